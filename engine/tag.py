@@ -23,12 +23,9 @@ from engine.text.documents import Document
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin"
-    )
-    parser.add_argument(
-        "--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)"
-    )
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
+    add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
     EngineOptions.add_to(parser)
     return parser
 
@@ -42,8 +39,11 @@ def _read_files(files: list[str], on_error: Callable[[InputError], None]) -> Ite
             on_error(error)
 
 
-def tag_files(arguments: argparse.Namespace) -> int:
-    """Tags the files to standard output; returns the exit status, which is 2 if a document or file was left out."""
+@as_command
+def main(argv: list[str] | None) -> int:
+    """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    arguments = _parser().parse_args(argv)
     options = EngineOptions.of(arguments)
     engine, strategy = options.load()
     options.say_dtype(engine)
@@ -60,13 +60,6 @@ def tag_files(arguments: argparse.Namespace) -> int:
         sys.stdout.write(part)
         sys.stdout.flush()
     return 2 if problems else 0
-
-
-@as_command
-def main(argv: list[str] | None) -> int:
-    """Runs the command line; the exit status is 2 for bad input."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return tag_files(_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -48,8 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Tags the files without a result; returns 2, the exit status, if one could not be tagged or an input searched."""
+@as_command
+def main(argv: list[str] | None) -> int:
+    """Tags the files without a result; the exit status is 2 if one could not be tagged or an input not be searched."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    arguments = _parser().parse_args(argv)
     for name in ("threads", "workers", "plan", "sample"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"expected --{name} 1 or more, got {value}; change it")
@@ -125,10 +128,3 @@ def _progress_bar(total: int, done: int) -> tqdm[NoReturn]:
         maxinterval=interval,
         file=STANDARD_ERROR,
     )
-
-
-@as_command
-def main(argv: list[str] | None) -> int:
-    """Runs the command line; the exit status is 2 for bad input."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return run(_parser().parse_args(argv))

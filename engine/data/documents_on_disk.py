@@ -6,7 +6,7 @@ import pickle
 from array import array
 from collections.abc import Iterable, Sequence
 from tempfile import TemporaryFile
-from typing import overload
+from typing import Any
 
 from engine.text.documents import Document
 
@@ -24,13 +24,7 @@ class DocumentsOnDisk(Sequence[Document]):
     def __len__(self) -> int:
         return len(self._starts)
 
-    @overload
-    def __getitem__(self, index: int) -> Document: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Document, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> Document | tuple[Document, ...]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return tuple(self[number] for number in range(*index.indices(len(self))))
         self._file.seek(self._starts[index])

@@ -86,12 +86,9 @@ def _read_items(format_: Format, source: Source) -> Iterator[Item]:
 
 
 def _open(path: str | Path) -> AbstractContextManager[IO[bytes]]:
-    file: AbstractContextManager[IO[bytes]]
     with readable(path):
         if path != "-":
-            file = Path(path).open("rb")  # noqa: SIM115  # closed by the caller
-        elif sys.stdin is None:
+            return Path(path).open("rb")
+        if sys.stdin is None:
             raise OSError("standard input is closed")
-        else:
-            file = nullcontext(sys.stdin.buffer)
-    return file
+        return nullcontext(sys.stdin.buffer)
