@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ class QueryGroup:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """The inputs of one layer's attention weights, which `windows` computes on demand.
+    """The inputs of one layer's attention, without values; `windows` computes its weights on demand.
 
     ``query``: ``(active rows, hidden)``.
     ``key``: ``(rows, hidden)``.
@@ -51,6 +51,30 @@ class Attention:
     heads: int
     query_groups: Sequence[QueryGroup] | None = None
     divisor: float | None = None
+
+    def apply(self, query: Tensor, value: Tensor) -> Tensor:
+        """Attention output ``(rounded rows, hidden)`` for the active rows and those added by rounding.
+
+        ``query`` holds these rows, and ``value`` all rows. The output of rows added by rounding is meaningless.
+        """
+        q, k, v = (part.view(1, len(part), self.heads, -1).transpose(1, 2) for part in (query, self.key, value))
+        if self.query_groups is None:
+            outputs = self._apply_to_windows(q, k, v)
+        else:
+            outputs = [_apply_to_group(q, k, v, group, self.divisor) for group in self.query_groups]
+            if added := len(query) - sum(map(len, outputs)):
+                outputs.append(query.new_zeros(added, query.shape[1]))
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _apply_to_windows(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
+        computed = [rows for rows in self.batch.computed if rows]
+        visible = [rows for rows in self.batch.lengths if rows]
+        computed[-1] += query.shape[2] - sum(computed)  # rows added by rounding attend to the last window
+        parts = (
+            part.split_with_sizes(lengths, dim=2)
+            for part, lengths in ((query, computed), (key, visible), (value, visible))
+        )
+        return [_rows(F.scaled_dot_product_attention(q, k, v)) for q, k, v in zip(*parts, strict=True)]
 
     @property
     def num_weights(self) -> int:
@@ -95,49 +119,11 @@ def window_query_groups(batch: RaggedBatch) -> list[QueryGroup]:
     ]
 
 
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    batch: RaggedBatch,
-    heads: int,
-    query_groups: Sequence[QueryGroup] | None = None,
-    divisor: float | None = None,
-) -> Tensor:
-    """Attention output ``(rounded rows, hidden)`` for each query.
-
-    ``query`` holds the active rows and those added by rounding, whose output is meaningless; ``key`` and ``value`` hold
-    all rows. See `Attention` for ``query_groups`` and ``divisor``.
-    """
-    if query_groups is None:
-        outputs = _attend_windows(query, key, value, batch, heads)
-    else:
-        q, k, v = (_by_head(part, heads) for part in (query, key, value))
-        outputs = [_attend_group(q, k, v, group, divisor) for group in query_groups]
-        if added := len(query) - sum(map(len, outputs)):
-            outputs.append(query.new_zeros(added, query.shape[1]))
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-
-
-def _attend_windows(query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch, heads: int) -> list[Tensor]:
-    computed = [rows for rows in batch.computed if rows]
-    visible = [rows for rows in batch.lengths if rows]
-    computed[-1] += len(query) - sum(computed)  # rows added by rounding attend to the last window
-    parts = (
-        _by_head(part, heads).split_with_sizes(lengths, dim=2)
-        for part, lengths in ((query, computed), (key, visible), (value, visible))
-    )
-    return [_rows(F.scaled_dot_product_attention(q, k, v)) for q, k, v in zip(*parts, strict=True)]
-
-
-def _attend_group(query: Tensor, key: Tensor, value: Tensor, group: QueryGroup, divisor: float | None) -> Tensor:
+def _apply_to_group(query: Tensor, key: Tensor, value: Tensor, group: QueryGroup, divisor: float | None) -> Tensor:
+    """Attention of one group; queries, keys and values are ``(1, heads, rows, head size)``."""
     q, k, v = query[:, :, group.queries], key[:, :, group.keys], value[:, :, group.keys]
     bias = None if group.bias is None else group.bias.to(q.dtype).unsqueeze(0)
     return _rows(F.scaled_dot_product_attention(q, k, v, bias, scale=None if divisor is None else 1 / divisor))
-
-
-def _by_head(part: Tensor, heads: int) -> Tensor:
-    return part.view(1, len(part), heads, -1).transpose(1, 2)  # (1, heads, rows, head size)
 
 
 def _rows(output: Tensor) -> Tensor:
@@ -155,7 +141,7 @@ def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:
     key = (key, torch.is_inference_mode_enabled())  # inference-mode tensors cannot be used with gradients
     if key not in batch.cached:
         batch.cached[key] = make()
-    return cast(T, batch.cached[key])
+    return batch.cached[key]
 
 
 def state(*weights: Tensor) -> Hashable:

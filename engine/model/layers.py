@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.attention import Attention, QueryGroup, attend
+from engine.model.attention import Attention, QueryGroup
 from engine.model.linear import Linear, rounded
 from engine.model.packing import RaggedBatch
 
@@ -63,7 +63,7 @@ class Layer(nn.Module):
         """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
         rows, query, key, value = self._project(hidden, batch)
         query, attention = self._place(query, key, batch, placing)
-        attended = attend(query, attention.key, value, batch, self.num_heads, attention.query_groups, placing.divisor)
+        attended = attention.apply(query, value)
         updated = self.update(rows, attended)[: len(attention.query)]
         if batch.active is not None:
             updated = hidden.index_copy(0, torch.from_numpy(batch.active).to(hidden.device), updated)
