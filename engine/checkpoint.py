@@ -167,7 +167,7 @@ def _load_heads(
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Reads strategy → operating point → settings from a file; old names of operating points become current ones."""
+    """Reads strategy → operating point, by its current name → settings; raises an `InputError` if damaged."""
     at = "none"
     try:
         points: dict[str, dict[str, dict[str, Any]]] = {}
@@ -205,7 +205,7 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
 
 
 def load_huggingface(source: str | Path) -> PreTrainedModel:
-    """Loads the plain Hugging Face model of a folder or hub id, float32, in evaluation mode."""
+    """Loads a plain Hugging Face model, float32, in evaluation mode; raises an `InputError` if missing or damaged."""
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -238,7 +238,7 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     """Reads the meaning of a checkpoint's label names from a file.
 
     The file is either JSON, with a list in the order of the logits or an object that maps names or indices to labels,
-    or text with one label per line.
+    or text with one label per line. Raises an `InputError` unless it gives one label for each name.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -317,7 +317,7 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
 
 
 def model_folder(path: str | Path) -> Path:
-    """Returns the path of a local model folder, which can be changed; refuses others, e.g. hub ids."""
+    """Returns the path of a local model folder; raises an `InputError` for anything else, e.g. a hub id."""
     if not Path(path).is_dir():
         raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
     return Path(path)

@@ -51,7 +51,7 @@ class EngineOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> EngineOptions:
-        """Makes the options from parsed arguments."""
+        """Makes the options from parsed arguments; raises an `InputError` if a setting is not ``SETTING=VALUE``."""
         settings = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
         for text in arguments.set:
             setting, equals, value = text.partition("=")

@@ -25,7 +25,7 @@ NAME = "token_pruning_ner"
 def token_pruning_ner(
     nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None
 ) -> EntityTagger:
-    """Builds the component from its configuration, the name of a strategy and the arguments of `load_engine`."""
+    """Builds the component from its configuration; see `load_engine`, and `Engine.strategy` for ``strategy``."""
     return EntityTagger(load_engine(model, dtype, device, labels), strategy)
 
 

@@ -56,8 +56,8 @@ class RayWorker:
 def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator[int]:
     """Connects to Ray, or raises an `InputError`; yields the maximum number of workers.
 
-    ``address`` is that of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine. Unless
-    ``workers`` is given, there are as many as the cluster has CPUs for, with so many ``threads`` each.
+    ``address`` is that of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine. If
+    ``workers`` is ``None``, there may be as many as the cluster has CPUs for, at so many ``threads`` each.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -94,9 +94,9 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    A worker takes a CPU of Ray for each of its threads; one for which the cluster has no room waits. A worker that dies
-    is replaced. One that refuses to start, as where its conditions differ, is reported and not replaced, and so is the
-    fourth in a row that dies at its start. Raises an `InputError` if no further file can be tagged.
+    A worker takes a CPU of Ray for each thread of the job; one for which the cluster has no room waits. A worker that
+    dies is replaced. One that refuses to start, e.g. because its conditions differ, is reported and not replaced, and
+    so is the fourth in a row that dies at its start. Raises an `InputError` if no further file can be tagged.
     """
     import ray
     from ray.exceptions import RayError

@@ -36,9 +36,9 @@ def estimate(
 ) -> Iterator[str]:
     """Yields the lines of a Markdown table of ``dense`` and the chosen strategy, in each dtype that runs here.
 
-    Reading, tagging on one thread and writing a sample are measured; everything else is extrapolated in proportion, to
-    so many ``documents`` and a ``price`` of a core-hour, in any currency. The sample are the first documents of at most
-    `MAX_FILES` files, evenly spread.
+    Reading, tagging on one thread and writing a sample, the first documents of at most `MAX_FILES` evenly spread files,
+    are measured; the rest is extrapolated in proportion, to so many ``documents`` and the ``price`` of a core-hour in
+    any currency. Raises an `InputError` if there is no document to measure.
     """
     torch.set_num_threads(1)
     files = files[:: -(-len(files) // MAX_FILES)]

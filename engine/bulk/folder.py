@@ -50,7 +50,7 @@ class Finished:
 
 
 class RunFolder:
-    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`."""
+    """Reads and writes the folder of a run; raises an `InputError` if its format needs a missing library."""
 
     def __init__(self, out: Path, format_: str) -> None:
         if format_ == PARQUET:
@@ -78,7 +78,7 @@ class RunFolder:
                 return hashlib.file_digest(written, "sha256").hexdigest()
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
-        """Returns the names of the files whose results are complete; refuses inputs that have changed since."""
+        """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
         found = set()
         for file in files:
             try:

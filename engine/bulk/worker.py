@@ -77,7 +77,10 @@ class Worker:
         }
 
     def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
-        """Tags a file and writes its result; returns an error that concerns this file alone, and raises any other."""
+        """Tags a file and writes its result; returns an error if it concerns this file alone.
+
+        Raises an `OutputError` if no result can be written.
+        """
         try:
             return self._tag(file, on_progress)
         except InputError as error:

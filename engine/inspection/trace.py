@@ -70,7 +70,11 @@ def word_traces(
     runs: Sequence[tuple[Slot, MemoryBuffer]],
     labels: LabelSet,
 ) -> tuple[WordTrace, ...]:
-    """Builds the trace of every word of a text from its windows, each with the memory of the batch that it ran in."""
+    """Builds the trace of every word of a text.
+
+    ``probabilities`` are the final label distributions ``(words, labels)``, and ``runs`` the text's windows in order,
+    each with the memory of the batch that it ran in.
+    """
     traces: list[WordTrace] = []
     for slot, memory in runs:
         window = slot.window

@@ -31,7 +31,7 @@ class GatedModel(nn.Module):
         return 1 < len(self.heads) == self.encoder.num_layers
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
-        """Label logits ``(n, labels)`` of the head after a layer for rows ``(n, hidden)``; all must be finite."""
+        """Label logits ``(n, labels)`` of a layer's head for ``(n, hidden)``; raises an `InputError` unless finite."""
         logits: Tensor = self.heads[str(number)](self.encoder.features(number, hidden))
         if not self.training and not torch.isfinite(logits).all():
             raise InputError(

@@ -23,8 +23,8 @@ def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.nda
 def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
     """Logits ``(words, labels)`` of each word's first word piece; the batch is padded to its longest window.
 
-    Further padding, to a ``multiple`` of rows (but not past the model's limit), saves new shapes, each of which costs
-    more in bfloat16 on a CPU.
+    Further padding, to a ``multiple`` of rows (but not past the model's limit), saves new shapes: in bfloat16 on a CPU
+    each costs more than the padding.
     """
     longest = max(batch.lengths)
     width = max(longest, min(-(-longest // multiple) * multiple, model.config.max_position_embeddings - 2))

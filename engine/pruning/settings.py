@@ -84,7 +84,7 @@ def settings_of(part: type) -> tuple[Setting, ...]:
 
 
 def check_settings(part: Any) -> None:
-    """Checks all settings of a dataclass instance, after converting lists to tuples and NumPy numbers to Python's."""
+    """Converts lists to tuples and NumPy numbers to Python's; raises an `InputError` if a setting is out of range."""
     for one in settings_of(type(part)):
         given = getattr(part, one.name)
         value = tuple(map(_to_python, given)) if isinstance(given, list | tuple) else _to_python(given)

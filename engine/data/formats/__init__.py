@@ -59,7 +59,7 @@ def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Doc
 
 
 def format_of(path: str | Path) -> Format:
-    """Returns the format that a file will be read in."""
+    """Returns the format that a file will be read in; raises an `InputError` if the file cannot be read."""
     with _open(path) as file:
         return _recognise_format(Source(file, str(path)))
 

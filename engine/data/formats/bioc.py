@@ -96,7 +96,7 @@ def _plain_text(element: Element, place: Place) -> str:
 
 
 def document_of(part: Part, size: int, place: Place) -> Document:
-    """Makes a document from a part; ``size``, its bytes or characters in the file, limits how long it may become."""
+    """Makes a document from a part of so many bytes or characters; raises a `FormatError` if broken or too long."""
     place.line = part.line
     identifier = part.fields.get("id", "").strip()
     if not identifier:
@@ -119,7 +119,7 @@ def document_of(part: Part, size: int, place: Place) -> Document:
         if annotation.infons.get("CompositeRole") != "IndividualMention"
     )
     found = place.sort_entities(entities, size)
-    # Other programs may use this infon for something else.
+    # Another value is no version, because other programs may use this infon for something else.
     return Document(identifier, text, found, title_end, version_number(part.infons.get("version")))
 
 

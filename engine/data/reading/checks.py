@@ -49,7 +49,7 @@ class Place:
         return self.document
 
     def claim(self, document: Document) -> None:
-        """Records the id of a document, which must be unique; versions of a record count as different documents."""
+        """Records a document's id, which includes its version; raises a `FormatError` if another document has it."""
         self.document = document.id if document.version is None else f"{document.id} version {document.version}"
         if other := self.ids.get(self.document):
             where = "above" if other == self.file else f"in {other}"
@@ -101,8 +101,8 @@ class Place:
     ) -> Entity:
         """Returns the entity at ``[start, end)`` of a text.
 
-        The span must lie inside the text, the text there must be ``mention`` (all blanks are equal, and trailing blanks
-        of the mention are ignored), and the score a finite number or its text.
+        Raises a `FormatError` unless the span is inside the text, the text there is ``mention`` (all blanks are equal,
+        and trailing blanks of the mention are ignored), and the score is a finite number or its text.
         """
         if not start < end <= len(text):
             raise self.error(
@@ -122,7 +122,7 @@ class Place:
         return Entity(start, end, type_, found, number, concept, parts)
 
     def title_end(self, value: object, text: str) -> int | None:
-        """Returns where the title, which a blank must follow, ends, or ``None`` if the text has none."""
+        """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""
         end = whole_number(value)
         if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
             raise self.error(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")

@@ -61,7 +61,7 @@ def _core() -> tuple[Any, int]:
 
 
 def core() -> Any:
-    """OpenVINO's entry point; refused in a process forked after its first use, which lacks its threads."""
+    """OpenVINO's entry point; raises an `InputError` in a process forked after its first use, without its threads."""
     found, process = _core()
     if process != os.getpid():
         raise InputError(

@@ -53,7 +53,10 @@ class Network:
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
     def risk(self, gate: Gate) -> np.ndarray:
-        """Probability, float32 ``(words,)``, that the final label of a word or a neighbour differs from the gate's."""
+        """Probability, float32 ``(words,)``, that the final label of a word or a neighbour differs from the gate's.
+
+        Raises an `InputError` if there is no network for this gate.
+        """
         if gate.number not in self.layers:
             raise InputError(
                 f"expected one of the gates {sorted(self.layers)} for mlp, got {gate.number}; "
