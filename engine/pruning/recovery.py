@@ -40,9 +40,7 @@ class Recovery:
     def fires(self, memory: MemoryBuffer) -> np.ndarray:
         """Returns the doubtful windows, bool ``(windows,)``."""
         names = TRIGGERS if self.trigger == ANY else (self.trigger,)
-        doubtful = np.zeros(len(memory.batch.words), dtype=bool)
-        for name in names:
-            doubtful |= TRIGGERS[name](self, memory)
+        doubtful = np.logical_or.reduce([TRIGGERS[name](self, memory) for name in names])
         return np.bincount(memory.batch.words.window[doubtful], minlength=len(memory.batch.lengths)) > 0
 
     def choose(self, memory: MemoryBuffer) -> np.ndarray:
