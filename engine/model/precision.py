@@ -105,37 +105,37 @@ def _choose_on_cpu(model: GatedModel, int8: Path | None, device: torch.device) -
     except InputError as error:
         no_int8 = f"no int8: {error}"
     layers = (module for module in model.modules() if isinstance(module, Linear))
-    plain = copy.deepcopy(max(layers, key=lambda layer: layer.weight.numel()))
-    seconds = _cached_seconds({"float32": plain, "bfloat16": copy.deepcopy(plain).to(torch.bfloat16)}, plain)
+    seconds = _cached_seconds(max(layers, key=lambda layer: layer.weight.numel()))
     speedup = seconds["float32"] / seconds["bfloat16"]
     if speedup > MIN_SPEEDUP:
         return Precision("bfloat16", f"{speedup:.1f}× as fast as float32 here; {no_int8}")
     return Precision("float32", f"bfloat16 is not faster here; {no_int8}")
 
 
-def _cached_seconds(trials: dict[str, nn.Module], plain: Linear) -> dict[str, float]:
+def _cached_seconds(layer: Linear) -> dict[str, float]:
     """Seconds of each format, cached from the first measurement with this processor, torch version and thread count."""
-    rows = torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0))
-    shape = f"{plain.in_features}×{plain.out_features}, {torch.get_num_threads()} threads"
-    key = f"torch {torch.__version__}, {shape}: {', '.join(trials)}"
-    return cached("dtypes.json", key, lambda: _measure_seconds(trials, rows))
+    shape = f"{layer.in_features}×{layer.out_features}, {torch.get_num_threads()} threads"
+    key = f"torch {torch.__version__}, {shape}: float32, bfloat16"
+    return cached("dtypes.json", key, lambda: _measure_seconds(layer))
 
 
 @torch.no_grad()
-def _measure_seconds(trials: dict[str, nn.Module], rows: torch.Tensor) -> dict[str, float]:
-    """Runs the layers in turn on the same rows, on one thread, and returns the shortest processor time of each.
+def _measure_seconds(layer: Linear) -> dict[str, float]:
+    """Runs a layer in each format in turn, on one thread, and returns the shortest processor time of each.
 
     Processor time on one thread depends little on what else the machine does; the choice is cached for good.
     """
+    rows = torch.randn(TRIED_ROWS, layer.in_features, generator=torch.Generator().manual_seed(0))
+    trials = {dtype: copy.deepcopy(layer).to(_TORCH_DTYPES[dtype]) for dtype in ("float32", "bfloat16")}
     shortest: dict[str, float] = {}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for _ in range(TRIES):
-            for dtype, layer in trials.items():
+            for dtype, trial in trials.items():
                 own = rows.to(_TORCH_DTYPES[dtype])
                 start = time.thread_time()
-                layer(own)
+                trial(own)
                 shortest[dtype] = min(shortest.get(dtype, torch.inf), time.thread_time() - start)
     finally:
         torch.set_num_threads(threads)
