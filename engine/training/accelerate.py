@@ -52,7 +52,7 @@ from engine.training.data import (
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
-from engine.training.loop import PRECISIONS, SEEDS, add_options, check_options, option
+from engine.training.loop import add_options, check_options, option, shared_option
 from engine.training.quantise import check_nncf, quantise
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
@@ -90,27 +90,27 @@ class AccelerateConfig:
     gold: str = option(
         "gold to learn from, too: CORPUS:SPLIT, several joined by commas; each teaches only what it annotates", ""
     )
-    minutes: float | None = option("minutes for everything except F1 on a corpus (default 60, with --frozen 15)", None)
-    max_f1_drop: tuple[float, ...] = option(
-        "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
+    minutes: float | None = option(
+        "minutes for everything except F1 on a corpus (default 60, with --frozen 15)", None, (0.001, 10_000)
+    )
+    max_f1_drop: str | tuple[float, ...] = option(
+        "pp of agreement that careful, balanced and fast may lose against the dense pass",
+        ",".join(map(str, AGREEMENT_LIMITS)),
     )
     dtype: str = option(
         "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-eval.txt",
         "float32",
+        choices=DTYPES,
     )
     corpus: str = option("corpus with gold, for F1 beside the agreement; it is not learned from", "")
     split: str = option("split of the corpus", "test")
-    data_dir: str = option("folder searched first for named corpora", "")
-    mixed_precision: str = option("precision of the multiplies in training: auto (the faster one), bf16 or no", "auto")
-    seed: int = option("seed of everything random", 0, SEEDS)
+    data_dir: str = shared_option("data_dir")
+    mixed_precision: str = shared_option("mixed_precision")
+    seed: int = shared_option("seed")
 
     def __post_init__(self) -> None:
-        if self.minutes is not None and not 0 < self.minutes <= 10_000:
-            raise InputError(f"expected minutes above 0 and up to 10000, got {self.minutes:g}; change it")
         check_options(self)
-        parse_limits(",".join(map(str, self.max_f1_drop)), "max_f1_drop")
-        if self.dtype not in DTYPES:
-            raise InputError(f"expected one of the dtypes {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
+        parse_limits(self.max_f1_drop, "max_f1_drop")
         if self.frozen and self.gold:
             raise InputError("expected no gold for a frozen checkpoint, got some; leave --gold or --frozen out")
 
@@ -120,14 +120,14 @@ class AccelerateConfig:
         return 60 * (self.minutes or MINUTES[self.frozen])
 
     @property
-    def precisions(self) -> tuple[str, ...]:
-        """The precisions that are allowed."""
-        return PRECISIONS if self.mixed_precision == "auto" else (self.mixed_precision,)
+    def limits(self) -> tuple[float, ...]:
+        """The limit of each operating point, in pp."""
+        return parse_limits(self.max_f1_drop, "max_f1_drop")
 
     @property
     def conditions(self) -> dict[str, Any]:
         """The settings as stored with the run."""
-        return {**asdict(self), "minutes": self.seconds / 60}
+        return {**asdict(self), "minutes": self.seconds / 60, "max_f1_drop": self.limits}
 
 
 def accelerate(
@@ -155,25 +155,31 @@ def accelerate(
     Raises:
         InputError: if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
-    name = str(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint[0].name_or_path or "a model in memory"
+    given = None if isinstance(checkpoint, str | Path) else checkpoint
+    name = given[0].name_or_path or "a model in memory" if given else str(checkpoint)
     config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
     shown = "".join(f", {key}={value!r}" for key, value in settings.items())
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
-    given = None if isinstance(checkpoint, str | Path) else checkpoint
-    _run(config, list(texts), list(held_out), made_by, resume=resume, given=given)
+    with TemporaryDirectory() as folder:
+        for part in given or ():
+            part.save_pretrained(folder)
+        _run(config, folder if given else name, list(texts), list(held_out), made_by, resume=resume)
     return Path(out)
 
 
 def _run(
     config: AccelerateConfig,
+    source: str,
     texts: Sequence[str],
     held_out: Sequence[str],
     made_by: str,
     *,
-    resume: bool = False,
-    given: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None,
+    resume: bool,
 ) -> list[Row]:
-    """Makes a model folder and returns what was measured: dense and each operating point."""
+    """Makes a model folder and returns what was measured: dense and each operating point.
+
+    ``source`` is where the checkpoint is, and ``made_by`` the command or call that makes the folder.
+    """
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
     resumed = continues(out, SETTINGS, config.conditions, resume=resume, free=("out", "data_dir", "max_f1_drop"))
@@ -182,11 +188,7 @@ def _run(
     if config.dtype == "int8":
         check_int8(torch.device(device))
     corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
-    with locked(work), TemporaryDirectory() as folder_of_given:
-        source = config.checkpoint
-        for part in given or ():
-            source = folder_of_given
-            part.save_pretrained(source)
+    with locked(work):
         if not (out / SUMS).is_file():
             _learn(config, source, texts, held_out, started, device, corpus)
         write_json(out / SETTINGS, config.conditions)
@@ -196,23 +198,20 @@ def _run(
         write_json(work / "facts.json", asdict(facts))
         reference, _ = _read_held_out(work)
         dense, dense_s = _dense_pass(engine, reference, work / "dense.json")
-        # An earlier version left texts out of the dense pass where time was short.
-        reference = replace(reference.first(len(dense.counts)), dense=dense.counts)
+        reference = replace(reference, dense=dense.counts)
         left = max(config.seconds * (1 - TIMING) - (time.monotonic() - started), MIN_SWEEP * config.seconds)
         logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
-        sweep = Sweep(engine, reference, config.max_f1_drop, seed=config.seed, log=Log(work / "sweep.jsonl"))
+        sweep = Sweep(engine, reference, config.limits, seed=config.seed, log=Log(work / "sweep.jsonl"))
         sweep.run(STRATEGY, seconds=left)
         used = [document.text for document in reference.documents]
         timed = used[: max(1, int(TIMING * config.seconds / TIMED_PASSES / dense_s * len(used)))]
-        rows, busy = measure_rows(engine, dense, sweep, timed, corpus, work / "measured.jsonl")
+        rows, busy = measure_rows(dense, sweep, timed, corpus, work / "measured.jsonl")
         if corpus and facts.checkpoint_f1 is None:
-            own_f1 = rows[0].f1
-            if not (config.frozen and engine.dtype == "float32"):
-                original = load_engine(source, labels=config.labels or None)
-                begun = read_json(work / "begun.json")["checkpoint"]
-                check_same(out, {"checkpoint": begun}, {"checkpoint": original.fingerprint})
-                own_f1 = f1_of(original, corpus, Strategy("dense"))
-            facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=own_f1)
+            original = load_engine(source, labels=config.labels or None)
+            begun = read_json(work / "begun.json")["checkpoint"]
+            check_same(out, {"checkpoint": begun}, {"checkpoint": original.fingerprint})
+            f1 = f1_of(original, corpus, Strategy("dense"))
+            facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=f1)
         facts = replace(
             facts,
             held_out=len(used),
@@ -263,8 +262,7 @@ def _learn(
         check_same(out, read_json(work / "begun.json"), begun)
     if not (work / "held_out.json").is_file():
         begin, needed = time.monotonic(), min_texts(count_windows(held_out, engine.pieces))
-        until = begin + HELD_OUT * config.seconds
-        found = Reference.agreement(engine, held_out, lambda done: done >= needed and time.monotonic() > until)
+        found = Reference.agreement(engine, held_out, needed, begin + HELD_OUT * config.seconds)
         write_json(work / "begun.json", begun)
         write_json(out / SETTINGS, config.conditions)
         write_json(work / "held_out.json", found.to_json() | {"seconds": time.monotonic() - begin})
@@ -277,22 +275,21 @@ def _learn(
     run.mkdir(exist_ok=True)
     if config.frozen:
         copy_checkpoint(weights, run, rename=bool(config.labels))
-    watched = reference.first(enough_texts(used, WATCHED_WORDS))
+    watched = enough_texts(used, WATCHED_WORDS)
 
     def watch(model: GatedModel) -> float:
         student = Engine(replace(weights, model=model, points={}), device=device)
-        return measure(student, watched, [student.strategy(STRATEGY)])[0].f1
+        return measure(student, reference, [student.strategy(STRATEGY)], end=watched)[0].f1
 
-    learned, passes = distil(
+    passes = distil(
         weights,
         labels.examples(map(words_of, texts), engine.pieces),
         gold,
         watch,
         work,
-        texts=len(labels.counts),
         device=engine.device,
         frozen=config.frozen,
-        precisions=config.precisions,
+        mixed_precision=config.mixed_precision,
         deadline=started + config.seconds - _seconds_after_training(config, used, seconds),
         seed=config.seed,
     )
@@ -304,9 +301,8 @@ def _learn(
         layers=engine.encoder.num_layers,
         frozen=config.frozen,
         gold=config.gold,
-        texts=learned,
+        texts=len(labels.counts),
         passes=passes,
-        held_out=len(used),
         spare=len(held_out) - len(used),
     )
     write_json(work / "facts.json", asdict(facts))
@@ -325,7 +321,7 @@ def _label(config: AccelerateConfig, weights: Weights, engine: Engine, texts: Se
     if (work / "schedule.json").is_file():  # training has begun
         return SoftLabels.load(file)
     until = time.monotonic() + LABELS * config.seconds
-    if "bf16" in config.precisions:
+    if config.mixed_precision != "no":
         engine = Engine(replace(weights, int8=None), "auto", str(engine.device))
     labels = store_labels(
         lambda done: ensemble([engine], texts[done:], engine.labels.types),
@@ -421,8 +417,8 @@ def _dense_pass(engine: Engine, reference: Reference, file: Path) -> tuple[Trial
         (dense,) = measure(engine, reference, [Strategy("dense")], progress="dense pass")
         write_json(file, dense.to_json() | {"seconds": time.monotonic() - begin} | model)
     stored = read_json(file)
-    check_same(Path(engine.source), {"model": stored.get("model", engine.fingerprint)}, model)
-    return Trial.from_json(stored), stored["seconds"]
+    check_same(Path(engine.source), {"model": stored.get("model")}, model)  # none in runs of earlier versions
+    return Trial.from_json(stored, reference.dense), stored["seconds"]
 
 
 def _warn(facts: Facts, rows: Sequence[Row], time_out: str) -> None:
@@ -465,7 +461,6 @@ def _parser() -> argparse.ArgumentParser:
     add_replaced(parser, "--held-back", "--held-out")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
-    parser.set_defaults(max_f1_drop=",".join(map(str, AGREEMENT_LIMITS)))
     return parser
 
 
@@ -479,11 +474,10 @@ def main(argv: list[str] | None) -> int:
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it logs every file of a checkpoint
     settings = dict(vars(arguments))
     texts, held_out, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
-    limits = parse_limits(settings.pop("max_f1_drop"), "--max-f1-drop")
-    config = AccelerateConfig(**settings, max_f1_drop=limits)
+    config = AccelerateConfig(**settings)
     complete = Path(config.out, SUMS).is_file()  # its texts are not needed again
     texts, held_out = ([] if complete or not files else read_texts(files) for files in (texts, held_out))
-    rows = _run(config, texts, held_out, command, resume=resume)
+    rows = _run(config, config.checkpoint, texts, held_out, command, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card README.md, are in {config.out}")
     return 0

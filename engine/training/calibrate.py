@@ -16,7 +16,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,9 @@ OLD_COLUMNS = {"f1_drop_points": "f1_drop_pp"}  # in files of earlier versions
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes ``operating_points.json`` and its checksum to a model folder; keeps those of other strategies.
+    """Writes strategy → operating point → settings, and their checksum, to a model folder; keeps other strategies'.
 
-    Args:
-        folder: the model folder.
-        points: strategy → operating point → settings; strategies without operating points are left out.
+    Strategies without operating points are left out.
     """
     path = folder / POINTS
     stored = json.loads(path.read_text()) if path.is_file() else {}
@@ -68,7 +66,7 @@ def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]])
         InputError: if the folder no longer holds the model that was measured.
     """
     check_model(folder, sweep.engine)
-    rows = [_frontier_row(name, one, sweep.reference) for name in points for one in sweep.trials(name)]
+    rows = [_frontier_row(name, one) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():
         with frontier.open(newline="") as file:
@@ -82,34 +80,28 @@ def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]])
     store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in points.items()})
 
 
-def _frontier_row(name: str, one: Trial, reference: Reference) -> dict[str, str]:
-    figures = (
-        one.f1,
-        one.loss(reference),
-        one.loss_error(reference),
-        one.cost.token_layers_kept,
-        one.theoretical_speedup,
-    )
+def _frontier_row(name: str, one: Trial) -> dict[str, str]:
+    figures = one.f1, one.loss, one.loss_error, one.cost.token_layers_kept, one.theoretical_speedup
     cells = (name, json.dumps(one.strategy.to_json()), *(f"{figure:.5f}" for figure in figures))
     return dict(zip(COLUMNS, cells, strict=True))
 
 
-def parse_limits(text: str, option: str) -> tuple[float, ...]:
-    """Parses the limit of each operating point in pp, joined by commas.
+def parse_limits(given: str | Sequence[float], option: str) -> tuple[float, ...]:
+    """Returns the limit of each operating point in pp; in text they are joined by commas.
 
     Raises:
         InputError: if they are not ascending numbers from 0, one for each operating point.
     """
     try:
-        found = tuple(float(part) for part in text.split(","))
+        found = tuple(float(part) for part in (given.split(",") if isinstance(given, str) else given))
     except ValueError:
         found = ()
     if len(found) != len(OPERATING_POINTS) or not all(0 <= one < math.inf for one in found):
         raise InputError(
-            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {text!r}; write e.g. 0.2,0.5,1.5"
+            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {given!r}; write e.g. 0.2,0.5,1.5"
         )
     if list(found) != sorted(found):
-        raise InputError(f"expected ascending numbers for {option}, got {text!r}; write the smallest first")
+        raise InputError(f"expected ascending numbers for {option}, got {given!r}; write the smallest first")
     return found
 
 
@@ -118,9 +110,9 @@ def describe(sweep: Sweep, name: str) -> Iterator[str]:
     chosen, closest = sweep.chosen(name), sweep.closest(name)
     for point in OPERATING_POINTS:
         if one := chosen.get(point):
-            yield f"{name} {point}: {_figures(one, sweep.reference)}, {one.strategy.to_json()}"
+            yield f"{name} {point}: {_figures(one)}, {one.strategy.to_json()}"
         elif closest:
-            yield f"{name} {point}: no setting loses so little; the closest: {_figures(closest, sweep.reference)}"
+            yield f"{name} {point}: no setting loses so little; the closest: {_figures(closest)}"
         else:
             what = "brings words back in enough texts" if name.endswith(RECOVERY) else "saves anything"
             yield f"{name} {point}: no setting that was tried {what}"
@@ -128,8 +120,8 @@ def describe(sweep: Sweep, name: str) -> Iterator[str]:
         yield f"{name}: {time_out}; give more --minutes"
 
 
-def _figures(one: Trial, reference: Reference) -> str:
-    loss = f"{one.loss(reference):.2f} ± {one.loss_error(reference):.2f} pp lost"
+def _figures(one: Trial) -> str:
+    loss = f"{one.loss:.2f} ± {one.loss_error:.2f} pp lost"
     return f"F1 {one.f1:.4f}, {loss}, theoretical speed-up {one.theoretical_speedup:.2f}×"
 
 
@@ -156,19 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--corpus", default="bc5cdr", help="corpus with gold (default %(default)s)")
     add("--split", default="calib", help="a split that the model was not fitted to (default %(default)s)")
     add("--data-dir", help="folder searched first for named corpora")
-    add(
-        "--texts", nargs="+", metavar="FILE", help="texts without gold, instead of a corpus; agreement then replaces F1"
-    )
+    add("--texts", nargs="+", metavar="FILE", help="texts without gold, in place of a corpus; agreement replaces F1")
     add(
         "--max-f1-drop",
         help="pp of F1 that careful, balanced and fast may lose (default 0.1,0.3,1.0; with --texts 0.2,0.5,1.5)",
     )
-    add(
-        "--minutes",
-        type=float,
-        default=math.inf,
-        help="minutes for all strategies together (default: as long as it takes)",
-    )
+    add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
     add("--seed", type=int, default=0, help="seed of the order of texts and settings")
     add("--dtype", default="float32", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
     add(

@@ -34,7 +34,6 @@ class Row:
 
     ``name``: ``dense`` or the operating point.
     ``trial``: the setting on the held-out texts; its F1 is the agreement with the checkpoint's dense output.
-    ``loss``, ``loss_error``: agreement lost against the model's own dense pass and its standard error, pp.
     ``max_drop``: pp of agreement that the operating point may lose.
     ``reached``: whether any setting loses so little; if not, this is the closest one.
     ``speedups``: batch size → dense ÷ own time here, where enough batches were timed without noise.
@@ -43,8 +42,6 @@ class Row:
 
     name: str
     trial: Trial
-    loss: float = 0.0
-    loss_error: float = 0.0
     max_drop: float = 0.0
     reached: bool = True
     speedups: Mapping[int, float] = field(default_factory=dict)
@@ -62,17 +59,12 @@ class Row:
 
 
 def measure_rows(
-    engine: Engine, dense: Trial, sweep: Sweep, texts: Sequence[str], corpus: Corpus | None, file: Path
+    dense: Trial, sweep: Sweep, texts: Sequence[str], corpus: Corpus | None, file: Path
 ) -> tuple[list[Row], float]:
     """Measures dense and each operating point; for one that is not reached, takes the closest setting.
 
-    Args:
-        engine: the engine that tried the settings.
-        dense: its dense pass on the sweep's reference.
-        sweep: the finished sweep.
-        texts: texts to time, of which at most `TIMED` are used.
-        corpus: a corpus with gold, for F1.
-        file: log of times and F1, so that no start measures them again.
+    ``dense`` is the dense pass on the sweep's reference. At most `TIMED` texts are timed, and F1 is that on the corpus.
+    The file is a log of times and F1, so that no start measures them again.
 
     Returns:
         The rows, and the share of the processors, 0–1, that others used before timing.
@@ -81,17 +73,16 @@ def measure_rows(
     rows = [Row("dense", dense)]
     for point, max_drop in zip(OPERATING_POINTS, sweep.limits, strict=True):
         if trial := chosen.get(point) or closest:
-            losses = trial.loss(sweep.reference), trial.loss_error(sweep.reference)
-            rows.append(Row(point, trial, *losses, max_drop, reached=point in chosen))
+            rows.append(Row(point, trial, max_drop, reached=point in chosen))
     log = Log(file)
     measured = {Strategy.from_json(record["strategy"]): record for record in log}
     settings = dict.fromkeys(replace(row.trial.strategy, point="") for row in rows if row.reached)
     if fresh := [one for one in settings if one not in measured]:
         texts, busy = texts[:TIMED], busy_share()
         sizes = [size for size in (1, min(LARGEST_BATCH, len(texts) // BATCHES)) if 0 < size * BATCHES <= len(texts)]
-        timed = {size: speedups(engine, fresh, texts, size) for size in dict.fromkeys(sizes)}
+        timed = {size: speedups(sweep.engine, fresh, texts, size) for size in dict.fromkeys(sizes)}
         for number, one in enumerate(fresh):
-            f1 = f1_of(engine, corpus, one) if corpus else None
+            f1 = f1_of(sweep.engine, corpus, one) if corpus else None
             ratios = {size: of[number] for size, of in timed.items()}
             measured[one] = {"strategy": one.to_json(), "speedups": ratios, "f1": f1, "busy": busy}
             log.append(measured[one])  # in JSON, batch sizes become strings
@@ -140,8 +131,8 @@ class Facts:
     gold: str
     texts: int
     passes: float
-    held_out: int
     spare: int
+    held_out: int = 0
     windows: int = 0
     entities: int = 0
     minutes: float = 0.0
@@ -166,7 +157,7 @@ def table(rows: Sequence[Row]) -> str:
         if row.name != "dense" and not row.stored:
             name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
         cells = [name, f"{100 * row.trial.f1:.2f} ± {row.error:.2f}"]
-        cells += ["–" if row.name == "dense" else f"{row.loss:.2f} ± {row.loss_error:.2f}"]
+        cells += ["–" if row.name == "dense" else f"{row.trial.loss:.2f} ± {row.trial.loss_error:.2f}"]
         cells += [f"{row.trial.cost.token_layers_kept:.0%}", f"{row.trial.theoretical_speedup:.2f}×"]
         cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in sizes]
         lines.append(cells + ["–" if row.f1 is None else f"{row.f1:.4f}"] * with_f1)

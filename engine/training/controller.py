@@ -111,15 +111,12 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
-    parser.add_argument("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
-    parser.add_argument(
-        "--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz"
-    )
-    parser.add_argument("--count", type=int, default=800, help="number of texts to use, the last ones (default 800)")
-    parser.add_argument(
-        "--features", default=",".join(FEATURES), help="features joined by commas (default %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0)
+    add = parser.add_argument
+    add("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
+    add("--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz")
+    add("--count", type=int, default=800, help="number of texts to use, the last ones (default %(default)s)")
+    add("--features", default=",".join(FEATURES), help="features joined by commas (default %(default)s)")
+    add("--seed", type=int, default=0, help="seed of everything random")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     check_limits("seed", arguments.seed, SEEDS)

@@ -14,7 +14,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from engine.pruning.signals import normalised_entropy
 from engine.runs import read_json, write_json
 from engine.training.data import Example, make_batches
 from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, with_gates
-from engine.training.loop import shortest_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -58,55 +57,31 @@ TOKENIZER = (
 )
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The first plan of a run.
-
-    ``texts``: number of texts learned from.
-    ``batches``: number of batches in one pass over them and gold.
-    ``steps``: planned number of steps, before their pace was known.
-    ``mixed_precision``: ``bf16`` or ``no``.
-    """
-
-    texts: int
-    batches: int
-    steps: int
-    mixed_precision: str
-
-    @classmethod
-    def filling(cls, seconds: float, texts: int, batches: int, step_s: dict[str, float]) -> Schedule:
-        """Plans as much training as fits into some seconds, but at most ``MAX_PASSES`` over the texts.
-
-        ``step_s`` maps each precision to its seconds per step; the fastest is taken.
-        """
-        precision = min(step_s, key=lambda name: step_s[name])
-        steps = max(1, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
-        return cls(texts, batches, steps, precision)
-
-
 class Distillation(HeadsTraining):
     """Trains a copy of a checkpoint's model with gate heads, and writes checkpoints at intervals.
 
     Texts are seen unchanged, without dropout or masked words. The learning rate decays to zero, so the last average of
-    the weights is the one to keep. ``out`` is the folder for the model, the log and the checkpoint; for the other
+    the weights is the one to keep. Of ``steps``, as first planned, a pass over the texts has ``batches``; for the other
     arguments see `distil`.
     """
 
     def __init__(
         self,
-        schedule: Schedule,
-        model: GatedModel,
         weights: Weights,
+        model: GatedModel,
         taught: Sequence[Example],
         gold: Sequence[Example],
         watch: Callable[[GatedModel], float],
         out: Path,
         *,
+        steps: int,
+        batches: int,
+        mixed_precision: str,
         frozen: bool,
         seed: int,
     ) -> None:
         self.examples, self.watch, self.order, self.frozen = [*taught, *gold], watch, weights.label_order, frozen
-        self.most = MAX_PASSES * schedule.batches
+        self.most = MAX_PASSES * batches
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
         if frozen:
@@ -115,16 +90,16 @@ class Distillation(HeadsTraining):
         config = HeadsConfig(
             out=str(out),
             temperature=1.0,
-            lr=encoder_lr(schedule.steps / schedule.batches, model.encoder.hidden_size),
+            lr=encoder_lr(steps / batches, model.encoder.hidden_size),
             max_rows=MAX_ROWS,
             dropout=0.0,
             mask=0.0,
             pruned=PRUNED,
-            average=max(0.0, min(0.995, 1 - 20 / schedule.steps)),
-            mixed_precision=schedule.mixed_precision,
+            average=max(0.0, min(0.995, 1 - 20 / steps)),
+            mixed_precision=mixed_precision,
             seed=seed,
         )
-        super().__init__(config, model, weights.tokenizer, median_entropy(taught), schedule.steps)
+        super().__init__(config, model, weights.tokenizer, median_entropy(taught), steps)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
@@ -210,15 +185,9 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
     return max(low, min(high, 2 * high / passes))
 
 
-def seconds_per_step(run: Distillation, batch: list[Example], precisions: Sequence[str]) -> dict[str, float]:
-    """Times a step of a throwaway run in each precision."""
-    run.model.train()
-
-    def step(precision: str) -> None:
-        run.precision = precision
-        run.step(batch)
-
-    return shortest_seconds(precisions, step)
+def plan_steps(seconds: float, batches: int, step_s: float) -> int:
+    """Plans as many steps as fit into some seconds, but at most ``MAX_PASSES`` over the texts."""
+    return max(1, min(round(seconds / step_s), MAX_PASSES * batches))
 
 
 def distil(
@@ -228,51 +197,40 @@ def distil(
     watch: Callable[[GatedModel], float],
     folder: Path,
     *,
-    texts: int,
     device: torch.device,
     frozen: bool,
-    precisions: Sequence[str],
+    mixed_precision: str,
     deadline: float,
     seed: int,
-) -> tuple[int, float]:
-    """Trains, or continues an interrupted run, and returns the numbers of texts and of passes over them.
+) -> float:
+    """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
-    Args:
-        weights: the checkpoint.
-        taught: windows with the checkpoint's own labels, from ``texts`` texts.
-        gold: windows with gold labels, which are learned from together with them.
-        watch: scores a model, 0–1, for the log.
-        folder: folder for schedule and checkpoints; the model's files are then in its subfolder ``run``.
-        texts: number of texts that ``taught`` covers.
-        device: the device to train on.
-        frozen: whether only gate heads learn.
-        precisions: the precisions to choose the fastest from.
-        deadline: latest time by `time.monotonic`.
-        seed: seed of everything random.
+    ``taught`` and ``gold`` are windows with the checkpoint's own labels and with gold; ``watch`` scores a model, 0–1,
+    for the log. The plan goes into ``folder``; model, log and checkpoint go into its subfolder ``run``. The deadline is
+    by `time.monotonic`.
     """
     file, out = folder / "schedule.json", folder / "run"
     batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     if not weights.model.has_gates and not (out / "checkpoint").is_dir():
         fit_heads(model.to(device), batches)
-
-    def begin(schedule: Schedule) -> Distillation:
-        return Distillation(schedule, model, weights, taught, gold, watch, out, frozen=frozen, seed=seed)
-
+    begin = partial(
+        Distillation, weights, model, taught, gold, watch, out, batches=len(batches), frozen=frozen, seed=seed
+    )
     if not file.is_file():
-        probe = begin(Schedule(0, len(batches), len(batches), "no"))
-        step_s = seconds_per_step(probe, max(batches, key=len), precisions)
+        probe = begin(steps=len(batches), mixed_precision=mixed_precision)
+        fastest, step_s = probe.fastest_precision(max(batches, key=len))
         del probe
         gc.collect()  # a run and its accelerator refer to each other
-        torch.cuda.empty_cache()
-        write_json(file, asdict(Schedule.filling(deadline - time.monotonic(), texts, len(batches), step_s)))
-        logger.info("%s; seconds per step: %s", read_json(file), step_s)
-    schedule = Schedule(**read_json(file))
+        steps = plan_steps(deadline - time.monotonic(), len(batches), step_s)
+        logger.info("planned %d steps; a pass over the texts has %d", steps, len(batches))
+        write_json(file, {"steps": steps, "mixed_precision": fastest})
+    plan = read_json(file)
     set_seed(seed)
-    run = begin(schedule)
+    run = begin(steps=plan["steps"], mixed_precision=plan["mixed_precision"])
     run.resume()
     run.fit_until(deadline)
-    return schedule.texts, run.steps / schedule.batches
+    return run.steps / len(batches)
 
 
 def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:

@@ -185,14 +185,9 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
 
 
 class HeadsTraining(Training):
-    """Trains every head in packed passes in which words may exit.
+    """Trains every head in packed passes in which words may exit; the model has a head after every layer.
 
-    Args:
-        config: the settings.
-        model: must have a head after every layer.
-        tokenizer: the model's tokenizer.
-        lowest: the lowest threshold drawn, see `SampledController.draw`.
-        steps: see `Training`.
+    ``lowest`` is the lowest threshold drawn, see `SampledController.draw`.
 
     Raises:
         InputError: if words are to be masked and the tokenizer has no mask token.
@@ -212,7 +207,7 @@ class HeadsTraining(Training):
             raise InputError(
                 f"expected a mask token in {tokenizer.name_or_path!r} for --mask {config.mask}, got none; add --mask 0"
             )
-        self.labels, self.tokenizer, self.lowest = model.labels, tokenizer, lowest
+        self.tokenizer, self.lowest = tokenizer, lowest
         model.encoder.set_dropout(config.dropout)
         super().__init__(config, model, steps)
 

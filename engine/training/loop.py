@@ -13,12 +13,12 @@ import random
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -41,42 +41,43 @@ from engine.training.trials import f1_of
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("no", "bf16")
-TRIES = 2  # timed calls of each variant to find the fastest
+TRIES = 2  # times that a batch is timed in each precision
 SEEDS = 0, 2**31
 
-V = TypeVar("V", bound=Hashable)
 
-
-def option(meaning: str, default: Any = MISSING, limits: tuple[float, float] | None = None) -> Any:
+def option(
+    meaning: str, default: Any = MISSING, limits: tuple[float, float] | None = None, choices: Sequence[str] = ()
+) -> Any:
     """A field of settings that is also a command-line option, see `add_options`.
 
     Args:
         meaning: the option's help.
         default: its default; without one it is required.
         limits: lowest and highest value.
+        choices: the allowed values; empty if others are allowed, too.
     """
-    return field(default=default, metadata={"help": meaning, "limits": limits})
+    return field(default=default, metadata={"help": meaning, "limits": limits, "choices": choices})
 
 
-def other_default(name: str, default: Any) -> Any:
-    """A field of `TrainingConfig` with another default."""
-    return field(default=default, metadata=TrainingConfig.__dataclass_fields__[name].metadata)
+def shared_option(name: str, default: Any = MISSING) -> Any:
+    """The option of `TrainingConfig` with this name, with its default or another."""
+    one = TrainingConfig.__dataclass_fields__[name]
+    return field(default=one.default if default is MISSING else default, metadata=one.metadata)
 
 
 def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
     """Adds the options of settings to a command line, except some fields."""
     for one in (one for one in fields(config) if one.name not in skip):
-        kind, default = str(one.type).split(" ")[0], one.default  # annotations are strings, e.g. "float | None"
-        parts: dict[str, Any] = {"help": one.metadata["help"], "type": {"int": int, "float": float}.get(kind, str)}
+        kind, meaning = str(one.type).split(" ")[0], one.metadata["help"]  # types are strings, e.g. "float | None"
+        parts: dict[str, Any] = {"type": {"int": int, "float": float}.get(kind, str), "default": one.default}
         if kind == "bool":
-            parts = {"help": parts["help"], "action": "store_true"}
-        elif default is MISSING:
+            parts = {"action": "store_true"}
+        elif one.default is MISSING:
             parts["required"] = True
-        elif default not in ("", None):
-            parts |= {"default": default, "help": f"{parts['help']} (default %(default)s)"}
-        else:
-            parts["default"] = default
-        parser.add_argument(*dict.fromkeys((f"--{one.name.replace('_', '-')}", f"--{one.name}")), **parts)
+        elif one.default not in ("", None):
+            meaning += " (default %(default)s)"
+        names = dict.fromkeys((f"--{one.name.replace('_', '-')}", f"--{one.name}"))
+        parser.add_argument(*names, help=meaning, **parts)
 
 
 def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
@@ -87,12 +88,13 @@ def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
 
 
 def check_options(config: Any) -> None:
-    """Raises an `InputError` if a setting is outside the limits of its option, or the precision is unknown."""
+    """Raises an `InputError` if a setting is outside the limits of its option, or none of its choices."""
     for one in fields(config):
-        if limits := one.metadata["limits"]:
-            check_limits(one.name, getattr(config, one.name), limits)
-    if config.mixed_precision not in ("auto", *PRECISIONS):
-        raise InputError(f"expected mixed_precision auto, bf16 or no, got {config.mixed_precision!r}; choose one")
+        value, limits, choices = getattr(config, one.name), one.metadata["limits"], one.metadata["choices"]
+        if limits and value is not None:
+            check_limits(one.name, value, limits)
+        if choices and value not in choices:
+            raise InputError(f"expected one of {', '.join(choices)} as {one.name}, got {value!r}; choose one of them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class TrainingConfig:
     """Settings that every stage has. Each field is a command-line option.
 
     Raises:
-        InputError: if a value is out of range.
+        InputError: if a value is unknown or out of range.
     """
 
     out: str = option(
@@ -118,7 +120,11 @@ class TrainingConfig:
     max_rows: int = option("maximum number of word pieces in a batch", 2048, (1, 10**7))
     dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1, (0, 0.9))
     average: float = option("decay per step of the running average of the weights", 0.995, (0, 0.99999))
-    mixed_precision: str = option("precision of the multiplies in training: auto (the faster one), bf16 or no", "auto")
+    mixed_precision: str = option(
+        "precision of the multiplies in training: auto (the faster one), bf16 or no",
+        "auto",
+        choices=("auto", *PRECISIONS),
+    )
     seed: int = option("seed of everything random", 0, SEEDS)
 
     def __post_init__(self) -> None:
@@ -172,10 +178,7 @@ def loading(backbone: str) -> Iterator[None]:
 class Training(ABC):
     """A training run with its checkpoints. A stage defines examples and loss, and how the model is saved.
 
-    Args:
-        config: the settings.
-        model: the model to train; `train` has set the random state before.
-        steps: number of steps; by default as many as ``epochs`` have batches.
+    Without ``steps``, it takes as many as ``epochs`` have batches. `train` sets the random state before.
 
     ``examples``: what it learns from.
     ``dev``: the corpus for early stopping.
@@ -269,7 +272,8 @@ class Training(ABC):
     def fit(self) -> float:
         """Trains to the end and returns the score of the best model, which is in ``out``."""
         if self.precision == "auto":
-            self.precision = self._faster_precision()
+            batch = self.batches(random.Random(self.config.seed))[0]
+            self.precision, _ = self.fastest_precision(batch)
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             started = time.monotonic()
             self.epoch += 1
@@ -339,35 +343,25 @@ class Training(ABC):
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
-    def _faster_precision(self) -> str:
-        """Returns the precision that computes a batch's gradients faster; leaves weights and random state unchanged.
+    def fastest_precision(self, batch: list[Example]) -> tuple[str, float]:
+        """Returns the allowed precision in which a batch's gradients are computed fastest, and the seconds it takes.
 
-        Processors without instructions for bfloat16 are slower in it, and so are some that have them.
+        Weights and random state stay unchanged. Processors without instructions for bfloat16 are slower in it, and so
+        are some that have them.
         """
         self.model.train()
-        batch = self.batches(random.Random(self.config.seed))[0]
-
-        def gradients_only(precision: str) -> None:
-            self._backward(batch, precision).item()
-            self.optimizer.zero_grad()
-
+        seconds = dict.fromkeys(PRECISIONS if self.precision == "auto" else (self.precision,), math.inf)
         with torch.random.fork_rng():
-            seconds = shortest_seconds(PRECISIONS, gradients_only)
-        faster, slower = sorted(PRECISIONS, key=lambda precision: seconds[precision])
-        logger.info("mixed precision %s: %.1f times as fast as %s", faster, seconds[slower] / seconds[faster], slower)
-        return faster
-
-
-def shortest_seconds(variants: Sequence[V], call: Callable[[V], object]) -> dict[V, float]:
-    """Calls variants in turn, `TRIES` times after a discarded call, and returns the shortest time of each."""
-    seconds = dict.fromkeys(variants, math.inf)
-    for number in range(1 + TRIES):
-        for variant in variants:
-            begin = time.perf_counter()
-            call(variant)
-            if number:
-                seconds[variant] = min(seconds[variant], time.perf_counter() - begin)
-    return seconds
+            for number in range(1 + TRIES):
+                for precision in seconds:
+                    begin = time.perf_counter()
+                    self._backward(batch, precision).item()
+                    self.optimizer.zero_grad()
+                    if number:  # the first time is longer
+                        seconds[precision] = min(seconds[precision], time.perf_counter() - begin)
+        logger.info("seconds per batch in each mixed precision: %s", seconds)
+        fastest = min(seconds, key=lambda precision: seconds[precision])
+        return fastest, seconds[fastest]
 
 
 def train(stage: Callable[[Any], Training], config: TrainingConfig, *, resume: bool = False) -> float:

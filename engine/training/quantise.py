@@ -122,11 +122,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.quantise", description=__doc__)
     parser.add_argument("model", type=Path, help="model folder to add the layers in 8 bits to")
     parser.add_argument(
-        "--texts",
-        required=True,
-        nargs="+",
-        metavar="FILE",
-        help="calibration texts in any format, of which 100 are used",
+        "--texts", required=True, nargs="+", metavar="FILE", help="calibration texts in any format; 100 are used"
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

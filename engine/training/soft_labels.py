@@ -43,14 +43,14 @@ class SoftLabels:
     ``counts``: words of each text, int64 ``(texts,)``.
     ``names``: names of the labels.
     ``sha256``: SHA-256 of the unpacked file of texts.
-    ``teachers``: what identifies the teachers; empty in files of earlier versions.
+    ``teachers``: what identifies the teachers.
     """
 
     targets: np.ndarray
     counts: np.ndarray
     names: tuple[str, ...]
     sha256: str
-    teachers: str = ""
+    teachers: str
 
     def save(self, path: Path) -> None:
         """Writes an ``.npz`` file, atomically replacing an older one."""
@@ -66,8 +66,7 @@ class SoftLabels:
         """
         try:
             with np.load(path) as file:
-                teachers = str(file["teachers"]) if "teachers" in file else ""
-                names, sha256 = tuple(file["names"].tolist()), str(file["sha256"])
+                names, sha256, teachers = tuple(file["names"].tolist()), str(file["sha256"]), str(file["teachers"])
                 return cls(file["targets"], file["counts"], names, sha256, teachers)
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(
@@ -140,19 +139,13 @@ def store_labels(
 ) -> SoftLabels:
     """Labels texts in order and saves the labels regularly, so that an interrupted run continues.
 
-    Args:
-        distributions: yields ``(words, labels)`` for each text from the one with a given index on.
-        count: number of texts.
-        names: names of the labels.
-        sha256: what identifies the texts.
-        teachers: what identifies the teachers.
-        out: the ``.npz`` file.
-        deadline: time by `time.monotonic` at which labelling ends; some texts are labelled anyway.
+    ``distributions`` yields ``(words, labels)`` for each text from the one with a given index on, ``sha256`` and
+    ``teachers`` identify texts and teachers, and ``out`` is the ``.npz`` file. Labelling ends at the deadline, by
+    `time.monotonic`, but some texts are labelled anyway.
 
     Raises:
         InputError: if ``out`` contains labels of other texts, types or teachers.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), sha256, teachers)
     if out.exists():
         stored, wanted = SoftLabels.load(out), stored
@@ -187,22 +180,19 @@ def store_labels(
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.soft_labels", description=__doc__)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--teacher",
         required=True,
         help="folder or hub id of a token-classification model; several joined by commas are averaged over --types",
     )
-    parser.add_argument(
-        "--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz"
-    )
-    parser.add_argument(
+    add("--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz")
+    add(
         "--types",
         help="joined by commas (default: those of the first teacher); probabilities of other types are added to O",
     )
-    parser.add_argument(
-        "--dtype", default="float32", choices=DTYPES, help="dtype of the teachers (default %(default)s)"
-    )
-    parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
+    add("--dtype", default="float32", choices=DTYPES, help="dtype of the teachers (default %(default)s)")
+    add("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     texts = Texts.read(arguments.texts)

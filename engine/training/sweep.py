@@ -166,14 +166,10 @@ def recovery_lines(strategy: Strategy) -> Iterator[Line]:
 
 
 class Sweep:
-    """Finds the fastest settings within each limit.
+    """Finds the fastest settings within the limit of each operating point, in pp.
 
-    Args:
-        engine: runs the settings.
-        reference: what predictions are scored against.
-        limits: limit of each operating point, in pp.
-        seed: seed of the order of documents and lines.
-        log: log of measured settings, from which an interrupted sweep continues.
+    ``seed`` is that of the order of documents and lines. ``log`` holds measured settings, from which an interrupted
+    sweep continues.
 
     ``sampled``, ``whole``: the settings that ran on the sample, and on all texts.
     """
@@ -187,21 +183,18 @@ class Sweep:
         self.sample_size = size if 1.5 * size < self.total else self.total
         self.sampled: dict[Strategy, Trial] = {}
         self.whole: dict[Strategy, Trial] = self.sampled if self.sample_size == self.total else {}
-        self._tried: dict[Line, dict[float, Strategy]] = {}
         self._curves: dict[Line, list[tuple[float, float, float]]] = {}  # speed-up, expected loss and scale, ascending
         self._out_of_time: set[str] = set()  # names of strategies
         self._seconds = self._settings_texts = 0.0  # time spent so far, and settings × texts done in it
         self._log = log
-        records = [(one["begin"], Trial.from_json(one)) for one in log or ()]
+        records = [(one["begin"], Trial.from_json(one, self.reference.dense[one["begin"] :])) for one in log or ()]
         self._logged = {(trial.strategy, begin): trial for begin, trial in records}
 
     def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
-        """Sweeps a strategy.
+        """Sweeps the strategy with this name.
 
-        Args:
-            name: the strategy's name.
-            stored: settings to run on all texts in any case, such as operating points chosen before.
-            seconds: maximum duration; settings measured by then count.
+        ``stored`` settings, such as operating points chosen before, run on all texts in any case. After some seconds
+        the sweep ends, and what was measured by then counts.
         """
         now = time.monotonic()
         deadline, kind = now + seconds, name.removesuffix(RECOVERY)
@@ -231,12 +224,12 @@ class Sweep:
 
     def chosen(self, name: str) -> dict[str, Trial]:
         """Maps each operating point to its setting; those that no setting reaches are left out."""
-        return choose(self.trials(name), self.reference, self.limits)
+        return choose(self.trials(name), self.limits)
 
     def closest(self, name: str) -> Trial | None:
         """The setting that loses least of those that could be an operating point."""
         able = [one for one in self.trials(name) if one.qualifies]
-        return min(able, key=lambda one: one.loss_bound(self.reference), default=None)
+        return min(able, key=lambda one: one.loss_bound, default=None)
 
     def time_out(self, name: str) -> str:
         """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
@@ -283,7 +276,7 @@ class Sweep:
 
     def _next_scales(self, line: Line, limit: float) -> Iterator[float]:
         """The scales at which to look for the place where a line crosses a limit."""
-        curve, tried = self._curves[line], self._tried[line]
+        curve, tried = self._curves[line], self._tried(line)
         if all(bound <= limit for _, bound, _ in curve) and (scale := line.beyond(tried, faster=True)) is not None:
             yield scale
         if curve[0][1] <= limit:
@@ -297,17 +290,18 @@ class Sweep:
         settings = [line.at(scale) for line, scale in wanted]
         self._measure(settings, size, deadline)
         for (line, scale), setting in zip(wanted, settings, strict=True):
-            tried = self._tried.setdefault(line, {})
-            tried[scale] = setting
-            self._curves[line] = sorted(
-                (self.sampled[one].theoretical_speedup, self._expected_bound(self.sampled[one]), at)
-                for at, one in tried.items()
-            )
+            one = self.sampled[setting]
+            found = one.theoretical_speedup, self._expected_bound(one), scale
+            self._curves[line] = sorted({*self._curves.get(line, ()), found})
+
+    def _tried(self, line: Line) -> list[float]:
+        """The scales at which a line ran."""
+        return [scale for *_, scale in self._curves[line]]
 
     def _expected_bound(self, sampled: Trial) -> float:
         """The loss plus standard error to expect on all texts; infinite if recovery fires too rarely."""
-        error = math.sqrt(self.sample_size / self.total) * sampled.loss_error(self.reference)
-        return sampled.loss(self.reference) + error if sampled.fires else math.inf
+        error = math.sqrt(self.sample_size / self.total) * sampled.loss_error
+        return sampled.loss + error if sampled.fires else math.inf
 
     def _crossing(self, line: Line, limit: float) -> tuple[float, float] | None:
         """The speed-up and the scale at which a line crosses a limit, interpolated between tried scales."""
@@ -339,10 +333,9 @@ class Sweep:
         for limit in self.limits:
             expected = share * limit / self._loss_ratio(name, limit)
             lines = [line for _, line, _ in self._leaders(name, limit)] or self._least_lossy(name)
-            self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
-            able = [one for one in _named(name, self.whole) if one.qualifies]
-            within = [one.theoretical_speedup for one in able if one.loss_bound(self.reference) <= limit]
-            best = max(within, default=0.0)
+            self._explore([(line, min(self._tried(line)), (expected,)) for line in lines], deadline)
+            within = [one for one in _named(name, self.whole) if one.qualifies and one.loss_bound <= limit]
+            best = max((one.theoretical_speedup for one in within), default=0.0)
             ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]
             fresh = [(line, scale) for _, line, scale in ahead if not self._ran_near(line, scale)]
             finalists += fresh[:count]
@@ -350,13 +343,13 @@ class Sweep:
 
     def _ran_near(self, line: Line, scale: float) -> bool:
         """Whether a line ran on all texts at about this scale."""
-        ran = [at for at, one in self._tried[line].items() if one in self.whole]
+        ran = [at for at in self._tried(line) if line.at(at) in self.whole]
         return any(abs(one - scale) <= ALIKE * abs(scale) for one in ran)
 
     def _loss_ratio(self, name: str, limit: float) -> float:
         """The loss on all texts ÷ that expected from the sample, of the settings whose losses are nearest a limit."""
         pairs = [
-            (one.loss_bound(self.reference) + TENTH, self._expected_bound(self.sampled[strategy]) + TENTH)
+            (one.loss_bound + TENTH, self._expected_bound(self.sampled[strategy]) + TENTH)
             for strategy, one in self.whole.items()
             if strategy.name == name and one.fires and self.sampled[strategy].fires
         ]

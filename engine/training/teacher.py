@@ -22,7 +22,7 @@ from engine.model.linear import LARGE_STEP
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, data_digest, gold_examples, pack, spread_outside
-from engine.training.loop import Training, TrainingConfig, command_line, loading, option, other_default
+from engine.training.loop import Training, TrainingConfig, command_line, loading, option, shared_option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +30,11 @@ class TeacherConfig(TrainingConfig):
     """Settings of a teacher's fine-tuning."""
 
     backbone: str = option("folder or hub id of a Hugging Face encoder")
-    epochs: int = other_default("epochs", 4)
-    lr: float = other_default("lr", 6e-5)
-    max_rows: int = other_default("max_rows", 1024)
-    average: float = other_default("average", 0.99)
-    scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.scheme not in ("iob2", "io"):
-            raise InputError(f"expected scheme iob2 or io, got {self.scheme!r}; choose one of them")
+    epochs: int = shared_option("epochs", 4)
+    lr: float = shared_option("lr", 6e-5)
+    max_rows: int = shared_option("max_rows", 1024)
+    average: float = shared_option("average", 0.99)
+    scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2", choices=("iob2", "io"))
 
 
 # Names in configurations for dropout on hidden states, and on attention weights, where it is slow.

@@ -5,9 +5,10 @@ The reference is gold, or the entities that the dense pass finds; everything els
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from types import SimpleNamespace
@@ -68,15 +69,10 @@ class Reference:
         return replace(unscored, dense=dense.counts)
 
     @classmethod
-    def agreement(
-        cls, engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
-    ) -> Reference:
+    def agreement(cls, engine: Engine, texts: Sequence[str], needed: int = 0, until: float = math.inf) -> Reference:
         """Takes the entities of an engine's dense pass as reference; a loss is 100 minus the agreement with them.
 
-        Args:
-            engine: the engine to agree with.
-            texts: texts to find entities in.
-            enough: returns True if this many of the first texts suffice; called after every few texts.
+        After a time by `time.monotonic`, the pass ends as soon as as many of the first texts as ``needed`` are done.
 
         Raises:
             InputError: if it finds no entity.
@@ -85,7 +81,7 @@ class Reference:
         for begin in tqdm(range(0, len(texts), PACED), desc="dense pass", disable=None):
             results = engine.tag_batch(texts[begin : begin + PACED], "dense")
             documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
-            if enough(len(documents)):
+            if len(documents) >= needed and time.monotonic() > until:
                 break
         reference = cls.of_found(documents, engine.labels.types)
         if not any(of.gold for of in reference.dense):
@@ -100,10 +96,6 @@ class Reference:
         """Takes documents with the entities that the dense pass found in them."""
         return cls(documents, types, tuple(perfect(count_documents(documents, [()] * len(documents), types))))
 
-    def first(self, count: int) -> Reference:
-        """Returns the reference of the first documents."""
-        return replace(self, documents=self.documents[:count], dense=self.dense[:count])
-
     def shuffled(self, seed: int) -> Reference:
         """Returns the reference in random order, so that its first documents are a sample."""
         order = random.Random(seed).sample(range(len(self.documents)), len(self.documents))
@@ -111,11 +103,8 @@ class Reference:
 
     def to_json(self) -> dict[str, Any]:
         """Converts documents that the dense pass found entities in, and their types, to a JSON object."""
-        documents = [
-            {"text": one.text, "entities": [[entity.start, entity.end, entity.type] for entity in one.entities]}
-            for one in self.documents
-        ]
-        return {"types": self.types, "documents": documents}
+        found = [{"text": one.text, "entities": [entity.key for entity in one.entities]} for one in self.documents]
+        return {"types": self.types, "documents": found}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Reference:
@@ -130,15 +119,16 @@ class Reference:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A setting on consecutive documents of a reference, from the first one on.
+    """A setting on consecutive documents of a reference.
 
-    ``counts``: TP, predictions and reference entities in each document.
+    ``counts``, ``dense``: TP, predictions and reference entities in each document, of the setting and of dense.
     ``cost``: cost of all of them together.
     ``fired``: number of documents in which words came back.
     """
 
     strategy: Strategy
     counts: tuple[Counts, ...]
+    dense: tuple[Counts, ...]
     cost: Cost
     fired: int = 0
 
@@ -163,34 +153,39 @@ class Trial:
         cost = self.cost
         return cost.token_layers < cost.dense_token_layers and cost.macs < cost.dense_macs and self.fires
 
-    def loss(self, reference: Reference) -> float:
-        """F1 lost against dense on the same documents, in pp."""
-        return (Counts.total(reference.dense[: len(self.counts)]).f1 - self.f1) * 100
+    @property
+    def loss(self) -> float:
+        """F1 lost against dense, in pp."""
+        return (Counts.total(self.dense).f1 - self.f1) * 100
 
-    def loss_error(self, reference: Reference) -> float:
+    @property
+    def loss_error(self) -> float:
         """Standard error of the loss by document, in pp; infinite if there are no entities."""
-        return f1_difference_error(self.counts, reference.dense[: len(self.counts)]) * 100
+        return f1_difference_error(self.counts, self.dense) * 100
 
-    def loss_bound(self, reference: Reference) -> float:
+    @property
+    def loss_bound(self) -> float:
         """The loss plus its standard error, in pp."""
-        return self.loss(reference) + self.loss_error(reference)
+        return self.loss + self.loss_error
 
     def to_json(self) -> dict[str, Any]:
-        """Converts the trial to a JSON object."""
+        """Converts the trial to a JSON object, without the counts of dense."""
         counts = [[of.correct, of.predicted, of.gold] for of in self.counts]
         return {"strategy": self.strategy.to_json(), "counts": counts, "cost": asdict(self.cost), "fired": self.fired}
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Trial:
-        """The inverse of `to_json`; ignores other keys."""
+    def from_json(cls, record: dict[str, Any], dense: tuple[Counts, ...]) -> Trial:
+        """The inverse of `to_json`, given the counts of dense in these documents, or in more that begin with them."""
         cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
         counts = tuple(Counts(*of) for of in record["counts"])
-        return cls(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])
+        return cls(Strategy.from_json(record["strategy"]), counts, dense[: len(counts)], cost, record["fired"])
 
     def joined(self, other: Trial) -> Trial:
         """Appends a trial of the same setting on the documents that follow."""
         cost = add([self.cost, other.cost], len(self.cost.rows))
-        return replace(self, counts=self.counts + other.counts, cost=cost, fired=self.fired + other.fired)
+        return Trial(
+            self.strategy, self.counts + other.counts, self.dense + other.dense, cost, self.fired + other.fired
+        )
 
 
 class OutOfTimeError(Exception):
@@ -233,22 +228,17 @@ def measure(
     end: int | None = None,
     *,
     progress: str = "",
-    deadline: float | None = None,
+    deadline: float = math.inf,
 ) -> list[Trial]:
     """Runs settings on documents ``[begin, end)`` of a reference, with the same results as `Engine.tag_batch`.
 
-    Args:
-        engine: runs the settings.
-        reference: what predictions are scored against.
-        strategies: the settings, which share the layers that they have in common.
-        begin, end: the documents.
-        progress: name of the progress bar; empty for none.
-        deadline: latest time by `time.monotonic`.
+    Settings share the layers that they have in common. ``progress`` is the name of the progress bar; without one there
+    is none. ``deadline`` is the latest time by `time.monotonic`.
 
     Raises:
         OutOfTimeError: if the deadline passes before all documents are done.
     """
-    documents, model = reference.documents[begin:end], engine.model
+    documents, dense, model = reference.documents[begin:end], reference.dense[begin:end], engine.model
     complete = [engine.strategy(strategy) for strategy in strategies]  # with the network of `mlp`
 
     def run_all(batch: RaggedBatch) -> list[MemoryBuffer]:
@@ -256,11 +246,10 @@ def measure(
         shared: Any = SimpleNamespace(encoder=encoder, labels=model.labels, logits=model.logits)
         return [run(shared, batch, strategy) for strategy in complete]
 
-    counts: list[list[Counts]] = [[] for _ in strategies]
-    costs: list[list[Cost]] = [[] for _ in strategies]
-    fired = [0] * len(strategies)
+    layers = engine.encoder.num_layers
+    trials = [Trial(strategy, (), (), add([], layers)) for strategy in strategies]
     for at in tqdm(range(0, len(documents), CALL), desc=progress, disable=None if progress else True):
-        if deadline is not None and time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             raise OutOfTimeError
         call = documents[at : at + CALL]
         texts = [document.text for document in call]
@@ -272,14 +261,13 @@ def measure(
                 ((chunk, memory.probabilities) for chunk, memory in memories), len(call), len(engine.labels)
             )
             entities = [engine.labels.decode(*one) for one in zip(texts, spans, found, strict=True)]
-            counts[number] += count_documents(call, entities, reference.types)
+            counts = tuple(count_documents(call, entities, reference.types))
             slots = [(slot, memory) for chunk, memory in memories for slot in chunk.slots]
-            costs[number] += [window_cost(model, memory, slot.index, strategy) for slot, memory in slots]
-            fired[number] += len({slot.text for slot, memory in slots if memory.recovered[slot.own].any()})
-    return [
-        Trial(strategy, tuple(counts[number]), add(costs[number], engine.encoder.num_layers), fired[number])
-        for number, strategy in enumerate(strategies)
-    ]
+            cost = add([window_cost(model, memory, slot.index, strategy) for slot, memory in slots], layers)
+            fired = len({slot.text for slot, memory in slots if memory.recovered[slot.own].any()})
+            of_call = Trial(strategies[number], counts, dense[at : at + CALL], cost, fired)
+            trials[number] = trials[number].joined(of_call)
+    return trials
 
 
 def enough_texts(texts: Sequence[str], words: int) -> int:
@@ -293,7 +281,7 @@ def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
     return measure(engine, reference, [strategy], progress=f"F1 of {strategy.name}")[0].f1
 
 
-def choose(trials: Sequence[Trial], reference: Reference, limits: Sequence[float]) -> dict[str, Trial]:
+def choose(trials: Sequence[Trial], limits: Sequence[float]) -> dict[str, Trial]:
     """Maps each operating point to the fastest setting whose loss plus standard error is within its limit, in pp.
 
     The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984). Settings
@@ -301,7 +289,7 @@ def choose(trials: Sequence[Trial], reference: Reference, limits: Sequence[float
     point whose limit no setting meets is left out.
     """
     chosen = {}
-    bounds = {one: one.loss_bound(reference) for one in trials if one.qualifies}
+    bounds = {one: one.loss_bound for one in trials if one.qualifies}
     for point, limit in zip(OPERATING_POINTS, limits, strict=True):
         within = [one for one in bounds if bounds[one] <= limit]
         if within:

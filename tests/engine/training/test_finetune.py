@@ -15,7 +15,7 @@ from engine import Document, Entity, InputError, load_engine
 from engine.data.corpora import Corpus
 from engine.text.windows import load_tokenizer
 from engine.training.finetune import FinetuneConfig, Finetuning, main
-from engine.training.loop import Training, shortest_seconds, train
+from engine.training.loop import Training, train
 from engine.training.teacher import TeacherConfig, TeacherTraining
 from tests.conftest import contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
@@ -112,22 +112,20 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
 
 
 def test_automatic_precision_is_the_faster_one_and_stays_that_of_the_run(biobert_like, corpus, tmp_path, monkeypatch):
-    slow = {"no"}
+    slow, backward = {"no"}, Training._backward
 
-    def timed(variants, call):
-        for variant in variants:
-            call(variant)
-        return {variant: 1.0 + (variant in slow) for variant in variants}
+    def slowed(run, batch, precision):
+        time.sleep(0.1 * (precision in slow))
+        return backward(run, batch, precision)
 
-    seconds = shortest_seconds([0.0, 0.2], time.sleep)
-    assert seconds[0.2] > seconds[0.0]
-    monkeypatch.setattr("engine.training.loop.shortest_seconds", timed)
+    monkeypatch.setattr(Training, "_backward", slowed)
     drawn = {"epochs": 2, "dropout": 0.1, "mask": 0.1}
     finetune(config(biobert_like, corpus, tmp_path / "asked for", mixed_precision="bf16", **drawn))
     settings = config(biobert_like, corpus, tmp_path / "auto", mixed_precision="auto", **drawn)
     cut(monkeypatch, settings, 2)
     slow = {"bf16"}
-    assert Finetuning(config(biobert_like, corpus, tmp_path / "other"))._faster_precision() == "no"
+    other = Finetuning(config(biobert_like, corpus, tmp_path / "other", mixed_precision="auto"))
+    assert other.fastest_precision(other.gold)[0] == "no"
     finetune(settings, resume=True)
     assert logged(tmp_path / "auto", "mixed_precision") == ["bf16", "bf16"]
     losses = logged(tmp_path / "auto", "loss")
@@ -261,7 +259,7 @@ def test_types_that_early_stopping_does_not_know_are_named_before_they_are_learn
     dev, dropped, biobert_like, asked, tmp_path, caplog
 ):
     run = Finetuning(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus="both", dev_corpus=dev))
-    assert ("Disease" in run.labels.types) == (not dropped)
+    assert ("Disease" in run.model.labels.types) == (not dropped)
     assert re.findall("learned as outside: (.*?);", caplog.text) == dropped
 
 
