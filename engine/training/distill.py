@@ -1,7 +1,7 @@
 """Self-distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
 
 The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; words exit while
-the student is trained. The number of steps is planned from the pace of some steps, and again after every checkpoint.
+the student is trained. The number of steps is planned from the pace of a batch, and again after every checkpoint.
 """
 
 from __future__ import annotations
