@@ -451,11 +451,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     add(
-        "--texts",
-        nargs="+",
-        required=True,
-        metavar="FILE",
-        help="texts to learn from, in any format; .txt: one per line",
+        "--texts", nargs="+", required=True, metavar="FILE", help="texts in any format to learn from (.txt: one a line)"
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
     add_replaced(parser, "--held-back", "--held-out")
