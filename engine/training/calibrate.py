@@ -92,8 +92,9 @@ def parse_limits(given: str | Sequence[float], option: str) -> tuple[float, ...]
     Raises:
         InputError: if they are not ascending numbers from 0, one for each operating point.
     """
+    parts: Sequence[str | float] = given.split(",") if isinstance(given, str) else given
     try:
-        found = tuple(float(part) for part in (given.split(",") if isinstance(given, str) else given))
+        found = tuple(map(float, parts))
     except ValueError:
         found = ()
     if len(found) != len(OPERATING_POINTS) or not all(0 <= one < math.inf for one in found):
