@@ -91,7 +91,7 @@ def measure_rows(
             record, credible = measured[replace(row.trial.strategy, point="")], NOISE * row.trial.theoretical_speedup
             times = {int(size): ratio for size, ratio in record["speedups"].items() if ratio <= credible}
             rows[number] = replace(row, speedups=times, f1=record["f1"])
-    return rows, max((measured[one].get("busy", 0.0) for one in settings), default=0.0)
+    return rows, max(measured[one]["busy"] for one in settings)
 
 
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:

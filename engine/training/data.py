@@ -36,19 +36,14 @@ def digest(texts: Iterable[str]) -> str:
 
 
 def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
-    """Loads corpora to learn from.
-
-    Args:
-        names: names joined by commas; each may end with a colon and its split. ``hf:ID`` itself contains a colon.
-        split: the split of corpora that name none.
-        data_dir: folder searched first.
+    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``split``.
 
     Raises:
         InputError: if a corpus does not exist or contains no word.
     """
     found = []
     for name in names.split(","):
-        prefix = PREFIX if name.startswith(PREFIX) else ""
+        prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
         name, _, own_split = name.removeprefix(prefix).partition(":")
         corpus = load_corpus(prefix + name, own_split or split, data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):

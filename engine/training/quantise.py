@@ -74,11 +74,9 @@ def check_nncf() -> None:
 
 
 def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
-    """Quantises a model's layers to 8 bits.
+    """Quantises the layers of an engine's model, in float32 on the CPU, to 8 bits; the model stays unchanged.
 
-    Args:
-        engine: an engine in float32 on the CPU; its model stays unchanged.
-        texts: texts for calibration, which run in turn under each of `strategies`.
+    The texts for calibration run in turn under each of `strategies`.
 
     Raises:
         InputError: if NNCF or OpenVINO is not installed.
