@@ -77,11 +77,7 @@ WATCHED_WORDS = 5000  # of the held-out texts on which the agreement is logged d
 
 @dataclass(frozen=True, kw_only=True)
 class AccelerateConfig:
-    """Settings of a run. Each field is a command-line option.
-
-    Raises:
-        InputError: if a value is unknown or out of range, or there is gold for a frozen checkpoint.
-    """
+    """Settings of a run. Each field is a command-line option."""
 
     checkpoint: str = option("folder or hub id of a token-classification checkpoint")
     out: str = option("folder for the model: a new one, or that of the same run")
@@ -368,12 +364,7 @@ def _check_types(corpus: Corpus, engine: Engine, option: str) -> None:
 
 
 def _load_gold(config: AccelerateConfig, engine: Engine, held_out: Sequence[str]) -> tuple[list[Example], list[str]]:
-    """Returns windows of gold and a digest of each corpus.
-
-    Raises:
-        InputError: if a corpus has no type that the checkpoint knows, or contains documents of its control splits, of
-            ``config.corpus`` or of the held-out texts.
-    """
+    """Returns windows of gold and a digest of each corpus."""
     corpora = named_corpora(config.gold, "fit", config.data_dir) if config.gold else []
     apart = {tuple(words_of(text)): "the held-out texts" for text in held_out}
     controls = [(config.corpus, config.split)] if config.corpus else []
@@ -406,11 +397,7 @@ def _read_held_out(work: Path) -> tuple[Reference, float]:
 
 
 def _dense_pass(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, float]:
-    """Returns the new model's dense pass on the held-out texts and its seconds; runs it once.
-
-    Raises:
-        InputError: if the folder holds another model by now, to which what was measured does not belong.
-    """
+    """Returns the new model's dense pass on the held-out texts and its seconds; runs once, for no other model."""
     model = {"model": engine.fingerprint}
     if not file.is_file():
         begin = time.monotonic()

@@ -21,11 +21,7 @@ from engine.runs import check_new
 
 @torch.no_grad()
 def average(models: Sequence[Weights]) -> Weights:
-    """Returns the first model with the mean of all models' weights.
-
-    Raises:
-        InputError: if models have different shapes or labels, or only some have gates.
-    """
+    """Returns the first model with the mean of all models' weights."""
     first = models[0]
     states = [weights.model.state_dict() for weights in models]
     shapes = [{name: value.shape for name, value in state.items()} for state in states]

@@ -60,11 +60,7 @@ def check_model(folder: Path, engine: Engine) -> None:
 
 
 def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
-    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums.
-
-    Raises:
-        InputError: if the folder no longer holds the model that was measured.
-    """
+    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums."""
     check_model(folder, sweep.engine)
     rows = [_frontier_row(name, one) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
@@ -87,11 +83,7 @@ def _frontier_row(name: str, one: Trial) -> dict[str, str]:
 
 
 def parse_limits(given: str | Sequence[float], option: str) -> tuple[float, ...]:
-    """Returns the limit of each operating point in pp; in text they are joined by commas.
-
-    Raises:
-        InputError: if they are not ascending numbers from 0, one for each operating point.
-    """
+    """Returns the limit of each operating point in pp; in text they are joined by commas."""
     parts: Sequence[str | float] = given.split(",") if isinstance(given, str) else given
     try:
         found = tuple(map(float, parts))
@@ -127,11 +119,7 @@ def _figures(one: Trial) -> str:
 
 
 def parse_strategies(text: str, engine: Engine) -> list[str]:
-    """Parses names of strategies joined by commas; if empty, all that the model can run, without recovery.
-
-    Raises:
-        InputError: if a strategy has no controller or the model cannot run it.
-    """
+    """Parses names of strategies joined by commas; if empty, all that the model can run, without recovery."""
     runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
     names = text.split(",") if text else [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):

@@ -55,11 +55,7 @@ class Samples(NamedTuple):
 
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
-    """Collects samples at each gate; every window is pruned.
-
-    Raises:
-        InputError: if there are so few windows that no word reaches some gate.
-    """
+    """Collects samples at each gate; every window is pruned."""
     gates = range(1, model.encoder.num_layers)
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):

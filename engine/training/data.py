@@ -36,11 +36,7 @@ def digest(texts: Iterable[str]) -> str:
 
 
 def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
-    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``split``.
-
-    Raises:
-        InputError: if a corpus does not exist or contains no word.
-    """
+    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``split``."""
     found = []
     for name in names.split(","):
         prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
@@ -71,9 +67,6 @@ class Texts:
 
         A ``.jsonl`` file has an object with ``text`` on each line, each a separate text. Any other file has one
         sentence per line; `join_sentences` makes texts of them.
-
-        Raises:
-            InputError: if the file cannot be read, has another format, or contains a malformed line or no text.
         """
         if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
             raise InputError(
@@ -118,9 +111,6 @@ def split_texts(
     """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
 
     If there are no ``held_out``, up to a third of ``texts`` is held out.
-
-    Raises:
-        InputError: if there are too few texts.
     """
     training, apart = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
     remedy = f"give {MIN_TEXTS} or more after --held-out"

@@ -238,9 +238,6 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
 
     Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
     configuration, because the checkpoint's own names are meaningless.
-
-    Raises:
-        InputError: if the checkpoint has changed since it was loaded.
     """
     found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
     if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting

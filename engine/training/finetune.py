@@ -74,11 +74,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
 
 
 def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Example]:
-    """Loads windows with soft labels for a student with these labels; see `FinetuneConfig` for ``files``.
-
-    Raises:
-        InputError: if a file cannot be read, or the soft labels belong to other texts or labels.
-    """
+    """Loads windows with soft labels for a student with these labels; see `FinetuneConfig` for ``files``."""
     examples: list[Example] = []
     for pair in files.split(",") if files else ():
         stored, _, source = pair.partition("=")

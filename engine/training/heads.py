@@ -188,9 +188,6 @@ class HeadsTraining(Training):
     """Trains every head in packed passes in which words may exit; the model has a head after every layer.
 
     ``lowest`` is the lowest threshold drawn, see `SampledController.draw`.
-
-    Raises:
-        InputError: if words are to be masked and the tokenizer has no mask token.
     """
 
     config: HeadsConfig

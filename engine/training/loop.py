@@ -99,11 +99,7 @@ def check_options(config: Any) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Settings that every stage has. Each field is a command-line option.
-
-    Raises:
-        InputError: if a value is unknown or out of range.
-    """
+    """Settings that every stage has. Each field is a command-line option."""
 
     out: str = option(
         "folder for the model, the log and the checkpoint, which --resume needs even after the end of the run"
@@ -136,12 +132,7 @@ class TrainingConfig:
         return ("dense",)
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
-        """Loads the training corpora and the one for early stopping.
-
-        Raises:
-            InputError: if a corpus does not exist, a training corpus is empty, or the one for early stopping has no
-                entities or is a training corpus.
-        """
+        """Loads the training corpora and the one for early stopping."""
         train = named_corpora(self.corpus, self.split, self.data_dir)
         dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
         if not dev.types:
@@ -158,11 +149,7 @@ class TrainingConfig:
 
 @contextmanager
 def loading(backbone: str) -> Iterator[None]:
-    """A context for loading a backbone, a folder or hub id, without progress bars.
-
-    Raises:
-        InputError: if loading fails for any reason.
-    """
+    """A context for loading a backbone, a folder or hub id, without progress bars; any error is an `InputError`."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
@@ -241,22 +228,14 @@ class Training(ABC):
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the progress from a checkpoint.
-
-        Raises:
-            InputError: if training or development files, the tokenizer or the configuration have changed.
-        """
+        """Restores the progress from a checkpoint, unless it belongs to other data."""
         what = "texts, labels, tokenizer and configuration"
         check_same(self.out, {what: state["data"]}, {what: self.data})
         for name in state.keys() - {"data"}:
             setattr(self, name, state[name])
 
     def resume(self) -> None:
-        """Continues from the checkpoint, if there is one.
-
-        Raises:
-            InputError: if the run lacks its checkpoint.
-        """
+        """Continues from the checkpoint, if there is one."""
         stale = self.out / "checkpoint.old"
         if stale.is_dir() and not self.checkpoint.is_dir():
             stale.rename(self.checkpoint)
@@ -365,14 +344,7 @@ class Training(ABC):
 
 
 def train(stage: Callable[[Any], Training], config: TrainingConfig, *, resume: bool = False) -> float:
-    """Runs a stage, or continues it from the checkpoint in ``config.out``; ``training.json`` stores the settings.
-
-    Returns:
-        The score of the saved model.
-
-    Raises:
-        InputError: if a model or corpus cannot be used, or ``out`` contains another run or other files.
-    """
+    """Runs a stage, or continues it from the checkpoint in ``config.out``; returns the score of the saved model."""
     out = Path(config.out)
     # Between two starts, only the folders written to and read from may change.
     continues(out, RUN_SETTINGS, asdict(config), resume=resume, free=("out", "data_dir"))

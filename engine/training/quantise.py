@@ -77,9 +77,6 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
     """Quantises the layers of an engine's model, in float32 on the CPU, to 8 bits; the model stays unchanged.
 
     The texts for calibration run in turn under each of `strategies`.
-
-    Raises:
-        InputError: if NNCF or OpenVINO is not installed.
     """
     check_nncf()
     openvino()  # switches telemetry off, which NNCF would also send

@@ -59,11 +59,7 @@ class SoftLabels:
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
-        """Loads a file that `save` wrote.
-
-        Raises:
-            InputError: if the file does not exist or contains no soft labels.
-        """
+        """Loads a file that `save` wrote."""
         try:
             with np.load(path) as file:
                 names, sha256, teachers = tuple(file["names"].tolist()), str(file["sha256"]), str(file["teachers"])
@@ -110,11 +106,7 @@ def ensemble(teachers: Sequence[Engine], texts: Sequence[str], types: Sequence[s
 
 
 def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str, ...]:
-    """The names of the labels that every teacher has for some types.
-
-    Raises:
-        InputError: if a teacher lacks a type or has other labels for it, because it uses another label scheme.
-    """
+    """The names of the labels that every teacher has for some types."""
     names = []
     for teacher in teachers:
         if unknown := set(types) - set(teacher.labels.types):
@@ -142,9 +134,6 @@ def store_labels(
     ``distributions`` yields ``(words, labels)`` for each text from the one with a given index on, ``sha256`` and
     ``teachers`` identify texts and teachers, and ``out`` is the ``.npz`` file. Labelling ends at the deadline, by
     `time.monotonic`, but some texts are labelled anyway.
-
-    Raises:
-        InputError: if ``out`` contains labels of other texts, types or teachers.
     """
     stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), sha256, teachers)
     if out.exists():

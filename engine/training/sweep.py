@@ -357,11 +357,7 @@ class Sweep:
         return sum(one for one, _ in near) / sum(other for _, other in near) if near else 1.0
 
     def _measure(self, strategies: Iterable[Strategy], size: int, deadline: float) -> None:
-        """Runs settings on the first ``size`` texts, unless they ran there before.
-
-        Raises:
-            OutOfTimeError: if time does not allow for all of them, judging by those before.
-        """
+        """Runs settings on the first ``size`` texts, unless they ran there; time must suffice for all of them."""
         ran = self.sampled if size == self.sample_size else self.whole
         missing = [one for one in dict.fromkeys(strategies) if one not in ran]
         if size > self.sample_size:

@@ -46,9 +46,6 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
     """Returns a pretrained encoder with a classifier for these labels; replaces a classifier for others.
 
     ``dropout`` applies to hidden states, not to attention.
-
-    Raises:
-        InputError: if the encoder cannot be loaded, or the engine could not run it afterwards.
     """
     with loading(backbone):
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)

@@ -54,11 +54,7 @@ class Reference:
 
     @classmethod
     def gold(cls, engine: Engine, corpus: Corpus) -> Reference:
-        """Takes a corpus' gold as reference; a loss is the F1 of the dense pass minus that of a setting.
-
-        Raises:
-            InputError: if the dense pass finds no gold entity.
-        """
+        """Takes a corpus' gold as reference; a loss is the F1 of the dense pass minus that of a setting."""
         unscored = cls(corpus.documents, corpus.types, ())
         (dense,) = measure(engine, unscored, [Strategy("dense")], progress="dense pass")
         if not any(of.correct for of in dense.counts):
@@ -73,9 +69,6 @@ class Reference:
         """Takes the entities of an engine's dense pass as reference; a loss is 100 minus the agreement with them.
 
         After a time by `time.monotonic`, the pass ends as soon as as many of the first texts as ``needed`` are done.
-
-        Raises:
-            InputError: if it finds no entity.
         """
         documents: list[Document] = []
         for begin in tqdm(range(0, len(texts), PACED), desc="dense pass", disable=None):
@@ -234,9 +227,6 @@ def measure(
 
     Settings share the layers that they have in common. ``progress`` is the name of the progress bar; without one there
     is none. ``deadline`` is the latest time by `time.monotonic`.
-
-    Raises:
-        OutOfTimeError: if the deadline passes before all documents are done.
     """
     documents, dense, model = reference.documents[begin:end], reference.dense[begin:end], engine.model
     complete = [engine.strategy(strategy) for strategy in strategies]  # with the network of `mlp`
