@@ -61,13 +61,10 @@ class Row:
 def measure_rows(
     dense: Trial, sweep: Sweep, texts: Sequence[str], corpus: Corpus | None, file: Path
 ) -> tuple[list[Row], float]:
-    """Measures dense and each operating point; for one that is not reached, takes the closest setting.
+    """Returns rows for dense and each operating point, and the share of the processors that others used before timing.
 
-    ``dense`` is the dense pass on the sweep's reference. At most `TIMED` texts are timed, and F1 is that on the corpus.
-    The file is a log of times and F1, so that no start measures them again.
-
-    Returns:
-        The rows, and the share of the processors, 0–1, that others used before timing.
+    An operating point that is not reached has the closest setting. ``dense`` is the dense pass over the sweep's texts.
+    At most `TIMED` texts are timed. What the file, a log of times and F1, contains is not measured again.
     """
     chosen, closest = sweep.chosen(STRATEGY), sweep.closest(STRATEGY)
     rows = [Row("dense", dense)]
@@ -95,10 +92,7 @@ def measure_rows(
 
 
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:
-    """Returns dense end-to-end time ÷ that of each strategy, timed as in reports; see `engine.latency.time_variants`.
-
-    ``batch_size`` is the number of texts per call.
-    """
+    """Returns dense end-to-end time ÷ that of each strategy, timed as in reports by `engine.latency.time_variants`."""
     variants = list(dict.fromkeys([Strategy("dense"), *strategies]))
     batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]
 

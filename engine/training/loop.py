@@ -48,13 +48,9 @@ SEEDS = 0, 2**31
 def option(
     meaning: str, default: Any = MISSING, limits: tuple[float, float] | None = None, choices: Sequence[str] = ()
 ) -> Any:
-    """A field of settings that is also a command-line option, see `add_options`.
+    """A field of settings that is also a command-line option, see `add_options`; without a default it is required.
 
-    Args:
-        meaning: the option's help.
-        default: its default; without one it is required.
-        limits: lowest and highest value.
-        choices: the allowed values; empty if others are allowed, too.
+    ``limits`` are the lowest and the highest value; ``choices``, if there are some, are the allowed ones.
     """
     return field(default=default, metadata={"help": meaning, "limits": limits, "choices": choices})
 
