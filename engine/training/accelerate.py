@@ -164,13 +164,7 @@ def accelerate(
 
 
 def _run(
-    config: AccelerateConfig,
-    source: str,
-    texts: Sequence[str],
-    held_out: Sequence[str],
-    made_by: str,
-    *,
-    resume: bool,
+    config: AccelerateConfig, source: str, texts: Sequence[str], held_out: Sequence[str], made_by: str, *, resume: bool
 ) -> list[Row]:
     """Makes a model folder and returns what was measured: dense and each operating point.
 
