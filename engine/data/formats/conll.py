@@ -33,7 +33,7 @@ _DOCUMENT_START = "-DOCSTART-"
 _TAG = re.compile(r"O|[BI]-.+")
 _BLANKS = re.compile(r"\s*")
 _NON_BLANKS = re.compile(r"\S+")
-_SNIFFED_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
+_SNIFFED_LINE = re.compile(rb"-DOCSTART-\s*($|\{|-X-)|\S[^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$")
 
 
 def check_tag(tag: str, place: Place) -> None:

@@ -30,6 +30,8 @@ from tests.engine.data.reading import CONLL_TEXT, GOOD, SOUND, TEXT, XML_TEXT, a
         ("{} Aspirin helped.\n", ["notes"]),
         ("PAR1 is a receptor of thrombin.", ["notes"]),
         ("-DOCSTART- is no word.\n", ["notes"]),
+        ("-DOCSTART-\tis no word.\n", ["notes"]),
+        ("-DOCSTART- -X- O\n\nAspirin\tO\n", ["1"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
         ("Drug\tDose\tUnit\tRoute\nAspirin\tlow\tmg\toral\n", ["notes"]),
         ("", ["notes"]),
