@@ -2,10 +2,7 @@
 
 import pytest
 
-from demo.common.timing import RUNS, Timing
-from demo.tabs.batch.tagging import LEAST_TIMED
-from tests.demo.browsing import DESK, PHONE, tab, tag_file, wait_until
-from tests.demo.conftest import json_lines
+from tests.demo.browsing import DESK, PHONE, tab, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -65,30 +62,6 @@ class TestAnswer:
         assert page.locator(f"{view} {part}").bounding_box()["y"] < DESK[1]
 
 
-@pytest.mark.parametrize(
-    ("runs_ms", "said", "bold"),
-    [
-        ((9.9,) * RUNS, "as fast as dense", True),
-        ((0.1,) * RUNS, "slowed some of the runs", False),  # far above the theoretical speed-up
-        ((5.0, 5.0, 9.0, 9.0, 9.0), "the runs differ too much", False),
-    ],
-)
-def test_a_speed_up_that_cannot_be_is_not_shown(browser, url, monkeypatch, runs_ms, said, bold):
-    def timings(text, taggers, *_):
-        return [Timing(tag(text), runs) for tag, runs in zip(taggers, ((10.0,) * RUNS, runs_ms), strict=True)]
-
-    monkeypatch.setattr("demo.tabs.compare.more_rounds", timings)
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.goto(url)
-        page.locator(".answer[data-state=done]", has_text=said).wait_for(timeout=60_000)
-        assert (page.locator(".answer strong", has_text="×").count() > 0) == bold
-        tab(page, "Compare")
-        speed = page.locator(".card .speed", has_text=said)
-        speed.wait_for()
-        assert ("×" in speed.inner_text()) == bold
-
-
 class TestCompare:
     def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page):
         page = open_page("light", *DESK, at="Compare")
@@ -133,18 +106,6 @@ def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_pa
     assert old.evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
-
-
-def test_batch_gives_no_speed_up_for_few_documents(open_page, tmp_path):
-    few = LEAST_TIMED - 1
-    text = "Naloxone reverses the hypotension caused by clonidine."
-    path = json_lines(tmp_path / "few.jsonl", ({"id": str(number), "text": text} for number in range(few)))
-    page = open_page()
-    tag_file(page, path, f"{few} of {few} documents tagged")
-    page.get_by_text(f"Speed-ups need {LEAST_TIMED} documents.").wait_for()
-    table = page.locator(".batch-result:has(table)").first.inner_text()
-    assert "speed-up" in table
-    assert "×" not in table
 
 
 def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page):

@@ -5,7 +5,6 @@ from urllib.parse import urljoin
 import pytest
 
 from demo.common.links import EXAMPLES, model_name
-from engine.pruning.strategy_names import BALANCED
 from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
 from tests.demo.conftest import serving
 
@@ -28,17 +27,6 @@ class TestFirstScreen:
             assert box["y"] >= 0, part
             assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-    def test_header_reports_and_what_runs_first_name_the_same_strategy_and_dtype(self, open_page):
-        page = open_page("light", *DESK)
-        wait_until(page, "done")
-        named = page.locator(".intro code").first.inner_text()
-        strategy, dtype = named.removesuffix(")").split(" (")
-        ran = page.locator(".answer code").first.inner_text()
-        assert ran in (strategy, f"{strategy}:{BALANCED}")
-        assert f"computes in {dtype}" in page.locator(".intro .finds").inner_text()
-        tab(page, "Reports")
-        assert page.locator(".conclusions code").first.inner_text() == named
 
     def test_the_command_for_ones_own_model_leads_to_how_many_texts_and_how_long_it_takes(self, open_page, app_url):
         page = open_page("light", *DESK)

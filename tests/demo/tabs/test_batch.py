@@ -118,6 +118,8 @@ class TestTag:
         rule = [TaggedDocument(document, cost(1, 2), milliseconds)] * documents
         found = {"dense": [TaggedDocument(document, cost(2, 2), 3.0)] * documents, "rule": rule}
         assert summary([document] * documents, found)["speed-up"].tolist() == shown
+        said = status("f", [document] * documents, found, Problems(), "")
+        assert (f"Speed-ups need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
         assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):

@@ -72,6 +72,7 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine):
     wanted = iter([True, True, True, False])
     refined = refine(TEXT, candidates, Refinement(2, 3, ""), lambda: next(wanted))
     assert "one run after an untimed one" in refined.cards
+    assert refine(TEXT, candidates, Refinement(2, 3, ""), lambda: False) is None
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):

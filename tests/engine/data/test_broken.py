@@ -23,6 +23,7 @@ from tests.engine.data.reading import SOUND, read
 from tests.fuzz.files import KINDS
 
 LONG = "9" * 5000
+NESTED = "[" * 100_000
 ASPIRIN = {"id": "1", "text": "Aspirin"}
 SPAN = {"start": 0, "end": 7, "type": "Chemical"}
 
@@ -87,6 +88,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("jsonl", "[1]", 1, "an object"),
     ("jsonl", '{"text": "a"', 1, "one JSON object"),
     ("jsonl", '{"text": "a", "text": "b"}', 1, "occurs twice"),
+    ("jsonl", '{"text": ' + NESTED, 1, "one JSON object"),
     ("jsonl", jsonl(text=None), 1, "got none"),
     ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
     ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
@@ -102,6 +104,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("conll", conll(last="helped"), 4, "a token and a tag"),
     ("conll", conll(last="helped\tS-Disease"), 4, "'S-Disease'"),
     ("conll", conll('{"id": "1", "text": []}'), 1, "JSON with id"),
+    ("conll", conll('{"id": "1", "text": ' + NESTED), 1, "JSON with id"),
     ("conll", conll('{"id": "1", "text": "A"}'), 1, "the token 'Aspirin'"),
     ("conll", conll('{"id": "1", "text": "Aspirin helped. More"}'), 1, "tokens for the whole text"),
     ("conll", conll('{"id": "1", "text": "Aspirin helped", "title_end": 99}'), 1, "a blank after the title"),
@@ -175,7 +178,7 @@ DTD = "<!DOCTYPE PubmedArticleSet [{}]><PubmedArticleSet/>"
             for name in ("foo", "utf-7", "rot13", "é")
         ),
         ("json", ONE + '{"id": "1",\n"infons": {}\n"passages": []}]}', 1, 4, "JSON, got Expecting ','"),
-        ("json", ONE + "[" * 100_000, 1, 2, "JSON"),
+        ("json", ONE + NESTED, 1, 2, "JSON"),
         ("json", '{"documents": []} more', 0, 1, "the end of the file, got 'm'"),
         ("json", "{}", 0, 1, "BioC"),
         ("json", ONE.encode() + b'"\xe9"]}', 1, 2, "UTF-8, got byte 0xe9"),
