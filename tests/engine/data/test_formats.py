@@ -121,11 +121,6 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
     assert (str(again), again.line, again.problem) == (message, 1, error.problem)
 
 
-def test_what_is_not_utf8_is_named_with_its_line_in_a_plain_text_too():
-    _, (error,) = read(b"notes\nh\xe9\n", "a.txt")
-    assert str(error).startswith("a.txt:2: document a: expected UTF-8, got byte 0xe9")
-
-
 @pytest.mark.parametrize("suffix", [".txt", *(format_.suffix for format_ in WRITERS.values())])
 def test_an_archive_is_refused_whatever_its_suffix(suffix):
     found, (error,) = read(archive(GOOD), f"a{suffix}")
