@@ -54,13 +54,6 @@ def test_every_value_is_compared_with_the_default_and_the_default_with_itself(ab
         assert of[name]["default_low"] <= of[name]["default_high"]
 
 
-def test_a_larger_floor_keeps_more(ablated):
-    _, rows, _ = ablated
-    floors = [row["token_layers_kept"] for row in select(rows, "min_keep_ratio", "rule").values()]
-    assert floors == sorted(floors)
-    assert floors[-1] == 1, "no word may exit"
-
-
 def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
     engine = Engine(load_weights(model_folder))
     own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
