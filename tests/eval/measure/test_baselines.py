@@ -1,6 +1,5 @@
 """Baselines find what dense finds, since they run the same weights on the same windows with the same decoding."""
 
-import json
 import shutil
 import sys
 
@@ -17,6 +16,7 @@ from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT
 from tests.engine.model.families import huggingface, tiny
+from tests.engine.test_checkpoint import NAMES, nameless
 
 TEXTS = [
     TEXT,
@@ -48,19 +48,15 @@ def baseline(engine, wanted, folder):
 
 @pytest.fixture(scope="module")
 def unnamed(plain_folder, tmp_path_factory):
-    """An engine on a checkpoint that names no labels: a file says what they mean."""
-    file = shutil.copytree(plain_folder, tmp_path_factory.mktemp("unnamed") / "model") / "config.json"
-    config = json.loads(file.read_text())
-    labels = list(config["id2label"].values())
-    names = [f"LABEL_{number}" for number in range(len(labels))]
-    config |= {"id2label": dict(enumerate(names)), "label2id": {name: n for n, name in enumerate(names)}}
-    file.write_text(json.dumps(config))
-    return Engine(load_weights(file.parent, labels))
+    """An engine on a checkpoint that names no labels: a list says what they mean."""
+    folder = shutil.copytree(plain_folder, tmp_path_factory.mktemp("unnamed") / "model")
+    nameless(folder)
+    return Engine(load_weights(folder, NAMES))
 
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
 @pytest.mark.parametrize("name", ["hf", "hf-pipeline", "onnx", "ctranslate2", "openvino"])
-def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_from_a_file(
+def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that_are_given(
     name, threads, unnamed, tmp_path
 ):
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
