@@ -37,7 +37,7 @@ NEAREST, TENTH = 3, 0.1  # settings on all texts that show what a loss on the sa
 DEEP = (1, 2, 3, 4), (1, 2, 3, 4, 5), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8), (6, 8, 10)
 DEEP_ENDS = 6, 8, 10
 FACTORS = (1.0, 1.3, 2.0, 3.0)
-SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy
+SCALES = (0.0002, 0.0006, 0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy
 RISKS = (0.001, 0.003, 0.006, 0.012, 0.025, 0.05, 0.15, 0.5)  # and of mlp: closer together where its losses are small
 LOOSER = (1.0, 1.6, 2.5)  # thresholds under recovery, as multiples of those without
 # Fewer windows become doubtful along the line of each trigger.
@@ -251,12 +251,10 @@ class Sweep:
         try:
             self._explore([(line, line.scales[len(line.scales) // 2], self.limits) for line in first], deadline)
             for _ in range(ROUNDS):
-                leaders = [
-                    (limit, line, scale) for limit in self.limits for _, line, scale in self._leaders(name, limit)
-                ]
-                self._explore([(line, scale, ()) for _, line, scale in leaders], deadline)
+                best = [(limit, *one) for limit in self.limits for one in self._promising(name, limit)]
+                self._explore([(line, scale, ()) for _, line, scale in best], deadline)
                 self._explore(
-                    [(other, scale, (limit,)) for limit, line, scale in leaders for other in variations(line)], deadline
+                    [(other, scale, (limit,)) for limit, line, scale in best for other in variations(line)], deadline
                 )
         except OutOfTimeError:
             return False
@@ -322,18 +320,21 @@ class Sweep:
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
-    def _least_lossy(self, name: str) -> list[Line]:
-        """Returns a strategy's lines with the smallest losses, for a limit that no line has met yet."""
-        lines = [line for line in self._curves if line.base.name == name]
-        return sorted(lines, key=lambda line: min(bound for _, bound, _ in self._curves[line]))[:LEADERS]
+    def _promising(self, name: str, limit: float) -> list[tuple[Line, float]]:
+        """Returns lines and scales: a strategy's leaders, or those that lose least as long as none meets the limit."""
+        if leaders := self._leaders(name, limit):
+            return [(line, scale) for _, line, scale in leaders]
+        curves = [(line, curve) for line, curve in self._curves.items() if line.base.name == name]
+        least = [(min((bound, scale) for _, bound, scale in curve), line) for line, curve in curves]
+        return [(line, scale) for (_, scale), line in sorted(least, key=lambda one: one[0])[:LEADERS]]
 
     def _run_finalists(self, name: str, count: int, share: float, deadline: float) -> None:
         """Runs the most promising lines for each limit on all texts, at scales where they should just meet it."""
         finalists = []
         for limit in self.limits:
             expected = share * limit / self._loss_ratio(name, limit)
-            lines = [line for _, line, _ in self._leaders(name, limit)] or self._least_lossy(name)
-            self._explore([(line, min(self._tried(line)), (expected,)) for line in lines], deadline)
+            lines = self._promising(name, limit)
+            self._explore([(line, min(self._tried(line)), (expected,)) for line, _ in lines], deadline)
             within = [one for one in _named(name, self.whole) if one.qualifies and one.loss_bound <= limit]
             best = max((one.theoretical_speedup for one in within), default=0.0)
             ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]

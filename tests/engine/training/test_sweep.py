@@ -29,7 +29,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.ran: list[tuple[Strategy, int]] = []
-        self.fires, self.seconds = True, 0.0
+        self.fires, self.seconds, self.power = True, 0.0, 1.0
 
     def __call__(self, _, reference, strategies, begin=0, end=None, *, progress="", deadline=math.inf):
         if time.monotonic() > deadline:
@@ -42,7 +42,7 @@ class Runs:
     def trial(self, strategy, documents):
         settings = strategy.settings()
         thresholds = settings["max_entropy"]
-        share = min(0.9, sum(thresholds) / len(thresholds) * (1 + strategy.gates[-1]) / 10)
+        share = min(0.9, (sum(thresholds) / len(thresholds)) ** self.power * (1 + strategy.gates[-1]) / 10)
         factor = {0: 0.6, 1: 0.5, 2: 0.4}[settings["neighbours"]]
         wrong = [int(100 * share * factor + (int(one.id) * 7919 % 100) / 100) for one in documents]
         counts = tuple(Counts(max(0, 100 - of), 100, 100) for of in wrong)
@@ -85,6 +85,13 @@ def test_operating_points_come_close_to_the_fastest_setting_within_each_limit(ru
     for (point, one), limit in zip(found.items(), LIMITS, strict=True):
         assert one.loss_bound <= limit
         assert one.theoretical_speedup > 0.9 * best[point].theoretical_speedup
+
+
+def test_a_strict_limit_is_met_even_if_the_model_is_certain_of_nearly_every_word(runs):
+    runs.power = 0.35  # a threshold of 0.002 already loses more than the limit
+    sweep = new_sweep()
+    sweep.run("entropy")
+    assert 0 < sweep.chosen("entropy")["careful"].loss_bound <= LIMITS[0]
 
 
 def test_few_texts_are_all_a_sample(runs):
