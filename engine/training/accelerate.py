@@ -202,14 +202,14 @@ def _run(
             check_same(out, {"checkpoint": begun}, {"checkpoint": original.fingerprint})
             f1 = f1_of(original, corpus, Strategy("dense"))
             facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=f1)
+        if not facts.minutes:  # the first time that the run is finished
+            facts = replace(facts, minutes=(time.monotonic() - started) / 60, resumed=resumed)
         facts = replace(
             facts,
             held_out=len(used),
             windows=sum(count_windows(used, engine.pieces)),
             entities=sum(of.gold for of in dense.counts),
             device=device_name(engine.device),
-            minutes=facts.minutes if resumed and facts.minutes else (time.monotonic() - started) / 60,
-            resumed=resumed,
             busy=busy,
         )
         write_json(work / "facts.json", asdict(facts))

@@ -216,7 +216,9 @@ def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_
     tried = [json.dumps(record["strategy"]) for record in log]
     assert len(set(tried)) == len(tried)
     assert "careful" in load_engine(out).points["entropy"]
-    assert f"accelerate {' '.join(options[:3])}" in (out / "README.md").read_text()
+    page = (out / "README.md").read_text()
+    assert f"accelerate {' '.join(options[:3])}" in page
+    assert "everything took" in page, "the run was not interrupted; only its operating points were chosen again"
 
 
 def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(plain_folder, texts, tmp_path, monkeypatch):
