@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub import snapshot_download
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
@@ -43,6 +42,8 @@ _PACKAGE = Path(__file__).resolve().parent
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
 INT8 = "int8.safetensors"  # layers in 8 bits
+# Files on the hub that no model is loaded from; weights as .bin are if there are no others.
+UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Part of a library's long error message → a short cause to show instead.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
@@ -55,6 +56,8 @@ CAUSES = {
 class Weights:
     """A loaded model folder.
 
+    ``source``: the folder or hub id, as given.
+    ``folder``: the folder itself; of a hub id, that of the revision in the cache.
     ``points``: strategy → operating point → settings, as stored.
     ``label_order``: the checkpoint's label index of each of our labels.
     ``labels_file``: the file that gives the meaning of its labels, if any.
@@ -63,6 +66,7 @@ class Weights:
     """
 
     source: str
+    folder: Path
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
     label_order: tuple[int, ...]
@@ -88,19 +92,14 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     source = SHIPPED if source is None else source
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
-    folder = Path(source)
-    if str(source).startswith(("/", ".", "~")) and not folder.is_dir():  # no hub id begins like this
-        raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
-        )
+    folder = local_folder(source)
     stamps = stamps_of(folder)
-    if folder.is_dir():
-        verify_checksums(folder, needed=(folder / GATES).is_file())
-    huggingface = load_huggingface(source)
+    verify_checksums(folder, needed=(folder / GATES).is_file())
+    huggingface = load_huggingface(folder)
     encoder = encoder_from_huggingface(huggingface)
     if encoder.num_layers < 1:
         raise InputError(f"expected an encoder with layers in {str(source)!r}, got none; restore config.json")
-    tokenizer = load_tokenizer(source)
+    tokenizer = load_tokenizer(folder)
     entries = 1 + max(tokenizer.get_vocab().values())
     if entries > huggingface.config.vocab_size:
         raise InputError(
@@ -110,12 +109,13 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     names = _label_names(huggingface, source, labels)
     label_set = LabelSet.from_names(names)
     order = [names.index(name) for name in label_set.names]
-    gates = optional_file(source, GATES)
+    gates = optional_file(folder, GATES)
     model = GatedModel(encoder, label_set, gates=gates is not None)
     _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, order)
-    points, network = optional_file(source, POINTS), optional_file(source, CONTROLLER)
+    points, network = optional_file(folder, POINTS), optional_file(folder, CONTROLLER)
     weights = Weights(
         source=str(source),
+        folder=folder.absolute(),
         model=model.eval(),
         tokenizer=tokenizer,
         label_order=tuple(order),
@@ -123,10 +123,35 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         network=Network.load(network) if network else None,
         labels_file=str(labels) if isinstance(labels, str | Path) else "",
         stamps=stamps,
-        int8=optional_file(source, INT8),
+        int8=optional_file(folder, INT8),
     )
     check_unchanged(folder, stamps)
     return weights
+
+
+def local_folder(source: str | Path) -> Path:
+    """Returns the folder of a model. For a hub id this is one revision of all its files, from the hub or its cache.
+
+    Raises:
+        InputError: if there is no such folder, or neither the hub nor its cache has the model.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
+        )
+    try:
+        folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
+        if not any(folder.glob("model*.safetensors")):
+            snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
+    except Exception as error:  # the libraries below raise many types
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, which is no folder and cannot "
+            f"be downloaded: {first_line(error)}; check the path or hub id, or try again"
+        ) from error
+    return folder
 
 
 def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
@@ -204,23 +229,23 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
     return {key: entries[key] for key in sorted(entries.keys() - others)}
 
 
-def load_huggingface(source: str | Path) -> PreTrainedModel:
-    """Loads a plain Hugging Face model, float32, in evaluation mode; raises an `InputError` if missing or damaged."""
+def load_huggingface(folder: Path) -> PreTrainedModel:
+    """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`."""
     transformers_logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         encoder_class(config)
         if config.architectures and "ForTokenClassification" not in str(config.architectures):
             raise InputError(
-                f"expected a checkpoint for token classification in {str(source)!r}, got {config.architectures}; "
+                f"expected a checkpoint for token classification in {str(folder)!r}, got {config.architectures}; "
                 "choose one that was fine-tuned for it, or correct architectures in its config.json"
             )
         model, info = AutoModelForTokenClassification.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+            folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
         if info["missing_keys"]:
             raise InputError(
-                f"expected all weights in {str(source)!r}, got none for {sorted(info['missing_keys'])[:3]}; "
+                f"expected all weights in {str(folder)!r}, got none for {sorted(info['missing_keys'])[:3]}; "
                 "choose a checkpoint that was fine-tuned for token classification"
             )
     except InputError:
@@ -228,8 +253,8 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     except Exception as error:  # the libraries below raise many types; all of them mean that the model is unusable
         known = (cause for sign, cause in CAUSES.items() if sign in str(error))
         raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
-            f"{next(known, first_line(error))}; check the path or hub id, or restore the folder"
+            f"expected a Hugging Face token-classification model, got {str(folder)!r}, which cannot be loaded: "
+            f"{next(known, first_line(error))}; restore the folder"
         ) from error
     return model.eval()
 
@@ -255,28 +280,10 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     return labels
 
 
-def optional_file(source: str | Path, name: str) -> Path | None:
-    """Returns the path of a file in a folder or hub model, or ``None`` if it has no such file."""
-    if Path(source).is_dir():
-        path = Path(source, name)
-        return path if path.is_file() else None
-    try:
-        return Path(hf_hub_download(str(source), name))
-    except LocalEntryNotFoundError as error:
-        # The hub did not answer and may have files that the cache lacks. Gates must not run without operating points.
-        has_gates = isinstance(try_to_load_from_cache(str(source), GATES), str)
-        if has_gates and try_to_load_from_cache(str(source), name) is None and not constants.HF_HUB_OFFLINE:
-            raise InputError(
-                f"expected to know whether {str(source)!r} has {name}, got no answer from the hub; try again, "
-                "or set HF_HUB_OFFLINE=1 to rely on the cache"
-            ) from error
-        return None
-    except EntryNotFoundError:
-        return None
-    except Exception as error:  # the libraries below raise many types
-        raise InputError(
-            f"expected to know whether {str(source)!r} has {name}, got no answer: {first_line(error)}; try again"
-        ) from error
+def optional_file(folder: Path, name: str) -> Path | None:
+    """Returns the path of a file in a folder, or ``None`` if there is no such file."""
+    path = folder / name
+    return path if path.is_file() else None
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -108,6 +108,7 @@ class Engine:
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
     ``source``, ``labels_file``: the source of the weights and their labels file, as given.
+    ``folder``: the folder of the weights, which for a hub id is in the cache.
 
     Raises:
         InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
@@ -122,9 +123,7 @@ class Engine:
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
-        folder = Path(weights.source)  # the working directory may change before `plain_model` reads it
-        self._checkpoint = folder.absolute() if folder.is_dir() else weights.source
-        self._stamps = weights.stamps
+        self.folder, self._stamps = weights.folder, weights.stamps
         self.labels = self.model.labels
         self.label_order = weights.label_order
         self.points = weights.points
@@ -164,8 +163,8 @@ class Engine:
         Raises:
             InputError: if the folder has changed since the engine was loaded.
         """
-        model = load_huggingface(self._checkpoint)
-        check_unchanged(Path(self._checkpoint), self._stamps)
+        model = load_huggingface(self.folder)
+        check_unchanged(self.folder, self._stamps)
         return model
 
     @property

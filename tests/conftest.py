@@ -149,7 +149,7 @@ def plain_engine(plain_folder: Path) -> Engine:
 @torch.no_grad()
 def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray]:
     """What the plain Hugging Face model says of every word of each text, ``(words, labels)``: rule 1's reference."""
-    model = load_huggingface(engine.source)
+    model = load_huggingface(engine.folder)
     found = []
     for text in texts:
         own = [np.zeros((0, len(engine.labels)), dtype=np.float32)]

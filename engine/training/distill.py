@@ -239,13 +239,13 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
     Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
     configuration, because the checkpoint's own names are meaningless.
     """
-    found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    found = {name: optional_file(weights.folder, name) for name in (CONFIG, MODEL, *TOKENIZER)}
     if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
-        load_huggingface(weights.source).save_pretrained(folder)  # the configuration, too, which is replaced below
+        load_huggingface(weights.folder).save_pretrained(folder)  # the configuration, too, which is replaced below
     for name, file in found.items():
         if file:
             shutil.copyfile(file, folder / name)
-    check_unchanged(Path(weights.source), weights.stamps)
+    check_unchanged(weights.folder, weights.stamps)
     if rename:
         names = weights.model.labels.names
         by_logit = [names[index] for index in np.argsort(weights.label_order)]

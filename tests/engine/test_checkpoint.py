@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from engine import Engine, InputError, load_engine
-from engine.checkpoint import CONTROLLER, GATES, POINTS, optional_file, save_weights
+from engine.checkpoint import CONTROLLER, GATES, POINTS, UNUSED, local_folder, save_weights
 from engine.checksums import updating, write_checksums
 from engine.text.windows import WordPieces, load_tokenizer
 from tests.conftest import TEXT, flip_last_bit, plain_probabilities
@@ -311,31 +311,39 @@ def test_weights_are_saved_without_points_and_networks_of_others(folder, weights
     assert load_engine(folder).digest == Engine(weights).digest
 
 
-def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
+@pytest.fixture
+def snapshot(model_folder, tmp_path, monkeypatch):
+    """A model as the hub's cache holds it, of which only the cache can answer."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    refs, snapshot = (tmp_path / "models--owner--name" / part for part in ("refs", f"snapshots/{'0' * 40}"))
-    for folder in (refs, snapshot):
-        folder.mkdir(parents=True)
-    (refs / "main").write_text("0" * 40)
-    (snapshot / GATES).touch()
-    assert optional_file("owner/name", GATES) == snapshot / GATES
-    assert optional_file("owner/name", POINTS) is None
+    cached = tmp_path / "models--owner--name"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    return shutil.copytree(model_folder, cached / "snapshots" / ("0" * 40))
 
 
-def test_gates_do_not_run_without_points_because_the_hub_did_not_answer(monkeypatch):
-    def unreachable(source, name):
-        raise LocalEntryNotFoundError("no answer")
+def test_a_model_on_the_hub_is_one_revision_of_its_files(snapshot, model_folder):
+    engine = load_engine("owner/name")
+    assert (engine.source, engine.folder) == ("owner/name", snapshot)
+    assert engine.fingerprint == load_engine(model_folder).fingerprint
+    assert engine.plain_model().config.num_hidden_layers == engine.encoder.num_layers
 
-    in_cache = {GATES: "path"}
-    monkeypatch.setattr("engine.checkpoint.hf_hub_download", unreachable)
-    monkeypatch.setattr("engine.checkpoint.try_to_load_from_cache", lambda source, name: in_cache.get(name))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(InputError, match="no answer"):
-        optional_file("owner/name", POINTS)
-    in_cache[POINTS] = object()  # marked as absent when the model was first loaded
-    assert optional_file("owner/name", POINTS) is None
-    in_cache.clear()  # a plain checkpoint
-    assert optional_file("owner/name", GATES) is None
+
+@pytest.mark.parametrize("name", [GATES, SUMS, "config.json"])
+def test_a_model_on_the_hub_that_was_downloaded_in_part_is_refused(snapshot, name):
+    (snapshot / name).unlink()
+    with pytest.raises(InputError, match=name):
+        load_engine("owner/name")
+
+
+def test_of_the_hub_only_what_models_are_loaded_from_is_downloaded(snapshot, monkeypatch):
+    files = ["config.json", "model.safetensors", "gates.safetensors", "SHA256SUMS", "spm.model", "vocab.txt"]
+    others = ["pytorch_model.bin", "training_args.bin", "tf_model.h5", "onnx/model.onnx", "step-500/model.safetensors"]
+    assert list(filter_repo_objects(files + others, ignore_patterns=UNUSED)) == files
+    calls = []
+    monkeypatch.setattr("engine.checkpoint.snapshot_download", lambda id_, **how: calls.append(how) or str(snapshot))
+    (snapshot / "model.safetensors").unlink()
+    assert local_folder("owner/name") == snapshot
+    assert calls[1:] == [{"revision": "0" * 40, "allow_patterns": "pytorch_model*"}]
 
 
 def test_a_checkpoint_of_others_gets_a_new_file_and_no_checksums(plain):

@@ -70,7 +70,7 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     from transformers import pipeline
 
     engine = inputs.engine
-    tokenizer: Any = load_tokenizer(engine.source)
+    tokenizer: Any = load_tokenizer(engine.folder)
     tokenizer.model_max_length = engine.pieces.capacity + 2
     model: Any = engine.plain_model()
     tagger: Any = pipeline(

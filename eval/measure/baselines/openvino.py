@@ -78,7 +78,7 @@ def truncated(engine: Engine, name: str) -> Any:
     if strategy.kind != Truncation.kind:
         raise InputError(f"expected openvino=truncate-k or openvino-int8=truncate-k, got {name!r}; name a layer")
     (layer,) = strategy.gates
-    head: Any = load_weights(engine.source, engine.labels_file or None).model.heads[str(layer)]
+    head: Any = load_weights(engine.folder, engine.labels_file or None).model.heads[str(layer)]
     whole = engine.plain_model()  # read last: it refuses files that have changed
     config = copy.deepcopy(whole.config)
     shorten(config, layer)

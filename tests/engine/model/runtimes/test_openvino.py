@@ -3,6 +3,7 @@
 import copy
 import os
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_in_8_bits_texts_come_out_near_float32_and_the_same_alone_as_among_other
     pytest.importorskip("nncf")
     tokenizer = tokenizer_of(family)
     model = gated(huggingface(tiny(family, len(tokenizer)), spread=0.1))
-    plain, quantised = (Engine(Weights("tiny", model, tokenizer, tuple(range(5)))) for _ in range(2))
+    plain, quantised = (Engine(Weights("tiny", Path("tiny"), model, tokenizer, tuple(range(5)))) for _ in range(2))
     quantised.encoder.runtime = OpenVINORuntime(quantised.encoder, quantise(plain, [TEXT, TEXT.lower(), TEXT[30:]]))
     texts = [TEXT, "Nausea.", TEXT[20:], TEXT * 4]
     for name, settings in {
