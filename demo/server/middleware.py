@@ -37,7 +37,7 @@ def readable_hosts(app: ASGIApp) -> ASGIApp:
 
 
 def short_errors(app: ASGIApp) -> ASGIApp:
-    """Ends a request in which an error is raised, quietly if it is a stream of events, otherwise with one sentence.
+    """Ends a request in which an error is raised: a stream of events quietly, others with a line in the log.
 
     An event stream has told its client by then what is wrong, e.g. that its event is gone. Sessions whose events are
     all delivered are forgotten: in Gradio, a client that asks once more waits for ever.
@@ -60,13 +60,12 @@ def short_errors(app: ASGIApp) -> ASGIApp:
         _forget_delivered(queue)
         try:
             await app(scope, receive, watch)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever a request causes
             if streaming:
                 await send({"type": "http.response.body", "body": b""})
-            elif started:
-                raise
             else:
                 log_briefly(scope["path"], error)
+            if not started:
                 problem = "expected a request that fits its address, got another; correct it"
                 await JSONResponse({"detail": problem}, 400)(scope, receive, send)
         if streaming:

@@ -1,16 +1,18 @@
 """Links to the app show its own title and picture; nothing that a client sends is answered by a traceback."""
 
+import asyncio
 import gc
 import json
 import logging
 import re
 import threading
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from demo.common.intro import TITLE
-from demo.server.middleware import PICTURE
+from demo.server.middleware import PICTURE, short_errors
 from engine import Engine
 
 
@@ -48,6 +50,22 @@ def test_a_forwarded_host_that_is_none_is_said_in_one_sentence(url, log, host, p
     assert reply.status_code == 400
     assert "expected a host in X-Forwarded-Host" in reply.json()["detail"]
     assert log.text == ""
+
+
+def test_an_answer_that_breaks_off_is_logged_in_one_line(caplog):
+    async def broken(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("quotes the request")
+
+    async def forget(_message):
+        pass
+
+    queue = SimpleNamespace(pending_messages_per_session={}, pending_event_ids_session={}, active_jobs=[])
+    served = SimpleNamespace(get_blocks=lambda: SimpleNamespace(_queue=queue))
+    asyncio.run(short_errors(broken)({"type": "http", "path": "/page", "app": served}, None, forget))
+    (record,) = caplog.records
+    assert re.fullmatch(r"'/page': RuntimeError in .*, line \d+", record.getMessage())
+    assert record.exc_info is None
 
 
 @pytest.mark.parametrize("path", ["call/tag/gone", "call/v2/tag/gone", "queue/data?session_hash=gone"])
