@@ -179,7 +179,10 @@ def _load_heads(
     state = {f"{model.encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
     try:
         if gates is not None:
-            state = load_file(gates) | state
+            heads = load_file(gates)
+            if known := heads.keys() & state.keys():
+                raise ValueError(f"the classifier's {sorted(known)}, too")
+            state |= heads
         if any(len(value) != len(order) for value in state.values()):
             raise ValueError("heads for other labels")
         model.heads.load_state_dict({name: value.float()[list(order)] for name, value in state.items()})
@@ -254,7 +257,7 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
         known = (cause for sign, cause in CAUSES.items() if sign in str(error))
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(folder)!r}, which cannot be loaded: "
-            f"{next(known, first_line(error))}; restore the folder"
+            f"{next(known, first_line(error))}; check the path, or restore the folder"
         ) from error
     return model.eval()
 

@@ -66,6 +66,12 @@ def more_labels(folder):
     save_file({name: torch.cat([value, value]) for name, value in load_file(folder / GATES).items()}, folder / GATES)
 
 
+def last_head(folder):
+    """Copies a gate's head to where the classifier is."""
+    heads = load_file(folder / GATES)
+    save_file(heads | {f"3.{kind}": heads[f"1.{kind}"].clone() for kind in ("weight", "bias")}, folder / GATES)
+
+
 def points(content):
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return lambda f: (f / POINTS).write_bytes(raw)
@@ -82,6 +88,7 @@ NOT_AS_SUMMED = [
 ]
 BROKEN = [
     (more_labels, "heads for 5 labels and hidden size 32"),
+    (last_head, r"got the classifier's \['3.bias', '3.weight'\], too"),
     (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads for"),
     (lambda f: (f / CONTROLLER).write_bytes(b""), "the networks of a learned controller"),
     (lambda f: write_network(f, **{"1.1": np.ones(4)}), "learned controller in .*, got shapes .* for 2 features"),
