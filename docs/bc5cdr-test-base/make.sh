@@ -24,8 +24,8 @@ stage() { python -m "engine.training.$1" "${@:2}" --resume 2>&1 | tee -a "$here/
 # 55 minutes: a plain Hugging Face checkpoint.
 stage teacher --backbone "$backbone" --corpus bc5cdr:fit --epochs 3 --mixed-precision no --out "$runs/teacher"
 
-# 76 minutes, of which training had 38: it learns from its own output alone. The second start keeps the sweep and chooses
-# other operating points; their limits follow F1 on `calib` and were set before test was looked at.
+# 76 minutes, of which training had 38: it learns from its own output alone. The second start goes on with the sweep for
+# other limits, which follow F1 on `calib` and were set before test was looked at.
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,500p > "$runs/held_out.jsonl" # the abstracts; full texts follow
 for limits in 3,5,8 2.1,3,3.5; do
   stage accelerate "$runs/teacher" --texts "$texts/clinical_abstracts.jsonl.gz" "$texts/abstracts.jsonl.gz" \
