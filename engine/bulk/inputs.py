@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-import fsspec
+from fsspec import AbstractFileSystem, filesystem, get_filesystem_class
 from fsspec.implementations.local import LocalFileSystem
 
 from engine import InputError
@@ -69,12 +69,26 @@ def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile]
     return [found[name] for name in sorted(found)], problems
 
 
+def storage_of(place: str) -> tuple[AbstractFileSystem, str]:
+    """Returns the storage of a path or URL, and the path in it.
+
+    Unlike fsspec itself, takes any path of this machine as it is, and no ``::`` in a name as a chain of storages.
+    """
+    protocol, separator, path = place.partition("://")
+    if not separator or place.startswith("/"):
+        return LocalFileSystem(), os.path.abspath(os.path.expanduser(place))  # noqa: PTH100, PTH111  # keeps links
+    if protocol == "file":
+        return storage_of(path)
+    kind = get_filesystem_class(protocol)
+    return filesystem(protocol, **kind._get_kwargs_from_urls(place)), kind._strip_protocol(place)
+
+
 def _expand_input(given: str, out: Path | None, problems: list[InputError]) -> Iterator[InputFile]:
     if not given:
         raise InputError("expected a file, folder, glob or URL, got an empty name; give one")
     if given.startswith(("http://", "https://")) and _split_suffix(given)[1] not in _INPUT_SUFFIXES:
         raise InputError(f"expected {_KINDS} on the web, got {given}; give the address of each file")
-    files, path = fsspec.core.url_to_fs(given)
+    files, path = storage_of(given)
     local = isinstance(files, LocalFileSystem)
     results = out.resolve() if local and out else None
     is_file = files.isfile(path)

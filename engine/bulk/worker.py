@@ -11,13 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import torch
 
 import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, record_line
-from engine.bulk.inputs import InputFile
+from engine.bulk.inputs import InputFile, storage_of
 from engine.data.formats import read_source
 from engine.data.reading.source import Source, readable
 from engine.errors import first_line
@@ -149,14 +148,14 @@ def read_file(
         on_loss("deleted", {"file": file.url, "id": identifier, "version": version})
 
     with readable(file.url):
-        opened = fsspec.open(file.url, "rb")
-        with io.BufferedReader(opened.open()) as raw:  # remote files of fsspec read whole lines, however long
+        storage, path = storage_of(file.url)
+        with io.BufferedReader(storage.open(path, "rb")) as raw:  # fsspec reads whole lines, however long
             for document in read_source(Source(raw, file.url, None, columns, on_deleted), on_error):
                 position = max(read, min(raw.tell(), size))
                 on_progress(1, position - read)
                 read = position
                 yield document
-        if (now := opened.fs.size(opened.path)) not in (None, size):
+        if (now := storage.size(path)) not in (None, size):
             raise InputError(
                 f"expected {file.url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
                 "complete"

@@ -152,6 +152,18 @@ def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
         assert f"{finished} files were finished before" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["a.txt::b.txt", "file::zip.txt", "memory::a.txt"])
+def test_a_name_with_colons_is_the_file_of_that_name(name, bulk, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for other, text in ((name, "Pain."), ("a.txt", "Nausea."), ("zip.txt", "Nausea.")):
+        (tmp_path / "in" / other).write_text(text)
+    monkeypatch.chdir(tmp_path / "in")
+    for given in (name, tmp_path / "in", tmp_path / "in" / "*", f"file://{tmp_path / 'in' / name}"):
+        out = tmp_path / "out" / str(given).replace("/", "-")
+        assert bulk(given, "--out", out) == 0
+        assert [one["text"] for one in lines(out / "tagged" / f"{name[:-4]}.jsonl")] == ["Pain."]
+
+
 def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_files(bulk, notes, tmp_path):
     for name in ("a", "b"):
         (notes / f"{name}.jsonl").write_text(NOTE + '{"id": "2"}\n')

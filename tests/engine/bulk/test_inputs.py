@@ -5,7 +5,7 @@ import os
 import fsspec
 import pytest
 
-from engine.bulk.inputs import find_files
+from engine.bulk.inputs import find_files, storage_of
 from engine.errors import InputError
 
 
@@ -49,12 +49,18 @@ def test_regular_files_of_known_formats_that_are_not_hidden_are_inputs_and_resul
 
 def test_files_on_other_machines_have_addresses():
     memory = fsspec.filesystem("memory")
-    for name in ("a.jsonl", "b.jsonl.gz", "README"):
+    names = "a.jsonl", "a.jsonl::b.txt", "b.jsonl.gz"
+    for name in (*names, "README"):
         memory.pipe(f"/found/{name}", b"Nausea.")
     for given in ("memory://found", "memory://found/*"):
         files, _ = find_files([given], None)
         found = [(file.name, file.url, file.size) for file in files]
-        assert found == [("a", "memory:///found/a.jsonl", 7), ("b", "memory:///found/b.jsonl.gz", 7)]
+        assert found == [
+            ("a", "memory:///found/a.jsonl", 7),
+            ("a.jsonl::b", "memory:///found/a.jsonl::b.txt", 7),
+            ("b", "memory:///found/b.jsonl.gz", 7),
+        ]
+        assert [storage_of(url)[1] for _, url, _ in found] == [f"/found/{name}" for name in names]
 
 
 def test_what_cannot_be_searched_is_said_and_costs_no_other(tree, monkeypatch):
