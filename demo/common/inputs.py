@@ -11,7 +11,7 @@ import gradio as gr
 
 from demo.common.events import QUIET
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import EXAMPLES, read_link, remark_on_gone
+from demo.common.links import EXAMPLES, read_link
 from demo.common.markup import alert, printable
 from demo.common.requests import Requests, build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
@@ -81,11 +81,8 @@ def build_inputs(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks, 
     panel = build_settings(engine, others)
 
     def on_open(carried: str, request: gr.Request) -> list[Any]:
-        query = dict(request.query_params)
-        link_text, names, *settings = read_link(engine, query)
-        remark = remark_on_gone(query)
-        shown = gr.update(value=alert(remark), visible=True) if remark else gr.skip()
-        return [shown, carried or link_text, shown_choices(names, panel.shown.value), names, *settings]
+        link_text, names, *settings = read_link(engine, dict(request.query_params))
+        return [carried or link_text, shown_choices(names, panel.shown.value), names, *settings]
 
     upload = file.upload(text_of_file, file, [text, problem], **QUIET)
     for other in (examples.load_input_event.then, run.click):
@@ -94,7 +91,7 @@ def build_inputs(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks, 
     # In two steps: the values that the page sends as it opens include the strategy shown, which is checked against the
     # first choices.
     taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
-    updated = [problem, text, panel.shown, panel.strategies, *panel.settings]
+    updated = [text, panel.shown, panel.strategies, *panel.settings]
     opened = taken.then(on_open, carried, updated, **QUIET)
     page.load(None, None, None, js=FOLD)
     values = [text, panel.strategies, panel.second_model, *panel.settings]

@@ -18,8 +18,6 @@ from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
 from demo.settings import TRIGGERS, default_values, page_settings, points
 from engine import Engine, InputError
-from engine.pruning.strategy import CONTROLS
-from engine.pruning.strategy_names import OLD_NAMES
 
 _EXAMPLES = Path(__file__).with_name("examples.txt").read_text(encoding="utf-8")  # titles above texts
 EXAMPLES: dict[str, str] = dict(example.split("\n") for example in _EXAMPLES.strip().split("\n\n"))
@@ -117,8 +115,7 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
     """
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
-    named = query.get("point", "")
-    point = next((point for point in points(engine) if point == OLD_NAMES.get(named, named)), None)
+    point = query["point"] if query.get("point") in points(engine) else None
     updates: list[Any] = [
         EXAMPLES.get(query.get("example", ""), gr.skip()),
         names or gr.skip(),
@@ -138,15 +135,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def remark_on_gone(query: Mapping[str, str]) -> str:
-    """A remark on a link that names strategies which the app no longer offers; empty if it names none."""
-    named = [name.partition("@")[0] for name in query.get("strategies", "").split(",")]
-    names = [name for name in CONTROLS if name in named]
-    if not names:
-        return ""
-    return (
-        f"The link names {' and '.join(names)}, which this app no longer offers; python -m eval.report still measures "
-        f"{'it' if len(names) == 1 else 'them'}."
-    )

@@ -7,12 +7,11 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
-from demo.server.files import ASSET_ROUTE, document_routes
-from demo.server.middleware import link_preview, readable_hosts, short_errors
+from demo.server.files import document_routes
 from demo.server.page import HANDLERS
+from demo.server.preview import link_preview
 
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -43,13 +42,8 @@ LAUNCH: dict[str, Any] = {
     ),
     "css": CSS,
     "app_kwargs": {
-        "routes": [*document_routes(), ASSET_ROUTE],
-        "middleware": [
-            Middleware(short_errors),
-            Middleware(readable_hosts),
-            Middleware(GZipMiddleware, compresslevel=4),
-            Middleware(link_preview),
-        ],
+        "routes": document_routes(),
+        "middleware": [Middleware(link_preview)],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.

@@ -1,23 +1,14 @@
-"""Files that the app serves beside its pages.
-
-The project's documents (README, docs, model cards) have the addresses that their relative links use. Gradio's scripts
-and style sheets are compressed once and cached by browsers: Gradio compresses them again for each visitor and sets no
-``Cache-Control``, so browsers would ask for them on every visit. Their names contain a hash of their content.
-"""
+"""The project's documents (README, docs, model cards), served at the addresses that their relative links use."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 from collections.abc import Mapping
-from functools import cache
-from mimetypes import guess_type
 from pathlib import Path
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
-from gradio.routes import BUILD_PATH_LIB
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -43,8 +34,6 @@ _HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
     "x-content-type-options": "nosniff",
 }
-ASSETS = Path(BUILD_PATH_LIB)
-ASSET_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -126,27 +115,3 @@ def document_links(name: str, models: Mapping[str, Engine], root: Path = ROOT) -
     shelf = folder.relative_to(root).as_posix() if in_project else "-".join(filter(None, (CARDS, path)))
     places = {"README": (root, README), "Model card": (folder, f"{shelf}/{README}")}
     return {title: quote(address) for title, (of, address) in places.items() if Documents(of).lookup_path(README)[1]}
-
-
-@cache
-def asset_names() -> frozenset[str]:
-    """The names of the files that may be served."""
-    return frozenset(file.name for file in ASSETS.iterdir() if file.is_file())
-
-
-@cache
-def _compressed(name: str) -> bytes:
-    return gzip.compress((ASSETS / name).read_bytes())
-
-
-async def _send_asset(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in asset_names():
-        raise HTTPException(404)
-    if Path(name).suffix in (".js", ".css") and "gzip" in request.headers.get("Accept-Encoding", ""):
-        kind = guess_type(name)[0]
-        return Response(_compressed(name), headers=ASSET_HEADERS | {"Content-Encoding": "gzip"}, media_type=kind)
-    return FileResponse(ASSETS / name, headers=ASSET_HEADERS)
-
-
-ASSET_ROUTE = Route("/assets/{name}", _send_asset)  # comes before Gradio's

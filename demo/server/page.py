@@ -1,4 +1,4 @@
-"""The demo's `gr.Blocks`, which neither reports nor logs what visitors send, and answers to malformed requests."""
+"""The demo's `gr.Blocks`, which neither reports nor logs what visitors send; answers to calls that fit nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from demo.common.limits import DELETE_CACHE
-from engine.errors import quoted
 
 logger = logging.getLogger(__name__)
 
-CALL, UPLOAD = "/gradio_api/call/", "/gradio_api/upload"
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 
@@ -32,28 +30,13 @@ class Page(gr.Blocks):
         super().__init__(title=title, analytics_enabled=False, delete_cache=DELETE_CACHE)
         self.card_folders = card_folders
 
-    def get_api_info(self, *args: Any, **settings: Any) -> Any:
-        """Like Gradio's, but labels each parameter with its name instead of its position."""
-        info = super().get_api_info(*args, **settings)
-        for endpoint in info["named_endpoints"].values():
-            for parameter in endpoint["parameters"]:
-                parameter["label"] = parameter["parameter_name"]
-        return info
-
-    def queue(self, *args: Any, **settings: Any) -> Page:
-        """Like Gradio's, but keeps no statistics of its events, which one with an odd session's name would break."""
-        super().queue(*args, **settings)
-        self._queue.compute_analytics_summary = lambda records: {}  # type: ignore[method-assign]
-        return self
-
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
     ) -> Any:
-        """Like Gradio's, but answers briefly if values cannot be used, and keeps and logs none of them.
+        """Like Gradio's, but logs no values that cannot be used, and keeps none of an HTTP API call.
 
-        Nor does it keep the answer to an HTTP API call. For one without a session, Gradio opens one that is named after
-        the call. Gradio keeps a limited number of sessions and forgets the least recent, so each such session would
-        push out that of a visitor who is reading.
+        For a call without a session, Gradio opens one that is named after the call. It keeps a limited number of
+        sessions and forgets the least recent, so each such session would push out that of a visitor who is reading.
         """
         public = block_fn.api_visibility == "public"
         try:
@@ -61,8 +44,9 @@ class Page(gr.Blocks):
         except gr.Error as error:
             error.print_exception = False
             raise
-        except Exception as error:  # noqa: BLE001 - the values of a request can cause any error
-            log_briefly(str(block_fn.api_name), error)
+        except Exception as error:  # noqa: BLE001 - the values of a request can cause any error, which may quote them
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            logger.error("%s: %s in %s, line %s", block_fn.name, type(error).__name__, last.filename, last.lineno)
             raise gr.Error(MISFIT, print_exception=False) from None
         finally:
             session = settings.get("session_hash")
@@ -71,30 +55,14 @@ class Page(gr.Blocks):
                 self.state_holder.time_last_used.pop(session, None)
 
 
-def log_briefly(what: str, error: Exception) -> None:
-    """Logs type and place of an error that a request caused, but not its message, which may quote the request."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("%s: %s in %s, line %s", quoted(what), type(error).__name__, last.filename, last.lineno)
-
-
-async def refuse(request: Request, error: Exception) -> Response:
-    """Answers a malformed call or upload with the reason; raises any other error again."""
-    path = request.url.path.rstrip("/")
-    if path.endswith(UPLOAD):
-        return JSONResponse({"detail": "expected files with names in a form, got something else"}, 400)
-    if CALL not in path:
+async def refuse_call(request: Request, error: Exception) -> Response:
+    """Answers a call of the HTTP API with a wrong name or wrong arguments; raises any other error again."""
+    if "/call/" not in request.url.path:
         raise error
-    endpoints = request.app.get_blocks().get_api_info()["named_endpoints"]
-    name = "/" + path.partition(CALL)[2].removeprefix("v2/")
-    if name not in endpoints:
-        return JSONResponse({"detail": f"expected one of {', '.join(endpoints)}, got another name"}, 404)
-    expected = ", ".join(
-        parameter["parameter_name"] + ("" if parameter["parameter_has_default"] else " (required)")
-        for parameter in endpoints[name]["parameters"]
-    )
-    problem = str(error).partition(". ")[0]
-    return JSONResponse({"detail": f"expected the arguments {expected}: {problem}"}, 422)
+    if isinstance(error, TypeError):
+        return JSONResponse({"detail": str(error).partition(". ")[0]}, 422)
+    return JSONResponse({"detail": "expected /tag or /compare, got another name"}, 404)
 
 
-# Handlers for the FastAPI app. A missing or unknown argument is a TypeError, an unknown name one of the others.
-HANDLERS: dict[Any, Any] = dict.fromkeys((TypeError, KeyError, FnIndexInferError), refuse)
+# For the FastAPI app: a missing or unknown argument is a TypeError, an unknown name one of the others.
+HANDLERS: dict[Any, Any] = dict.fromkeys((TypeError, KeyError, FnIndexInferError), refuse_call)

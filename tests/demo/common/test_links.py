@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.common.links import EXAMPLES, by_name, make_link, model_name, path_of, read_link, remark_on_gone
+from demo.common.links import EXAMPLES, by_name, make_link, model_name, path_of, read_link
 from demo.settings import default_values
 from engine import InputError
 from tests.demo.conftest import components, listeners
@@ -25,11 +25,6 @@ def test_a_link_reopens_the_settings_and_the_example(engine):
     assert settings == ["entity_loss", 1.5, 0.25, 2.0, 0.5]
 
 
-def test_a_link_with_the_old_name_of_an_operating_point_opens_it(engine, monkeypatch):
-    monkeypatch.setattr(engine, "points", {"entropy": {"careful": engine.strategy("entropy").to_json()}})
-    assert read_link(engine, {"point": "exact"})[2] == "careful"
-
-
 def test_a_users_text_is_not_in_the_link(engine):
     assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
 
@@ -38,15 +33,6 @@ def test_a_users_text_is_not_in_the_link(engine):
 def test_what_does_not_fit_is_ignored(engine, value):
     hostile = dict.fromkeys(["example", "strategies", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value)
     assert all(isinstance(update, dict) for update in read_link(engine, hostile))  # gr.skip()
-
-
-@pytest.mark.parametrize(
-    ("strategies", "said"),
-    [("dense,hf", "names hf,"), ("random@rule:fast", "names random,"), ("hf,random", "hf and random"), ("dense", None)],
-)
-def test_a_link_to_a_strategy_that_is_gone_says_so(strategies, said):
-    remark = remark_on_gone({"strategies": strategies})
-    assert (said in remark and "eval.report" in remark) if said else remark == ""
 
 
 @pytest.fixture(scope="module")
