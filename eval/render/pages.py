@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from eval.render.text import anchor, escape, table
 
 LONG = 36  # cells with more characters may wrap; shorter ones hold figures with intervals or names of strategies
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TEMPLATES = Environment(
     loader=PackageLoader("eval.render"),
     autoescape=select_autoescape(["html"]),
@@ -78,8 +80,8 @@ def write_pages(page: Page, folder: Path, name: str) -> None:
 
 
 def page(markdown: str) -> str:
-    """Renders a Markdown document, whose first heading is the title; raw HTML is shown as text."""
-    tokens = _PARSER.parse(markdown)
+    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text."""
+    tokens = _PARSER.parse(_COMMENT.sub("", markdown))
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
     title = unescape(titles[0].content) if titles else ""
     return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens))

@@ -65,6 +65,12 @@ def test_headings_of_documents_have_the_anchors_of_github():
     assert re.findall(r'<h\d id="([^"]*)">', html) == ["over---dtype-int8-95-", "größe-x", "a_b", "a_b-1"]
 
 
+def test_comments_of_documents_are_left_out():
+    html = page("<!-- figures: x -->\n1\n<!-- end -->\n<!-- <script> -->\n")
+    assert "<p>1</p>" in html
+    assert not re.search("figures|end --|script", html)
+
+
 def test_images_of_documents_are_links():
     html = page("![a](a.gif) ![b](https://example.org/b.png) ![c](/etc/passwd)")
     assert re.findall(r'src="([^"]*)"', html) == ["a.gif", "https://example.org/b.png", "/etc/passwd"]

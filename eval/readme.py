@@ -1,0 +1,189 @@
+"""Writes the figures of README, model card and docs from the published reports: ``python -m eval.readme``.
+
+A page holds them between ``<!-- figures: NAME -->`` and ``<!-- end -->``; NAME is one of ``PARTS``. Run it whenever a
+report in ``docs`` was made again. What a report does not have is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from textwrap import fill
+
+from engine.command import as_command
+from engine.errors import InputError
+from eval.render.conclusions import in_pp
+from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
+from eval.render.headline import DEFAULT, OPENVINO, PIPELINE, default_row, headline
+from eval.render.text import code, pp, ratio, score, share, speedup
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = (ROOT / "README.md", DOCS / "reports.md", ROOT / "weights" / "minilm-l6-bc5cdr" / "README.md")
+SMALL, LARGE, CASCADE = "bc5cdr-test", "bc5cdr-test-base", "bc5cdr-test-cascade"  # folders in docs
+OTHERS = ("ncbi-disease-test", "biored-dev")
+ONE, MANY = 1, 32  # texts per call
+_PART = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+class Report:
+    """A published report; variants are named as it displays them."""
+
+    def __init__(self, name: str) -> None:
+        self.name, folder = name, DOCS / name
+        results, times = read_table(folder, "results"), read_table(folder, "times")
+        self.rows: list[ResultRow] = list(rows_of(labelled(results, results)))
+        self.intervals: list[IntervalRow] = list(rows_of(labelled(read_table(folder, "intervals"), results)))
+        self.machine: str = json.loads((folder / "results.json").read_text(encoding="utf-8"))["about"]["machine"]
+        self.milliseconds = times.groupby(["strategy", "dtype", "batch_size"])["latency_ms"].sum()
+        self.dense = reference_row(self.rows)["label"]
+        self.labels = [row["label"] for row in self.rows if row["batch_size"] == ONE]
+
+    def row(self, label: str, size: int = ONE) -> ResultRow:
+        """A variant at a batch size."""
+        return next(row for row in self.rows if (row["label"], row["batch_size"]) == (label, size))
+
+    def against(self, other: str, label: str, size: int = ONE) -> IntervalRow:
+        """A variant compared with another."""
+        wanted = label, other, size
+        return next(one for one in self.intervals if (one["label"], one["against_label"], one["batch_size"]) == wanted)
+
+    def speed(self, label: str, size: int) -> float:
+        """How many times as fast as the Hugging Face pipeline a variant is."""
+        return self.row(label, size)["speedup_vs_dense"] / self.row(PIPELINE, size)["speedup_vs_dense"]
+
+    def rate(self, label: str) -> float:
+        """Documents per second, many at a time."""
+        row = self.row(label, MANY)
+        return 1000 * row["timed_documents"] / self.milliseconds[row["strategy"], row["dtype"], MANY]
+
+
+def reports(*names: str) -> list[Report]:
+    """The published reports of these names that are there."""
+    return [Report(name) for name in names if (DOCS / name / "results.csv").is_file()]
+
+
+def claim() -> str:
+    """The headline of the shipped model."""
+    (small,) = reports(SMALL)
+    return fill(f"The default, {code(DEFAULT)}, is **{headline(small.rows, small.intervals)}**.", 120)
+
+
+def usual_ways() -> str:
+    """The usual ways to run a tagger beside the default strategy and a cascade, compared with the pipeline."""
+    shown = {
+        PIPELINE: "`transformers.pipeline`, float32",
+        "onnx-int8": "ONNX Runtime, 8 bits",
+        OPENVINO: "OpenVINO, 8 bits",
+        f"{DEFAULT} (int8)": f"{code(DEFAULT)}, 8 bits: the default",
+        "cascade:careful": "`cascade:careful`: a model of BERT-base size reads what this one doubts",
+    }
+    cells = [
+        [name, score(of.row(label)["f1"]), *(ratio(of.speed(label, n)) for n in (ONE, MANY)), f"{of.rate(label):.0f}"]
+        for of in reports(SMALL, CASCADE)
+        for label, name in shown.items()
+        if {PIPELINE, label} <= set(of.labels)
+    ]
+    heads = ["", "F1", f"speed, {ONE} text a call", f"speed, {MANY} texts a call", "abstracts per second"]
+    return f"{_table(heads, cells)}\n\n{fill(_conditions(), 120)}"
+
+
+def _conditions() -> str:
+    (small,) = reports(SMALL)
+    row = default_row(small.rows)
+    assert row is not None, "the published report has the default strategy"
+    processor = small.machine.split(", ")[1].replace("(R)", "").removesuffix(" Processor")
+    change = small.against(PIPELINE, row["label"])
+    verdict = "significant" if change["significant"] else "not significant"
+    return (
+        f"{row['documents']} abstracts of BC5CDR test, {row['threads']} threads of an {processor}; speed is relative "
+        f"to the pipeline. {code(DEFAULT)} changes F1 by {in_pp(change)}, which is {verdict}."
+    )
+
+
+def own_checkpoint() -> str:
+    """What a model of BERT-base size gains over its own full pass in float32: by a cascade, or by `accelerate`."""
+    large = next(iter(reports(CASCADE, LARGE)))
+    whole = (OPENVINO, f"{OPENVINO} truncate-8")
+    return compared(large, (*whole, "cascade:careful", "cascade:balanced", f"{DEFAULT} (int8)", "entropy:fast (int8)"))
+
+
+def all_rows() -> str:
+    """Every variant of the report on the shipped model."""
+    (small,) = reports(SMALL)
+    costs = {
+        "theoretical": lambda row: ratio(row["theoretical_speedup"]),
+        "token-layers kept": lambda row: share(row["token_layers_kept"]),
+    }
+    return compared(small, small.labels, costs)
+
+
+def overview() -> str:
+    """The operating points of `entropy` and of cascades beside OpenVINO, in each published report but the first."""
+    parts = []
+    for of in reports(*OTHERS, LARGE, CASCADE):
+        pruned = [label for label in of.labels if label.startswith(("entropy:", "cascade:"))]
+        about = f"[{of.name}]({of.name}/report.md), {of.rows[0]['documents']} documents:"
+        parts.append(f"{about}\n\n{compared(of, (of.dense, OPENVINO, *pruned))}")
+    return "\n\n".join(parts)
+
+
+def compared(of: Report, labels: Iterable[str], more: Mapping[str, Callable[[ResultRow], str]] | None = None) -> str:
+    """A table of variants compared with dense; ``more`` computes further columns from a row at batch size 1."""
+    more = more or {}
+    cells = []
+    for label in (label for label in labels if label in of.labels):
+        one, many = (of.against(of.dense, label, size) for size in (ONE, MANY))
+        further = [column(of.row(label)) for column in more.values()]
+        cells.append([code(label), score(one["f1"]), pp(one), speedup(one), speedup(many), *further])
+    heads = ["strategy", "F1", "F1 against `dense`, pp [95 %]", f"speed-up, batch {ONE} [95 %]", f"batch {MANY} [95 %]"]
+    return _table([*heads, *more], cells)
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table; cells are Markdown."""
+    heads = list(heads)
+    lines = (heads, ["---"] * len(heads), *rows)
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "claim": claim,
+    "usual-ways": usual_ways,
+    "own-checkpoint": own_checkpoint,
+    "all-rows": all_rows,
+    "overview": overview,
+}
+
+
+def filled(page: str) -> str:
+    """A page with its figures, from the reports as they are now.
+
+    Raises:
+        InputError: if the page has a part that is not one of ``PARTS``.
+    """
+
+    def figures(found: re.Match[str]) -> str:
+        begin, name, end = found.groups()
+        if name not in PARTS:
+            raise InputError(f"expected figures named {', '.join(PARTS)}, got {name}; rename the part")
+        return f"{begin}{PARTS[name]()}\n{end}"
+
+    return _PART.sub(figures, page)
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line; exit status 2 for bad input."""
+    argparse.ArgumentParser(prog="python -m eval.readme", description=__doc__).parse_args(argv)
+    for path in PAGES:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The sentence on what the default strategy gains."""
+
+import pytest
+
+from eval.render.headline import headline
+
+ROW = {"batch_size": 1, "device": "cpu"}
+
+
+def rows(*variants):
+    return [
+        ROW | {"label": f"{name} ({dtype})", "dtype": dtype, "speedup_vs_dense": speedup}
+        for name, dtype, speedup in variants
+    ]
+
+
+def interval(label, against, speedup, difference, size=1):
+    measured = {"speedup": speedup, "difference": difference, "batch_size": size}
+    return {"label": label, "against": against, **measured}
+
+
+DEFAULT = rows(("entropy:balanced", "float32", 2.0), ("entropy:balanced", "int8", 3.0), ("entropy:fast", "int8", 4.0))
+INTERVALS = [
+    interval("entropy:balanced (int8)", "hf-pipeline", 6.0, -0.002, size=32),
+    interval("entropy:balanced (float32)", "hf-pipeline", 2.7, -0.003),
+    interval("entropy:balanced (int8)", "dense", 3.0, -0.004),
+    interval("entropy:balanced (int8)", "hf-pipeline", 4.149, -0.00112),
+    interval("entropy:balanced (int8)", "openvino-int8", 1.6, -0.0006),
+]
+
+
+def test_it_compares_the_default_in_its_fastest_dtype_with_what_people_use_one_text_at_a_time():
+    assert headline(DEFAULT, INTERVALS) == (
+        "4.1× as fast as the Hugging Face pipeline on a CPU, 1.6× as OpenVINO in 8 bits, F1 −0.1 pp"
+    )
+
+
+@pytest.mark.parametrize("missing", ["hf-pipeline", "openvino-int8"])
+def test_without_one_of_both_nothing_is_claimed(missing):
+    assert headline(DEFAULT, [one for one in INTERVALS if one["against"] != missing]) == ""
+
+
+def test_without_the_default_nothing_is_claimed():
+    assert headline(DEFAULT[2:], INTERVALS) == ""
