@@ -37,7 +37,7 @@ DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurement
 CASES_OF_A_KIND = 3  # in ``cases.json`` for each strategy, part and way
 
 # Measures of ``cost.csv``, defined in `eval.measure.cost`.
-GMACS, TOKEN_LAYERS, MILLISECONDS = "gmacs", "token_layers", "ms"
+GMACS, TOKEN_LAYERS = "gmacs", "token_layers"
 HELD_MEMORY = "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
 SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)

@@ -10,9 +10,7 @@ One row for each variant, batch size, measure and group:
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
   and, at batch size 1, by rows of the document (word pieces);
 - ``held_mib``: memory that a process with the engine alone occupies after a call under ``dense``, packed copies of
-  weights included;
-- ``ms``: milliseconds per document by component of the call, over the first ``TIMED`` documents, or the first batch if
-  that is more.
+  weights included.
 """
 
 from __future__ import annotations
@@ -29,12 +27,11 @@ from engine.model.onednn import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
-from eval.measure.components import profile
 from eval.measure.measured import Measured, dense_of
 from eval.schema import ALL, DENSE
 from eval.statistics import compare_speed
 
-COUNTED, TIMED = 8, 8
+COUNTED = 8
 EDGES = (0, 128, 256, 384, 512)  # rows at which groups of documents begin; the last group has no end
 RESIDENT = "resident, process with it alone"
 TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
@@ -57,18 +54,15 @@ def cost_rows(
     """
     for size, by_key in measured.items():
         first = size == min(measured)
-        ours: dict[Engine, list[Strategy]] = {}
+        engines: dict[Engine, None] = {}
         for one in by_key.values():
             variant, dense = one.variant, dense_of(by_key, one.variant.dtype)
             for measure, group, value in _variant_costs(texts, one, dense, seed, first=first):
                 yield variant.name, variant.dtype, size, measure, group, value
             if variant.engine and variant.strategy:
-                ours.setdefault(variant.engine, []).append(variant.strategy)
-        for engine, strategies in ours.items():
-            for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
-                value = row["ms_per_document"]
-                yield row["strategy"], engine.dtype, size, schema.MILLISECONDS, row["component"], value
-            if first and (occupied := resident_memory(engine)):
+                engines[variant.engine] = None
+        for engine in engines if first else ():
+            if occupied := resident_memory(engine):
                 yield DENSE, engine.dtype, size, schema.HELD_MEMORY, RESIDENT, occupied / 2**20
 
 

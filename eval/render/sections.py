@@ -64,7 +64,6 @@ COST_TITLES = {
     "documents one by one",
     schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
     schema.HELD_MEMORY: "Memory held between calls, weights and packed copies of them included (MiB)",
-    schema.MILLISECONDS: "Where the time of a call goes, ms a document (first documents)",
 }
 
 
@@ -182,7 +181,7 @@ def cost_parts(cost: pd.DataFrame) -> Parts:
     """One table per measure of ``cost.csv``; all speed-ups share one."""
     cost = cost.assign(part=cost["measure"].where(~cost["measure"].isin(schema.SPEEDUPS), schema.MEASURED))
     by = ["batch_size", "label"]
-    parts: Parts = ["By component and length of document: [cost.csv](cost.csv)."]
+    parts: Parts = ["By layer and length of document: [cost.csv](cost.csv)."]
     for part, title in COST_TITLES.items():
         rows = cost[cost["part"] == part]
         if not rows.empty:

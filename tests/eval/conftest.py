@@ -8,7 +8,6 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from eval.measure.analyses import analyse
-from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
 from eval.options import SAMPLE
 from eval.report import main
@@ -17,12 +16,11 @@ SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
-    """Replaces what takes seconds per report: passes, rests, a process, the profiler and a look at the load."""
+    """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
     patch.setattr("eval.measure.runner.REST_S", 0)
     patch.setattr("eval.measure.baselines.REST_S", 0)
     patch.setattr("eval.measure.cost.resident_memory", lambda *_: 2**30)
-    patch.setattr("eval.measure.components.time_components", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
 
 

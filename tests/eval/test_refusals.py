@@ -4,19 +4,17 @@ from importlib.util import find_spec
 
 import pytest
 
-from eval import ablations, agreement, profile, report
+from eval import ablations, agreement, report
 from eval.options import SAMPLE
 
 DEFAULTS = {  # of each command, and before the options
     report: "--model {model} --limit 2 --batch-size 1 --strategies dense,entropy --out {out}",
     ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
     agreement: "--model {plain} --texts {text}",
-    profile: "--model {model} --corpus {sample}",
 }
 FILES = {
     "text": "Nausea after aspirin.\n",
     "other": '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n',
-    "empty": "",
 }
 ONE_NAME = "expected different names of strategies, baselines and other models"
 CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt")
@@ -65,8 +63,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (agreement, "--other /no/such", "got '/no/such', no folder; check the path"),
     (agreement, "--texts /no/such", "expected a readable file"),
     (agreement, "--other-labels {text}", "expected 5 labels"),
-    (profile, "--strategies random", "a control"),
-    (profile, "--corpus {empty}", "expected documents in"),
 ])  # fmt: skip
 def test_a_command_refuses_what_it_cannot_measure(
     model_folder, plain_folder, tmp_path, capsys, command, options, message

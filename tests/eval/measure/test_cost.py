@@ -11,7 +11,6 @@ from engine.model import linear
 from engine.runs import Log
 from engine.tagger import Engine, load_engine
 from eval.measure.baselines.base import Baseline
-from eval.measure.components import COMPONENTS
 from eval.measure.cost import RESIDENT, cost_rows, count_macs, resident_memory
 from eval.measure.measured import collect
 from eval.measure.random_exits import RandomExits
@@ -70,11 +69,6 @@ def test_theoretical_and_measured_speedups_stand_side_by_side_by_length_and_batc
     assert (by_length > 0).all()
     assert np.isnan(cost["truncate-1", 4, "measured_low", "all"]), "two batches have no interval"
     assert set(cost["silent", 1].index.get_level_values("measure")) == {"measured", "measured_low", "measured_high"}
-
-
-def test_time_is_split_into_all_components_of_strategies(cost):
-    assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
-    assert ("hf", 1, "ms", "layers") not in cost
 
 
 def test_openvinos_layers_are_not_counted_because_torchs_counter_does_not_see_them(quantised_folder, tmp_path):
