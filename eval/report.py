@@ -13,20 +13,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.command import add_replaced, as_command
+from engine.command import as_command
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
 from eval.options import add_inputs, add_number
 from eval.render.report import render
-
-REPLACED = {  # options of earlier versions, and what to use today
-    "--rivals": "--baselines",
-    "--lambda": "--set rule.lambda=VALUE",
-    "--min-keep-ratio": "--set STRATEGY.min_keep_ratio=VALUE",
-    "--ablations": "python -m eval.ablations",
-    "--plain-model": "python -m eval.ablations --plain-model FOLDER",
-}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -35,7 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
         "--strategies",
-        help="comma-separated: dense,hf,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,"
+        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,"
         "truncate-3,…; dense always runs",
     )
     parser.add_argument("--point", help="operating point of strategies that name none (default balanced)")
@@ -58,8 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baselines",
         default="",
-        help="comma-separated: hf-pipeline,onnx,onnx-int8,ctranslate2,ctranslate2-int8,openvino,openvino-int8, which "
-        "run the same weights; openvino-int8=truncate-3, cut after a layer; spacy=FOLDER, made by eval.train_spacy",
+        help="comma-separated: hf-pipeline,onnx-int8,openvino,openvino-int8, which run the same weights; "
+        "openvino-int8=truncate-3, cut after a layer; spacy=FOLDER, made by eval.train_spacy",
     )
     parser.add_argument(
         "--others",
@@ -73,8 +65,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
-    for option, now in REPLACED.items():
-        add_replaced(parser, option, now)
     return parser
 
 

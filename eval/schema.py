@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypedDict
 
-DENSE, HF, TRUNCATE, RANDOM = "dense", "hf", "truncate", "random"
+DENSE, TRUNCATE, RANDOM = "dense", "truncate", "random"
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
 
@@ -72,7 +72,7 @@ class VariantResult(TypedDict):
     documents: int
     timed_documents: int
     strategy: str
-    kind: str  # dense, hf, truncate, random, a controller's kind, baseline or model
+    kind: str  # dense, truncate, random, a controller's kind, baseline or model
     family: str  # the name that operating points of a strategy, or depths of truncate, share
     replays: str  # for random, the strategy whose numbers of exiting words it replays
     prunes: bool  # whether its controller chooses words

@@ -25,12 +25,11 @@ from engine.tagger import Engine
 from eval.measure.analyses import training_documents
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
-from eval.measure.baselines.huggingface import plain_dtype
 from eval.measure.random_exits import REPLAYED, RandomExits, replayed_strategy
 from eval.measure.runner import Plan, draw_timed
-from eval.measure.variants import Variant, of_baseline, of_model, of_plain_model, of_random, of_strategy
+from eval.measure.variants import Variant, of_baseline, of_model, of_random, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
-from eval.schema import DENSE, HF, RANDOM, SEQEVAL, type_column
+from eval.schema import DENSE, RANDOM, SEQEVAL, type_column
 
 LOG = "run"
 
@@ -142,49 +141,42 @@ def _check_names(variants: Sequence[Variant]) -> None:
 def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Variant]:
     """The strategies and controls as typed, and ``dense``, under each engine.
 
-    ``random`` replays the first strategy that prunes, without its recovery, unless it names one. ``hf`` runs once in
-    each dtype that it supports.
+    ``random`` replays the first strategy that prunes, without its recovery, unless it names one.
 
     Raises:
         InputError: if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
-    found: dict[str, Variant] = {}
+    found: list[Variant] = []
     for engine in engines:
         names = _choose_names(engine, arguments)
         strategies = _strategy_of_each(names)
         settings = _parse_settings(arguments.set, strategies.values())
         for name in names:
-            if name == HF:
-                if f"{HF} {plain_dtype(engine)}" in found:
-                    continue
-                variant = of_plain_model(engine)
-            else:
-                text = strategies[name]
-                strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
-                is_random = text != name
-                variant = of_random(engine, RandomExits(name, strategy)) if is_random else of_strategy(engine, strategy)
-            found[variant.key] = variant
-    return list(found.values())
+            text = strategies[name]
+            strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
+            is_random = text != name
+            found.append(of_random(engine, RandomExits(name, strategy)) if is_random else of_strategy(engine, strategy))
+    return found
 
 
 def _choose_names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     if arguments.strategies:
         names = parse_names(arguments.strategies)
     elif engine.model.has_gates:
-        names = [HF, "entropy", RANDOM]
+        names = ["entropy", RANDOM]
         if arguments.corpus:  # the sample is for a first look
             names += ["rule", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
     else:
-        names = [HF]
+        names = [DENSE]
     return list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
 
 
 def _strategy_of_each(names: Sequence[str]) -> dict[str, str]:
-    """The strategy that each variant but ``hf`` runs: itself or, for ``random``, the one that it replays."""
-    strategies = [name for name in names if name != HF and name.partition("@")[0] != RANDOM]
+    """The strategy that each variant runs: itself or, for ``random``, the one that it replays."""
+    strategies = [name for name in names if name.partition("@")[0] != RANDOM]
     pruning = [name for name in strategies if parse(name).kind in CONTROLLERS]
     first = pruning[0].replace(RECOVERY, "") if pruning else REPLAYED
-    return {name: name if name in strategies else replayed_strategy(name) or first for name in names if name != HF}
+    return {name: name if name in strategies else replayed_strategy(name) or first for name in names}
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:

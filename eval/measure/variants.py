@@ -16,9 +16,8 @@ from engine.pruning.strategy_names import RECOVERY, parse
 from engine.tagger import Engine, Result
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline
-from eval.measure.baselines.huggingface import padded_costs, plain_model
 from eval.measure.random_exits import RandomExits
-from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
+from eval.schema import BASELINE, DENSE, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Variant:
     dtype: str  # number format that it runs in
     device: str  # torch device that it runs on
     tag: Callable[[Sequence[str]], Tagged]  # tags texts in one call
-    engine: Engine | None = None  # runs the strategy or ``random``; ``None`` for baselines, ``hf`` and other models
+    engine: Engine | None = None  # runs the strategy or ``random``; ``None`` for baselines and other models
     strategy: Strategy | None = None  # ``None`` for controls, baselines and other models
     replays: str = ""  # for ``random``, the strategy whose numbers of exiting words it replays
     conditions: Mapping[str, Any] = field(default_factory=dict)  # must be the same when an interrupted run continues
@@ -80,7 +79,7 @@ class Variant:
         """
         if not self.prunes:
             return False
-        if other.kind in (BASELINE, HF):
+        if other.kind == BASELINE:
             return True
         without_recovery = RECOVERY in self.name and other.name == self.name.replace(RECOVERY, "")
         alike = other.kind in (MODEL, TRUNCATE) or other.replays == self.name or without_recovery
@@ -136,16 +135,6 @@ def of_baseline(baseline: Baseline) -> Variant:
         settings=baseline.settings,
         threads=baseline.threads,
     )
-
-
-def of_plain_model(engine: Engine) -> Variant:
-    """``hf``, whose costs include its padding."""
-    model = plain_model(engine)
-
-    def tag(texts: Sequence[str]) -> Tagged:
-        return Tagged(*model.tag(texts), lambda: padded_costs(engine, texts))
-
-    return replace(of_baseline(model), kind=HF, tag=tag)
 
 
 def of_model(name: str, engine: Engine, strategy: Strategy) -> Variant:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from eval.render.files import IntervalRow, ResultRow, reference_row
 from eval.render.pages import Table
 from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, code, join, pp, pp_brackets, speedup
-from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
+from eval.schema import BASELINE, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
@@ -97,7 +97,7 @@ class Opening:
         Truncated baselines need gates, so that only the others can be had without this project.
         """
         for row in self._fastest_first:
-            if row["kind"] in (BASELINE, HF) and self.is_comparable(row) and (TRUNCATE in row["strategy"]) == truncated:
+            if row["kind"] == BASELINE and self.is_comparable(row) and (TRUNCATE in row["strategy"]) == truncated:
                 return row
         return None
 

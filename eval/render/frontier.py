@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Protocol, TypeVar
 
-from eval.schema import BASELINE, DENSE, HF, MODEL, TRUNCATE
+from eval.schema import BASELINE, DENSE, MODEL, TRUNCATE
 
 LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
 WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
 REACH = 30.0  # most pixels between a mark and its label
 
-_OUTSIDE = (BASELINE, HF)  # kinds
-_BASELINES = (*_OUTSIDE, TRUNCATE, MODEL)
+_BASELINES = (BASELINE, TRUNCATE, MODEL)  # kinds
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 _MARK = 18.0  # width and height of a mark in pixels
 _DISTANCES = (12.0, 18.0, 24.0, REACH)  # of a label from its mark, in pixels
@@ -64,7 +63,7 @@ def to_label(variants: Sequence[M]) -> list[M]:
     dense = reference(variants)
     chosen = [dense, *(one for one in frontier(variants) if one is not dense)]
     baselines = [one for one in variants if one.kind in _BASELINES and one.f1 is not None]
-    best = frontier([one for one in baselines if one.kind in _OUTSIDE])
+    best = frontier([one for one in baselines if one.kind == BASELINE])
     for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
         if _name_without_dtype(one) not in map(_name_without_dtype, chosen):
             chosen.append(one)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from eval.render.files import labelled, reference_row, rows_of
 from eval.render.frontier import f1_axis, frontier, place, to_label
-from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
+from eval.schema import ALL, BASELINE, DENSE, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
@@ -27,7 +27,6 @@ DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
 _STYLES = {  # marker and colour of each kind
     DENSE: ("s", "#1b1b1b"),
-    HF: ("D", "#6f6f6f"),
     "rule": ("^", "#b35900"),
     "entropy": ("o", "#0050a0"),
     "mlp": ("P", "#006d5b"),
@@ -193,7 +192,7 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     ``cost``: rows of ``cost.csv`` in one dtype.
     """
     kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
-    ours = ~cost["strategy"].map(kinds).isin([DENSE, HF, BASELINE, MODEL])
+    ours = ~cost["strategy"].map(kinds).isin([DENSE, BASELINE, MODEL])
     table = cost[ours & (cost["batch_size"] == 1) & (cost["group"] != ALL) & cost["measure"].isin(SPEEDUPS)]
     wide = table.pivot_table(index=["strategy", "group"], columns="measure", values="value", sort=False)
     figure, ((axis,),) = new_figure(1, 1, (WIDTH, 4.6))

@@ -28,7 +28,7 @@ from eval.render.text import (
     share,
     speedup,
 )
-from eval.schema import BASELINE, HF, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
+from eval.schema import BASELINE, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
 from eval.statistics import FEWEST, STEADY
 
 Parts = list[str | Table]
@@ -45,7 +45,6 @@ KINDS_READING = {  # by the kinds of rows that need it
         f"The F1 of `random` is the mean of {schema.RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups "
         "are those of the first."
     ),
-    (HF,): "Costs of `hf` include its padding.",
     (BASELINE, MODEL): "MACs and token-layers of baselines and other models are not counted: these cells are empty.",
 }
 TYPES_READING = (

@@ -74,10 +74,3 @@ def test_a_command_refuses_what_it_cannot_measure(
     assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out" / "run.jsonl").exists()
-
-
-@pytest.mark.parametrize(("option", "now"), report.REPLACED.items())
-def test_options_of_earlier_versions_name_those_of_today(capsys, option, now):
-    with pytest.raises(SystemExit, match="2"):
-        report.main([option, "1"])
-    assert f"{option} does not exist any more; use {now}" in capsys.readouterr().err

@@ -17,7 +17,6 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
 KINDS = [  # strategy, kind, family, replays, prunes
     ("dense", "dense", "dense", "", False),
-    ("hf", "hf", "hf", "", False),
     ("entropy", "entropy", "entropy", "", True),
     ("random", "random", "random@entropy", "entropy", False),
     ("truncate-1", "truncate", "truncate", "", False),
@@ -62,7 +61,7 @@ def test_dense_is_the_reference_and_what_runs_the_same_weights_finds_the_same(re
         dense = row(results, "dense", size)
         assert dense["speedup_vs_dense"] == dense["theoretical_speedup"] == dense["token_layers_kept"] == 1
         assert dense["token_reduction"] == 0
-        for name in ("hf", "hf-pipeline", "same"):
+        for name in ("hf-pipeline", "same"):
             assert row(results, name, size)[["f1", "f1_seqeval"]].equals(dense[["f1", "f1_seqeval"]])
     assert pd.isna(row(results, "hf-pipeline")["gmacs_per_document"])
 
@@ -85,14 +84,14 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_all
         ("entropy", "bfloat16", "dense", "float32"),
         ("entropy", "bfloat16", "dense", "bfloat16"),
         ("entropy", "bfloat16", "random", "bfloat16"),
-        ("entropy", "bfloat16", "hf", "float32"),
+        ("entropy", "bfloat16", "hf-pipeline", "float32"),
         ("entropy", "float32", "same", "float32"),
         ("entropy+recovery", "float32", "entropy", "float32"),
     } <= found
     assert not found & {
         ("entropy", "bfloat16", "random", "float32"),
         ("entropy+recovery", "float32", "random", "float32"),
-        ("truncate-1", "float32", "hf", "float32"),
+        ("truncate-1", "float32", "hf-pipeline", "float32"),
     }
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 from demo.common.markup import cells, escape, table
 from demo.tabs.reports.marks import Mark
 from eval.render.frontier import f1_axis, frontier, place, reference, to_label
-from eval.schema import BASELINE, DENSE, HF, MODEL
+from eval.schema import BASELINE, DENSE, MODEL
 
 WIDTH, HEIGHT = 720, 400  # pixels, for placing labels; narrower pages hide them
 CHARACTER, LINE = 6.6, 15  # pixels: size of a label
@@ -22,7 +22,6 @@ F1_STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 1.0)
 MARGIN = 0.04  # as a share of an axis
 SHAPES = {  # in a 20 × 20 box around 0
     DENSE: "M-6-6H6V6H-6Z",
-    HF: "M0-8 8 0 0 8-8 0Z",
     "rule": "M0-8 8 6H-8Z",
     "entropy": "M-7 0A7 7 0 1 0 7 0A7 7 0 1 0-7 0Z",
     "mlp": "M-2.5-8H2.5V-2.5H8V2.5H2.5V8H-2.5V2.5H-8V-2.5H-2.5Z",

@@ -12,7 +12,7 @@ from demo.settings import format_value
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.files import IntervalRow, ResultRow
 from eval.render.text import ratio, score, share
-from eval.schema import BASELINE, HF, MODEL, RANDOM
+from eval.schema import BASELINE, MODEL, RANDOM
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Mark:
 
     def runnable_as(self, runnable: Collection[str], points: Collection[str]) -> tuple[str, str] | None:
         """The strategy and operating point (empty: none) with which the page can run it; None if it cannot."""
-        if self.kind in (BASELINE, MODEL, HF, RANDOM):
+        if self.kind in (BASELINE, MODEL, RANDOM):
             return None
         parts = parse(self.row["strategy"])
         name = self.row["strategy"] if parts.layer else parts.without_point

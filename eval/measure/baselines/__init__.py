@@ -18,16 +18,13 @@ from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.runs import Log
 from engine.tagger import Engine
-from eval.measure.baselines import ctranslate2, huggingface, onnx, openvino, spacy
+from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
 from eval.measure.environment import REST_S
 
 BASELINES: dict[str, Callable[[str, Inputs], Baseline]] = {
     "hf-pipeline": huggingface.load_pipeline,
-    "onnx": onnx.load,
     "onnx-int8": onnx.load,
-    "ctranslate2": ctranslate2.load,
-    "ctranslate2-int8": ctranslate2.load,
     "openvino": openvino.load,
     "openvino-int8": openvino.load,
     "spacy": spacy.load,
@@ -44,7 +41,7 @@ ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, s
 def load_baselines(
     engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]], folder: Path
 ) -> list[Baseline]:
-    """Loads baselines, e.g. ``onnx``, ``spacy=FOLDER`` or ``openvino=truncate-3``.
+    """Loads baselines, e.g. ``hf-pipeline``, ``spacy=FOLDER`` or ``openvino=truncate-3``.
 
     ``calibration`` returns texts of the corpus' training split; ``folder`` must exist as long as they are used.
 

@@ -1,4 +1,4 @@
-"""``onnx`` and ``onnx-int8``: ONNX Runtime in float32 and with dynamic quantisation."""
+"""``onnx-int8``: ONNX Runtime with dynamic quantisation."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ from transformers import PreTrainedModel
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 
-INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
     """ONNX Runtime on the CPU."""
     engine, runtime = inputs.engine, base.package("onnxruntime", name)
-    file = inputs.folder / "float32.onnx"
     model = engine.plain_model()
     fused = model.config.model_type in FUSED
-    if not file.is_file():
-        _export(model, file, name, fused=fused)
-    if name == INT8:
-        file = _quantise(file, name)
+    file = _quantise(_export(model, inputs.folder / "float32.onnx", name, fused=fused), name)
     threads = torch.get_num_threads()
 
     def start(parameters: RuntimeParameters) -> Forward:
@@ -46,9 +41,8 @@ def load(name: str, inputs: Inputs) -> Baseline:
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused" if fused else "as exported",
         "onnxruntime": runtime.__version__,
+        "quantisation": "weights per channel, activations dynamic",
     }
-    if name == INT8:
-        settings["quantisation"] = "weights per channel, activations dynamic"
     return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
 
 
@@ -63,7 +57,7 @@ def _quantise(file: Path, name: str) -> Path:
     return quantised
 
 
-def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> None:
+def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> Path:
     """Writes the model as ONNX and fuses attention and normalisation if the optimiser recognises them.
 
     The older exporter on plain attention is used, because graphs of the newer one are not fused and up to a third
@@ -92,3 +86,4 @@ def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> No
     if fused:
         heads, width = config.num_attention_heads, config.hidden_size
         optimizer.optimize_model(str(file), "bert", heads, width, opt_level=0).save_model_to_file(str(file))
+    return file

@@ -11,11 +11,9 @@ from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import Engine
 from eval.measure.baselines import BASELINES, load_baselines
-from eval.measure.baselines.huggingface import padded_costs, plain_model
 from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT
-from tests.engine.model.families import huggingface, tiny
 from tests.engine.test_checkpoint import NAMES, nameless
 
 TEXTS = [
@@ -28,16 +26,13 @@ TEXTS = [
 PACKAGES = {
     "hf-pipeline": [],
     "onnx": ["onnxruntime", "onnx"],
-    "ctranslate2": ["ctranslate2"],
     "openvino": ["openvino", "nncf"],
     "spacy": ["spacy"],
 }
 
 
 def baseline(engine, wanted, folder):
-    """One baseline, calibrated on the sample corpus; ``hf`` needs no more than the engine."""
-    if wanted == "hf":
-        return plain_model(engine)
+    """One baseline, calibrated on the sample corpus."""
     for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8")]:
         pytest.importorskip(package)
     (found,) = load_baselines(
@@ -55,7 +50,7 @@ def unnamed(plain_folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
-@pytest.mark.parametrize("name", ["hf", "hf-pipeline", "onnx", "ctranslate2", "openvino"])
+@pytest.mark.parametrize("name", ["hf-pipeline", "openvino"])
 def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that_are_given(
     name, threads, unnamed, tmp_path
 ):
@@ -76,29 +71,13 @@ def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that
     assert loaded.dtype == "float32"
 
 
-@pytest.mark.parametrize("name", ["onnx-int8", "ctranslate2-int8", "openvino-int8"])
+@pytest.mark.parametrize("name", ["onnx-int8", "openvino-int8"])
 def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
     loaded = baseline(engine, name, tmp_path)
     found = {(number, entity.key) for number, of in enumerate(loaded.tag(TEXTS)[0]) for entity in of}
     dense = {(n, entity.key) for n, text in enumerate(TEXTS) for entity in engine.tag(text, "dense").entities}
     assert len(found & dense) > 0.6 * max(len(found), len(dense)) > 0
     assert loaded.dtype == "int8"
-
-
-def test_costs_of_the_plain_model_include_its_padding(engine):
-    long, short, empty = padded_costs(engine, [TEXT, "Nausea.", ""])
-    packed = [result.cost for result in engine.tag_batch([TEXT, "Nausea.", ""], "dense")]
-    assert (long, empty) == (packed[0], packed[2])
-    assert short.dense_token_layers == packed[1].token_layers
-    assert short.rows == long.rows
-    assert short.theoretical_speedup < 1
-
-
-def test_an_architecture_that_ctranslate2_lacks_is_refused(tokenizer, tmp_path):
-    huggingface(tiny("mpnet", len(tokenizer))).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="bert"):
-        baseline(Engine(load_weights(tmp_path)), "ctranslate2", tmp_path)
 
 
 def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine, tmp_path):
@@ -134,7 +113,7 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
 
 @pytest.mark.parametrize(("wanted", "message"), [
     ("stanza", "stanza"),
-    ("onnx=truncate-1", "expected = only after"),
+    ("onnx-int8=truncate-1", "expected = only after"),
     ("openvino=entropy", "expected openvino=truncate-k"),
     ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
     ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),

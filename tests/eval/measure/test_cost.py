@@ -15,7 +15,7 @@ from eval.measure.cost import RESIDENT, cost_rows, count_macs, resident_memory
 from eval.measure.measured import collect
 from eval.measure.random_exits import RandomExits
 from eval.measure.runner import Plan, evaluate
-from eval.measure.variants import of_baseline, of_plain_model, of_random, of_strategy
+from eval.measure.variants import of_baseline, of_random, of_strategy
 from eval.options import SAMPLE
 from eval.schema import GMACS, columns
 from tests.conftest import TEXT
@@ -34,7 +34,7 @@ def rows_of_cost(folder, variants, sizes, documents):
 def cost(engine, tmp_path_factory):
     """Values of ``cost.csv`` by strategy, batch size, measure and group."""
     variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
-    variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
+    variants += [of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
     silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
     rows = rows_of_cost(tmp_path_factory.mktemp("out"), [*variants, of_baseline(silent)], [1, 4], 6)
     table = pd.DataFrame(rows, columns=columns("cost"))

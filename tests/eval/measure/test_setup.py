@@ -32,16 +32,6 @@ def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named,
     assert chosen[named.rpartition(",")[2]].replays == replayed
 
 
-@pytest.mark.parametrize(("dtypes", "expected"), [
-    ("float32,bfloat16", ["dense float32", "hf float32", "dense bfloat16", "hf bfloat16"]),
-    ("int8", ["dense int8", "hf float32"]),
-    ("float32,int8", ["dense float32", "hf float32", "dense int8"]),
-])  # fmt: skip
-def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, quantised_folder, dtypes, expected):
-    chosen = setup("--model", str(quantised_folder), "--strategies", "dense,hf", "--dtype", dtypes)
-    assert [one.key for one in chosen.plan.variants] == expected
-
-
 def test_settings_reach_the_strategies_that_run(setup):
     settings = {"rule.lambda": "2", "rule.min_keep_ratio": "0.9"}
     for name in ("entropy", "entropy+recovery"):
@@ -82,8 +72,8 @@ def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(s
 
 
 @pytest.mark.parametrize(("options", "expected", "sizes"), [
-    ((), ["dense", "hf", "entropy", "random"], [1]),
-    (("--corpus", str(SAMPLE)), ["dense", "hf", "entropy", "random", "rule", "truncate-1"], [1, 32]),
+    ((), ["dense", "entropy", "random"], [1]),
+    (("--corpus", str(SAMPLE)), ["dense", "entropy", "random", "rule", "truncate-1"], [1, 32]),
 ])  # fmt: skip
 def test_the_sample_is_measured_with_few_strategies_at_batch_size_1(setup, options, expected, sizes):
     found = setup(*options)
