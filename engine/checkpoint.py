@@ -32,7 +32,7 @@ from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import DROP, Strategy
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from engine.text.labels import LabelSet, normalised
 from engine.text.windows import load_tokenizer
@@ -202,7 +202,8 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
-                if (kind := Strategy.from_json(settings).kind) != parse(name).kind:
+                # A context that is no longer supported is refused when its point is asked for.
+                if (kind := Strategy.from_json(settings | {"context": DROP}).kind) != parse(name).kind:
                     raise InputError(f"expected settings of {name}, got settings of {kind}")
                 point = OLD_NAMES.get(stored, stored)
                 points.setdefault(name, {})[point] = settings | {"point": point}

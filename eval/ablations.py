@@ -94,7 +94,6 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
         found.append(vary("gates", base, {" ".join(map(str, at)): base.with_settings(gates=at) for at in gates}))
         if "neighbours" in base.settings():
             found.append(vary_setting("neighbours", base, NEIGHBOURS))
-        found.append(vary_setting("context", base, ("drop", "freeze")))
         found.append(vary_setting("min_exit_ratio", base, EXIT_RATIOS))
     for point in engine.points.get("entropy+recovery") or [None]:
         recovering = engine.strategy("entropy+recovery", point)

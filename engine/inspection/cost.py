@@ -1,8 +1,8 @@
 """MACs by formula, for one window at a time.
 
-A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
-``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active; families that differ override it
-in their encoders); a label head ``d · labels`` for each word; attention statistics at a gate another ``mnd``.
+A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf + 2n²d`` (``12nd² + 2n²d`` where f = 4d;
+families that differ override it in their encoders); a label head ``d · labels`` for each word; attention statistics at
+a gate another ``n²d``.
 """
 
 from __future__ import annotations
@@ -42,17 +42,16 @@ def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: 
     rows = [0] * encoder.num_layers
     total = 0
     for layer in memory.layers:
-        computed, visible = layer.computed[window], layer.visible[window]
-        rows[layer.number - 1] += computed
-        total += encoder.layer_macs(layer.number, computed, visible)
+        rows[layer.number - 1] += layer.rows[window]
+        total += encoder.layer_macs(layer.number, layer.rows[window])
     of_window = memory.batch.words.window == window
     for head in memory.heads:
         total += int(of_window[head.words].sum()) * model.head_macs(head.number)
     if strategy.controller is not None and strategy.controller.uses_attention:
         for record in memory.gates:
-            total += record.layer.computed[window] * record.layer.visible[window] * encoder.hidden_size
+            total += record.layer.rows[window] ** 2 * encoder.hidden_size
     own = memory.batch.lengths[window]
-    dense = sum(encoder.layer_macs(number, own, own) for number in range(1, encoder.num_layers + 1))
+    dense = sum(encoder.layer_macs(number, own) for number in range(1, encoder.num_layers + 1))
     return Cost(
         rows=tuple(rows),
         token_layers=sum(rows),

@@ -96,5 +96,5 @@ def explain(
 
     if decisions:
         with torch.inference_mode():
-            forward(model, replace(memory.batch), strategy.gates, replay, strategy.context, min_exit_ratio=0.0)
+            forward(model, replace(memory.batch), strategy.gates, replay, min_exit_ratio=0.0)
     return [tuple(scores) for scores in found]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise, starmap
 from typing import TypeVar
 
 import torch
@@ -25,8 +25,7 @@ BLOCK_WEIGHTS = 2**24  # weights per block, 64 MB; affects results only through 
 class QueryGroup:
     """Queries that attend to the same keys.
 
-    ``queries``: range among the active rows.
-    ``keys``: range among all rows.
+    ``queries``, ``keys``: ranges of rows.
     ``bias``: ``(heads or 1, queries, keys)``, added to the scores; −∞ where a query must not see a key.
     """
 
@@ -39,8 +38,7 @@ class QueryGroup:
 class Attention:
     """The inputs of one layer's attention, without values; `windows` computes its weights on demand.
 
-    ``query``: ``(active rows, hidden)``.
-    ``key``: ``(rows, hidden)``.
+    ``query``, ``key``: ``(rows, hidden)``.
     ``query_groups``: groups that cover all queries in order; ``None`` if each row sees its whole window without bias.
     ``divisor``: divides the scores, by default √(head size).
     """
@@ -53,9 +51,9 @@ class Attention:
     divisor: float | None = None
 
     def apply(self, query: Tensor, value: Tensor) -> Tensor:
-        """Attention output ``(rounded rows, hidden)`` for the active rows and those added by rounding.
+        """Attention output ``(rounded rows, hidden)``; that of rows added by rounding is meaningless.
 
-        ``query`` holds these rows, and ``value`` all rows. The output of rows added by rounding is meaningless.
+        ``query`` holds the rounded rows, and ``value`` the others alone.
         """
         q, k, v = (part.view(1, len(part), self.heads, -1).transpose(1, 2) for part in (query, self.key, value))
         if self.query_groups is None:
@@ -67,24 +65,23 @@ class Attention:
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
     def _apply_to_windows(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        computed = [rows for rows in self.batch.computed if rows]
-        visible = [rows for rows in self.batch.lengths if rows]
-        computed[-1] += query.shape[2] - sum(computed)  # rows added by rounding attend to the last window
+        lengths = [rows for rows in self.batch.lengths if rows]
+        added = query.shape[2] - len(self.batch)  # rows added by rounding attend to the last window
+        queries = [*lengths[:-1], lengths[-1] + added]
         parts = (
-            part.split_with_sizes(lengths, dim=2)
-            for part, lengths in ((query, computed), (key, visible), (value, visible))
+            part.split_with_sizes(sizes, dim=2) for part, sizes in ((query, queries), (key, lengths), (value, lengths))
         )
         return [_rows(F.scaled_dot_product_attention(q, k, v)) for q, k, v in zip(*parts, strict=True)]
 
     @property
     def num_weights(self) -> int:
-        """Number of attention weights: heads × active rows × rows, summed over windows."""
-        return self.heads * sum(of * among for of, among in zip(self.batch.computed, self.batch.lengths, strict=True))
+        """Number of attention weights: heads × rows², summed over windows."""
+        return self.heads * sum(rows**2 for rows in self.batch.lengths)
 
     def windows(self) -> Iterator[Iterator[Tensor]]:
-        """Yields the attention weights of each unfinished window, in blocks of its active rows.
+        """Yields the attention weights of each unfinished window, in blocks of its rows.
 
-        A block is float32 ``(heads, some active rows, the window's rows)``, computed when it is requested.
+        A block is float32 ``(heads, some rows, the window's rows)``, computed when it is requested.
         """
         query, key = (part.view(len(part), self.heads, -1).transpose(0, 1) for part in (self.query, self.key))
         whole = window_query_groups(self.batch)
@@ -111,12 +108,8 @@ class Attention:
 
 def window_query_groups(batch: RaggedBatch) -> list[QueryGroup]:
     """One group of queries for each unfinished window."""
-    queries, keys = (list(accumulate(lengths, initial=0)) for lengths in (batch.computed, batch.lengths))
-    return [
-        QueryGroup(slice(queries[index], queries[index + 1]), slice(keys[index], keys[index + 1]))
-        for index, length in enumerate(batch.lengths)
-        if length
-    ]
+    ends = accumulate(length for length in batch.lengths if length)
+    return [QueryGroup(rows, rows) for rows in starmap(slice, pairwise((0, *ends)))]
 
 
 def _apply_to_group(query: Tensor, key: Tensor, value: Tensor, group: QueryGroup, divisor: float | None) -> Tensor:
@@ -128,12 +121,6 @@ def _apply_to_group(query: Tensor, key: Tensor, value: Tensor, group: QueryGroup
 
 def _rows(output: Tensor) -> Tensor:
     return output.transpose(1, 2).reshape(output.shape[2], -1)
-
-
-def positions(batch: RaggedBatch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Positions in the window of the active rows and of all rows, int64 ``(n,)`` each."""
-    rows = torch.from_numpy(batch.position).to(device)
-    return (rows if batch.active is None else torch.from_numpy(batch.position[batch.active]).to(device)), rows
 
 
 def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:

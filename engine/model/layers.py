@@ -31,8 +31,7 @@ class Placing:
     """How positions enter one layer's attention, other than through embeddings.
 
     ``turn``: transforms queries and keys before scores are computed, e.g. rotates them; ``None`` leaves them unchanged.
-    ``query_groups``: makes the groups for `Attention` from the active rows' queries and the keys; ``None`` for whole
-    windows.
+    ``query_groups``: makes the groups for `Attention` from queries and keys; ``None`` for whole windows.
     ``divisor``: see `Attention`.
     """
 
@@ -60,39 +59,30 @@ class Layer(nn.Module):
         raise NotImplementedError
 
     def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
-        """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
-        rows, query, key, value = self._project(hidden, batch)
+        """Runs the layer on hidden states ``(rows, hidden)``."""
+        rows, query, key, value = self._project(hidden)
         query, attention = self._place(query, key, batch, placing)
         attended = attention.apply(query, value)
-        updated = self.update(rows, attended)[: len(attention.query)]
-        if batch.active is not None:
-            updated = hidden.index_copy(0, torch.from_numpy(batch.active).to(hidden.device), updated)
-        return LayerOutput(updated, lambda: attention)
+        return LayerOutput(self.update(rows, attended)[: len(hidden)], lambda: attention)
 
     def attention(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Attention:
         """The layer's attention, given its input, for a runtime that computes the rest elsewhere."""
-        _, query, key, _ = self._project(hidden, batch)
+        _, query, key, _ = self._project(hidden)
         return self._place(query, key, batch, placing)[1]
 
-    def _project(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns the rows to compute and their queries, both rounded, and all rows' keys and values."""
-        size, whole = hidden.shape[1], rounded(hidden)
-        if batch.active is None:
-            rows = whole
-            query, key, value = self.qkv(self.normed(whole)).chunk(3, dim=1)
-        else:
-            rows = rounded(hidden.index_select(0, torch.from_numpy(batch.active).to(hidden.device)))
-            query = self.qkv(self.normed(rows), 0, size)
-            key, value = self.qkv(self.normed(whole), size).chunk(2, dim=1)
+    def _project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns the rows and their queries, both rounded, and their keys and values."""
+        rows = rounded(hidden)
+        query, key, value = self.qkv(self.normed(rows)).chunk(3, dim=1)
         return rows, query, key[: len(hidden)], value[: len(hidden)]
 
     def _place(self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing) -> tuple[Tensor, Attention]:
         """Returns the rounded queries with positions applied, and the layer's attention."""
         if placing.turn is not None:
             query, key = placing.turn(query, key)
-        computed = query[: sum(batch.computed)]
-        query_groups = None if placing.query_groups is None else placing.query_groups(computed, key)
-        return query, Attention(computed, key, batch, self.num_heads, query_groups, placing.divisor)
+        own = query[: len(batch)]
+        query_groups = None if placing.query_groups is None else placing.query_groups(own, key)
+        return query, Attention(own, key, batch, self.num_heads, query_groups, placing.divisor)
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
         """Adds a sublayer's output to hidden states, with dropout in training; may overwrite the output."""

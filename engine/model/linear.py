@@ -57,28 +57,22 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs)
         self.activation = activation
         self._activation = ACT2FN[activation] if activation else nn.Identity()
-        self._packed: dict[tuple[int, int], tuple[object, Tensor]] = {}
+        self._packed: tuple[object, Tensor] | None = None
 
-    def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
-        """Computes output columns ``start`` to ``end``: ``(rows, inputs)`` → ``(rows, end - start)``."""
-        weight: Tensor = self.weight
-        bias: Tensor = self.bias
-        if start or end is not None:
-            weight, bias = weight[start:end], bias[start:end]
+    def forward(self, rows: Tensor) -> Tensor:
+        """Computes ``(rows, inputs)`` → ``(rows, outputs)``."""
         if not packs(rows):
-            return self._activation(F.linear(rows, weight, bias))
-        packed = self._pack(weight, start)
+            return self._activation(F.linear(rows, self.weight, self.bias))
+        packed = self._pack()
         if self.activation == "gelu":
-            return multiply(rows, packed, bias, gelu=True)
-        return self._activation(multiply(rows, packed, bias))
+            return multiply(rows, packed, self.bias, gelu=True)
+        return self._activation(multiply(rows, packed, self.bias))
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_packed": {}}  # packed weights cannot be copied
+        return self.__dict__ | {"_packed": None}  # packed weights cannot be copied
 
-    def _pack(self, weight: Tensor, start: int) -> Tensor:
-        state = (weight.data_ptr(), weight.dtype, weight._version)
-        cached = self._packed.get((start, len(weight)))
-        if cached is None or cached[0] != state:
-            cached = (state, pack(weight.detach()))
-            self._packed[start, len(weight)] = cached
-        return cached[1]
+    def _pack(self) -> Tensor:
+        state = (self.weight.data_ptr(), self.weight.dtype, self.weight._version)
+        if self._packed is None or self._packed[0] != state:
+            self._packed = (state, pack(self.weight.detach()))
+        return self._packed[1]

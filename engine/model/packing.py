@@ -39,11 +39,7 @@ class RaggedBatch:
 
     ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: number of
     rows of each window, 0 if it is finished. ``first`` bool ``(rows,)``: whether the row is the first word piece of a
-    word that has not exited.
-
-    If rows are frozen, ``active`` int64 ``(active rows,)`` holds the rows that layers still compute, and
-    ``active_lengths`` their number in each window; the others serve only as keys and values. If ``active`` is
-    ``None``, layers compute all rows.
+    word.
 
     ``cached``: what an encoder derives from the rows' positions, for later layers.
     """
@@ -54,8 +50,6 @@ class RaggedBatch:
     first: np.ndarray
     lengths: tuple[int, ...]
     words: Words
-    active: np.ndarray | None = None
-    active_lengths: tuple[int, ...] = ()
     cached: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -79,11 +73,6 @@ class RaggedBatch:
     def __len__(self) -> int:
         return len(self.input_ids)
 
-    @property
-    def computed(self) -> tuple[int, ...]:
-        """Number of rows that a layer computes in each window."""
-        return self.lengths if self.active is None else self.active_lengths
-
     def window_of_rows(self) -> np.ndarray:
         """Window of each row, int64 ``(rows,)``."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
@@ -93,26 +82,11 @@ class RaggedBatch:
 
         CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
         """
-        window, staying = self._staying(alive)
-        return self._select(np.flatnonzero(staying), window)
-
-    def freeze(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Does what `keep` does, but rows of words that exited stay visible until their window is finished."""
-        window, staying = self._staying(alive)
-        unfinished = np.zeros(len(self.lengths), dtype=bool)
-        unfinished[window[staying]] = True
-        batch, rows = self._select(np.flatnonzero(unfinished[window]), window)
-        active = np.flatnonzero(staying[rows])
-        lengths = np.bincount(window[rows[active]], minlength=len(self.lengths))
-        first = batch.first & staying[rows]
-        return replace(batch, first=first, active=active, active_lengths=tuple(lengths.tolist())), rows
-
-    def _staying(self, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns each row's window and whether the row stays; CLS and SEP stay if any word of the window does."""
         window = self.window_of_rows()
         unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[self.words.window[alive]] = True
-        return window, np.where(self.word < 0, unfinished[window], alive[self.word])
+        rows = np.flatnonzero(np.where(self.word < 0, unfinished[window], alive[self.word]))
+        return self._select(rows, window), rows
 
     def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
         """Joins rows of other windows of the same original batch.
@@ -128,16 +102,11 @@ class RaggedBatch:
             word=np.concatenate((self.word, other.word)),
             first=np.concatenate((self.first, other.first)),
         )
-        batch, _ = whole._select(order, window)
-        if self.active is None or other.active is None:
-            return batch, order
-        active = np.isin(order, np.concatenate((self.active, other.active + len(self))))
-        lengths = tuple(a + b for a, b in zip(self.active_lengths, other.active_lengths, strict=True))
-        return replace(batch, active=np.flatnonzero(active), active_lengths=lengths), order
+        return whole._select(order, window), order
 
-    def _select(self, rows: np.ndarray, window: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+    def _select(self, rows: np.ndarray, window: np.ndarray) -> RaggedBatch:
         lengths = np.bincount(window[rows], minlength=len(self.lengths))
-        batch = RaggedBatch(
+        return RaggedBatch(
             input_ids=self.input_ids[rows],
             position=self.position[rows],
             word=self.word[rows],
@@ -145,4 +114,3 @@ class RaggedBatch:
             lengths=tuple(lengths.tolist()),
             words=self.words,
         )
-        return batch, rows

@@ -16,7 +16,7 @@ MAX_PADDING = 16  # rows of padding that a window accepts to join a longer one, 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Some rows of each window of a batch, padded, group by group in one array.
+    """The rows of each window of a batch, padded, group by group in one array.
 
     ``index``: int64 ``(padded rows,)``, the batch's row at each place; padding repeats its window's first row.
     ``position``: int64 ``(padded rows,)``, position in the window, −1 for padding.
@@ -50,22 +50,23 @@ class Rows:
         return np.array_equal(self.index, np.arange(len(self.places)))
 
 
-@dataclass(frozen=True, eq=False)
-class Padded:
-    """A padded batch: the rows that a layer computes and those that they attend to, one object if none are frozen."""
-
-    active: Rows
-    visible: Rows
-
-
-def pad_windows(batch: RaggedBatch) -> Padded:
+def pad_windows(batch: RaggedBatch) -> Rows:
     """Pads the unfinished windows of a batch, in groups of similar length."""
     lengths = np.array(batch.lengths)
-    windows = group_by_length(batch.lengths)
-    visible = _rows(windows, np.arange(len(batch)), lengths, batch.position)
-    if batch.active is None:
-        return Padded(visible, visible)
-    return Padded(_rows(windows, batch.active, np.array(batch.active_lengths), batch.position), visible)
+    starts = lengths.cumsum() - lengths
+    indices, kept, shapes = [], [], []
+    for group in group_by_length(batch.lengths):
+        own, first = lengths[group][:, None], starts[group][:, None]
+        length = -(-int(own.max()) // STEP) * STEP
+        offsets = np.arange(length)
+        real = offsets < own
+        indices.append(np.where(real, first + offsets, first).ravel())
+        kept.append(real.ravel())
+        shapes.append((len(group), length))
+    index, real = np.concatenate(indices), np.concatenate(kept)
+    places = np.empty(len(batch), dtype=np.int64)
+    places[index[real]] = np.flatnonzero(real)
+    return Rows(index, np.where(real, batch.position[index], -1), tuple(shapes), places)
 
 
 def group_by_length(lengths: Sequence[int]) -> list[np.ndarray]:
@@ -78,21 +79,3 @@ def group_by_length(lengths: Sequence[int]) -> list[np.ndarray]:
         else:
             found.append([index])
     return [np.array(group) for group in found]
-
-
-def _rows(windows: Sequence[np.ndarray], rows: np.ndarray, lengths: np.ndarray, position: np.ndarray) -> Rows:
-    """Pads some rows of a batch; ``lengths`` is their number in each window."""
-    starts = lengths.cumsum() - lengths
-    indices, kept, shapes = [], [], []
-    for group in windows:
-        own, first = lengths[group][:, None], starts[group][:, None]
-        length = -(-int(own.max()) // STEP) * STEP
-        offsets = np.arange(length)
-        real = offsets < own
-        indices.append(np.where(real, first + offsets, first).ravel())
-        kept.append(real.ravel())
-        shapes.append((len(group), length))
-    index, real = np.concatenate(indices), np.concatenate(kept)
-    places = np.empty(len(rows), dtype=np.int64)
-    places[index[real]] = np.flatnonzero(real)
-    return Rows(rows[index], np.where(real, position[rows[index]], -1), tuple(shapes), places)

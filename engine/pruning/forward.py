@@ -15,7 +15,7 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
-from engine.pruning.strategy import Context, Strategy
+from engine.pruning.strategy import Strategy
 
 
 def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
@@ -44,11 +44,11 @@ def piece_logits(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> T
 
 
 def _run_and_recover(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
-    memory = forward(model, batch, strategy.gates, strategy.controller, strategy.context, strategy.min_exit_ratio)
+    memory = forward(model, batch, strategy.gates, strategy.controller, strategy.min_exit_ratio)
     if strategy.recovery is not None:
         words = strategy.recovery.choose(memory)
         if words.any():
-            recover(model, memory, words, strategy.context)
+            recover(model, memory, words)
     return memory
 
 
@@ -57,7 +57,6 @@ def forward(
     batch: RaggedBatch,
     gates: Sequence[int],
     controller: Callable[[Gate], Decision] | None,
-    context: Context = "drop",
     min_exit_ratio: float = 0.1,
 ) -> MemoryBuffer:
     """Runs a batch under any controller, which may be ``None`` without gates; see `Strategy` for the arguments.
@@ -95,13 +94,13 @@ def forward(
         decision = _apply_min_exit_ratio(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))
         if decision.exits.any():
-            batch, hidden = _remaining_rows(batch, hidden, memory.alive, context)
+            batch, hidden = _remaining_rows(batch, hidden, memory.alive)
             if not len(batch):
                 break
     return memory
 
 
-def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
+def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> None:
     """Reruns the windows of exited words, bool ``(words,)``, each from the gate at which the first of its words exited.
 
     These words, and those that had not exited, run to the last layer, and the memory receives their new labels; all
@@ -121,7 +120,7 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context:
             continue
         alive = ends > number
         parts = [
-            Matrix(*_remaining_rows(matrix.batch, matrix.hidden, staying, context))
+            Matrix(*_remaining_rows(matrix.batch, matrix.hidden, staying))
             for matrix, staying in ((current, alive), (memory.matrices[number], alive & (start == number)[window]))
             if matrix is not None
         ]
@@ -137,11 +136,9 @@ def _run_head(model: GatedModel, number: int, hidden: Tensor, batch: RaggedBatch
     memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take_rows(hidden, first))))
 
 
-def _remaining_rows(
-    batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: Context
-) -> tuple[RaggedBatch, Tensor]:
+def _remaining_rows(batch: RaggedBatch, hidden: Tensor, alive: np.ndarray) -> tuple[RaggedBatch, Tensor]:
     """Returns the batch and hidden states that remain when only the words in ``alive`` stay."""
-    batch, rows = batch.freeze(alive) if context == "freeze" else batch.keep(alive)
+    batch, rows = batch.keep(alive)
     return batch, hidden if len(rows) == len(hidden) else _take_rows(hidden, rows)
 
 

@@ -108,14 +108,12 @@ class Gate:
     @cached_property
     def attention_received(self) -> np.ndarray:
         """Attention that words receive, float32 ``(words,)``, 1 on average over a window's rows."""
-        return self._pool_words(signals.attention_received, self.batch.word)
+        return self._pool_words(signals.attention_received)
 
     @cached_property
     def attention_entropy(self) -> np.ndarray:
         """Normalised entropy of the attention that words pay, float32 ``(words,)``, 0–1."""
-        batch = self.batch
-        paying = batch.word if batch.active is None else batch.word[batch.active]
-        return self._pool_words(signals.attention_entropy, paying)
+        return self._pool_words(signals.attention_entropy)
 
     @cached_property
     def attention(self) -> Attention:
@@ -130,6 +128,6 @@ class Gate:
     def _cached_windows(self) -> list[list[Tensor]]:
         return [list(window) for window in self.attention.windows()]
 
-    def _pool_words(self, statistic: Callable[[Iterable[Tensor]], Tensor], word: np.ndarray) -> np.ndarray:
+    def _pool_words(self, statistic: Callable[[Iterable[Tensor]], Tensor]) -> np.ndarray:
         values = torch.cat([statistic(window) for window in self._windows()])
-        return signals.pool_words(values.numpy(force=True), word, len(self.words))
+        return signals.pool_words(values.numpy(force=True), self.batch.word, len(self.words))

@@ -16,13 +16,11 @@ from engine.text.labels import LabelSet
 class LayerRun:
     """One run of a layer over a batch.
 
-    ``computed``: number of rows computed in each window, ``(windows,)``.
-    ``visible``: number of rows that served as keys and values in each window, ``(windows,)``.
+    ``rows``: number of rows in each window, ``(windows,)``.
     """
 
     number: int
-    computed: tuple[int, ...]
-    visible: tuple[int, ...]
+    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ class MemoryBuffer:
 
     def record_layer(self, number: int, batch: RaggedBatch) -> None:
         """Records that a layer ran."""
-        self.layers.append(LayerRun(number, batch.computed, batch.lengths))
+        self.layers.append(LayerRun(number, batch.lengths))
 
     def update(self, head: HeadOutput) -> None:
         """Records the output of a label head and updates its words' label distributions."""

@@ -46,7 +46,7 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
 
 
 def attention_received(window: Iterable[Tensor]) -> Tensor:
-    """Attention that each row of a window receives: blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
+    """Attention that each row of a window receives: blocks ``(heads, some rows, rows)`` → ``(rows,)``.
 
     This is the mean over heads and queries, multiplied by the number of rows so that it is 1 on average.
     """
@@ -56,7 +56,7 @@ def attention_received(window: Iterable[Tensor]) -> Tensor:
 
 
 def attention_entropy(window: Iterable[Tensor]) -> Tensor:
-    """Entropy of the attention that each row pays: blocks ``(heads, some active rows, rows)`` → ``(active rows,)``.
+    """Entropy of the attention that each row pays: blocks ``(heads, some rows, rows)`` → ``(rows,)``.
 
     This is the mean over heads of the entropy ÷ log(rows of the window), 0–1.
     """

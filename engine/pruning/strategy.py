@@ -1,11 +1,11 @@
-"""A strategy: gates, controller, context mode and recovery, with conversion to and from JSON."""
+"""A strategy: gates, controller and recovery, with conversion to and from JSON."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, values_of
 
-Context = Literal["drop", "freeze"]
+DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
 CONTROLS = ("hf", "random")  # strategies of earlier versions that are now controls of `eval`
 
 
@@ -54,7 +54,6 @@ class Strategy:
         gates: layers after which words may exit, ascending.
         controller: decides at the gates; ``None`` without gates.
         point: the operating point that the settings come from; ``""`` if there is none.
-        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps these rows as keys and values.
         min_exit_ratio: share of a window's words, 0–1, that the controller must select for exit at a gate. If it
             selects fewer, and words would remain, none exits, because removing rows would cost more than it saves.
         recovery: decides when and which words come back; ``None`` for never.
@@ -64,13 +63,10 @@ class Strategy:
     gates: tuple[int, ...] = ()
     controller: Decider | None = None
     point: str = ""
-    context: Context = "drop"
     min_exit_ratio: float = setting(0.1, "share of a window's words that must want to exit, or none exits")
     recovery: Recovery | None = None
 
     def __post_init__(self) -> None:
-        if self.context not in get_args(Context):
-            raise InputError(f"expected the context {' or '.join(get_args(Context))}, got {self.context!r}; choose one")
         object.__setattr__(self, "gates", _parse_gates(self.gates))
         if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
@@ -90,7 +86,7 @@ class Strategy:
         """Names and values of the settings that `with_settings` can change."""
         if not self.prunes:
             return {}
-        own = {"gates": self.gates, "context": self.context} | values_of(self)
+        own = {"gates": self.gates} | values_of(self)
         return own | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
     def with_settings(self, **settings: Any) -> Strategy:
@@ -113,7 +109,6 @@ class Strategy:
         new = replace(
             changed(self),
             gates=settings.get("gates", self.gates),
-            context=settings.get("context", self.context),
             controller=changed(self.controller),
             recovery=self.recovery and changed(self.recovery),
         )
@@ -123,7 +118,7 @@ class Strategy:
         """Converts the strategy to a JSON object, in which λ is named ``lambda``."""
         record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
         if self.gates:
-            record |= {"context": self.context, "min_exit_ratio": self.min_exit_ratio}
+            record["min_exit_ratio"] = self.min_exit_ratio
         if self.controller is not None:
             settings = values_of(self.controller) if self.prunes else {}
             record["controller"] = {"kind": self.kind} | {name.rstrip("_"): value for name, value in settings.items()}
@@ -142,6 +137,14 @@ class Strategy:
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         refuse_control(record["name"])
+        record = dict(record)
+        if (context := record.pop("context", DROP)) != DROP:
+            point = f":{record['point']}" if record.get("point") else ""
+            raise InputError(
+                f"expected the context {DROP!r} of {record['name'] + point!r}, got {context!r}, which is no longer "
+                "supported; choose another operating point, or choose them again with python -m "
+                "engine.training.calibrate"
+            )
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")

@@ -23,14 +23,12 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
-from engine.pruning.strategy import Context
 from engine.training.data import Example, Packed, mask_words, pack, spread_outside
 from engine.training.loop import Training, TrainingConfig, option
 
 logger = logging.getLogger(__name__)
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
-FREEZE_SHARE = 0.25  # share of the batches in which words that exit are frozen instead of dropped
 MAX_BYTES = 10**9  # of hidden states that are stored to fit heads
 ITERATIONS = 40
 WEIGHT_DECAY = 1e-4
@@ -217,11 +215,9 @@ class HeadsTraining(Training):
         layers = self.model.encoder.num_layers
         gates = range(1, layers)
         controller: Callable[[Gate], Decision] = keep_all
-        context: Context = "drop"
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
-            context = "freeze" if torch.rand(()) < FREEZE_SHARE else "drop"
-        memory = forward(self.model, packed.batch, gates, controller, context)
+        memory = forward(self.model, packed.batch, gates, controller)
         return joint_loss(memory, packed, layers, self.config)
 
     def save(self, model: GatedModel, folder: Path) -> None:

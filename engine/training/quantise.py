@@ -49,8 +49,8 @@ class InputRecorder:
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs a layer."""
         shape, places = inputs(self.encoder, number, batch)
-        hiddens = [rows.split(rows.pad(hidden.numpy())) for rows in (shape.active, shape.visible)]
-        self.inputs[number] += [[*group[:2], *group[2]] for group in zip(*hiddens, places, strict=True)]
+        groups = zip(shape.split(shape.pad(hidden.numpy())), places, strict=True)
+        self.inputs[number] += [[rows, rows, *of_places] for rows, of_places in groups]
         self.encoder.runtime = None
         try:
             return self.encoder.layer(number, hidden, batch)

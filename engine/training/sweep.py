@@ -2,8 +2,7 @@
 
 Settings lie on lines: along a line one number grows, and with it the share of words that exit. A few lines, spread
 over gate layouts, run on some 60 texts, and then the lines that differ from the best of them in one setting. The dozen
-most promising settings run on all texts, a few at a time; what they lose corrects what the sample led to expect. The
-context mode is ``drop``: with ``freeze``, settings of the same agreement lose more F1.
+most promising settings run on all texts, a few at a time; what they lose corrects what the sample led to expect.
 """
 
 from __future__ import annotations

@@ -268,6 +268,14 @@ def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
     assert list(load_engine(folder).points["entropy"]) == ["careful"]
 
 
+def test_a_point_with_frozen_rows_is_refused_by_name_when_asked_for_and_all_others_run(folder):
+    replace_points(folder, {"entropy": {"careful": SETTINGS, "fast": SETTINGS | {"context": "freeze"}}})
+    engine = load_engine(folder)
+    assert engine.strategy("entropy:careful").gates == (1,)
+    with pytest.raises(InputError, match=r"expected the context 'drop' of 'entropy:fast', got 'freeze'.*; choose"):
+        engine.strategy("entropy:fast")
+
+
 @pytest.mark.parametrize("old", [None, {"entropy": {"fast": SETTINGS}}], ids=["new", "replaced"])
 @pytest.mark.parametrize("survived", range(4))
 def test_a_kill_at_any_moment_while_a_file_is_replaced_leaves_a_sound_folder(old, survived, folder, monkeypatch):

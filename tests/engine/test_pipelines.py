@@ -115,7 +115,7 @@ ALL = Strategy("all", (1,), EntropyController(1.0, 0, exit_entities=True))
 RECOVERING = replace(ALL, recovery=Recovery("confidence", min_confidence=1.0))
 
 
-@pytest.mark.parametrize("strategy", [HALF, replace(HALF, context="freeze"), RECOVERING, "truncate-1", "dense"])
+@pytest.mark.parametrize("strategy", [HALF, RECOVERING, "truncate-1", "dense"])
 def test_the_first_piece_of_each_word_has_the_words_own_label_if_words_exit(engine, strategy):
     tagger = pipeline(model=engine, strategy=strategy, ignore_labels=[])
     for text in (TEXT, LONG):

@@ -31,7 +31,7 @@ def select(rows, setting, strategy):
 def test_every_setting_takes_several_values_and_its_default_is_one_of_them(ablated):
     engine, rows, _ = ablated
     assert {row["setting"] for row in rows} == {
-        "lambda", "min_keep_ratio", "gates", "neighbours", "context", "min_exit_ratio", "recovery", "recovery_limit",
+        "lambda", "min_keep_ratio", "gates", "neighbours", "min_exit_ratio", "recovery", "recovery_limit",
         "controller", "weights",
     }  # fmt: skip
     assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}

@@ -84,7 +84,7 @@ class Encoder(nn.Module):
         return PLAIN
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
-        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``; frozen rows stay unchanged."""
+        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
         if self.runtime is not None:
             return self.runtime.layer(number, hidden, batch)
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
@@ -112,10 +112,9 @@ class Encoder(nn.Module):
         """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""
         return hidden
 
-    def layer_macs(self, number: int, rows: int, visible: int) -> int:
-        """MACs of a layer over one window, whose ``rows`` active rows attend to ``visible`` ones."""
-        hidden = self.hidden_size
-        return 2 * hidden * ((rows + visible) * hidden + rows * (self.intermediate_size + visible))
+    def layer_macs(self, number: int, rows: int) -> int:
+        """MACs of a layer over the rows of one window."""
+        return 2 * rows * self.hidden_size * (2 * self.hidden_size + self.intermediate_size + rows)
 
     def features_macs(self, number: int) -> int:
         """MACs of `features` for one row."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
 
-from engine.model.attention import QueryGroup, once, positions, state, window_query_groups
+from engine.model.attention import QueryGroup, once, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
 from engine.model.layers import Placing, PostNormLayer
@@ -104,16 +104,16 @@ class DebertaV2Encoder(PostNormEncoder):
         between = query @ key.transpose(-1, -2) / self.divisor
         return between + from_content + from_position.transpose(2, 3) + hidden
 
-    def layer_macs(self, number: int, rows: int, visible: int) -> int:
+    def layer_macs(self, number: int, rows: int) -> int:
         """MACs of BERT's layer plus each row's scores for all distances, as query and key; short windows need fewer."""
-        return super().layer_macs(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
+        return super().layer_macs(number, rows) + 4 * rows * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
         """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""
-        queries, keys = positions(batch, device)
+        position = torch.from_numpy(batch.position).to(device)
         found = []
         for one in window_query_groups(batch):
-            distance = queries[one.queries, None] - keys[one.keys]
+            distance = position[one.queries, None] - position[one.keys]
             index = self.bucket[distance.abs()] * distance.sign()
             farthest = self._bucket[batch.position[one.keys.stop - 1] - batch.position[one.keys.start]]
             found.append((one, slice(self.span - farthest, self.span + farthest + 1), index + farthest))

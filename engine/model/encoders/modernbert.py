@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
-from engine.model.attention import QueryGroup, once, positions, window_query_groups
+from engine.model.attention import QueryGroup, once, window_query_groups
 from engine.model.encoders.base import HIDDEN, Encoder, Settings, require
 from engine.model.layers import Layer, Placing, linear
 from engine.model.packing import RaggedBatch
@@ -126,11 +126,11 @@ class ModernBertEncoder(Encoder):
         size = self.hidden_size // self.num_heads
         return self.thetas[kind] ** -(torch.arange(0, size, 2, device=device) / size)
 
-    def layer_macs(self, number: int, rows: int, visible: int) -> int:
+    def layer_macs(self, number: int, rows: int) -> int:
         """MACs of a layer; gated feed-forward has a third matrix, and local attention sees a limited number of rows."""
-        seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
-        gate_and_sight = self.intermediate_size - 2 * (visible - seen)
-        return super().layer_macs(number, rows, visible) + rows * self.hidden_size * gate_and_sight
+        seen = min(rows, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else rows
+        gate_and_sight = self.intermediate_size - 2 * (rows - seen)
+        return super().layer_macs(number, rows) + rows * self.hidden_size * gate_and_sight
 
     def features_macs(self, number: int) -> int:
         """MACs of the prediction head, which runs only before the classifier."""
@@ -146,8 +146,8 @@ class ModernBertEncoder(Encoder):
             return angle.cos(), angle.sin()
 
         def angles_of_both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-            active, rows = positions(batch, query.device)
-            return angles(active, len(query)), angles(rows, len(key))
+            rows = torch.from_numpy(batch.position).to(query.device)
+            return angles(rows, len(query)), angles(rows, len(key))
 
         of_query, of_key = once(batch, (kind, len(query), query.device), angles_of_both)
         return rotate(query, self.num_heads, *of_query), rotate(key, self.num_heads, *of_key)
@@ -155,13 +155,12 @@ class ModernBertEncoder(Encoder):
     def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[QueryGroup]:
         """Groups of neighbouring queries with the keys that any of them sees."""
         rows = batch.position
-        active = rows if batch.active is None else rows[batch.active]
         found = []
         for window in window_query_groups(batch):
             at = rows[window.keys]
             for start in range(window.queries.start, window.queries.stop, BLOCK):
                 queries = slice(start, min(start + BLOCK, window.queries.stop))
-                own = active[queries]
+                own = rows[queries]
                 first, end = at.searchsorted((own[0] - self.reach, own[-1] + self.reach + 1)).tolist()
                 far = np.abs(own[:, None] - at[first:end]) > self.reach
                 bias = torch.zeros((1, *far.shape), dtype=dtype, device=device)

@@ -84,12 +84,12 @@ class MPNetEncoder(PostNormEncoder):
         The bias stays as pretrained: its gradient would scatter a number for every pair of rows, and keep attention
         from using PyTorch's fused kernel.
         """
-        by_distance, keys = self._by_distance(), batch.position
-        queries = keys if batch.active is None else keys[batch.active]
-        return [
-            QueryGroup(one.queries, one.keys, self._bias(by_distance, queries[one.queries], keys[one.keys]))
-            for one in window_query_groups(batch)
-        ]
+        by_distance = self._by_distance()
+        found = []
+        for one in window_query_groups(batch):
+            position = batch.position[one.keys]
+            found.append(QueryGroup(one.queries, one.keys, self._bias(by_distance, position, position)))
+        return found
 
 
 def _is_consecutive(position: np.ndarray) -> bool:

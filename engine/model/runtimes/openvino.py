@@ -32,7 +32,7 @@ from engine.model.attention import once
 from engine.model.layers import LayerOutput
 from engine.model.linear import Linear
 from engine.model.packing import RaggedBatch
-from engine.model.padding import Padded, pad_windows
+from engine.model.padding import Rows, pad_windows
 from engine.model.threads import runtime_threads
 from engine.runs import cached
 
@@ -87,7 +87,10 @@ class PaddedLayer(nn.Module):
         self.scores = partial(encoder.scores, number)
 
     def forward(self, active: Tensor, visible: Tensor, *placed: Tensor) -> Tensor:
-        """Runs the layer on ``active`` rows, ``(windows, queries, hidden)``, which attend to ``visible`` ones."""
+        """Runs the layer on ``active`` rows, ``(windows, queries, hidden)``, which attend to ``visible`` ones.
+
+        A batch has the same rows as both. Two inputs let the quantiser give queries and keys scales of their own.
+        """
         seen = self.layer.normed(visible)
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -119,16 +122,16 @@ def convert(encoder: Encoder, number: int) -> Any:
         return runtime.convert_model(layer, example_input=example, input=free_shapes)
 
 
-def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
+def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Rows, list[tuple[np.ndarray, ...]]]:
     """Pads a batch and returns, for each group, the inputs of a layer's graph other than hidden states.
 
     The result is cached for all layers of the same kind.
     """
 
-    def make() -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
+    def make() -> tuple[Rows, list[tuple[np.ndarray, ...]]]:
         found = pad_windows(batch)
-        positions = zip(*(rows.split(rows.position) for rows in (found.active, found.visible)), strict=True)
-        return found, [tuple(map(np.ascontiguousarray, encoder.placed(number, *group))) for group in positions]
+        positions = found.split(found.position)
+        return found, [tuple(map(np.ascontiguousarray, encoder.placed(number, one, one))) for one in positions]
 
     return once(batch, ("padded", encoder.kind(number)), make)
 
@@ -234,22 +237,17 @@ class OpenVINORuntime:
         return f"OpenVINO {openvino().__version__}, layers {digest.hexdigest()}"
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
-        """Runs layer ``number`` on ``(rows, hidden)``; frozen rows stay unchanged."""
-        request, rows = self._request(number), hidden.numpy()
+        """Runs layer ``number`` on ``(rows, hidden)``."""
+        request = self._request(number)
         shape, places = inputs(self.encoder, number, batch)
-        visible = shape.visible.pad(rows)
-        active = visible if shape.active is shape.visible else shape.active.pad(rows)
-        output = np.empty_like(active)
-        groups = zip(*map(shape.active.split, (active, output)), shape.visible.split(visible), places, strict=True)
-        for of_active, of_output, of_visible, of_places in groups:
-            for index, one in enumerate((of_active, of_visible, *of_places)):
+        padded = shape.pad(hidden.numpy())
+        output = np.empty_like(padded)
+        for rows, of_rows, of_places in zip(shape.split(padded), shape.split(output), places, strict=True):
+            for index, one in enumerate((rows, rows, *of_places)):
                 request.set_input_tensor(index, self._tensor(one))
-            request.set_output_tensor(0, self._tensor(of_output))
+            request.set_output_tensor(0, self._tensor(of_rows))
             request.infer(share_outputs=True)
-        updated = shape.active.unpad(output)
-        if batch.active is not None:
-            computed, updated = updated, rows.copy()
-            updated[batch.active] = computed
+        updated = shape.unpad(output)
         layer: Any = self.encoder.layers[number - 1]
         placing = self.encoder.placing
         return LayerOutput(torch.from_numpy(updated), lambda: layer.attention(hidden, batch, placing(number, batch)))

@@ -28,10 +28,9 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine, strateg
         assert [at.confidence for at in scores] == pytest.approx([at.probability for at in word.gates], abs=1e-5)
 
 
-@pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
-def test_words_exit_whose_importance_is_up_to_the_threshold(engine, strategy, settings, context):
-    scores = explained(engine, strategy, min_keep_ratio=0.0, context=context, **settings)
+def test_words_exit_whose_importance_is_up_to_the_threshold(engine, strategy, settings):
+    scores = explained(engine, strategy, min_keep_ratio=0.0, **settings)
     assert {at.exited for at in scores} == {True, False}
     assert all(at.importance <= at.threshold for at in scores if at.exited)
     assert all((at.reason == "exit") == at.exited for at in scores)

@@ -80,7 +80,7 @@ def test_training_computes_the_same_without_dropout_and_reaches_every_weight(fam
     model = gated(huggingface(tiny(family)))
     model.encoder.set_dropout(0.0)
     batch = RaggedBatch.from_windows([window([1, 2] * 10), window([3])])
-    batch, _ = batch.freeze(np.arange(len(batch.words)) % 3 > 0)
+    batch, _ = batch.keep(np.arange(len(batch.words)) % 3 > 0)
     with torch.no_grad():
         before = dense_logits(model, batch)
     model.train()
@@ -116,7 +116,7 @@ def test_dropout_makes_training_random_and_changes_no_configuration(family):
 @pytest.mark.parametrize("lengths", [[3], [62], [5, 1, 30, 96]], ids=str)
 def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(family, lengths):
     model = gated(huggingface(tiny(family), spread=0.1))
-    batch, _ = packed(lengths).freeze(np.arange(sum(lengths)) % 2 == 0)
+    batch, _ = packed(lengths).keep(np.arange(sum(lengths)) % 2 == 0)
     exact = run_dense(model.encoder, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = run_dense(model.encoder, batch)

@@ -44,13 +44,12 @@ def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, 
 
 
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize(
     "controller", [EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True), RuleController(1.0, neighbours=0)]
 )
-def test_every_word_gets_a_label_if_words_exit(family, folders, controller, context):
+def test_every_word_gets_a_label_if_words_exit(family, folders, controller):
     engine = load_engine(folders(family))
-    results = engine.tag_batch(TEXTS, Strategy("any", (1, 2), controller, context=context))
+    results = engine.tag_batch(TEXTS, Strategy("any", (1, 2), controller))
     assert sum(result.cost.token_layers_kept for result in results[:-1]) < len(results) - 1
     for result in results:
         assert len(result.words) == len(result.trace.words)

@@ -23,20 +23,18 @@ def test_windows_with_rows_are_in_one_group_with_others_of_like_length(lengths):
 WINDOWS = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=20), min_size=1, max_size=6)
 
 
-@given(WINDOWS, st.randoms(), st.booleans())
-def test_every_row_is_computed_once_and_sees_its_window(windows, random, freeze):
+@given(WINDOWS, st.randoms())
+def test_every_row_is_computed_once_beside_its_window(windows, random):
     batch = RaggedBatch.from_windows([window(pieces) for pieces in windows])
     alive = np.array([random.random() < 0.6 for _ in range(len(batch.words))])
     assume(alive.any())
-    batch, _ = batch.freeze(alive) if freeze else batch.keep(alive)
+    batch, _ = batch.keep(alive)
     own, found = batch.window_of_rows(), pad_windows(batch)
-    computed = np.arange(len(batch)) if batch.active is None else batch.active
-    numbers = np.arange(len(batch))[:, None]
-    assert found.active.unpad(found.active.pad(numbers))[:, 0].tolist() == computed.tolist()
-    groups = zip(*(rows.split(rows.index) for rows in (found.active, found.visible)), strict=True)
-    for active, visible in groups:
-        assert active.shape[1] % STEP == visible.shape[1] % STEP == 0
-        assert (own[active] == own[visible[:, :1]]).all()
-    real = found.visible.position >= 0
-    assert sorted(found.visible.index[real].tolist()) == list(range(len(batch)))
-    assert (found.visible.position[real] == batch.position[found.visible.index[real]]).all()
+    numbers = np.arange(len(batch))
+    assert found.unpad(found.pad(numbers[:, None]))[:, 0].tolist() == numbers.tolist()
+    for rows in found.split(found.index):
+        assert rows.shape[1] % STEP == 0
+        assert (own[rows] == own[rows[:, :1]]).all()
+    real = found.position >= 0
+    assert sorted(found.index[real].tolist()) == numbers.tolist()
+    assert (found.position[real] == batch.position[found.index[real]]).all()

@@ -64,10 +64,10 @@ def hooked(reference, family, before, after):
 
 
 @torch.no_grad()
-def window_by_window(reference, family, batch, exit_at, context):
+def window_by_window(reference, family, batch, exit_at):
     """Hidden states after each layer, (rows, hidden) each, and each window's attention in each layer.
 
-    ``drop`` masks rows that exited inside the softmax; ``freeze`` writes them back after each layer.
+    Rows that exited are masked inside the softmax.
     """
     row_exit_at = np.where(batch.word < 0, 10**6, exit_at[batch.word])
     for index, last in enumerate(np.maximum.reduceat(exit_at, np.cumsum(batch.words.counts) - batch.words.counts)):
@@ -79,34 +79,28 @@ def window_by_window(reference, family, batch, exit_at, context):
         ends = torch.from_numpy(row_exit_at[rows])
 
         def hide(number, mask, ends=ends):
-            if context == "freeze":
-                return mask
             seen = (ends >= number)[None, None, None] | torch.eye(len(ends), dtype=torch.bool)
             if family == "deberta-v2":  # 1 where a row is seen
                 return mask * seen
             return torch.zeros(seen.shape).masked_fill(~seen, -torch.inf) + (0 if mask is None else mask)
 
-        def write_back(number, output, ends=ends, states=hidden, previous=[None]):  # noqa: B006
-            if context == "freeze" and previous[0] is not None:
-                output = torch.where((ends < number)[None, :, None], previous[0], output)
-            previous[0] = output
+        def record(number, output, states=hidden):
             states[number].append(output[0])
             return output
 
         ids = torch.from_numpy(batch.input_ids[rows])[None]
-        with hooked(reference, family, hide, write_back):
+        with hooked(reference, family, hide, record):
             attention.append([one[0] for one in reference(input_ids=ids, output_attentions=True).attentions])
     return [torch.cat(parts) for parts in hidden[1:]], attention
 
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(family, batch, exit_at, context):
+def test_removing_rows_equals_masking_them(family, batch, exit_at):
     reference, model = pair(family)
-    memory = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
+    memory = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
     assert memory.exit_at.tolist() == exit_at.tolist()
-    hidden, _ = window_by_window(reference, family, batch, exit_at, context)
+    hidden, _ = window_by_window(reference, family, batch, exit_at)
     first = np.flatnonzero(batch.first)
     for word, layer in enumerate(exit_at.tolist()):
         expected = model.logits(layer, hidden[layer - 1][first[word]]).softmax(-1)
@@ -118,26 +112,20 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
 def test_the_reference_depends_on_which_words_exited(family, batch, exit_at):
     """Otherwise the comparison above would prove nothing."""
     reference, _ = pair(family)
-    all_stay = np.full_like(exit_at, 3)
-    dense, dropped, frozen = (
-        window_by_window(reference, family, batch, exits, context)[0][-1]
-        for exits, context in ((all_stay, "drop"), (exit_at, "drop"), (exit_at, "freeze"))
+    dense, masked = (
+        window_by_window(reference, family, batch, exits)[0][-1] for exits in (np.full_like(exit_at, 3), exit_at)
     )
     stayed = np.flatnonzero(batch.first)[exit_at == 3]
-    for one, other in ((dense, dropped), (dense, frozen), (dropped, frozen)):
-        assert (one[stayed] - other[stayed]).abs().amax(1).median() > 1e-3
+    assert (dense[stayed] - masked[stayed]).abs().amax(1).median() > 1e-3
 
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize("numbers", [attention.BLOCK_WEIGHTS, 200])
-def test_attention_is_that_of_hugging_face_before_and_after_words_exit(
-    family, batch, exit_at, context, numbers, monkeypatch
-):
+def test_attention_is_that_of_hugging_face_before_and_after_words_exit(family, batch, exit_at, numbers, monkeypatch):
     monkeypatch.setattr(attention, "BLOCK_WEIGHTS", numbers)
     reference, model = pair(family)
-    _, expected = window_by_window(reference, family, batch, exit_at, context)
+    _, expected = window_by_window(reference, family, batch, exit_at)
     encoder = model.encoder
     hidden, rows = encoder.embed(batch), np.arange(len(batch))
     here, starts = batch, np.cumsum((0, *batch.lengths))
@@ -149,53 +137,46 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_exit(
         assert output.attend().num_weights == sum(block.numel() for of_window in blocks for block in of_window)
         found = [torch.cat(of_window, dim=1) for of_window in blocks]
         assert len(found) == len(unfinished)
-        computed = rows if here.active is None else rows[here.active]
         for index, ours in zip(unfinished, found, strict=True):
-            keys, queries = (
-                part[(part >= starts[index]) & (part < starts[index + 1])] - starts[index] for part in (rows, computed)
-            )
-            torch.testing.assert_close(ours, expected[index][number - 1][:, queries][:, :, keys], atol=1e-4, rtol=0)
-        alive = exit_at > number
-        here, kept = here.freeze(alive) if context == "freeze" else here.keep(alive)
+            own = rows[(rows >= starts[index]) & (rows < starts[index + 1])] - starts[index]
+            torch.testing.assert_close(ours, expected[index][number - 1][:, own][:, :, own], atol=1e-4, rtol=0)
+        here, kept = here.keep(exit_at > number)
         hidden, rows = output.hidden[kept], rows[kept]
 
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_a_batch_equals_its_windows_one_by_one(family, batch, exit_at, context):
+def test_a_batch_equals_its_windows_one_by_one(family, batch, exit_at):
     _, model = pair(family)
-    together = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
+    together = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
     for index, pieces in enumerate(PIECES):
         own = batch.words.window == index
         one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
-        alone = forward(model, one, GATES, Planned(exit_at[own]), context, min_exit_ratio=0.0)
+        alone = forward(model, one, GATES, Planned(exit_at[own]), min_exit_ratio=0.0)
         np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)
 
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovering_every_word_equals_dense(family, batch, exit_at, context):
+def test_recovering_every_word_equals_dense(family, batch, exit_at):
     _, model = pair(family)
     # What exited at the first gate is recovered from there, so nothing has been lost.
     plan = Planned(np.minimum(exit_at, 1))
-    memory = forward(model, batch, (1,), plan, context, min_exit_ratio=0.0)
-    recover(model, memory, memory.exit_at < 3, context)
+    memory = forward(model, batch, (1,), plan, min_exit_ratio=0.0)
+    recover(model, memory, memory.exit_at < 3)
     dense = forward(model, batch, (), None)
     np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
 
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, batch, exit_at, context):
+def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, batch, exit_at):
     reference, model = pair(family)
-    memory = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
+    memory = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
     before = memory.probabilities.copy()
     words = (exit_at < 3) & (np.arange(len(exit_at)) % 3 == 0)
-    recover(model, memory, words, context)
-    hidden, _ = window_by_window(reference, family, batch, np.where(words, 3, exit_at), context)
+    recover(model, memory, words)
+    hidden, _ = window_by_window(reference, family, batch, np.where(words, 3, exit_at))
     stayed = memory.alive & np.isin(batch.words.window, batch.words.window[words])
     expected = model.logits(3, hidden[2][np.flatnonzero(batch.first)[stayed]]).softmax(-1)
     np.testing.assert_allclose(memory.probabilities[stayed], expected, atol=1e-4)
@@ -211,7 +192,7 @@ def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
     fresh = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index) for index, pieces in enumerate(PIECES)])
     blocks = forward(model, fresh, GATES, Planned(exit_at), min_exit_ratio=0.0)
     np.testing.assert_allclose(blocks.probabilities, whole.probabilities, atol=1e-5)
-    _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(exit_at, 3), "drop")
+    _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(exit_at, 3))
     output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
     for ours, theirs in zip(output.attend().windows(), expected, strict=True):
         torch.testing.assert_close(torch.cat(list(ours), dim=1), theirs[1], atol=1e-4, rtol=0)

@@ -1,7 +1,5 @@
 """Rules 1 and 6: keeping everything equals dense, and every setting matters."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -18,18 +16,8 @@ LEARNED = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
 
 
 def computed(memory) -> list[tuple[int, ...]]:
-    """Rows of each window that each layer computed."""
-    return [layer.computed for layer in memory.layers]
-
-
-@torch.no_grad()
-def test_the_context_mode_changes_labels_and_cost_alone_where_decisions_are_replayed(engine, batch):
-    strategy = Strategy("entropy", (1, 2), EntropyController(0.45, neighbours=0, exit_entities=True))
-    dropped, frozen = (run(engine.model, batch, replace(strategy, gates=(1,), context=c)) for c in ("drop", "freeze"))
-    assert dropped.exit_at.tolist() == frozen.exit_at.tolist()  # the only gate sees the same
-    assert computed(dropped) == computed(frozen)
-    assert frozen.layers[-1].visible > dropped.layers[-1].visible
-    assert not np.allclose(dropped.probabilities, frozen.probabilities, atol=1e-3)
+    """Rows of each window in each layer that ran."""
+    return [layer.rows for layer in memory.layers]
 
 
 @torch.no_grad()

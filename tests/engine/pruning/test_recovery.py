@@ -27,7 +27,7 @@ def test_a_rerun_starts_at_the_gate_and_not_before(engine, batch):
     memory = run(engine.model, batch, replace(plain, recovery=ALWAYS))
     assert [layer.number for layer in memory.layers] == [1, 2, 3, 3]
     doubtful = ALWAYS.fires(without)
-    assert [rows > 0 for rows in memory.layers[-1].computed] == doubtful.tolist()
+    assert [rows > 0 for rows in memory.layers[-1].rows] == doubtful.tolist()
     assert not memory.matrices
 
 
@@ -37,9 +37,7 @@ def memory_of(end: list[list[float]], gate: list[list[float]], exited: list[int]
     memory = MemoryBuffer.of(batch, LabelSet(("Disease",)), 2)
     head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
     exits = np.isin(np.arange(len(end)), exited)
-    memory.gates.append(
-        GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, Decision(exits, np.zeros(len(end))))
-    )
+    memory.gates.append(GateRecord(LayerRun(1, batch.lengths), head, Decision(exits, np.zeros(len(end)))))
     memory.probabilities[:] = np.where(exits[:, None], gate, end)
     memory.alive, memory.exit_at = ~exits, np.where(exits, 1, 2)
     return memory

@@ -22,7 +22,7 @@ TRUNCATED = resolve("truncate-3", 6, {})
         ENTROPY.with_settings(max_entropy=(0.1, 0.2)),
         Strategy("rule", (1,), RuleController(-0.5)),
         replace(ENTROPY, recovery=Recovery("confidence")),
-        ENTROPY.with_settings(min_exit_ratio=0.3, context="freeze"),
+        ENTROPY.with_settings(min_exit_ratio=0.3),
         TRUNCATED,
     ],
 )
@@ -47,7 +47,8 @@ def test_json_round_trip(strategy):
         (lambda: Recovery(trigger="never"), "trigger"),
         (lambda: Recovery(recovery_limit=0), "recovery_limit"),
         (lambda: ENTROPY.with_settings(gates=2.5), "gates"),
-        (lambda: ENTROPY.with_settings(context="vanish"), "drop or freeze"),
+        (lambda: ENTROPY.with_settings(context="drop"), "context"),
+        (lambda: Strategy.from_json(ENTROPY.to_json() | {"context": "freeze"}), "of 'entropy:fast', got 'freeze'"),
         (lambda: ENTROPY.with_settings(lambda_=1.0), "lambda_"),
         (lambda: TRUNCATED.with_settings(gates=2), "gates"),
         (lambda: resolve("truncate-6", 6, {}), "truncate-5"),
@@ -62,6 +63,10 @@ def test_json_round_trip(strategy):
 def test_wrong_settings_are_refused(make, word):
     with pytest.raises(InputError, match=word):
         make()
+
+
+def test_a_stored_context_that_says_what_always_happens_is_ignored():
+    assert Strategy.from_json(ENTROPY.to_json() | {"context": "drop"}) == ENTROPY
 
 
 def test_lists_and_numpy_numbers_are_the_same_settings():

@@ -82,7 +82,7 @@ def test_settings_that_share_their_layers_give_what_each_gives_alone(model_folde
     reference = Reference.agreement(engine, TEXTS)
     settings = [
         Strategy("entropy", (1, 2), EntropyController((0.3, 0.5), 1, exit_entities=True)),
-        Strategy("entropy", (2,), EntropyController(0.4, 0), context="freeze"),
+        Strategy("entropy", (2,), EntropyController(0.4, 0)),
         Strategy("entropy", (1, 2), EntropyController((0.2, 1.0), 2, exit_entities=True), min_exit_ratio=0.3),
         engine.strategy("rule"),
         Strategy("entropy+recovery", (1,), EntropyController(0.5), recovery=Recovery(min_confidence=0.9)),

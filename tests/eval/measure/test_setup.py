@@ -35,7 +35,7 @@ def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named,
 def test_settings_reach_the_strategies_that_run(setup):
     settings = {"rule.lambda": "2", "rule.min_keep_ratio": "0.9"}
     for name in ("entropy", "entropy+recovery"):
-        settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.context": "freeze"}
+        settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.min_exit_ratio": "0.2"}
     settings |= {"entropy+recovery.trigger": "confidence"}
     options = [f"--set={name}={value}" for name, value in settings.items()]
     chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
@@ -43,9 +43,9 @@ def test_settings_reach_the_strategies_that_run(setup):
     assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "custom")
     for strategy in (entropy, recovering):
         settings = strategy.settings()
-        assert (settings["max_entropy"], strategy.gates, settings["context"]) == ((0.4, 0.5), (1, 2), "freeze")
+        assert (settings["max_entropy"], strategy.gates, settings["min_exit_ratio"]) == ((0.4, 0.5), (1, 2), 0.2)
     assert recovering.recovery.trigger == "confidence"
-    assert chosen["random@entropy"].conditions["replays"]["context"] == "freeze", "it replays the strategy that runs"
+    assert chosen["random@entropy"].conditions["replays"]["min_exit_ratio"] == 0.2, "it replays the strategy that runs"
 
 
 def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):

@@ -1,4 +1,4 @@
-"""OpenVINO's layers: as PyTorch's where nothing is quantised, near them in 8 bits, in every family and context mode."""
+"""OpenVINO's layers: as PyTorch's where nothing is quantised, near them in 8 bits, in every family."""
 
 import copy
 import os
@@ -32,7 +32,6 @@ from tests.engine.model.test_packing import window
 pytest.importorskip("openvino")
 
 PLACING = ("bert", "mpnet", "deberta-v2", "modernbert")  # each has positions in its own way
-contexts = pytest.mark.parametrize("context", ["keep", "freeze"])
 WINDOWS = [
     window([1] * 94, offset=3),
     window([1] * 30, offset=5),
@@ -41,11 +40,11 @@ WINDOWS = [
 ]
 
 
-def pruned(encoder: Encoder, context: str) -> tuple[RaggedBatch, torch.Tensor]:
+def pruned(encoder: Encoder) -> tuple[RaggedBatch, torch.Tensor]:
     """A batch, without every third word, and its hidden states after layer 1."""
     batch = RaggedBatch.from_windows(WINDOWS)
     hidden = encoder.layer(1, encoder.embed(batch), batch).hidden
-    batch, rows = getattr(batch, context)(np.arange(len(batch.words)) % 3 > 0)
+    batch, rows = batch.keep(np.arange(len(batch.words)) % 3 > 0)
     return batch, hidden[torch.from_numpy(rows)]
 
 
@@ -71,17 +70,15 @@ def bert() -> tuple[Encoder, Graphs]:
 
 @torch.no_grad()
 @every_family
-@contexts
-def test_a_padded_layer_equals_the_packed_one(family, context):
+def test_a_padded_layer_equals_the_packed_one(family):
     encoder = pair(family)[1].encoder
-    batch, hidden = pruned(encoder, context)
+    batch, hidden = pruned(encoder)
     for number in range(2, encoder.num_layers + 1):
-        layer, found = PaddedLayer(encoder, number), hidden.clone()
+        layer = PaddedLayer(encoder, number)
         shape, places = inputs(encoder, number, batch)
-        hiddens = [rows.split(rows.pad(hidden.numpy())) for rows in (shape.active, shape.visible)]
-        computed = [layer(*map(torch.from_numpy, (*one[:2], *one[2]))) for one in zip(*hiddens, places, strict=True)]
-        rows = torch.cat([one.flatten(0, 1) for one in computed]).numpy()
-        found[slice(None) if batch.active is None else batch.active] = torch.from_numpy(shape.active.unpad(rows))
+        groups = zip(shape.split(shape.pad(hidden.numpy())), places, strict=True)
+        computed = [layer(*map(torch.from_numpy, (rows, rows, *of_places))) for rows, of_places in groups]
+        found = torch.from_numpy(shape.unpad(torch.cat([one.flatten(0, 1) for one in computed]).numpy()))
         hidden = encoder.layer(number, hidden, batch).hidden
         torch.testing.assert_close(found, hidden, atol=1e-4, rtol=1e-4)
 
@@ -94,12 +91,11 @@ def test_a_padded_layer_equals_the_packed_one(family, context):
         for family in FAMILIES
     ],
 )
-@contexts
-def test_where_nothing_is_quantised_its_layers_equal_pytorchs(family, context):
+def test_where_nothing_is_quantised_its_layers_equal_pytorchs(family):
     encoder, graphs = converted(family)
     other = copy.deepcopy(encoder)
     other.runtime = OpenVINORuntime(encoder, graphs)
-    batch, hidden = pruned(encoder, context)
+    batch, hidden = pruned(encoder)
     found = hidden
     for number in range(2, encoder.num_layers + 1):
         expected, of_other = encoder.layer(number, hidden, batch), other.layer(number, found, batch)
@@ -121,7 +117,7 @@ def test_in_8_bits_texts_come_out_near_float32_and_the_same_alone_as_among_other
     for name, settings in {
         "dense": {},
         "entropy": {"gates": (1, 2), "max_entropy": 0.97},
-        "rule": {"gates": (1,), "context": "freeze", "lambda_": 2.0},
+        "rule": {"gates": (1,), "lambda_": 2.0},
         "truncate-2": {},
     }.items():
         together = quantised.tag_batch(texts, name, **settings)
