@@ -33,10 +33,10 @@ report: .venv/ready
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/ready: requirements.txt | .venv/bin/python
-	$(PY) -m pip install -q -r requirements.txt
+.venv/ready: requirements.txt pyproject.toml | .venv/bin/python
+	$(PY) -m pip install -e .
 	touch $@
 
-.venv/ready-dev: requirements.txt requirements-bulk.txt requirements-eval.txt requirements-spacy.txt requirements-dev.txt | .venv/bin/python
-	$(PY) -m pip install -q -r requirements-dev.txt
+.venv/ready-dev: $(wildcard requirements*.txt) pyproject.toml | .venv/bin/python
+	$(PY) -m pip install -r requirements-dev.txt -e .
 	touch $@ .venv/ready

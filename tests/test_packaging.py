@@ -89,6 +89,8 @@ def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed, tmp
 
 def test_an_editable_copy_is_the_checkout(tmp_path):
     pip("install", "--editable", ".", "--target", tmp_path)
-    locate = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
+    first = "sys.path = sys.path[len(known):] + known"  # before a copy that may be installed
+    locate = f"import site, sys; known = sys.path[:]; site.addsitedir(sys.argv[1]); {first}; import engine"
+    locate += "; print(engine.__file__)"
     found = run(sys.executable, "-P", "-c", locate, tmp_path, cwd=tmp_path, installed=tmp_path)
     assert Path(found.strip()) == ROOT / "engine" / "__init__.py"

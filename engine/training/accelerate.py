@@ -94,7 +94,7 @@ class AccelerateConfig:
         ",".join(map(str, AGREEMENT_LIMITS)),
     )
     dtype: str = option(
-        "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-eval.txt",
+        "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-int8.txt",
         "float32",
         choices=DTYPES,
     )

@@ -70,7 +70,7 @@ def strategies(engine: Engine) -> list[Strategy]:
 def check_nncf() -> None:
     """Raises an `InputError` if NNCF is not installed."""
     if not find_spec("nncf"):
-        raise InputError("expected the package nncf to quantise, got none; pip install -r requirements-eval.txt")
+        raise InputError("expected the package nncf to quantise, got none; pip install -r requirements-int8.txt")
 
 
 def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
