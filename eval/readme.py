@@ -16,7 +16,6 @@ from textwrap import fill
 
 from engine.command import as_command
 from engine.errors import InputError
-from eval.render.conclusions import in_pp
 from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
 from eval.render.headline import DEFAULT, OPENVINO, PIPELINE, default_row, headline
 from eval.render.text import code, pp, ratio, score, share, speedup
@@ -70,7 +69,7 @@ def reports(*names: str) -> list[Report]:
 def claim() -> str:
     """The headline of the shipped model."""
     (small,) = reports(SMALL)
-    return fill(f"The default, {code(DEFAULT)}, is **{headline(small.rows, small.intervals)}**.", 120)
+    return fill(f"Its default strategy, {code(DEFAULT)}, is **{headline(small.rows, small.intervals)}**.", 120)
 
 
 def usual_ways() -> str:
@@ -98,10 +97,12 @@ def _conditions() -> str:
     assert row is not None, "the published report has the default strategy"
     processor = small.machine.split(", ")[1].replace("(R)", "").removesuffix(" Processor")
     change = small.against(PIPELINE, row["label"])
+    by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
     verdict = "significant" if change["significant"] else "not significant"
     return (
-        f"{row['documents']} abstracts of BC5CDR test, {row['threads']} threads of an {processor}; speed is relative "
-        f"to the pipeline. {code(DEFAULT)} changes F1 by {in_pp(change)}, which is {verdict}."
+        f"{row['documents']} PubMed abstracts (BC5CDR, its test part), {row['threads']} threads of an {processor}; "
+        "speeds are relative to the pipeline. "
+        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}."
     )
 
 

@@ -4,14 +4,11 @@ Whether their links lead somewhere is tested where the app serves them.
 """
 
 import re
-import shlex
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 
-import click
 import pytest
-from huggingface_hub.cli.hf import app as hf
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -85,20 +82,6 @@ def test_the_front_matter_of_a_space_matches_the_requirements():
     (gradio,) = re.findall(r"^gradio[^#\n]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert front["sdk_version"] in Requirement(gradio.strip()).specifier
     assert len(front["short_description"]) <= 60  # what the Hub allows
-
-
-def test_the_commands_for_a_space_are_ones_that_hf_understands():
-    pytest.importorskip("huggingface_hub", "2")  # from then on its commands are click's
-    page = (ROOT / "docs" / "deploy.md").read_text()
-    lines = [line for pair in re.findall(r"^(hf .+)|`(hf [^`]+)`", page, re.MULTILINE) for line in pair if line]
-    assert len(lines) >= 4
-    for line in lines:
-        command, (_, *arguments) = hf, shlex.split(line)
-        context = click.Context(command)
-        while isinstance(command, click.Group):
-            _, command, arguments = command.resolve_command(context, arguments)
-            context = click.Context(command, parent=context)
-        command.make_context(command.name, arguments)  # raises what the command line would print
 
 
 @pytest.mark.parametrize(

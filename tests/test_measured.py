@@ -32,7 +32,7 @@ def test_every_part_is_on_a_page():
 
 def test_only_what_stands_between_the_marks_is_written():
     page = filled(PAGE.format("claim"))
-    assert page.startswith("before\n<!-- figures: claim -->\nThe default")
+    assert page.startswith("before\n<!-- figures: claim -->\nIts default")
     assert page.endswith("pp**.\n<!-- end -->\nafter\n")
 
 
