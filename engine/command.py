@@ -20,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import Any, NoReturn, TextIO
 
 from safetensors import SafetensorError
@@ -40,6 +41,7 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             if isinstance(stream, TextIOWrapper):  # in any locale, because results and figures are not ASCII
                 stream.reconfigure(encoding="utf-8", errors="replace")
         try:
+            _refuse_empty_values(sys.argv[1:] if argv is None else argv)
             status = main(argv)
             sys.stdout.flush()
             return _finish(status)
@@ -53,6 +55,13 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             return _finish(130, "interrupted")
 
     return run
+
+
+def _refuse_empty_values(argv: list[str]) -> None:
+    """Raises an `InputError` for ``--out ""`` and the like, which would otherwise mean the current folder."""
+    for option, value in pairwise([*argv, "-"]):
+        if option.startswith("--") and (not value or option.endswith("=")):
+            raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
 
 
 class _Replaced(argparse.Action):

@@ -26,8 +26,10 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").
 def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
     commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", page.read_text(encoding="utf-8"))
     for module, arguments in commands:
+        command = import_module(module)
+        command = import_module(f"{module}.__main__") if hasattr(command, "__path__") else command
         with pytest.raises(SystemExit):
-            import_module(module).main(["--help"])
+            command.main(["--help"])
         options = re.findall(r"--[\w-]+", capsys.readouterr().out)
         assert set(re.findall(r"(?<= )--[\w-]+", arguments)) <= set(options), module
 

@@ -1,5 +1,1 @@
 """Tags many files, on one machine or a cluster; a killed run continues when it is restarted."""
-
-from engine.bulk.command import main
-
-__all__ = ["main"]

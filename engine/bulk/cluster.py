@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,16 +23,20 @@ from engine.errors import first_line
 from engine.runs import check_same, read_json
 
 ANSWER_S = 30  # seconds within which a cluster must report its status
-RETRIES = 3  # per file, after its worker died
+RETRIES = 3  # of a file whose worker died
+
+
+class RefusedError(InputError):
+    """A worker cannot tag any file."""
 
 
 class RayWorker:
     """A worker as a Ray actor, which returns errors, because Ray would wrap them."""
 
-    def start(self, job: Job, conditions: dict[str, Any]) -> InputError | None:
-        """Loads the engine; returns why this worker cannot tag, if it cannot."""
-        run = Path(job.out, RUN)
+    def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
+        self.refusal: RefusedError | None = None
         try:
+            run = Path(job.out, RUN)
             if not run.is_file():
                 raise InputError(f"expected {run}, got no such file; every machine needs the folder at this path")
             check_same(run.parent, read_json(run), conditions)  # the folder is that of the command
@@ -41,13 +44,16 @@ class RayWorker:
             check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same results
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             unexpected = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
-            return InputError(f"{platform.node()}: {error if isinstance(error, InputError) else unexpected}")
-        return None
+            self.refusal = RefusedError(f"{platform.node()}: {error if isinstance(error, InputError) else unexpected}")
+
+    def started(self) -> RefusedError | None:
+        """Returns why this worker cannot tag, if it cannot."""
+        return self.refusal
 
     def tag(self, file: InputFile) -> Finished | InputError:
-        """Tags a file; returns an `OutputError`, too."""
+        """Tags a file; returns a `RefusedError` or an `OutputError`, too."""
         try:
-            return self.worker.tag(file, lambda documents, size: None)
+            return self.refusal or self.worker.tag(file, lambda size: None)
         except OutputError as error:
             return error
 
@@ -94,52 +100,49 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    A worker takes a CPU of Ray for each thread of the job; one for which the cluster has no room waits. A worker that
-    dies is replaced. One that refuses to start, e.g. because its conditions differ, is reported and not replaced, and
-    so is the fourth in a row that dies at its start. Raises an `InputError` if no further file can be tagged.
+    A worker takes a CPU of Ray for each thread of the job; one for which the cluster has no room waits. Ray restarts a
+    worker that dies, which then tries its file again. One that refuses to start, e.g. because its conditions differ, is
+    reported and not used. Raises an `InputError` if no further file can be tagged.
     """
     import ray
     from ray.exceptions import RayError
 
-    actor = ray.remote(num_cpus=job.threads or 1, num_gpus=int(job.options.device.startswith("cuda")))(RayWorker)
+    actor: Any = ray.remote(
+        num_cpus=job.threads or 1,
+        num_gpus=int(job.options.device.startswith("cuda")),
+        max_restarts=-1,
+        max_task_retries=RETRIES,
+    )(RayWorker)
     waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
-    deaths: Counter[InputFile | None] = Counter()  # with a file, or one after the other at their start
     busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
-    problem: object = None
-
-    def start_worker() -> None:
-        worker: Any = actor.remote()
-        busy[worker.start.remote(job, conditions)] = worker, None
-
+    refusal: object = None
     for _ in files[:max_workers]:
-        start_worker()
+        worker = actor.remote(job, conditions)
+        busy[worker.started.remote()] = worker, None
     while waiting or any(file for _, file in busy.values()):
         if not busy:
-            raise InputError(f"expected a worker that starts, got none; the last one said: {problem}")
+            raise InputError(f"expected a worker that starts, got none; the last one said: {refusal}")
         (answer, *_), _ = ray.wait(list(busy))
         worker, file = busy.pop(answer)
         try:
-            found, died = ray.get(answer), False
+            found = ray.get(answer)
         except RayError as error:
-            wanted = f"tag {file.url}, got {RETRIES + 1} workers that died" if file else "start, got one that died"
-            found = InputError(f"expected a worker to {wanted}: {first_line(error)}; give each more memory")
-            died = True
-        if died and deaths[file] < RETRIES:
-            deaths[file] += 1
-            waiting += [file] if file else []
-        elif isinstance(found, OutputError):
+            died = f"got one that died {RETRIES + 1} times: {first_line(error)}; give each more memory"
+            found = (
+                InputError(f"expected a worker to tag {file.url}, {died}")
+                if file
+                else RefusedError(f"expected a worker to start, {died}")
+            )
+        if isinstance(found, OutputError):
             raise found
-        elif file:
-            on_progress(found.documents if isinstance(found, Finished) else 0, file.size)
-            yield found
-        elif found:
-            problem = found
-            tqdm.write(str(problem), file=STANDARD_ERROR)
+        if isinstance(found, RefusedError):
+            refusal = found
+            tqdm.write(str(refusal), file=STANDARD_ERROR)
+            waiting += [file] if file else []
             continue
-        else:
-            deaths[None] = 0
-        if died:
-            start_worker()
-        elif waiting:
+        if file:
+            on_progress(file.size)
+            yield found
+        if waiting:
             file = waiting.pop()
             busy[worker.tag.remote(file)] = worker, file

@@ -82,10 +82,12 @@ class RunFolder:
         found = set()
         for file in files:
             try:
-                ((_, last),) = deque(_read_record(self.record(file.name)), maxlen=1)
+                lines = deque(_read_record(self.record(file.name)), maxlen=1)
             except OSError:  # no record, or a name too long, which is reported when the file is tagged
                 continue
-            before = Finished(**last)
+            if not lines:  # emptied when the machine broke down
+                continue
+            before = Finished(**lines[0][1])
             if (before.input, before.input_bytes) != (file.url, file.size):
                 now = "one that has changed to" if before.input == file.url else f"{file.url},"
                 raise InputError(

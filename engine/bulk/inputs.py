@@ -32,12 +32,12 @@ class InputFile:
     size: int
 
 
-def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile], list[InputError]]:
+def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[InputError]]:
     """Finds the files of all inputs, which are files, folders or globs, as paths or URLs such as ``s3://…``.
 
     In folders and globs, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden
-    files and folders, and the folder ``out`` of the results. Follows links to folders, except those that ``**`` of a
-    glob matches.
+    files and folders, and the folder ``out`` of the results, a path without links. Follows links to folders, except
+    those that ``**`` of a glob matches, and searches each folder once.
 
     Returns:
         The files, each once, in the order of their names, and the errors of inputs that were not searched completely.
@@ -83,66 +83,52 @@ def storage_of(place: str) -> tuple[AbstractFileSystem, str]:
     return filesystem(protocol, **kind._get_kwargs_from_urls(place)), kind._strip_protocol(place)
 
 
-def _expand_input(given: str, out: Path | None, problems: list[InputError]) -> Iterator[InputFile]:
+def _expand_input(given: str, out: Path, problems: list[InputError]) -> Iterator[InputFile]:
     if not given:
         raise InputError("expected a file, folder, glob or URL, got an empty name; give one")
     if given.startswith(("http://", "https://")) and _split_suffix(given)[1] not in _INPUT_SUFFIXES:
         raise InputError(f"expected {_KINDS} on the web, got {given}; give the address of each file")
     files, path = storage_of(given)
     local = isinstance(files, LocalFileSystem)
-    results = out.resolve() if local and out else None
     is_file = files.isfile(path)
     is_folder = not is_file and files.isdir(path)  # on the web every file is a folder, too
     if is_file:
-        found = {path: files.info(path)}
+        found = {path: files.size(path)}
     elif local and is_folder:
-        found = {file: {"size": size} for file, size in _walk_folder(path, results, problems)}
-    elif is_folder:
-        found = {file: info for file, info in files.find(path, detail=True).items() if _is_input(file, path)}
+        found = dict(_walk_folder(path, out, problems))
+    elif local:
+        paths = [Path(file) for file in files.glob(path) if _is_input(file, path)]
+        found = {str(one): one.stat().st_size for one in paths if one.is_file() and out not in one.resolve().parents}
     else:
+        listed = files.find(path, detail=True) if is_folder else files.glob(path, detail=True)
         found = {
-            file: info
-            for file, info in files.glob(path, detail=True).items()
-            if (info["type"] == "file" or (local and Path(file).is_file()))
-            and _is_input(file, path)
-            and not (results and Path(file).resolve().is_relative_to(results))
+            file: info["size"] for file, info in listed.items() if _is_input(file, path) and info["type"] == "file"
         }
-    for file, info in found.items():
+    for file, size in found.items():
         name = os.path.relpath(file, path) if is_folder else PurePosixPath(file).name
-        yield InputFile(_split_suffix(name)[0], file if local else files.unstrip_protocol(file), info["size"] or 0)
+        yield InputFile(_split_suffix(name)[0], file if local else files.unstrip_protocol(file), size or 0)
 
 
-def _walk_folder(folder: str, results: Path | None, problems: list[InputError]) -> Iterator[tuple[str, int]]:
+def _walk_folder(folder: str, out: Path, problems: list[InputError]) -> Iterator[tuple[str, int]]:
     """Yields path and size of the files to tag below a local folder."""
 
     def on_error(error: OSError) -> None:
-        problems.append(
-            InputError(f"expected a readable folder, got {error.filename}: {error.strerror}; change its rights")
-        )
+        problems.append(InputError(f"expected to read {error.filename}, got {error.strerror}; repair or remove it"))
 
+    searched = {out}
     for place, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
-        here = Path(place)
-        real = here.resolve()
-        if results and results.is_relative_to(real):
-            raise InputError(f"expected --out outside the inputs, got {results} inside {place}; choose another folder")
-        if any(Path(folder, above).resolve().is_relative_to(real) for above in here.relative_to(folder).parents):
-            problem = f"expected links to other folders, got {place}, a link to a folder above it; remove the link"
-            problems.append(InputError(problem))
+        if (real := Path(place).resolve()) in searched:  # the results, or a link to a folder above or beside it
             folders.clear()
             continue
+        searched.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in (here / name for name in sorted(names) if not name.startswith(".")):
-            wanted = _is_input(file.name, "")
+        for file in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
             try:
                 stat = file.stat()
-            except OSError as error:  # a broken link
-                if wanted:
-                    yield str(file), 0  # it is reported when it is read
-                else:  # it may have been meant as a folder
-                    problem = f"expected a file or folder, got {file}: {error.strerror}; repair or remove it"
-                    problems.append(InputError(problem))
+            except OSError as error:  # a broken link, perhaps to a folder
+                on_error(error)
             else:
-                if wanted and S_ISREG(stat.st_mode):
+                if _is_input(file.name, "") and S_ISREG(stat.st_mode):
                     yield str(file), stat.st_size
 
 

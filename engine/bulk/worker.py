@@ -23,7 +23,7 @@ from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing
 
-OnProgress = Callable[[int, int], None]  # called with documents and input bytes
+OnProgress = Callable[[int], object]  # called with input bytes that were read
 OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details
 
 # Errors that concern only the name of one result.
@@ -107,7 +107,7 @@ class Worker:
                 record.write(record_line(kind, values))
 
             def tagged_documents() -> Iterator[Document]:
-                documents = read_file(file, self.job.columns, on_progress, on_loss)
+                documents = _read_file(file, self.job.columns, on_progress, on_loss)
                 for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
                     counts.update(documents=1, entities=len(one.entities))
                     yield one
@@ -129,11 +129,8 @@ class Worker:
         return finished
 
 
-def read_file(
-    file: InputFile,
-    columns: tuple[str, str],
-    on_progress: OnProgress = lambda documents, size: None,
-    on_loss: OnLoss = lambda kind, values: None,
+def _read_file(
+    file: InputFile, columns: tuple[str, str], on_progress: OnProgress, on_loss: OnLoss
 ) -> Iterator[Document]:
     """Yields the documents of a file; raises an `InputError` if it is not readable to its end, or has changed."""
     size, read = file.size, 0
@@ -152,7 +149,7 @@ def read_file(
         with io.BufferedReader(storage.open(path, "rb")) as raw:  # fsspec reads whole lines, however long
             for document in read_source(Source(raw, file.url, None, columns, on_deleted), on_error):
                 position = max(read, min(raw.tell(), size))
-                on_progress(1, position - read)
+                on_progress(position - read)
                 read = position
                 yield document
         if (now := storage.size(path)) not in (None, size):
@@ -160,4 +157,4 @@ def read_file(
                 f"expected {file.url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
                 "complete"
             )
-    on_progress(0, size - read)
+    on_progress(size - read)

@@ -82,6 +82,12 @@ def test_what_stops_a_command_is_one_sentence(work, status, sentence, tmp_path, 
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("given", [["--out", ""], ["--out="], ["a", "--out", "", "--resume"]])
+def test_rejects_an_empty_value_by_the_name_of_its_option(given, capsys):
+    assert as_command(lambda argv: 0)(given) == 2
+    assert capsys.readouterr().err.startswith("expected a value after --out, got an empty one; ")
+
+
 def test_an_error_of_the_program_stays_one():
     @as_command
     def main(argv):

@@ -17,7 +17,7 @@ from time import monotonic
 import pandas as pd
 import pytest
 
-from engine import bulk
+from engine.bulk import __main__ as bulk
 from engine.training import accelerate
 from eval import report
 from tests.conftest import SAMPLE, contents

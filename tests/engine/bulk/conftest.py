@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 
-from engine.bulk import main
+from engine.bulk.__main__ import main
 
 
 def options(*arguments, out, model, dtype="float32"):
