@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -195,12 +196,13 @@ def code_digest(*packages: ModuleType) -> str:
 def cached(name: str, key: str, make: Callable[[], T]) -> T:
     """Returns what ``make`` returned for this key in its first call on this processor, a value that JSON can represent.
 
-    It is stored in the file ``name`` of the user's cache folder.
+    It is stored in the file ``name`` of the user's cache folder, and computed again where that cannot be read.
     """
     path, values = cache_folder() / name, {}
     key = f"{processor()}, {key}"
-    with suppress(OSError, ValueError):  # the value can be computed again
-        values = json.loads(path.read_bytes())
+    with suppress(OSError, ValueError, RecursionError):
+        stored = json.loads(path.read_bytes())
+        values = stored if isinstance(stored, dict) else {}
     if key not in values:
         values[key] = make()
         with suppress(OSError):
@@ -209,8 +211,15 @@ def cached(name: str, key: str, make: Callable[[], T]) -> T:
 
 
 def cache_folder() -> Path:
-    """Returns the user's cache folder, for values and files that can be measured or downloaded again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bioner-token-pruning"
+    """Returns the user's cache folder, for values and files that can be measured or downloaded again.
+
+    A user without a home directory, such as an unknown one in a container, has one in the folder of temporary files.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path(tempfile.gettempdir())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "bioner-token-pruning"
 
 
 def processor() -> str:
