@@ -7,7 +7,7 @@ from typing import Any
 
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
@@ -32,7 +32,8 @@ def token_pruning_ner(
 class EntityTagger:
     """Sets ``doc.ents``; entities that begin or end within a token are expanded to the whole token.
 
-    Of overlapping entities, including those of earlier components, the longest, then the first, is kept.
+    Of overlapping entities, including those of earlier components, the longest, then the first, is kept. Tokens that
+    ``doc.set_ents`` blocked stay outside of entities.
     """
 
     def __init__(self, engine: Engine, strategy: str) -> None:
@@ -48,7 +49,7 @@ class EntityTagger:
         """Tags one document."""
         return _with_entities(doc, self.engine.tag(doc.text, self.strategy))
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int) -> Iterator[Doc]:
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 32) -> Iterator[Doc]:
         """Tags documents in batches."""
         for docs in minibatch(stream, batch_size):
             results = self.engine.tag_batch([doc.text for doc in docs], self.strategy)
@@ -61,5 +62,11 @@ class EntityTagger:
 
 def _with_entities(doc: Doc, result: Result) -> Doc:
     found = [doc.char_span(e.start, e.end, e.type, alignment_mode="expand") for e in result.entities]
-    doc.ents = filter_spans([*doc.ents, *(span for span in found if span is not None)])
+    free = [span for span in found if span is not None and not any(map(_is_blocked, span))]
+    blocked = [doc[token.i : token.i + 1] for token in doc if _is_blocked(token)]
+    doc.set_ents(filter_spans([*doc.ents, *free]), blocked=blocked)
     return doc
+
+
+def _is_blocked(token: Token) -> bool:
+    return token.ent_iob_ == "B" and not token.ent_type

@@ -73,6 +73,19 @@ def test_entities_of_earlier_components_stay_unless_a_longer_one_overlaps(shippe
     assert [entity.text for entity in shipped.get_pipe(NAME)(doc).ents] == ["Famotidine", "cardiac arrest"]
 
 
+def test_tokens_that_were_blocked_stay_outside(shipped):
+    doc = shipped.make_doc("Famotidine caused delirium and hypotension.")
+    doc.set_ents([], blocked=[doc[2:3]])
+    doc = shipped.get_pipe(NAME)(doc)
+    assert [entity.text for entity in doc.ents] == ["Famotidine", "hypotension"]
+    assert (doc[2].ent_iob_, doc[2].ent_type_) == ("B", ""), "for later components, too"
+
+
+def test_a_stream_needs_no_batch_size(shipped):
+    docs = map(shipped.make_doc, TEXTS)
+    assert [spans(doc) for doc in shipped.get_pipe(NAME).pipe(docs)] == [spans(shipped(text)) for text in TEXTS]
+
+
 @pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 5}, {}, {"n_process": 2, "batch_size": 3}])
 def test_a_stream_gives_the_same_in_any_batches_and_processes(model_folder, options):
     nlp = with_component(model_folder)
