@@ -12,7 +12,6 @@ Every problem with input or output becomes one sentence and an exit status:
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -21,7 +20,7 @@ from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
 from itertools import pairwise
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 from safetensors import SafetensorError
 
@@ -62,17 +61,6 @@ def _refuse_empty_values(argv: list[str]) -> None:
     for option, value in pairwise([*argv, "-"]):
         if option.startswith("--") and (not value or option.endswith("=")):
             raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
-
-
-class _Replaced(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
-
-
-def add_replaced(parser: argparse.ArgumentParser, option: str, now: str) -> None:
-    """Adds an option of earlier versions, which is refused in a sentence that says what to use ``now``."""
-    hidden = argparse.SUPPRESS
-    parser.add_argument(option, action=_Replaced, nargs="?", const=now, default=hidden, help=hidden)
 
 
 def _closed_output() -> TextIO:

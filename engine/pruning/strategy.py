@@ -16,7 +16,6 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, values_of
 
 DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
-CONTROLS = ("hf", "random")  # strategies of earlier versions that are now controls of `eval`
 
 
 class Decider(Protocol):
@@ -131,12 +130,11 @@ class Strategy:
         """Builds the strategy from an object that `to_json` made.
 
         Raises:
-            InputError: if the object is malformed, names one of `CONTROLS`, or has an unknown controller or setting.
+            InputError: if the object is malformed or has an unknown controller or setting.
         """
         known = {one.name for one in fields(cls)}
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
-        refuse_control(record["name"])
         record = dict(record)
         if (context := record.pop("context", DROP)) != DROP:
             point = f":{record['point']}" if record.get("point") else ""
@@ -166,14 +164,6 @@ def _controller_from_json(settings: dict[str, Any]) -> Decider:
     if not isinstance(kind, str) or kind not in CONTROLLERS:
         raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
     return from_values(CONTROLLERS[kind], kind, settings)
-
-
-def refuse_control(name: str) -> None:
-    """Raises an `InputError` if the name is that of a control, which only `eval` runs."""
-    if name.partition("@")[0] in CONTROLS:
-        raise InputError(
-            f"expected a strategy, got {name[:40]!r}, a control that only python -m eval.report runs; choose another"
-        )
 
 
 def _parse_gates(gates: Any) -> tuple[int, ...]:

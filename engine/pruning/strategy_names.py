@@ -13,7 +13,7 @@ from typing import Any
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import Strategy, Truncation, refuse_control
+from engine.pruning.strategy import Strategy, Truncation
 
 DENSE = "dense"
 RECOVERY = "+recovery"
@@ -53,7 +53,6 @@ def names() -> tuple[str, ...]:
 
 def parse(text: str) -> StrategyName:
     """Parses the name of a strategy; raises an `InputError` if no strategy has it."""
-    refuse_control(text)
     if text == DENSE:
         return StrategyName(text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
@@ -65,10 +64,12 @@ def parse(text: str) -> StrategyName:
     if colon:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
         raise InputError(
-            f"expected one of {pruning}, a colon and an operating point, got {text!r}; write e.g. entropy:fast, or "
-            "leave the colon out"
+            f"expected one of {pruning}, a colon and an operating point, got {text[:40]!r}; write e.g. entropy:fast, "
+            "or leave the colon out"
         )
-    raise InputError(f"expected one of the strategies {list(names())}, got {text!r}; check the name (k is a number)")
+    raise InputError(
+        f"expected one of the strategies {list(names())}, got {text[:40]!r}; check the name (k is a number)"
+    )
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:

@@ -28,7 +28,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.checkpoint import INT8, Weights, load_weights
 from engine.checksums import SUMS, write_checksums
-from engine.command import add_replaced, as_command
+from engine.command import as_command
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -435,7 +435,6 @@ def _parser() -> argparse.ArgumentParser:
         "--texts", nargs="+", required=True, metavar="FILE", help="texts in any format to learn from (.txt: one a line)"
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
-    add_replaced(parser, "--held-back", "--held-out")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
     return parser

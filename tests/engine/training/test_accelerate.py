@@ -515,12 +515,6 @@ def test_unusable_texts_end_with_status_2_and_one_line(plain_folder, tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
-def test_an_option_of_earlier_versions_names_that_of_today(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["checkpoint", "--held-back", "texts.txt"])
-    assert "--held-back does not exist any more; use --held-out" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     "changes",
     [
