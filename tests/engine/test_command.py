@@ -42,9 +42,7 @@ sys.exit(main())
     [
         ("| head -n 1", 141, "0\n", ""),
         ("> /dev/full", 2, "", "expected to read and write the output, got: No space left on device; check"),
-        (">&-", 2, "", "expected to read and write the output, got: Bad file descriptor; check"),
         ("> /dev/full 2> /dev/full", 2, "", ""),
-        (">&- 2>&-", 2, "", ""),
         ("2>&- | tail -n 1", 0, "99999\n", ""),
     ],
 )
@@ -65,7 +63,6 @@ def refuse(folder):
     [
         (refuse, 2, "expected X, got Y\n"),
         (lambda folder: (folder / "none" / "a").write_text("x"), 2, "none/a, got: No such file or directory; check"),
-        (lambda folder: Path("/dev/full").write_text("x"), 2, "the output, got: No space left on device; check"),
         (lambda folder: save_file({}, folder / "none" / "a"), 2, "expected to read and write the output, got: "),
         (lambda folder: os.kill(os.getpid(), signal.SIGINT), 130, "interrupted\n"),
     ],

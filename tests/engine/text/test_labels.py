@@ -67,7 +67,6 @@ SCHEMES = {
     "IO without prefixes": ["O", "Chemical", "Disease"],
     "IO": ["O", "I-Chemical", "I-Disease"],
     "IOB": ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"],
-    "in another order": ["I-Disease", "B-Chemical", "O", "B-Disease", "I-Chemical"],
     "BIOES": ["O", *(f"{prefix}-{type_}" for type_ in ("Chemical", "Disease") for prefix in "BIES")],
     "BILOU": ["O", *(f"{prefix}-{type_}" for type_ in ("Chemical", "Disease") for prefix in "BILU")],
     "underscores": ["O", "B_Chemical", "I_Chemical", "B_Disease", "I_Disease"],
@@ -90,8 +89,6 @@ def test_every_scheme_gives_back_the_mentions_that_it_was_given(scheme):
         ("IO", "I-Disease I-Disease O I-Chemical I-Disease", ["a b", "d", "e"]),
         ("IOB", "I-Disease I-Disease B-Disease I-Disease O", ["a b", "c d"]),
         ("IOB", "B-Disease I-Chemical O O O", ["a", "b"]),
-        ("IOB", "I-Disease I-Disease I-Chemical O B-Disease", ["a b", "c", "e"]),
-        ("in another order", "B-Disease B-Disease O O O", ["a", "b"]),
         ("BIOES", "B-Disease I-Disease E-Disease S-Disease S-Disease", ["a b c", "d", "e"]),
         ("BIOES", "E-Disease E-Disease I-Disease B-Disease S-Disease", ["a", "b", "c", "d", "e"]),
         ("BILOU", "B-Disease L-Disease I-Disease U-Chemical O", ["a b", "c", "d"]),
@@ -117,11 +114,9 @@ def test_many_types_are_understood():
     [
         (["B", "I", "O"], ["B-Entity", "I-Entity", "O"]),
         (["O", "B", "I", "E", "S"], ["O", "B-Entity", "I-Entity", "E-Entity", "S-Entity"]),
-        (["O", "B-Disease", "I-Disease"], ["O", "B-Disease", "I-Disease"]),
         (["O", "M", "S"], ["O", "M", "S"]),  # types, as far as one can tell
         (["O", "B", "I", "Disease"], ["O", "B", "I", "Disease"]),
         (["O", "Disease-B", "Disease-I", "Cell_line_B"], ["O", "B-Disease", "I-Disease", "B-Cell_line"]),
-        (["O", "B-I", "I-B"], ["O", "B-I", "I-B"]),
         (["O", "Hepatitis-B", "Hepatitis-E"], ["O", "Hepatitis-B", "Hepatitis-E"]),  # types
     ],
 )
@@ -138,6 +133,6 @@ def test_bare_prefixes_get_a_type_and_suffixes_become_prefixes(names, expected):
         (["O", "B-Disease", "Chemical"], "got none on 'Chemical'; rename them with --labels FILE"),
     ],
 )
-def test_labels_that_follow_no_scheme_are_refused(names, message):
+def test_rejects_labels_that_follow_no_scheme(names, message):
     with pytest.raises(InputError, match=message):
         LabelSet.from_names(names)
