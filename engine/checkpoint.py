@@ -1,22 +1,15 @@
-"""Loads and saves model folders: a Hugging Face token-classification checkpoint plus the files that pruning needs.
-
-``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
-label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
-the strategies' settings, and ``SHA256SUMS`` the checksums of all files.
-"""
+"""Loads and saves the weights of model folders in PyTorch; `engine.folder` says what else a folder holds."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
@@ -27,23 +20,14 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from engine.checksums import Stamps, check_unchanged, stamps_of, verify_checksums, write_checksums
+from engine.checksums import write_checksums
 from engine.errors import InputError, first_line
+from engine.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, ModelFolder, optional_file, read_folder
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
+from engine.model.tokenizer import load_tokenizer
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import DROP, Strategy
-from engine.pruning.strategy_names import OLD_NAMES, parse
-from engine.text.labels import LabelSet, normalised
-from engine.text.windows import load_tokenizer
 
-_PACKAGE = Path(__file__).resolve().parent
-# A wheel holds the weights inside the package, a checkout beside it.
-SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
-GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
-INT8 = "int8.safetensors"  # layers in 8 bits
-# Files on the hub that no model is loaded from; weights as .bin are if there are no others.
-UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Part of a library's long error message → a short cause to show instead.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
@@ -52,124 +36,41 @@ CAUSES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """A loaded model folder.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Weights(ModelFolder):
+    """A model folder with its weights, in float32 on the CPU, and its tokenizer."""
 
-    ``source``: the folder or hub id, as given.
-    ``folder``: the folder itself; of a hub id, that of the revision in the cache.
-    ``points``: strategy → operating point → settings, as stored.
-    ``label_order``: the checkpoint's label index of each of our labels.
-    ``labels_file``: the file that gives the meaning of its labels, if any.
-    ``stamps``: stamps of its files, by which `engine.checksums.check_unchanged` detects changes.
-    ``int8``: the file with its layers in 8 bits, if any.
-    """
-
-    source: str
-    folder: Path
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
-    label_order: tuple[int, ...]
-    points: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    network: Network | None = None
-    labels_file: str = ""
-    stamps: Stamps = field(default_factory=dict)
-    int8: Path | None = None
+
+
+def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
+    """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
+
+    Raises:
+        InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
+    """
+    return weights_of(read_folder(source, labels))
 
 
 @torch.inference_mode(False)  # inside it, parameters would not track their versions
-def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
-    """Loads a model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
-
-    Args:
-        source: the folder or hub id.
-        labels: names of its labels in the order of its logits, or a file for `read_labels`; ``None`` uses its own.
-
-    Raises:
-        InputError: if files are missing, damaged or changed during loading, or the architecture or label scheme is not
-            supported.
-    """
-    source = SHIPPED if source is None else source
-    if not isinstance(source, str | Path):
-        raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
-    folder = local_folder(source)
-    stamps = stamps_of(folder)
-    verify_checksums(folder, needed=(folder / GATES).is_file())
-    huggingface = load_huggingface(folder)
+def weights_of(folder: ModelFolder) -> Weights:
+    """Loads the weights of a model folder, in float32 on the CPU; see `load_weights`."""
+    huggingface = load_huggingface(folder.path)
     encoder = encoder_from_huggingface(huggingface)
     if encoder.num_layers < 1:
-        raise InputError(f"expected an encoder with layers in {str(source)!r}, got none; restore config.json")
-    tokenizer = load_tokenizer(folder)
+        raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
+    tokenizer = load_tokenizer(folder.path)
     entries = 1 + max(tokenizer.get_vocab().values())
     if entries > huggingface.config.vocab_size:
         raise InputError(
-            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model {str(source)!r}, "
-            f"got {entries}; restore its files"
+            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
+            f"{folder.source!r}, got {entries}; restore its files"
         )
-    names = _label_names(huggingface, source, labels)
-    label_set = LabelSet.from_names(names)
-    order = [names.index(name) for name in label_set.names]
-    gates = optional_file(folder, GATES)
-    model = GatedModel(encoder, label_set, gates=gates is not None)
-    _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, order)
-    points, network = optional_file(folder, POINTS), optional_file(folder, CONTROLLER)
-    weights = Weights(
-        source=str(source),
-        folder=folder.absolute(),
-        model=model.eval(),
-        tokenizer=tokenizer,
-        label_order=tuple(order),
-        points=read_points(points) if points else {},
-        network=Network.load(network) if network else None,
-        labels_file=str(labels) if isinstance(labels, str | Path) else "",
-        stamps=stamps,
-        int8=optional_file(folder, INT8),
-    )
-    check_unchanged(folder, stamps)
-    return weights
-
-
-def local_folder(source: str | Path) -> Path:
-    """Returns the folder of a model. For a hub id this is one revision of all its files, from the hub or its cache.
-
-    Raises:
-        InputError: if there is no such folder, or neither the hub nor its cache has the model.
-    """
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
-        raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
-        )
-    try:
-        folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
-        if not any(folder.glob("model*.safetensors")):
-            snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
-    except Exception as error:  # the libraries below raise many types
-        raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, which is no folder and cannot "
-            f"be downloaded: {first_line(error)}; check the path or hub id, or try again"
-        ) from error
-    return folder
-
-
-def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
-    """Returns the label of each logit as prefix and type; see `load_weights`."""
-    config: Any = model.config
-    names = [config.id2label.get(index) for index in range(config.num_labels)]
-    if labels is not None:
-        if not isinstance(labels, str | Path | Sequence):
-            raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
-        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
-    if len(names) != model.config.num_labels:
-        raise InputError(
-            f"expected {model.config.num_labels} labels, one for each logit of {str(source)!r}, got {len(names)}; "
-            "name all of them, in their order"
-        )
-    return normalised(names)
+    gates = optional_file(folder.path, GATES)
+    model = GatedModel(encoder, folder.labels, gates=gates is not None)
+    _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
+    return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
 
 
 def _load_heads(
@@ -194,35 +95,13 @@ def _load_heads(
         ) from error
 
 
-def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Reads strategy → operating point, by its current name → settings; raises an `InputError` if damaged."""
-    at = "none"
-    try:
-        points: dict[str, dict[str, dict[str, Any]]] = {}
-        for name, of in json.loads(path.read_text(encoding="utf-8")).items():
-            for stored, settings in of.items():
-                at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
-                # A context that is no longer supported is refused when its point is asked for.
-                if (kind := Strategy.from_json(settings | {"context": DROP}).kind) != parse(name).kind:
-                    raise InputError(f"expected settings of {name}, got settings of {kind}")
-                point = OLD_NAMES.get(stored, stored)
-                points.setdefault(name, {})[point] = settings | {"point": point}
-    except Exception as error:  # the file may hold anything
-        cause = first_line(error)[:200]
-        raise InputError(
-            f"expected operating points in {path}, got {at}: {cause}; "
-            "restore the file, or make it again with python -m engine.training.calibrate"
-        ) from error
-    return points
-
-
 def weights_digest(model: GatedModel, network: Network | None) -> str:
     """SHA-256 of all weights; reports show its first digits."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    for gate, arrays in sorted(network.layers.items()) if network else ():
-        digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
+    if network is not None:
+        digest.update(network.to_bytes())
     return digest.hexdigest()
 
 
@@ -263,33 +142,6 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
     return model.eval()
 
 
-def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
-    """Reads the meaning of a checkpoint's label names from a file.
-
-    The file is either JSON, with a list in the order of the logits or an object that maps names or indices to labels,
-    or text with one label per line. Raises an `InputError` unless it gives one label for each name.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
-    if isinstance(found, Mapping):
-        found = [found.get(name, found.get(str(index))) for index, name in enumerate(names)]
-    labels = [label.strip() for label in found if isinstance(label, str) and label.strip()]
-    if len(labels) != len(names):
-        raise InputError(
-            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; name each logit once"
-        )
-    return labels
-
-
-def optional_file(folder: Path, name: str) -> Path | None:
-    """Returns the path of a file in a folder, or ``None`` if there is no such file."""
-    path = folder / name
-    return path if path.is_file() else None
-
-
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Writes a model folder in half precision (without model card and operating points) and its checksums.
 
@@ -298,7 +150,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (GATES, CONTROLLER, POINTS, INT8):
+    for name in (GATES, CONTROLLER, POINTS, INT8, COMPILED):
         (folder / name).unlink(missing_ok=True)
     last = str(model.encoder.num_layers)
     head = model.heads[last].state_dict()
@@ -325,10 +177,3 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
     stored = np.argsort(label_order)
     heads = {name: value[stored].half().contiguous() for name, value in model.heads.state_dict().items()}
     save_file({name: value for name, value in heads.items() if not name.startswith(last)}, folder / GATES)
-
-
-def model_folder(path: str | Path) -> Path:
-    """Returns the path of a local model folder; raises an `InputError` for anything else, e.g. a hub id."""
-    if not Path(path).is_dir():
-        raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
-    return Path(path)

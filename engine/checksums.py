@@ -1,4 +1,4 @@
-"""Checksums of a model folder's files, and checks that the files do not change while the model is in use."""
+"""Checksums of a model folder's files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 from engine.errors import InputError, first_line
 from engine.runs import replacing
-
-Stamps = dict[str, tuple[int, int]]
 
 SUMS = "SHA256SUMS"
 RUN_SETTINGS = "training.json"  # settings of the training stage that made the folder; no model is loaded from it
@@ -32,15 +30,15 @@ def updating(folder: Path, name: str) -> Iterator[Path]:
         yield fresh
         if not sums.is_file():
             return
-        listed, new = _read_sums(sums), _sha256_of(fresh)
-        _write_sums(sums, listed | {name: {*listed.get(name, {_sha256_of(folder / name)}), new}})
+        listed, new = _read_sums(sums), sha256_of(fresh)
+        _write_sums(sums, listed | {name: {*listed.get(name, {sha256_of(folder / name)}), new}})
     _write_sums(sums, listed | {name: {new}})
 
 
 def write_checksums(folder: Path) -> None:
     """Writes ``SHA256SUMS`` for all files of the folder except itself, the model card and hidden files."""
     files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
-    listed = {path.name: {_sha256_of(path)} for path in files if path.name not in (SUMS, "README.md")}
+    listed = {path.name: {sha256_of(path)} for path in files if path.name not in (SUMS, "README.md")}
     _write_sums(folder / SUMS, listed)
 
 
@@ -79,7 +77,7 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
     if "model.safetensors" not in listed:
         raise InputError(f"expected the checksum of model.safetensors in {sums}, got none; restore the file")
     for name, digests in listed.items():
-        if _sha256_of(folder / name) in digests:
+        if sha256_of(folder / name) in digests:
             continue
         if not (folder / name).is_file():
             raise InputError(f"expected {folder / name}, got no such file; restore the folder")
@@ -91,24 +89,7 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
             )
 
 
-def stamps_of(folder: Path) -> Stamps:
-    """Returns size and modification time (ns) of each file that libraries load; empty if there is no such folder."""
-    if not folder.is_dir():
-        return {}
-    found = {path.name: path.stat() for path in folder.iterdir() if path.suffix in LOADED}
-    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
-
-
-def check_unchanged(folder: Path, stamps: Stamps) -> None:
-    """Raises an `InputError` if files of a model folder have changed since ``stamps``, so that they may not match."""
-    found = stamps_of(folder)
-    if changed := [name for name in sorted(stamps | found) if stamps.get(name) != found.get(name)]:
-        raise InputError(
-            f"expected {folder} to be unchanged, got changes in {', '.join(changed)}; load the model again"
-        )
-
-
-def _sha256_of(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of a file, or that of no bytes if the file is missing."""
     if not path.is_file():
         return hashlib.sha256().hexdigest()

@@ -10,10 +10,9 @@ from typing import Any
 
 from engine.command import say
 from engine.errors import InputError
-from engine.model.precision import DTYPES
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, load_engine
+from engine.tagger import DEFAULT_STRATEGY, DTYPES, Engine, load_engine
 from engine.text.documents import Document
 
 
@@ -23,7 +22,7 @@ class EngineOptions:
 
     model: str | None = None
     labels: str | None = None
-    strategy: str = "entropy"
+    strategy: str = DEFAULT_STRATEGY
     point: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     dtype: str = "auto"
@@ -38,7 +37,7 @@ class EngineOptions:
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the options that `of` reads."""
         add = parser.add_argument
-        add("--strategy", default=cls.strategy, help="dense, rule, entropy, mlp, entropy+recovery, … (default entropy)")
+        add("--strategy", default=cls.strategy, help=f"dense, rule, mlp, … (default {cls.strategy})")
         add("--point", help="operating point, where the strategy names none (default balanced)")
         add("--lambda", dest="lambda_", type=float, help="λ of rule")
         add("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")
@@ -69,7 +68,7 @@ class EngineOptions:
     def say_dtype(self, engine: Engine) -> None:
         """Prints on standard error which dtype ``auto`` chose, and why."""
         if self.dtype == "auto":
-            say(f"dtype {engine.dtype}: {engine.precision.why}")
+            say(f"dtype {engine.dtype}: {engine.why}")
 
 
 def tag_documents(

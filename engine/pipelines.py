@@ -9,20 +9,18 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import TokenClassificationPipeline
+from transformers import AutoConfig, TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine.errors import InputError
-from engine.pruning.forward import piece_logits
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, load_engine
+from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
 from engine.text.words import split_words
 
 TASKS = ("token-classification", "ner")
@@ -30,6 +28,7 @@ OPTIONS = {
     *inspect.signature(TokenClassificationPipeline._sanitize_parameters).parameters,
     *("batch_size", "num_workers", "binary_output"),
 } - {"self"}
+LEAST = -100.0  # logit of a label with probability 0
 NO_LIMIT = 10**9  # maximum word pieces of a text
 
 
@@ -37,7 +36,7 @@ def pipeline(
     task: str = TASKS[0],
     model: str | Path | Engine | None = None,
     *,
-    strategy: str | Strategy = "entropy",
+    strategy: str | Strategy = DEFAULT_STRATEGY,
     dtype: str | None = None,
     device: str | int | torch.device | None = None,
     labels: str | Path | Sequence[str] | None = None,
@@ -50,7 +49,7 @@ def pipeline(
         model: a folder, a hub id, or an engine, which has its own ``dtype``, ``device`` and ``labels``; ``None`` loads
             the shipped weights.
         strategy: the name of a strategy, or a `Strategy` with changed settings.
-        dtype, labels: see `load_engine` (default: ``float32``, and the model's own labels); not with an engine.
+        dtype, labels: see `load_engine` (default: ``auto``, and the model's own labels); not with an engine.
         device: see `load_engine`, or the number of a GPU, −1 for the CPU (the default); not with an engine.
         **options: options of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
@@ -76,7 +75,7 @@ def pipeline(
     else:
         if device is None or isinstance(device, int):
             device = "cpu" if device is None or device < 0 else f"cuda:{device}"
-        engine = load_engine(model, "float32" if dtype is None else dtype, str(device), labels)
+        engine = load_engine(model, "auto" if dtype is None else dtype, str(device), labels)
     chosen = engine.strategy(strategy)
     tokenizer = copy.deepcopy(engine.tokenizer)
     return PruningPipeline(
@@ -117,26 +116,25 @@ class PieceModel(nn.Module):
     def __init__(self, engine: Engine, strategy: Strategy) -> None:
         super().__init__()
         self.engine, self.strategy = engine, strategy
-        self.device, self.dtype = engine.device, engine.precision.torch_dtype
-        self.config = copy.deepcopy(engine.encoder.config)
+        self.device, self.dtype = torch.device(engine.device), torch.float32  # of the logits
+        self.config = AutoConfig.from_pretrained(engine.folder)
         self.config.id2label = dict(enumerate(engine.labels.names))
         self.config.label2id = {name: index for index, name in enumerate(engine.labels.names)}
 
     @torch.inference_mode()
     def forward(self, input_ids: Tensor, words: Tensor, **_: Tensor) -> dict[str, Tensor]:
-        """Returns logits ``(texts, pieces, labels)`` of ``input_ids`` ``(texts, pieces)``; 0 where ``words`` is 0."""
+        """Returns logits ``(texts, pieces, labels)`` of ``input_ids`` ``(texts, pieces)``; 0 where ``words`` is 0.
+
+        Each piece gets the logarithms of its word's label probabilities.
+        """
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
-        one = partial(piece_logits, self.engine.model, strategy=self.strategy)
-        for chunk, of_rows in self.engine.passes(windows, one):
-            for slot, of_window in zip(chunk.slots, of_rows.split(chunk.batch.lengths), strict=True):
-                text, window = texts[slot.text], slot.window
-                begin = int(text.word.searchsorted(window.first))
-                own = np.flatnonzero(
-                    (window.word >= window.own - window.first) & (window.word < window.own_end - window.first)
-                )
-                logits[slot.text, text.places[begin + own - 1]] = of_window[own]
+        for number, (text, runs) in enumerate(zip(texts, self.engine.run(windows, self.strategy), strict=True)):
+            if runs:
+                words_of_text = np.concatenate([record.probabilities[slot.own] for slot, record in runs])
+                of_pieces = torch.from_numpy(words_of_text[text.word]).log().clamp(min=LEAST)
+                logits[number, text.places] = of_pieces
         return {"logits": logits}
 
 

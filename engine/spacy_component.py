@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
-from engine.tagger import Engine, Result, load_engine
+from engine.tagger import DEFAULT_STRATEGY, Engine, Result, load_engine
 
 NAME = "token_pruning_ner"
 
@@ -20,7 +20,7 @@ NAME = "token_pruning_ner"
     NAME,
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0},
-    default_config={"model": None, "strategy": "entropy", "dtype": "float32", "device": "cpu", "labels": None},
+    default_config={"model": None, "strategy": DEFAULT_STRATEGY, "dtype": "auto", "device": "cpu", "labels": None},
 )
 def token_pruning_ner(
     nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None

@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from transformers import PreTrainedModel
 
-from engine.checkpoint import Weights, configuration, load_huggingface, load_weights, weights_digest
-from engine.checksums import check_unchanged
-from engine.errors import InputError, first_line
+from engine.compiled.folder import compiled_model
+from engine.compiled.passes import CompiledModel
+from engine.errors import InputError
+from engine.folder import ModelFolder, read_folder
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
 from engine.inspection.trace import Trace, word_traces
 from engine.latency import Latency
-from engine.model.chunks import Chunk, Slot, by_text, chunks, slots_by_text
-from engine.model.encoders import Encoder
-from engine.model.gated import GatedModel
-from engine.model.packing import RaggedBatch
-from engine.model.precision import set_precision
-from engine.model.threads import at_once, with_all_threads
+from engine.model.chunks import Slot
+from engine.model.sizes import Sizes
 from engine.pruning.controllers import CONTROLLERS, LearnedController
-from engine.pruning.forward import run
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, RECOVERY, parse, resolve
 from engine.text.documents import Entity
 from engine.text.windows import Window, WordPieces
 from engine.text.words import Span
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from engine.model.encoders import Encoder
+    from engine.model.gated import GatedModel
+    from engine.pytorch import PyTorchModel
+
 logger = logging.getLogger(__name__)
 
-# Keeps a layer's activations within the CPU caches; does not affect results.
-MAX_ROWS = 2048
-
-T = TypeVar("T")
-
-
-def finish(steps: Generator[None, None, T]) -> T:
-    """Runs a generator to its end and returns its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+DEFAULT_STRATEGY = "entropy:balanced"
+DTYPES = ("float32", "bfloat16", "int8", "auto")
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The entities of one text and, on demand, its trace, for which the result keeps the engine's model.
+    """The entities of one text and, on demand, its trace.
 
     ``words``: character spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
@@ -69,82 +58,158 @@ class Result:
     words: list[Span]
     probabilities: np.ndarray = field(repr=False)
     latency: Latency
-    _runs: list[tuple[Slot, MemoryBuffer]] = field(repr=False)
-    _model: GatedModel | None = field(repr=False)
+    _runs: list[tuple[Slot, Record]] = field(repr=False)
+    _model: PyTorchModel | CompiledModel | None = field(repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Drops the model and batches after computing what needs them; `Engine.explain` then no longer works."""
+        """Drops the records after computing what needs them; `Engine.explain` then no longer works."""
         found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
         return vars(self) | found | {"_runs": [], "_model": None}
 
     @cached_property
     def cost(self) -> Cost:
         """Rows, token-layers and MACs."""
-        assert self._model is not None
-        costs = [window_cost(self._model, memory, slot.index, self.strategy) for slot, memory in self._runs]
-        return add(costs, self._model.encoder.num_layers)
+        assert self._model is not None, "a pickled result has its cost"
+        sizes = self._model.sizes
+        return add([window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs], sizes.layers)
 
     @cached_property
     def recovered(self) -> bool:
         """Whether any word came back."""
-        return any(memory.recovered[slot.own].any() for slot, memory in self._runs)
+        return any(record.recovered[slot.own].any() for slot, record in self._runs)
 
     @cached_property
     def trace(self) -> Trace:
         """The layer, state and scores at each gate of every word."""
-        assert self._model is not None
-        words = word_traces(self.text, self.words, self.probabilities, self._runs, self._model.labels)
-        return Trace(self.strategy, words, self.cost, self.latency)
+        return Trace(
+            self.strategy, word_traces(self.text, self.words, self.probabilities, self._runs), self.cost, self.latency
+        )
 
 
 class Engine:
     """Tags texts with biomedical entities.
 
+    In ``int8`` it computes by compiled graphs and loads PyTorch only when something needs it.
+
     Args:
-        weights: a loaded model folder; the engine computes with a copy of its model.
-        dtype: ``float32``, ``bfloat16``, ``int8`` (on OpenVINO, if the folder holds layers in 8 bits), or ``auto`` for
-            the fastest on this processor.
+        folder: a model folder, read or with its weights loaded; the engine computes with a copy of these.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (if the folder has layers in 8 bits), or ``auto``: ``int8`` where
+            that is possible, else ``float32``; on a GPU ``bfloat16`` if it has units for it.
         device: torch device, ``cpu`` or ``cuda``.
 
-    ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
-    ``source``, ``labels_file``: the source of the weights and their labels file, as given.
-    ``folder``: the folder of the weights, which for a hub id is in the cache.
+    ``source``, ``labels_file``: the model and the file with the meaning of its labels, as given.
+    ``folder``: the model's folder; of a hub id, that of the revision in the cache.
+    ``labels``: its labels; ``label_order``: the checkpoint's label index of each of them.
+    ``points``, ``network``: its operating points as stored, and its networks of ``mlp``, if any.
+    ``dtype``: the number format that it computes in, with ``auto`` resolved; ``why``: why ``auto`` chose it.
+    ``pieces``: cuts words into word pieces and windows.
 
     Raises:
         InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
     """
 
-    @torch.inference_mode(False)  # inside it, parameters would not track their versions
-    def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
-        self.device = _device(device)
-        self.model = copy.deepcopy(weights.model).eval()
-        self.precision = set_precision(self.model, dtype, self.device, weights.int8)
-        if self.dtype == "bfloat16":  # the engine's model no longer holds the loaded weights
-            self.digest = weights_digest(weights.model, weights.network)
-        logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
-        self.source, self.labels_file = weights.source, weights.labels_file
-        self.folder, self._stamps = weights.folder, weights.stamps
-        self.labels = self.model.labels
-        self.label_order = weights.label_order
-        self.points = weights.points
-        self.network = weights.network
-        self.tokenizer = weights.tokenizer
-        self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
+    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
+        if dtype not in DTYPES:
+            raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
+        self._folder, self.device = folder, device
+        self.source, self.folder, self.labels_file = folder.source, folder.path, folder.labels_file
+        self.label_order = folder.label_order
+        self.labels, self.network, self.points = folder.labels, folder.network, folder.points
+        self.compiled: CompiledModel | None = None
+        self.why = ""
+        if dtype == "auto":
+            dtype, self.why = self._choose(device)
+        elif dtype == "int8":
+            self.compiled = compiled_model(folder, device)
+        self.dtype = dtype
+        logger.info("dtype %s%s", dtype, f": {self.why}" if self.why else "")
+        if self.compiled is None:
+            self.pytorch  # noqa: B018  # so that a model that cannot be loaded is refused now
+        self.pieces: WordPieces = self._pieces()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Compiled graphs cannot be copied: an engine in ``int8`` is loaded again, in another process if need be."""
+        if self.compiled is None:
+            return super().__reduce_ex__(protocol)
+        return Engine, (self._folder, self.dtype, self.device)
+
+    def _choose(self, device: str) -> tuple[str, str]:
+        """What ``auto`` is here, and why."""
+        if device.startswith("cuda"):
+            from engine.pytorch import has_bfloat16_units
+
+            has = has_bfloat16_units(device)
+            return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
+        try:
+            self.compiled = compiled_model(self._folder, device)
+        except InputError as error:
+            return "float32", f"no int8: {error}"
+        return "int8", "OpenVINO runs here, and the model's folder has layers in 8 bits"
+
+    def _pieces(self) -> WordPieces:
+        """Cuts words without transformers where that is known to give the same pieces."""
+        if self.compiled is not None and (found := self.compiled.pieces()) is not None:
+            return found
+        from engine.model.tokenizer import word_pieces
+
+        return word_pieces(self.tokenizer, self.encoder.max_rows)
+
+    @cached_property
+    def pytorch(self) -> PyTorchModel:
+        """The model in PyTorch, which an engine in ``int8`` loads in float32 when something first needs it.
+
+        Raises:
+            InputError: if the folder's files have changed since the engine was loaded.
+        """
+        from engine.checkpoint import Weights, weights_of
+        from engine.pytorch import PyTorchModel
+
+        if self.compiled is None:
+            weights = self._folder if isinstance(self._folder, Weights) else weights_of(self._folder)
+            return PyTorchModel(weights, self.dtype, self.device)
+        found = PyTorchModel(weights_of(self._folder), "float32", self.device)
+        if found.digest != self.compiled.digest:
+            raise InputError(f"expected {self.folder} to be unchanged, got other weights; load the model again")
+        return found
+
+    @property
+    def model(self) -> GatedModel:
+        """The model in PyTorch."""
+        return self.pytorch.model
 
     @property
     def encoder(self) -> Encoder:
-        """The model's encoder."""
+        """Its encoder."""
         return self.model.encoder
 
     @property
-    def dtype(self) -> str:
-        """The number format that it computes in, with ``auto`` resolved."""
-        return self.precision.dtype
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer as transformers loads it."""
+        if self.compiled is None:
+            return self.pytorch.tokenizer
+        from engine.model.tokenizer import load_tokenizer
 
-    @cached_property
+        return load_tokenizer(self.folder)
+
+    @property
+    def _model(self) -> PyTorchModel | CompiledModel:
+        """What computes."""
+        return self.pytorch if self.compiled is None else self.compiled
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sizes of the encoder and its label heads."""
+        return self._model.sizes
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether every layer has a label head, so that words can exit."""
+        return self.model.has_gates if self.compiled is None else self._folder.has_gates and self.sizes.layers > 1
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the weights as loaded, the same in every dtype."""
-        return weights_digest(self.model, self.network)
+        return self._model.digest
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
@@ -153,27 +218,23 @@ class Engine:
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
-            "runtime": "" if self.encoder.runtime is None else str(self.encoder.runtime),
-            "configuration": configuration(self.encoder.config),
+            "runtime": "" if self.compiled is None else str(self.compiled),
+            "configuration": self._folder.configuration(),
         }
 
     def plain_model(self) -> PreTrainedModel:
-        """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU.
+        """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU."""
+        from engine.checkpoint import load_huggingface
 
-        Raises:
-            InputError: if the folder has changed since the engine was loaded.
-        """
-        model = load_huggingface(self.folder)
-        check_unchanged(self.folder, self._stamps)
-        return model
+        return load_huggingface(self.folder)
 
     @property
     def runnable(self) -> list[str]:
         """Names of the strategies that this model can run; a model without gates runs only ``dense``."""
-        if not self.model.has_gates:
+        if not self.has_gates:
             return [DENSE]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
-        truncated = f"truncate-{self.encoder.num_layers // 2}"
+        truncated = f"truncate-{self.sizes.layers // 2}"
         return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
     def strategy(self, name: str | Strategy, point: str | None = None, **settings: Any) -> Strategy:
@@ -193,17 +254,17 @@ class Engine:
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         kind = name.kind if isinstance(name, Strategy) else parse(name).kind
-        if kind != DENSE and not self.model.has_gates:
+        if kind != DENSE and not self.has_gates:
             raise InputError(
                 f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
-        strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
+        strategy = name if isinstance(name, Strategy) else resolve(name, self.sizes.layers, self.points, point)
         changed = {setting: value for setting, value in settings.items() if value is not None}
         strategy = strategy.with_settings(**changed)
-        if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
+        if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(
-                f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
+                f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
             )
         return self._with_network(strategy)
 
@@ -219,38 +280,27 @@ class Engine:
             )
         return replace(strategy, controller=replace(controller, network=self.network))
 
-    def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **settings: Any) -> Result:
+    def tag(
+        self, text: str, strategy: str | Strategy = DEFAULT_STRATEGY, point: str | None = None, **settings: Any
+    ) -> Result:
         """Tags one text; see `strategy` for the arguments, e.g. ``lambda_`` and ``min_keep_ratio``."""
         return self.tag_batch([text], strategy, point, **settings)[0]
 
     def tag_batch(
         self,
         texts: Iterable[str],
-        strategy: str | Strategy = "entropy",
+        strategy: str | Strategy = DEFAULT_STRATEGY,
         point: str | None = None,
         batch_size: int = 32,
+        between: Callable[[], None] | None = None,
         **settings: Any,
     ) -> list[Result]:
-        """Tags texts in batches; returns results in order. ``batch_size`` does not affect them."""
-        return finish(self._calls(texts, self.strategy(strategy, point, **settings), batch_size))
+        """Tags texts in batches; returns results in order. ``batch_size`` does not affect them.
 
-    def steps(
-        self,
-        texts: Iterable[str],
-        strategy: str | Strategy = "entropy",
-        point: str | None = None,
-        batch_size: int = 32,
-        **settings: Any,
-    ) -> Generator[None, None, list[Result]]:
-        """Does what `tag_batch` does, but yields after every pass, so that a server can alternate requests or stop one.
-
-        The generator returns the results, whose latency excludes the time between steps, in which nothing runs.
+        ``between`` is called between passes, so that a server can let others take turns, or stop the call by raising an
+        error. While it runs, nothing is computed, and its time is not part of the latency.
         """
-        return self._calls(texts, self.strategy(strategy, point, **settings), batch_size, ahead=False)
-
-    def _calls(
-        self, texts: Iterable[str], strategy: Strategy, batch_size: int, *, ahead: bool = True
-    ) -> Generator[None, None, list[Result]]:
+        chosen = self.strategy(strategy, point, **settings)
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
@@ -262,89 +312,60 @@ class Engine:
             raise InputError("expected texts as strings, got something else among them; convert them to str")
         results: list[Result] = []
         for start in range(0, len(texts), batch_size):
-            results += yield from self._tag_call(texts[start : start + batch_size], strategy, ahead)
+            if start and between is not None:
+                between()
+            results += self._tag_call(texts[start : start + batch_size], chosen, between)
         return results
 
-    @torch.inference_mode()
-    def _tag_call(self, texts: Sequence[str], strategy: Strategy, ahead: bool) -> Generator[None, None, list[Result]]:
-        begin = self._now()
+    def _tag_call(self, texts: Sequence[str], strategy: Strategy, between: Callable[[], None] | None) -> list[Result]:
+        now = time.perf_counter if self.compiled is not None else self.pytorch.now
+        paused = 0.0
+
+        def pause() -> None:
+            nonlocal paused
+            start = now()
+            between()  # type: ignore[misc]  # called only if there is one
+            paused += now() - start
+
+        begin = now()
         words, windows = self.pieces.of_texts(texts)
-        memories = []
-        encoder_s = untimed_s = 0.0
-        start = self._now()
-        for chunk, memory in self.passes(windows, partial(run, self.model, strategy=strategy), ahead=ahead):
-            memories.append((chunk, memory))
-            end = self._now()
-            encoder_s += end - start
-            yield
-            start = self._now()
-            untimed_s += start - end
-        runs = slots_by_text(memories, len(texts))
-        found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
+        start = now()
+        runs = self.run(windows, strategy, None if between is None else pause)
+        encoder_s = now() - start - paused
+        empty = np.zeros((0, len(self.labels)), dtype=np.float32)
+        found = [np.concatenate([empty, *(record.probabilities[slot.own] for slot, record in of)]) for of in runs]
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
-        latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
+        latency = Latency((now() - begin - paused) * 1e3, encoder_s * 1e3, len(texts))
         return [
-            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self.model)
+            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self._model)
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
 
-    def passes(
-        self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T], *, ahead: bool = True
-    ) -> Iterator[tuple[Chunk, T]]:
-        """Groups the windows of each text into batches; yields each batch in order, with the result of a pass over it.
+    def run(
+        self, windows: Sequence[Sequence[Window]], strategy: Strategy, between: Callable[[], None] | None = None
+    ) -> list[list[tuple[Slot, Record]]]:
+        """Runs the windows of texts; returns, for each text, its windows in order with the records of their passes.
 
-        On a CPU, as many passes run at once as PyTorch has threads. Further ones start only when a result is requested;
-        unless ``ahead``, none runs while the caller has a result.
+        See `tag_batch` for ``between``.
         """
-        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
-        batches = list(chunks(windows, MAX_ROWS, threads))
-        # Each thread enters inference mode by itself.
-        calls = [partial(torch.inference_mode()(one), chunk.batch) for chunk in batches]
-        results: Iterator[T]
-        if threads > 1 and len(calls) >= threads:
-            results = at_once(calls, threads, ahead=ahead)
-        elif threads > 1 and self.encoder.runtime is not None:
-            results = map(with_all_threads, calls)
-        else:
-            results = (call() for call in calls)
-        yield from zip(batches, results, strict=True)
+        return self._model.run(windows, strategy, between)
 
-    def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
-        """Runs the text again and returns each word's scores at the gates that it reached, in text order."""
-        return finish(self.explain_steps(result))
-
-    def explain_steps(self, result: Result) -> Generator[None, None, list[tuple[WordScores, ...]]]:
-        """Does what `explain` does, but yields after every pass."""
+    def explain(self, result: Result, between: Callable[[], None] | None = None) -> list[tuple[WordScores, ...]]:
+        """Returns each word's scores at the gates that it reached, in text order; see `tag_batch` for ``between``."""
         if result._model is None:
             raise InputError("expected a result of this process, got one that was pickled; tag its text again")
-        scores = {}
-        for memory in dict.fromkeys(memory for _, memory in result._runs):
-            scores[memory] = explain(result._model, memory, result.strategy, self.network)
-            yield
-        return [of_word for slot, memory in result._runs for of_word in scores[memory][slot.own]]
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-
-def _device(name: str) -> torch.device:
-    """Returns a device of this machine; raises an `InputError` unless it is a CPU or a GPU with CUDA."""
-    try:
-        device = torch.device(name)
-        if device.type in ("cpu", "cuda"):
-            torch.empty(0, device=device)
-            return device
-    except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
-        why = first_line(error)
-        raise InputError(f"expected a device of this machine, got {name!r}: {why}; use --device cpu") from error
-    raise InputError(f"expected the device cpu or cuda, got {name!r}; use --device cpu")
+        scores: dict[Record, list[tuple[WordScores, ...]]] = {}
+        for record in dict.fromkeys(record for _, record in result._runs):
+            if scores and between is not None:
+                between()
+            signals = result._model.row_signals(record, result.strategy)
+            scores[record] = explain(record, signals, result.strategy, self.network)
+        return [of_word for slot, record in result._runs for of_word in scores[record][slot.own]]
 
 
 def load_engine(
     path_or_hub_id: str | Path | None = None,
-    dtype: str = "float32",
+    dtype: str = "auto",
     device: str = "cpu",
     labels: str | Path | Sequence[str] | None = None,
 ) -> Engine:
@@ -352,12 +373,12 @@ def load_engine(
 
     Args:
         path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
-        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``.
+        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `Engine`.
         device: torch device, ``cpu`` or ``cuda``.
-        labels: meaning of the model's labels, if its configuration lacks it; see `engine.checkpoint.load_weights`.
+        labels: meaning of the model's labels, if its configuration lacks it; see `engine.folder.read_folder`.
 
     Raises:
         InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no
             supported scheme.
     """
-    return Engine(load_weights(path_or_hub_id, labels), dtype, device)
+    return Engine(read_folder(path_or_hub_id, labels), dtype, device)

@@ -80,7 +80,7 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
         values = values if own in values else sorted((*values, own))
         return vary(name, base, {f"{value}": base.with_settings(**{name: value}) for value in values})
 
-    layers = engine.encoder.num_layers
+    layers = engine.sizes.layers
     pruning = [engine.strategy(name) for name in engine.runnable if name in CONTROLLERS]
     rule, entropy = engine.strategy("rule"), engine.strategy("entropy")
     found = [
@@ -186,7 +186,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
             against_default = compare_f1([results.counts], [default.counts], seed)
             changed = sum(len(one ^ other) for one, other in zip(results.keys, default.keys, strict=True))
             moved = sum(one != other for one, other in zip(results.exits, default.exits, strict=True))
-            cost, default_cost = (add(one.costs, engine.encoder.num_layers) for one in (results, default))
+            cost, default_cost = (add(one.costs, engine.sizes.layers) for one in (results, default))
             rows.append(
                 {
                     "setting": setting.name,

@@ -77,7 +77,7 @@ def main(argv: list[str] | None) -> int:
         arguments.device,
         arguments.other_labels or (None if arguments.other else arguments.labels),
     )
-    strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
+    strategy = arguments.strategy or ("entropy" if engine.has_gates else "dense")
     found = tag(engine, texts, strategy, "first")
     found_by_other = tag(other, texts, arguments.other_strategy, "second")
     first = f"A: {engine.source}, {strategy}, {engine.dtype}"

@@ -28,9 +28,9 @@ from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
 from engine.model.huggingface import huggingface_logits
 from engine.model.packing import RaggedBatch
+from engine.model.tokenizer import load_tokenizer
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
-from engine.text.windows import load_tokenizer
 from engine.text.words import words_of
 
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
@@ -72,6 +72,15 @@ def tiny_config(vocabulary: int, layers: int = 3, positions: int = 100) -> BertC
         max_position_embeddings=positions,
         initializer_range=0.3,
     )
+
+
+def _has_vnni() -> bool:
+    """Whether the processor multiplies in 8 bits without saturating; others are wrong on weights as large as ours."""
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "vnni" in cpuinfo.read_text(encoding="utf-8")
+
+
+needs_vnni = pytest.mark.skipif(not _has_vnni(), reason="needs a processor with VNNI")
 
 
 @pytest.fixture(scope="session")

@@ -54,12 +54,12 @@ def loss(recommended: Recommendation) -> str:
 
 def how_it_works(engine: Engine, strategy: str = "entropy") -> str:
     """What happens to words under a strategy, what the model finds, and the dtype that it computes in."""
-    why = escape(f" ({engine.precision.why})") if engine.precision.why else ""
+    why = escape(f" ({engine.why})") if engine.why else ""
     types = engine.labels.types
     named = join(types) if len(types) <= NAMED_TYPES else f"{len(types)} types of entities"
     what = f"This model finds {escape(named)} and computes in {escape(engine.dtype)}{why}."
     finds = f'<span class="finds">{what}</span>'
-    if not engine.model.has_gates:
+    if not engine.has_gates:
         return f"This model has no gates: every word goes through every layer. {finds}"
     thresholds = getattr(engine.strategy(strategy).controller, "thresholds", ())
     ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
@@ -72,7 +72,7 @@ def how_it_works(engine: Engine, strategy: str = "entropy") -> str:
 
 def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     """How to make one's own checkpoint fast, what that takes, and what to expect, with OpenVINO alone beside it."""
-    source = escape(engine.source) if not engine.model.has_gates else "CHECKPOINT"
+    source = escape(engine.source) if not engine.has_gates else "CHECKPOINT"
     return (
         f'<p class="own"><b>Your own model:</b> <code>{COMMAND.replace("CHECKPOINT", source)}</code> takes 400 plain '
         f'texts and about <a href="{OWN_MODEL}">an hour</a>. {_expectation(folder)}</p>'
@@ -136,7 +136,7 @@ def intro(engine: Engine, links: dict[str, str], folder: Path = REPORTS) -> str:
         f'<header class="intro"><h1>{TITLE}</h1><p>{said}<span class="how">{how}</span></p>'
         f'{own_model(engine, folder)}<p class="links">{to} · <span class="narrow"><a href="{OWN_MODEL}">Your own '
         f'model</a> · </span><button type="button" class="tour-start">Tour</button></p></header>'
-        f"{_tour(has_gates=engine.model.has_gates)}"
+        f"{_tour(has_gates=engine.has_gates)}"
     )
 
 

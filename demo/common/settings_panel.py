@@ -73,7 +73,7 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
             second_model = gr.Dropdown(
                 [("none", ""), *others], value="", label="Compare with a second model", visible=bool(others)
             )
-        with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
+        with gr.Accordion("Pruning and recovery", open=False, visible=engine.has_gates):
             gr.HTML(HELP)
             none = gr.HTML(NO_SETTINGS, visible=not any(used.of_controllers))
             moved = [

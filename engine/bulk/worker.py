@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, record_line
@@ -22,6 +20,7 @@ from engine.data.reading.source import Source, readable
 from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing
+from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details
@@ -39,8 +38,8 @@ class Job:
     """The configuration of a worker.
 
     ``out`` is the folder of the run, and ``format`` that of its results, one of `engine.bulk.folder.FORMATS`.
-    ``columns`` are the names of the id column and the text column of Parquet inputs. If ``threads`` is ``None``, torch
-    chooses their number.
+    ``columns`` are the names of the id column and the text column of Parquet inputs. If ``threads`` is ``None``, the
+    engine chooses their number.
     """
 
     options: EngineOptions
@@ -55,7 +54,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         if job.threads is not None:
-            torch.set_num_threads(job.threads)
+            set_threads(job.threads)
         self.job = job
         self.folder = RunFolder(Path(job.out), job.format)
         self.engine, self.strategy = job.options.load()
@@ -72,7 +71,7 @@ class Worker:
             "columns": self.job.columns,
             **self.engine.fingerprint,
             "code": code_digest(package),
-            "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
+            "versions": {name: version(name) for name in ("torch", "tokenizers", "numpy")},
         }
 
     def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.model.gated import GatedModel
-from engine.pruning.memory import MemoryBuffer
+from engine.model.sizes import Sizes
+from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 
 
@@ -35,29 +35,29 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
+def window_cost(sizes: Sizes, record: Record, window: int, strategy: Strategy) -> Cost:
     """The cost of one window of a finished pass, including recovery."""
-    encoder = model.encoder
-    words = int(memory.batch.words.counts[window])
-    rows = [0] * encoder.num_layers
+    words = int(record.words.counts[window])
+    rows = [0] * sizes.layers
     total = 0
-    for layer in memory.layers:
+    at_gate: dict[int, int] = {}
+    for layer in record.layers:
         rows[layer.number - 1] += layer.rows[window]
-        total += encoder.layer_macs(layer.number, layer.rows[window])
-    of_window = memory.batch.words.window == window
-    for head in memory.heads:
-        total += int(of_window[head.words].sum()) * model.head_macs(head.number)
+        total += sizes.layer_macs(layer.number, layer.rows[window])
+        at_gate.setdefault(layer.number, layer.rows[window])
+    of_window = record.words.window == window
+    for number, labelled in record.labelled:
+        total += int(of_window[labelled].sum()) * sizes.head_macs[number - 1]
     if strategy.controller is not None and strategy.controller.uses_attention:
-        for record in memory.gates:
-            total += record.layer.rows[window] ** 2 * encoder.hidden_size
-    own = memory.batch.lengths[window]
-    dense = sum(encoder.layer_macs(number, own) for number in range(1, encoder.num_layers + 1))
+        total += sum(at_gate[gate] ** 2 * sizes.hidden for gate in strategy.gates if gate in at_gate)
+    own = record.rows[window]
+    dense = sum(sizes.layer_macs(number, own) for number in range(1, sizes.layers + 1))
     return Cost(
         rows=tuple(rows),
         token_layers=sum(rows),
-        dense_token_layers=encoder.num_layers * own,
+        dense_token_layers=sizes.layers * own,
         macs=total,
-        dense_macs=dense + words * model.head_macs(encoder.num_layers),
+        dense_macs=dense + words * sizes.head_macs[-1],
     )
 
 

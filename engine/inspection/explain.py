@@ -1,19 +1,17 @@
-"""Recomputes every word's scores at each gate of a finished pass on demand, outside timed calls."""
+"""Every word's scores at each gate of a finished pass, computed on demand, outside timed calls."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 
-from engine.model.gated import GatedModel
 from engine.pruning.controllers.base import Controller, Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS, Network
-from engine.pruning.forward import forward
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning.gate import Decision, Gate, RowSignals
+from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 
 
@@ -27,8 +25,8 @@ class WordScores:
         confidence: probability of this label, 0–1.
         entropy: normalised entropy of the head's label distribution, 0–1.
         windowed_entropy: largest entropy among the word and its neighbours, 0–1.
-        attention_received: attention that the word receives, 1 on average over a window's rows.
-        attention_entropy: normalised entropy of the attention that the word pays, 0–1.
+        attention_received: attention that the word receives, 1 on average over a window's rows; ``None`` in 8 bits.
+        attention_entropy: normalised entropy of the attention that the word pays, 0–1; ``None`` in 8 bits.
         risk: the learned controller's estimate, 0–1; ``None`` if the weights have no network for this gate.
         importance: the score by which the strategy decides; infinite for words that may not exit.
         threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
@@ -41,8 +39,8 @@ class WordScores:
     confidence: float
     entropy: float
     windowed_entropy: float
-    attention_received: float
-    attention_entropy: float
+    attention_received: float | None
+    attention_entropy: float | None
     risk: float | None
     importance: float
     threshold: float | None
@@ -56,45 +54,48 @@ def neighbours_of(strategy: Strategy) -> int:
 
 
 def explain(
-    model: GatedModel, memory: MemoryBuffer, strategy: Strategy, network: Network | None = None
+    record: Record, signals: Sequence[RowSignals], strategy: Strategy, network: Network | None = None
 ) -> list[tuple[WordScores, ...]]:
     """Returns each word's scores at every gate from the first to the one at which it exited.
 
-    Runs the batch again with the recorded decisions. Recovery adds nothing, because it has no gates.
+    Args:
+        record: a finished pass. Recovery adds nothing to its gates, because it has none.
+        signals: signals from the rows of each gate.
+        strategy: the strategy of the pass.
+        network: the weights' network for ``mlp``, if any.
     """
-    decisions = {record.number: record.decision for record in memory.gates}
-    found: list[list[WordScores]] = [[] for _ in range(len(memory.batch.words))]
-    names = model.labels.names
-
-    def replay(gate: Gate) -> Decision:
-        decision = decisions[gate.number]
-        windowed = gate.near(gate.entropy, neighbours_of(strategy))
-        risk = network.risk(gate) if network is not None and gate.number in network.layers else None
-        threshold: np.ndarray | None = None
-        reasons: Sequence[Reason | None] = [None] * len(gate.words)
-        if isinstance(strategy.controller, Controller):
-            threshold = strategy.controller.threshold(gate, decision.importance)
-            reasons = strategy.controller.reasons(gate, decision)
-        for word in np.flatnonzero(gate.alive).tolist():
-            found[word].append(
-                WordScores(
-                    layer=gate.number,
-                    label=names[int(gate.labels[word])],
-                    confidence=float(gate.confidence[word]),
-                    entropy=float(gate.entropy[word]),
-                    windowed_entropy=float(windowed[word]),
-                    attention_received=float(gate.attention_received[word]),
-                    attention_entropy=float(gate.attention_entropy[word]),
-                    risk=None if risk is None else float(risk[word]),
-                    importance=float(decision.importance[word]),
-                    threshold=None if threshold is None else float(threshold[word]),
-                    exited=bool(decision.exits[word]),
-                    reason=reasons[word],
-                )
-            )
-        return decision
-
-    if decisions:
-        with torch.inference_mode():
-            forward(model, replace(memory.batch), strategy.gates, replay, min_exit_ratio=0.0)
+    found: list[list[WordScores]] = [[] for _ in range(len(record.words))]
+    alive, probabilities = np.ones(len(record.words), dtype=bool), np.zeros_like(record.probabilities)
+    for index, (one, rows) in enumerate(zip(record.gates, signals, strict=True)):
+        probabilities = probabilities.copy()
+        probabilities[one.words] = one.probabilities
+        gate = Gate(one.number, index, record.words, alive, probabilities, record.labels, rows)
+        for word, scores in _scores(gate, one.decision, strategy, network):
+            found[word].append(scores)
+        alive = alive & ~one.decision.exits
     return [tuple(scores) for scores in found]
+
+
+def _scores(
+    gate: Gate, decision: Decision, strategy: Strategy, network: Network | None
+) -> Iterator[tuple[int, WordScores]]:
+    """Yields the words that reached a gate, with their scores there."""
+    controller, names = strategy.controller, gate.label_set.names
+    threshold: np.ndarray | None = None
+    reasons: Sequence[Reason | None] = [None] * len(gate.words)
+    if isinstance(controller, Controller):
+        threshold, reasons = controller.threshold(gate, decision.importance), controller.reasons(gate, decision)
+    columns = {
+        "confidence": gate.confidence,
+        "entropy": gate.entropy,
+        "windowed_entropy": gate.near(gate.entropy, neighbours_of(strategy)),
+        "attention_received": gate.attention_received,
+        "attention_entropy": gate.attention_entropy,
+        "risk": network.risk(gate) if network is not None and gate.number in network.layers else None,
+        "importance": decision.importance,
+        "threshold": threshold,
+    }
+    for word in np.flatnonzero(gate.alive).tolist():
+        numbers: dict[str, Any] = {name: None if of is None else float(of[word]) for name, of in columns.items()}
+        label, exited = names[int(gate.labels[word])], bool(decision.exits[word])
+        yield word, WordScores(layer=gate.number, label=label, exited=exited, reason=reasons[word], **numbers)

@@ -11,7 +11,7 @@ import numpy as np
 from engine.inspection.cost import Cost
 from engine.latency import Latency
 from engine.model.chunks import Slot
-from engine.pruning.memory import GateRecord, MemoryBuffer
+from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from engine.text.words import Span
@@ -67,19 +67,18 @@ def word_traces(
     text: str,
     words: Sequence[Span],
     probabilities: np.ndarray,
-    runs: Sequence[tuple[Slot, MemoryBuffer]],
-    labels: LabelSet,
+    runs: Sequence[tuple[Slot, Record]],
 ) -> tuple[WordTrace, ...]:
     """Builds the trace of every word of a text.
 
     ``probabilities`` are the final label distributions ``(words, labels)``, and ``runs`` the text's windows in order,
-    each with the memory of the batch that it ran in.
+    each with the record of the batch that it ran in.
     """
     traces: list[WordTrace] = []
-    for slot, memory in runs:
+    for slot, record in runs:
         window = slot.window
         pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        gates = [_scores_by_word(record, labels) for record in memory.gates]
+        gates = [_scores_by_word(gate, record.labels) for gate in record.gates]
         for index in range(window.own, window.own_end):
             at = slot.in_batch(index)
             start, end = words[index]
@@ -90,9 +89,9 @@ def word_traces(
                     end=end,
                     text=text[start:end],
                     pieces=int(pieces[index - window.first]),
-                    layer=int(memory.exit_at[at]),
-                    state="recovered" if memory.recovered[at] else "kept" if memory.alive[at] else "exited",
-                    label=labels.names[best],
+                    layer=int(record.exit_at[at]),
+                    state="recovered" if record.recovered[at] else "kept" if record.alive[at] else "exited",
+                    label=record.labels.names[best],
                     probability=float(probabilities[index, best]),
                     gates=tuple(scores[at] for scores in gates if at in scores),
                 )
@@ -100,12 +99,11 @@ def word_traces(
     return tuple(traces)
 
 
-def _scores_by_word(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
+def _scores_by_word(gate: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
     """Maps the index in the batch of each word that reached a gate to its scores."""
-    best, label = record.head.logits.float().softmax(-1).max(-1)
-    rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
-    importance, exits = record.decision.importance.tolist(), record.decision.exits.tolist()
+    best = gate.probabilities.argmax(-1)
+    importance, exits = gate.decision.importance.tolist(), gate.decision.exits.tolist()
     return {
-        word: GateScore(record.number, labels.names[index], probability, importance[word], exits[word])
-        for word, index, probability in rows
+        word: GateScore(gate.number, labels.names[index], float(of_labels[index]), importance[word], exits[word])
+        for word, index, of_labels in zip(gate.words.tolist(), best.tolist(), gate.probabilities, strict=True)
     }

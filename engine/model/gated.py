@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.model.encoders import Encoder
+from engine.model.sizes import Sizes
 from engine.text.labels import LabelSet
 
 
@@ -40,6 +41,15 @@ class GatedModel(nn.Module):
             )
         return logits
 
-    def head_macs(self, number: int) -> int:
-        """MACs of the head after layer ``number`` for one word."""
-        return self.encoder.hidden_size * len(self.labels) + self.encoder.features_macs(number)
+    @property
+    def sizes(self) -> Sizes:
+        """What costs depend on."""
+        encoder, head = self.encoder, self.encoder.hidden_size * len(self.labels)
+        layers = range(1, encoder.num_layers + 1)
+        return Sizes(
+            hidden=encoder.hidden_size,
+            row_macs=tuple(map(encoder.row_macs, layers)),
+            pair_macs=(2 * encoder.hidden_size,) * encoder.num_layers,
+            sight=tuple(map(encoder.sight, layers)),
+            head_macs=tuple(head + encoder.features_macs(number) for number in layers),
+        )

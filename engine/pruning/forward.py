@@ -15,40 +15,16 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
+from engine.pruning.row_signals import LayerSignals
 from engine.pruning.strategy import Strategy
 
 
 def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
     """Runs a batch under a strategy and returns a buffer with a label distribution for every word."""
-    memory = _run_and_recover(model, batch, strategy)
-    memory.forget()
-    return memory
-
-
-def piece_logits(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> Tensor:
-    """Runs a batch like `run`, but returns each row's label logits, float32 ``(rows, labels)``; CLS and SEP get 0.
-
-    A row's logits come from the label head after the layer at which its word exited.
-    """
-    memory = _run_and_recover(model, batch, strategy)
-    last = model.encoder.num_layers
-    ends = np.where(memory.recovered, last, memory.exit_at)
-    begins = np.cumsum((0, *batch.lengths[:-1]))
-    logits = torch.zeros(len(batch), len(model.labels))
-    for number, matrix in [*memory.matrices.items(), *((last, matrix) for matrix in memory.last)]:
-        packed = matrix.batch
-        rows = np.flatnonzero((packed.word >= 0) & (ends[packed.word] == number))
-        targets = begins[packed.window_of_rows()[rows]] + packed.position[rows]
-        logits[targets] = model.logits(number, _take_rows(matrix.hidden, rows)).float().cpu()
-    return logits
-
-
-def _run_and_recover(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
     memory = forward(model, batch, strategy.gates, strategy.controller, strategy.min_exit_ratio)
-    if strategy.recovery is not None:
-        words = strategy.recovery.choose(memory)
-        if words.any():
-            recover(model, memory, words)
+    if strategy.recovery is not None and (words := strategy.recovery.choose(memory)).any():
+        recover(model, memory, words)
+    memory.forget()
     return memory
 
 
@@ -83,13 +59,11 @@ def forward(
         gate = Gate(
             number=number,
             index=len(memory.gates),
-            batch=batch,
+            words=memory.words,
             alive=memory.alive,
             probabilities=memory.probabilities,
-            previous=previous,
-            hidden=hidden,
-            attend=output.attend,
             label_set=model.labels,
+            rows=LayerSignals(batch, previous, hidden, output.attend),
         )
         decision = _apply_min_exit_ratio(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from engine.model.attention import Attention
-from engine.model.packing import RaggedBatch, Words
+from engine.model.packing import Words
 from engine.pruning import signals
 from engine.text.labels import LabelSet
 
-MAX_CACHED_WEIGHTS = 2**25  # attention weights cached per gate, at most 128 MB
+
+class RowSignals(Protocol):
+    """Signals of words, float32 ``(words,)`` each, that follow from a layer's rows; see `Gate`."""
+
+    @property
+    def change(self) -> np.ndarray:
+        """See `Gate.change`."""
+
+    @property
+    def attention_received(self) -> Any:
+        """See `Gate.attention_received`; ``None`` where attention is not known."""
+
+    @property
+    def attention_entropy(self) -> Any:
+        """See `Gate.attention_entropy`; ``None`` where attention is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,29 +48,20 @@ class Gate:
     Args:
         number: number of the layer.
         index: number of gates before this one.
-        batch: where the layer's rows belong.
+        words: the words of the batch.
         alive: bool ``(words,)``, words that have not exited.
         probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
-        previous: hidden states ``(rows, hidden)`` before the layer.
-        hidden: hidden states ``(rows, hidden)`` after the layer.
-        attend: returns the layer's attention.
         label_set: the model's labels.
+        rows: signals from the layer's rows.
     """
 
     number: int
     index: int
-    batch: RaggedBatch
+    words: Words
     alive: np.ndarray
     probabilities: np.ndarray
-    previous: Tensor
-    hidden: Tensor
-    attend: Callable[[], Attention]
     label_set: LabelSet
-
-    @property
-    def words(self) -> Words:
-        """The words of the batch."""
-        return self.batch.words
+    rows: RowSignals
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -95,39 +97,17 @@ class Gate:
         mean, std = signals.window_mean_std(values, self.alive, window, len(self.words.counts))
         return (values - mean[window]) / std[window].clip(min=1e-6)
 
-    @cached_property
+    @property
     def change(self) -> np.ndarray:
         """Norm of the layer's change to each word's first word piece ÷ norm before it, float32 ``(words,)``."""
-        rows = np.flatnonzero(self.batch.first)
-        index = torch.from_numpy(rows).to(self.hidden.device)
-        before, after = (part.index_select(0, index).float() for part in (self.previous, self.hidden))
-        moved = np.zeros(len(self.words), dtype=np.float32)
-        moved[self.batch.word[rows]] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
-        return moved
+        return self.rows.change
 
-    @cached_property
-    def attention_received(self) -> np.ndarray:
+    @property
+    def attention_received(self) -> Any:
         """Attention that words receive, float32 ``(words,)``, 1 on average over a window's rows."""
-        return self._pool_words(signals.attention_received)
+        return self.rows.attention_received
 
-    @cached_property
-    def attention_entropy(self) -> np.ndarray:
+    @property
+    def attention_entropy(self) -> Any:
         """Normalised entropy of the attention that words pay, float32 ``(words,)``, 0–1."""
-        return self._pool_words(signals.attention_entropy)
-
-    @cached_property
-    def attention(self) -> Attention:
-        """The layer's attention."""
-        return self.attend()
-
-    def _windows(self) -> Iterable[Iterable[Tensor]]:
-        """Each window's attention weights in blocks, cached for other statistics unless there are too many."""
-        return self.attention.windows() if self.attention.num_weights > MAX_CACHED_WEIGHTS else self._cached_windows
-
-    @cached_property
-    def _cached_windows(self) -> list[list[Tensor]]:
-        return [list(window) for window in self.attention.windows()]
-
-    def _pool_words(self, statistic: Callable[[Iterable[Tensor]], Tensor]) -> np.ndarray:
-        values = torch.cat([statistic(window) for window in self._windows()])
-        return signals.pool_words(values.numpy(force=True), self.batch.word, len(self.words))
+        return self.rows.attention_entropy

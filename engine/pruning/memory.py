@@ -9,18 +9,8 @@ from torch import Tensor
 
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision
+from engine.pruning.record import GateRecord, LayerRun, Record
 from engine.text.labels import LabelSet
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """One run of a layer over a batch.
-
-    ``rows``: number of rows in each window, ``(windows,)``.
-    """
-
-    number: int
-    rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +27,6 @@ class HeadOutput:
 
 
 @dataclass(frozen=True, eq=False)
-class GateRecord:
-    """A gate of a finished pass: the layer before it, the output of its label head, and the decision."""
-
-    layer: LayerRun
-    head: HeadOutput
-    decision: Decision
-
-    @property
-    def number(self) -> int:
-        """Number of the gate's layer."""
-        return self.head.number
-
-
-@dataclass(frozen=True, eq=False)
 class Matrix:
     """Packed hidden states ``(rows, hidden)`` and the batch that says where each row belongs."""
 
@@ -58,30 +34,19 @@ class Matrix:
     hidden: Tensor
 
 
-@dataclass(eq=False)
-class MemoryBuffer:
-    """Each word's latest label distribution and exit, and a record of the heads, gates and layers of the pass.
+@dataclass(eq=False, kw_only=True)
+class MemoryBuffer(Record):
+    """The record of a pass while it runs, and what it takes to go on or back.
 
-    ``probabilities``: float32 ``(words, labels)``.
-    ``alive``: bool ``(words,)``, words that have not exited.
-    ``exit_at``: int64 ``(words,)``, the layer after which each word exited; the last layer for words that did not.
-    ``recovered``: bool ``(words,)``, words that exited and came back.
+    ``batch``: the rows before any exited.
     ``heads``: the output of every label head that ran, in order.
-    ``gates``: the record of every gate, in order.
-    ``layers``: every layer that ran, in order.
     ``matrices``: layer → hidden states at its gate before words exited; empty after `forget`.
     ``last``: hidden states after the last layer, one matrix per pass; empty after `forget`.
     """
 
     batch: RaggedBatch
-    labels: LabelSet
-    probabilities: np.ndarray
-    alive: np.ndarray
-    exit_at: np.ndarray
-    recovered: np.ndarray
-    heads: list[HeadOutput] = field(default_factory=list)
     gates: list[GateRecord] = field(default_factory=list)
-    layers: list[LayerRun] = field(default_factory=list)
+    heads: list[HeadOutput] = field(default_factory=list)
     matrices: dict[int, Matrix] = field(default_factory=dict)
     last: list[Matrix] = field(default_factory=list)
 
@@ -90,12 +55,14 @@ class MemoryBuffer:
         """Creates the buffer for a new pass, in which every word is alive."""
         words = len(batch.words)
         return cls(
-            batch,
-            labels,
+            words=batch.words,
+            rows=batch.lengths,
+            labels=labels,
             probabilities=np.zeros((words, len(labels)), dtype=np.float32),
             alive=np.ones(words, dtype=bool),
             exit_at=np.full(words, layers),
             recovered=np.zeros(words, dtype=bool),
+            batch=batch,
         )
 
     def record_layer(self, number: int, batch: RaggedBatch) -> None:
@@ -105,15 +72,16 @@ class MemoryBuffer:
     def update(self, head: HeadOutput) -> None:
         """Records the output of a label head and updates its words' label distributions."""
         self.heads.append(head)
+        self.labelled.append((head.number, head.words))
         self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, decision: Decision, matrix: Matrix) -> None:
         """Records the decision at the gate of the latest label head and removes the words that exit."""
-        record = GateRecord(self.layers[-1], self.heads[-1], decision)
-        self.gates.append(record)
-        self.matrices[record.number] = matrix
+        number, words = self.labelled[-1]
+        self.gates.append(GateRecord(number, words, self.probabilities[words], decision))
+        self.matrices[number] = matrix
         self.alive = self.alive & ~decision.exits
-        self.exit_at[decision.exits] = record.number
+        self.exit_at[decision.exits] = number
 
     def recall(self, words: np.ndarray) -> None:
         """Marks words, bool ``(words,)``, as recovered: they are alive again."""
@@ -121,7 +89,8 @@ class MemoryBuffer:
         self.alive = self.alive | words
 
     def forget(self) -> None:
-        """Frees the matrices and the encoder's cache in the batch; afterwards no word can be recovered."""
+        """Frees hidden states, logits and the encoder's cache in the batch; afterwards no word can be recovered."""
         self.matrices.clear()
         self.last.clear()
+        self.heads.clear()
         self.batch.cached.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning.record import Record
 from engine.pruning.settings import check_settings, setting
 from engine.pruning.signals import lowest_per_window, normalised_entropy
 
@@ -37,57 +37,56 @@ class Recovery:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def fires(self, memory: MemoryBuffer) -> np.ndarray:
+    def fires(self, record: Record) -> np.ndarray:
         """Returns the doubtful windows, bool ``(windows,)``."""
         names = TRIGGERS if self.trigger == ANY else (self.trigger,)
-        doubtful = np.logical_or.reduce([TRIGGERS[name](self, memory) for name in names])
-        return np.bincount(memory.batch.words.window[doubtful], minlength=len(memory.batch.lengths)) > 0
+        doubtful = np.logical_or.reduce([TRIGGERS[name](self, record) for name in names])
+        return np.bincount(record.words.window[doubtful], minlength=len(record.rows)) > 0
 
-    def choose(self, memory: MemoryBuffer) -> np.ndarray:
+    def choose(self, record: Record) -> np.ndarray:
         """Returns the words, bool ``(words,)``, that come back after a finished pass."""
-        window = memory.batch.words.window
-        candidates = ~memory.alive & self.fires(memory)[window]
+        window = record.words.window
+        candidates = ~record.alive & self.fires(record)[window]
         # Words that exited keep the label distribution of the gate where they exited.
-        certainty = -normalised_entropy(memory.probabilities)
-        return lowest_per_window(certainty, candidates, window, np.full(len(memory.batch.lengths), self.recovery_limit))
+        certainty = -normalised_entropy(record.probabilities)
+        return lowest_per_window(certainty, candidates, window, np.full(len(record.rows), self.recovery_limit))
 
 
-def survivors(memory: MemoryBuffer) -> np.ndarray:
+def survivors(record: Record) -> np.ndarray:
     """The words, bool ``(words,)``, that stayed longest in their window: to the end, or until its last words exited."""
-    window = memory.batch.words.window
-    latest = np.zeros(len(memory.batch.lengths), dtype=np.int64)
-    np.maximum.at(latest, window, memory.exit_at)
-    return memory.exit_at == latest[window]
+    window = record.words.window
+    latest = np.zeros(len(record.rows), dtype=np.int64)
+    np.maximum.at(latest, window, record.exit_at)
+    return record.exit_at == latest[window]
 
 
-def low_confidence(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
+def low_confidence(recovery: Recovery, record: Record) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose top probability at their last head is below ``min_confidence``."""
-    return survivors(memory) & (memory.probabilities.max(-1) < recovery.min_confidence)
+    return survivors(record) & (record.probabilities.max(-1) < recovery.min_confidence)
 
 
-def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
+def entropy_spike(recovery: Recovery, record: Record) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
-    before = np.full(len(memory.alive), np.inf)
-    for record in memory.gates:
-        entropy = normalised_entropy(record.head.logits.float().softmax(-1).numpy(force=True))
-        went_on = memory.exit_at[record.head.words] > record.number
-        before[record.head.words[went_on]] = entropy[went_on]
-    return survivors(memory) & (normalised_entropy(memory.probabilities) - before > recovery.max_rise)
+    before = np.full(len(record.alive), np.inf)
+    for gate in record.gates:
+        went_on = record.exit_at[gate.words] > gate.number
+        before[gate.words[went_on]] = normalised_entropy(gate.probabilities[went_on])
+    return survivors(record) & (normalised_entropy(record.probabilities) - before > recovery.max_rise)
 
 
-def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
+def entity_loss(_: Recovery, record: Record) -> np.ndarray:
     """Words, bool ``(words,)``, in an entity at some gate but not at the end, or inside one that has no beginning."""
-    labels = memory.probabilities.argmax(-1)
+    labels = record.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
-    for record in memory.gates:
-        was_entity[record.head.words] |= record.head.logits.argmax(-1).numpy(force=True) > 0
-    window = memory.batch.words.window
-    continues = memory.labels.continues(labels)
+    for gate in record.gates:
+        was_entity[gate.words] |= gate.probabilities.argmax(-1) > 0
+    window = record.words.window
+    continues = record.labels.continues(labels)
     continues[1:] &= window[1:] == window[:-1]
-    return (was_entity & (labels == 0)) | (memory.labels.inside[labels] & ~continues)
+    return (was_entity & (labels == 0)) | (record.labels.inside[labels] & ~continues)
 
 
-TRIGGERS: dict[str, Callable[[Recovery, MemoryBuffer], np.ndarray]] = {
+TRIGGERS: dict[str, Callable[[Recovery, Record], np.ndarray]] = {
     "confidence": low_confidence,
     "entropy_spike": entropy_spike,
     "entity_loss": entity_loss,

@@ -1,13 +1,10 @@
-"""Signals of words and rows: pure functions, in NumPy for words and in torch for attention."""
+"""Signals of words: pure functions of arrays."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
-import torch
-from torch import Tensor
 
 _TINY = np.finfo(np.float32).tiny
 
@@ -43,24 +40,6 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
     begins[1:] |= window[1:] != window[:-1]
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
-
-
-def attention_received(window: Iterable[Tensor]) -> Tensor:
-    """Attention that each row of a window receives: blocks ``(heads, some rows, rows)`` → ``(rows,)``.
-
-    This is the mean over heads and queries, multiplied by the number of rows so that it is 1 on average.
-    """
-    sums = [(block.sum((0, 1)), block.shape[0] * block.shape[1]) for block in window]
-    total = torch.stack([received for received, _ in sums]).sum(0)
-    return total / sum(count for _, count in sums) * len(total)
-
-
-def attention_entropy(window: Iterable[Tensor]) -> Tensor:
-    """Entropy of the attention that each row pays: blocks ``(heads, some rows, rows)`` → ``(rows,)``.
-
-    This is the mean over heads of the entropy ÷ log(rows of the window), 0–1.
-    """
-    return torch.cat([torch.special.entr(block).sum(-1).mean(0) / math.log(block.shape[2]) for block in window])
 
 
 def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:

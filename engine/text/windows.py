@@ -7,14 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
-from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
-from engine.errors import InputError, first_line
 from engine.text.words import Span, split_words
 
 MAX_CACHED_WORDS = 50_000  # words whose pieces are cached, about 10 MB
@@ -37,37 +33,6 @@ class Window:
     own_end: int
 
 
-def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer of a checkpoint, cased if its vocabulary is cased.
-
-    Folders like BioBERT's hold a cased ``vocab.txt`` but no case setting, and the library lower-cases by default;
-    capitals in ordinary vocabulary entries override that. A stored ``do_lower_case`` always wins, because the
-    checkpoint was trained with it.
-
-    Raises:
-        InputError: if there is no tokenizer, or none that the tokenizers library can run.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
-        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
-            raise ValueError("no vocabulary")
-    except Exception as error:  # the library raises many types, which all mean that there is no usable tokenizer
-        raise InputError(
-            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
-        ) from error
-    if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
-        ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
-        if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
-            tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
-    if not tokenizer.is_fast:
-        raise InputError(
-            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
-            "add a tokenizer.json to its files, or choose another checkpoint"
-        )
-    return tokenizer
-
-
 class WordPieces:
     """Cuts words into word pieces, and these into windows.
 
@@ -75,21 +40,16 @@ class WordPieces:
     is part of the word's first piece or a separate piece, but never part of offsets.
 
     Args:
-        tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and unknown words.
+        backend: the tokenizer, as the tokenizers library writes it; truncation and padding do not apply.
+        tokens: ids of the begin (CLS), end (SEP) and unknown tokens.
         max_rows: the encoder's maximum number of rows, including CLS and SEP.
-
-    Raises:
-        InputError: if one of these tokens is missing.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
-        # A copy: the tokenizer's own truncation and padding must not apply here.
-        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    def __init__(self, backend: str, tokens: tuple[int, int, int], max_rows: int) -> None:
+        self._backend = Tokenizer.from_str(backend)
         self._backend.no_truncation()
         self._backend.no_padding()
-        self.cls_id = _token_id(tokenizer, "cls_token", "bos_token")
-        self.sep_id = _token_id(tokenizer, "sep_token", "eos_token")
-        self.unk_id = _token_id(tokenizer, "unk_token")
+        self.cls_id, self.sep_id, self.unk_id = tokens
         self.capacity = max_rows - 2
         self._cache: dict[str, tuple[int, ...]] = {}
 
@@ -177,13 +137,3 @@ class WordPieces:
             own=own,
             own_end=own_end,
         )
-
-
-def _token_id(tokenizer: PreTrainedTokenizerBase, *names: str) -> int:
-    for name in names:
-        if (found := getattr(tokenizer, f"{name}_id")) is not None:
-            return int(found)
-    raise InputError(
-        f"expected a tokenizer with a {' or '.join(names)}, got {type(tokenizer).__name__}, which has none; "
-        "set it in tokenizer_config.json"
-    )

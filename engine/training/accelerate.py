@@ -26,18 +26,19 @@ from accelerate.utils import set_seed
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from engine.checkpoint import INT8, Weights, load_weights
+from engine.checkpoint import Weights, load_weights
 from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.folder import INT8
 from engine.model.gated import GatedModel
-from engine.model.precision import DTYPES, check_int8
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
-from engine.tagger import Engine, load_engine
+from engine.runtime import openvino
+from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.words import words_of
 from engine.training.calibrate import AGREEMENT_LIMITS, parse_limits, store
 from engine.training.card import BUSY, STRATEGY, Facts, Row, card, device_name, measure_rows, table
@@ -53,7 +54,7 @@ from engine.training.data import (
 )
 from engine.training.distill import copy_checkpoint, distil
 from engine.training.loop import add_options, check_options, option, shared_option
-from engine.training.quantise import check_nncf, quantise
+from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
 from engine.training.trials import Reference, Trial, enough_texts, f1_of, measure
@@ -176,7 +177,9 @@ def _run(
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if config.dtype == "int8":
-        check_int8(torch.device(device))
+        if device != "cpu":
+            raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+        openvino()
     corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
     with locked(work):
         if not (out / SUMS).is_file():
@@ -209,7 +212,7 @@ def _run(
             held_out=len(used),
             windows=sum(count_windows(used, engine.pieces)),
             entities=sum(of.gold for of in dense.counts),
-            device=device_name(engine.device),
+            device=device_name(torch.device(engine.device)),
             busy=busy,
         )
         write_json(work / "facts.json", asdict(facts))
@@ -277,7 +280,7 @@ def _learn(
         gold,
         watch,
         work,
-        device=engine.device,
+        device=torch.device(engine.device),
         frozen=config.frozen,
         mixed_precision=config.mixed_precision,
         deadline=started + config.seconds - _seconds_after_training(config, used, seconds),
@@ -288,7 +291,7 @@ def _learn(
     facts = Facts(
         checkpoint=config.checkpoint,
         types=engine.labels.types,
-        layers=engine.encoder.num_layers,
+        layers=engine.sizes.layers,
         frozen=config.frozen,
         gold=config.gold,
         texts=len(labels.counts),
@@ -312,7 +315,7 @@ def _label(config: AccelerateConfig, weights: Weights, engine: Engine, texts: Se
         return SoftLabels.load(file)
     until = time.monotonic() + LABELS * config.seconds
     if config.mixed_precision != "no":
-        engine = Engine(replace(weights, int8=None), "auto", str(engine.device))
+        engine = Engine(weights, "bfloat16", engine.device)
     labels = store_labels(
         lambda done: ensemble([engine], texts[done:], engine.labels.types),
         len(texts),
@@ -345,7 +348,7 @@ def _store_int8(folder: Path, texts: Sequence[str]) -> None:
     (folder / INT8).unlink(missing_ok=True)
     write_checksums(folder)
     logger.info("quantising the layers")
-    quantise(load_engine(folder), texts).save(folder / INT8)
+    add_compiled(folder, texts)
 
 
 def _check_types(corpus: Corpus, engine: Engine, option: str) -> None:

@@ -20,17 +20,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoint import POINTS, model_folder
 from engine.checksums import updating
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.model.precision import DTYPES
+from engine.folder import POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS, RECOVERY
-from engine.tagger import Engine, load_engine
+from engine.tagger import DTYPES, Engine, load_engine
 from engine.training.loop import SEEDS, check_limits
 from engine.training.sweep import Sweep
 from engine.training.trials import Reference, Trial

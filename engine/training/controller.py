@@ -21,10 +21,10 @@ from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoint import CONTROLLER, model_folder
 from engine.checksums import updating
 from engine.command import as_command
 from engine.errors import InputError
+from engine.folder import CONTROLLER, model_folder
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, Network, features

@@ -24,8 +24,8 @@ import torch
 from accelerate.utils import set_seed
 from torch import nn
 
-from engine.checkpoint import Weights, load_huggingface, optional_file, save_gates
-from engine.checksums import check_unchanged
+from engine.checkpoint import Weights, load_huggingface, save_gates
+from engine.folder import optional_file
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.runs import read_json, write_json
@@ -239,13 +239,12 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
     Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
     configuration, because the checkpoint's own names are meaningless.
     """
-    found = {name: optional_file(weights.folder, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    found = {name: optional_file(weights.path, name) for name in (CONFIG, MODEL, *TOKENIZER)}
     if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
-        load_huggingface(weights.folder).save_pretrained(folder)  # the configuration, too, which is replaced below
+        load_huggingface(weights.path).save_pretrained(folder)  # the configuration, too, which is replaced below
     for name, file in found.items():
         if file:
             shutil.copyfile(file, folder / name)
-    check_unchanged(weights.folder, weights.stamps)
     if rename:
         names = weights.model.labels.names
         by_logit = [names[index] for index in np.argsort(weights.label_order)]

@@ -16,13 +16,15 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoModel
 
-from engine.checkpoint import GATES, load_weights
+from engine.checkpoint import load_weights
 from engine.command import as_command
 from engine.errors import InputError
+from engine.folder import GATES
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
+from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.text.labels import LabelSet
-from engine.text.windows import WordPieces, load_tokenizer
+from engine.text.windows import WordPieces
 from engine.training.data import Example, Texts, data_digest, gold_examples, make_batches
 from engine.training.heads import HeadsConfig, HeadsTraining
 from engine.training.loop import command_line, loading, option
@@ -112,7 +114,7 @@ class Finetuning(HeadsTraining):
         if config.pruned and model.encoder.num_layers < 2:
             raise InputError("expected two layers or more with --pruned, got one; take more, or leave --pruned out")
         tokenizer = load_tokenizer(config.backbone)
-        self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
+        self.pieces = word_pieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
         self.data = data_digest([*self.gold, *self.soft], self.dev, self.pieces, model.encoder.config)

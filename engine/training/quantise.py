@@ -1,7 +1,8 @@
-"""Quantises a model's layers to 8 bits for OpenVINO: ``python -m engine.training.quantise``.
+"""Makes what the compiled pass needs of a model: ``python -m engine.training.quantise``.
 
-NNCF calibrates static scales of activations on the rows that each layer sees when texts run under ``dense`` and the
-operating points of ``entropy``. The folder gets one more file; its weights stay as they are.
+NNCF quantises layers to 8 bits, with static scales of activations, calibrated on the rows that each layer sees when
+texts run under ``dense`` and the operating points of ``entropy``. The rest of the encoder is converted as it is. The
+folder gets two more files; its weights stay as they are. Without texts, layers that were made before are used again.
 """
 
 from __future__ import annotations
@@ -12,55 +13,63 @@ import logging
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from engine.checkpoint import INT8, model_folder
-from engine.checksums import updating
+from engine.checkpoint import weights_digest
+from engine.checksums import sha256_of, updating
 from engine.command import as_command
+from engine.compiled.layers import Graph, Layers
+from engine.compiled.parts import Checkpoint, Facts, Parts, configuration_digest
 from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.model.layers import LayerOutput
-from engine.model.packing import RaggedBatch
-from engine.model.runtimes.openvino import Graphs, PaddedLayer, convert, inputs, layers_digest, openvino
+from engine.folder import COMPILED, CONTROLLER, GATES, INT8, configuration_of, model_folder
+from engine.model.conversion import WindowLayer, convert_layer, convert_rest, layers_digest
+from engine.model.encoders import Encoder
 from engine.pruning.strategy import Strategy
+from engine.runtime import openvino
 from engine.tagger import Engine, load_engine
 
 logger = logging.getLogger(__name__)
 
 TEXTS = 100  # more change the scales little, and NNCF keeps all inputs in memory
+LARGEST = 2**20  # bytes of the second file
 
 
-class InputRecorder:
-    """A runtime that computes in PyTorch and stores the inputs of every layer, in the form that its graph takes."""
+@contextmanager
+def recorded(encoder: Encoder) -> Iterator[dict[int, list[list[np.ndarray]]]]:
+    """Yields the inputs of every layer's graph, window by window, of the passes that run meanwhile."""
+    found: dict[int, list[list[np.ndarray]]] = defaultdict(list)
 
-    def __init__(self, engine: Engine) -> None:
-        self.encoder = engine.encoder
-        self.inputs: dict[int, list[list[np.ndarray]]] = defaultdict(list)
+    def record(number: int, arguments: tuple[Any, ...]) -> None:
+        hidden, batch, _ = arguments
+        position = torch.from_numpy(batch.position)
+        for rows, at in zip(hidden.split(batch.lengths), position.split(batch.lengths), strict=True):
+            if len(rows):
+                inputs = (rows[None], *encoder.placed(number, at[None].int()))
+                found[number].append([one.numpy(force=True) for one in inputs])
 
-    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
-        """Runs a layer."""
-        shape, places = inputs(self.encoder, number, batch)
-        groups = zip(shape.split(shape.pad(hidden.numpy())), places, strict=True)
-        self.inputs[number] += [[rows, rows, *of_places] for rows, of_places in groups]
-        self.encoder.runtime = None
-        try:
-            return self.encoder.layer(number, hidden, batch)
-        finally:
-            self.encoder.runtime = self
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, arguments, number=number: record(number, arguments))
+        for number, layer in enumerate(encoder.layers, start=1)
+    ]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def strategies(engine: Engine) -> list[Strategy]:
     """The strategies to calibrate under: ``dense``, and ``entropy`` at each operating point or with its defaults."""
-    if not engine.model.has_gates:
+    if not engine.has_gates:
         return [engine.strategy("dense")]
     points = engine.points.get("entropy")
     pruning = [engine.strategy("entropy", point) for point in points] if points else [engine.strategy("entropy")]
@@ -73,7 +82,7 @@ def check_nncf() -> None:
         raise InputError("expected the package nncf to quantise, got none; pip install -r requirements-int8.txt")
 
 
-def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
+def quantise(engine: Engine, texts: Sequence[str]) -> Layers:
     """Quantises the layers of an engine's model, in float32 on the CPU, to 8 bits; the model stays unchanged.
 
     The texts for calibration run in turn under each of `strategies`.
@@ -82,50 +91,92 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
     openvino()  # switches telemetry off, which NNCF would also send
     import nncf
 
-    recorder = engine.encoder.runtime = InputRecorder(engine)
-    try:
+    encoder = engine.encoder
+    with recorded(encoder) as inputs:
         for text, strategy in zip(tqdm(texts[:TEXTS], unit="text", disable=None), itertools.cycle(strategies(engine))):
             engine.tag(text, strategy)
-    finally:
-        engine.encoder.runtime = None
-    sample = min(recorder.inputs[1], key=lambda one: one[0].size)
-    layers = {}
-    for number in tqdm(range(1, engine.encoder.num_layers + 1), unit="layer", disable=None):
-        seen = recorder.inputs.pop(number)
-        graph = convert(engine.encoder, number)
+    sample = min(inputs[1], key=lambda one: one[0].size)
+    graphs = {}
+    for number in tqdm(range(1, encoder.num_layers + 1), unit="layer", disable=None):
+        seen = inputs.pop(number)
         with redirect_stdout(sys.stderr):  # its progress bars
-            quantised = nncf.quantize(
-                graph, nncf.Dataset(seen), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(seen)
+            graph = nncf.quantize(
+                convert_layer(encoder, number),
+                nncf.Dataset(seen),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(seen),
             )
-        layers[number] = serialised(quantised)
+        graphs[number] = serialised(graph)
     with torch.no_grad():
-        output = PaddedLayer(engine.encoder, 1)(*map(torch.from_numpy, sample)).numpy()
-    return Graphs(layers, layers_digest(engine.encoder), (sample, output))
+        output = WindowLayer(encoder, 1)(*map(torch.from_numpy, sample)).numpy()
+    return Layers(graphs, layers_digest(encoder), (sample, output))
 
 
-def serialised(graph: Any) -> tuple[bytes, bytes]:
-    """Converts a graph to OpenVINO's IR: XML and weights."""
+def make_parts(engine: Engine, folder: Path) -> Parts:
+    """Converts all of a folder's model but its layers, which the folder already has in 8 bits.
+
+    Raises:
+        InputError: if the checkpoint's files do not hold the weights as the graphs need them.
+    """
+    graphs, weights = convert_rest(engine.encoder)
+    checkpoint, state = Checkpoint(folder), engine.encoder.state_dict()
+    for name, tensors in weights.items():
+        if not np.array_equal(checkpoint.tensor(tensors), state[name].numpy(force=True)):
+            raise InputError(
+                f"expected {tensors[0]} in {folder} as it is loaded, got others; save the checkpoint again"
+            )
+    files = [*checkpoint.files, *(folder / name for name in (INT8, GATES, CONTROLLER) if (folder / name).is_file())]
+    pieces = engine.pieces
+    facts = Facts(
+        sizes=engine.model.sizes,
+        max_rows=engine.encoder.max_rows,
+        first_position=engine.encoder.first_position,
+        kinds=tuple(map(engine.encoder.kind, range(1, engine.sizes.layers + 1))),
+        weights=weights,
+        tokens=(pieces.cls_id, pieces.sep_id, pieces.unk_id),
+        pieces=pieces.digest(),
+        digest=weights_digest(engine.model, engine.network),
+        checksums={file.name: sha256_of(file) for file in files},
+        configuration=configuration_digest(configuration_of(folder)),
+    )
+    return Parts(facts, {name: serialised(graph) for name, graph in graphs.items()})
+
+
+def serialised(graph: Any) -> Graph:
+    """Converts a graph to OpenVINO's IR: XML and constants."""
     with tempfile.TemporaryDirectory() as folder:
-        xml, weights = Path(folder, "layer.xml"), Path(folder, "layer.bin")
-        openvino().serialize(graph, str(xml), str(weights))
-        return xml.read_bytes(), weights.read_bytes()
+        xml, constants = Path(folder, "graph.xml"), Path(folder, "graph.bin")
+        openvino().serialize(graph, str(xml), str(constants))
+        return xml.read_bytes(), constants.read_bytes()
+
+
+def add_compiled(folder: Path, texts: Sequence[str] | None) -> None:
+    """Adds what the compiled pass needs to a model folder; without texts, its layers in 8 bits stay."""
+    engine = load_engine(folder, "float32")
+    if texts is not None:
+        layers = quantise(engine, texts)
+        with updating(folder, INT8) as fresh:
+            layers.save(fresh)
+    elif not (folder / INT8).is_file():
+        raise InputError(f"expected layers in 8 bits in {folder}, got none; make them with --texts FILE")
+    elif Layers.load(folder / INT8).digest != layers_digest(engine.encoder):
+        raise InputError(f"expected layers in 8 bits of these weights in {folder}, got others; add --texts FILE")
+    parts = make_parts(engine, folder)
+    with updating(folder, COMPILED) as fresh:
+        parts.save(fresh)
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.quantise", description=__doc__)
-    parser.add_argument("model", type=Path, help="model folder to add the layers in 8 bits to")
-    parser.add_argument(
-        "--texts", required=True, nargs="+", metavar="FILE", help="calibration texts in any format; 100 are used"
-    )
+    parser.add_argument("model", type=Path, help="model folder to add the files to")
+    parser.add_argument("--texts", nargs="+", metavar="FILE", help="calibration texts in any format; 100 are used")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folder = model_folder(arguments.model)
-    graphs = quantise(load_engine(folder), read_texts(arguments.texts))
-    with updating(folder, INT8) as fresh:
-        graphs.save(fresh)
-    print(f"the layers in 8 bits are in {folder / INT8}; --dtype int8 runs them")
+    add_compiled(folder, None if arguments.texts is None else read_texts(arguments.texts))
+    print(f"what dtype int8 needs is in {folder / INT8} and {folder / COMPILED}")
     return 0
 
 

@@ -22,9 +22,8 @@ from tqdm import tqdm
 
 from engine.command import as_command
 from engine.errors import InputError
-from engine.model.precision import DTYPES
 from engine.runs import replacing
-from engine.tagger import Engine, load_engine
+from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from engine.training.data import Example, Texts, make_examples

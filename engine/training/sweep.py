@@ -199,7 +199,7 @@ class Sweep:
         deadline, kind = now + seconds, name.removesuffix(RECOVERY)
         try:
             self._measure([replace(one, point="") for one in stored], self.total, deadline)
-            first = first_lines(kind, self.engine.encoder.num_layers)
+            first = first_lines(kind, self.engine.sizes.layers)
             complete = self._sample(kind, first, now + SAMPLE_SHARE * seconds)
             if name != kind:
                 bases = [line.at(scale) for limit in self.limits for _, line, scale in self._leaders(kind, limit)]

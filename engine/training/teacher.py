@@ -19,8 +19,8 @@ from engine.errors import InputError
 from engine.model.encoders import encoder_class
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
+from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.text.labels import LabelSet
-from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, data_digest, gold_examples, pack, spread_outside
 from engine.training.loop import Training, TrainingConfig, command_line, loading, option, shared_option
 
@@ -84,7 +84,7 @@ class TeacherTraining(Training):
         self.tokenizer = load_tokenizer(config.backbone)
         # RoBERTa-like models leave two positions unused.
         limit = min(self.tokenizer.model_max_length, model.config.max_position_embeddings - 2)
-        pieces = WordPieces(self.tokenizer, limit)
+        pieces = word_pieces(self.tokenizer, limit)
         self.examples = [example for corpus in train for example in gold_examples(corpus, pieces, labels)]
         self.data = data_digest(self.examples, self.dev, pieces, model.config)
         super().__init__(config, model)

@@ -236,7 +236,7 @@ def measure(
         shared: Any = SimpleNamespace(encoder=encoder, labels=model.labels, logits=model.logits)
         return [run(shared, batch, strategy) for strategy in complete]
 
-    layers = engine.encoder.num_layers
+    layers = engine.sizes.layers
     trials = [Trial(strategy, (), (), add([], layers)) for strategy in strategies]
     for at in tqdm(range(0, len(documents), CALL), desc=progress, disable=None if progress else True):
         if time.monotonic() > deadline:
@@ -244,7 +244,7 @@ def measure(
         call = documents[at : at + CALL]
         texts = [document.text for document in call]
         spans, windows = engine.pieces.of_texts(texts)
-        passes = list(engine.passes(windows, run_all))
+        passes = list(engine.pytorch.passes(windows, run_all))
         for number, strategy in enumerate(complete):
             memories = [(chunk, of_settings[number]) for chunk, of_settings in passes]
             found = by_text(
@@ -253,7 +253,7 @@ def measure(
             entities = [engine.labels.decode(*one) for one in zip(texts, spans, found, strict=True)]
             counts = tuple(count_documents(call, entities, reference.types))
             slots = [(slot, memory) for chunk, memory in memories for slot in chunk.slots]
-            cost = add([window_cost(model, memory, slot.index, strategy) for slot, memory in slots], layers)
+            cost = add([window_cost(engine.sizes, memory, slot.index, strategy) for slot, memory in slots], layers)
             fired = len({slot.text for slot, memory in slots if memory.recovered[slot.own].any()})
             of_call = Trial(strategies[number], counts, dense[at : at + CALL], cost, fired)
             trials[number] = trials[number].joined(of_call)

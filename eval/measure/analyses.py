@@ -51,7 +51,7 @@ def analyse(
     cases = []
     for engine, own in by_engine.items():
         errors, exits = Errors(), Exits()
-        subgroups = Subgroups(engine.encoder.num_layers, None if training is None else count_mentions(training))
+        subgroups = Subgroups(engine.sizes.layers, None if training is None else count_mentions(training))
         for comparison in _comparisons(own, corpus):
             for collector in (errors, exits, subgroups):
                 collector.add(comparison)

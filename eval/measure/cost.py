@@ -23,8 +23,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.model.chunks import chunks
 from engine.model.onednn import flop_formulas
+from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
+from engine.pytorch import MAX_ROWS
 from engine.tagger import Engine
 from eval import schema
 from eval.measure.measured import Measured, dense_of
@@ -81,7 +84,7 @@ def _variant_costs(
     if first and engine and strategy:
         counted = texts[:COUNTED]
         yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
-        if engine.encoder.runtime is None:
+        if engine.compiled is None:
             yield schema.GMACS, "counter", count_macs(engine, counted, strategy) / 1e9 / len(counted)
 
 
@@ -89,7 +92,9 @@ def count_macs(engine: Engine, texts: Sequence[str], strategy: Strategy) -> floa
     """Counts MACs with torch's counter in one call per text; includes rows that are added by rounding."""
     counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter:
-        engine.tag_batch(texts, strategy, batch_size=1)
+        for text in texts:  # in this thread, in which the counter counts
+            for chunk in chunks(engine.pieces.of_texts([text])[1], MAX_ROWS):
+                run(engine.model, chunk.batch, strategy)
     return counter.get_total_flops() / 2
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from engine.errors import InputError
+from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning.record import Record
 from engine.pruning.recovery import Recovery
 from engine.pruning.signals import lowest_per_window
-from engine.pruning.strategy import Decider, Strategy
+from engine.pruning.strategy import Decider, Strategy, Uncompiled
 from engine.pruning.strategy_names import parse
 from engine.tagger import Engine, Result
 from eval.schema import RANDOM
@@ -49,13 +50,14 @@ class _WindowIds:
 
     def __call__(self, gate: Gate) -> list[bytes]:
         if gate.index == 0:
-            ids = np.split(gate.batch.input_ids, np.cumsum(gate.batch.lengths)[:-1])
+            batch: RaggedBatch = gate.rows.batch  # type: ignore[attr-defined]  # it runs in PyTorch
+            ids = np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])
             # A pass has one object for its words. Keeping it here prevents another pass from reusing its id.
             self._by_pass[id(gate.words)] = gate.words, [one.tobytes() for one in ids]
         return self._by_pass[id(gate.words)][1]
 
 
-class Recorder:
+class Recorder(Uncompiled):
     """A controller that decides like another one and counts the exiting words of each window and gate."""
 
     def __init__(self, controller: Decider) -> None:
@@ -71,7 +73,7 @@ class Recorder:
         return decision
 
 
-class Replay:
+class Replay(Uncompiled):
     """A controller that lets as many words exit as a `Recorder` counted.
 
     It takes the first ones in a random order of each window's words, which depends only on the seed and the window.
@@ -121,15 +123,15 @@ class RandomExits:
 class RandomRecovery(Recovery):
     """Recovers as many words as a trigger would, but random ones in random windows."""
 
-    def choose(self, memory: MemoryBuffer) -> np.ndarray:
+    def choose(self, record: Record) -> np.ndarray:
         """Draws as many words as the trigger, from as many windows."""
-        window, windows = memory.batch.words.window, len(memory.batch.lengths)
-        wanted = np.bincount(window[super().choose(memory)], minlength=windows)
-        rng = np.random.default_rng(int(memory.batch.input_ids.sum()))
-        exited = np.bincount(window[~memory.alive], minlength=windows)
+        window, windows = record.words.window, len(record.rows)
+        wanted = np.bincount(window[super().choose(record)], minlength=windows)
+        rng = np.random.default_rng(sum(record.rows) + 1_000_003 * len(window))
+        exited = np.bincount(window[~record.alive], minlength=windows)
         limits = np.zeros(windows, dtype=np.int64)
         # The largest count comes first, so that a window with enough words remains for each.
         for count in sorted(wanted[wanted > 0].tolist(), reverse=True):
             able = np.flatnonzero((exited >= count) & (limits == 0))
             limits[rng.choice(able)] = count
-        return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)
+        return lowest_per_window(rng.random(len(window)), ~record.alive, window, limits)

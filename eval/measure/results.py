@@ -187,7 +187,7 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
         elif variant.settings:
             settings[names[variant.name, variant.dtype]] = {"dtype": variant.dtype, **variant.settings}
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    dtypes = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in setup.engines]
+    dtypes = [f"{e.dtype} ({e.why})" if e.why else e.dtype for e in setup.engines]
     documents, timed = len(plan.corpus.documents), len(plan.timed)
     drawn = f"{timed} of {documents} documents, drawn with seed {setup.seed}"
     resident = psutil.Process().memory_info().rss / 2**20
@@ -200,7 +200,7 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
         "scored types": ", ".join(plan.corpus.types),
         "device, dtype, threads": f"{engine.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
-        "GPU": "measured" if engine.device.type == "cuda" else "not measured",
+        "GPU": "measured" if engine.device != "cpu" else "not measured",
         "versions": f"{versions}, commit {environment.commit()}",
         "weights": f"SHA-256 {engine.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",

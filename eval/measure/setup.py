@@ -162,10 +162,10 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
 def _choose_names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     if arguments.strategies:
         names = parse_names(arguments.strategies)
-    elif engine.model.has_gates:
+    elif engine.has_gates:
         names = ["entropy", RANDOM]
         if arguments.corpus:  # the sample is for a first look
-            names += ["rule", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
+            names += ["rule", f"truncate-{max(1, engine.sizes.layers // 2)}"]
     else:
         names = [DENSE]
     return list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))

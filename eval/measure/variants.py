@@ -140,7 +140,7 @@ def of_baseline(baseline: Baseline) -> Variant:
 def of_model(name: str, engine: Engine, strategy: Strategy) -> Variant:
     """Another model, e.g. with fewer layers, under one of its strategies; its costs cannot be compared with ours."""
     variant = of_strategy(engine, strategy)
-    settings = {"layers": str(engine.encoder.num_layers), "weights": engine.digest[:16]}
+    settings = {"layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
         settings["strategy"] = json.dumps(strategy.to_json())
 

@@ -1,5 +1,6 @@
 """`engine.pipeline` answers as ``transformers.pipeline`` does."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,10 @@ from transformers import AutoModelForTokenClassification
 from transformers.pipelines.pt_utils import KeyDataset
 
 from engine import InputError, load_engine, pipeline
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
+from engine.text.words import split_words
 from tests.conftest import TEXT
 from tests.engine.model.families import tiny, tokenizer_of
 
@@ -64,19 +65,26 @@ def same(ours, theirs):
         assert one["score"] == pytest.approx(other["score"], abs=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
-@pytest.mark.parametrize("aggregation", ["none", "simple", "first", "average", "max"])
-def test_dense_answers_as_hugging_face_does(folder, aggregation):
-    theirs, ours = pair(folder, aggregation_strategy=aggregation)
+def test_all_pieces_of_a_word_have_its_probabilities(folder):
+    tagger = pipeline(model=folder, strategy="dense", ignore_labels=[])
+    starts = [start for start, _ in split_words(TEXT)]
+    of_words = defaultdict(set)
+    for answer in tagger(TEXT):
+        of_words[int(np.searchsorted(starts, answer["end"]))].add((answer["entity"], float(answer["score"])))
+    assert all(len(of_word) == 1 for of_word in of_words.values())
+
+
+def test_where_a_words_first_piece_counts_dense_answers_as_hugging_face_does(plain_folder):
+    theirs, ours = pair(plain_folder, aggregation_strategy="first")
     expected = theirs(TEXTS)
-    assert len({answer.get("entity", answer.get("entity_group")) for answers in expected for answer in answers}) > 1
+    assert len({answer["entity_group"] for answers in expected for answer in answers}) > 1
     for found in (map(ours, TEXTS), ours(TEXTS, batch_size=1), ours(TEXTS, batch_size=3)):
         for one, other in zip(found, expected, strict=True):
             same(one, other)
 
 
 def test_generators_and_datasets_stream(plain_folder):
-    theirs, ours = pair(plain_folder, aggregation_strategy="simple", batch_size=2)
+    theirs, ours = pair(plain_folder, aggregation_strategy="first", batch_size=2)
     expected = theirs(TEXTS)
     dataset = KeyDataset([{"text": text} for text in TEXTS], "text")
     assert not isinstance(ours(dataset), list)
@@ -87,20 +95,12 @@ def test_generators_and_datasets_stream(plain_folder):
             same(one, other)
 
 
-def test_windows_of_hugging_faces_own_are_used_where_a_stride_is_given(folder):
-    theirs, ours = pair(folder, aggregation_strategy="simple", stride=20)
+def test_windows_of_hugging_faces_own_are_used_where_a_stride_is_given(plain_folder):
+    theirs, ours = pair(plain_folder, aggregation_strategy="first", stride=20)
     theirs.tokenizer.model_max_length = ours.tokenizer.model_max_length = 64
     expected = theirs(LONG)
     for batch_size in (1, 3):
         same(ours(LONG, batch_size=batch_size), expected)
-
-
-def test_labels_may_be_kept_and_words_given(folder):
-    theirs, ours = pair(folder, ignore_labels=[])
-    same(ours(TEXT), theirs(TEXT))
-    words = TEXT.split()
-    (one,), (other,) = (tagger(words, is_split_into_words=True) for tagger in (ours, theirs))
-    same(one, other)
 
 
 def test_nothing_is_truncated(folder):
@@ -127,20 +127,8 @@ def test_the_first_piece_of_each_word_has_the_words_own_label_if_words_exit(engi
     assert any(engine.tag(text, RECOVERING).recovered for text in (TEXT, LONG)), "some of them come back"
 
 
-@torch.no_grad()
-def test_each_piece_of_a_word_that_exited_has_the_label_that_the_gate_gave_to_it(engine):
-    text = "famotidine and delirium"
-    batch = RaggedBatch.from_windows(engine.pieces.windows(text.split()))
-    hidden = engine.encoder.layer(1, engine.encoder.embed(batch), batch).hidden
-    expected = engine.model.logits(1, hidden).softmax(-1)[1:-1]
-    answers = pipeline(model=engine, strategy=ALL, ignore_labels=[])(text)
-    assert len(answers) == len(expected) > 3
-    assert [answer["entity"] for answer in answers] == [engine.labels.names[i] for i in expected.argmax(-1)]
-    np.testing.assert_allclose([answer["score"] for answer in answers], expected.max(-1).values, atol=1e-4)
-
-
 def test_the_engines_own_settings_hold_and_entropy_is_the_default(engine, plain_folder):
-    assert pipeline(model=engine).model.strategy == engine.strategy("entropy")
+    assert pipeline(model=engine).model.strategy == engine.strategy("entropy:balanced")
     own = load_engine(plain_folder, dtype="bfloat16")
     tagger = pipeline("ner", model=own, strategy="dense")
     assert tagger.model.engine is own

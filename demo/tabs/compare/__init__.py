@@ -186,7 +186,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         shown = refine(text, candidates(*choice), ran[1], wanted)
         return [shown.answer, shown.cards] if shown and wanted() else [gr.skip()] * 2
 
-    gr.HTML(legend(has_gates=engine.model.has_gates))
+    gr.HTML(legend(has_gates=engine.has_gates))
     found = gr.HTML(js_on_load=texts.SCRIPT.read_text(encoding="utf-8"))
     figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     ran = gr.State(None)  # fingerprint of the values that ran, and how to refine their times

@@ -10,7 +10,7 @@ from typing import Any
 
 from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
-from engine.checkpoint import SHIPPED
+from engine.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"

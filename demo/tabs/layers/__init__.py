@@ -35,7 +35,7 @@ def legend(*, has_gates: bool) -> str:
 def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers, types = len(result.cost.rows), engine.labels.types
-    has_gates = engine.model.has_gates
+    has_gates = engine.has_gates
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
         f'{"data-has-gates " * has_gates}style="--layers:{layers};--at:{layers}">'

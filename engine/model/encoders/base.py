@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer
-from engine.model.packing import RaggedBatch
+from engine.model.packing import RaggedBatch, position_ids
 
-HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 Names = Mapping[str, str | Sequence[str]]
 Settings = Mapping[str, tuple[tuple[object, ...], str]]
 
@@ -28,13 +26,6 @@ def require(config: Any, settings: Settings) -> None:
                 f"expected a {config.model_type!r} encoder with {name} = {supported[0]!r}, got {value!r}: {reason}; "
                 "choose another checkpoint"
             )
-
-
-class Runtime(Protocol):
-    """Computes layers in place of PyTorch."""
-
-    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
-        """Does what `Encoder.layer` does."""
 
 
 class Encoder(nn.Module):
@@ -63,7 +54,7 @@ class Encoder(nn.Module):
         self.max_rows = max_rows
         self.dropout = dropout
         self.layers: nn.ModuleList
-        self.runtime: Runtime | None = None
+        self.first_position = 0  # in the position table, of a window's first row
 
     @classmethod
     def check(cls, config: Any) -> None:
@@ -77,6 +68,12 @@ class Encoder(nn.Module):
 
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
+        device = next(self.parameters()).device
+        positions = position_ids(batch.input_ids, batch.position, batch.lengths, self.first_position)
+        return self.embedded(*(torch.from_numpy(one).to(device) for one in (batch.input_ids, positions)))
+
+    def embedded(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Embeds word pieces, given their ids and their indices in the position table, int ``(…,)`` each."""
         raise NotImplementedError
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
@@ -85,36 +82,34 @@ class Encoder(nn.Module):
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
-        if self.runtime is not None:
-            return self.runtime.layer(number, hidden, batch)
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
 
     def kind(self, number: int) -> str:
-        """The kind of a layer; layers of one kind use the same positions and the same additions to scores."""
+        """The kind of a layer; positions enter attention in the same way in all layers of a kind."""
         return ""
 
-    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Computes the inputs of `scores` besides queries and keys, for windows padded to one length.
+    def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
+        """The inputs of `scores` besides queries and keys, of a window's rows at these positions, int ``(1, rows)``.
 
-        Positions are int64 ``(windows, queries or keys)``, −1 for padding. The first of the results is the bias of the
-        scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding; families may add more.
+        Like `scores`, it consists of operations that OpenVINO converts.
         """
-        return (np.where(key_position < 0, np.float32(HIDDEN), np.float32(0))[:, None, None],)
+        return ()
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Attention scores of padded windows, ``(windows, heads, queries, keys)``, in convertible operations.
-
-        Query and key are ``(windows, heads, queries or keys, head size)``.
-        """
-        return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + placed[0]
+        """Attention scores ``(1, heads, rows, rows)`` of queries and keys ``(1, heads, rows, head size)``."""
+        return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
 
     def features(self, number: int, hidden: Tensor) -> Tensor:
         """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""
         return hidden
 
-    def layer_macs(self, number: int, rows: int) -> int:
-        """MACs of a layer over the rows of one window."""
-        return 2 * rows * self.hidden_size * (2 * self.hidden_size + self.intermediate_size + rows)
+    def row_macs(self, number: int) -> int:
+        """MACs of a layer for one row, besides attention between rows."""
+        return 2 * self.hidden_size * (2 * self.hidden_size + self.intermediate_size)
+
+    def sight(self, number: int) -> int:
+        """How many rows a row sees in a layer at most."""
+        return self.max_rows
 
     def features_macs(self, number: int) -> int:
         """MACs of `features` for one row."""
@@ -137,7 +132,7 @@ class Encoder(nn.Module):
             state = {prefix + name: value for name, value in state.items()}
         own = self.state_dict()
         for name in own:
-            theirs = self._huggingface_names(name)
+            theirs = self.huggingface_names(name)
             if theirs[0].startswith(prefix) or theirs[0] in state:
                 own[name] = torch.cat([state[part] for part in theirs])
         self.load_state_dict(own)
@@ -146,11 +141,11 @@ class Encoder(nn.Module):
         """The weights under the names of the token-classification model, without the classifier."""
         state: dict[str, Tensor] = {}
         for name, value in self.state_dict().items():
-            theirs = self._huggingface_names(name)
+            theirs = self.huggingface_names(name)
             state |= zip(theirs, value.chunk(len(theirs)), strict=True)
         return state
 
-    def _huggingface_names(self, name: str) -> list[str]:
+    def huggingface_names(self, name: str) -> list[str]:
         """Hugging Face's names for the parts of one of our weights, in order."""
         module, _, kind = name.rpartition(".")
         names, path = self.names, f"{self.prefix}."
@@ -213,26 +208,11 @@ class PostNormEncoder(Encoder):
             PostNormLayer(*sizes, activation, norm_eps, dropout) for _ in range(self.num_layers)
         )
 
-    def _position_ids(self, batch: RaggedBatch) -> np.ndarray:
-        """Indices into the position table, int64 ``(rows,)``.
-
-        If positions start after the padding token's id, a padding token that occurs in the text is not counted and has
-        that id as its position, as in Hugging Face's models.
-        """
-        if not self.first_position:
-            return batch.position
-        padding = self.first_position - 1
-        skipped = (batch.input_ids == padding).cumsum()
-        lengths = np.array([rows for rows in batch.lengths if rows])
-        skipped -= np.repeat(skipped[lengths.cumsum() - lengths], lengths)  # no window begins with a padding token
-        return np.where(batch.input_ids == padding, padding, batch.position - skipped + self.first_position)
-
-    def embed(self, batch: RaggedBatch) -> Tensor:
-        """Hidden states ``(rows, hidden)`` before layer 1."""
-        device = self.embedding_norm.weight.device
-        hidden = self.word_embeddings(torch.from_numpy(batch.input_ids).to(device))
+    def embedded(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Sums the embeddings of word pieces, positions and the token type."""
+        hidden = self.word_embeddings(input_ids)
         if self.position_embeddings is not None:
-            hidden = hidden + self.position_embeddings(torch.from_numpy(self._position_ids(batch)).to(device))
+            hidden = hidden + self.position_embeddings(position_ids)
         if self.token_type_embeddings is not None:
             hidden = hidden + self.token_type_embeddings.weight[0]
         hidden = self.embedding_norm(hidden)

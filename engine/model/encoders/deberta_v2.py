@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
@@ -88,25 +87,24 @@ class DebertaV2Encoder(PostNormEncoder):
             divisor=self.divisor,
         )
 
-    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Also returns each pair's index in the table of distances, int64 ``(windows, 1, queries, keys)``."""
-        distance = query_position.clip(min=0)[:, :, None] - key_position.clip(min=0)[:, None]
-        index = self.bucket.numpy(force=True)[np.abs(distance)] * np.sign(distance) + self.span
-        return (*super().placed(number, query_position, key_position), index[:, None])
+    def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
+        """Each pair's index in the table of distances, int ``(1, 1, rows, rows)``."""
+        index = torch.cat((self.span - self.bucket[1:].flip(0), self.span + self.bucket))
+        return (index[position.transpose(0, 1) - position + (self.max_rows - 1)][None, None],)
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
         """Sums content-to-content, content-to-position and position-to-content scores."""
-        hidden, index = placed
+        (index,) = placed
         queries, keys = (part.detach() for part in self._distances(number))
         index = index.expand(-1, self.num_heads, -1, -1)
         from_content = (query @ keys.transpose(1, 2)).gather(3, index)
         from_position = (key @ queries.transpose(1, 2)).gather(3, index.transpose(2, 3))
         between = query @ key.transpose(-1, -2) / self.divisor
-        return between + from_content + from_position.transpose(2, 3) + hidden
+        return between + from_content + from_position.transpose(2, 3)
 
-    def layer_macs(self, number: int, rows: int) -> int:
-        """MACs of BERT's layer plus each row's scores for all distances, as query and key; short windows need fewer."""
-        return super().layer_macs(number, rows) + 4 * rows * self.span * self.hidden_size
+    def row_macs(self, number: int) -> int:
+        """Also each row's scores for all distances, as query and as key; short windows need fewer."""
+        return super().row_macs(number) + 4 * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
         """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""

@@ -14,12 +14,13 @@ from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
 from engine.model.attention import QueryGroup, once, window_query_groups
-from engine.model.encoders.base import HIDDEN, Encoder, Settings, require
+from engine.model.encoders.base import Encoder, Settings, require
 from engine.model.layers import Layer, Placing, linear
 from engine.model.packing import RaggedBatch
 
 BLOCK = 256  # queries whose neighbours are found together; does not affect results
 LOCAL = "sliding_attention"
+HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 ROPE_SETTINGS: Settings = {"rope_type": (("default",), "stretched positions are not built")}
 NAMES = {
     "word_embeddings": "embeddings.tok_embeddings",
@@ -78,9 +79,8 @@ class ModernBertEncoder(Encoder):
         super().shorten(config, layers)
         config.layer_types = config.layer_types[:layers]
 
-    def embed(self, batch: RaggedBatch) -> Tensor:
-        """Hidden states ``(rows, hidden)`` before layer 1."""
-        input_ids = torch.from_numpy(batch.input_ids).to(self.final_norm.weight.device)
+    def embedded(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Embeds word pieces; positions are not embedded."""
         hidden = self.embedding_norm(self.word_embeddings(input_ids))
         return F.dropout(hidden, self.dropout) if self.training else hidden
 
@@ -105,32 +105,36 @@ class ModernBertEncoder(Encoder):
         """Whether attention is local."""
         return self.kinds[number - 1]
 
-    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Also hides distant rows in local layers, and returns cosines and sines of the rotations."""
-        (hidden,) = super().placed(number, query_position, key_position)
+    def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
+        """Cosines and sines of rotations, ``(1, 1, rows, head size / 2)``, and in local layers the bias by distance.
+
+        The bias, ``(1, 1, rows, rows)``, is `HIDDEN` where rows are too far apart.
+        """
         kind = self.kinds[number - 1]
-        if kind == LOCAL:
-            far = np.abs(key_position[:, None] - query_position[:, :, None]) > self.reach
-            hidden = np.minimum(hidden, np.where(far[:, None], np.float32(HIDDEN), np.float32(0)))
-        frequencies = self._frequencies(kind, torch.device("cpu")).numpy()
-        angles = [at[:, None, :, None] * frequencies for at in (query_position, key_position)]
-        return hidden, *(turn(angle).astype(np.float32) for angle in angles for turn in (np.cos, np.sin))
+        angle = position[:, None, :, None] * self._frequencies(kind, position.device)
+        if kind != LOCAL:
+            return angle.cos(), angle.sin()
+        far = (position.transpose(0, 1) - position).abs() > self.reach
+        return angle.cos(), angle.sin(), far[None, None] * HIDDEN
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
         """Scores of rotated queries and keys."""
-        hidden, *turns = placed
-        return super().scores(number, rotate_halves(query, *turns[:2]), rotate_halves(key, *turns[2:]), hidden)
+        cosine, sine, *bias = placed
+        scores = super().scores(number, rotate_halves(query, cosine, sine), rotate_halves(key, cosine, sine))
+        return scores + bias[0] if bias else scores
 
     def _frequencies(self, kind: str, device: torch.device) -> Tensor:
         """Frequencies of the rotations, float32 ``(head size / 2,)``."""
         size = self.hidden_size // self.num_heads
         return self.thetas[kind] ** -(torch.arange(0, size, 2, device=device) / size)
 
-    def layer_macs(self, number: int, rows: int) -> int:
-        """MACs of a layer; gated feed-forward has a third matrix, and local attention sees a limited number of rows."""
-        seen = min(rows, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else rows
-        gate_and_sight = self.intermediate_size - 2 * (rows - seen)
-        return super().layer_macs(number, rows) + rows * self.hidden_size * gate_and_sight
+    def row_macs(self, number: int) -> int:
+        """Also the gated feed-forward's third matrix."""
+        return super().row_macs(number) + self.hidden_size * self.intermediate_size
+
+    def sight(self, number: int) -> int:
+        """Rows near it in local layers."""
+        return 2 * self.reach + 1 if self.kinds[number - 1] == LOCAL else self.max_rows
 
     def features_macs(self, number: int) -> int:
         """MACs of the prediction head, which runs only before the classifier."""

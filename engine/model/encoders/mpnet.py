@@ -55,13 +55,14 @@ class MPNetEncoder(PostNormEncoder):
         query_groups = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._query_groups, batch))
         return Placing(query_groups=lambda query, key: query_groups)
 
-    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The bias by distance, the same in all layers."""
-        (hidden,) = super().placed(number, query_position, key_position)
-        by_distance = self._by_distance().cpu()
-        windows = zip(_extend_padding(query_position), _extend_padding(key_position), strict=True)
-        bias = torch.stack([self._bias(by_distance, *positions) for positions in windows]).numpy()
-        return (np.add(bias, hidden, out=bias),)
+    def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
+        """The bias by distance, float32 ``(1, heads, rows, rows)``, the same in all layers."""
+        distance = position - position.transpose(0, 1) + (self.max_rows - 1)
+        return (self._by_distance()[:, distance].unsqueeze(0),)
+
+    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
+        """Adds the bias."""
+        return super().scores(number, query, key) + placed[0]
 
     def _by_distance(self) -> Tensor:
         """The bias of each distance, ``(heads, distances)``."""
@@ -94,12 +95,6 @@ class MPNetEncoder(PostNormEncoder):
 
 def _is_consecutive(position: np.ndarray) -> bool:
     return int(position[-1] - position[0]) == len(position) - 1
-
-
-def _extend_padding(position: np.ndarray) -> np.ndarray:
-    """Replaces −1 of the padding at the end of positions ``(windows, rows)`` by positions that continue the window."""
-    last, rows = position.max(axis=1, keepdims=True), position.shape[1]
-    return np.where(position < 0, last + 1 + np.arange(rows) - (position >= 0).sum(axis=1, keepdims=True), position)
 
 
 def bucket(distance: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from engine.pruning.gate import Decision, Gate
+from engine.pruning.graph_gate import GraphGate, Node
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
 
@@ -63,9 +65,26 @@ class Controller(ABC):
         """What a word's importance measures, as a phrase to complete a sentence."""
         return "how much a word still has to be computed"
 
-    def all_exit(self, gate: Gate) -> bool:
-        """Whether every word exits at a gate, regardless of its scores."""
+    def ends(self, index: int) -> bool:
+        """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
         return False
+
+    @property
+    def form(self) -> tuple[Any, ...] | None:
+        """What of the controller is compiled; ``None`` if it has no `compose`."""
+        return None
+
+    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+        """Decides like a call, in operations of a graph.
+
+        Returns:
+            The mask of the words that stay, and every word's importance.
+        """
+        raise NotImplementedError
+
+    def numbers(self, index: int, words: int) -> dict[str, float]:
+        """The numbers that `compose` asks for, at a gate with ``index`` gates before it, in a window of ``words``."""
+        return {}
 
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
         """Why each word exited or stayed, given the decision that took effect at the gate.
@@ -78,7 +97,7 @@ class Controller(ABC):
         has_minimum = hasattr(self, "min_keep_ratio")
         unbounded = replace(self, min_keep_ratio=0.0) if has_minimum else self  # type: ignore[call-arg]
         rules: dict[Reason, np.ndarray] = {
-            "end": decision.exits & self.all_exit(gate),
+            "end": decision.exits & self.ends(gate.index),
             "exit": decision.exits,
             "entity": np.isinf(decision.importance),
             "importance": ~self.has_low_importance(gate, decision.importance),
@@ -106,18 +125,18 @@ class ThresholdController(Controller):
     def thresholds(self) -> float | tuple[float, ...]:
         """One threshold for all gates, or one for each, of which the last applies to further gates."""
 
-    def at(self, gate: Gate) -> float:
-        """The gate's threshold."""
+    def at(self, index: int) -> float:
+        """The threshold of the gate with this number of gates before it."""
         of_gates = self.thresholds
-        return of_gates[min(gate.index, len(of_gates) - 1)] if isinstance(of_gates, tuple) else of_gates
+        return of_gates[min(index, len(of_gates) - 1)] if isinstance(of_gates, tuple) else of_gates
 
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """The gate's threshold, the same for all words."""
-        return np.full(len(importance), self.at(gate))
+        return np.full(len(importance), self.at(gate.index))
 
-    def all_exit(self, gate: Gate) -> bool:
+    def ends(self, index: int) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
-        return self.at(gate) >= 1 and self.exit_entities and not self.min_keep_ratio
+        return self.at(index) >= 1 and self.exit_entities and not self.min_keep_ratio
 
     def exit_below(self, gate: Gate, importance: np.ndarray, threshold: float | np.ndarray) -> Decision:
         """Lets words exit whose importance is at most a threshold, one for all words or ``(words,)``."""
@@ -129,6 +148,21 @@ class ThresholdController(Controller):
         if self.min_keep_ratio:
             exits = whole_entities(keep_minimum(exits, importance, gate, self.min_keep_ratio))
         return Decision(exits, importance)
+
+    def stay_above(self, gate: GraphGate, importance: Node) -> Node:
+        """The counterpart of `exit_below`: the mask of the words that stay."""
+
+        def whole_entities(stays: Node) -> Node:
+            return gate.whole_entities(stays) if self.exit_entities else stays
+
+        stays = whole_entities(gate.above(importance, gate.number("threshold")))
+        if self.min_keep_ratio:
+            stays = whole_entities(gate.keep_minimum(stays, importance, gate.number("floor")))
+        return stays
+
+    def numbers(self, index: int, words: int) -> dict[str, float]:
+        """The gate's threshold and the minimum number of words that stay."""
+        return {"threshold": self.at(index), "floor": math.ceil(words * self.min_keep_ratio)}
 
 
 def exit_entities() -> bool:

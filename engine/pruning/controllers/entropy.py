@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
+from engine.pruning.graph_gate import GraphGate, Node
 from engine.pruning.settings import setting
 
 
@@ -32,15 +34,26 @@ class EntropyController(ThresholdController):
     min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __call__(self, gate: Gate) -> Decision:
-        if self.all_exit(gate):
+        if self.ends(gate.index):
             return Decision(gate.alive, np.zeros(len(gate.words)))
-        return self.decide(gate, self.at(gate))
+        return self.decide(gate, self.at(gate.index))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """Decides by a threshold, which may be one for all words or ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
         importance = gate.near(entropy, self.neighbours)
         return self.exit_below(gate, importance, threshold)
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """The settings that change the graph."""
+        return self.kind, self.neighbours, self.exit_entities, self.min_keep_ratio > 0
+
+    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+        """Decides in operations of a graph."""
+        entropy = gate.entropy if self.exit_entities else gate.where(gate.entity, np.inf, gate.entropy)
+        importance = gate.near(entropy, self.neighbours)
+        return self.stay_above(gate, importance), importance
 
     @property
     def signals(self) -> frozenset[str]:

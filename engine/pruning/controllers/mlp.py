@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -13,6 +14,7 @@ from safetensors.numpy import save_file
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
+from engine.pruning.graph_gate import GraphGate, Node
 from engine.pruning.settings import setting
 
 NEIGHBOURS = 1  # words on each side that the network considers
@@ -32,6 +34,17 @@ FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "change": lambda gate: gate.change,
     "attention_received": lambda gate: gate.attention_received,
     "attention_entropy": lambda gate: gate.attention_entropy,
+}
+
+
+# The same in operations of a graph; attention is not known there.
+GRAPH_FEATURES: Mapping[str, Callable[[GraphGate], Node]] = {
+    "entropy": lambda gate: gate.log(gate.entropy),
+    "windowed_entropy": lambda gate: gate.log(gate.near(gate.entropy, NEIGHBOURS)),
+    "top_probability": lambda gate: gate.log(gate.complement(gate.confidence)),
+    "margin": lambda gate: gate.margin,
+    "outside": lambda gate: gate.log(gate.outside),
+    "change": lambda gate: gate.change,
 }
 
 
@@ -65,6 +78,19 @@ class Network:
         inner, inner_bias, outer, outer_bias = self.layers[gate.number]
         hidden = np.maximum(features(gate, self.names) @ inner + inner_bias, 0)
         return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
+
+    def compose(self, gate: GraphGate) -> Node:
+        """`risk` in operations of a graph."""
+        inner, inner_bias, outer, outer_bias = self.layers[gate.layer]
+        return gate.perceptron(
+            [GRAPH_FEATURES[name](gate) for name in self.names], inner, inner_bias, outer, outer_bias
+        )
+
+    def to_bytes(self) -> bytes:
+        """All weights, for digests."""
+        return b"".join(
+            str(gate).encode() + b"".join(map(np.ndarray.tobytes, of)) for gate, of in sorted(self.layers.items())
+        )
 
     def save(self, path: Path) -> None:
         """Saves the networks to a safetensors file."""
@@ -121,12 +147,27 @@ class LearnedController(ThresholdController):
 
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine sets the network"
-        threshold = self.at(gate)
+        threshold = self.at(gate.index)
         no_choice = threshold >= 1 and not self.min_keep_ratio
         risk = np.zeros(len(gate.words)) if no_choice else self.network.risk(gate)
         if not self.exit_entities:
             risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
         return self.exit_below(gate, risk, threshold)
+
+    @property
+    def form(self) -> tuple[Any, ...] | None:
+        """The settings that change the graph; ``None`` if the network reads attention."""
+        if self.network is None or not set(self.network.names) <= set(GRAPH_FEATURES):
+            return None
+        return self.kind, self.exit_entities, self.min_keep_ratio > 0
+
+    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+        """Decides in operations of a graph."""
+        assert self.network is not None, "the engine sets the network"
+        risk = self.network.compose(gate)
+        if not self.exit_entities:
+            risk = gate.where(gate.near(gate.entity, NEIGHBOURS), np.inf, risk)
+        return self.stay_above(gate, risk), risk
 
     @property
     def importance_is(self) -> str:

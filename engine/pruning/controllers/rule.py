@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from engine.pruning.controllers.base import Controller, keep_minimum, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
+from engine.pruning.graph_gate import GraphGate, Node
 from engine.pruning.settings import setting
 from engine.pruning.signals import window_mean_std
 
@@ -72,3 +75,24 @@ class RuleController(Controller):
     def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """Words whose importance is strictly below the threshold."""
         return importance < self.threshold(gate, importance)
+
+    @property
+    def form(self) -> tuple[Any, ...] | None:
+        """The settings that change the graph; ``None`` if attention counts."""
+        return None if self.uses_attention else (self.kind, self.neighbours, self.min_keep_ratio > 0)
+
+    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+        """Decides in operations of a graph."""
+        uncertainty = gate.standardised(gate.log(gate.complement(gate.confidence)))
+        importance = gate.scaled(uncertainty, gate.number("uncertainty"))
+        mean, std = gate.mean_std(importance)
+        exits = gate.below(importance, gate.sum(mean, gate.scaled(std, gate.number("lambda"))))
+        stays = gate.without(exits, gate.near(gate.entity, self.neighbours))
+        if self.min_keep_ratio:
+            stays = gate.keep_minimum(stays, importance, gate.number("floor"))
+        return stays, importance
+
+    def numbers(self, index: int, words: int) -> dict[str, float]:
+        """λ, the weight of uncertainty and the minimum number of words that stay."""
+        floor = math.ceil(words * self.min_keep_ratio)
+        return {"lambda": self.lambda_, "uncertainty": self.uncertainty, "floor": floor}

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.model.tokenizer import load_tokenizer
 from engine.tagger import Engine
-from engine.text.windows import load_tokenizer
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, WindowWords, by_windows
 
 WINDOWS = (1, 4, 16)  # at a time, in the pipeline
@@ -22,7 +22,7 @@ WINDOWS = (1, 4, 16)  # at a time, in the pipeline
 
 def plain_dtype(engine: Engine) -> str:
     """The dtype that the plain model runs in; its layers are not quantised."""
-    return str(engine.precision.torch_dtype).removeprefix("torch.")
+    return str(engine.pytorch.torch_dtype).removeprefix("torch.")
 
 
 def load_pipeline(name: str, inputs: Inputs) -> Baseline:
@@ -35,7 +35,7 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     model: Any = engine.plain_model()
     tagger: Any = pipeline(
         "token-classification",
-        model=model.to(engine.precision.torch_dtype),
+        model=model.to(engine.pytorch.torch_dtype),
         tokenizer=tokenizer,
         device=engine.device,
         aggregation_strategy="none",
@@ -46,7 +46,7 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     def timed(*arguments: Any, **named: Any) -> Any:
         begin = time.perf_counter()
         result = forward(*arguments, **named)
-        if engine.device.type == "cuda":
+        if engine.device != "cpu":
             torch.cuda.synchronize(engine.device)
         seconds.append(time.perf_counter() - begin)
         return result

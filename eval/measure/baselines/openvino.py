@@ -21,8 +21,8 @@ from engine.errors import InputError
 from engine.model.encoders import shorten
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
-from engine.model.runtimes.openvino import properties
 from engine.pruning.strategy import Truncation
+from engine.runtime import properties
 from engine.tagger import Engine
 from engine.text.windows import Window
 from engine.text.words import words_of

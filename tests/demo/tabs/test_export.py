@@ -10,15 +10,13 @@ from dataclasses import replace
 
 import gradio as gr
 import pytest
-import torch
 
 from demo.common.limits import MAX_TRACED
 from demo.settings import default_values
 from demo.tabs.export import entity_table, everything
 from demo.tabs.export.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
 from engine import Engine
-from engine.checkpoint import SHIPPED
-from engine.model.precision import Precision
+from engine.folder import SHIPPED
 from engine.tag import main
 from tests.demo.conftest import listeners
 
@@ -125,7 +123,7 @@ def test_an_address_that_is_none_is_not_written(engine, written, origins):
         ("x", {"labels_file": "my.json"}, "'x', labels='my.json'", " --model=x --labels=my.json"),
         (
             str(SHIPPED),
-            {"precision": Precision("bfloat16"), "device": torch.device("cuda")},
+            {"dtype": "bfloat16", "device": "cuda"},
             "dtype='bfloat16', device='cuda'",
             " --dtype=bfloat16 --device=cuda",
         ),

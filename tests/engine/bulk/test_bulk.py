@@ -275,8 +275,7 @@ def test_what_happens_while_a_file_is_tagged_costs_that_file_alone(
 
 def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, monkeypatch, capsys):
     def fastest(dtype):
-        seconds = {"float32": 2, "bfloat16": 3, dtype: 1}
-        monkeypatch.setattr("engine.model.precision._cached_seconds", lambda *_: seconds)
+        monkeypatch.setattr("engine.tagger.Engine._choose", lambda *_: (dtype, "tried"))
 
     fastest("bfloat16")
     assert bulk(notes / "a.jsonl", dtype="auto") == 0

@@ -8,33 +8,33 @@ from functools import partial
 import pytest
 import torch
 
-from engine.model.threads import at_once, runtime_threads, with_all_threads
+from engine.model.threads import at_once
 
 
 def test_results_come_in_order_whatever_ends_first():
     passes = [lambda: time.sleep(0.05) or 0, lambda: 1, lambda: 2]
-    assert list(at_once(passes, 2)) == [0, 1, 2]
+    assert list(at_once(passes, 2, 1)) == [0, 1, 2]
 
 
 class Counted:
-    """A pass that records how many run at a time; returns the numbers of threads that it may use."""
+    """A pass that records how many run at a time; returns its number of PyTorch's threads."""
 
     def __init__(self) -> None:
         self.lock, self.running, self.most = threading.Lock(), 0, 0
 
-    def __call__(self) -> tuple[int, int]:
+    def __call__(self) -> int:
         with self.lock:
             self.running += 1
             self.most = max(self.most, self.running)
         time.sleep(0.01)
         with self.lock:
             self.running -= 1
-        return torch.get_num_threads(), runtime_threads()
+        return torch.get_num_threads()
 
 
 def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pytorch():
     one, before = Counted(), torch.get_num_threads()
-    assert set(at_once([one] * 9, 3)) == {(1, 1)}
+    assert set(at_once([one] * 9, 3, 1)) == {1}
     assert one.most == 3
     assert torch.get_num_threads() == before
 
@@ -42,7 +42,7 @@ def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pyto
 def test_two_calls_share_the_threads():
     names: set[str] = set()
     passes = [lambda: time.sleep(0.002) or names.add(threading.current_thread().name)] * 8
-    callers = [threading.Thread(target=lambda: list(at_once(passes, 2))) for _ in range(3)]
+    callers = [threading.Thread(target=lambda: list(at_once(passes, 2, 1))) for _ in range(3)]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -53,7 +53,7 @@ def test_two_calls_share_the_threads():
 @pytest.mark.parametrize(("ahead", "most"), [(True, 3), (False, 2)])
 def test_where_nobody_asks_for_more_nothing_more_begins(ahead, most):
     begun: list[int] = []
-    results = at_once([partial(begun.append, number) for number in range(9)], 2, ahead=ahead)
+    results = at_once([partial(begun.append, number) for number in range(9)], 2, 1, ahead=ahead)
     next(results)
     results.close()
     time.sleep(0.05)
@@ -62,29 +62,20 @@ def test_where_nobody_asks_for_more_nothing_more_begins(ahead, most):
 
 def test_unless_they_may_run_ahead_no_pass_runs_while_the_caller_has_a_result():
     one = Counted()
-    for _ in at_once([one] * 5, 2, ahead=False):
+    for _ in at_once([one] * 5, 2, 1, ahead=False):
         assert one.running == 0
 
 
 def test_an_error_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
-        list(at_once([lambda: 1 // 0, lambda: 1], 2))
-    assert list(at_once([lambda: 1], 2)) == [1], "and the threads survive it"
-
-
-def test_another_runtime_gets_all_threads_where_pytorch_has_one():
-    torch.set_num_threads(2)
-    try:
-        assert with_all_threads(lambda: (torch.get_num_threads(), runtime_threads())) == (1, 2)
-        assert (torch.get_num_threads(), runtime_threads()) == (2, 2)
-    finally:
-        torch.set_num_threads(1)
+        list(at_once([lambda: 1 // 0, lambda: 1], 2, 1))
+    assert list(at_once([lambda: 1], 2, 1)) == [1], "and the threads survive it"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_after_a_fork_there_are_threads_again():
-    list(at_once([lambda: None] * 2, 2))
+    list(at_once([lambda: None] * 2, 2, 1))
     if not (child := os.fork()):
-        os._exit(list(at_once([lambda: 7] * 2, 2)) != [7, 7])
+        os._exit(list(at_once([lambda: 7] * 2, 2, 1)) != [7, 7])
     assert os.waitpid(child, 0)[1] == 0

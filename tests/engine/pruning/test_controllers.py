@@ -6,6 +6,7 @@ from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.gate import Gate
+from engine.pruning.row_signals import LayerSignals
 from engine.text.labels import LabelSet
 from tests.engine.model.test_packing import window
 
@@ -20,17 +21,8 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     here = np.array(alive or [True] * len(labels))
     torch.manual_seed(0)
     previous, hidden, query, key = torch.randn(4, len(batch), 8)
-    return Gate(
-        1,
-        0,
-        batch,
-        here,
-        probabilities,
-        previous,
-        hidden,
-        lambda: Attention(query, key, batch, 2),
-        LabelSet(("Disease",)),
-    )
+    rows = LayerSignals(batch, previous, hidden, lambda: Attention(query, key, batch, 2))
+    return Gate(1, 0, batch.words, here, probabilities, LabelSet(("Disease",)), rows)
 
 
 def exiting(controller, at: Gate) -> list[int]:
@@ -40,7 +32,7 @@ def exiting(controller, at: Gate) -> list[int]:
 def read(controller, at: Gate) -> set[str]:
     """The signals of a gate that a controller reads."""
     controller(at)
-    return {"confidence", "entropy", "attention_received", "attention_entropy"} & set(vars(at))
+    return {"confidence", "entropy", "attention_received", "attention_entropy"} & {*vars(at), *vars(at.rows)}
 
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)

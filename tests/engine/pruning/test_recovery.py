@@ -10,7 +10,8 @@ from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
 from engine.pruning.gate import Decision
-from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
+from engine.pruning.memory import MemoryBuffer
+from engine.pruning.record import GateRecord
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
@@ -35,9 +36,9 @@ def memory_of(end: list[list[float]], gate: list[list[float]], exited: list[int]
     """A finished pass over one window: label distributions (O, B, I) at the end and at a gate where some exited."""
     batch = RaggedBatch.from_windows([window([1] * len(end))])
     memory = MemoryBuffer.of(batch, LabelSet(("Disease",)), 2)
-    head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
     exits = np.isin(np.arange(len(end)), exited)
-    memory.gates.append(GateRecord(LayerRun(1, batch.lengths), head, Decision(exits, np.zeros(len(end)))))
+    of_gate = np.array(gate, dtype=np.float32)
+    memory.gates.append(GateRecord(1, np.arange(len(end)), of_gate, Decision(exits, np.zeros(len(end)))))
     memory.probabilities[:] = np.where(exits[:, None], gate, end)
     memory.alive, memory.exit_at = ~exits, np.where(exits, 1, 2)
     return memory
@@ -69,8 +70,8 @@ def test_a_trigger_fires_on_what_it_is_for(trigger, end, gate, fires):
 
 def test_if_all_words_exited_those_that_exited_last_are_doubted():
     memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], exited=[0])
-    last = HeadOutput(2, np.array([1, 2]), torch.tensor([SPLIT, OUT]).log())
-    memory.gates.append(GateRecord(memory.gates[0].layer, last, Decision(np.array([False, True, True]), np.zeros(3))))
+    last = Decision(np.array([False, True, True]), np.zeros(3))
+    memory.gates.append(GateRecord(2, np.array([1, 2]), np.array([SPLIT, OUT], dtype=np.float32), last))
     memory.probabilities[1:] = SPLIT, OUT
     memory.alive[:] = False
     for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):

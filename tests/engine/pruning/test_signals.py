@@ -4,9 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.pruning.row_signals import attention_entropy, attention_received
 from engine.pruning.signals import (
-    attention_entropy,
-    attention_received,
     lowest_per_window,
     neighbour_max,
     normalised_entropy,

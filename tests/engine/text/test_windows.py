@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from engine.errors import InputError
-from engine.text.windows import WordPieces, load_tokenizer
+from engine.model.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import write_vocabulary
 from tests.engine.model.families import every_family, tokenizer_of
 
@@ -20,7 +20,7 @@ WORDS = st.lists(
 
 @pytest.fixture(scope="module")
 def pieces(tokenizer):
-    return WordPieces(tokenizer, max_rows=32)
+    return word_pieces(tokenizer, max_rows=32)
 
 
 @given(words=WORDS)
@@ -53,13 +53,13 @@ def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(piece
 
 @given(words=WORDS)
 def test_what_is_cached_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
-    fresh = WordPieces(tokenizer, max_rows=32)
+    fresh = word_pieces(tokenizer, max_rows=32)
     assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
 
 
 def test_the_cache_of_words_is_bounded(tokenizer, monkeypatch):
     monkeypatch.setattr("engine.text.windows.MAX_CACHED_WORDS", 10)
-    pieces = WordPieces(tokenizer, max_rows=32)
+    pieces = word_pieces(tokenizer, max_rows=32)
     for number in range(30):
         pieces.pieces([f"x{number}"])
     assert len(pieces._cache) <= 11
@@ -69,7 +69,7 @@ def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
     limited = deepcopy(tokenizer)
     limited.backend_tokenizer.enable_truncation(4)
     limited.backend_tokenizer.enable_padding(length=100)
-    ids, _ = WordPieces(limited, 512).pieces(["nausea"] * 20)
+    ids, _ = word_pieces(limited, 512).pieces(["nausea"] * 20)
     assert len(ids) == 20
 
 
@@ -99,7 +99,7 @@ def test_case_is_kept_if_the_vocabulary_has_capitals_and_no_setting_says_otherwi
 @every_family
 @given(words=st.lists(st.text(min_size=1), min_size=1, max_size=20))
 def test_every_word_has_a_piece_in_every_kind_of_tokenizer(family, words):
-    ids, word = WordPieces(tokenizer_of(family), max_rows=32).pieces(words)
+    ids, word = word_pieces(tokenizer_of(family), max_rows=32).pieces(words)
     assert len(ids) == len(word)
     assert sorted(set(word.tolist())) == list(range(len(words)))
 
@@ -108,7 +108,7 @@ def test_every_word_has_a_piece_in_every_kind_of_tokenizer(family, words):
 def test_pieces_are_those_that_hugging_face_gives_words_with_a_blank_before_each(family):
     tokenizer = tokenizer_of(family)
     words = ["Famotidine", "-", "associated", "20", "α", "語", "mg", "naïve"]
-    pieces = WordPieces(tokenizer, max_rows=100)
+    pieces = word_pieces(tokenizer, max_rows=100)
     ids, word = pieces.pieces(words)
     expected = [tokenizer(" " + one, add_special_tokens=False)["input_ids"] for one in words]
     assert ids.tolist() == [piece for pieces in expected for piece in pieces]
@@ -123,7 +123,7 @@ def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep():
     begin, end = tokenizer.cls_token, tokenizer.sep_token
     tokenizer.cls_token = tokenizer.sep_token = None
     with pytest.raises(InputError, match="expected a tokenizer with a cls_token or bos_token, got TokenizersBackend"):
-        WordPieces(tokenizer, max_rows=100)
+        word_pieces(tokenizer, max_rows=100)
     tokenizer.bos_token, tokenizer.eos_token = begin, end
-    pieces = WordPieces(tokenizer, max_rows=100)
+    pieces = word_pieces(tokenizer, max_rows=100)
     assert (pieces.cls_id, pieces.sep_id) == (0, 2)

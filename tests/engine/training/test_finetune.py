@@ -13,7 +13,7 @@ from transformers import BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.data.corpora import Corpus
-from engine.text.windows import load_tokenizer
+from engine.model.tokenizer import load_tokenizer
 from engine.training.finetune import FinetuneConfig, Finetuning, main
 from engine.training.loop import Training, train
 from engine.training.teacher import TeacherConfig, TeacherTraining

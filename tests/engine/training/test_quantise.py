@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from engine import Engine, load_engine
-from engine.checkpoint import INT8, load_weights, save_weights
+from engine.checkpoint import load_weights, save_weights
+from engine.folder import INT8
 from engine.training import quantise
-from tests.conftest import SAMPLE, TEXT
+from tests.conftest import SAMPLE, TEXT, needs_vnni
 
 
 @pytest.fixture(scope="module")
@@ -22,24 +23,24 @@ def test_calibration_sees_the_rows_that_pruning_leaves(weights):
     engine = Engine(weights)
     settings = engine.strategy("entropy", gates=(1,), max_entropy=0.6, neighbours=0, exit_entities=True).to_json()
     engine = Engine(replace(weights, points={"entropy": {"fast": settings}}))
-    recorder = quantise.InputRecorder(engine)
-    engine.encoder.runtime = recorder
-    try:
+    with quantise.recorded(engine.encoder) as inputs:
         for strategy in quantise.strategies(engine):
             engine.tag(TEXT, strategy)
-    finally:
-        engine.encoder.runtime = None
-    rows = {number: [active.shape[1] for active, *_ in seen] for number, seen in recorder.inputs.items()}
+    rows = {number: [hidden.shape[1] for hidden, *_ in seen] for number, seen in inputs.items()}
     assert rows[1][0] == rows[1][1] == rows[3][0] > rows[3][1]
 
 
+STRATEGIES = {"dense": {}, "entropy": {}, "entropy+recovery": {}, "rule": {"received": 0.0}, "truncate-2": {}}
+
+
+@needs_vnni
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("strategy", ["dense", "entropy", "entropy+recovery", "rule", "truncate-2"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_runs_near_float32_and_the_same_alone_as_among_others(engine, quantised, strategy):
-    texts = [TEXT, TEXT[:40], TEXT[30:] * 3]
-    together = quantised.tag_batch(texts, strategy)
+    texts, settings = [TEXT, TEXT[:40], TEXT[30:] * 3], STRATEGIES[strategy]
+    together = quantised.tag_batch(texts, strategy, **settings)
     for text, among in zip(texts, together, strict=True):
-        alone = quantised.tag(text, strategy)
+        alone = quantised.tag(text, strategy, **settings)
         np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-4)
     dense = engine.tag_batch(texts, "dense"), quantised.tag_batch(texts, "dense")
     error = np.concatenate([a.probabilities - b.probabilities for a, b in zip(*dense, strict=True)])
@@ -47,7 +48,7 @@ def test_every_strategy_runs_near_float32_and_the_same_alone_as_among_others(eng
 
 
 def test_float32_stays_as_it_was_and_runs_in_8_bits_do_not_mix_with_it(engine, quantised_folder, quantised):
-    assert load_engine(quantised_folder).fingerprint == engine.fingerprint != quantised.fingerprint
+    assert load_engine(quantised_folder, "float32").fingerprint == engine.fingerprint != quantised.fingerprint
     assert quantised.fingerprint == load_engine(quantised_folder, "int8").fingerprint
     assert quantised.digest == engine.digest
 

@@ -18,7 +18,7 @@ from engine.training.sweep import Line, Sweep, first_lines, layouts, recovery_li
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose
 
 LIMITS = (1.0, 3.0, 9.0)
-ENGINE = SimpleNamespace(encoder=SimpleNamespace(num_layers=6))
+ENGINE = SimpleNamespace(sizes=SimpleNamespace(layers=6))
 
 
 class Runs:

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModel, AutoModelForTokenClassification, BertModel
 
 from engine import InputError, load_engine
+from engine.model.tokenizer import load_tokenizer
 from engine.text.labels import LabelSet
-from engine.text.windows import load_tokenizer
 from engine.text.words import split_words
 from engine.training import soft_labels, teacher
 from engine.training.data import WORDS_PER_TEXT, Texts
@@ -118,7 +118,7 @@ def test_a_teacher_learns_and_is_a_plain_checkpoint(trained):
     folder, f1 = trained
     assert f1 > 0.9
     engine = load_engine(folder)
-    assert not engine.model.has_gates
+    assert not engine.has_gates
     found = engine.tag("famotidine caused nausea", "dense").probabilities.argmax(-1)
     assert [engine.labels.names[label] for label in found] == ["B-Chemical", "O", "B-Disease"]
 

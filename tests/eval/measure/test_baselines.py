@@ -13,7 +13,7 @@ from engine.tagger import Engine
 from eval.measure.baselines import BASELINES, load_baselines
 from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
-from tests.conftest import TEXT
+from tests.conftest import TEXT, needs_vnni
 from tests.engine.test_checkpoint import NAMES, nameless
 
 TEXTS = [
@@ -72,6 +72,7 @@ def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "openvino-int8"])
+@needs_vnni
 def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
     loaded = baseline(engine, name, tmp_path)
     found = {(number, entity.key) for number, of in enumerate(loaded.tag(TEXTS)[0]) for entity in of}

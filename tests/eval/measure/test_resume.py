@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.checkpoint import INT8, save_weights
+from engine.checkpoint import save_weights
 from engine.checksums import updating
-from engine.model.runtimes.openvino import Graphs
+from engine.compiled.layers import Layers
+from engine.folder import INT8
 from engine.runs import Log
+from engine.training import quantise
 from eval.measure import environment
 from eval.options import SAMPLE
 from eval.report import main
@@ -147,10 +149,11 @@ def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, ot
 
 def test_a_run_does_not_continue_with_other_layers_in_8_bits(quantised_folder, tmp_path, capsys):
     changed = shutil.copytree(quantised_folder, tmp_path / "model")
-    graphs = Graphs.load(changed / INT8)
-    layers = {number: (xml + b"\n", weights) for number, (xml, weights) in graphs.layers.items()}
+    layers = Layers.load(changed / INT8)
+    graphs = {number: (xml + b"\n", constants) for number, (xml, constants) in layers.graphs.items()}
     with updating(changed, INT8) as fresh:
-        replace(graphs, layers=layers).save(fresh)
+        replace(layers, graphs=graphs).save(fresh)
+    assert quantise.main([str(changed)]) == 0
     options = ["--dtype", "float32,int8", "--limit", "1", "--strategies", "dense", "--out", str(tmp_path / "out")]
     for model, other, said in (
         (quantised_folder, quantised_folder, ""),
@@ -188,8 +191,8 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
 def test_what_auto_chose_is_kept_and_holds_for_other_models(model_folder, tmp_path, monkeypatch, capsys):
     options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
     options += ["--others", f"other={model_folder}"]
-    times = cycle([{"float32": 2, "bfloat16": 3}, {"float32": 3, "bfloat16": 2}])
-    monkeypatch.setattr("engine.model.precision._cached_seconds", lambda *_: next(times))
+    choices = cycle([("float32", "tried"), ("bfloat16", "tried")])
+    monkeypatch.setattr("engine.tagger.Engine._choose", lambda *_: next(choices))
     for _ in range(2):
         assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"
         assert set(pd.read_csv(tmp_path / "results.csv")["dtype"]) == {"float32"}

@@ -1,0 +1,58 @@
+"""Loads the compiled pass of a model folder."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from safetensors import safe_open
+
+from engine.compiled.compose import Heads
+from engine.compiled.layers import Layers
+from engine.compiled.parts import AGAIN, Checkpoint, Parts
+from engine.compiled.passes import CompiledModel
+from engine.errors import InputError
+from engine.folder import COMPILED, GATES, INT8, ModelFolder
+from engine.runtime import check_machine, openvino
+
+
+def compiled_model(folder: ModelFolder, device: str = "cpu") -> CompiledModel:
+    """Loads what a folder stores for the compiled pass.
+
+    Raises:
+        InputError: if the device is no CPU, OpenVINO is missing or fails on this machine, or the folder lacks files, or
+            has files of other weights.
+    """
+    if device != "cpu":
+        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+    openvino()
+    for name in (INT8, COMPILED):
+        if not (folder.path / name).is_file():
+            raise InputError(
+                f"expected {name} in {folder.source} for dtype int8, got no such file; make it with "
+                f"python -m engine.training.quantise {folder.source}" + " --texts FILE" * (name == INT8)
+            )
+    parts = Parts.load(folder.path / COMPILED)
+    parts.check(folder)
+    layers = Layers.load(folder.path / INT8)
+    if sorted(layers.graphs) != list(range(1, parts.facts.sizes.layers + 1)):
+        raise InputError(f"expected {parts.facts.sizes.layers} layers in {INT8}, got others; {AGAIN} --texts FILE")
+    check_machine(folder.path / INT8, parts.facts.sizes.hidden)
+    return CompiledModel(folder, parts, layers, Checkpoint(folder.path), heads_of(folder, parts.facts.sizes.layers))
+
+
+def heads_of(folder: ModelFolder, layers: int) -> Heads:
+    """Reads the label heads of a folder's model, in the order of our labels."""
+    checkpoint, order = Checkpoint(folder.path), list(folder.label_order)
+
+    @cache
+    def head(number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number == layers:
+            parts = [checkpoint.tensor((f"classifier.{kind}",)) for kind in ("weight", "bias")]
+        else:
+            with safe_open(folder.path / GATES, "numpy") as file:
+                parts = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in ("weight", "bias")]
+        weights, biases = (part[order] for part in parts)
+        return weights, biases
+
+    return head

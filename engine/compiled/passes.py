@@ -1,0 +1,309 @@
+"""Runs windows through compiled graphs, one window a call, and says of each what a pass of PyTorch would say."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from threading import local
+from typing import Any
+
+import numpy as np
+
+from engine.compiled.compose import Heads, Plan, compose
+from engine.compiled.layers import Layers
+from engine.compiled.parts import Checkpoint, Parts
+from engine.errors import InputError
+from engine.folder import INT8, ModelFolder
+from engine.model.chunks import Slot
+from engine.model.packing import Words, position_ids
+from engine.pruning.gate import Decision, RowSignals
+from engine.pruning.graph_gate import SPARE
+from engine.pruning.record import GateRecord, LayerRun, Record
+from engine.pruning.strategy import Strategy
+from engine.runtime import compile_model, openvino
+from engine.text.windows import Window, WordPieces
+from engine.threads import threads
+
+KEPT = 8  # compiled graphs of a thread; the one that was used longest ago goes first
+Arrays = dict[str, np.ndarray]
+
+
+def plan_of(strategy: Strategy, layers: int, *, scores: bool = False) -> Plan:
+    """The pass that a strategy needs, in an encoder of so many layers.
+
+    Raises:
+        InputError: if its controller does not describe its decision in graph operations.
+    """
+    controller = strategy.controller
+    if controller is None:
+        return Plan(layers)
+    if controller.form is None:
+        raise InputError(
+            f"expected a strategy that can be compiled for dtype int8, got {strategy.name!r}, which reads what no "
+            "graph returns; use --dtype float32"
+        )
+    ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
+    last = ends[0] if ends else layers
+    gates = tuple(gate for gate in strategy.gates if gate < last)
+    return Plan(last, gates, controller if gates else None, controller.form if gates else (), scores)
+
+
+class CompiledModel:
+    """A model whose passes are graphs of OpenVINO.
+
+    Args:
+        folder: the model's folder.
+        parts, layers: what it stores for the compiled pass.
+        checkpoint: its tensors.
+        heads: its label heads.
+    """
+
+    def __init__(self, folder: ModelFolder, parts: Parts, layers: Layers, checkpoint: Checkpoint, heads: Heads) -> None:
+        self.folder, self.facts, self.sizes, self.labels = folder, parts.facts, parts.facts.sizes, folder.labels
+        self.digest = parts.facts.digest
+        self._compose = partial(
+            compose, parts=parts, layers=layers, checkpoint=checkpoint, heads=heads, labels=folder.labels
+        )
+        self._own = local()
+
+    def __str__(self) -> str:
+        """Identifies what results depend on: the library's version and the layers."""
+        return f"OpenVINO {openvino().__version__}, layers {self.facts.checksums[INT8]}"
+
+    def pieces(self) -> WordPieces | None:
+        """Cuts words as the folder's tokenizer does; ``None`` where that takes transformers."""
+        path = self.folder.path / "tokenizer.json"
+        if not path.is_file():
+            return None
+        found = WordPieces(path.read_text(encoding="utf-8"), self.facts.tokens, self.facts.max_rows)
+        return found if found.digest() == self.facts.pieces else None
+
+    def run(
+        self, windows: Sequence[Sequence[Window]], strategy: Strategy, between: Callable[[], None] | None = None
+    ) -> list[list[tuple[Slot, Record]]]:
+        """Runs the windows of texts under a strategy; returns those of each text in order, with their records.
+
+        As many windows run at once as there are threads, with one thread each, or a single one with all of them.
+        ``between`` is called between passes, while none runs.
+        """
+        flat = [Slot(text, window, index=0, first_word=0) for text, of in enumerate(windows) for window in of]
+        flat.sort(key=lambda slot: -len(slot.window.input_ids))  # the last to end is a short one
+        runs: list[list[tuple[Slot, Record]]] = [[] for _ in windows]
+        for slot, record in zip(flat, self._records(flat, strategy, between), strict=True):
+            runs[slot.text].append((slot, record))
+        for run in runs:
+            run.sort(key=lambda one: one[0].window.first)
+        return runs
+
+    def _records(
+        self, slots: Sequence[Slot], strategy: Strategy, between: Callable[[], None] | None
+    ) -> Iterator[Record]:
+        plan = plan_of(strategy, self.sizes.layers, scores=strategy.recovery is not None)
+        most = threads()
+        at_once = most if len(slots) >= most else 1
+        one = partial(self._record, plan=plan, strategy=strategy, threads=most // at_once)
+        step = at_once if between is not None else max(len(slots), 1)
+        for start in range(0, len(slots), step):
+            if start and between is not None:
+                between()
+            some = [slot.window for slot in slots[start : start + step]]
+            yield from _workers(at_once, most // at_once, os.getpid()).map(one, some)
+
+    def row_signals(self, record: Record, strategy: Strategy) -> list[RowSignals]:
+        """What each gate of a finished pass measured on rows; attention is not known here."""
+        assert isinstance(record, CompiledRecord)
+        return record.row_signals()
+
+    def _record(self, window: Window, plan: Plan, strategy: Strategy, threads: int) -> Record:
+        inputs = self._inputs(window)
+        record = CompiledRecord(
+            self, window, strategy, plan, threads, inputs, self._infer(plan, strategy, threads, inputs)
+        )
+        if strategy.recovery is not None and (words := strategy.recovery.choose(record)).any():
+            self._recover(record, words, inputs, threads)
+        return record
+
+    def _recover(self, record: CompiledRecord, words: np.ndarray, inputs: Arrays, threads: int) -> None:
+        """Runs a window again, in which the words that come back, bool ``(words,)``, stay to the last layer."""
+        last, gates = self.sizes.layers, record.strategy.gates
+        ends = np.where(words, last, record.exit_at)
+        stays = {f"{gate}.stays": np.pad(ends > gate, (0, SPARE + 1)).astype(np.float32)[None, None] for gate in gates}
+        (logarithms,) = self._call(Plan(last, gates), threads, inputs | stays | {"unlabelled": record.logarithms})[:1]
+        record.recall(words, np.exp(logarithms[0, : len(words)]), ends, last)
+
+    def _inputs(self, window: Window) -> Arrays:
+        """The inputs of every graph for a window; see `engine.compiled.compose.Composition`."""
+        words, rows = window.words, len(window.input_ids)
+        slots = words + SPARE + 1
+        first = window.word != np.concatenate(([-1], window.word[:-1]))
+        first[-1] = False  # SEP
+        positions = np.arange(rows)
+        before = np.arange(-1, slots - 1, dtype=np.int32)
+        before[0] = words  # an empty slot
+        alive = np.zeros((1, 1, slots), dtype=np.float32)
+        alive[..., :words] = 1
+        return {
+            "input_ids": window.input_ids[None].astype(np.int32),
+            "position_ids": position_ids(window.input_ids, positions, (rows,), self.facts.first_position)[None].astype(
+                np.int32
+            ),
+            "position": positions[None].astype(np.int32),
+            "word": np.where(window.word < 0, slots, window.word).astype(np.int32),
+            "target": np.where(first, window.word, slots - 1).astype(np.int32),
+            "before": before,
+            "alive": alive,
+            "unlabelled": np.zeros((1, slots, len(self.labels)), dtype=np.float32),
+            "zeros": np.zeros(slots + 1, dtype=np.float32),
+        }
+
+    def _infer(self, plan: Plan, strategy: Strategy, threads: int, inputs: Arrays) -> list[np.ndarray]:
+        words = inputs["alive"].shape[-1] - SPARE - 1
+        numbers: dict[str, float] = {"least": least(strategy.min_exit_ratio, words)}
+        for index, gate in enumerate(plan.gates):
+            of_gate = strategy.controller.numbers(index, words)  # type: ignore[union-attr]  # there are gates
+            numbers |= {f"{gate}.{name}": value for name, value in of_gate.items()}
+        given = {name: np.array([value], dtype=np.float32) for name, value in numbers.items()}
+        found = self._call(plan, threads, inputs | given)
+        if not np.isfinite(found[0][:, :words]).all():
+            raise InputError(
+                "expected finite scores of labels, got NaN or infinity: activations overflowed; use the dtype float32, "
+                "or restore the weights"
+            )
+        return found
+
+    def _call(self, plan: Plan, threads: int, inputs: Arrays) -> list[np.ndarray]:
+        """Runs a graph on one window; compiles it first if this thread has not yet."""
+        graphs: OrderedDict[Any, Any] = self._own.__dict__.setdefault("graphs", OrderedDict())
+        key = (plan.key, threads, os.getpid())
+        if key not in graphs:
+            if len(graphs) == KEPT:
+                graphs.popitem(last=False)
+            compiled = compile_model(self._compose(plan), threads)
+            names = [one.get_any_name() for one in compiled.inputs]
+            graphs[key] = compiled.create_infer_request(), names, len(compiled.outputs)
+        graphs.move_to_end(key)
+        request, names, outputs = graphs[key]
+        tensor = openvino().Tensor
+        for index, name in enumerate(names):
+            request.set_input_tensor(index, tensor(inputs[name], shared_memory=True))
+        request.infer()
+        return [request.get_output_tensor(index).data.copy() for index in range(outputs)]
+
+
+def least(min_exit_ratio: float, words: int) -> int:
+    """The smallest number of words whose share of a window's words is at least ``min_exit_ratio``."""
+    found = max(int(min_exit_ratio * words) - 1, 0)
+    while found / words < min_exit_ratio:
+        found += 1
+    return found
+
+
+class CompiledRecord(Record):
+    """The record of one window; what each gate saw is computed when it is asked for."""
+
+    def __init__(
+        self,
+        model: CompiledModel,
+        window: Window,
+        strategy: Strategy,
+        plan: Plan,
+        threads: int,
+        inputs: Arrays,
+        outputs: Sequence[np.ndarray],
+    ) -> None:
+        words, last = window.words, model.sizes.layers
+        self.strategy, self.window, self.logarithms = strategy, window, outputs[0]
+        self._again = partial(model._infer, replace(plan, scores=True), strategy, threads, inputs)
+        if plan.scores:
+            self._scores = list(outputs)
+        self._plan = plan
+        self._pieces = np.bincount(window.word[1:-1], minlength=words)
+        exit_at = np.full(words, last)
+        alive = np.ones(words, dtype=bool)
+        reached = [alive]
+        for gate, stays in zip(plan.gates, outputs[1:], strict=False):
+            stay = stays[0, 0, :words] > 0
+            exit_at[alive & ~stay] = gate
+            alive = stay
+            reached.append(alive)
+        if plan.last < last:
+            exit_at[alive] = plan.last
+            alive = np.zeros(words, dtype=bool)
+        heads = (*plan.gates, plan.last)
+        super().__init__(
+            words=Words(np.zeros(words, dtype=np.int64), np.array([words])),
+            rows=(len(window.input_ids),),
+            labels=model.labels,
+            probabilities=np.exp(outputs[0][0, :words]),
+            alive=alive,
+            exit_at=exit_at,
+            recovered=np.zeros(words, dtype=bool),
+            labelled=[(gate, np.flatnonzero(of)) for gate, of in zip(heads, reached, strict=True) if of.any()],
+        )
+        del self.gates  # computed when it is asked for
+        self._ran(exit_at, plan.last)
+
+    def _ran(self, ends: np.ndarray, last: int) -> None:
+        """Notes the rows that layers computed, given the last layer of each word."""
+        for number in range(1, last + 1):
+            if rows := int(self._pieces[ends >= number].sum()):
+                self.layers.append(LayerRun(number, (rows + 2,)))
+
+    def recall(self, words: np.ndarray, probabilities: np.ndarray, ends: np.ndarray, last: int) -> None:
+        """Notes a second run of the window, in which some words, bool ``(words,)``, came back."""
+        self.gates  # noqa: B018  # as the first run saw them
+        self._ran(ends, last)
+        self.labelled.append((last, np.flatnonzero(ends == last)))
+        self.probabilities = probabilities
+        self.alive, self.recovered = self.alive | words, words
+
+    @cached_property
+    def _scores(self) -> list[np.ndarray]:
+        """The outputs of the graph that also returns what gates saw."""
+        return self._again()
+
+    @cached_property
+    def gates(self) -> list[GateRecord]:  # type: ignore[override]
+        """Every gate, in order."""
+        plan, words = self._plan, len(self.words)
+        stays, scores = self._scores[1 : 1 + len(plan.gates)], self._scores[1 + len(plan.gates) :]
+        alive = np.ones(words, dtype=bool)
+        found = []
+        for gate, stay, logarithms, importance in zip(plan.gates, stays, scores[::3], scores[1::3], strict=True):
+            reached, exits = np.flatnonzero(alive), alive & (stay[0, 0, :words] == 0)
+            decision = Decision(exits, importance[0, 0, :words].astype(np.float64))
+            found.append(GateRecord(gate, reached, np.exp(logarithms[0, reached]), decision))
+            alive = alive & ~exits
+        if plan.last in self.strategy.gates and alive.any():
+            reached = np.flatnonzero(alive)
+            labelled = np.exp(self._scores[0][0, reached])
+            found.append(GateRecord(plan.last, reached, labelled, Decision(alive, np.zeros(words))))
+        return found
+
+    def row_signals(self) -> list[RowSignals]:
+        """See `CompiledModel.row_signals`."""
+        words = len(self.words)
+        changes = self._scores[1 + len(self._plan.gates) :][2::3]
+        found: list[RowSignals] = [Changes(change[0, 0, :words]) for change in changes]
+        if len(found) < len(self.gates):  # the last one, at which every word exits
+            found.append(Changes(np.zeros(words, dtype=np.float32)))
+        return found
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The signals from rows that a graph returns; see `Gate`."""
+
+    change: np.ndarray
+    attention_received: None = None
+    attention_entropy: None = None
+
+
+@cache
+def _workers(count: int, threads: int, process: int) -> ThreadPoolExecutor:
+    """This process's worker threads, each of which runs graphs with so many threads; a fork does not copy them."""
+    return ThreadPoolExecutor(count, f"pass with {threads} threads")

@@ -1,0 +1,217 @@
+"""What a model folder says of its model without its weights: labels, operating points, networks and checksums.
+
+``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
+label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
+the strategies' settings, ``int8.safetensors`` and ``compiled.safetensors`` what dtype ``int8`` computes with, and
+``SHA256SUMS`` the checksums of all files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.checksums import verify_checksums
+from engine.errors import InputError, first_line
+from engine.pruning.controllers.mlp import Network
+from engine.pruning.strategy import DROP, Strategy
+from engine.pruning.strategy_names import OLD_NAMES, parse
+from engine.text.labels import LabelSet, normalised
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds the weights inside the package, a checkout beside it.
+SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
+GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
+INT8, COMPILED = "int8.safetensors", "compiled.safetensors"
+# Files on the hub that no model is loaded from; weights as .bin are if there are no others.
+UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
+# Entries of config.json that no result depends on.
+OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
+Points = Mapping[str, Mapping[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFolder:
+    """A model folder whose checksums were compared.
+
+    ``source``: the folder or hub id, as given.
+    ``path``: the folder itself; of a hub id, that of the revision in the cache.
+    ``labels``: the model's labels.
+    ``label_order``: the checkpoint's label index of each of our labels.
+    ``points``: strategy → operating point → settings, as stored.
+    ``network``: the networks of ``mlp``, if any.
+    ``labels_file``: the file that gives the meaning of its labels, if any.
+    """
+
+    source: str
+    path: Path
+    labels: LabelSet
+    label_order: tuple[int, ...]
+    points: Points = field(default_factory=dict)
+    network: Network | None = None
+    labels_file: str = ""
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether every layer has a label head."""
+        return (self.path / GATES).is_file()
+
+    def configuration(self) -> dict[str, Any]:
+        """The entries of ``config.json`` that results depend on."""
+        return configuration_of(self.path)
+
+
+def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> ModelFolder:
+    """Reads a model folder or downloads it from the hub; ``None`` is the shipped model.
+
+    Args:
+        source: the folder or hub id.
+        labels: names of its labels in the order of its logits, or a file for `read_labels`; ``None`` uses its own.
+
+    Raises:
+        InputError: if files are missing or damaged, or the label scheme is not supported.
+    """
+    source = SHIPPED if source is None else source
+    if not isinstance(source, str | Path):
+        raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
+    path = local_folder(source)
+    verify_checksums(path, needed=(path / GATES).is_file())
+    names = _label_names(path, source, labels)
+    label_set = LabelSet.from_names(names)
+    points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
+    return ModelFolder(
+        source=str(source),
+        path=path.absolute(),
+        labels=label_set,
+        label_order=tuple(names.index(name) for name in label_set.names),
+        points=read_points(points) if points else {},
+        network=Network.load(network) if network else None,
+        labels_file=str(labels) if isinstance(labels, str | Path) else "",
+    )
+
+
+def local_folder(source: str | Path) -> Path:
+    """Returns the folder of a model. For a hub id this is one revision of all its files, from the hub or its cache.
+
+    Raises:
+        InputError: if there is no such folder, or neither the hub nor its cache has the model.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
+        )
+    from huggingface_hub import snapshot_download  # takes a fifth of a second to import
+
+    try:
+        folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
+        if not any(folder.glob("model*.safetensors")):
+            snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
+    except Exception as error:  # the libraries below raise many types
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, which is no folder and cannot "
+            f"be downloaded: {first_line(error)}; check the path or hub id, or try again"
+        ) from error
+    return folder
+
+
+def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
+    """Returns the label of each logit as prefix and type; see `read_folder`."""
+    config = read_config(folder, source)
+    known = {str(index): name for index, name in (config.get("id2label") or {}).items()}
+    count = len(known) or config.get("num_labels") or 2  # what the library assumes
+    names: list[Any] = [known.get(str(index)) if known else f"LABEL_{index}" for index in range(count)]
+    if labels is not None:
+        if not isinstance(labels, str | Path | Sequence):
+            raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
+        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
+    if len(names) != count:
+        raise InputError(
+            f"expected {count} labels, one for each logit of {str(source)!r}, got {len(names)}; "
+            "name all of them, in their order"
+        )
+    return normalised(names)
+
+
+def configuration_of(folder: Path) -> dict[str, Any]:
+    """The entries of a folder's ``config.json`` that results depend on."""
+    entries = read_config(folder, folder)
+    return {name: entries[name] for name in sorted(entries.keys() - OTHERS)}
+
+
+def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
+    """Reads a folder's ``config.json``; raises an `InputError` if that is missing or no JSON object."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, whose config.json cannot be "
+            f"read: {why}; check the path, or restore the folder"
+        ) from error
+    return config
+
+
+def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Reads strategy → operating point, by its current name → settings; raises an `InputError` if damaged."""
+    at = "none"
+    try:
+        points: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, of in json.loads(path.read_text(encoding="utf-8")).items():
+            for stored, settings in of.items():
+                at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
+                # A context that is no longer supported is refused when its point is asked for.
+                if (kind := Strategy.from_json(settings | {"context": DROP}).kind) != parse(name).kind:
+                    raise InputError(f"expected settings of {name}, got settings of {kind}")
+                point = OLD_NAMES.get(stored, stored)
+                points.setdefault(name, {})[point] = settings | {"point": point}
+    except Exception as error:  # the file may hold anything
+        cause = first_line(error)[:200]
+        raise InputError(
+            f"expected operating points in {path}, got {at}: {cause}; "
+            "restore the file, or make it again with python -m engine.training.calibrate"
+        ) from error
+    return points
+
+
+def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
+    """Reads the meaning of a checkpoint's label names from a file.
+
+    The file is either JSON, with a list in the order of the logits or an object that maps names or indices to labels,
+    or text with one label per line. Raises an `InputError` unless it gives one label for each name.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
+    if isinstance(found, Mapping):
+        found = [found.get(name, found.get(str(index))) for index, name in enumerate(names)]
+    labels = [label.strip() for label in found if isinstance(label, str) and label.strip()]
+    if len(labels) != len(names):
+        raise InputError(
+            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; name each logit once"
+        )
+    return labels
+
+
+def optional_file(folder: Path, name: str) -> Path | None:
+    """Returns the path of a file in a folder, or ``None`` if there is no such file."""
+    path = folder / name
+    return path if path.is_file() else None
+
+
+def model_folder(path: str | Path) -> Path:
+    """Returns the path of a local model folder; raises an `InputError` for anything else, e.g. a hub id."""
+    if not Path(path).is_dir():
+        raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
+    return Path(path)

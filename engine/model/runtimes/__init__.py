@@ -1,1 +1,0 @@
-"""Libraries other than PyTorch that compute layers, one module each."""

@@ -1,0 +1,51 @@
+"""Model folders whose compiled pass is not quantised, so that it must equal PyTorch's."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from engine.checkpoint import save_weights
+from engine.checksums import write_checksums
+from engine.compiled.layers import Layers
+from engine.folder import COMPILED, INT8
+from engine.model.conversion import ROWS, WindowLayer, convert_layer, layers_digest, positions
+from engine.model.gated import GatedModel
+from engine.tagger import Engine, load_engine
+from engine.training.quantise import make_parts, serialised
+from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
+
+
+@torch.no_grad()
+def add_unquantised(folder: Path) -> None:
+    """Adds what `engine.training.quantise` makes to a model folder, without quantising."""
+    engine = load_engine(folder, "float32")
+    encoder = engine.encoder
+    graphs = {number: serialised(convert_layer(encoder, number)) for number in range(1, encoder.num_layers + 1)}
+    hidden = torch.from_numpy(np.random.default_rng(0).normal(size=(1, ROWS, encoder.hidden_size)).astype(np.float32))
+    sample = (hidden, *encoder.placed(1, positions()))
+    output = WindowLayer(encoder, 1)(*sample).numpy()
+    Layers(graphs, layers_digest(encoder), ([one.numpy() for one in sample], output)).save(folder / INT8)
+    make_parts(engine, folder).save(folder / COMPILED)
+    write_checksums(folder)
+
+
+def folder_of(model: GatedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+    """Saves a model with a compiled pass that is not quantised."""
+    save_weights(folder, model, tokenizer)
+    add_unquantised(folder)
+    return folder
+
+
+@cache
+def both(family: str) -> tuple[Engine, Engine]:
+    """A tiny model of a family in PyTorch and compiled; do not modify."""
+    tokenizer = tokenizer_of(family)
+    model = gated(huggingface(tiny(family, len(tokenizer))))
+    folder = folder_of(model, tokenizer, Path(mkdtemp()))
+    return load_engine(folder, "float32"), load_engine(folder, "int8")

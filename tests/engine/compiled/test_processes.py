@@ -1,0 +1,47 @@
+"""The compiled pass in fresh, forked and spawned processes: without PyTorch, and loaded again where it is copied."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import load_engine
+from tests.conftest import TEXT
+
+pytest.importorskip("openvino")
+ROOT = Path(__file__).resolve().parents[3]
+
+WITHOUT_PYTORCH = """
+import sys
+from engine import tag
+from engine.bulk import worker
+status = tag.main([sys.argv[1], "--model", sys.argv[2], "--dtype", "int8"])
+print(status, sorted({"torch", "transformers"} & set(sys.modules)))
+"""
+
+
+def test_neither_pytorch_nor_transformers_is_imported_to_tag_a_file(quantised_folder, tmp_path):
+    (tmp_path / "a.txt").write_text(TEXT)
+    command = [sys.executable, "-c", WITHOUT_PYTORCH, tmp_path / "a.txt", quantised_folder]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "0 []"
+    assert "|t|" in run.stdout
+
+
+def test_an_engine_is_pickled_and_copied_by_loading_it_again(quantised_folder):
+    engine = load_engine(quantised_folder, "int8")
+    expected = engine.tag(TEXT).entities
+    for other in (pickle.loads(pickle.dumps(engine)), copy.deepcopy(engine)):
+        assert other.dtype == "int8"
+        assert other.tag(TEXT).entities == expected
+
+
+def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(quantised_folder):
+    engine = load_engine(quantised_folder, "int8")
+    assert engine.model.sizes == engine.sizes
+    assert engine.digest == load_engine(quantised_folder, "float32").digest
