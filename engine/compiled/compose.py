@@ -58,12 +58,13 @@ class Composition:
     Inputs, by name: ``input_ids``, ``position_ids`` and ``position`` int32 ``(1, rows)``; ``word`` int32 ``(rows,)``,
     the slot of each row's word, or the number of slots for CLS and SEP; ``target`` int32 ``(rows,)``, the slot of the
     word that the row is the first piece of, or the last slot; ``before`` and ``zeros``, see `GraphGate`; ``alive``,
-    mask of the window's words; ``unlabelled`` float32 ``(1, slots, labels)`` of zeros; at each gate the numbers of its
+    mask of the window's words, and ``count``, their number; ``unlabelled`` float32 ``(1, slots, labels)`` of zeros;
+    at each gate the numbers of its
     controller and ``least``, the number of words that must want to exit, or, without a controller, the mask
     ``LAYER.stays``.
 
-    Outputs: logarithms of label distributions float32 ``(1, slots, labels)``; for each gate the mask of the words that
-    stayed; and with scores, for each gate, these logarithms, importance and change.
+    Outputs: label distributions float32 ``(1, slots, labels)``; for each gate the mask of the words that
+    stayed; and with scores, for each gate, these distributions, importance and change.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class Composition:
         self.inputs: dict[str, Any] = {}
         self.position = self.input("position", [1, -1], "i32")
         self.word, self.target = (self.input(name, [-1], "i32") for name in ("word", "target"))
-        self.logarithms = self.input("unlabelled", [1, -1, len(labels)])
-        self.alive = self.input("alive", [1, 1, -1])
+        self.probabilities = self.input("unlabelled", [1, -1, len(labels)])
+        self.alive, self.count = self.input("alive", [1, 1, -1]), self.input("count", [1, 1, 1])
         self.outputs: list[Node] = []
         self._of_kinds: dict[str, list[Node]] = {}
         self.model = self._compose()
@@ -102,7 +103,7 @@ class Composition:
             elif number in plan.gates:
                 hidden = self._gate(number, before, hidden)
                 stays.append(self.alive)
-        results = [self.ops.result(node) for node in (self.logarithms, *stays, *self.outputs)]
+        results = [self.ops.result(node) for node in (self.probabilities, *stays, *self.outputs)]
         used = {name: node for name, node in self.inputs.items() if node.output(0).get_target_inputs()}
         return openvino().Model(results, list(used.values()), "pass")
 
@@ -129,8 +130,8 @@ class Composition:
             (hidden,) = self._spliced(name, {"hidden": hidden})
         weights, biases = self.heads(number)
         logits = self.ops.add(self.ops.matmul(hidden, constant(weights), False, True), constant(biases[None, None]))
-        self.logarithms = self.ops.scatter_update(
-            self.logarithms, self.target, self.ops.log_softmax(logits, -1), constant(1, np.int32)
+        self.probabilities = self.ops.scatter_update(
+            self.probabilities, self.target, self.ops.softmax(logits, -1), constant(1, np.int32)
         )
 
     def _gate(self, number: int, before: Node, hidden: Node) -> Node:
@@ -143,7 +144,7 @@ class Composition:
             self._label(number, hidden)
             gate = GraphGate(
                 number,
-                self.logarithms,
+                self.probabilities,
                 self.alive,
                 lambda name: self.input(f"{number}.{name}", [1]),
                 self.input("before", [-1], "i32"),
@@ -154,8 +155,8 @@ class Composition:
             wanted, importance = self.plan.controller.compose(gate)
             stay, kept = self._if_enough(wanted)
             if self.plan.scores:
-                self.outputs += [self.logarithms, importance, gate.change]
-        self.alive = stay
+                self.outputs += [self.probabilities, importance, gate.change]
+        self.alive, self.count = stay, kept
         some = ops.minimum(kept, constant(1))
         stays = ops.gather(reshaped(ops.concat([stay, some], 2), FLAT), self.word, constant(0, np.int32))
         rows = reshaped(ops.non_zero(stays, "i32"), FLAT)
@@ -167,11 +168,11 @@ class Composition:
     def _if_enough(self, stay: Node) -> tuple[Node, Node]:
         """Lets words exit only if enough or all of those alive would; also returns how many then stay."""
         ops, last = self.ops, constant([2], np.int32)
-        alive, kept = (ops.reduce_sum(mask, last, True) for mask in (self.alive, stay))
+        kept = ops.reduce_sum(stay, last, True)
         few = ops.logical_and(
-            ops.less(ops.subtract(alive, kept), self.input("least", [1])), ops.greater(kept, constant(0))
+            ops.less(ops.subtract(self.count, kept), self.input("least", [1])), ops.greater(kept, constant(0))
         )
-        return ops.select(few, self.alive, stay), ops.select(few, alive, kept)
+        return ops.select(few, self.alive, stay), ops.select(few, self.count, kept)
 
     def _change(self, before: Node, after: Node) -> Node:
         """See `GraphGate.change`; slots of words that exited earlier get 0."""

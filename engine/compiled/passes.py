@@ -132,8 +132,8 @@ class CompiledModel:
         last, gates = self.sizes.layers, record.strategy.gates
         ends = np.where(words, last, record.exit_at)
         stays = {f"{gate}.stays": np.pad(ends > gate, (0, SPARE + 1)).astype(np.float32)[None, None] for gate in gates}
-        (logarithms,) = self._call(Plan(last, gates), threads, inputs | stays | {"unlabelled": record.logarithms})[:1]
-        record.recall(words, np.exp(logarithms[0, : len(words)]), ends, last)
+        (labelled,) = self._call(Plan(last, gates), threads, inputs | stays | {"unlabelled": record.slots})[:1]
+        record.recall(words, labelled[0, : len(words)], ends, last)
 
     def _inputs(self, window: Window) -> Arrays:
         """The inputs of every graph for a window; see `engine.compiled.compose.Composition`."""
@@ -156,6 +156,7 @@ class CompiledModel:
             "target": np.where(first, window.word, slots - 1).astype(np.int32),
             "before": before,
             "alive": alive,
+            "count": np.full((1, 1, 1), words, dtype=np.float32),
             "unlabelled": np.zeros((1, slots, len(self.labels)), dtype=np.float32),
             "zeros": np.zeros(slots + 1, dtype=np.float32),
         }
@@ -216,7 +217,7 @@ class CompiledRecord(Record):
         outputs: Sequence[np.ndarray],
     ) -> None:
         words, last = window.words, model.sizes.layers
-        self.strategy, self.window, self.logarithms = strategy, window, outputs[0]
+        self.strategy, self.window, self.slots = strategy, window, outputs[0]
         self._again = partial(model._infer, replace(plan, scores=True), strategy, threads, inputs)
         if plan.scores:
             self._scores = list(outputs)
@@ -238,7 +239,7 @@ class CompiledRecord(Record):
             words=Words(np.zeros(words, dtype=np.int64), np.array([words])),
             rows=(len(window.input_ids),),
             labels=model.labels,
-            probabilities=np.exp(outputs[0][0, :words]),
+            probabilities=outputs[0][0, :words],
             alive=alive,
             exit_at=exit_at,
             recovered=np.zeros(words, dtype=bool),
@@ -273,14 +274,14 @@ class CompiledRecord(Record):
         stays, scores = self._scores[1 : 1 + len(plan.gates)], self._scores[1 + len(plan.gates) :]
         alive = np.ones(words, dtype=bool)
         found = []
-        for gate, stay, logarithms, importance in zip(plan.gates, stays, scores[::3], scores[1::3], strict=True):
+        for gate, stay, of_slots, importance in zip(plan.gates, stays, scores[::3], scores[1::3], strict=True):
             reached, exits = np.flatnonzero(alive), alive & (stay[0, 0, :words] == 0)
             decision = Decision(exits, importance[0, 0, :words].astype(np.float64))
-            found.append(GateRecord(gate, reached, np.exp(logarithms[0, reached]), decision))
+            found.append(GateRecord(gate, reached, of_slots[0, reached], decision))
             alive = alive & ~exits
         if plan.last in self.strategy.gates and alive.any():
             reached = np.flatnonzero(alive)
-            labelled = np.exp(self._scores[0][0, reached])
+            labelled = self._scores[0][0, reached]
             found.append(GateRecord(plan.last, reached, labelled, Decision(alive, np.zeros(words))))
         return found
 

@@ -16,6 +16,7 @@ from engine.runtime import operations
 from engine.text.labels import LabelSet
 
 Node = Any  # an `openvino.Node`, or one of its outputs
+_TINY = np.finfo(np.float32).tiny
 SPARE = 16  # as many as neighbours may count, so that no word is a neighbour of the last slot
 FLAT = [-1]
 ROW = [1, 1, -1]
@@ -35,7 +36,7 @@ class GraphGate:
     """The gate after one layer.
 
     Args:
-        log_probabilities: float32 ``(1, slots, labels)``, logarithms of each word's latest label distribution.
+        probabilities: float32 ``(1, slots, labels)``, each word's latest label distribution.
         alive: mask of the words that have not exited.
         number: returns a number that the caller of the graph gives for this gate, as a node of shape ``(1,)``.
         before: int32 ``(slots,)``, the slot of the word before each word; an empty one before the first word.
@@ -47,7 +48,7 @@ class GraphGate:
     def __init__(
         self,
         layer: int,
-        log_probabilities: Node,
+        probabilities: Node,
         alive: Node,
         number: Callable[[str], Node],
         before: Node,
@@ -55,19 +56,14 @@ class GraphGate:
         labels: LabelSet,
         change: Callable[[], Node],
     ) -> None:
-        self.layer, self.log_probabilities, self.alive, self.number = layer, log_probabilities, alive, number
+        self.layer, self.probabilities, self.alive, self.number = layer, probabilities, alive, number
         self._before, self._zeros, self._labels, self._change = before, zeros, labels, change
         self.ops = operations()
 
     @cached_property
-    def probabilities(self) -> Node:
-        """Float32 ``(1, slots, labels)``."""
-        return self.ops.exp(self.log_probabilities)
-
-    @cached_property
     def labels(self) -> Node:
         """The label of each word, int32 ``(slots,)``."""
-        top = self.ops.topk(self.log_probabilities, constant(1, np.int32), 2, "max", "none", "i32")
+        top = self.ops.topk(self.probabilities, constant(1, np.int32), 2, "max", "none", "i32")
         return reshaped(top.output(1), FLAT)
 
     @cached_property
@@ -78,7 +74,8 @@ class GraphGate:
     @cached_property
     def entropy(self) -> Node:
         """Normalised entropy of each word's label distribution, 0–1."""
-        terms = self.ops.multiply(self.probabilities, self.log_probabilities)
+        logarithms = self.ops.log(self.ops.maximum(self.probabilities, constant(_TINY)))
+        terms = self.ops.multiply(self.probabilities, logarithms)
         size = len(self._labels)
         scale = constant(np.full((size, 1), -1 / np.log(size)))
         return reshaped(self.ops.matmul(terms, scale, False, False), ROW)
@@ -86,8 +83,7 @@ class GraphGate:
     @cached_property
     def margin(self) -> Node:
         """Log ratio of each word's two most probable labels, each at least 10⁻⁶."""
-        logs = self.ops.maximum(self.log_probabilities, constant(np.log(1e-6)))
-        top = self.ops.topk(logs, constant(2, np.int32), 2, "max", "value", "i32").output(0)
+        top = self.ops.topk(self.log(self.probabilities), constant(2, np.int32), 2, "max", "value", "i32").output(0)
         return reshaped(self.ops.matmul(top, constant([[1.0], [-1.0]]), False, False), ROW)
 
     @cached_property
