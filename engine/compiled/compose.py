@@ -59,9 +59,8 @@ class Composition:
     the slot of each row's word, or the number of slots for CLS and SEP; ``target`` int32 ``(rows,)``, the slot of the
     word that the row is the first piece of, or the last slot; ``before`` and ``zeros``, see `GraphGate`; ``alive``,
     mask of the window's words, and ``count``, their number; ``unlabelled`` float32 ``(1, slots, labels)`` of zeros;
-    at each gate the numbers of its
-    controller and ``least``, the number of words that must want to exit, or, without a controller, the mask
-    ``LAYER.stays``.
+    at each gate the numbers of its controller and ``least``, the number of words that must want to exit, or, without a
+    controller, the mask ``LAYER.stays``.
 
     Outputs: label distributions float32 ``(1, slots, labels)``; for each gate the mask of the words that
     stayed; and with scores, for each gate, these distributions, importance and change.
@@ -216,3 +215,13 @@ def compose(
 ) -> Any:
     """Composes the graph of a plan as an ``openvino.Model``; see `Composition` for its inputs and outputs."""
     return Composition(plan, parts, layers, checkpoint, heads, labels).model
+
+
+def constant_inputs(model: Any, values: Mapping[str, float]) -> Any:
+    """Makes inputs of an ``openvino.Model`` constant, by name; returns the model."""
+    for parameter in model.get_parameters():
+        if (name := parameter.output(0).get_any_name()) in values:
+            parameter.output(0).replace(constant([values[name]]).output(0))
+            model.remove_parameter(parameter)
+    model.validate_nodes_and_infer_types()
+    return model

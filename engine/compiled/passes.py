@@ -19,12 +19,12 @@ from engine.compiled.parts import Checkpoint, Parts
 from engine.errors import InputError
 from engine.folder import INT8, ModelFolder
 from engine.model.chunks import Slot
-from engine.model.packing import Words, position_ids
+from engine.model.packing import Words
 from engine.pruning.gate import Decision, RowSignals
-from engine.pruning.graph_gate import SPARE
 from engine.pruning.record import GateRecord, LayerRun, Record
 from engine.pruning.strategy import Strategy
 from engine.runtime import compile_model, openvino
+from engine.text.slots import SPARE, least, window_inputs
 from engine.text.windows import Window, WordPieces
 from engine.threads import threads
 
@@ -65,7 +65,7 @@ class CompiledModel:
     def __init__(self, folder: ModelFolder, parts: Parts, layers: Layers, checkpoint: Checkpoint, heads: Heads) -> None:
         self.folder, self.facts, self.sizes, self.labels = folder, parts.facts, parts.facts.sizes, folder.labels
         self.digest = parts.facts.digest
-        self._compose = partial(
+        self.compose = partial(
             compose, parts=parts, layers=layers, checkpoint=checkpoint, heads=heads, labels=folder.labels
         )
         self._own = local()
@@ -119,7 +119,7 @@ class CompiledModel:
         return record.row_signals()
 
     def _record(self, window: Window, plan: Plan, strategy: Strategy, threads: int) -> Record:
-        inputs = self._inputs(window)
+        inputs = window_inputs(window, len(self.labels), self.facts.first_position)
         record = CompiledRecord(
             self, window, strategy, plan, threads, inputs, self._infer(plan, strategy, threads, inputs)
         )
@@ -134,32 +134,6 @@ class CompiledModel:
         stays = {f"{gate}.stays": np.pad(ends > gate, (0, SPARE + 1)).astype(np.float32)[None, None] for gate in gates}
         (labelled,) = self._call(Plan(last, gates), threads, inputs | stays | {"unlabelled": record.slots})[:1]
         record.recall(words, labelled[0, : len(words)], ends, last)
-
-    def _inputs(self, window: Window) -> Arrays:
-        """The inputs of every graph for a window; see `engine.compiled.compose.Composition`."""
-        words, rows = window.words, len(window.input_ids)
-        slots = words + SPARE + 1
-        first = window.word != np.concatenate(([-1], window.word[:-1]))
-        first[-1] = False  # SEP
-        positions = np.arange(rows)
-        before = np.arange(-1, slots - 1, dtype=np.int32)
-        before[0] = words  # an empty slot
-        alive = np.zeros((1, 1, slots), dtype=np.float32)
-        alive[..., :words] = 1
-        return {
-            "input_ids": window.input_ids[None].astype(np.int32),
-            "position_ids": position_ids(window.input_ids, positions, (rows,), self.facts.first_position)[None].astype(
-                np.int32
-            ),
-            "position": positions[None].astype(np.int32),
-            "word": np.where(window.word < 0, slots, window.word).astype(np.int32),
-            "target": np.where(first, window.word, slots - 1).astype(np.int32),
-            "before": before,
-            "alive": alive,
-            "count": np.full((1, 1, 1), words, dtype=np.float32),
-            "unlabelled": np.zeros((1, slots, len(self.labels)), dtype=np.float32),
-            "zeros": np.zeros(slots + 1, dtype=np.float32),
-        }
 
     def _infer(self, plan: Plan, strategy: Strategy, threads: int, inputs: Arrays) -> list[np.ndarray]:
         words = inputs["alive"].shape[-1] - SPARE - 1
@@ -183,7 +157,7 @@ class CompiledModel:
         if key not in graphs:
             if len(graphs) == KEPT:
                 graphs.popitem(last=False)
-            compiled = compile_model(self._compose(plan), threads)
+            compiled = compile_model(self.compose(plan), threads)
             names = [one.get_any_name() for one in compiled.inputs]
             graphs[key] = compiled.create_infer_request(), names, len(compiled.outputs)
         graphs.move_to_end(key)
@@ -193,14 +167,6 @@ class CompiledModel:
             request.set_input_tensor(index, tensor(inputs[name], shared_memory=True))
         request.infer()
         return [request.get_output_tensor(index).data.copy() for index in range(outputs)]
-
-
-def least(min_exit_ratio: float, words: int) -> int:
-    """The smallest number of words whose share of a window's words is at least ``min_exit_ratio``."""
-    found = max(int(min_exit_ratio * words) - 1, 0)
-    while found / words < min_exit_ratio:
-        found += 1
-    return found
 
 
 class CompiledRecord(Record):

@@ -114,20 +114,3 @@ class RaggedBatch:
             lengths=tuple(lengths.tolist()),
             words=self.words,
         )
-
-
-def position_ids(
-    input_ids: np.ndarray, position: np.ndarray, lengths: Sequence[int], first_position: int
-) -> np.ndarray:
-    """Indices into a position table, int64 ``(rows,)``, of windows with these numbers of rows.
-
-    If positions start after the padding token's id, a padding token that occurs in the text is not counted and has
-    that id as its position, as in Hugging Face's models.
-    """
-    if not first_position:
-        return position
-    padding = first_position - 1
-    skipped = (input_ids == padding).cumsum()
-    rows = np.array([length for length in lengths if length])
-    skipped -= np.repeat(skipped[rows.cumsum() - rows], rows)  # no window begins with a padding token
-    return np.where(input_ids == padding, padding, position - skipped + first_position)

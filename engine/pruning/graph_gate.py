@@ -1,7 +1,7 @@
 """What a controller sees of a gate as operations of a graph; the counterpart of `engine.pruning.gate.Gate`.
 
-Words have slots: the window's words first, then `SPARE` empty slots, then one that takes what belongs to no word.
-Values are float32 ``(1, 1, slots)``; masks are values of 0 and 1, because OpenVINO converts booleans at every step.
+Words have slots, see `engine.text.slots`. Values are float32 ``(1, 1, slots)``; masks are values of 0 and 1, because
+OpenVINO converts booleans at every step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from engine.text.labels import LabelSet
 
 Node = Any  # an `openvino.Node`, or one of its outputs
 _TINY = np.finfo(np.float32).tiny
-SPARE = 16  # as many as neighbours may count, so that no word is a neighbour of the last slot
 FLAT = [-1]
 ROW = [1, 1, -1]
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer
-from engine.model.packing import RaggedBatch, position_ids
+from engine.model.packing import RaggedBatch
+from engine.text.slots import position_ids
 
 Names = Mapping[str, str | Sequence[str]]
 Settings = Mapping[str, tuple[tuple[object, ...], str]]
