@@ -5,18 +5,22 @@ learn its own output on plain texts, and ``--gold`` if there is some, while word
 how much agreement with that output they lose on held-out texts, compared with the new model's own dense pass. The
 folder then holds a model for every strategy except ``mlp``, and a card with the measurements. The Python function is
 `accelerate`, also available as ``engine.accelerate``.
+
+A run that was interrupted continues from its labels and from the checkpoint of its training.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import re
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,58 +31,51 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.checkpoint import Weights, load_weights
-from engine.checksums import SUMS, write_checksums
+from engine.checksums import write_checksums
 from engine.command import as_command
-from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.folder import INT8
-from engine.model.gated import GatedModel
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
+from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import openvino
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.words import words_of
-from engine.training.calibrate import AGREEMENT_LIMITS, parse_limits, store
-from engine.training.card import BUSY, STRATEGY, Facts, Row, card, device_name, measure_rows, table
+from engine.training.calibrate import AGREEMENT_LIMITS, store
+from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
 from engine.training.data import (
     Example,
     count_windows,
     digest,
+    distinct_texts,
     gold_digest,
     gold_examples,
+    gold_to_learn,
     min_texts,
-    named_corpora,
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
 from engine.training.loop import add_options, check_options, option, shared_option
 from engine.training.quantise import add_compiled, check_nncf
-from engine.training.soft_labels import SoftLabels, ensemble, store_labels
-from engine.training.sweep import SAMPLE_WORDS, Sweep
-from engine.training.trials import Reference, Trial, enough_texts, f1_of, measure
+from engine.training.soft_labels import SoftLabels, store_labels
+from engine.training.sweep import Sweep
+from engine.training.trials import Reference, Requirement, measure, parse_requirements
 
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
-SETTINGS = "training/accelerate.json"
-CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
-
-# Shares of the time.
-HELD_OUT, LABELS, TIMING = 0.05, 0.15, 0.1
-MIN_SWEEP, MAX_SWEEP = 0.1, 0.4
-# Expected durations as numbers of dense passes: of the sweep, over its sample and over all held-out texts, and of
-# timing, over the timed texts. In 8 bits the sweep is at least ``INT8_SPEEDUP`` times as fast as in float32.
-SWEEP_SAMPLE_PASSES, SWEEP_PASSES, TIMED_PASSES = 60, 6, 20
-INT8_SPEEDUP = 2
-WATCHED_WORDS = 5000  # of the held-out texts on which the agreement is logged during training
+SETTINGS, CARD = "training/accelerate.json", "README.md"
+# Shares of the time, by which each stage ends; training ends earlier for a frozen checkpoint.
+HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, {False: 0.6, True: 0.4}, 0.9
+MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
+TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccelerateConfig:
-    """Settings of a run. Each field is a command-line option."""
+    """Settings of a run. Each field but the last is a command-line option.
+
+    ``requirements``: what operating points must meet, from ``max_f1_drop``.
+    """
 
     checkpoint: str = option("folder or hub id of a token-classification checkpoint")
     out: str = option("folder for the model: a new one, or that of the same run")
@@ -87,44 +84,29 @@ class AccelerateConfig:
     gold: str = option(
         "gold to learn from, too: CORPUS:SPLIT, several joined by commas; each teaches only what it annotates", ""
     )
-    minutes: float | None = option(
-        "minutes for everything except F1 on a corpus (default 60, with --frozen 15)", None, (0.001, 10_000)
-    )
-    max_f1_drop: str | tuple[float, ...] = option(
-        "pp of agreement that careful, balanced and fast may lose against the dense pass",
-        ",".join(map(str, AGREEMENT_LIMITS)),
+    minutes: float | None = option("minutes for everything (default 60, with --frozen 15)", None, (0.001, 10_000))
+    max_f1_drop: str | Sequence[float] = option(
+        "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
     )
     dtype: str = option(
         "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-int8.txt",
         "float32",
         choices=DTYPES,
     )
-    corpus: str = option("corpus with gold, for F1 beside the agreement; it is not learned from", "")
-    split: str = option("split of the corpus", "test")
     data_dir: str = shared_option("data_dir")
     mixed_precision: str = shared_option("mixed_precision")
     seed: int = shared_option("seed")
+    requirements: tuple[Requirement, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         check_options(self)
-        parse_limits(self.max_f1_drop, "max_f1_drop")
+        object.__setattr__(self, "requirements", parse_requirements(self.max_f1_drop, "--max-f1-drop"))
         if self.frozen and self.gold:
             raise InputError("expected no gold for a frozen checkpoint, got some; leave --gold or --frozen out")
 
-    @property
-    def seconds(self) -> float:
-        """The time for everything."""
-        return 60 * (self.minutes or MINUTES[self.frozen])
-
-    @property
-    def limits(self) -> tuple[float, ...]:
-        """The limit of each operating point, in pp."""
-        return parse_limits(self.max_f1_drop, "max_f1_drop")
-
-    @property
-    def conditions(self) -> dict[str, Any]:
-        """The settings as stored with the run."""
-        return {**asdict(self), "minutes": self.seconds / 60, "max_f1_drop": self.limits}
+    def seconds(self, share: float) -> float:
+        """A share of the time."""
+        return 60 * (self.minutes or MINUTES[self.frozen]) * share
 
 
 def accelerate(
@@ -138,12 +120,15 @@ def accelerate(
 ) -> Path:
     """Makes a checkpoint fast: learns its own output on texts and writes a model folder with operating points.
 
+    Progress, and in the end a table of what was measured, go to the logger ``engine``, or to standard error if logging
+    is not set up.
+
     Args:
         checkpoint: folder or hub id of a token-classification checkpoint, or a model and its tokenizer.
-        texts: texts to learn from; 400 abstracts are enough.
+        texts: texts to learn from; 400 abstracts are enough. Copies count once.
         out: folder for the model: a new one, or that of the same run.
         held_out: texts to choose operating points on; if empty, some of ``texts``.
-        resume: continue the run in ``out``, or choose other operating points after its end.
+        resume: continue the run in ``out``.
         **settings: see `AccelerateConfig`, e.g. ``minutes``.
 
     Returns:
@@ -152,16 +137,44 @@ def accelerate(
     Raises:
         InputError: if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
+    known = [one.name for one in fields(AccelerateConfig)]
+    if unknown := settings.keys() - {*known}:
+        raise InputError(f"expected the settings {', '.join(known)}, got {', '.join(sorted(unknown))}; leave it out")
     given = None if isinstance(checkpoint, str | Path) else checkpoint
+    if given is not None and not (isinstance(given, Sequence) and len(given) == 2):
+        raise InputError(
+            f"expected a folder, a hub id, or a model and its tokenizer, got {type(given).__name__}; give one of them"
+        )
     name = given[0].name_or_path or "a model in memory" if given else str(checkpoint)
-    config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
     shown = "".join(f", {key}={value!r}" for key, value in settings.items())
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
-    with TemporaryDirectory() as folder:
+    settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+    with _in_python(), TemporaryDirectory() as folder:
+        config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
         for part in given or ():
             part.save_pretrained(folder)
-        _run(config, folder if given else name, list(texts), list(held_out), made_by, resume=resume)
+        texts, held_out = distinct_texts(texts, "texts"), distinct_texts(held_out, "held_out")
+        rows = _run(config, folder if given else name, texts, held_out, made_by, resume=resume)
+        logger.info("the model, and its card %s, are in %s\n%s", CARD, out, table(rows))
     return Path(out)
+
+
+@contextmanager
+def _in_python() -> Iterator[None]:
+    """Shows the log unless the caller does, and names options as Python's arguments in errors."""
+    library, handler = logging.getLogger("engine"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    level, shows = library.level, not library.hasHandlers()
+    if shows:
+        library.addHandler(handler)
+        library.setLevel(logging.INFO)
+    try:
+        yield
+    except InputError as error:
+        raise InputError(re.sub(r"--([a-z][a-z0-9-]+)", lambda name: name[1].replace("-", "_"), str(error))) from error
+    finally:
+        library.removeHandler(handler)
+        library.setLevel(level)
 
 
 def _run(
@@ -173,261 +186,117 @@ def _run(
     """
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
-    resumed = continues(out, SETTINGS, config.conditions, resume=resume, free=("out", "data_dir", "max_f1_drop"))
     set_seed(config.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if config.dtype == "int8":
-        if device != "cpu":
+        if device.type != "cpu":
             raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
         openvino()
-    corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
-    with locked(work):
-        if not (out / SUMS).is_file():
-            _learn(config, source, texts, held_out, started, device, corpus)
-        write_json(out / SETTINGS, config.conditions)
-        facts = Facts(**read_json(work / "facts.json"))
-        engine = load_engine(out, facts.dtype or config.dtype, device=device)
-        facts = replace(facts, dtype=engine.dtype)  # ``auto`` is resolved once
-        write_json(work / "facts.json", asdict(facts))
-        reference, _ = _read_held_out(work)
-        dense, dense_s = _dense_pass(engine, reference, work / "dense.json")
-        reference = replace(reference, dense=dense.counts)
-        left = max(config.seconds * (1 - TIMING) - (time.monotonic() - started), MIN_SWEEP * config.seconds)
-        logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
-        sweep = Sweep(engine, reference, config.limits, seed=config.seed, log=Log(work / "sweep.jsonl"))
-        sweep.run(STRATEGY, seconds=left)
-        used = [document.text for document in reference.documents]
-        timed = used[: max(1, int(TIMING * config.seconds / TIMED_PASSES / dense_s * len(used)))]
-        rows, busy = measure_rows(dense, sweep, timed, corpus, work / "measured.jsonl")
-        if corpus and facts.checkpoint_f1 is None:
-            original = load_engine(source, labels=config.labels or None)
-            begun = read_json(work / "begun.json")["checkpoint"]
-            check_same(out, {"checkpoint": begun}, {"checkpoint": original.fingerprint})
-            f1 = f1_of(original, corpus, Strategy("dense"))
-            facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=f1)
-        if not facts.minutes:  # the first time that the run is finished
-            facts = replace(facts, minutes=(time.monotonic() - started) / 60, resumed=resumed)
-        facts = replace(
-            facts,
-            held_out=len(used),
-            windows=sum(count_windows(used, engine.pieces)),
-            entities=sum(of.gold for of in dense.counts),
-            device=device_name(torch.device(engine.device)),
-            busy=busy,
-        )
-        write_json(work / "facts.json", asdict(facts))
-        store(out, sweep, {STRATEGY: {row.name: row.trial for row in rows[1:] if row.stored}})
-        with replacing(out / "README.md") as page:
-            page.write_text(card(rows, facts, made_by), encoding="utf-8")
-        shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
-    _warn(facts, rows, sweep.time_out(STRATEGY))
-    return rows
-
-
-def _learn(
-    config: AccelerateConfig,
-    source: str,
-    texts: Sequence[str],
-    held_out: Sequence[str],
-    started: float,
-    device: str,
-    corpus: Corpus | None,
-) -> None:
-    """Trains and puts the model into the folder; the checksums come last, so they mark it as complete."""
-    out, work = Path(config.out), Path(config.out, "training")
-    if config.dtype == "int8":
         check_nncf()
     weights = load_weights(source, config.labels or None)
     if weights.model.encoder.num_layers < 2:
         raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
-    engine = Engine(weights, device=device)
-    if corpus:
-        _check_types(corpus, engine, "--corpus")
-    texts, held_out = split_texts(texts, held_out, engine.pieces, config.seed)
-    gold, digests = _load_gold(config, engine, held_out)
-    begun = {
-        "checkpoint": engine.fingerprint,
-        "texts to learn from": digest(texts),
-        "texts held out": digest(held_out),
-        "gold": digests,
-    }
-    if (work / "begun.json").is_file():
-        check_same(out, read_json(work / "begun.json"), begun)
-    if not (work / "held_out.json").is_file():
-        begin, needed = time.monotonic(), min_texts(count_windows(held_out, engine.pieces))
-        found = Reference.agreement(engine, held_out, needed, begin + HELD_OUT * config.seconds)
-        write_json(work / "begun.json", begun)
-        write_json(out / SETTINGS, config.conditions)
-        write_json(work / "held_out.json", found.to_json() | {"seconds": time.monotonic() - begin})
-    reference, seconds = _read_held_out(work)
-    used = [document.text for document in reference.documents]
-    counts = len(texts), len(used), len(held_out), seconds
-    logger.info("%d texts to learn from; %d of %d held-out texts are used; their dense pass took %.0f s", *counts)
-    labels = _label(config, weights, engine, texts, work)
-    run = work / "run"
-    run.mkdir(exist_ok=True)
-    if config.frozen:
-        copy_checkpoint(weights, run, rename=bool(config.labels))
-    watched = enough_texts(used, WATCHED_WORDS)
-
-    def watch(model: GatedModel) -> float:
-        student = Engine(replace(weights, model=model, points={}), device=device)
-        return measure(student, reference, [student.strategy(STRATEGY)], end=watched)[0].f1
-
-    passes = distil(
-        weights,
-        labels.examples(map(words_of, texts), engine.pieces),
-        gold,
-        watch,
-        work,
-        device=torch.device(engine.device),
-        frozen=config.frozen,
-        mixed_precision=config.mixed_precision,
-        deadline=started + config.seconds - _seconds_after_training(config, used, seconds),
-        seed=config.seed,
-    )
-    if config.dtype == "int8":
-        _store_int8(run, texts)
-    facts = Facts(
-        checkpoint=config.checkpoint,
-        types=engine.labels.types,
-        layers=engine.sizes.layers,
-        frozen=config.frozen,
-        gold=config.gold,
-        texts=len(labels.counts),
-        passes=passes,
-        spare=len(held_out) - len(used),
-    )
-    write_json(work / "facts.json", asdict(facts))
-    for file in run.iterdir():
-        if file.is_file() and file.name not in ("log.jsonl", SUMS):
-            shutil.copyfile(file, out / file.name)
-    write_checksums(out)
+    original = Engine(weights, "float32", str(device))
+    texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
+    gold = gold_to_learn(config.gold, held_out, original.labels, config.data_dir)
+    data = {"learned": digest(texts), "held out": digest(held_out), "gold": [gold_digest(corpus) for corpus in gold]}
+    conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
+    continues(out, SETTINGS, conditions, resume=resume, free=("out", "data_dir"))
+    if (out / CARD).is_file():
+        raise InputError(
+            f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
+            "points with python -m engine.training.calibrate"
+        )
+    with locked(work):
+        needed = min_texts(count_windows(held_out, original.pieces))
+        reference = Reference.agreement(original, held_out, needed, started + config.seconds(HELD_OUT))
+        write_json(out / SETTINGS, conditions)
+        counts = len(texts), len(reference.texts), len(held_out)
+        logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
+        labels = _label(original, texts, work, started + config.seconds(LABELLED))
+        taught = labels.examples(map(words_of, texts), original.pieces)
+        known = [one for corpus in gold for one in gold_examples(corpus, original.pieces, original.labels)]
+        passes = _distil(config, weights, taught, known, device, started + config.seconds(TRAINED[config.frozen]))
+        if config.dtype == "int8":
+            logger.info("quantising the layers")
+            add_compiled(out, texts)
+        engine = load_engine(out, config.dtype, str(device))
+        begun = time.monotonic()
+        dense = measure(engine, reference, Strategy("dense"), progress="dense pass")
+        pace = (time.monotonic() - begun) / len(reference.texts)
+        sweep = _choose(config, engine, replace(reference, dense=dense.counts), started + config.seconds(CHOSEN))
+        timed = 1 + int(config.seconds(1 - CHOSEN) / TIMED_PASSES / pace)
+        rows, busy = measure_rows(dense, sweep, sweep.reference.texts[:timed])
+        store(out, sweep, {STRATEGY: {row.name: row.trial for row in rows[1:] if row.stored}})
+        facts = Facts(
+            checkpoint=config.checkpoint,
+            types=original.labels.types,
+            layers=original.sizes.layers,
+            frozen=config.frozen,
+            gold=config.gold,
+            texts=len(labels.counts),
+            passes=passes,
+            held_out=len(reference.texts),
+            windows=sum(count_windows(reference.texts, original.pieces)),
+            entities=sum(of.gold for of in reference.dense),
+            minutes=(time.monotonic() - started) / 60,
+            device=device_name(device),
+            dtype=engine.dtype,
+            busy=busy,
+        )
+        with replacing(out / CARD) as page:  # its presence says that the run has ended
+            page.write_text(card(rows, facts, made_by), encoding="utf-8")
+        shutil.rmtree(work / "checkpoint", ignore_errors=True)
+    for warning in warnings(rows, facts, sweep.time_out(STRATEGY), spare=len(held_out) > len(reference.texts)):
+        logger.warning(warning)
+    return rows
 
 
-def _label(config: AccelerateConfig, weights: Weights, engine: Engine, texts: Sequence[str], work: Path) -> SoftLabels:
-    """Labels as many texts as time allows with the checkpoint's dense pass; an interrupted run continues.
-
-    ``engine`` runs the checkpoint in float32; bfloat16 is used instead if it is allowed and faster.
-    """
+def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) -> SoftLabels:
+    """Labels as many texts as time allows with the checkpoint's dense pass; an interrupted run continues."""
     file = work / "labels.npz"
-    if (work / "schedule.json").is_file():  # training has begun
+    if (work / "checkpoint").is_dir():  # training has begun, with these
         return SoftLabels.load(file)
-    until = time.monotonic() + LABELS * config.seconds
-    if config.mixed_precision != "no":
-        engine = Engine(weights, "bfloat16", engine.device)
-    labels = store_labels(
-        lambda done: ensemble([engine], texts[done:], engine.labels.types),
-        len(texts),
-        engine.labels.names,
-        digest(texts),
-        engine.digest,
-        file,
-        until,
-    )
+    labels = store_labels(original, texts, original.labels.types, file, deadline)
     if len(labels.counts) < len(texts):
         logger.info("time allows for %d of %d texts to learn from", len(labels.counts), len(texts))
     return labels
 
 
-def _seconds_after_training(config: AccelerateConfig, held_out: Sequence[str], dense_s: float) -> float:
-    """Returns the time to leave for what follows training: another dense pass, the sweep, and timing.
-
-    ``dense_s``: seconds of the checkpoint's dense pass over the held-out texts.
-    """
-    sample = min(1, enough_texts(held_out, SAMPLE_WORDS) / len(held_out))
-    sweep_s = dense_s * (SWEEP_SAMPLE_PASSES * sample + SWEEP_PASSES)
-    if config.dtype == "int8":
-        sweep_s /= INT8_SPEEDUP
-    found = dense_s + min(sweep_s, MAX_SWEEP * config.seconds) + TIMING * config.seconds
-    return max(found, 0.5 * config.seconds) if config.frozen else found
-
-
-def _store_int8(folder: Path, texts: Sequence[str]) -> None:
-    """Adds layers in 8 bits to a trained model."""
-    (folder / INT8).unlink(missing_ok=True)
-    write_checksums(folder)
-    logger.info("quantising the layers")
-    add_compiled(folder, texts)
-
-
-def _check_types(corpus: Corpus, engine: Engine, option: str) -> None:
-    """Raises an `InputError` if a corpus has no type that the checkpoint knows."""
-    if not set(corpus.types) & set(engine.labels.types):
-        raise InputError(
-            f"expected gold for {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
-            f"{', '.join(corpus.types) or 'none'}; choose another {option}"
-        )
+def _distil(
+    config: AccelerateConfig,
+    weights: Weights,
+    taught: Sequence[Example],
+    gold: Sequence[Example],
+    device: torch.device,
+    deadline: float,
+) -> float:
+    """Trains until a deadline by `time.monotonic`, puts the model into the folder, and returns the passes."""
+    out = Path(config.out)
+    if config.frozen:
+        copy_checkpoint(weights, out, rename=bool(config.labels))
+    passes = distil(
+        weights,
+        taught,
+        gold,
+        out,
+        device=device,
+        frozen=config.frozen,
+        mixed_precision=config.mixed_precision,
+        deadline=deadline,
+        seed=config.seed,
+    )
+    write_checksums(out)
+    return passes
 
 
-def _load_gold(config: AccelerateConfig, engine: Engine, held_out: Sequence[str]) -> tuple[list[Example], list[str]]:
-    """Returns windows of gold and a digest of each corpus."""
-    corpora = named_corpora(config.gold, "fit", config.data_dir) if config.gold else []
-    apart = {tuple(words_of(text)): "the held-out texts" for text in held_out}
-    controls = [(config.corpus, config.split)] if config.corpus else []
-    controls += [
-        (corpus.name, split) for corpus in corpora for split in CONTROL_SPLITS if not Path(corpus.name).exists()
-    ]
-    for name, split in controls:
-        try:
-            control = load_corpus(name, split, config.data_dir or None)
-        except InputError:  # there is no such split
-            continue
-        apart |= {tuple(words_of(document.text)): f"{name} {split}" for document in control.documents}
-    for corpus in corpora:
-        _check_types(corpus, engine, "--gold")
-        shared = {apart[words] for one in corpus.documents if (words := tuple(words_of(one.text))) in apart}
-        if shared or corpus.split in CONTROL_SPLITS:
-            what = " and ".join(sorted(shared)) or f"the control split {corpus.split}"
-            raise InputError(
-                f"expected gold that is for learning, got {corpus.name} {corpus.split} with documents of {what}; "
-                "choose another split"
-            )
-    examples = [one for corpus in corpora for one in gold_examples(corpus, engine.pieces, engine.labels)]
-    return examples, [gold_digest(corpus) for corpus in corpora]
-
-
-def _read_held_out(work: Path) -> tuple[Reference, float]:
-    """Returns held-out texts with the checkpoint's entities, and the seconds that its dense pass took."""
-    stored = read_json(work / "held_out.json")
-    return Reference.from_json(stored), stored["seconds"]
-
-
-def _dense_pass(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, float]:
-    """Returns the new model's dense pass on the held-out texts and its seconds; runs once, for no other model."""
-    model = {"model": engine.fingerprint}
-    if not file.is_file():
-        begin = time.monotonic()
-        (dense,) = measure(engine, reference, [Strategy("dense")], progress="dense pass")
-        write_json(file, dense.to_json() | {"seconds": time.monotonic() - begin} | model)
-    stored = read_json(file)
-    check_same(Path(engine.source), {"model": stored.get("model")}, model)  # none in runs of earlier versions
-    return Trial.from_json(stored, reference.dense), stored["seconds"]
-
-
-def _warn(facts: Facts, rows: Sequence[Row], time_out: str) -> None:
-    """Warns of what time did not suffice for, and of what makes the figures less reliable than they look."""
-    if facts.busy > BUSY:
-        logger.warning(f"other processes used {facts.busy:.0%} of the processors before timing")
-    if time_out:
-        reached = {row.name for row in rows if row.reached}
-        without = " or ".join(point for point in OPERATING_POINTS if point not in reached)
-        without = f", without an operating point {without}" if without else ""
-        logger.warning(f"{time_out}{without}; go on with --resume, or start again with more --minutes")
-    for row in rows[1:]:
-        if row.reached and not row.stored:
-            logger.warning(f"{STRATEGY}:{row.name} was measured to be no faster than dense and is not stored")
-    if facts.passes < 1:
-        logger.warning(
-            f"training had time for {facts.passes:.2g} passes over the {facts.texts} texts that were labelled; "
-            "start again with more --minutes"
-        )
-    if facts.windows < STEADY_WINDOWS:
-        logger.warning(
-            f"only {facts.windows} windows were held out: the agreement has a standard error of up to "
-            f"{max(row.error for row in rows):.2f} pp, and the operating points depend on chance; {STEADY_WINDOWS} "
-            f"windows or more are steady: {'give more --minutes' if facts.spare else 'hold out more texts'}"
-        )
+def _choose(config: AccelerateConfig, engine: Engine, reference: Reference, deadline: float) -> Sweep:
+    """Chooses operating points until a deadline by `time.monotonic`; returns the finished sweep."""
+    sweep = Sweep(engine, reference, config.requirements, seed=config.seed)
+    left = max(deadline - time.monotonic(), config.seconds(MIN_CHOICE))
+    logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
+    sweep.run(STRATEGY, seconds=left)
+    return sweep
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -439,7 +308,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
-    add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
+    add("--resume", action="store_true", help="continue the run in --out")
     return parser
 
 
@@ -454,11 +323,9 @@ def main(argv: list[str] | None) -> int:
     settings = dict(vars(arguments))
     texts, held_out, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
     config = AccelerateConfig(**settings)
-    complete = Path(config.out, SUMS).is_file()  # its texts are not needed again
-    texts, held_out = ([] if complete or not files else read_texts(files) for files in (texts, held_out))
-    rows = _run(config, config.checkpoint, texts, held_out, command, resume=resume)
+    rows = _run(config, config.checkpoint, read_texts(texts), read_texts(held_out or []), command, resume=resume)
     print(table(rows), end="")
-    print(f"the model, and its card README.md, are in {config.out}")
+    print(f"the model, and its card {CARD}, are in {config.out}")
     return 0
 
 

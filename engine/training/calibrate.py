@@ -1,10 +1,10 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
 For each strategy, settings run on texts that the model was not fitted to (see ``engine.training.sweep``), and so do the
-stored operating points. A setting qualifies if its loss plus standard error is within a limit and its MACs are within
-3 % of the fewest; the operating point is the one furthest within the limit. Losses are pp of F1 against dense: on a
-corpus by its gold, with ``--texts`` by agreement with the entities that the dense pass finds. All settings that ran on
-all texts go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+stored operating points. Of the settings that meet the requirement of an operating point, one of the fastest is chosen
+(see ``engine.training.trials``). Losses are pp of F1 against dense: on a corpus by its gold, with ``--texts`` by
+agreement with the entities that the dense pass finds. All settings that ran on all texts go to ``frontier.csv`` in the
+model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,16 @@ from engine.errors import InputError
 from engine.folder import POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import OPERATING_POINTS, RECOVERY
+from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.training.loop import SEEDS, check_limits
 from engine.training.sweep import Sweep
-from engine.training.trials import Reference, Trial
+from engine.training.trials import Reference, Trial, parse_requirements
 
-GOLD_LIMITS = (0.1, 0.3, 1.0)  # pp of F1 against gold
-AGREEMENT_LIMITS = (0.2, 0.5, 1.5)  # pp of agreement
+GOLD_LIMITS = "0.1,0.3,1.0"  # pp of F1 against gold
+AGREEMENT_LIMITS = "0.2,0.5,1.5"  # pp of agreement
 FRONTIER = "frontier.csv"
 COLUMNS = ("strategy", "settings", "f1", "f1_drop_pp", "f1_drop_error", "token_layers_kept", "theoretical_speedup")
-OLD_COLUMNS = {"f1_drop_points": "f1_drop_pp"}  # in files of earlier versions
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
@@ -52,22 +52,13 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
         fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
 
 
-def check_model(folder: Path, engine: Engine) -> None:
-    """Raises an `InputError` if a model folder no longer holds the model that an engine has loaded from it."""
-    if load_engine(folder, engine.dtype).fingerprint != engine.fingerprint:
-        raise InputError(f"expected the same model in {folder} as at the start, got another; start again")
-
-
 def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
     """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums."""
-    check_model(folder, sweep.engine)
     rows = [_frontier_row(name, one) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():
         with frontier.open(newline="") as file:
-            stored = [{OLD_COLUMNS.get(name, name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
-        # A file of another version may have other columns.
-        rows = [row for row in stored if row.keys() == {*COLUMNS} and row["strategy"] not in points] + rows
+            rows = [row for row in csv.DictReader(file) if row["strategy"] not in points] + rows
     with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -81,33 +72,15 @@ def _frontier_row(name: str, one: Trial) -> dict[str, str]:
     return dict(zip(COLUMNS, cells, strict=True))
 
 
-def parse_limits(given: str | Sequence[float], option: str) -> tuple[float, ...]:
-    """Returns the limit of each operating point in pp; in text they are joined by commas."""
-    parts: Sequence[str | float] = given.split(",") if isinstance(given, str) else given
-    try:
-        found = tuple(map(float, parts))
-    except ValueError:
-        found = ()
-    if len(found) != len(OPERATING_POINTS) or not all(0 <= one < math.inf for one in found):
-        raise InputError(
-            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {given!r}; write e.g. 0.2,0.5,1.5"
-        )
-    if list(found) != sorted(found):
-        raise InputError(f"expected ascending numbers for {option}, got {given!r}; write the smallest first")
-    return found
-
-
 def describe(sweep: Sweep, name: str) -> Iterator[str]:
     """Yields a line for each operating point of a strategy."""
     chosen, closest = sweep.chosen(name), sweep.closest(name)
-    for point in OPERATING_POINTS:
-        if one := chosen.get(point):
-            yield f"{name} {point}: {_figures(one)}, {one.strategy.to_json()}"
-        elif closest:
-            yield f"{name} {point}: no setting loses so little; the closest: {_figures(closest)}"
+    for requirement in sweep.requirements:
+        if one := chosen.get(requirement.point):
+            yield f"{name} {requirement.point}: {_figures(one)}, {one.strategy.to_json()}"
         else:
-            what = "brings words back in enough texts" if name.endswith(RECOVERY) else "saves anything"
-            yield f"{name} {point}: no setting that was tried {what}"
+            what = f"the one that loses least: {_figures(closest)}" if closest else "none that was tried saves anything"
+            yield f"{name} {requirement.point}: left out, for no setting within {requirement.max_loss:g} pp; {what}"
     if time_out := sweep.time_out(name):
         yield f"{name}: {time_out}; give more --minutes"
 
@@ -129,6 +102,15 @@ def parse_strategies(text: str, engine: Engine) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _stored(engine: Engine, name: str) -> list[Strategy]:
+    """The stored operating points of a strategy that this version can run."""
+    found = []
+    for point in engine.points.get(name, {}):
+        with suppress(InputError):
+            found.append(engine.strategy(name, point))
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     add = parser.add_argument
@@ -139,7 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--texts", nargs="+", metavar="FILE", help="texts without gold, in place of a corpus; agreement replaces F1")
     add(
         "--max-f1-drop",
-        help="pp of F1 that careful, balanced and fast may lose (default 0.1,0.3,1.0; with --texts 0.2,0.5,1.5)",
+        help="pp of F1 that careful, balanced and fast may lose "
+        f"(default {GOLD_LIMITS}; with --texts {AGREEMENT_LIMITS})",
     )
     add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
     add("--seed", type=int, default=0, help="seed of the order of texts and settings")
@@ -161,21 +144,20 @@ def main(argv: list[str] | None) -> int:
     check_limits("seed", arguments.seed, SEEDS)
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
-    default = AGREEMENT_LIMITS if arguments.texts else GOLD_LIMITS
-    limits = parse_limits(arguments.max_f1_drop, "--max-f1-drop") if arguments.max_f1_drop else default
+    limits = arguments.max_f1_drop or (AGREEMENT_LIMITS if arguments.texts else GOLD_LIMITS)
+    requirements = parse_requirements(limits, "--max-f1-drop")
     deadline = time.monotonic() + 60 * arguments.minutes
     folder = model_folder(arguments.model)
     engine = load_engine(folder, arguments.dtype)
-    engine.strategy("entropy")  # refuses a model without gates
+    engine.strategy("truncate-1")  # refuses a model without gates
     names = parse_strategies(arguments.strategies, engine)
     if arguments.texts:
         reference = Reference.agreement(engine, read_texts(arguments.texts))
     else:
         reference = Reference.gold(engine, load_corpus(arguments.corpus, arguments.split, arguments.data_dir))
-    sweep = Sweep(engine, reference, limits, seed=arguments.seed)
+    sweep = Sweep(engine, reference, requirements, seed=arguments.seed)
     for number, name in enumerate(names):
-        stored = [Strategy.from_json(settings) for settings in engine.points.get(name, {}).values()]
-        sweep.run(name, stored, (deadline - time.monotonic()) / (len(names) - number))
+        sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
         print(*describe(sweep, name), sep="\n")
     store(folder, sweep, {name: sweep.chosen(name) for name in names})
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,19 +12,16 @@ import torch
 import transformers
 from tqdm import tqdm
 
-from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, busy_share, speedup, time_variants
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.scoring import f1_difference_error, perfect
 from engine.training.sweep import Sweep
-from engine.training.trials import SLACK, Trial, f1_of
+from engine.training.trials import MIN_DENSE_F1, SLACK, Requirement, Trial
 
 STRATEGY = "entropy"  # the strategy whose operating points are chosen
-LARGEST_BATCH, BATCHES, TIMED = 32, 5, 160  # texts per call; minimum number of timed calls; maximum number of texts
-NOISE = 1.05  # a measured speed-up more than this many times the theoretical one is noise
+BATCH_SIZES, BATCHES, TIMED = (1, 32), 5, 160  # texts per call; minimum number of calls timed; maximum number of texts
+STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
 BUSY = 0.1  # share of the processors in use by others from which figures are doubtful
 
 
@@ -32,20 +29,21 @@ BUSY = 0.1  # share of the processors in use by others from which figures are do
 class Row:
     """A measured setting.
 
-    ``name``: ``dense`` or the operating point.
     ``trial``: the setting on the held-out texts; its F1 is the agreement with the checkpoint's dense output.
-    ``max_drop``: pp of agreement that the operating point may lose.
-    ``reached``: whether any setting loses so little; if not, this is the closest one.
-    ``speedups``: batch size → dense ÷ own time here, where enough batches were timed without noise.
-    ``f1``: exact-span micro F1 on a corpus, 0–1, if one was given.
+    ``requirement``: that of the operating point; ``None`` for dense.
+    ``reached``: whether any setting meets it; if not, this is the closest one.
+    ``speedups``: batch size → dense ÷ own time here, for each of `BATCH_SIZES` that has enough batches.
     """
 
-    name: str
     trial: Trial
-    max_drop: float = 0.0
+    requirement: Requirement | None = None
     reached: bool = True
     speedups: Mapping[int, float] = field(default_factory=dict)
-    f1: float | None = None
+
+    @property
+    def name(self) -> str:
+        """``dense`` or the operating point."""
+        return self.requirement.point if self.requirement else "dense"
 
     @property
     def stored(self) -> bool:
@@ -58,51 +56,41 @@ class Row:
         return 100 * f1_difference_error(self.trial.counts, perfect(self.trial.counts))
 
 
-def measure_rows(
-    dense: Trial, sweep: Sweep, texts: Sequence[str], corpus: Corpus | None, file: Path
-) -> tuple[list[Row], float]:
+def measure_rows(dense: Trial, sweep: Sweep, texts: Sequence[str]) -> tuple[list[Row], float]:
     """Returns rows for dense and each operating point, and the share of the processors that others used before timing.
 
     An operating point that is not reached has the closest setting. ``dense`` is the dense pass over the sweep's texts.
-    At most `TIMED` texts are timed. What the file, a log of times and F1, contains is not measured again.
+    At most `TIMED` texts are timed.
     """
     chosen, closest = sweep.chosen(STRATEGY), sweep.closest(STRATEGY)
-    rows = [Row("dense", dense)]
-    for point, max_drop in zip(OPERATING_POINTS, sweep.limits, strict=True):
-        if trial := chosen.get(point) or closest:
-            rows.append(Row(point, trial, max_drop, reached=point in chosen))
-    log = Log(file)
-    measured = {Strategy.from_json(record["strategy"]): record for record in log}
-    settings = dict.fromkeys(replace(row.trial.strategy, point="") for row in rows if row.reached)
-    if fresh := [one for one in settings if one not in measured]:
-        texts, busy = texts[:TIMED], busy_share()
-        sizes = [size for size in (1, min(LARGEST_BATCH, len(texts) // BATCHES)) if 0 < size * BATCHES <= len(texts)]
-        timed = {size: speedups(sweep.engine, fresh, texts, size) for size in dict.fromkeys(sizes)}
-        for number, one in enumerate(fresh):
-            f1 = f1_of(sweep.engine, corpus, one) if corpus else None
-            ratios = {size: of[number] for size, of in timed.items()}
-            measured[one] = {"strategy": one.to_json(), "speedups": ratios, "f1": f1, "busy": busy}
-            log.append(measured[one])  # in JSON, batch sizes become strings
+    rows = [Row(dense)]
+    for requirement in sweep.requirements:
+        if trial := chosen.get(requirement.point) or closest:
+            rows.append(Row(trial, requirement, reached=requirement.point in chosen))
+    settings = [row.trial.strategy for row in rows if row.reached]
+    texts, busy = texts[:TIMED], busy_share()
+    timed = {
+        size: dict(zip(settings, speedups(sweep.engine, settings, texts, size), strict=True))
+        for size in BATCH_SIZES
+        if len(texts) >= BATCHES * size
+    }
     for number, row in enumerate(rows):
         if row.reached:
-            record, credible = measured[replace(row.trial.strategy, point="")], NOISE * row.trial.theoretical_speedup
-            times = {int(size): ratio for size, ratio in record["speedups"].items() if ratio <= credible}
-            rows[number] = replace(row, speedups=times, f1=record["f1"])
-    return rows, max(measured[one]["busy"] for one in settings)
+            rows[number] = replace(row, speedups={size: of[row.trial.strategy] for size, of in timed.items()})
+    return rows, busy
 
 
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:
-    """Returns dense end-to-end time ÷ that of each strategy, timed as in reports by `engine.latency.time_variants`."""
-    variants = list(dict.fromkeys([Strategy("dense"), *strategies]))
+    """Returns end-to-end time of the first strategy ÷ that of each, timed by `engine.latency.time_variants`."""
     batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]
 
     def call(variant: int, batch: int) -> Latency:
-        return engine.tag_batch(batches[batch], variants[variant], batch_size=batch_size)[0].latency
+        return engine.tag_batch(batches[batch], strategies[variant], batch_size=batch_size)[0].latency
 
-    calls = (PASSES + 1) * len(variants) * len(batches)
+    calls = (PASSES + 1) * len(strategies) * len(batches)
     with tqdm(total=calls, desc=f"timing, batch {batch_size}", disable=None) as bar:
-        times = list(time_variants(range(len(variants)), len(batches), call, bar.update).values())
-    return [speedup(times[0], times[variants.index(one)]) for one in strategies]
+        times = list(time_variants(range(len(strategies)), len(batches), call, bar.update).values())
+    return [speedup(times[0], one) for one in times]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,10 +100,9 @@ class Facts:
     ``checkpoint``, ``types``, ``layers``, ``frozen``: the model.
     ``gold``, ``texts``, ``passes``: the training data: corpora with gold, number of texts, passes over them.
     ``held_out``, ``windows``, ``entities``: number of texts that operating points were chosen on, of their windows, and
-    of the entities that the checkpoint finds in them; ``spare``: held-out texts that time did not allow for.
-    ``minutes``: duration, or that of the last start if the run was ``resumed``.
+    of the entities that the checkpoint finds in them.
+    ``minutes``: duration of the last start.
     ``device``, ``dtype``: what settings ran on; ``busy``: share of the processors, 0–1, that others used before timing.
-    ``corpus``, ``checkpoint_f1``: corpus with gold, and the checkpoint's own F1 on it, 0–1.
     """
 
     checkpoint: str
@@ -125,50 +112,43 @@ class Facts:
     gold: str
     texts: int
     passes: float
-    spare: int
-    held_out: int = 0
-    windows: int = 0
-    entities: int = 0
-    minutes: float = 0.0
-    resumed: bool = False
-    device: str = ""
-    dtype: str = ""
-    busy: float = 0.0
-    corpus: str = ""
-    checkpoint_f1: float | None = None
+    held_out: int
+    windows: int
+    entities: int
+    minutes: float
+    device: str
+    dtype: str
+    busy: float
 
 
 def table(rows: Sequence[Row]) -> str:
     """Returns a Markdown table."""
-    sizes = sorted({size for row in rows for size in row.speedups})
-    with_f1 = any(row.f1 is not None for row in rows)
-    head = ["operating point (may lose)", "agreement ± standard error, %", "lost against `dense`, pp"]
+    head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
     head += ["token-layers kept", "theoretical speed-up"]
-    head += [f"measured, batch {size}" for size in sizes] + ["F1"] * with_f1
+    head += [f"measured, batch {size}" for size in BATCH_SIZES]
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        name = "`dense`" if row.name == "dense" else f"`{row.name}` ({row.max_drop:g})"
-        if row.name != "dense" and not row.stored:
-            name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
-        cells = [name, f"{100 * row.trial.f1:.2f} ± {row.error:.2f}"]
-        cells += ["–" if row.name == "dense" else f"{row.trial.loss:.2f} ± {row.trial.loss_error:.2f}"]
+        cells = ["`dense`", f"{100 * row.trial.f1:.2f} ± {row.error:.2f}", "–"]
+        if row.requirement:
+            name = f"`{row.name}` ({row.requirement.max_loss:g})"
+            if not row.stored:
+                name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
+            cells = [name, cells[1], f"{row.trial.loss:.2f} ± {row.trial.loss_error:.2f}"]
         cells += [f"{row.trial.cost.token_layers_kept:.0%}", f"{row.trial.theoretical_speedup:.2f}×"]
-        cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in sizes]
-        lines.append(cells + ["–" if row.f1 is None else f"{row.f1:.4f}"] * with_f1)
+        cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in BATCH_SIZES]
+        lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
-    """Returns the model card, Markdown; ``command`` is the one that made the model."""
+def card(rows: Sequence[Row], facts: Facts, made_by: str) -> str:
+    """Returns the model card, Markdown; ``made_by`` is the command or call that made the model."""
     training = "Encoder and gate heads were trained while words exited."
     if facts.frozen:
         training = "Only the gate heads were fitted; all other files are the checkpoint's."
-    busy = gold_f1 = ""
-    if facts.busy > BUSY:
-        busy = f" Other processes used {facts.busy:.0%} of the processors before timing."
-    if facts.checkpoint_f1 is not None:
-        gold_f1 = f" F1 is measured on {_escape(facts.corpus)}; the checkpoint itself has {facts.checkpoint_f1:.4f}."
+    busy = f" Other processes used {facts.busy:.0%} of the processors before timing." if facts.busy > BUSY else ""
     gold = f", together with gold of {_escape(facts.gold)}" if facts.gold else "; no gold was learned from"
+    conditions = [f"`{row.name}` is a setting where {row.requirement.describe()}." for row in rows if row.requirement]
+    condition = f" {conditions[0]} The others have their own limits." if conditions else ""
     strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows[1:] if row.stored)][-1]
     # The hub refuses a card whose base model it does not have.
     base = "" if Path(facts.checkpoint).is_dir() else f"base_model: {json.dumps(facts.checkpoint)}\n"
@@ -183,16 +163,14 @@ A token-classification checkpoint with a label head after each of its {facts.lay
 early. It finds {_escape(", ".join(facts.types))}. {training}
 
 ## Operating points
-
+{unlike(rows[0])}
 {table(rows)}
 Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_out}
 texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
-standard errors are by text. `dense` is this model with every word computed to the end. A setting qualifies if its loss
-against `dense` plus one standard error is within what the operating point may lose, and its theoretical speed-up is
-within {SLACK:.0%} of the highest of these; the operating point is the one for which that sum is smallest. Settings ran
-in {facts.dtype}, the checkpoint in float32. Times are end-to-end on {facts.device}, against `dense` in the same run, on
-at most {TIMED} of these texts: a small sample. A dash means fewer than {BATCHES} batches, or more than {NOISE:g} times
-the theoretical speed-up, which would be noise.{busy}{gold_f1}
+standard errors are by text. `dense` is this model with every word computed to the end.{condition} Of the settings
+within {SLACK:.0%} of the highest theoretical speed-up, the one whose loss plus standard error is smallest was taken.
+Settings ran in {facts.dtype}, the checkpoint in float32. Times are end-to-end on {facts.device}, against `dense` in the
+same run, on at most {TIMED} of these texts: a small sample. A dash means fewer than {BATCHES} batches.{busy}
 
 ## Use
 
@@ -207,13 +185,52 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 
 ## How it was made
 
-```sh
-{command}
+```
+{made_by}
 ```
 
-The model learned the checkpoint's own output on {facts.texts} texts, in {facts.passes:.2g} passes over them{gold};
-{"the last start" if facts.resumed else "everything"} took {facts.minutes:.0f} minutes.
+The model learned the checkpoint's own output on {facts.texts} texts, in {facts.passes:.2g} passes over them{gold}; the
+last start took {facts.minutes:.0f} minutes.
 """
+
+
+def unlike(dense: Row) -> str:
+    """Says that a model's dense pass is too unlike the checkpoint's for operating points; empty if it is not."""
+    if dense.trial.f1 >= MIN_DENSE_F1:
+        return ""
+    return (
+        f"\nThere is nothing to choose operating points by: without pruning, this model agrees with the checkpoint to "
+        f"{dense.trial.f1:.0%} only. Train longer, or on more texts.\n"
+    )
+
+
+def warnings(rows: Sequence[Row], facts: Facts, time_out: str, *, spare: bool) -> Iterator[str]:
+    """Yields what time did not suffice for, and what makes the figures less reliable than they look.
+
+    ``time_out`` is what the sweep says of its time; ``spare``: whether time did not allow for all held-out texts.
+    """
+    if facts.busy > BUSY:
+        yield f"other processes used {facts.busy:.0%} of the processors before timing"
+    if time_out:
+        yield f"{time_out}; start again with more minutes"
+    if told := unlike(rows[0]).strip():
+        yield told
+    for row in rows[1:]:
+        if row.reached and not row.stored:
+            yield f"{STRATEGY}:{row.name} was measured to be no faster than dense and is not stored"
+    if not any(row.stored for row in rows[1:]):
+        yield f"no operating point is stored: {STRATEGY} runs with default settings, whose loss was not measured"
+    if facts.passes < 1:
+        yield (
+            f"training had time for {facts.passes:.2g} passes over the {facts.texts} texts that were labelled; "
+            "start again with more minutes"
+        )
+    if facts.windows < STEADY_WINDOWS:
+        yield (
+            f"only {facts.windows} windows were held out: the agreement has a standard error of up to "
+            f"{max(row.error for row in rows):.2f} pp, and the operating points depend on chance; {STEADY_WINDOWS} "
+            f"windows or more are steady: {'give more minutes' if spare else 'hold out more texts'}"
+        )
 
 
 def device_name(device: torch.device) -> str:

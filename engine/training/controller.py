@@ -33,8 +33,7 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
-from engine.training.calibrate import check_model
-from engine.training.data import Texts
+from engine.training.data import read_words
 from engine.training.heads import SampledController
 from engine.training.loop import SEEDS, check_limits
 
@@ -122,16 +121,15 @@ def main(argv: list[str] | None) -> int:
         raise InputError(
             f"expected one or more of {list(FEATURES)} for --features, got {sorted(unknown)}; choose among them"
         )
-    engine = load_engine(folder)
-    engine.strategy("entropy")  # refuses a model without gates
+    engine = load_engine(folder, "float32")
+    engine.strategy("truncate-1")  # refuses a model without gates
     set_seed(arguments.seed)
-    texts = Texts.read(arguments.texts).words[-arguments.count :]
+    texts = read_words(arguments.texts)[-arguments.count :]
     windows = [window for words in texts for window in engine.pieces.windows(words)]
     layers = {}
     for gate, samples in collect(engine.model, windows, names).items():
         logger.info("gate %d: %d words, %.2f%% change", gate, len(samples.changes), 100 * samples.changes.mean())
         layers[gate] = fit(samples)
-    check_model(folder, engine)
     with updating(folder, CONTROLLER) as fresh:
         Network(names, layers).save(fresh)
     print(

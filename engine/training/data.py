@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,14 @@ from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import SUFFIXES, read_documents
 from engine.data.hub_datasets import PREFIX
-from engine.errors import InputError
+from engine.errors import InputError, quoted
 from engine.model.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
 
 WORDS_PER_TEXT = 200
+CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 MIN_WINDOWS, MIN_TEXTS = 100, 2  # to choose operating points on; a single text has no standard error
 WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 
@@ -33,6 +34,19 @@ WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 def digest(texts: Iterable[str]) -> str:
     """SHA-256 of texts and their order."""
     return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
+
+
+def distinct_texts(texts: Iterable[str], what: str) -> list[str]:
+    """Returns the distinct texts in order, without those that have no word, as `engine.data.texts.read_texts` does.
+
+    Raises an `InputError` that says ``what`` should hold texts, if it is one string or holds something else.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise InputError(f"expected a list of texts as {what}, got {quoted(repr(texts))}; put texts into a list")
+    given = list(texts)
+    if not all(isinstance(text, str) for text in given):
+        raise InputError(f"expected strings as {what}, got something else among them; convert them to str")
+    return [text for text in dict.fromkeys(given) if split_words(text)]
 
 
 def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
@@ -50,36 +64,50 @@ def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
     return found
 
 
-@dataclass(frozen=True)
-class Texts:
-    """A file of unlabelled texts to which soft labels belong.
+def gold_to_learn(names: str, held_out: Sequence[str], labels: LabelSet, data_dir: str) -> list[Corpus]:
+    """Loads the corpora with these names, none if empty, to learn from beside a checkpoint's own labels.
 
-    ``words``: the words of each text.
-    ``sha256``: SHA-256 of the unpacked file.
+    Raises an `InputError` if one has none of the types of the labels, or documents that are for choosing or measuring:
+    held-out texts, or those of the splits ``calib`` and ``test``.
     """
-
-    words: list[list[str]]
-    sha256: str
-
-    @classmethod
-    def read(cls, path: Path) -> Texts:
-        """Reads a file, gzipped if its name ends in ``.gz``.
-
-        A ``.jsonl`` file has an object with ``text`` on each line, each a separate text. Any other file has one
-        sentence per line; `join_sentences` makes texts of them.
-        """
-        if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
+    corpora = named_corpora(names, "fit", data_dir) if names else []
+    apart = {tuple(words_of(text)): "the held-out texts" for text in held_out}
+    for corpus, split in product(corpora, CONTROL_SPLITS):
+        if not Path(corpus.name).exists():
+            with suppress(InputError):  # there is no such split
+                control = load_corpus(corpus.name, split, data_dir or None).documents
+                apart |= {tuple(words_of(document.text)): f"{corpus.name} {split}" for document in control}
+    for corpus in corpora:
+        where = f"{corpus.name} {corpus.split}"
+        if not set(corpus.types) & set(labels.types):
             raise InputError(
-                f"expected one sentence per line, or JSON lines, in {path}, got a {markup[0]} file; convert it with "
-                "python -m engine.tag FILE --format jsonl"
+                f"expected gold for {', '.join(labels.types)} in {where}, got {', '.join(corpus.types) or 'none'}; "
+                "choose another --gold"
             )
-        texts = (document.text for document in read_documents(path, lines_are_texts=True))
-        words = list(map(words_of, texts) if ".jsonl" in path.suffixes else join_sentences(texts))
-        if not any(words):
-            raise InputError(f"expected texts in {path}, got none; choose another file")
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-        return cls(words, hashlib.sha256(content).hexdigest())
+        found = {apart.get(tuple(words_of(document.text)), "") for document in corpus.documents}
+        if shared := " and ".join(sorted(found - {""})):
+            raise InputError(
+                f"expected gold that is for learning, got {where} with documents of {shared}; choose another split"
+            )
+    return corpora
+
+
+def read_words(path: Path) -> list[list[str]]:
+    """Reads texts without annotations for training, gzipped if the name ends in ``.gz``; returns the words of each.
+
+    A ``.jsonl`` file has an object with ``text`` on each line, each a separate text. Any other file has one sentence
+    per line; `join_sentences` makes texts of them.
+    """
+    if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
+        raise InputError(
+            f"expected one sentence per line, or JSON lines, in {path}, got a {markup[0]} file; convert it with "
+            "python -m engine.tag FILE --format jsonl"
+        )
+    texts = (document.text for document in read_documents(path, lines_are_texts=True))
+    words = list(map(words_of, texts) if ".jsonl" in path.suffixes else join_sentences(texts))
+    if not any(words):
+        raise InputError(f"expected texts in {path}, got none; choose another file")
+    return words
 
 
 def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:

@@ -1,46 +1,45 @@
 """Self-distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
 
 The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; words exit while
-the student is trained. The number of steps is planned from the pace of a batch, and again after every checkpoint.
+the student is trained. The learning rate follows the time that is left, so training ends when it should.
 """
 
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import logging
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate.utils import set_seed
 from torch import nn
 
 from engine.checkpoint import Weights, load_huggingface, save_gates
 from engine.folder import optional_file
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
-from engine.runs import read_json, write_json
 from engine.training.data import Example, make_batches
-from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, with_gates
+from engine.training.heads import fit_heads, with_gates
+from engine.training.loop import Training, TrainingConfig
 
 logger = logging.getLogger(__name__)
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 NARROW = 256  # hidden size up to which the highest applies; beyond, it falls with the size
+WARM_UP = 0.1  # share of the training
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
 CHECKPOINT_S, CHECKPOINTS = 180, 4  # approximate maximum seconds between two; approximate minimum number
+HEADS_SHARE = 0.2  # of the time for training, in which hidden states are collected to fit gate heads
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
     "tokenizer.json",
@@ -57,13 +56,14 @@ TOKENIZER = (
 )
 
 
-class Distillation(HeadsTraining):
-    """Trains a copy of a checkpoint's model with gate heads, and writes checkpoints at intervals.
+class Distillation(Training):
+    """Trains a copy of a checkpoint's model with gate heads until its time is over, and writes checkpoints meanwhile.
 
     Texts are seen unchanged, without dropout or masked words. The learning rate decays to zero, so the last average of
-    the weights is the one to keep. Of ``steps``, as first planned, a pass over the texts has ``batches``; for the other
-    arguments see `distil`.
+    the weights is the one to keep. For the arguments see `distil`.
     """
+
+    state = (*Training.state, "reached")
 
     def __init__(
         self,
@@ -71,35 +71,36 @@ class Distillation(HeadsTraining):
         model: GatedModel,
         taught: Sequence[Example],
         gold: Sequence[Example],
-        watch: Callable[[GatedModel], float],
         out: Path,
         *,
-        steps: int,
-        batches: int,
         mixed_precision: str,
         frozen: bool,
         seed: int,
     ) -> None:
-        self.examples, self.watch, self.order, self.frozen = [*taught, *gold], watch, weights.label_order, frozen
-        self.most = MAX_PASSES * batches
+        self.examples, self.order, self.frozen = [*taught, *gold], weights.label_order, frozen
+        self.reached, self.begun, self.deadline = 0.0, 0.0, 0.0  # share of the training done before; times
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
         if frozen:
             for part in (model.encoder, model.heads[self.last]):
                 part.requires_grad_(False)
-        config = HeadsConfig(
+        config = TrainingConfig(
             out=str(out),
             temperature=1.0,
-            lr=encoder_lr(steps / batches, model.encoder.hidden_size),
             max_rows=MAX_ROWS,
             dropout=0.0,
             mask=0.0,
             pruned=PRUNED,
-            average=max(0.0, min(0.995, 1 - 20 / steps)),
+            epochs=MAX_PASSES,
             mixed_precision=mixed_precision,
             seed=seed,
         )
-        super().__init__(config, model, weights.tokenizer, median_entropy(taught), steps)
+        super().__init__(config, model, weights.tokenizer, median_entropy(taught))
+
+    @property
+    def work(self) -> Path:
+        """Apart from the model, which others load."""
+        return self.out / "training"
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
@@ -118,52 +119,51 @@ class Distillation(HeadsTraining):
             yield from batches[done:]
             done = max(0, done - len(batches))
 
-    def save(self, model: Any, folder: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Writes a model folder or, for a frozen checkpoint, only the gate heads in its order of labels."""
-        if not self.frozen:
-            super().save(model, folder)
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        save_gates(folder, model, self.order)
-
-    def score(self, folder: Path) -> float:
-        """The score that ``watch`` gives the average."""
-        average: Any = self.average.module
-        return self.watch(average)
-
-    def replan(self, done: int, left: int) -> None:
-        """Plans ``left`` more steps after ``done``, but no more passes than allowed; the rate reaches 0 at the new end.
-
-        A run that still warms up goes on to the full rate: it warms up over a tenth of the new plan.
-        """
-        steps = min(done + left, self.most)
-        if steps < self.steps:
-            logger.info("time for %d of %d further steps", steps - done, self.steps - done)
-        if done < self.warm:
-            self.warm = max(done, steps // 10)
-            self.decay = self.warm, 1.0
+        if self.frozen:
+            save_gates(folder, self.average.module, self.order)
         else:
-            self.decay = done, self.rate(done)
-        self.steps = steps
+            super().save(folder)
+
+    def progress(self, step: int) -> float:
+        """Share of the training that is done, 0–1: of its time or, if that is more, of its steps."""
+        now, left = time.monotonic(), self.deadline - self.begun
+        passed = (now - self.begun) / left if left > 0 else 1.0
+        return min(1.0, max(step / self.steps, self.reached + (1 - self.reached) * passed))
+
+    def rate(self, step: int) -> float:
+        """The learning rate as a share of the peak: linear warm-up, then linear decay to the end of the time."""
+        done = self.progress(step) if step else 0.0
+        return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
+
+    def set_peak(self, seconds: float) -> None:
+        """Sets the encoder's learning rate, given the seconds for training and the pace of a batch."""
+        batches, begin = self.batches(random.Random(self.config.seed)), time.monotonic()
+        self.model.train()
+        self.backward(max(batches, key=len))
+        self.optimizer.zero_grad()
+        passes = min(MAX_PASSES, seconds / (time.monotonic() - begin) / len(batches))
+        logger.info("time for some %.2g passes over the texts", passes)
+        self.schedule.base_lrs[1:] = [encoder_lr(passes, self.model.encoder.hidden_size)] * (not self.frozen)
 
     def fit_until(self, deadline: float) -> None:
-        """Trains until all steps are done or the deadline, by `time.monotonic`, is near; ``out`` has the model."""
+        """Trains until all steps are done or the deadline, by `time.monotonic`; ``out`` then has the model."""
         done = self.schedule.last_epoch
         batches = self.stream(done)
-        interval = min(CHECKPOINT_S, (deadline - time.monotonic()) / CHECKPOINTS)
-        self.model.train()
-        while done < self.steps:
+        self.begun, self.deadline = time.monotonic(), deadline
+        interval = min(CHECKPOINT_S, (deadline - self.begun) / CHECKPOINTS)
+        while self.reached < 1:
             begin, losses = time.monotonic(), list[float]()
-            until = min(begin + interval, deadline)
-            while done + len(losses) < self.steps and (not losses or time.monotonic() < until):
+            self.model.train()
+            while not losses or (time.monotonic() < begin + interval and self.progress(done + len(losses)) < 1):
                 losses.append(self.step(next(batches)))
-            done, seconds = done + len(losses), time.monotonic() - begin
-            self.epoch += 1
-            self.replan(done, max(0, int((deadline - time.monotonic()) / seconds * len(losses))))
-            agreement = self.save_epoch(only_better=False)
-            record = {"step": done, "of": self.steps, "loss": round(sum(losses) / len(losses), 5)}
-            record |= {"agreement": round(agreement, 5), "seconds": round(seconds, 1)}
-            self.note(record | {"mixed_precision": self.precision})
+            done, self.epoch = done + len(losses), self.epoch + 1
+            self.reached, self.begun = self.progress(done), time.monotonic()
+            self.save(self.out)
+            self.save_checkpoint()
+            record = {"step": done, "done": round(self.reached, 4), "loss": round(sum(losses) / len(losses), 5)}
+            self.note(record | {"seconds": round(time.monotonic() - begin, 1)})
 
 
 def median_entropy(examples: Sequence[Example]) -> float:
@@ -185,17 +185,11 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
     return max(low, min(high, 2 * high / passes))
 
 
-def plan_steps(seconds: float, batches: int, step_s: float) -> int:
-    """Plans as many steps as fit into some seconds, but at most ``MAX_PASSES`` over the texts."""
-    return max(1, min(round(seconds / step_s), MAX_PASSES * batches))
-
-
 def distil(
     weights: Weights,
     taught: Sequence[Example],
     gold: Sequence[Example],
-    watch: Callable[[GatedModel], float],
-    folder: Path,
+    out: Path,
     *,
     device: torch.device,
     frozen: bool,
@@ -205,32 +199,22 @@ def distil(
 ) -> float:
     """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
-    ``taught`` and ``gold`` are windows with the checkpoint's own labels and with gold; ``watch`` scores a model, 0–1,
-    for the log. The plan goes into ``folder``; model, log and checkpoint go into its subfolder ``run``. The deadline is
-    by `time.monotonic`.
+    ``taught`` and ``gold`` are windows with the checkpoint's own labels and with gold. ``out`` gets the model or, for a
+    frozen checkpoint, the gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by
+    `time.monotonic`.
     """
-    file, out = folder / "schedule.json", folder / "run"
     batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    if not weights.model.has_gates and not (out / "checkpoint").is_dir():
-        fit_heads(model.to(device), batches)
-    begin = partial(
-        Distillation, weights, model, taught, gold, watch, out, batches=len(batches), frozen=frozen, seed=seed
-    )
-    if not file.is_file():
-        probe = begin(steps=len(batches), mixed_precision=mixed_precision)
-        fastest, step_s = probe.fastest_precision(max(batches, key=len))
-        del probe
-        gc.collect()  # a run and its accelerator refer to each other
-        steps = plan_steps(deadline - time.monotonic(), len(batches), step_s)
-        logger.info("planned %d steps; a pass over the texts has %d", steps, len(batches))
-        write_json(file, {"steps": steps, "mixed_precision": fastest})
-    plan = read_json(file)
-    set_seed(seed)
-    run = begin(steps=plan["steps"], mixed_precision=plan["mixed_precision"])
-    run.resume()
+    seconds, fresh = deadline - time.monotonic(), not (out / "training" / "checkpoint").is_dir()
+    if fresh and not weights.model.has_gates:
+        fit_heads(model.to(device), batches, time.monotonic() + HEADS_SHARE * seconds)
+    run = Distillation(weights, model, taught, gold, out, frozen=frozen, mixed_precision=mixed_precision, seed=seed)
+    if fresh:
+        run.set_peak(deadline - time.monotonic())
+    else:
+        run.resume()
     run.fit_until(deadline)
-    return run.steps / len(batches)
+    return run.schedule.last_epoch / len(batches)
 
 
 def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:

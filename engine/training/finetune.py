@@ -1,52 +1,100 @@
 """Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-By default it learns from gold labels, with a joint loss of all heads; with ``--soft-labels`` also from teachers' labels
-of other texts (distillation). With ``--pruned`` a share of the windows is pruned during training, with random settings
-(self-sampling). Training runs the same packed-row pass as tagging.
+By default it learns from gold labels, with a joint loss of all heads; with ``--soft-labels`` also from a teacher's
+labels of other texts (distillation). With ``--pruned`` a share of the windows is pruned during training, with random
+settings (self-sampling). With ``--plain`` only the last layer has a head: a plain checkpoint, such as a teacher.
+Training runs the same packed-row pass as tagging.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import random
+import shutil
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
+from accelerate.utils import set_seed
+from tqdm import tqdm
 from transformers import AutoConfig, AutoModel
+from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import load_weights
+from engine.checksums import RUN_SETTINGS
 from engine.command import as_command
-from engine.errors import InputError
+from engine.data.corpora import Corpus, load_corpus
+from engine.errors import InputError, first_line
 from engine.folder import GATES
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer, word_pieces
+from engine.runs import continues, locked, write_json
+from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
-from engine.training.data import Example, Texts, data_digest, gold_examples, make_batches
-from engine.training.heads import HeadsConfig, HeadsTraining
-from engine.training.loop import command_line, loading, option
+from engine.training.data import (
+    Example,
+    data_digest,
+    digest,
+    gold_digest,
+    gold_examples,
+    make_batches,
+    named_corpora,
+    read_words,
+)
+from engine.training.loop import Training, TrainingConfig, add_options, option
 from engine.training.soft_labels import SoftLabels
+from engine.training.trials import f1_of
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneConfig(HeadsConfig):
+class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
+    corpus: str = option("training data: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
+    split: str = option("split of the corpora that name none", "fit")
+    dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
+    dev_split: str = option("split for early stopping", "calib")
+    patience: int = option("stop after this many epochs without a better development F1", 4, (1, 10_000))
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
+    plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
+    scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2", choices=("iob2", "io"))
     layers: int = option("number of the backbone's first layers to use; 0: all", 0, (0, 1000))
     soft_labels: str = option(
         "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
     )
     soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0, (0, 100))
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The strategies whose mean F1 early stopping uses; ``entropy`` has its default settings."""
+        return ("dense", "entropy") if self.pruned else ("dense",)
 
-def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
-    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each."""
+    def corpora(self) -> tuple[list[Corpus], Corpus]:
+        """Loads the training corpora and the one for early stopping."""
+        train = named_corpora(self.corpus, self.split, self.data_dir)
+        dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+        if not dev.types:
+            raise InputError(
+                f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
+            )
+        if gold_digest(dev) in map(gold_digest, train):
+            raise InputError(
+                f"expected --dev-corpus with other documents than the training corpora, got {dev.name} {dev.split} for "
+                "both; choose another --dev-corpus or --dev-split"
+            )
+        return train, dev
+
+
+def new_model(backbone: str, labels: LabelSet, layers: int = 0, *, plain: bool = False) -> GatedModel:
+    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each, or the last."""
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
@@ -57,7 +105,9 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
                 "choose another --backbone"
             )
         return weights.model
-    with loading(backbone):
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
         if layers > config.num_hidden_layers:
@@ -67,9 +117,15 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
         if layers:
             shorten(config, layers)
         pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
+    except InputError:
+        raise
+    except Exception as error:  # as in engine.checkpoint: many types, one meaning
+        raise InputError(
+            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
+        ) from error
     encoder = encoder_type(config)
     encoder.load_huggingface(pretrained.state_dict())
-    model = GatedModel(encoder, labels, gates=True)
+    model = GatedModel(encoder, labels, gates=not plain)
     for name, parameter in model.heads.named_parameters():
         torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else config.initializer_range)
     return model
@@ -82,8 +138,8 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
         stored, _, source = pair.partition("=")
         if not source:
             raise InputError(f"expected soft labels as LABELS=TEXTS, got {pair!r}; add the file of texts")
-        soft_labels, texts = SoftLabels.load(Path(stored)), Texts.read(Path(source))
-        if not soft_labels.match(texts):
+        soft_labels, texts = SoftLabels.load(Path(stored)), read_words(Path(source))
+        if soft_labels.sha256 != digest(map(" ".join, texts)):
             raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
         if set(soft_labels.names) != set(labels.names):
             missing = set(labels.names) - set(soft_labels.names)
@@ -92,14 +148,19 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
                 f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
                 + ("choose a teacher with these labels" if missing else remedy)
             )
-        examples += soft_labels.ordered(labels.names).examples(texts.words, pieces)
+        examples += soft_labels.ordered(labels.names).examples(texts, pieces)
     return examples
 
 
-class Finetuning(HeadsTraining):
-    """Training on gold and soft labels at every head."""
+class Finetuning(Training):
+    """Training on gold and soft labels at every head.
+
+    After each epoch the running average of the weights is saved, loaded again and scored by exact-span F1 on the
+    development split; ``out`` contains the best average so far.
+    """
 
     config: FinetuneConfig
+    state = (*Training.state, "best", "best_epoch")
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
@@ -110,14 +171,16 @@ class Finetuning(HeadsTraining):
                 ", ".join(others),
                 f"{self.dev.name} {self.dev.split}",
             )
-        model = new_model(config.backbone, LabelSet(types), config.layers)
-        if config.pruned and model.encoder.num_layers < 2:
-            raise InputError("expected two layers or more with --pruned, got one; take more, or leave --pruned out")
+        labels = LabelSet(types) if config.scheme == "iob2" else LabelSet.from_names(["O", *types])
+        model = new_model(config.backbone, labels, config.layers, plain=config.plain)
+        if config.pruned and not model.has_gates:
+            raise InputError("expected gates with --pruned, got none; take two layers or more, and leave --plain out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = word_pieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
         self.data = data_digest([*self.gold, *self.soft], self.dev, self.pieces, model.encoder.config)
+        self.best, self.best_epoch = -1.0, 0
         super().__init__(config, model, tokenizer)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
@@ -125,13 +188,73 @@ class Finetuning(HeadsTraining):
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
+    def fit(self) -> float:
+        """Trains to the end and returns the score of the best model, which is in ``out``."""
+        while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
+            started = time.monotonic()
+            self.epoch += 1
+            loss = self.train_epoch()
+            f1 = self.score_average()
+            self.save_checkpoint()
+            record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5)}
+            record |= {"best": self.best_epoch == self.epoch, "seconds": round(time.monotonic() - started, 1)}
+            self.note(record)
+        return self.best
+
+    def score_average(self) -> float:
+        """Scores the average of the weights and moves it to ``out`` if it is the best so far."""
+        candidate = self.work / "candidate"
+        self.save(candidate)
+        engine = load_engine(candidate, "float32", str(self.accelerator.device))
+        score = fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
+        if score > self.best:
+            self.best, self.best_epoch = score, self.epoch
+            for file in candidate.iterdir():
+                file.replace(self.out / file.name)
+        shutil.rmtree(candidate)
+        return score
+
+    def train_epoch(self) -> float:
+        """Trains on one epoch's batches; returns the mean loss."""
+        self.model.train()
+        total, batches = 0.0, self.batches(random.Random(self.config.seed * 1000 + self.epoch))
+        started, to_come = time.monotonic(), (self.config.epochs - self.epoch + 1) * len(batches)
+        for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch}", disable=None), start=1):
+            total += self.step(batch)
+            if number % 50 == 0 or number == len(batches):
+                left = tqdm.format_interval((time.monotonic() - started) / number * (to_come - number))
+                done = f"epoch {self.epoch} of {self.config.epochs}: batch {number} of {len(batches)}"
+                logger.info("%s, loss %.4f, %s left", done, total / number, left)
+        return total / len(batches)
+
+
+def train(config: FinetuneConfig, *, resume: bool = False) -> float:
+    """Fine-tunes, or continues from the checkpoint in ``config.out``; returns the score of the saved model."""
+    out = Path(config.out)
+    # Between two starts, only the folders written to and read from may change.
+    continues(out, RUN_SETTINGS, asdict(config), resume=resume, free=("out", "data_dir"))
+    set_seed(config.seed)
+    run = Finetuning(config)
+    with locked(out):
+        write_json(out / RUN_SETTINGS, asdict(config))
+        if resume:
+            run.resume()
+        return run.fit()
+
 
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
-    if any(one.split("=")[0] == "--frozen" for one in (sys.argv[1:] if argv is None else argv)):
-        raise InputError("expected no --frozen, got it; use python -m engine.training.accelerate CHECKPOINT --frozen")
-    return command_line("finetune", __doc__, FinetuneConfig, Finetuning, argv)
+    parser = argparse.ArgumentParser(prog="python -m engine.training.finetune", description=__doc__)
+    add_options(parser, FinetuneConfig)
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    settings = vars(parser.parse_args(argv))
+    resume = settings.pop("resume")
+    config = FinetuneConfig(**settings)
+    f1 = train(config, resume=resume)
+    print(f"exact-span F1 of {' and '.join(config.scored)} on development: {f1:.4f}; the model is in {config.out}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,31 +5,27 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
-from engine.checkpoint import save_weights
-from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
-from engine.training.data import Example, Packed, mask_words, pack, spread_outside
-from engine.training.loop import Training, TrainingConfig, option
+from engine.training.data import Example, Packed, pack, spread_outside
 
 logger = logging.getLogger(__name__)
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
-MAX_BYTES = 10**9  # of hidden states that are stored to fit heads
+MAX_BYTES = 4 * 10**8  # of hidden states that are stored to fit heads
 ITERATIONS = 40
 WEIGHT_DECAY = 1e-4
 
@@ -86,15 +82,15 @@ def with_gates(plain: GatedModel) -> GatedModel:
     return model
 
 
-def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], deadline: float = math.inf) -> None:
     """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
 
     The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
     then starts much closer to its goal than from random heads. If the batches contain more words than fit into
-    ``MAX_BYTES``, only the first are used.
+    ``MAX_BYTES``, or than run before a time by `time.monotonic`, only the first are used.
     """
     logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
-    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches)
+    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, deadline)
     for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
         head = model.heads[str(number)]
         assert isinstance(head, nn.Linear)
@@ -102,7 +98,9 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
 
 
 @torch.no_grad()
-def _head_inputs(model: GatedModel, batches: Sequence[Sequence[Example]]) -> tuple[list[Tensor], Tensor]:
+def _head_inputs(
+    model: GatedModel, batches: Sequence[Sequence[Example]], deadline: float
+) -> tuple[list[Tensor], Tensor]:
     """Returns the input of each gate's head, half precision ``(words, hidden)``, and targets ``(words, labels)``."""
     device = next(model.parameters()).device
     gates = range(1, model.encoder.num_layers)
@@ -114,7 +112,7 @@ def _head_inputs(model: GatedModel, batches: Sequence[Sequence[Example]]) -> tup
             lambda _, given, stored=stored: stored.append(given[0].half())
         )
     for batch in tqdm(batches, desc="hidden states of gates", disable=None):
-        if sum(map(len, targets)) > max_words:
+        if sum(map(len, targets)) > max_words or (targets and time.monotonic() > deadline):
             break
         packed = pack(batch, device)
         forward(model, packed.batch, gates, keep_all)
@@ -142,28 +140,7 @@ def _fit_head(head: nn.Linear, states: Tensor, targets: Tensor) -> None:
         head.bias.copy_(bias - head.weight @ mean)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeadsConfig(TrainingConfig):
-    """Settings of training with a head after every layer."""
-
-    temperature: float = option(
-        "temperature of the soft labels; below 1 sharpens them, so that certain words differ more from doubtful ones",
-        0.5,
-        (0.05, 20),
-    )
-    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0, (0, 1))
-    mask: float = option("share of words that are masked in each pass", 0.1, (0, 0.9))
-    gate_weight: float = option(
-        "weight of the mean loss of the gate heads beside the loss of the final labels", 1.0, (0, 100)
-    )
-
-    @property
-    def scored(self) -> tuple[str, ...]:
-        """``dense`` and, if windows are pruned, ``entropy`` with its default settings."""
-        return ("dense", "entropy") if self.pruned else ("dense",)
-
-
-def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsConfig) -> Tensor:
+def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, gate_weight: float) -> Tensor:
     """Loss of every word where it exits, plus ``gate_weight`` times the mean loss of all heads but the last.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
@@ -179,47 +156,4 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
         if head.number < layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)
-    return end + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
-
-
-class HeadsTraining(Training):
-    """Trains every head in packed passes in which words may exit; the model has a head after every layer.
-
-    ``lowest`` is the lowest threshold drawn, see `SampledController.draw`.
-    """
-
-    config: HeadsConfig
-
-    def __init__(
-        self,
-        config: HeadsConfig,
-        model: GatedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        lowest: float = ENTROPIES[0],
-        steps: int | None = None,
-    ) -> None:
-        if config.mask and tokenizer.mask_token_id is None:
-            raise InputError(
-                f"expected a mask token in {tokenizer.name_or_path!r} for --mask {config.mask}, got none; add --mask 0"
-            )
-        self.tokenizer, self.lowest = tokenizer, lowest
-        model.encoder.set_dropout(config.dropout)
-        super().__init__(config, model, steps)
-
-    def loss(self, examples: list[Example]) -> Tensor:
-        """The joint loss, with some words masked and some windows pruned."""
-        packed = pack(examples, self.accelerator.device, self.config.temperature)
-        if self.config.mask:
-            batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
-            packed = replace(packed, batch=batch)
-        layers = self.model.encoder.num_layers
-        gates = range(1, layers)
-        controller: Callable[[Gate], Decision] = keep_all
-        if self.config.pruned:
-            controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
-        memory = forward(self.model, packed.batch, gates, controller)
-        return joint_loss(memory, packed, layers, self.config)
-
-    def save(self, model: GatedModel, folder: Path) -> None:
-        """Writes a model folder."""
-        save_weights(folder, model, self.tokenizer)
+    return end + (gate_weight * torch.stack(gates).mean() if gates else 0.0)

@@ -1,6 +1,6 @@
-"""Labels texts with teachers: ``python -m engine.training.soft_labels``.
+"""Labels texts with a teacher: ``python -m engine.training.soft_labels``.
 
-Stores the label distributions of words, as uint8, and the checksum of the file of texts, but no text.
+Stores the label distributions of words, as uint8, and a checksum of the texts, but no text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,9 +24,8 @@ from engine.command import as_command
 from engine.errors import InputError
 from engine.runs import replacing
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
-from engine.training.data import Example, Texts, make_examples
+from engine.training.data import Example, digest, make_examples, read_words
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +40,15 @@ class SoftLabels:
     ``targets``: uint8 ``(words, labels)``; rows sum to about 255.
     ``counts``: words of each text, int64 ``(texts,)``.
     ``names``: names of the labels.
-    ``sha256``: SHA-256 of the unpacked file of texts.
-    ``teachers``: what identifies the teachers.
+    ``sha256``: SHA-256 of all texts, see `digest`.
+    ``teacher``: what identifies the teacher.
     """
 
     targets: np.ndarray
     counts: np.ndarray
     names: tuple[str, ...]
     sha256: str
-    teachers: str
+    teacher: str
 
     def save(self, path: Path) -> None:
         """Writes an ``.npz`` file, atomically replacing an older one."""
@@ -61,18 +60,13 @@ class SoftLabels:
         """Loads a file that `save` wrote."""
         try:
             with np.load(path) as file:
-                names, sha256, teachers = tuple(file["names"].tolist()), str(file["sha256"]), str(file["teachers"])
-                return cls(file["targets"], file["counts"], names, sha256, teachers)
+                names, sha256, teacher = tuple(file["names"].tolist()), str(file["sha256"]), str(file["teacher"])
+                return cls(file["targets"], file["counts"], names, sha256, teacher)
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(
                 f"expected soft labels in {path}, got none: {error}; "
                 "make them with python -m engine.training.soft_labels"
             ) from error
-
-    def match(self, texts: Texts) -> bool:
-        """Whether these are labels of the texts, or of the first of them."""
-        counts = [len(words) for words in texts.words[: len(self.counts)]]
-        return self.sha256 == texts.sha256 and self.counts.tolist() == counts
 
     def ordered(self, names: tuple[str, ...]) -> SoftLabels:
         """Puts the labels in the order of ``names``, which must contain all of them."""
@@ -84,68 +78,52 @@ class SoftLabels:
         return [example for targets, words in parts for example in make_examples(words, targets, pieces)]
 
 
-def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
-    """The indices of ``O`` and of all labels of some types, in the order of the types."""
+def columns_of(types: Sequence[str], teacher: Engine) -> list[int]:
+    """The indices of ``O`` and of all of a teacher's labels of some types, in the order of the types."""
+    labels = teacher.labels
+    if unknown := set(types) - set(labels.types):
+        raise InputError(
+            f"expected --types that {teacher.source!r} knows, which are {list(labels.types)}, got {sorted(unknown)}; "
+            "choose among them"
+        )
     return [0, *(label for type_ in types for label in range(1, len(labels)) if labels.type_of(label) == type_)]
 
 
-def ensemble(teachers: Sequence[Engine], texts: Sequence[str], types: Sequence[str]) -> Iterator[np.ndarray]:
-    """Yields the mean of the teachers' dense label distributions for each text, float32 ``(words, labels)``.
+def distributions(teacher: Engine, texts: Sequence[str], columns: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yields a teacher's dense label distributions of each text, float32 ``(words, labels)``.
 
-    The labels are those of ``types``; ``O`` also gets the probabilities of all other types.
+    The labels are those of some columns; ``O``, the first, also gets the probabilities of all others.
     """
-    columns = [columns_of(types, teacher.labels) for teacher in teachers]
     for begin in range(0, len(texts), CALL):
-        call = texts[begin : begin + CALL]
-        for results in zip(*(teacher.tag_batch(call, "dense") for teacher in teachers), strict=True):
-            found = [result.probabilities[:, of] for result, of in zip(results, columns, strict=True)]
-            for probabilities in found:
-                probabilities[:, 0] += 1 - probabilities.sum(axis=1)
-            yield np.mean(found, axis=0)
-
-
-def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str, ...]:
-    """The names of the labels that every teacher has for some types."""
-    names = []
-    for teacher in teachers:
-        if unknown := set(types) - set(teacher.labels.types):
-            raise InputError(
-                f"expected --types that {teacher.source!r} knows, which are {list(teacher.labels.types)}, got "
-                f"{sorted(unknown)}; choose types that every teacher knows"
-            )
-        names.append(tuple(teacher.labels.names[column] for column in columns_of(types, teacher.labels)))
-    if len(set(names)) > 1:
-        raise InputError(f"expected teachers of one label scheme, got the labels {names}; choose other teachers")
-    return names[0]
+        for result in teacher.tag_batch(texts[begin : begin + CALL], "dense"):
+            probabilities = result.probabilities[:, columns]
+            probabilities[:, 0] += 1 - probabilities.sum(axis=1)
+            yield probabilities
 
 
 def store_labels(
-    distributions: Callable[[int], Iterable[np.ndarray]],
-    count: int,
-    names: Sequence[str],
-    sha256: str,
-    teachers: str,
-    out: Path,
-    deadline: float = math.inf,
+    teacher: Engine, texts: Sequence[str], types: Sequence[str], out: Path, deadline: float = math.inf
 ) -> SoftLabels:
     """Labels texts in order and saves the labels regularly, so that an interrupted run continues.
 
-    ``distributions`` yields ``(words, labels)`` for each text from the one with a given index on, ``sha256`` and
-    ``teachers`` identify texts and teachers, and ``out`` is the ``.npz`` file. Labelling ends at the deadline, by
-    `time.monotonic`, but some texts are labelled anyway.
+    ``out`` is the ``.npz`` file. Labelling ends at the deadline, by `time.monotonic`, but some texts are labelled
+    anyway.
     """
-    stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), sha256, teachers)
+    columns, identity = columns_of(types, teacher), json.dumps(teacher.fingerprint | {"dtype": teacher.dtype})
+    names, sha256 = tuple(teacher.labels.names[column] for column in columns), digest(texts)
+    stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), names, sha256, identity)
     if out.exists():
         stored, wanted = SoftLabels.load(out), stored
-        if (stored.names, stored.sha256, stored.teachers) != (wanted.names, sha256, teachers):
+        if (stored.names, stored.sha256, stored.teacher) != (wanted.names, sha256, identity):
             raise InputError(
-                f"expected soft labels of the same texts and types by the same teachers in {out}, got others; "
+                f"expected soft labels of the same texts and types by the same teacher in {out}, got others; "
                 "use another --out"
             )
-    done, started = len(stored.counts), time.monotonic()
+    done, count, started = len(stored.counts), len(texts), time.monotonic()
     if done >= count:
         return stored
-    bar = tqdm(distributions(done), total=count, initial=done, unit="text", disable=None)
+    found = distributions(teacher, texts[done:], columns)
+    bar = tqdm(found, total=count, initial=done, unit="text", disable=None)
     fresh, due = list[np.ndarray](), started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
         fresh.append((probabilities * 255).round().astype(np.uint8))
@@ -169,31 +147,20 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.soft_labels", description=__doc__)
     add = parser.add_argument
-    add(
-        "--teacher",
-        required=True,
-        help="folder or hub id of a token-classification model; several joined by commas are averaged over --types",
-    )
+    add("--teacher", required=True, help="folder or hub id of a token-classification model")
     add("--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz")
     add(
         "--types",
-        help="joined by commas (default: those of the first teacher); probabilities of other types are added to O",
+        help="joined by commas (default: all that it knows); probabilities of other types are added to O",
     )
-    add("--dtype", default="float32", choices=DTYPES, help="dtype of the teachers (default %(default)s)")
+    add("--dtype", default="float32", choices=DTYPES, help="dtype of the teacher (default %(default)s)")
     add("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    texts = Texts.read(arguments.texts)
-    teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
-    types = list(dict.fromkeys(arguments.types.split(",") if arguments.types else teachers[0].labels.types))
-    labels = store_labels(
-        lambda done: ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types),
-        len(texts.words),
-        common_names(teachers, types),
-        texts.sha256,
-        json.dumps([one.fingerprint | {"dtype": one.dtype} for one in teachers]),
-        arguments.out,
-    )
+    texts = [" ".join(words) for words in read_words(arguments.texts)]
+    teacher = load_engine(arguments.teacher, arguments.dtype)
+    types = list(dict.fromkeys(arguments.types.split(",") if arguments.types else teacher.labels.types))
+    labels = store_labels(teacher, texts, types, arguments.out)
     print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 

@@ -1,6 +1,6 @@
 """Trials of settings: how much each loses against a reference, what it costs, and which becomes an operating point.
 
-The reference is gold, or the entities that the dense pass finds; everything else is the same.
+The reference is gold, or the entities that a dense pass finds; everything else is the same.
 """
 
 from __future__ import annotations
@@ -8,35 +8,27 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from types import SimpleNamespace
-from typing import Any
 
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus
 from engine.errors import InputError
-from engine.inspection.cost import Cost, add, window_cost
-from engine.model.chunks import by_text
-from engine.model.encoders import Encoder
-from engine.model.packing import RaggedBatch
-from engine.pruning.forward import run
-from engine.pruning.memory import MemoryBuffer
+from engine.inspection.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine
-from engine.text.documents import Document, Entity
+from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
 from engine.text.words import words_of
 
 SLACK = 0.03  # MACs cannot tell finer differences in speed
-CALL = 32  # texts that are measured together; the deadline is checked before each call
-MIN_FIRED = 0.02  # share of the documents in which recovery must fire
-PACED = 8  # texts after which a dense pass over held-out texts may end
+CALL = 32  # texts that are tagged together; the deadline is checked before each call
+MIN_RECOVERED = 0.02  # share of the texts in which recovery must bring words back
+MIN_DENSE_F1 = 0.5  # of the dense pass: a setting cannot lose what the model never found
+MIN_ENTITIES = 50  # in the reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +48,9 @@ class Reference:
     def gold(cls, engine: Engine, corpus: Corpus) -> Reference:
         """Takes a corpus' gold as reference; a loss is the F1 of the dense pass minus that of a setting."""
         unscored = cls(corpus.documents, corpus.types, ())
-        (dense,) = measure(engine, unscored, [Strategy("dense")], progress="dense pass")
-        if not any(of.correct for of in dense.counts):
-            raise InputError(
-                f"expected gold entities of {corpus.name} that {engine.source!r} finds, got none; choose documents "
-                f"with entities of its types, {', '.join(engine.labels.types)}"
-            )
-        return replace(unscored, dense=dense.counts)
+        dense = measure(engine, unscored, Strategy("dense"), progress="dense pass").counts
+        _check_found(sum(of.correct for of in dense), f"gold entities of {corpus.name}", engine)
+        return replace(unscored, dense=dense)
 
     @classmethod
     def agreement(cls, engine: Engine, texts: Sequence[str], needed: int = 0, until: float = math.inf) -> Reference:
@@ -71,59 +59,50 @@ class Reference:
         After a time by `time.monotonic`, the pass ends as soon as as many of the first texts as ``needed`` are done.
         """
         documents: list[Document] = []
-        for begin in tqdm(range(0, len(texts), PACED), desc="dense pass", disable=None):
-            results = engine.tag_batch(texts[begin : begin + PACED], "dense")
+        for begin in tqdm(range(0, len(texts), CALL), desc="dense pass", disable=None):
+            results = engine.tag_batch(texts[begin : begin + CALL], "dense")
             documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
             if len(documents) >= needed and time.monotonic() > until:
                 break
-        reference = cls.of_found(documents, engine.labels.types)
-        if not any(of.gold for of in reference.dense):
-            raise InputError(
-                f"expected entities in the {len(documents)} held-out texts, got none found by {engine.source!r}; "
-                "choose texts of the kind that it is made for"
-            )
-        return reference
+        types = engine.labels.types
+        dense = tuple(perfect(count_documents(documents, [()] * len(documents), types)))
+        _check_found(sum(of.gold for of in dense), f"entities in {len(documents)} held-out texts", engine)
+        return cls(documents, types, dense)
 
-    @classmethod
-    def of_found(cls, documents: Sequence[Document], types: tuple[str, ...]) -> Reference:
-        """Takes documents with the entities that the dense pass found in them."""
-        return cls(documents, types, tuple(perfect(count_documents(documents, [()] * len(documents), types))))
+    @property
+    def texts(self) -> list[str]:
+        """The texts."""
+        return [document.text for document in self.documents]
 
     def shuffled(self, seed: int) -> Reference:
         """Returns the reference in random order, so that its first documents are a sample."""
         order = random.Random(seed).sample(range(len(self.documents)), len(self.documents))
         return replace(self, documents=[self.documents[i] for i in order], dense=tuple(self.dense[i] for i in order))
 
-    def to_json(self) -> dict[str, Any]:
-        """Converts documents that the dense pass found entities in, and their types, to a JSON object."""
-        found = [{"text": one.text, "entities": [entity.key for entity in one.entities]} for one in self.documents]
-        return {"types": self.types, "documents": found}
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Reference:
-        """The inverse of `to_json`; ignores other keys."""
-        documents = []
-        for number, one in enumerate(record["documents"], start=1):
-            text = one["text"]
-            entities = tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in one["entities"])
-            documents.append(Document(str(number), text, entities))
-        return cls.of_found(documents, tuple(record["types"]))
+def _check_found(found: int, what: str, engine: Engine) -> None:
+    """Raises an `InputError` if a model finds too few entities to measure losses with."""
+    if found < MIN_ENTITIES:
+        raise InputError(
+            f"expected {engine.source!r} to find {MIN_ENTITIES} {what} or more, got {found}; choose more texts, or "
+            f"texts with entities of its types, {', '.join(engine.labels.types)}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A setting on consecutive documents of a reference.
+    """A setting on the first documents of a reference.
 
     ``counts``, ``dense``: TP, predictions and reference entities in each document, of the setting and of dense.
     ``cost``: cost of all of them together.
-    ``fired``: number of documents in which words came back.
+    ``recovered``: number of documents in which words came back.
     """
 
     strategy: Strategy
     counts: tuple[Counts, ...]
     dense: tuple[Counts, ...]
     cost: Cost
-    fired: int = 0
+    recovered: int = 0
 
     @property
     def f1(self) -> float:
@@ -131,160 +110,149 @@ class Trial:
         return Counts.total(self.counts).f1
 
     @property
+    def dense_f1(self) -> float:
+        """The same of the dense pass."""
+        return Counts.total(self.dense).f1
+
+    @property
     def theoretical_speedup(self) -> float:
         """Dense ÷ own MACs."""
         return self.cost.theoretical_speedup
 
     @property
-    def fires(self) -> bool:
-        """Whether words come back in enough documents, if the setting has recovery."""
-        return self.strategy.recovery is None or self.fired >= MIN_FIRED * len(self.counts)
-
-    @property
-    def qualifies(self) -> bool:
-        """Whether it removes anything, is faster than dense in theory, and recovers, as an operating point must."""
-        cost = self.cost
-        return cost.token_layers < cost.dense_token_layers and cost.macs < cost.dense_macs and self.fires
-
-    @property
     def loss(self) -> float:
         """F1 lost against dense, in pp."""
-        return (Counts.total(self.dense).f1 - self.f1) * 100
+        return (self.dense_f1 - self.f1) * 100
 
     @property
     def loss_error(self) -> float:
         """Standard error of the loss by document, in pp; infinite if there are no entities."""
         return f1_difference_error(self.counts, self.dense) * 100
 
-    @property
-    def loss_bound(self) -> float:
-        """The loss plus its standard error, in pp."""
-        return self.loss + self.loss_error
+    def loss_bound(self, documents: int | None = None) -> float:
+        """The loss plus its standard error in pp: here, or as expected of a trial on so many documents."""
+        return self.loss + self.loss_error * math.sqrt(len(self.counts) / (documents or len(self.counts)))
 
-    def to_json(self) -> dict[str, Any]:
-        """Converts the trial to a JSON object, without the counts of dense."""
-        counts = [[of.correct, of.predicted, of.gold] for of in self.counts]
-        return {"strategy": self.strategy.to_json(), "counts": counts, "cost": asdict(self.cost), "fired": self.fired}
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any], dense: tuple[Counts, ...]) -> Trial:
-        """The inverse of `to_json`, given the counts of dense in these documents, or in more that begin with them."""
-        cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
-        counts = tuple(Counts(*of) for of in record["counts"])
-        return cls(Strategy.from_json(record["strategy"]), counts, dense[: len(counts)], cost, record["fired"])
+@dataclass(frozen=True)
+class Requirement:
+    """What a trial must meet to become an operating point.
 
-    def joined(self, other: Trial) -> Trial:
-        """Appends a trial of the same setting on the documents that follow."""
-        cost = add([self.cost, other.cost], len(self.cost.rows))
-        return Trial(
-            self.strategy, self.counts + other.counts, self.dense + other.dense, cost, self.fired + other.fired
+    The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984).
+
+    ``point``: the operating point.
+    ``max_loss``: pp that it may lose.
+    """
+
+    point: str
+    max_loss: float
+
+    def accepts(self, trial: Trial, documents: int | None = None) -> bool:
+        """Whether a trial meets it: where it ran, or with the standard error expected on so many documents."""
+        return able(trial) and trial.loss_bound(documents) <= self.max_loss
+
+    def describe(self) -> str:
+        """The condition in words."""
+        return (
+            f"its loss against the dense pass plus one standard error is at most {self.max_loss:g} pp, it computes "
+            "fewer token-layers and fewer MACs than the dense pass, recovery, if it has any, brings words back in at "
+            f"least {100 * MIN_RECOVERED:g} % of the texts, and the dense pass itself has an F1 of at least "
+            f"{MIN_DENSE_F1:g} against the reference"
         )
+
+
+def able(trial: Trial) -> bool:
+    """Whether a trial meets all of a `Requirement` but the limit of its loss."""
+    cost, recovers = trial.cost, trial.strategy.recovery is not None
+    return (
+        cost.token_layers < cost.dense_token_layers
+        and cost.macs < cost.dense_macs
+        and (not recovers or trial.recovered >= MIN_RECOVERED * len(trial.counts))
+        and trial.dense_f1 >= MIN_DENSE_F1
+    )
+
+
+def parse_requirements(given: str | Iterable[float], option: str) -> tuple[Requirement, ...]:
+    """Returns the requirement of each operating point from limits in pp; in text they are joined by commas."""
+    try:
+        limits = [float(part) for part in (given.split(",") if isinstance(given, str) else given)]
+    except (TypeError, ValueError):
+        limits = []
+    if len(limits) != len(OPERATING_POINTS) or not all(0 <= one < math.inf for one in limits):
+        raise InputError(
+            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {given!r}; write e.g. 0.2,0.5,1.5"
+        )
+    if limits != sorted(limits):
+        raise InputError(f"expected ascending numbers for {option}, got {given!r}; write the smallest first")
+    return tuple(map(Requirement, OPERATING_POINTS, limits))
+
+
+def choose(trials: Iterable[Trial], requirements: Sequence[Requirement]) -> dict[str, Trial]:
+    """Maps each operating point to the fastest setting that meets its requirement, in order from careful to fast.
+
+    Settings within `SLACK` of the fewest MACs count as equally fast; the one with the smallest loss plus standard error
+    is taken. A more careful operating point is slower by `SLACK` or more and loses less, standard errors included. An
+    operating point that no setting reaches is left out.
+    """
+    chosen: dict[str, Trial] = {}
+    left = list(trials)
+    for requirement in reversed(requirements):
+        accepted = [one for one in left if requirement.accepts(one)]
+        if not accepted:
+            continue
+        fastest = max(one.theoretical_speedup for one in accepted)
+        nearly = [one for one in accepted if one.theoretical_speedup >= (1 - SLACK) * fastest]
+        best = min(nearly, key=lambda one: (one.loss_bound(), -one.theoretical_speedup))
+        chosen[requirement.point] = replace(best, strategy=replace(best.strategy, point=requirement.point))
+        left = [
+            one
+            for one in left
+            if one.theoretical_speedup <= (1 - SLACK) * best.theoretical_speedup
+            and one.loss_bound() < best.loss_bound()
+        ]
+    return {point: chosen[point] for point in OPERATING_POINTS if point in chosen}
 
 
 class OutOfTimeError(Exception):
     """The time for trials is used up."""
 
 
-class _SharedLayers:
-    """Stands in for an encoder in passes over one batch: computes layers over all its rows once for all settings.
-
-    Until words exit at a gate, all settings see the same hidden states.
-    """
-
-    def __init__(self, encoder: Encoder, batch: RaggedBatch) -> None:
-        self._encoder, self._batch = encoder, batch
-        self._embedded: Tensor | None = None
-        self._outputs: dict[int, Any] = {}
-        self.num_layers = encoder.num_layers
-
-    def embed(self, batch: RaggedBatch) -> Tensor:
-        """Hidden states before layer 1."""
-        if self._embedded is None:
-            self._embedded = self._encoder.embed(batch)
-        return self._embedded
-
-    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> Any:
-        """Runs a layer, unless it has already run on the whole batch."""
-        if batch is not self._batch:
-            return self._encoder.layer(number, hidden, batch)
-        if number not in self._outputs:
-            self._outputs[number] = self._encoder.layer(number, hidden, batch)
-        return self._outputs[number]
-
-
-@torch.inference_mode()
 def measure(
     engine: Engine,
     reference: Reference,
-    strategies: Sequence[Strategy],
-    begin: int = 0,
-    end: int | None = None,
+    strategy: Strategy,
+    documents: int | None = None,
     *,
     progress: str = "",
     deadline: float = math.inf,
-) -> list[Trial]:
-    """Runs settings on documents ``[begin, end)`` of a reference, with the same results as `Engine.tag_batch`.
+) -> Trial:
+    """Runs a setting on all documents of a reference, or on the first ones.
 
-    Settings share the layers that they have in common. ``progress`` is the name of the progress bar; without one there
-    is none. ``deadline`` is the latest time by `time.monotonic`.
+    ``progress`` is the name of the progress bar; without one there is none. ``deadline`` is the latest time by
+    `time.monotonic`.
     """
-    documents, dense, model = reference.documents[begin:end], reference.dense[begin:end], engine.model
-    complete = [engine.strategy(strategy) for strategy in strategies]  # with the network of `mlp`
-
-    def run_all(batch: RaggedBatch) -> list[MemoryBuffer]:
-        encoder = _SharedLayers(model.encoder, batch)
-        shared: Any = SimpleNamespace(encoder=encoder, labels=model.labels, logits=model.logits)
-        return [run(shared, batch, strategy) for strategy in complete]
-
-    layers = engine.sizes.layers
-    trials = [Trial(strategy, (), (), add([], layers)) for strategy in strategies]
-    for at in tqdm(range(0, len(documents), CALL), desc=progress, disable=None if progress else True):
+    used, dense = reference.documents[:documents], reference.dense[:documents]
+    counts: list[Counts] = []
+    costs: list[Cost] = []
+    recovered = 0
+    for begin in tqdm(range(0, len(used), CALL), desc=progress, disable=None if progress else True):
         if time.monotonic() > deadline:
             raise OutOfTimeError
-        call = documents[at : at + CALL]
-        texts = [document.text for document in call]
-        spans, windows = engine.pieces.of_texts(texts)
-        passes = list(engine.pytorch.passes(windows, run_all))
-        for number, strategy in enumerate(complete):
-            memories = [(chunk, of_settings[number]) for chunk, of_settings in passes]
-            found = by_text(
-                ((chunk, memory.probabilities) for chunk, memory in memories), len(call), len(engine.labels)
-            )
-            entities = [engine.labels.decode(*one) for one in zip(texts, spans, found, strict=True)]
-            counts = tuple(count_documents(call, entities, reference.types))
-            slots = [(slot, memory) for chunk, memory in memories for slot in chunk.slots]
-            cost = add([window_cost(engine.sizes, memory, slot.index, strategy) for slot, memory in slots], layers)
-            fired = len({slot.text for slot, memory in slots if memory.recovered[slot.own].any()})
-            of_call = Trial(strategies[number], counts, dense[at : at + CALL], cost, fired)
-            trials[number] = trials[number].joined(of_call)
-    return trials
+        call = used[begin : begin + CALL]
+        results = engine.tag_batch([document.text for document in call], strategy)
+        counts += count_documents(call, [result.entities for result in results], reference.types)
+        costs += [result.cost for result in results]
+        recovered += sum(result.recovered for result in results)
+    return Trial(strategy, tuple(counts), dense, add(costs, engine.sizes.layers), recovered)
+
+
+def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
+    """Exact-span micro F1 on a corpus, 0–1."""
+    return measure(
+        engine, Reference(corpus.documents, corpus.types, ()), strategy, progress=f"F1 of {strategy.name}"
+    ).f1
 
 
 def enough_texts(texts: Sequence[str], words: int) -> int:
     """Returns how many of the first texts have this many words together."""
     return 1 + sum(total < words for total in accumulate(len(words_of(text)) for text in texts))
-
-
-def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
-    """Exact-span micro F1 on a corpus, 0–1."""
-    reference = Reference(corpus.documents, corpus.types, ())
-    return measure(engine, reference, [strategy], progress=f"F1 of {strategy.name}")[0].f1
-
-
-def choose(trials: Sequence[Trial], limits: Sequence[float]) -> dict[str, Trial]:
-    """Maps each operating point to the fastest setting whose loss plus standard error is within its limit, in pp.
-
-    The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984). Settings
-    within `SLACK` of the fewest MACs count as equally fast; the one with the smallest such sum is taken. An operating
-    point whose limit no setting meets is left out.
-    """
-    chosen = {}
-    bounds = {one: one.loss_bound for one in trials if one.qualifies}
-    for point, limit in zip(OPERATING_POINTS, limits, strict=True):
-        within = [one for one in bounds if bounds[one] <= limit]
-        if within:
-            fastest = max(one.theoretical_speedup for one in within)
-            nearly = [one for one in within if one.theoretical_speedup >= (1 - SLACK) * fastest]
-            best = min(nearly, key=lambda one: (bounds[one], -one.theoretical_speedup))
-            chosen[point] = replace(best, strategy=replace(best.strategy, point=point))
-    return chosen

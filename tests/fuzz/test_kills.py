@@ -22,7 +22,7 @@ from engine.training import accelerate
 from eval import report
 from tests.conftest import SAMPLE, contents
 from tests.engine.bulk.made_up import write_folder
-from tests.engine.training.test_accelerate import write_texts
+from tests.engine.training.corpora import write_texts
 from tests.fuzz.test_fuzz import EXAMPLES
 
 KILLS = max(2, EXAMPLES // 250)

@@ -16,10 +16,11 @@ student=${STUDENT:-$RUNS/weights/minilm-l6-bc5cdr}
 
 stage() { python -m "engine.training.$1" "${@:2}"; }
 learn() {
-  stage finetune --corpus bc5cdr:fit,ncbi-disease:train,biored:fit --dropout 0 --mixed-precision no --resume "$@"
+  stage finetune --corpus bc5cdr:fit,ncbi-disease:train,biored:fit --dropout 0 --resume "$@"
 }
 
-stage teacher --backbone "$teacher" --corpus bc5cdr:fit --epochs 3 --mixed-precision no --out "$RUNS/teacher" --resume
+stage finetune --plain --backbone "$teacher" --corpus bc5cdr:fit --epochs 3 --lr 6e-5 --mask 0 --max-rows 1024 \
+  --average 0.99 --out "$RUNS/teacher" --resume
 
 # Self-sampling learns from sentences that distillation has not seen, the networks of mlp from still others.
 sentences() { gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1"; }
@@ -41,7 +42,18 @@ for seed in 0 1 2; do
     --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
 done
 rm -rf "$RUNS/model" # of an earlier start
-stage average "$RUNS"/pruned{0,1,2} --out "$RUNS/model"
+python - "$RUNS/model" "$RUNS"/pruned{0,1,2} << 'PY' # the mean of their weights
+import sys
+
+import torch
+
+from engine.checkpoint import load_weights, save_weights
+
+first, *others = map(load_weights, sys.argv[2:])
+states = [one.model.state_dict() for one in (first, *others)]
+first.model.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
+save_weights(sys.argv[1], first.model, first.tokenizer)
+PY
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
   --features entropy,windowed_entropy,top_probability,margin,outside,change
 stage quantise "$RUNS/model" --texts "$RUNS/clinical.jsonl"

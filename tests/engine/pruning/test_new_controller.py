@@ -12,7 +12,7 @@ from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
-from engine.training.sweep import first_lines
+from engine.training.sweep import grid
 from tests.conftest import TEXT
 
 
@@ -53,5 +53,5 @@ def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
 
 
 def test_calibration_tries_its_settings():
-    tried = {line.at(scale).controller.stride for line in first_lines("every-other", 6) for scale in line.scales}
+    tried = {strategy.controller.stride for row in grid("every-other", 6) for strategy in row}
     assert {2, 10} < tried

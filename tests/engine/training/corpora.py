@@ -1,7 +1,10 @@
-"""Corpora small enough to be memorised."""
+"""Corpora small enough to be memorised, and made-up texts."""
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
+
+WORDS = ("famotidine", "delirium", "patients", "nausea", "hypotension", "and", "after", "with", "20", "mg", "had")
 
 
 def write_pubtator(path: Path, text: str, spans: Sequence[tuple[int, int, str]], count: int) -> None:
@@ -11,3 +14,15 @@ def write_pubtator(path: Path, text: str, spans: Sequence[tuple[int, int, str]],
         lines += [f"{number}|t|{text}", f"{number}|a|"]
         lines += [f"{number}\t{a}\t{b}\t{text[a:b]}\t{type_}\t-1" for a, b, type_ in spans] + [""]
     path.write_text("\n".join(lines))
+
+
+def made_up(count: int, seed: int = 0) -> list[str]:
+    """Distinct texts of a few words."""
+    rng = random.Random(seed)
+    return [" ".join(rng.choices(WORDS, k=rng.randint(4, 12))) + "." for _ in range(count)]
+
+
+def write_texts(path: Path, count: int, seed: int = 0) -> Path:
+    """Writes them, one a line."""
+    path.write_text("".join(f"{text}\n" for text in made_up(count, seed)))
+    return path

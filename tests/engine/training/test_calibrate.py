@@ -8,17 +8,25 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.checksums import write_checksums
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
+from engine.training import sweep, trials
 from engine.training.calibrate import main, store_points
-from engine.training.sweep import Sweep
-from tests.conftest import SAMPLE, TEXT, contents, scaled
+from tests.conftest import SAMPLE, TEXT, contents
 
 
 @pytest.fixture
 def folder(model_folder, tmp_path):
     return shutil.copytree(model_folder, tmp_path / "model")
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few settings are tried, and few entities suffice."""
+    monkeypatch.setattr(sweep, "SCALES", (0.06, 0.54))
+    monkeypatch.setattr(sweep, "FINER", (1.0,))
+    monkeypatch.setattr(trials, "MIN_ENTITIES", 1)
+    monkeypatch.setattr(trials, "MIN_DENSE_F1", 0.0)
 
 
 @pytest.fixture
@@ -28,10 +36,7 @@ def small(tmp_path):
     return path
 
 
-def test_operating_points_are_stored_with_the_weights_and_used(folder, small, capsys):
-    columns = "strategy,settings,f1,f1_drop_points,f1_drop_error,token_layers_kept,theoretical_speedup"
-    (folder / "frontier.csv").write_text(f"{columns}\nmlp,{{}},.9,1,1,1,1\n")  # of an earlier version
-    write_checksums(folder)
+def test_operating_points_are_stored_with_the_weights_and_used(few, folder, small, capsys):
     options = ["--model", str(folder), "--corpus", str(small), "--max-f1-drop", "70,80,90"]
     for names in ("entropy", "rule,entropy+recovery"):
         assert main([*options, "--strategies", names]) == 0
@@ -42,13 +47,12 @@ def test_operating_points_are_stored_with_the_weights_and_used(folder, small, ca
     assert engine.tag(TEXT, "entropy:fast").cost.token_layers_kept < 1
     with (folder / "frontier.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["strategy"] for row in rows} == {"entropy", "rule", "entropy+recovery", "mlp"}
-    assert {row["f1_drop_pp"] for row in rows if row["strategy"] == "mlp"} == {"1"}
+    assert {row["strategy"] for row in rows} == {"entropy", "rule", "entropy+recovery"}
     assert len({row["settings"] for row in rows}) == len(rows)
     assert "entropy fast: F1" in capsys.readouterr().out
 
 
-def test_operating_points_may_be_chosen_by_agreement_in_limited_time(folder, tmp_path, capsys):
+def test_operating_points_may_be_chosen_by_agreement_in_limited_time(few, folder, tmp_path, capsys):
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{word} after nausea and {word}\n" for word in ("famotidine", "delirium", "hypotension")))
     options = ["--model", str(folder), "--texts", str(texts), "--strategies", "entropy", "--minutes", "0.0001"]
@@ -56,15 +60,12 @@ def test_operating_points_may_be_chosen_by_agreement_in_limited_time(folder, tmp
     assert "time was over after" in capsys.readouterr().out
 
 
-def test_what_was_measured_of_one_model_is_not_stored_with_another(folder, small, monkeypatch, capsys):
-    def replace_model(*_, **__):
-        scaled(folder, "model.safetensors", 1.01)
-        write_checksums(folder)
-
-    monkeypatch.setattr(Sweep, "run", replace_model)
-    assert main(["--model", str(folder), "--corpus", str(small), "--strategies", "entropy"]) == 2
-    assert "expected the same model" in capsys.readouterr().err
-    assert not (folder / "operating_points.json").exists()
+def test_a_stored_point_that_cannot_run_any_more_is_replaced(few, folder, small):
+    frozen = resolve("entropy", 3, {}).to_json() | {"context": "freeze"}
+    store_points(folder, {"entropy": {"fast": frozen}})
+    options = ["--model", str(folder), "--corpus", str(small), "--strategies", "entropy", "--max-f1-drop", "70,80,90"]
+    assert main(options) == 0
+    assert load_engine(folder).strategy("entropy", "fast").gates
 
 
 @pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
@@ -75,7 +76,7 @@ def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(fold
     (tmp_path / "other.txt").write_text(text)
     options = ["--model", str(folder), "--corpus", str(tmp_path / "other.txt"), "--strategies", "entropy"]
     assert main(options) == 2
-    assert re.search(r"expected gold entities of .*other\.txt", capsys.readouterr().err)
+    assert re.search(r"to find 50 gold entities of .*other\.txt", capsys.readouterr().err)
     assert contents(folder) == before
 
 
@@ -83,8 +84,6 @@ def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(fold
     ("options", "keyword"),
     [
         (["--max-f1-drop", "0.1"], "expected 3 numbers"),
-        (["--max-f1-drop", "nan,nan,nan"], "nan,nan,nan"),
-        (["--max-f1-drop", "1,0.3,0.1"], "ascending"),
         (["--strategies", "mlp"], "python -m engine.training.controller"),
         (["--minutes", "0"], "--minutes"),
         (["--seed", "-1"], "seed"),

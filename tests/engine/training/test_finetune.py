@@ -3,20 +3,17 @@
 import json
 import re
 import shutil
-import time
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import BertModel
+from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.data.corpora import Corpus
 from engine.model.tokenizer import load_tokenizer
-from engine.training.finetune import FinetuneConfig, Finetuning, main
-from engine.training.loop import Training, train
-from engine.training.teacher import TeacherConfig, TeacherTraining
+from engine.training.finetune import FinetuneConfig, Finetuning, main, train
 from tests.conftest import contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
 
@@ -53,13 +50,13 @@ def corpus(tmp_path_factory):
 
 
 def config(backbone, corpus, out, **changes) -> FinetuneConfig:
-    settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0, "mixed_precision": "no"}
+    settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0}
     settings |= {"corpus": str(corpus / "train.txt"), "dev_corpus": str(corpus / "dev.txt")}
     return FinetuneConfig(backbone=str(backbone), out=str(out), **settings | changes)
 
 
 def finetune(settings, *, resume=False):
-    return train(Finetuning, settings, resume=resume)
+    return train(settings, resume=resume)
 
 
 def logged(folder, name):
@@ -68,7 +65,7 @@ def logged(folder, name):
 
 def cut(patch, settings, epoch):
     """Starts a run that is interrupted in an epoch."""
-    train_epoch = Training.train_epoch
+    train_epoch = Finetuning.train_epoch
 
     def interrupted(run):
         if run.epoch == epoch:
@@ -76,7 +73,7 @@ def cut(patch, settings, epoch):
         return train_epoch(run)
 
     with patch.context() as context:
-        context.setattr(Training, "train_epoch", interrupted)
+        context.setattr(Finetuning, "train_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             finetune(settings)
 
@@ -111,25 +108,13 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
             torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
 
 
-def test_automatic_precision_is_the_faster_one_and_stays_that_of_the_run(biobert_like, corpus, tmp_path, monkeypatch):
-    slow, backward = {"no"}, Training._backward
-
-    def slowed(run, batch, precision):
-        time.sleep(0.1 * (precision in slow))
-        return backward(run, batch, precision)
-
-    monkeypatch.setattr(Training, "_backward", slowed)
-    drawn = {"epochs": 2, "dropout": 0.1, "mask": 0.1}
-    finetune(config(biobert_like, corpus, tmp_path / "asked for", mixed_precision="bf16", **drawn))
-    settings = config(biobert_like, corpus, tmp_path / "auto", mixed_precision="auto", **drawn)
-    cut(monkeypatch, settings, 2)
-    slow = {"bf16"}
-    other = Finetuning(config(biobert_like, corpus, tmp_path / "other", mixed_precision="auto"))
-    assert other.fastest_precision(other.gold)[0] == "no"
-    finetune(settings, resume=True)
-    assert logged(tmp_path / "auto", "mixed_precision") == ["bf16", "bf16"]
-    losses = logged(tmp_path / "auto", "loss")
-    assert losses == pytest.approx(logged(tmp_path / "asked for", "loss"), abs=1e-3), "the trial learned or drew"
+def test_bfloat16_is_used_where_it_is_asked_for(biobert_like, corpus, tmp_path):
+    losses = []
+    for precision in ("no", "bf16"):
+        torch.manual_seed(0)
+        run = Finetuning(config(biobert_like, corpus, tmp_path, mixed_precision=precision, mask=0.0))
+        losses.append(run.backward(run.gold).item())
+    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
 
 
 def test_a_run_continues_only_with_its_settings_labels_and_checkpoint(biobert_like, corpus, tmp_path):
@@ -149,20 +134,16 @@ def test_a_run_continues_only_with_its_settings_labels_and_checkpoint(biobert_li
     assert contents(out) == before
 
 
-@pytest.mark.parametrize(("stage", "settings"), [(Finetuning, FinetuneConfig), (TeacherTraining, TeacherConfig)])
-def test_a_run_does_not_continue_with_another_configuration_or_tokenizer(
-    stage, settings, biobert_like, corpus, tmp_path
-):
+def test_a_run_does_not_continue_with_another_configuration_or_tokenizer(biobert_like, corpus, tmp_path):
     backbone = shutil.copytree(biobert_like, tmp_path / "backbone")
-    given = {"corpus": str(corpus / "train.txt"), "dev_corpus": str(corpus / "dev.txt"), "mixed_precision": "no"}
-    given |= {"backbone": str(backbone), "out": str(tmp_path / "run"), "epochs": 1}
-    train(stage, settings(**given))
+    given = config(backbone, corpus, tmp_path / "run", epochs=1)
+    finetune(given)
     for name, old, new in (("config.json", "1e-12", "1e-05"), ("vocab.txt", "(\n)", ")\n(")):
         text = (backbone / name).read_text()
         assert old in text
         (backbone / name).write_text(text.replace(old, new))
         with pytest.raises(InputError, match="tokenizer and configuration"):
-            train(stage, settings(**given), resume=True)
+            finetune(given, resume=True)
         (backbone / name).write_text(text)
 
 
@@ -196,8 +177,9 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
         ({"mixed-precision": "fp3"}, "mixed_precision"),
         ({"layers": "4"}, "at most 3"),
         ({"layers": "1", "pruned": "0.7"}, "two layers"),
+        ({"backbone": "{finetuned}", "scheme": "io"}, "labels"),
         ({"out": "{finetuned}"}, "new folder"),
-        ({"frozen": "true"}, "engine.training.accelerate CHECKPOINT --frozen"),
+        ({"scheme": "bioes"}, "iob2, io"),
     ],
 )
 def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_path, capsys, changes, keyword):
@@ -215,6 +197,19 @@ def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, co
     settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
     assert finetune(settings) > 0.9
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
+
+
+@pytest.mark.parametrize(("scheme", "names"), [("iob2", 5), ("io", 3)])
+def test_a_plain_model_is_a_checkpoint_without_gates(scheme, names, biobert_like, corpus, tmp_path):
+    given = {"backbone": str(biobert_like), "corpus": str(corpus / "train.txt"), "dev-corpus": str(corpus / "dev.txt")}
+    given |= {"out": str(tmp_path / "run"), "epochs": "12", "lr": "0.01", "max-rows": "60", "average": "0.5"}
+    options = [part for name, value in given.items() for part in (f"--{name}", value)]
+    assert main([*options, "--dropout", "0", "--plain", "--scheme", scheme]) == 0
+    engine = load_engine(tmp_path / "run")
+    assert (engine.has_gates, len(engine.labels.names)) == (False, names)
+    assert engine.tag("Chemical caused nausea", "dense").entities[0].type == "Chemical"
+    plain = AutoModelForTokenClassification.from_pretrained(tmp_path / "run")
+    assert plain.num_labels == names
 
 
 def test_a_shallow_student_takes_the_backbones_first_layers(biobert_like, corpus, tmp_path):
@@ -235,18 +230,18 @@ def asked(monkeypatch):
         documents = [Document(str(number), ABSTRACT[:22], found) for number in range(4 if split == "calib" else 8)]
         return Corpus(name, split, types, documents)
 
-    for module in ("loop", "data"):
+    for module in ("finetune", "data"):
         monkeypatch.setattr(f"engine.training.{module}.load_corpus", load)
     return asked
 
 
-@pytest.mark.parametrize(("stage", "settings"), [(Finetuning, FinetuneConfig), (TeacherTraining, TeacherConfig)])
-def test_no_corpus_unlearns_what_another_teaches(stage, settings, biobert_like, asked, tmp_path):
+@pytest.mark.parametrize("plain", [False, True])
+def test_no_corpus_unlearns_what_another_teaches(plain, biobert_like, asked, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
-    run = stage(settings(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0, mixed_precision="no"))
+    run = Finetuning(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0, plain=plain))
     for run.epoch in range(1, 21):
         run.train_epoch()
-    run.save(run.model, tmp_path / "model")
+    run.save(tmp_path / "model")
     engine = load_engine(tmp_path / "model")
     found = engine.tag(ABSTRACT[:22], "dense").probabilities
     # Half of the documents label each entity O.

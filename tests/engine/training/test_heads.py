@@ -14,7 +14,6 @@ from engine.pruning.forward import forward
 from engine.pruning.memory import HeadOutput, MemoryBuffer
 from engine.text.labels import LabelSet
 from engine.training.data import Packed, gold_examples, make_batches, make_examples, mask_words, pack, spread_outside
-from engine.training.finetune import FinetuneConfig
 from engine.training.heads import SampledController, joint_loss
 from tests.conftest import SAMPLE
 
@@ -74,8 +73,7 @@ def test_the_loss_of_a_word_is_taken_where_it_exits_and_gates_are_weighed(target
     memory.exit_at[0] = 1
     memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([[9.0, 0.0]])))
     packed = Packed(batch, torch.tensor(targets), torch.tensor([[True, False]] * 2))
-    config = FinetuneConfig(backbone="b", out="o", gate_weight=gate_weight)
-    assert joint_loss(memory, packed, 2, config) == pytest.approx(expected, abs=0.1)
+    assert joint_loss(memory, packed, 2, gate_weight) == pytest.approx(expected, abs=0.1)
 
 
 def draw(*arguments):
