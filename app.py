@@ -59,27 +59,16 @@ def server_address() -> tuple[str, int | None]:
 def main(argv: list[str] | None) -> int:
     """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--model",
-        action="append",
-        help="model folder or Hugging Face hub id (default: the shipped weights); repeat it to offer several models",
-    )
+    parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="torch device, e.g. cuda (default: cpu)")
     parser.add_argument(
         "--dtype",
-        action="append",
-        help="float32, bfloat16, int8 or auto, the fastest of them on this machine (default: auto); repeat it to give "
-        "each --model its own",
+        default="auto",
+        help="float32, bfloat16, int8 or auto, the fastest of them on this machine (default: auto)",
     )
     parser.add_argument("--share", action="store_true", help="create a public link (like GRADIO_SHARE=true)")
     arguments = parser.parse_args(argv)
-    models, dtypes = arguments.model or [None], arguments.dtype or ["auto"]
-    if len(dtypes) not in (1, len(models)):
-        wanted = f"expected one --dtype, or one for each of {len(models)} --model"
-        parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
-    if arguments.labels and len(models) > 1:
-        parser.error(f"expected one --model with --labels, got {len(models)}; start an app for each")
     share_memory()
     name, port = server_address()
 
@@ -87,8 +76,7 @@ def main(argv: list[str] | None) -> int:
         from demo.app import build_demo
         from engine import load_engine
 
-        each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
-        return build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+        return build_demo(load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels))
 
     with ThreadPoolExecutor(1) as pool:  # OpenMP threads that loading starts end with this thread
         demo = pool.submit(build).result()

@@ -12,7 +12,7 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.settings import Setting, label_of, settings_of
 from engine.pruning.strategy_names import DEFAULT, OPERATING_POINTS, parse, points_of
 
-SELECTED = ("dense", "entropy")  # when the page opens, unless a report recommends another
+SELECTED = ("dense", "entropy")  # when the page opens
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
@@ -45,7 +45,8 @@ class PageSetting:
     @property
     def label(self) -> str:
         """Its name for people."""
-        return f"{self.kind}: {self.declared.label}" + (", times the operating point's" if self.scales else "")
+        kind = self.kind[:1].upper() + self.kind[1:]
+        return f"{kind} threshold (× the default)" if self.scales else f"{kind}: {self.declared.label}"
 
     @property
     def range(self) -> tuple[float, float, float]:
@@ -135,9 +136,10 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 
 
 def label(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's name with the stored operating point that it started from, if any: ``entropy:fast``."""
+    """A strategy's name, the stored operating point that it started from, and the dtype: ``entropy:fast (int8)``."""
     named = at_point(engine, strategy.name, point)
-    return f"{named.name}:{named.point}" if has_points([named]) else named.name
+    at = f":{named.point}" if has_points([named]) else ""
+    return f"{named.name}{at} ({engine.dtype})"
 
 
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
@@ -150,17 +152,12 @@ def format_value(value: Any) -> str:
     """A setting's value for people."""
     if isinstance(value, tuple | list):
         return ", ".join(map(format_value, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def with_settings(named: str, settings: str) -> str:
-    """A name, followed by settings in brackets if there are any."""
-    return f"{named} ({settings})" if settings else named
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
 def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """A strategy's `label` with `describe_settings`, if any."""
-    return with_settings(label(engine, strategy, point), describe_settings(engine, strategy, point))
+    return ", ".join(filter(None, (label(engine, strategy, point), describe_settings(engine, strategy, point))))
 
 
 def summarise(strategy: Strategy) -> str:
@@ -168,13 +165,3 @@ def summarise(strategy: Strategy) -> str:
     if strategy.recovery:
         return f"Like {strategy.kind}, but words come back where the result looks doubtful."
     return CONTROLLERS[strategy.kind].description if strategy.prunes else UNPRUNED[strategy.kind]
-
-
-def describe(strategy: Strategy) -> str:
-    """What a strategy does, when words come back, and where its gates are."""
-    parts = [summarise(strategy)]
-    if strategy.recovery:
-        parts.append(f"Trigger: {strategy.recovery.trigger}.")
-    if strategy.gates:
-        parts.append(f"Gates after layers {', '.join(map(str, strategy.gates))}.")
-    return " ".join(parts)

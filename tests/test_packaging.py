@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.tabs.export.code import as_command, as_python
+from demo.tabs.code.snippets import as_command, as_python
 from engine import load_engine
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,14 +1,17 @@
-"""How a strategy's entities differ from those of dense: same, lost, new or changed, and why."""
+"""A strategy beside dense: its times, and how its entities differ: same, lost, new or changed, and why."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
-from engine import Entity, Result
+from demo.common.timing import Timing
+from demo.settings import describe_settings, label
+from engine import Engine, Entity, Result, Strategy
 from engine.inspection.trace import WordTrace
 
 LOST, NEW, CHANGED, SAME = KINDS = ("lost", "new", "changed", "same")
@@ -77,7 +80,7 @@ def _why_same(result: Result, entity: Entity) -> str:
         return "exited and came back, with the same labels as dense"
     layers = sorted({word.layer for word in words if word.state == "exited"})
     if not layers:
-        return "went through every layer"
+        return "reached the last layer"
     after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
     exited = "exited" if all(word.state == "exited" for word in words) else "partly exited"
     return f"{exited} {after}, with the same labels as dense"
@@ -104,3 +107,74 @@ def _place_in_words(place: int, words: int) -> str:
     if words == 1:
         return "its word"
     return f"{_ORDINALS[place]} word" if place < len(_ORDINALS) else f"word {place + 1}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strategy to run.
+
+    ``label``: its name with operating point and dtype.
+    ``settings``: those that differ from the operating point, in words; empty if there are none.
+    """
+
+    strategy: Strategy
+    label: str
+    settings: str
+
+    @classmethod
+    def of(cls, engine: Engine, strategy: Strategy, point: str | None) -> Candidate:
+        """A strategy as the page describes it."""
+        return cls(strategy, label(engine, strategy, point), describe_settings(engine, strategy, point))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A candidate's result and times, and those of dense, with which it is compared."""
+
+    candidate: Candidate
+    timing: Timing
+    dense: Timing
+
+    @property
+    def label(self) -> str:
+        """Its name with operating point, dtype and changed settings."""
+        return ", ".join(filter(None, (self.candidate.label, self.candidate.settings)))
+
+    @property
+    def name(self) -> str:
+        """The name of the strategy."""
+        return self.candidate.strategy.name
+
+    @property
+    def result(self) -> Result:
+        """The strategy's result."""
+        return self.timing.result
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it is the full pass itself."""
+        return self.timing is self.dense
+
+    @property
+    def kept(self) -> float:
+        """Its computation as a share of dense's, 0–1."""
+        return self.result.cost.token_layers_kept
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """Its entities and those that it lost, beside dense's."""
+        return differences(self.result, self.dense.result)
+
+    def of_kind(self, kind: str) -> list[Difference]:
+        """The differences of one kind."""
+        return [one for one in self.differences if one.kind == kind]
+
+    @property
+    def unlike(self) -> list[Difference]:
+        """All that is not the same as in dense."""
+        return [one for one in self.differences if one.kind != SAME]
+
+
+def compare_all(candidates: Sequence[Candidate], timings: Sequence[Timing]) -> list[Compared]:
+    """The candidates that ran, of which the first is dense."""
+    return [Compared(one, timing, timings[0]) for one, timing in zip(candidates, timings, strict=False)]

@@ -11,6 +11,7 @@ MAX_CHARACTERS = 100_000  # in one text
 MAX_STRATEGIES = 8  # in one request
 MAX_COMPARED = 200_000  # characters times strategies in one request
 MAX_TRACED = 50_000  # the same, when every word is described; the answer is a hundred times larger
+MAX_REFERENCED = 20_000  # in a text on which Hugging Face's pipeline is timed, too
 MAX_FILE_BYTES = 2_000_000
 MAX_DOCUMENTS = 500  # in one file
 KEEP_FILES_S = 600
@@ -20,8 +21,8 @@ QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_op
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
 # Timing a long text again must not hold up others; passes take turns, so jobs do not distort each other's times.
 TIMING_WORK: dict[str, Any] = {"concurrency_id": "timing", "concurrency_limit": 2}
-# HTTP API calls and Batch jobs have their own queues, limited together to `max_size`; their passes take turns with all
-# others, see `demo.server.scheduler`.
+# HTTP API calls and jobs of Your files have their own queues, limited together to `max_size`; their passes take turns
+# with all others, see `demo.common.turns`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.

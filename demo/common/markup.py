@@ -13,13 +13,14 @@ _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#9
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
 TERMS = {
-    "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
-    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. "
-    "A percentage point (pp) is 0.01. In brackets: the 95 % interval of the difference.",
+    "dense": "The full pass: every word goes through every layer. Everything else is compared with it.",
+    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are.",
+    "pp": "A percentage point of F1: 0.01.",
+    "BC5CDR": "PubMed abstracts in which experts marked chemicals and diseases; 500 of them are the test.",
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
     "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it. Under the "
     "strategy entropy, words exit when the entropy of their label is low.",
-    "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
+    "computation": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
     "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
     "fast loses a little more and saves the most, balanced is in between.",
     "recovery": "Words that exited are computed again where the result looks doubtful.",
@@ -54,14 +55,14 @@ def term(name: str, shown: str = "") -> str:
     )
 
 
-def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str], name: str = "") -> str:
+def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str]) -> str:
     """A table in a region that scrolls and that the keyboard reaches.
 
-    ``label``: what screen readers call the region. ``rows``: markup. ``region``, ``name``: CSS classes of both.
+    ``label``: what screen readers call the region. ``region``: its CSS class. ``rows``: markup.
     """
     head = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     return (
-        f'<div class="{region}" tabindex="0" role="region" aria-label="{label}"><table class="{name}">'
+        f'<div class="{region}" tabindex="0" role="region" aria-label="{label}"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -69,6 +70,11 @@ def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str], na
 def cells(values: Iterable[object]) -> str:
     """The cells of a row, as text."""
     return "".join(f"<td>{escape(str(value))}</td>" for value in values)
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage."""
+    return f"{100 * share:.{digits}f}\u00a0%"
 
 
 def number_of(number: int, one: str, several: str = "") -> str:
@@ -84,12 +90,12 @@ def label_name(label: str) -> str:
 
 def describe_word(word: WordTrace) -> str:
     """How far a word was computed, and its label."""
-    return f"{depth(word)}, labelled {label_name(word.label)} with probability {word.probability:.1%}"
+    return f"{depth(word)}, labelled {label_name(word.label)} with probability {percent(word.probability, 1)}"
 
 
 def depth(word: WordTrace) -> str:
     """How far a word was computed."""
     if word.state == "kept":
-        return "went through every layer"
+        return "reached the last layer"
     exited = f"exited after layer {word.layer}"
     return f"{exited} and came back" if word.state == "recovered" else exited

@@ -1,4 +1,4 @@
-"""The evaluator's reports: what they measured, and the strategy that the one on these weights recommends."""
+"""The evaluator's published reports: what they are called, what they measured, and what they say of the default."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from typing import Any
 
 import pandas as pd
 
-from engine import Engine, Strategy
+from engine import Engine
 from engine.data.corpora import NAMED
-from engine.pruning.strategy_names import OLD_NAMES, StrategyName, parse
 from eval.render.conclusions import Opening
-from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
+from eval.render.files import labelled, read_table, rows_of
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
-CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "dtype", "torch", "commit")
+BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size that `accelerate` made from plain texts
+TITLES = {
+    "bc5cdr-test": "Shipped model on BC5CDR",
+    "ncbi-disease-test": "Shipped model on NCBI-disease",
+    "biored-dev": "Shipped model on BioRED",
+    BASE: "BERT-base size, no gold, on BC5CDR",
+    "bc5cdr-test-base-gold": "BERT-base size, with gold, on BC5CDR",
+}
+CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "torch", "commit")
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,8 @@ class ReportFolder:
 
     @property
     def title(self) -> str:
-        """Model, corpus, dtypes and the folder's name."""
-        model, corpus = self.about.get("model"), f"{self.results['corpus'].iloc[0]} {self.results['split'].iloc[0]}"
-        return f"{', '.join(filter(None, [model, corpus, *self.results['dtype'].unique()]))} ({self.folder.name})"
+        """What the report is about."""
+        return TITLES.get(self.folder.name) or f"{self.about.get('model', self.folder.name)} on {self.corpus}"
 
     @property
     def conditions(self) -> str:
@@ -64,43 +70,16 @@ class ReportFolder:
         """A warning if the report did not measure the weights with this SHA-256; empty if it did."""
         known = re.search("[0-9a-f]{16,64}", self.about.get("weights", ""))
         if known is None:
-            return f"The report {self.folder.name} does not name its weights, so no setting is ringed."
+            return "This report does not name its weights."
         if digest.startswith(known[0]):
             return ""
-        return (
-            f"The report {self.folder.name} measured other weights than this page uses (SHA-256 {known[0]}…, not "
-            f"{digest[:16]}…): its figures do not apply here, and no setting is ringed."
-        )
+        return "This report measured another model than this page runs: its figures do not apply here."
 
-    def opening(self, dtype: str | None = None) -> Opening:
-        """The report's conclusions; with a dtype that it measured, only on variants in that one and the reference."""
+    @cached_property
+    def opening(self) -> Opening:
+        """The report's conclusions and rows."""
         intervals = read_table(self.folder, "intervals")
-        rows, against = (rows_of(labelled(table, self.results)) for table in (self.results, intervals))
-        if dtype in {row["dtype"] for row in rows}:
-            dense = reference_row(rows)["label"]
-            rows = [row for row in rows if row["dtype"] == dtype or row["label"] == dense]
-        return Opening(rows, against)
-
-    def rows_of(self, strategy: Strategy, dtype: str) -> pd.DataFrame:
-        """The rows of ``results.csv`` of a strategy at its operating point, in a dtype."""
-        table = self.results[self.results["dtype"] == dtype]
-        if not strategy.prunes:
-            return table[table["strategy"] == strategy.name]
-        point = table["point"].astype(object).fillna("").replace(OLD_NAMES)
-        family = parse(strategy.name).without_point
-        return table[table["prunes"] & (table["family"] == family) & (point == strategy.point)]
-
-    def average_speedup(self, strategy: Strategy, dtype: str) -> str:
-        """A sentence on a strategy's speed-up over dense in the same dtype; empty if it was not measured."""
-        rows = self.rows_of(strategy, dtype)
-        if rows.empty or not strategy.prunes:
-            return ""
-        first = labelled(rows, self.results).sort_values("batch_size").iloc[0]
-        speedup = first["speedup_vs_dense_same_dtype"]
-        return (
-            f"On average over {self.corpus}, {first['label']} was {speedup:.2f}× as fast as dense ({dtype}). A short "
-            "text gains less, and so does one full of entities."
-        )
+        return Opening(*(rows_of(labelled(table, self.results)) for table in (self.results, intervals)))
 
 
 def find_reports(folder: Path = REPORTS) -> dict[str, ReportFolder]:
@@ -111,36 +90,3 @@ def find_reports(folder: Path = REPORTS) -> dict[str, ReportFolder]:
 def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
     """The first report, by name, on the engine's weights; None if there is none."""
     return next((one for one in find_reports(folder).values() if not one.other_weights(engine.digest)), None)
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """The strategy that the engine's report recommends in the engine's dtype.
-
-    ``row``: its figures at the smallest batch size. ``against_dense``: the same with intervals.
-    ``against_full_model``: it against the fastest full-model baseline, if the report has one.
-    """
-
-    report: ReportFolder
-    row: ResultRow
-    against_dense: IntervalRow
-    against_full_model: IntervalRow | None
-
-    @property
-    def name(self) -> StrategyName:
-        """Its name, which may include an operating point."""
-        return parse(self.row["strategy"])
-
-
-def recommendation(engine: Engine, folder: Path = REPORTS) -> Recommendation | None:
-    """What `own_report` recommends; None if there is no such report or it recommends nothing."""
-    report = own_report(engine, folder)
-    if report is None:
-        return None
-    opening = report.opening(engine.dtype)
-    row = opening.recommended
-    if row is None:
-        return None
-    full = opening.baseline(truncated=False)
-    beaten = opening.interval(row["label"], full["label"]) if full else None
-    return Recommendation(report, row, opening.against_dense(row["label"]), beaten)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import math
@@ -10,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from demo.common.markup import printable
 from engine import Engine, Entity, Result
 from engine.inspection.trace import GateScore
+from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
 _FORMULA = tuple("=+-@\t\r")
@@ -37,12 +35,6 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(columns)
     writer.writerows([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in row] for row in rows)
     return file.getvalue()
-
-
-def csv_link(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV in a ``data:`` address."""
-    content = base64.b64encode(csv_text(columns, rows).encode("utf-8", "replace")).decode()
-    return f"data:text/csv;charset=utf-8;base64,{content}"
 
 
 def result_record(result: Result) -> dict[str, Any]:
@@ -80,4 +72,4 @@ def _gate_record(gate: GateScore) -> dict[str, Any]:
 
 def environment_record(engine: Engine) -> dict[str, Any]:
     """The hardware and precision of the run."""
-    return {"device": str(engine.device), "dtype": engine.dtype, "threads": torch.get_num_threads()}
+    return {"device": str(engine.device), "dtype": engine.dtype, "threads": threads()}

@@ -1,20 +1,19 @@
-"""The panel of settings: strategies, operating point, settings of controllers, recovery, and a second model."""
+"""The panel of settings: strategies, operating point, settings of controllers, and recovery."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
-from demo.common.reports import recommendation
+from demo.common.requests import QUIET
 from demo.settings import SELECTED, TRIGGERS, default_values, has_points, page_settings, points, summarise
 from engine import Engine
-from engine.pruning.strategy_names import BALANCED, default_point
+from engine.pruning.strategy_names import default_point
 
 HELP = (
     f'<p class="note">These settings of the selected strategies override the {term("operating point")}. They decide '
@@ -32,29 +31,28 @@ class SettingsPanel:
     ``strategies``: names of the strategies to compare.
     ``settings``: operating point, trigger and controllers' settings, last arguments of `demo.settings.chosen_strategy`.
     ``shown``: the strategy whose words the tabs show one by one.
-    ``second_model``: name of a second model to compare with, or empty.
     ``changes``: events after which any of these may have changed.
     """
 
     strategies: gr.CheckboxGroup
     settings: Sequence[Any]
     shown: gr.Radio
-    second_model: gr.Dropdown
     changes: Sequence[Any]
 
 
-def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPanel:
-    """Builds the panel for an engine; ``others``: models to compare it with."""
-    selected, chosen_point = _opening_choice(engine)
+def build_settings(engine: Engine) -> SettingsPanel:
+    """Builds the panel, which opens with the default strategy beside dense."""
+    selected, stored = [name for name in engine.runnable if name in SELECTED], points(engine)
+    chosen_point = default_point(stored) if stored else None
     used = _UsedSettings(engine, selected)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
-            points(engine),
+            stored,
             value=chosen_point,
             label="Operating point",
             info=used.no_points,
             elem_classes="compact",
-            visible=bool(points(engine)),
+            visible=bool(stored),
             interactive=True,
         )
         shown = gr.Radio(
@@ -69,9 +67,6 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
                 value=selected,
                 label=f"Strategies to compare, at most {MAX_STRATEGIES}",
                 elem_classes="strategies",
-            )
-            second_model = gr.Dropdown(
-                [("none", ""), *others], value="", label="Compare with a second model", visible=bool(others)
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.has_gates):
             gr.HTML(HELP)
@@ -91,7 +86,7 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
                 )
             ]
             trigger = gr.Dropdown(
-                [("the operating point's default", ""), *TRIGGERS],
+                [("the operating point's default", ""), *((name.replace("_", " "), name) for name in TRIGGERS)],
                 value="",
                 label="Recovery trigger: when words come back",
                 info=used.no_recovery,
@@ -116,8 +111,8 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
     applied = [shown, point, trigger, none, *moved]
     narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)
-    changes = [pointed.then, narrowed.then, second_model.change, *(part.change for part in settings)]
-    return SettingsPanel(strategies, settings, shown, second_model, changes)
+    changes = [pointed.then, narrowed.then, *(part.change for part in settings)]
+    return SettingsPanel(strategies, settings, shown, changes)
 
 
 class _UsedSettings:
@@ -133,17 +128,6 @@ class _UsedSettings:
         self.of_controllers = [setting.kind in kinds for setting in page_settings(engine)]
         self.no_points = "" if has_points(strategies) else NO_POINTS
         self.no_recovery = "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY
-
-
-def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
-    """The strategies and the operating point when the page opens: what the report recommends, beside dense."""
-    stored = points(engine)
-    default = default_point(stored) if stored else None
-    recommended = recommendation(engine)
-    if recommended is None:
-        return [name for name in engine.runnable if name in SELECTED], default
-    point = recommended.name.point or BALANCED
-    return ["dense", recommended.name.without_point], point if point in stored else default
 
 
 def shown_choices(names: Any, shown: Any) -> Any:

@@ -1,23 +1,23 @@
-"""Times strategies on one text: one run of each gives an answer, then as many more as the budget allows.
+"""Times strategies on one text: one run of each gives an answer, then they take turns for more runs.
 
-Strategies take turns, so that noise affects them equally.
+Taking turns, noise affects all of them equally. A range is the 95 % interval of the median: a busy machine makes it
+wider, not wrong.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import comb
 from statistics import median
 
 from engine import Engine, Result, Strategy
 
-RUNS = 5
-LEAST_RUNS = 3  # for a speed-up
-MARGIN = 1.05  # how far a measured speed-up may exceed the theoretical one
-STEADY = 1.4  # largest ratio of the slowest run to the fastest
+RUNS = 21
+LEAST_RUNS = 3
 
+Range = tuple[float, float]  # lowest and highest
 Tagger = Callable[[str], Result]
 Wanted = Callable[[], bool]  # whether the result is still wanted
 
@@ -28,15 +28,11 @@ class Budget:
 
     ``first_s``: seconds for the first pass. ``more_s``: seconds for all further runs together.
     ``least``: number of further runs, even if they take longer.
-    ``short``, ``probe``: characters; the time of a text longer than ``short`` is estimated from its first ``probe``,
-    because a word may have a hundred word pieces.
     """
 
     first_s: float = 8.0
-    more_s: float = 1.5
+    more_s: float = 2.0
     least: int = LEAST_RUNS
-    short: int = 10_000
-    probe: int = 1_500
 
 
 PAGE = Budget()
@@ -45,41 +41,28 @@ API = Budget(least=0)
 
 @dataclass(frozen=True)
 class Timing:
-    """A strategy's result on the text, and the end-to-end time of each run in milliseconds.
-
-    ``warm``: whether an untimed run came first.
-    """
+    """A strategy's result on the text, and the end-to-end time of each run in milliseconds."""
 
     result: Result
     runs_ms: tuple[float, ...]
-    warm: bool = True
 
     @property
     def latency_ms(self) -> float:
         """The median over the runs."""
         return median(self.runs_ms)
 
-    @property
-    def steady(self) -> bool:
-        """Whether all runs took about as long: the slowest at most ``STEADY`` times the fastest.
 
-        Only then may a figure be large or bold.
-        """
-        return max(self.runs_ms) <= STEADY * min(self.runs_ms)
+def middle(values: Sequence[float]) -> Range:
+    """The 95 % interval of the median by order statistics; of fewer than six values, their whole range."""
+    ranked, runs = sorted(values), len(values)
+    at_most = [sum(comb(runs, below) for below in range(rank + 1)) / 2**runs for rank in range(runs // 2)]
+    cut = max(0, sum(chance <= 0.025 for chance in at_most) - 1)
+    return ranked[cut], ranked[runs - 1 - cut]
 
-    @property
-    def typical(self) -> bool:
-        """Whether the median tells how long a run takes: runs are steady, in ``RUNS`` runs all but the slowest."""
-        runs = sorted(self.runs_ms)
-        return runs[-2 if len(runs) >= RUNS else -1] <= STEADY * runs[0]
 
-    def speedup_over(self, other: Timing) -> float:
-        """The other's latency ÷ this one's, rounded down to two decimals."""
-        return math.floor(100 * other.latency_ms / self.latency_ms) / 100
-
-    def faster_than(self, other: Timing) -> bool:
-        """Whether it was faster in each of ``RUNS`` runs; chance alone does this once in 32 comparisons."""
-        return len(self.runs_ms) >= RUNS and all(a < b for a, b in zip(self.runs_ms, other.runs_ms, strict=True))
+def speedup(own_ms: Sequence[float], other_ms: Sequence[float]) -> Range:
+    """How many times as fast the one is as the other, run by run."""
+    return middle([other / own for own, other in zip(own_ms, other_ms, strict=True)])
 
 
 def tagger(engine: Engine, strategy: Strategy) -> Tagger:
@@ -87,17 +70,10 @@ def tagger(engine: Engine, strategy: Strategy) -> Tagger:
     return partial(engine.tag, strategy=strategy)
 
 
-def estimate(text: str, taggers: Sequence[Tagger], budget: Budget) -> tuple[float, int]:
-    """Estimates the seconds of the first pass, and how many of the taggers, from the front, the budget allows.
-
-    Two are always allowed. The estimate is 0 for a short text and assumes that all are as slow as the first tagger.
-    """
-    if len(text) <= budget.short:
-        return 0.0, len(taggers)
-    probe = taggers[0](text[: budget.probe])
-    seconds = probe.latency.total_ms / 1e3 * len(text) / budget.probe
-    allowed = min(len(taggers), max(2, int(budget.first_s / seconds)))
-    return seconds * allowed, allowed
+def pace(engine: Engine, text: str) -> float:
+    """Seconds that dense takes for a character of such a text."""
+    engine.tag(text, "dense")  # the first run prepares what later ones use
+    return engine.tag(text, "dense").latency.total_ms / 1e3 / len(text)
 
 
 def first_pass(text: str, taggers: Sequence[Tagger], wanted: Wanted = lambda: True) -> list[Timing]:
@@ -107,37 +83,51 @@ def first_pass(text: str, taggers: Sequence[Tagger], wanted: Wanted = lambda: Tr
         if not wanted():
             break
         result = tag(text)
-        timings.append(Timing(result, (result.latency.total_ms,), warm=False))
+        timings.append(Timing(result, (result.latency.total_ms,)))
     return timings
 
 
-def affordable_rounds(first: Sequence[Timing], budget: Budget) -> int:
-    """The number of further runs after the first pass: as many as the budget allows, at most ``RUNS``."""
-    seconds = sum(one.latency_ms for one in first) / 1e3
-    return max(budget.least, min(RUNS, int(budget.more_s / seconds))) if seconds else RUNS
+def affordable_rounds(pass_s: float, budget: Budget) -> int:
+    """The number of further runs, if a run of all takes so many seconds: as the budget allows, at most ``RUNS``."""
+    return max(budget.least, min(RUNS, int(budget.more_s / pass_s))) if pass_s else RUNS
+
+
+def in_turns(timers: Sequence[Callable[[], float]], rounds: int, wanted: Wanted = lambda: True) -> list[list[float]]:
+    """Calls functions that return milliseconds, each round beginning with the next one.
+
+    Stops early if the result is no longer wanted; an unfinished round does not count.
+
+    Returns:
+        The milliseconds of each function in each finished round.
+    """
+    runs: list[list[float]] = [[] for _ in timers]
+    for number in range(rounds):
+        found: dict[int, float] = {}
+        for place in range(len(timers)):
+            if not wanted():
+                return runs
+            index = (number + place) % len(timers)
+            found[index] = timers[index]()
+        for index, milliseconds in found.items():
+            runs[index].append(milliseconds)
+    return runs
 
 
 def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, wanted: Wanted = lambda: True) -> list[Timing]:
-    """Times further runs; each round starts with the next strategy.
+    """Times further runs in turns; empty if no round was finished."""
+    results: dict[int, Result] = {}
 
-    Stops early if the result is no longer wanted; an unfinished round does not count. Empty if no round was finished.
-    """
-    runs: list[tuple[float, ...]] = [()] * len(taggers)
-    finished: list[Timing] = []
-    for number in range(rounds):
-        found: dict[int, Result] = {}
-        for place in range(len(taggers)):
-            if not wanted():
-                return finished
-            index = (number + place) % len(taggers)
-            found[index] = taggers[index](text)
-        runs = [(*before, found[index].latency.total_ms) for index, before in enumerate(runs)]
-        finished = [Timing(found[index], of) for index, of in enumerate(runs)]
-    return finished
+    def timer(index: int) -> float:
+        results[index] = taggers[index](text)
+        return results[index].latency.total_ms
+
+    runs = in_turns([partial(timer, index) for index in range(len(taggers))], rounds, wanted)
+    return [Timing(results[index], tuple(of)) for index, of in enumerate(runs) if of]
 
 
 def time_strategies(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Timing]:
     """Runs every strategy once, then up to ``RUNS`` more times."""
     taggers = [tagger(engine, strategy) for strategy in strategies]
     first = first_pass(text, taggers)
-    return more_rounds(text, taggers, affordable_rounds(first, budget)) or first
+    pass_s = sum(one.latency_ms for one in first) / 1e3
+    return more_rounds(text, taggers, affordable_rounds(pass_s, budget)) or first

@@ -12,16 +12,19 @@ from pathlib import Path
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from engine import Document, FormatError, InputError
 from engine.data.formats import read_documents
-from engine.data.formats.parquet import PARQUET
 
-GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
-COMPRESSED = {  # could unpack to any size
-    ".gz": "expected an uncompressed file, got one whose name ends in .gz; unpack it",
-    ".parquet": "expected an uncompressed file, got Parquet; convert it to JSON lines",
-}
 MAX_PROBLEMS = 1000  # reading stops after this many
+NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
+    b"%PDF": "a PDF; save its text as a .txt file",
+    b"PK\x03\x04": "a Word or ZIP file; save its text as a .txt file",
+    b"\x89PNG": "an image; save its text as a .txt file",
+    b"\xff\xd8\xff": "an image; save its text as a .txt file",
+    b"GIF8": "an image; save its text as a .txt file",
+    b"\x1f\x8b": "a compressed file; unpack it",
+    b"PAR1": "Parquet; convert it to JSON lines",
+}
 
 
 class _TooManyProblemsError(Exception):
@@ -30,20 +33,20 @@ class _TooManyProblemsError(Exception):
 
 @dataclass
 class Problems:
-    """The problems of a file: the first messages, and the number of documents that are left out."""
+    """The problems of files: the first messages, and the number of documents that are left out."""
 
     listed: list[str] = field(default_factory=list)
     count: int = 0
 
     @property
     def stopped(self) -> bool:
-        """Whether there were so many that the rest of the file was not read."""
+        """Whether there were so many that the rest of a file was not read."""
         return self.count >= MAX_PROBLEMS
 
     def add(self, message: str, documents: int = 1) -> None:
         """Counts the documents that are left out and keeps the message if it is among the first."""
         self.count += documents
-        if self.count <= LISTED_PROBLEMS:
+        if len(self.listed) < LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
@@ -59,16 +62,9 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
         if problems.stopped:
             raise _TooManyProblemsError
 
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(GONE) from error
-    with path.open("rb") as file:
-        kind = ".parquet" if PARQUET.sniff(file.read(8)) else path.suffix.lower()  # as the engine detects it
-    if kind in COMPRESSED:
-        raise InputError(COMPRESSED[kind])
-    if size > MAX_FILE_BYTES:
-        raise InputError(f"expected a file of at most {MAX_FILE_BYTES:,} bytes, got {size:,}; split it")
+    if refusal := _refusal(path):
+        problems.add(f"{path.name}: {refusal}")
+        return
     try:
         for document in read_documents(path, on_error):
             if len(document.text) <= MAX_CHARACTERS:
@@ -86,3 +82,19 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
         problems.add(
             f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
         )
+
+
+def _refusal(path: Path) -> str:
+    """Why a file is not read at all; empty if it is."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError:
+        return "expected a file, got one that no longer exists; upload it again"
+    if not start:
+        return "expected text, got an empty file; choose another"
+    if size > MAX_FILE_BYTES:
+        return f"expected a file of at most {MAX_FILE_BYTES:,} bytes, got {size:,}; split it"
+    kind = next((kind for signature, kind in NOT_TEXT.items() if start.startswith(signature)), "")
+    return f"expected text, got {kind}" if kind else ""

@@ -1,4 +1,4 @@
-"""A view of one strategy's result as words to point at, which Layer by layer and Why share."""
+"""A view of one strategy's result as words to point at, which Watch and Why share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from demo.common.differences import SIGNS, Difference, differences
-from demo.common.events import HIDDEN, draw_when_visible, fingerprint
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_text
 from demo.common.markup import alert, describe_word, escape, note
+from demo.common.requests import HIDDEN, draw_when_visible, fingerprint
 from demo.settings import chosen_strategy, label_with_settings
 from engine import Engine, InputError, Result
 from engine.inspection.trace import WordTrace

@@ -10,8 +10,7 @@ from starlette.middleware import Middleware
 
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
 from demo.server.files import document_routes
-from demo.server.page import HANDLERS
-from demo.server.preview import link_preview
+from demo.server.page import HANDLERS, link_preview
 
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))

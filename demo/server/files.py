@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from demo.common.links import path_of
 from engine import Engine
 from eval.render.pages import page
 
 ROOT = Path(__file__).resolve().parents[2]
-README, CARDS = "README.md", "model-card"
+README, CARD = "README.md", "model-card"
 FILES = (README, "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "pyproject.toml")
 FOLDERS = ("docs", "weights")
 _HTML, _PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
@@ -76,22 +73,19 @@ def _render(file: Path, app: str) -> str:
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes to the project's documents and to cards of models outside it (the page's ``card_folders``).
+    """Routes to the project's documents and to the card of a model outside it, in the page's ``card_folder``.
 
     These are routes, not mounts: Starlette finds nothing in a mount if the app has a root path.
     """
 
     async def send_card(request: Request) -> Response:
-        folder = request.app.get_blocks().card_folders.get(request.path_params.get("model", ""))
-        if folder is None:
-            raise HTTPException(404)
+        folder = request.app.get_blocks().card_folder
         return await Documents(folder).get_response(request.path_params["path"], request.scope)
 
     return [
         *(_route(f"/{name}", Documents(root, "./"), name) for name in FILES),
         *(_route(f"/{name}/{{path:path}}", Documents(root / name)) for name in FOLDERS),
-        Route(f"/{CARDS}/{{path:path}}", send_card),
-        Route(f"/{CARDS}-{{model}}/{{path:path}}", send_card),
+        Route(f"/{CARD}/{{path:path}}", send_card),
     ]
 
 
@@ -102,16 +96,9 @@ def _route(address: str, documents: Documents, name: str = "") -> Route:
     return Route(address, send_document)
 
 
-def card_folders(models: Mapping[str, Engine]) -> dict[str, Path]:
-    """Maps the address of each model's page to the model's folder."""
-    return {path_of(name, models): Path(engine.source).resolve() for name, engine in models.items()}
-
-
-def document_links(name: str, models: Mapping[str, Engine], root: Path = ROOT) -> dict[str, str]:
-    """Maps the title of each document that a model's page links to, if it exists, to its address."""
-    path = path_of(name, models)
-    folder = card_folders(models)[path]
-    in_project = folder.is_relative_to(root / "weights")
-    shelf = folder.relative_to(root).as_posix() if in_project else "-".join(filter(None, (CARDS, path)))
+def document_links(engine: Engine, root: Path = ROOT) -> dict[str, str]:
+    """Maps the title of each document that the page links to, if it exists, to its address."""
+    folder = Path(engine.source).resolve()
+    shelf = folder.relative_to(root).as_posix() if folder.is_relative_to(root / "weights") else CARD
     places = {"README": (root, README), "Model card": (folder, f"{shelf}/{README}")}
     return {title: quote(address) for title, (of, address) in places.items() if Documents(of).lookup_path(README)[1]}

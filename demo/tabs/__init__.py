@@ -7,8 +7,8 @@ from typing import Protocol
 import gradio as gr
 
 from demo.common.inputs import Inputs
-from demo.tabs import batch, compare, export, layers, reports, why
-from engine import Engine
+from demo.common.turns import SharedEngine
+from demo.tabs import code, compare, evidence, watch, why, your_files
 
 
 class TabModule(Protocol):
@@ -16,8 +16,8 @@ class TabModule(Protocol):
 
     LABEL: str
 
-    def build(self, engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    def build(self, engine: SharedEngine, inputs: Inputs, tab: gr.Tab) -> None:
         """Builds the tab's components."""
 
 
-TABS: tuple[TabModule, ...] = (layers, compare, why, reports, batch, export)
+TABS: tuple[TabModule, ...] = (watch, compare, your_files, code, why, evidence)

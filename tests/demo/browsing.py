@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 PHONE, DESK = (390, 844), (1440, 900)
-TEXTS = {"Compare": ".found", "Layer by layer": ".layers .words", "Why": ".why .words"}  # where tabs show the text
-DRAWN = {"Reports": ".marks button", "Export": "a[href*=strategies]"}  # drawn when the tab is selected
+TABS = ("Watch", "Compare", "Your files", "Use in code", "Why", "Evidence")
+TEXTS = {"Compare": ".found", "Watch": ".layers .words", "Why": ".why .words"}  # where tabs show the text
+DRAWN = {"Evidence": ".evidence", "Use in code": ".cm-content"}  # drawn when the tab is selected
+WORK_MS = 120_000
 
 
 def tab(page: Any, name: str) -> None:
     """Opens a tab and waits until it is drawn."""
     page.get_by_role("tab", name=name).click()
     if name in DRAWN:
-        page.locator(DRAWN[name]).last.wait_for(timeout=60_000)
+        page.locator(DRAWN[name]).last.wait_for(state="attached", timeout=WORK_MS)
 
 
 def enter(page: Any, text: str) -> None:
@@ -30,15 +33,15 @@ def run(page: Any) -> None:
 def wait_until(page: Any, *states: str) -> None:
     """Waits for one of these states of the answer."""
     shown = "states => states.includes(document.querySelector('.answer').dataset.state)"
-    page.wait_for_function(shown, arg=states, timeout=60_000)
+    page.wait_for_function(shown, arg=states, timeout=WORK_MS)
 
 
-def tag_file(page: Any, path: Path, said: str) -> None:
-    """Tags a file in Batch and waits until the page says this."""
-    tab(page, "Batch")
-    page.locator("input[type=file]").last.set_input_files(path)
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text(said).wait_for(timeout=60_000)
+def tag_files(page: Any, paths: Sequence[Path], said: str) -> None:
+    """Tags files in Your files and waits until the page says this."""
+    tab(page, "Your files")
+    page.get_by_role("tabpanel").locator("input[type=file]").first.set_input_files(paths)
+    page.get_by_role("button", name="Tag the files").click()
+    page.get_by_text(said).first.wait_for(timeout=WORK_MS)
 
 
 def assert_harmless(page: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from demo.app import build_demo
 from demo.server import LAUNCH
 from engine import Engine
-from tests.demo.browsing import tab
+from tests.demo.browsing import WORK_MS, tab
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
@@ -53,14 +53,15 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             route.abort()
 
     def open_page(theme: str = "light", width: int = 1200, height: int = HEIGHT, at: str = "", **settings: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **settings)
+        settings = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | settings
+        context = browser.new_context(accept_downloads=True, **settings)
         contexts.append(context)
         context.route("**/*", guard)
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{app_url}?__theme={theme}")
-        page.locator(ANSWERED).wait_for(timeout=60_000)
+        page.locator(ANSWERED).wait_for(timeout=WORK_MS)
         if at:
             tab(page, at)
         return page
@@ -79,9 +80,9 @@ def demo(engine: Engine) -> gr.Blocks:
 
 
 @contextmanager
-def serving(*engines: Engine) -> Iterator[gr.Blocks]:
-    """Serves the app with these models."""
-    demo = build_demo(*engines)
+def serving(engine: Engine) -> Iterator[gr.Blocks]:
+    """Serves the app with a model."""
+    demo = build_demo(engine)
     demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     try:
         yield demo

@@ -60,7 +60,7 @@ def _left_alone(client: httpx.Client, url: str) -> None:
 
 
 def _file(client: httpx.Client, url: str) -> None:
-    """Uploads a small file with a huge document, which the server reads only when Batch runs."""
+    """Uploads a small file with a huge document, which the server reads only when it is tagged."""
     passages = "".join(f"<passage><offset>{n}000000</offset><text>x</text></passage>" for n in range(80))
     content = f"<collection><document><id>1</id>{passages}</document></collection>".encode()
     client.post(f"{url}gradio_api/upload", files={"files": ("wide.xml", content)}).raise_for_status()

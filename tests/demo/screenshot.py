@@ -31,22 +31,22 @@ Act = Callable[[Any], object]
 
 
 def after_layer(layer: int) -> Act:
-    """Moves the slider in Layer by layer."""
+    """Moves the slider in Watch."""
     return lambda page: page.locator(".layers input").fill(str(layer))
 
 
 def show_recovery(page: Any) -> None:
-    """Selects the strategy with recovery, which the link includes, in Layer by layer."""
+    """Selects the strategy with recovery, which the link includes, in Watch."""
     page.get_by_label("entropy+recovery", exact=True).check()
     page.locator(".layers .words .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
 
 
 def tag_examples(page: Any) -> None:
-    """Uploads the examples to Batch and tags them."""
+    """Uploads the examples to Your files and tags them."""
     lines = "".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in EXAMPLES.items())
     file = {"name": "examples.jsonl", "mimeType": "application/jsonl", "buffer": lines.encode()}
-    page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_role("tabpanel").locator("input[type=file]").first.set_input_files(file)
+    page.get_by_role("button", name="Tag the files").click()
     page.locator("a[href*='tagged.zip']").first.wait_for(timeout=WORK_MS)
 
 
@@ -66,7 +66,7 @@ class Shot:
     theme: str = "light"
     width: int = 1400
     height: int = HEIGHT
-    motion: str = "no-preference"
+    motion: str = "reduce"  # else the first view plays
     link: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -76,20 +76,20 @@ FRAME_MS, LAST_FRAME_MS = 1000, 2500
 MAX_BYTES = 300_000  # size of the animation
 COLOURS = 192
 SHOTS = (
-    Shot("first", "Layer by layer", screen=True, width=1440),
-    Shot("first-390", "Layer by layer", screen=True, width=390, height=844),
+    Shot("first", "Watch", screen=True, width=1440),
+    Shot("first-390", "Watch", screen=True, width=390, height=844),
     Shot("compare", "Compare"),
     Shot("compare-dark", "Compare", theme="dark"),
-    Shot("layers", "Layer by layer", ".layers", act=after_layer(3)),
-    Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(3), theme="dark"),
-    Shot("layers-320", "Layer by layer", ".layers", act=after_layer(3), width=320),
-    Shot("layers-reduced-motion", "Layer by layer", ".layers", act=after_layer(4), width=800, motion="reduce"),
-    Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
+    Shot("layers", "Watch", ".layers", act=after_layer(3)),
+    Shot("layers-dark", "Watch", ".layers", act=after_layer(3), theme="dark"),
+    Shot("layers-320", "Watch", ".layers", act=after_layer(3), width=320),
+    Shot("layers-reduced-motion", "Watch", ".layers", act=after_layer(4), width=800),
+    Shot("layers-recovered", "Watch", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
-    Shot("reports", "Reports"),
-    Shot("batch", "Batch", act=tag_examples),
-    Shot("export", "Export"),
+    Shot("reports", "Evidence"),
+    Shot("batch", "Your files", act=tag_examples),
+    Shot("export", "Use in code"),
 )
 
 
@@ -124,7 +124,7 @@ def animate(browser: Any, url: str, file: Path) -> None:
     Raises:
         RuntimeError: it is larger than ``MAX_BYTES``.
     """
-    with opened(browser, url, Shot("", "Layer by layer", motion="reduce")) as page:
+    with opened(browser, url, Shot("", "Watch")) as page:
         layers = int(page.locator(".layers").get_attribute("data-layers"))
         clip = _with_margin(page.locator(".layers").bounding_box(), page.viewport_size["width"])
         frames = []

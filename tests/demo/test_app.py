@@ -41,18 +41,6 @@ class TestCommand:
         assert settings == {"share": None, "server_name": "127.0.0.1", "server_port": None, **LAUNCH}
 
     @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (["--dtype", "float32", "--dtype", "int8"], "one for each of 1 --model, got 2"),
-            (["--model", "a", "--model", "b", "--labels", "labels.txt"], "expected one --model with --labels"),
-        ],
-    )
-    def test_options_that_do_not_fit_together_end_with_status_2(self, capsys, arguments, message):
-        with pytest.raises(SystemExit, match="2"):
-            app.main(arguments)
-        assert message in capsys.readouterr().err
-
-    @pytest.mark.parametrize(
         ("variable", "value", "message"),
         [
             (None, "", "expected a Hugging Face token-classification model"),  # an empty folder

@@ -1,44 +1,40 @@
-"""The tabs Compare, Layer by layer and Why in a real browser, used as a person would use them."""
+"""The views of the text and the settings in a real browser, with pointer, keyboard, phone, light and dark theme."""
 
 import pytest
 
-from tests.demo.browsing import DESK, PHONE, TEXTS, assert_harmless, enter, run, serious_violations, tab
+from demo.common.links import EXAMPLES
+from tests.demo.browsing import (
+    DESK,
+    PHONE,
+    TABS,
+    TEXTS,
+    WORK_MS,
+    assert_harmless,
+    enter,
+    run,
+    serious_violations,
+    tab,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 
+SHORT = "Naloxone reverses the hypotension caused by clonidine."
+LONG = " ".join([EXAMPLES["Long text"]] * 18)  # about 6,000 words
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-TABS = ["Compare", "Layer by layer", "Why", "Reports", "Batch", "Export"]
+THRESHOLDS = "number input for Entropy threshold (× the default)"
+TARGET = 44  # pixels
 
 
-def test_differences_stay_open_while_times_are_refined(open_page):
-    page = open_page(at="Compare")
-    page.get_by_role("button", name="Symbols and scripts").click()
-    page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
-    page.wait_for_function(
-        """() => {
-            const list = document.querySelector(".card details");
-            if (!list || !document.querySelector(".answer[data-state=timing]")) return false;
-            return list.open = true;
-        }"""
-    )
-    page.locator(".answer[data-state=done]").wait_for()
-    page.locator(".card .spread", has_text=" runs").first.wait_for()
-    assert page.locator(".card details").first.get_attribute("open") is not None
-
-
-class TestLayers:
+class TestWatch:
     def test_the_slider_lets_words_exit(self, open_page):
         page = open_page()
-        page.get_by_label("balanced", exact=True).check()
-        tab(page, "Layer by layer")
         early, late = (page.locator(f".layers .words .word[data-exit='{layer}']").last for layer in (2, 3))
-        early.wait_for()
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
-        assert set(page.locator(".layers .words .word").evaluate_all("all => all.map(w => w.dataset.state)")) == {
-            "kept"
-        }
+        states = page.locator(".layers .words .word").evaluate_all("all => all.map(w => w.dataset.state)")
+        assert set(states) == {"kept"}
         assert page.locator(".layers .words .entity.decided").count() == 0
         for _ in range(2):
             slider.press("ArrowRight")
@@ -47,26 +43,11 @@ class TestLayers:
         assert late.get_attribute("data-state") == "kept"
         assert page.locator(".counts li[data-current]").get_attribute("data-layer") == "2"
         slider.press("End")
-        assert late.get_attribute("data-state") == "exited"
-        assert (
-            page.locator(".layers .words .entity.decided").count() == page.locator(".layers .words .entity").count() > 0
-        )
-
-    @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-    def test_play_goes_through_the_layers_and_stops(self, open_page, motion):
-        page = open_page(reduced_motion=motion, at="Layer by layer")
-        slider = page.get_by_role("slider", name="after layer")
-        slider.fill("4")
-        page.get_by_role("button", name="Play").click()
-        page.get_by_role("button", name="Pause").wait_for()
-        page.get_by_role("button", name="Play").wait_for(timeout=10_000)
-        assert slider.input_value() == "6"
-        word = page.locator(".layers .words .word").first
-        moving = word.evaluate("word => getComputedStyle(word).transitionDuration")
-        assert all(time == "0s" for time in moving.split(", ")) == (motion == "reduce")
+        entities = page.locator(".layers .words .entity")
+        assert page.locator(".layers .words .entity.decided").count() == entities.count() > 0
 
     def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page):
-        page = open_page(at="Layer by layer")
+        page = open_page()
         page.locator(".depths i").nth(3).hover()
         assert page.locator(".words .word[data-pointed]").get_attribute("data-word") == "3"
         words = page.locator(".layers .words .word")
@@ -74,10 +55,13 @@ class TestLayers:
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.dataset.word") == "2"
-        assert page.locator(".depths i[data-pointed]").get_attribute("data-word") == "2"
         assert page.locator(".pointed").inner_text() == words.nth(2).get_attribute("aria-label")
-        page.keyboard.press("End")
-        assert page.evaluate("document.activeElement.dataset.word") == str(words.count() - 1)
+
+    def test_a_phone_hints_that_the_grid_scrolls(self, open_page):
+        page = open_page("light", *PHONE)
+        assert page.get_by_text("(scrolls sideways)").is_visible()
+        assert page.locator(".bars").evaluate("bars => getComputedStyle(bars).maskImage") != "none"
+        assert open_page("light", *DESK).get_by_text("(scrolls sideways)").is_hidden()
 
 
 class TestWhy:
@@ -87,24 +71,112 @@ class TestWhy:
         word.click()
         detail = page.locator(".why .detail")
         assert detail.locator("h4").inner_text().startswith(f"{word.inner_text()}: exited after layer 3")
-        assert detail.locator("tr").nth(0).locator("td").all_inner_texts()[-1] == "3"
+        assert detail.locator("tr").first.locator("th").last.inner_text() == "Gate after layer 3"
         assert "exited: its importance is not above the threshold" in detail.inner_text()
-        page.keyboard.press("ArrowRight")
-        following = page.locator(f".why .word[data-word='{int(word.get_attribute('data-word')) + 1}']")
-        assert detail.locator("h4").inner_text().startswith(f"{following.inner_text()}: ")
 
-    def test_the_table_sorts_and_a_row_chooses_its_word(self, open_page):
-        page = open_page(at="Why")
-        head = page.locator(".all-words th", has_text="layer")
-        head.get_by_role("button").click()
-        layers = [int(text) for text in page.locator(".all-words tbody td:nth-child(6)").all_inner_texts()]
-        assert layers == sorted(layers)
-        head.get_by_role("button").click()
-        assert head.get_attribute("aria-sort") == "descending"
-        row = page.locator(".all-words tbody tr").first
-        assert row.locator("td").nth(5).inner_text() == str(layers[-1])
-        row.click()
-        assert page.locator(".why .detail h4").inner_text().startswith(f"{row.locator('td').nth(1).inner_text()}: ")
+
+class TestRuns:
+    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page):
+        page = open_page()
+        wait_until(page, "done")
+        enter(page, LONG)
+        run(page)
+        wait_until(page, "running")
+        page.wait_for_timeout(300)  # until the text has been sent
+        enter(page, SHORT)
+        wait_until(page, "timing", "done")
+        page.get_by_text("Out of date").wait_for()
+        assert page.locator(".layers").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
+        page.get_by_label("Text", exact=True).press("Control+Enter")
+        page.locator(".layers .words", has_text="clonidine").wait_for(timeout=WORK_MS)
+        wait_until(page, "timing", "done")
+        assert not page.get_by_text("Out of date").is_visible()
+
+    def test_a_long_text_is_estimated_at_once_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
+        page = open_page()
+        wait_until(page, "done")
+        places = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Open a file")]
+        cancel = page.get_by_role("button", name="Cancel", exact=True)
+        assert cancel.is_hidden()
+        enter(page, LONG)
+        run(page)
+        page.get_by_text("s for this text").wait_for(timeout=5000)
+        for name in TABS:
+            page.get_by_role("tab", name=name).click()
+            bar = "getComputedStyle(document.querySelector('.tab-container[role=tablist]'), '::before').height"
+            assert page.evaluate(bar) == "3px"
+        assert cancel.is_visible()
+        cancel.click()
+        wait_until(page, "cancelled")
+        assert cancel.is_hidden()
+        after = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Open a file")]
+        assert after == places
+        enter(page, SHORT)
+        run(page)
+        tab(page, "Compare")
+        page.locator(".found", has_text="clonidine").first.wait_for(timeout=WORK_MS)
+
+    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
+        page = open_page()
+        wait_until(page, "done")
+        sent = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        for point in ("careful", "balanced", "fast", "careful"):
+            page.get_by_label(point, exact=True).check()
+        for _ in range(20):
+            before = len(sent)
+            page.wait_for_timeout(3000)
+            if 0 < before == len(sent):
+                break
+        else:
+            raise AssertionError("the page goes on sending requests")
+        wait_until(page, "done")
+        assert "careful" in page.locator(".answer").text_content()
+
+    def test_a_cut_text_says_so(self, open_page):
+        page = open_page()
+        box = page.get_by_label("Text", exact=True)
+        box.fill("a " * 49_990)
+        box.press("End")
+        page.keyboard.insert_text("b " * 100)
+        cut = page.get_by_text("The text was cut at 100,000 characters")
+        cut.wait_for()
+        page.get_by_role("button", name="Few entities").click()
+        cut.wait_for(state="hidden")
+
+
+class TestSettings:
+    def test_they_are_those_of_the_selected_strategies_and_change_what_exits(self, open_page):
+        page = open_page()
+        page.get_by_role("button", name="More strategies").click()
+        page.get_by_role("button", name="Pruning and recovery").click()
+        slider = page.get_by_label(THRESHOLDS)
+        slider.wait_for()
+        page.wait_for_timeout(500)  # Gradio sets its value once more
+        slider.fill("0")
+        slider.press("Enter")
+        page.locator(".answer", has_text="max entropy 0").first.wait_for(timeout=WORK_MS)
+        assert page.get_by_text("Rule: λ").is_hidden()
+        page.get_by_label("rule+recovery").first.check()
+        page.get_by_text("Rule: λ").wait_for()
+        page.get_by_label("Recovery trigger").click()
+        page.get_by_role("option", name="entropy spike").wait_for()
+
+    def test_a_checked_radio_stays_visible_under_the_pointer(self, open_page):
+        page = open_page()
+        radio = page.get_by_label("balanced", exact=True)
+        shown = "radio => { const s = getComputedStyle(radio); return [s.backgroundColor, s.backgroundImage]; }"
+        before = radio.evaluate(shown)
+        radio.hover()
+        page.wait_for_timeout(500)
+        assert radio.evaluate(shown) == before
+
+    def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page):
+        page = open_page()
+        page.locator(".strategy-shown").get_by_label("dense", exact=True).check()
+        page.wait_for_function("!document.querySelector('.layers .words .word[data-exit]')", timeout=WORK_MS)
+        tab(page, "Why")
+        page.get_by_text("dense has no gates").wait_for()
 
 
 class TestEverywhere:
@@ -114,31 +186,29 @@ class TestEverywhere:
         run(page)
         for name, part in TEXTS.items():
             tab(page, name)
-            page.locator(part, has_text="${1+1}").first.wait_for()
+            page.locator(part, has_text="${1+1}").first.wait_for(timeout=WORK_MS)
             shown = "".join(page.locator(part).first.inner_text().split())
             for piece in ("<imgsrc=x", "${1+1}", "{{7*7}}", "<script>alert(1)</script>"):
                 assert piece in shown
-        for word in page.locator(".why .word").all()[:12]:
-            word.click()
         assert page.locator(".prose script").count() == 0
         assert_harmless(page)
 
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    @pytest.mark.parametrize("size", [PHONE, DESK])
-    def test_axe_finds_nothing_serious(self, open_page, theme, size):
+    @pytest.mark.parametrize(("theme", "size"), [("light", DESK), ("dark", PHONE)])
+    def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_page(self, open_page, theme, size):
         page = open_page(theme, *size)
-        page.wait_for_function("document.querySelector('.answer').dataset.state === 'done'")
+        wait_until(page, "done")
         for name in TABS:
             tab(page, name)
-            if name == "Layer by layer":
-                page.locator(".layers input").fill("2")
             page.wait_for_timeout(1000)  # until transitions end
             # Gradio's placeholder for a file has a label where none is allowed.
             assert serious_violations(page, context={"exclude": [[".empty[aria-label]"]]}) == [], name
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
 
-    def test_nothing_is_wider_than_a_narrow_page(self, open_page):
-        page = open_page(width=320)
-        for name in TABS:
-            tab(page, name)
-            page.wait_for_timeout(500)
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+    def test_on_a_phone_everything_can_be_touched(self, open_page):
+        page = open_page("light", *PHONE)
+        wait_until(page, "done")
+        page.locator(".settings > button").click()
+        touchable = ".buttons button, [role=tab], #examples .gallery-item, .answer .more-times, .layers .play"
+        for target in page.locator(f"{touchable}, input[type=range], .settings .label-wrap").all():
+            if target.is_visible():
+                assert target.bounding_box()["height"] >= TARGET, target.evaluate("target => target.outerHTML")

@@ -1,48 +1,70 @@
-"""The first screen and changes of settings, in a real browser, used as a person would use it."""
+"""First contact in a real browser: what a visitor sees, understands and takes along in half a minute."""
 
+import re
 from urllib.parse import urljoin
 
 import pytest
 
-from demo.common.links import EXAMPLES, model_name
-from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
+from demo.common.links import EXAMPLES
+from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, enter, run, wait_until
 from tests.demo.conftest import serving
 
 pytestmark = pytest.mark.slow
 
 SHORT = "Naloxone reverses the hypotension caused by clonidine."
-LONG = " ".join([EXAMPLES["Long text"]] * 9)  # about 3,000 words
 
 
 class TestFirstScreen:
     @pytest.mark.parametrize("size", [DESK, PHONE])
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_idea_text_answer_and_play_need_no_scrolling(self, open_page, size, theme):
-        page = open_page(theme, *size)
+    def test_claim_text_card_and_play_need_no_scrolling(self, open_page, size):
+        page = open_page("light", *size)
         wait_until(page, "done")
         page.wait_for_timeout(500)
         width, height = size
-        for part in (".intro h1", ".intro .how", ".text-input textarea", ".answer", ".layers .play"):
+        for part in (".intro .claim", ".text-input textarea", ".answer .headline", ".layers .play"):
             box = page.locator(part).bounding_box()
             assert box["y"] >= 0, part
             assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-    def test_the_command_for_ones_own_model_leads_to_how_many_texts_and_how_long_it_takes(self, open_page, app_url):
+    def test_two_lines_say_what_it_does_and_the_rest_is_folded(self, open_page):
         page = open_page("light", *DESK)
-        own = page.locator(".intro .own")
-        assert "accelerate CHECKPOINT --texts FILE --out FOLDER" in own.locator("code").first.inner_text()
-        more = own.get_by_role("link", name="an hour")
-        box = more.bounding_box()
-        assert box["y"] + box["height"] <= DESK[1]
-        assert "--minutes" in page.request.get(urljoin(app_url, more.get_attribute("href"))).text()
+        claim = page.locator(".intro .claim")
+        assert (
+            claim.evaluate("part => part.getClientRects()[0].height / parseFloat(getComputedStyle(part).lineHeight)")
+            < 2.5
+        )
+        assert "Most words do not need all six layers." in claim.inner_text()
+        assert page.get_by_text("the Hugging Face pipeline with the same weights").is_hidden()
+        page.get_by_text("How was this measured?").click()
+        assert page.get_by_text("the Hugging Face pipeline with the same weights").is_visible()
 
-    def test_the_tour_opens_the_tab_that_it_shows(self, open_page):
-        page = open_page(at="Compare")
-        assert page.locator(".layers").is_hidden()
-        page.get_by_role("button", name="Tour").click()
-        page.locator(".tour .next").click()
-        page.locator(".layers[data-toured]").wait_for()
+    def test_it_opens_on_balanced_with_words_exiting_at_several_layers_and_no_entity_changed(self, open_page):
+        page = open_page()
+        assert page.get_by_label("balanced", exact=True).is_checked()
+        exits = page.locator(".layers .words .word[data-exit]").evaluate_all(
+            "all => all.map(word => word.dataset.exit)"
+        )
+        assert len(set(exits)) >= 3
+        assert page.locator(".layers .entity").count() >= 15
+        assert page.locator(".layers .entity:not([data-kind=same])").count() == 0
+        assert 180 <= len(page.get_by_label("Text", exact=True).input_value().split()) <= 220
+
+    def test_it_plays_once_by_itself(self, open_page):
+        page = open_page(reduced_motion="no-preference")
+        slider = page.get_by_role("slider", name="after layer")
+        page.wait_for_function("document.querySelector('.layers input').value !== '6'")
+        page.wait_for_function("document.querySelector('.layers input').value === '6'", timeout=WORK_MS)
+        page.wait_for_timeout(3000)
+        assert slider.input_value() == "6"
+
+    def test_it_does_not_play_where_motion_is_to_be_reduced(self, open_page):
+        page = open_page(reduced_motion="reduce")
+        page.wait_for_timeout(3000)
+        assert page.get_by_role("slider", name="after layer").input_value() == "6"
+
+    def test_tabs_are_in_the_order_of_a_visit(self, open_page):
+        assert tuple(open_page().get_by_role("tab").all_inner_texts()) == TABS
 
     def test_a_term_is_explained_to_pointer_and_keyboard(self, open_page):
         page = open_page()
@@ -51,135 +73,104 @@ class TestFirstScreen:
         assert term.locator(".tip").is_visible()
 
 
-class TestSettings:
-    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page):
+class TestCard:
+    def test_it_says_what_is_saved_before_any_time_with_a_bar_for_each_and_never_uncertain(self, open_page):
         page = open_page()
         wait_until(page, "done")
-        enter(page, LONG)
+        card = page.locator(".answer")
+        headline = card.locator(".headline").inner_text()
+        assert re.match(r"\d+\s% less computation", headline)
+        assert re.search(r"· same \d+ entities$", headline)
+        full, pruned = (bar.bounding_box()["width"] for bar in card.locator(".track i").all())
+        assert pruned < full
+        names = card.locator(".computation code").all_inner_texts()
+        assert names[0].startswith("dense (")
+        assert names[1].startswith("entropy:balanced (")
+        time = card.locator(".time").inner_text()
+        assert re.search(r"ms instead of .* ms, [\d.–]+× as fast as dense \(\w+\)", time)
+        assert "uncertain" not in card.inner_text()
+
+    def test_float32_and_the_pipeline_are_timed_on_request(self, open_page):
+        page = open_page()
+        wait_until(page, "done")
+        page.get_by_role("button", name="Time float32").click()
+        page.get_by_text("the Hugging Face pipeline (float32) with").wait_for(timeout=2 * WORK_MS)
         run(page)
-        wait_until(page, "running")
-        page.wait_for_timeout(300)  # until the text has been sent
-        enter(page, SHORT)
-        wait_until(page, "timing", "done")
-        page.get_by_text("Out of date").wait_for()
-        assert page.locator(".layers").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
-        page.get_by_label("Text", exact=True).press("Control+Enter")
-        page.locator(".layers .words", has_text="clonidine").wait_for()
-        wait_until(page, "timing", "done")
-        assert not page.get_by_text("Out of date").is_visible()
-        tab(page, "Compare")
-        page.locator(".found", has_text="clonidine").first.wait_for()
+        page.get_by_text("the Hugging Face pipeline (float32) with").wait_for(state="hidden", timeout=WORK_MS)
 
-    def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page):
-        page = open_page()
+    def test_a_changed_word_leads_to_why_with_the_strategy_of_the_line(self, open_page):
+        page = open_page("light", *DESK)
+        page.get_by_role("button", name="More strategies").click()
+        page.get_by_label("truncate-3").first.check()
+        page.get_by_role("button", name="Long text").click()
+        button = page.locator(".answer .to-word[data-strategy=truncate-3]").first
+        button.wait_for(timeout=WORK_MS)
         wait_until(page, "done")
-        tab(page, "Why")
-        page.locator(".why .detail h4").wait_for()
-        shown = "getComputedStyle(document.querySelector('.why')).filter"
-        assert page.evaluate(shown) == "none"
-        page.evaluate(
-            "() => { document.querySelector('.why').dataset.text = '0'; document.dispatchEvent(new Event('shown')); }"
-        )
-        assert page.evaluate(shown) == "grayscale(1)"
-        enter(page, SHORT)
-        run(page)
-        page.locator(".why .words", has_text="clonidine").wait_for()
-        wait_until(page, "timing", "done")
-        assert page.evaluate(shown) == "none"
+        word = button.inner_text().split()[0]
+        button.click()
+        page.locator(".why .detail h4", has_text=f"{word}: ").wait_for(timeout=WORK_MS)
+        assert page.locator(".why .word[aria-selected=true]").inner_text() == word
 
-    def test_a_run_can_be_cancelled_and_only_then(self, open_page):
+    def test_many_strategies_are_a_table(self, open_page):
         page = open_page()
-        wait_until(page, "done")
-        cancel = page.locator("button.cancel")
-        assert cancel.is_hidden()
-        enter(page, LONG * 2)
-        run(page)
-        page.get_by_text("for this text").wait_for(timeout=60_000)
-        cancel.click()
-        wait_until(page, "cancelled")
-        page.wait_for_timeout(12_000)  # longer than the run would have taken
-        assert page.locator(".answer").get_attribute("data-state") == "cancelled"
-        assert cancel.is_hidden()
-        tab(page, "Compare")
-        assert "cinnarizine" in page.locator(".found").first.text_content(), "the earlier text, as the answer says"
-        enter(page, SHORT)
-        run(page)
-        page.locator(".found", has_text="clonidine").first.wait_for()
-
-    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
-        tab(page, "Reports")  # it follows the settings too
-        sent = []
-        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-        for point in ("careful", "balanced", "fast", "careful"):
-            page.get_by_label(point, exact=True).check()
-        for _ in range(20):
-            before = len(sent)
-            page.wait_for_timeout(3000)
-            if 0 < before == len(sent):
-                break
-        else:
-            raise AssertionError("the page goes on sending requests")
-        wait_until(page, "done")
-        assert "careful" in page.locator(".answer").text_content()
-
-    def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page):
-        page = open_page()
-        page.get_by_label("dense", exact=True).check()
-        page.wait_for_function("!document.querySelector('.layers .words .word[data-exit]')")
-        tab(page, "Why")
-        page.get_by_text("dense has no gates").wait_for()
+        page.get_by_role("button", name="More strategies").click()
+        for name in ("rule", "mlp", "truncate-3"):
+            page.locator(
+                f".strategies input[value='{name}'], .strategies label:has-text('{name}:') input"
+            ).first.check()
+        page.locator(".answer .summary tbody tr").nth(4).wait_for(timeout=WORK_MS)
+        assert page.locator(".answer .track").count() == 0
 
 
-def test_a_cut_text_says_so(open_page):
-    page = open_page()
-    box = page.get_by_label("Text", exact=True)
-    box.fill("a " * 49_990)
-    box.press("End")
-    page.keyboard.insert_text("b " * 100)
-    cut = page.get_by_text("The text was cut at 100,000 characters")
-    cut.wait_for()
-    page.get_by_role("button", name="Few entities").click()
-    cut.wait_for(state="hidden")
+def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open_page, app_url):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    card = page.get_by_role("region", name="Your own model")
+    assert card.bounding_box()["y"] > page.locator(".tab-container").first.bounding_box()["y"]
+    card.get_by_role("button", name="Copy").click()
+    card.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER"
+    guide = card.get_by_role("link", name="an hour").get_attribute("href")
+    assert "--minutes" in page.request.get(urljoin(app_url, guide)).text()
+
+
+def test_a_link_is_copied_and_reopens_settings_and_example(open_page, app_url):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    enter(page, EXAMPLES["Animal study"])
+    page.get_by_label("fast", exact=True).check()
+    page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Link copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(app_url)
+    page.goto(link)
+    page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')", timeout=WORK_MS)
+    assert page.get_by_label("fast", exact=True).is_checked()
+    wait_until(page, "done")
+    enter(page, "a private text")
+    page.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("!location.href.includes('example')")
+    assert "private" not in page.url
+
+
+def test_evidence_opens_with_the_roles_and_offers_nothing_to_try_on_another_model(open_page):
+    page = open_page(at="Evidence")
+    panel = page.get_by_role("tabpanel")
+    assert panel.get_by_label("Roles").locator("thead th").first.inner_text() == "role"
+    panel.get_by_text("All figures", exact=True).click()
+    panel.get_by_role("button", name=re.compile(r"Try entropy:fast")).click()
+    page.wait_for_function("[...document.querySelectorAll('input[value=fast]')].some((one) => one.checked)")
+    panel.get_by_label("Report", exact=True).click()
+    page.get_by_role("option", name="BERT-base size, no gold, on BC5CDR").click()
+    page.get_by_text("This report measured another model").wait_for(timeout=WORK_MS)
+    assert panel.get_by_role("button", name=re.compile("^Try")).count() == 0
 
 
 def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browser, plain_engine):
     with serving(plain_engine) as app, browser.new_context() as context:
         page = context.new_page()
         page.goto(app.local_url)
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        text = page.locator(".intro").inner_text()
-        assert f"accelerate {plain_engine.source} --texts" in text
-        assert "exit" not in text
-        assert "exit" not in page.locator(".answer").inner_text()
-        for layer in ("0", "1"):
-            page.locator(".layers input").fill(layer)
-            assert "exit" not in page.locator(".layers").inner_text()
-
-
-def test_another_model_keeps_text_and_theme(browser, engine, plain_engine):
-    with serving(engine, plain_engine) as app, browser.new_context() as context:
-        page = context.new_page()
-        page.goto(f"{app.local_url}?__theme=dark")
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        enter(page, SHORT)
-        page.get_by_label("Model", exact=True).click()
-        page.get_by_role("option", name=model_name(plain_engine)).click()
-        page.wait_for_url("**float32?*")
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        assert page.get_by_label("Text", exact=True).input_value() == SHORT
-        assert page.locator("body.dark").count() == 1
-
-
-def test_the_table_can_be_copied_and_downloaded(open_page):
-    page = open_page(permissions=["clipboard-read", "clipboard-write"], at="Compare")
-    page.get_by_text("All entities as a table").click()
-    page.get_by_role("button", name="Copy", exact=True).click()
-    page.get_by_role("button", name="Copied").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.splitlines()[0].split("\t")[0] == "strategy"
-    assert len(copied.splitlines()) == 1 + page.locator(".entities tbody tr").count()
-    with page.expect_download() as download:
-        page.locator(".entities").get_by_role("link", name="Download as CSV").click()
-    assert download.value.suggested_filename == "entities.csv"
+        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)
+        assert f"accelerate {plain_engine.source} --texts" in page.locator(".own-model").inner_text()
+        for part in (".intro", ".answer", ".layers"):
+            assert "exit" not in page.locator(part).inner_text()

@@ -6,17 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.differences import differences
+from demo.common.differences import Candidate, Compared, differences
 from demo.common.requests import failed
 from demo.common.timing import Timing
 from demo.common.uploads import Problems
-from demo.tabs.batch import status
-from demo.tabs.compare.answer_text import answer_run
-from demo.tabs.compare.cards import card, summary
-from demo.tabs.compare.comparison import ComparedStrategy
+from demo.tabs.compare.card import card, summary
 from demo.tabs.compare.texts import texts
-from demo.tabs.layers import layer_view
+from demo.tabs.watch import layer_view
 from demo.tabs.why import why_view
+from demo.tabs.your_files import status
+from demo.tabs.your_files.tagging import Found
 from engine import Document, Entity
 from engine.text.labels import LabelSet
 
@@ -28,32 +27,36 @@ def result_of(engine, strategy, *entities):
     return replace(engine.tag(HOSTILE, strategy), entities=entities)
 
 
-def compared(engine, model=HOSTILE):
+def compared(engine):
     """A strategy whose one entity is the whole text, beside dense, which found nothing."""
     dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
-    found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
-    one = ComparedStrategy(model, HOSTILE, HOSTILE, Timing(found, (8.0,) * 5), dense, HOSTILE)
-    return [ComparedStrategy(model, HOSTILE, HOSTILE, dense, dense), one, one]
+    found = Timing(result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE)), (8.0,) * 5)
+    candidates = (Candidate(one.result.strategy, HOSTILE, HOSTILE) for one in (dense, found))
+    return [Compared(one, timing, dense) for one, timing in zip(candidates, (dense, found), strict=True)]
 
 
 def view(engine, render):
-    _, one, _ = compared(engine)
+    _, one = compared(engine)
     hostile = copy(engine)
     hostile.labels = LabelSet(TYPES)
-    return render(hostile, one.result, differences(one.result, one.reference.result))
+    return render(hostile, one.result, differences(one.result, one.dense.result))
+
+
+def file_status(engine):
+    hostile = copy(engine)
+    hostile.source = HOSTILE.replace("\ud800", "")
+    documents = [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))]
+    return status(hostile, 1, documents, [Found(engine.strategy("rule"), HOSTILE)], Problems([HOSTILE], 1))
 
 
 VIEWS = {
     "texts": lambda engine: texts(compared(engine), TYPES),
     "summary": lambda engine: summary(compared(engine)),
-    "card": lambda engine: card(compared(engine)[1]),
-    "answer": lambda engine: answer_run(HOSTILE, compared(engine), timing=True, remarks=[HOSTILE], average=HOSTILE),
+    "card": lambda engine: card(HOSTILE, compared(engine), timing=False, remarks=[HOSTILE]),
     "failure": lambda engine: failed(HOSTILE),
-    "layers": lambda engine: view(engine, layer_view),
+    "watch": lambda engine: view(engine, layer_view),
     "why": lambda engine: view(engine, why_view),
-    "batch": lambda engine: status(
-        HOSTILE, [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))], {}, Problems([HOSTILE], 1), HOSTILE
-    ),
+    "your files": file_status,
 }
 
 
@@ -61,5 +64,5 @@ VIEWS = {
 def test_a_view_holds_no_markup_of_a_visitor(engine, name):
     page = VIEWS[name](engine)
     assert re.findall(r"<img|<script|\$\{|\{\{|`|\\n", page) == []
-    assert "&lt;img" in page or "data-gates" in page
+    assert "&lt;img" in page
     page.encode()

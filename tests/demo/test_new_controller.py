@@ -22,21 +22,20 @@ def registered(monkeypatch):
 
 def test_the_page_offers_it_with_its_settings(engine):
     with gr.Blocks() as page:
-        build_settings(engine, {})
+        build_settings(engine)
     (strategies,) = components(page, gr.CheckboxGroup)
     assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
-    (setting,) = components(page, gr.Slider, label="every-other: stride")
+    (setting,) = components(page, gr.Slider, label="Every-other: stride")
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
 
 
-def test_compare_runs_it_with_its_settings_and_describes_it(engine):
+def test_compare_runs_it_with_its_settings(engine):
     values = default_values(engine, None)
     values[[setting.name for setting in page_settings(engine)].index("every-other.stride")] = 4
-    (shown,) = compare(TEXT, candidates_of(engine, "tiny", ["every-other"], None, "", *values))
-    card = shown.cards.partition("<h3>every-other</h3>")[2]
-    assert EveryOther.description in card
+    shown = compare(engine, TEXT, candidates_of(engine, ["every-other"], None, "", *values), pace=1e-6)
+    panel = shown.texts.partition("<h3>every-other (float32), stride 4</h3>")[2]
     exited = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("exited")
-    assert f"{5 - exited} of 5 went through every layer" in card
+    assert f"{5 - exited} of 5 words reach the last layer" in panel
 
 
 def test_why_explains_it(engine):

@@ -59,5 +59,5 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
         chosen = chosen_strategy(engine, name, "fast", "", *values)
         at = "fast" if chosen.kind == "entropy" else None
         assert chosen == engine.strategy(name, at)
-        assert label(engine, chosen, "fast") == (f"{name}:fast" if at else name)
+        assert label(engine, chosen, "fast") == (f"{name}:fast (float32)" if at else f"{name} (float32)")
         assert describe_settings(engine, chosen, "fast") == ""

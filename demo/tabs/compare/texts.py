@@ -1,36 +1,41 @@
-"""The texts in Compare: what each strategy found, how that differs from dense, and a table of all entities."""
+"""The texts in Compare: what each strategy found, and how that differs from dense."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 
-from demo.common.differences import SIGNS, Difference
-from demo.common.markup import cells, escape, note, table
-from demo.common.serialization import ENTITY_COLUMNS, csv_link, entity_row
+from demo.common.differences import SIGNS, Compared, Difference
+from demo.common.markup import escape, percent
 from demo.common.word_view import type_colour
-from demo.tabs.compare.comparison import ComparedStrategy
 from engine.inspection.trace import WordTrace
 
-SCRIPT = Path(__file__).with_suffix(".js")
-LISTED = 500  # rows in the table; the file has all
-COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
+LISTED = 40  # differences of a strategy
+_LEGEND = """
+<ul class="found-legend" aria-label="Entities and words, against dense">
+<li><span class="mark same" data-colour="0" data-label="Type">same</span> as in <code>dense</code></li>
+<li><span class="mark lost" data-colour="0" data-label="− Type">lost</span> only <code>dense</code> has it</li>
+<li><span class="mark new" data-colour="0" data-label="+ Type">new</span> <code>dense</code> has none there</li>
+<li><span class="mark changed" data-colour="0" data-label="↔ Type">changed</span> another border or type</li>
+"""
+_EXITS = """<li><span class="exited">word</span> exited early</li>
+<li><span class="came">word</span> exited and came back</li>
+"""
 
 
-def texts(compared: Sequence[ComparedStrategy], types: Sequence[str]) -> str:
-    """A text for each strategy, and a table of all entities; ``types``: the entity types, which decide the colours."""
-    panels = "".join(_panel(one, one.label_among(compared), types) for one in compared)
-    return (
-        f'<section class="comparison"><div class="panels">{panels}</div>'
-        '<label class="threshold">Hide entities with a score below <input type="range" min="0" max="1" step="0.01" '
-        'value="0"><output></output></label>'
-        f"{_entities(compared)}</section>"
-    )
+def legend(*, has_gates: bool) -> str:
+    """What the marks in the text mean; without gates no word exits."""
+    exits, layer = (_EXITS, " or its layer") if has_gates else ("", "")
+    return f'{_LEGEND}{exits}</ul>\n<p class="note">Point at a word to see its score{layer}.</p>'
 
 
-def _panel(one: ComparedStrategy, name: str, types: Sequence[str]) -> str:
-    text = one.result.text
+def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
+    """A text for each strategy; ``types``: the entity types, which decide the colours."""
+    return f'<section class="comparison panels">{"".join(_panel(one, types) for one in compared)}</section>'
+
+
+def _panel(one: Compared, types: Sequence[str]) -> str:
+    text, name = one.result.text, escape(one.label)
     parts: list[str] = []
     position = 0
     for start, end, tag in _marked_spans(one, types):
@@ -38,12 +43,20 @@ def _panel(one: ComparedStrategy, name: str, types: Sequence[str]) -> str:
         position = end
     parts.append(escape(text[position:]))
     return (
-        f'<div class="panel"><h3>{escape(name)}</h3><div class="found" role="region" tabindex="0" '
-        f'aria-label="The text under {escape(name)}">{"".join(parts)}</div></div>'
+        f'<div class="panel"><h3>{name}</h3><p class="note">{_words(one)}</p><div class="found" role="region" '
+        f'tabindex="0" aria-label="The text under {name}">{"".join(parts)}</div>{_differences(one)}</div>'
     )
 
 
-def _marked_spans(one: ComparedStrategy, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _words(one: Compared) -> str:
+    words = one.result.trace.words
+    last, came = (sum(word.state == state for word in words) for state in ("kept", "recovered"))
+    back = f", {came} came back" if one.result.strategy.recovery else ""
+    cost = f"{percent(one.kept, 1)} of the computation, {one.result.cost.macs / 1e9:.2f} billion multiply-accumulates"
+    return f"{last} of {len(words)} words reach the last layer{back}: {cost}."
+
+
+def _marked_spans(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yields start, end and opening tag of each span that is an entity here or in dense, or that exited early."""
     found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
 
@@ -65,27 +78,17 @@ def _entity_tag(found: Difference, types: Sequence[str]) -> str:
     tip = f"{entity.type}, score {entity.score:.3f}, {found.reason}"
     return (
         f'<span class="mark {found.kind}" data-colour="{type_colour(types, entity.type)}" '
-        f'data-score="{entity.score:.4f}" data-label="{SIGNS[found.kind]}{escape(entity.type)}" '
-        f'data-tip="{escape(tip)}">'
+        f'data-label="{SIGNS[found.kind]}{escape(entity.type)}" data-tip="{escape(tip)}">'
     )
 
 
-def entity_rows(compared: Sequence[ComparedStrategy]) -> list[tuple[str, str, int, int, str, str, float, str]]:
-    """The rows of the table, in the order of ``COLUMNS``, including entities that a strategy lost."""
-    return [
-        (one.label, one.model, *entity_row(found.entity), "the reference" if one.is_reference else found.kind)
-        for one in compared
-        for found in sorted(one.differences, key=lambda found: found.entity.start)
+def _differences(one: Compared) -> str:
+    """The entities that are not as in dense, with the reason; empty if all are."""
+    items = [
+        f'<li class="{each.kind}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
+        f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"
+        for each in one.unlike[:LISTED]
     ]
-
-
-def _entities(compared: Sequence[ComparedStrategy]) -> str:
-    rows = entity_rows(compared)
-    shown = (f'<tr data-score="{row[6]}">{cells(row)}</tr>' for row in rows[:LISTED])
-    cut = note(f"Showing the first {LISTED:,} of {len(rows):,} entities; the CSV has them all.") * (len(rows) > LISTED)
-    return (
-        '<details class="entities"><summary>All entities as a table</summary><p class="actions">'
-        '<button type="button" class="copy">Copy</button> '
-        f'<a class="download" download="entities.csv" href="{csv_link(COLUMNS, rows)}">Download as CSV</a></p>{cut}'
-        f"{table('Table of all entities', 'scroll', COLUMNS, shown)}</details>"
-    )
+    if len(one.unlike) > LISTED:
+        items.append(f"<li>and {len(one.unlike) - LISTED} more</li>")
+    return f'<ul class="differences">{"".join(items)}</ul>' * bool(items)

@@ -49,7 +49,7 @@ def test_reasons_name_the_word_its_layer_and_its_labels(engine):
     pruned, dense = results(engine, "OOBO", "OOBI")
     unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)
     (changed,) = differences(unpruned, dense)
-    assert changed.reason == "second word went through every layer, labelled no entity instead of inside Disease"
+    assert changed.reason == "second word reached the last layer, labelled no entity instead of inside Disease"
     (lost,) = differences(*results(engine, "OOOO", "OOOB"))
     assert lost.reason == "its word exited after layer 1, labelled no entity instead of begin Disease"
     (long,) = differences(*results(engine, "OOOO", "BIII"))
@@ -66,4 +66,4 @@ def test_where_one_has_become_several_or_several_one_the_reason_covers_all(engin
 def test_reasons_of_the_same_entities_tell_where_they_were_decided(engine):
     pruned, dense = results(engine, "OOBI", "OOBI")
     assert differences(pruned, dense)[0].reason == "exited after layer 1, with the same labels as dense"
-    assert differences(dense, dense)[0].reason == "went through every layer"
+    assert differences(dense, dense)[0].reason == "reached the last layer"

@@ -36,18 +36,18 @@ def test_a_link_changes_strategies_and_the_one_shown_at_once(demo):
     opened = listeners(demo, "on_open")[0]
     assert [type(one) for one in opened.outputs[1:3]] == [gr.Radio, gr.CheckboxGroup]  # applied one by one
     request = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
-    _, choice, names, *_ = opened.fn("", request)
+    _, choice, names, *_ = opened.fn(request)
     assert choice["choices"] == names == ["dense", "rule"]
     assert choice["value"] == "rule"
     request.query_params = {"point": "fast"}
-    assert opened.fn("", request)[1:3] == [gr.skip()] * 2
+    assert opened.fn(request)[1:3] == [gr.skip()] * 2
 
 
 def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monkeypatch):
     stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
     with gr.Blocks() as page:
-        build_settings(engine, {})
+        build_settings(engine)
     shown = components(page, gr.Slider)
     assert [component.value for component in shown] == [0.3271, 0.07, 1.0, 0.0]
     for setting, component in zip(page_settings(engine), shown, strict=True):

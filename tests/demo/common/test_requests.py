@@ -3,15 +3,14 @@
 import gradio as gr
 import pytest
 
-from demo.common.events import fingerprint
-from demo.common.requests import Latest
+from demo.common.requests import Latest, build_requests, fingerprint
 from demo.settings import default_values
 from demo.tabs import TABS
 from tests.demo.conftest import components, listeners
 
 TEXT = "Famotidine-associated delirium."
 LABELS = [tab.LABEL for tab in TABS]
-FOLLOWING = ["Layer by layer", "Why", "Reports", "Export"]
+FOLLOWING = ["Watch", "Why", "Evidence", "Use in code"]
 NOTHING = [gr.skip()] * 2
 
 
@@ -19,7 +18,7 @@ def test_button_examples_files_settings_and_opening_the_page_run(demo, engine):
     (run,) = components(demo, gr.Button, value="Run")
     asks, edits = listeners(demo, "on_request"), listeners(demo, "on_edit")
     assert [function.targets for function in asks] == [[(run._id, "click")]]
-    settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point (twice), trigger
+    settings = 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, point (twice), trigger
     assert len(edits) == 3 + settings  # example, file, link
     assert not any(function.queue for function in (*asks, *edits))
     (comparing,) = listeners(demo, "on_compare")
@@ -28,11 +27,12 @@ def test_button_examples_files_settings_and_opening_the_page_run(demo, engine):
 
 def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(demo):
     edit, latest = listeners(demo, "on_edit")[0].fn, Latest()
-    number, line = edit(latest, TEXT, ["dense"])
+    number, line, references = edit(latest, TEXT, ["dense"])
     assert latest.number == number
     assert "Running" in line
-    assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
-    again, _ = edit(latest, TEXT, ["dense", "entropy"])
+    assert references == "", "they are of the text before"
+    assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 3
+    again, *_ = edit(latest, TEXT, ["dense", "entropy"])
     assert latest.number == again > number
     listeners(demo, "on_cancel")[0].fn(latest, again)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
@@ -40,9 +40,18 @@ def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(
 
 def test_the_button_always_requests(demo):
     request, latest = listeners(demo, "on_request")[0].fn, Latest()
-    numbers = [request(latest, TEXT)[0] for _ in range(2)]
+    numbers = [request(latest, TEXT, ["dense"])[0] for _ in range(2)]
     assert numbers[0] < numbers[1] == latest.number
     assert Latest().take() > latest.number, "not even another session has the same number"
+
+
+@pytest.mark.parametrize(("text", "said"), [(TEXT, False), (TEXT * 1000, True)])
+def test_a_long_text_is_estimated_at_once(engine, text, said):
+    run, cancel = gr.Button(render=False), gr.Button(render=False)
+    with gr.Blocks() as page:
+        build_requests(gr.Textbox(), [gr.CheckboxGroup()], [], run, cancel, pace=1e-3)
+    _, line, _ = listeners(page, "on_request")[0].fn(Latest(), text, ["dense", "entropy"])
+    assert ("about 62 s for this text" in line) == said
 
 
 @pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])

@@ -1,6 +1,20 @@
-"""Strategies take turns being timed, long texts fewer times."""
+"""Strategies take turns being timed, long texts fewer times; a range is the interval of the median."""
 
-from demo.common.timing import RUNS, Budget, affordable_rounds, first_pass, tagger, time_strategies
+import random
+
+import pytest
+
+from demo.common.timing import (
+    LEAST_RUNS,
+    PAGE,
+    RUNS,
+    Budget,
+    affordable_rounds,
+    in_turns,
+    middle,
+    speedup,
+    time_strategies,
+)
 
 PATIENT = Budget(more_s=600.0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -12,15 +26,28 @@ def test_strategies_take_turns(engine, monkeypatch):
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))
     found = time_strategies(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")], PATIENT)
     assert [one.result.strategy.name for one in found] == ["dense", "rule"]
-    assert order == ["dense", "rule"] * 2 + ["rule", "dense", "dense", "rule"] * 2
-    assert all(one.warm and len(one.runs_ms) == RUNS for one in found)
+    assert order[:8] == ["dense", "rule", "dense", "rule", "rule", "dense", "dense", "rule"]
+    assert all(len(one.runs_ms) == RUNS for one in found)
 
 
 def test_slow_texts_get_fewer_runs(engine):
-    (first,) = first_pass(TEXT, [tagger(engine, engine.strategy("dense"))])
-    pass_s = first.latency_ms / 1e3
-    assert affordable_rounds([first], Budget(more_s=4.5 * pass_s)) == 4
-    assert affordable_rounds([first], Budget(more_s=0.5 * pass_s)) == 3, "a page's least"
+    assert affordable_rounds(PAGE.more_s / 4.5, PAGE) == 4
+    assert affordable_rounds(2 * PAGE.more_s, PAGE) == LEAST_RUNS
     (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(more_s=0.0, least=0))
     assert len(one.runs_ms) == 1
-    assert not one.warm
+
+
+def test_an_unfinished_round_does_not_count():
+    wanted = iter([True, True, True, False])
+    assert in_turns([lambda: 1.0, lambda: 2.0], 3, lambda: next(wanted)) == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize(("runs", "ends"), [(3, (1, 3)), (5, (1, 5)), (6, (1, 6)), (9, (2, 8)), (21, (6, 16))])
+def test_a_range_has_the_ranks_of_the_interval_of_the_median(runs, ends):
+    assert middle(random.Random(0).sample(range(1, runs + 1), runs)) == ends
+
+
+def test_a_slow_moment_hits_both_or_falls_out():
+    own, other = [10.0] * 21, [20.0] * 21
+    own[3], other[3], other[7] = 30.0, 60.0, 90.0
+    assert speedup(own, other) == (2.0, 2.0)

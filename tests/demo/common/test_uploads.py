@@ -6,8 +6,8 @@ import json
 import pytest
 
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
-from demo.common.uploads import GONE, LISTED_PROBLEMS, MAX_MESSAGE, MAX_PROBLEMS, Problems, read_upload
-from engine import Document, InputError
+from demo.common.uploads import LISTED_PROBLEMS, MAX_MESSAGE, MAX_PROBLEMS, Problems, read_upload
+from engine import Document
 
 
 def read(path):
@@ -61,18 +61,30 @@ def test_messages_do_not_say_where_the_file_lies(write):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("none.txt", None, GONE),
+        ("none.txt", None, "expected a file, got one that no longer exists; upload it again"),
+        ("empty.txt", b"", "expected text, got an empty file"),
         ("large.txt", b"x" * (MAX_FILE_BYTES + 1), "expected a file of at most 2,000,000 bytes, got 2,000,001"),
-        ("small.jsonl.gz", gzip.compress(b" " * 10_000_000, mtime=0), "expected an uncompressed file"),
-        ("small.parquet", b"x", "got Parquet; convert it to JSON lines"),
-        ("small.txt", b"PAR1\x15\x04", "got Parquet; convert it to JSON lines"),
-        ("small", b"PAR1\x15\x04", "got Parquet; convert it to JSON lines"),
+        (
+            "small.jsonl.gz",
+            gzip.compress(b" " * 10_000_000, mtime=0),
+            "expected text, got a compressed file; unpack it",
+        ),
+        ("small.txt", b"PAR1\x15\x04", "expected text, got Parquet; convert it to JSON lines"),
+        ("paper.pdf", b"%PDF-1.7\n%\xe2", "expected text, got a PDF; save its text as a .txt file"),
+        ("paper.docx", b"PK\x03\x04\x14", "expected text, got a Word or ZIP file"),
+        ("scan.txt", b"\x89PNG\r\n", "expected text, got an image"),
     ],
 )
-def test_a_file_that_is_gone_large_or_compressed_is_refused(tmp_path, write, name, content, message):
-    path = tmp_path / name if content is None else write(name, content)
-    with pytest.raises(InputError, match=message):
-        read(path)
+def test_rejects_a_file_that_is_gone_empty_large_or_no_text(tmp_path, write, name, content, message):
+    ids, problems = read(tmp_path / name if content is None else write(name, content))
+    assert (ids, problems.count) == ([], 1)
+    assert problems.listed[0].startswith(f"{name}: {message}")
+
+
+def test_a_reason_is_kept_however_many_documents_it_leaves_out():
+    problems = Problems()
+    problems.add("expected at most 500 documents, got 600", 100)
+    assert (problems.count, problems.listed) == (100, ["expected at most 500 documents, got 600"])
 
 
 def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch):

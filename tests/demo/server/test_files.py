@@ -13,7 +13,6 @@ from starlette.testclient import TestClient
 
 from demo.app import build_demo
 from demo.common.intro import TITLE
-from demo.common.links import by_name
 from demo.server import LAUNCH
 from demo.server.files import FILES, FOLDERS, ROOT, document_links, document_routes
 
@@ -47,10 +46,10 @@ SECRET = (
 )
 
 
-def served(root=ROOT, root_path="", **cards):
-    """Serves documents of a project and of models elsewhere, without the rest of the app."""
+def served(root=ROOT, root_path="", card=None):
+    """Serves documents of a project and of a model elsewhere, without the rest of the app."""
     app = Starlette(routes=document_routes(root))
-    app.get_blocks = lambda: SimpleNamespace(card_folders=cards)
+    app.get_blocks = lambda: SimpleNamespace(card_folder=card or root / "none")
     return TestClient(app, root_path=root_path)
 
 
@@ -118,29 +117,26 @@ class TestDocuments:
             "weights/tiny/%2e%2e/%2e%2e/SECRETS.md",
             "CHANGELOG.md",  # known but missing
             "model-card/README.md",
-            "model-card-other/README.md",
         ],
     )
     def test_a_forbidden_or_unknown_address_is_not_found(self, project, address):
         assert served(project).get(f"/{address}").status_code == 404
 
-    def test_the_page_of_a_model_links_what_exists(self, engine, project):
-        models = by_name([engine])  # this folder has no card
-        assert document_links(next(iter(models)), models, project) == {"README": "README.md"}
-        assert document_links(next(iter(models)), models, project / "docs") == {}
+    def test_the_page_links_what_exists(self, engine, project):
+        assert document_links(engine, project) == {"README": "README.md"}  # its folder has no card
+        assert document_links(engine, project / "docs") == {}
 
     def test_the_card_of_weights_in_the_project_is_linked_there(self, project):
         folder = project / "weights" / "50% less #1"
         folder.mkdir()
         (folder / "README.md").write_text("# Card")
-        models = by_name([SimpleNamespace(source=str(folder), dtype="int8")])
-        address = document_links("50% less #1, int8", models, project)["Model card"]
+        address = document_links(SimpleNamespace(source=str(folder)), project)["Model card"]
         assert address == "weights/50%25%20less%20%231/README.md"
         assert "<h1" in served(project).get(f"/{address}").text
 
 
 class TestCards:
-    """Cards of models outside the project, which others may have written."""
+    """The card of a model outside the project, which others may have written."""
 
     @pytest.fixture
     def card(self, tmp_path):
@@ -157,36 +153,27 @@ class TestCards:
         )
         return folder
 
-    @pytest.mark.parametrize(("model", "shelf"), [("", "model-card"), ("a-int8", "model-card-a-int8")])
-    def test_the_card_and_what_it_links_come_from_its_folder_and_run_nothing(self, card, model, shelf):
-        client = served(**{model: card})
-        page = client.get(f"/{shelf}/README.md").text
+    def test_the_card_and_what_it_links_come_from_its_folder_and_run_nothing(self, card):
+        client = served(card=card)
+        page = client.get("/model-card/README.md").text
         assert "<title>Card" in page
         assert "<script" not in page
         assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
         assert 'href="javascript' not in page
-        assert client.get(f"/{shelf}/table.csv").text == "a,b\n"
+        assert client.get("/model-card/table.csv").text == "a,b\n"
         for address in ("notes.txt", "none.png", "%2e%2e/secret.png", ""):
-            assert client.get(f"/{shelf}/{address}").status_code == 404
+            assert client.get(f"/model-card/{address}").status_code == 404
         for address in ("README.md", "page.html", "table.csv"):
-            headers = client.get(f"/{shelf}/{address}").headers
+            headers = client.get(f"/model-card/{address}").headers
             assert headers["content-security-policy"].startswith("default-src 'none'; img-src 'self' data:;")
             assert headers["x-content-type-options"] == "nosniff"
 
-    def test_the_app_serves_the_documents_of_project_and_models(self, engine, plain_engine, tmp_path, monkeypatch):
-        for each, folder in ((engine, tmp_path / "first"), (plain_engine, tmp_path / "second")):
-            folder.mkdir()
-            (folder / "README.md").write_text(f"# Card of {folder.name}")
-            monkeypatch.setattr(each, "source", str(folder))
-        models = by_name([engine, plain_engine])
-        addresses = {name: document_links(name, models)["Model card"] for name in models}
-        assert addresses == {
-            "first, float32": "model-card/README.md",
-            "second, float32": "model-card-second-float32/README.md",
-        }
-        with TestClient(App.create_app(build_demo(engine, plain_engine), app_kwargs=LAUNCH["app_kwargs"])) as client:
-            for name, address in addresses.items():
-                assert f"Card of {name.partition(',')[0]}" in client.get(f"/{address}").text
+    def test_the_app_serves_the_documents_of_project_and_model(self, engine, tmp_path, monkeypatch):
+        (tmp_path / "README.md").write_text("# Card of mine")
+        monkeypatch.setattr(engine, "source", str(tmp_path))
+        assert document_links(engine)["Model card"] == "model-card/README.md"
+        with TestClient(App.create_app(build_demo(engine), app_kwargs=LAUNCH["app_kwargs"])) as client:
+            assert "Card of mine" in client.get("/model-card/README.md").text
             assert "Back to the app" in client.get("/README.md").text
             assert client.get("/docs/first.png").status_code == 200
             assert client.get("/config").json()["title"] == TITLE

@@ -5,7 +5,7 @@ import re
 import httpx
 
 from demo.common.intro import TITLE
-from demo.server.preview import PICTURE
+from demo.server.page import PICTURE
 
 
 def test_the_served_page_names_the_app_and_not_gradio(url):

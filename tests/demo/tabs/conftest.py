@@ -3,8 +3,8 @@
 import re
 from html import unescape
 
+from demo.common.differences import Candidate, Compared
 from demo.common.timing import RUNS, Timing
-from demo.tabs.compare.comparison import ComparedStrategy
 from engine import Entity
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
@@ -27,9 +27,10 @@ def timed(result, *runs_ms):
     return Timing(result, runs_ms or (10.0,) * RUNS)
 
 
-def beside(one, dense, label="", settings="", model="tiny, float32", reference_model=""):
+def beside(one, dense, label="", settings=""):
     """A strategy's times beside those of dense."""
-    return ComparedStrategy(model, label or one.result.strategy.name, settings, one, dense, reference_model)
+    strategy = one.result.strategy
+    return Compared(Candidate(strategy, label or f"{strategy.name} (float32)", settings), one, dense)
 
 
 def text_of(markup):

@@ -1,9 +1,6 @@
-"""The tab Why: scores, reasons, histograms and the table of words."""
+"""The tab Why: scores, reasons and histograms."""
 
-import base64
-import csv
 import html
-import io
 import json
 import re
 from dataclasses import replace
@@ -11,13 +8,9 @@ from dataclasses import replace
 import pytest
 
 from demo.common.differences import differences
-from demo.common.serialization import csv_link
-from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
-from demo.tabs.why.histograms import histograms
+from demo.tabs.why import NUMBERS, histograms, why_view
 from engine.inspection.explain import WordScores
 from tests.demo.tabs.conftest import TEXT
-
-HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
 
 
 def view(engine, strategy, **settings):
@@ -25,34 +18,21 @@ def view(engine, strategy, **settings):
     return why_view(engine, result, differences(result, result))
 
 
+def of_words(page):
+    """What the page knows of each word: for each gate that it reached, the lines of its detail."""
+    return json.loads(html.unescape(re.search(r'data-words="(.+?)"', page)[1]))
+
+
 def score(**changes):
     plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, exited=False, reason="importance")
     return (replace(plain, **changes),)
-
-
-class TestTable:
-    def test_rows_are_the_words(self, engine):
-        result = engine.tag(TEXT, "truncate-1")
-        rows = table_rows(result, engine.explain(result))
-        assert len(rows) == len(result.words)
-        first = result.trace.words[0]
-        assert rows[0][:3] == (1, "Famotidine", first.pieces)
-        assert all(row[3] == row[4] and row[5:] == (1, "exited") for row in rows)
-
-    def test_the_download_holds_all_words_and_no_formula(self, engine):
-        result = engine.tag(HOSTILE, "rule")
-        link = csv_link(COLUMNS, table_rows(result, engine.explain(result)))
-        rows = list(csv.reader(io.StringIO(base64.b64decode(link.partition(",")[2]).decode())))
-        assert rows[0] == list(COLUMNS)
-        assert [row[1].lstrip("'") for row in rows[1:]] == [word.text.lstrip("'") for word in result.trace.words]
-        assert not any(row[1].startswith(("=", "@", "+", "-")) for row in rows[1:])
 
 
 class TestView:
     @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
     def test_every_word_has_its_scores(self, engine, strategy):
         page = view(engine, strategy)
-        assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
+        assert len(of_words(page)) == page.count('role="option"') == len(engine.tag(TEXT).words)
 
     def test_names_as_many_neighbours_as_the_strategy_looks_at(self, engine):
         assert "entropy with neighbours (2 on each side)" in view(engine, "entropy", neighbours=2)
@@ -73,8 +53,7 @@ class TestView:
 
     def test_where_every_word_exits_no_importance_is_shown(self, engine):
         page = view(engine, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
-        rows = [json.loads(html.unescape(row)) for row in re.findall(r'data-gates="(.+?)"', page)]
-        assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in rows} == {
+        assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in of_words(page)} == {
             ("–", "exited: every word exits at this gate")
         }
 

@@ -8,7 +8,7 @@ import pytest
 from demo.common import word_view
 from demo.common.differences import differences
 from demo.common.word_view import listbox
-from demo.tabs.layers import layer_view, words_of_layers
+from demo.tabs.watch import layer_view, words_of_layers
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, spans, text_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' <script>alert(1)</script>"

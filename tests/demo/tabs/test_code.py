@@ -1,4 +1,4 @@
-"""The tab Export: code and commands do what the page does, and the download has every word."""
+"""The tab Use in code: code and commands do what the page does, and the download has every word."""
 
 import json
 import re
@@ -13,8 +13,8 @@ import pytest
 
 from demo.common.limits import MAX_TRACED
 from demo.settings import default_values
-from demo.tabs.export import entity_table, everything
-from demo.tabs.export.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
+from demo.tabs.code import entity_table, everything
+from demo.tabs.code.snippets import FILE, INLINED, LOCAL, as_command, as_http, as_python
 from engine import Engine
 from engine.folder import SHIPPED
 from engine.tag import main
@@ -35,7 +35,7 @@ CHANGED = [
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
-    monkeypatch.setattr("demo.tabs.export.code.load_arguments", lambda engine: {})
+    monkeypatch.setattr("demo.tabs.code.snippets.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **settings)
@@ -123,7 +123,7 @@ def test_an_address_that_is_none_is_not_written(engine, written, origins):
         ("x", {"labels_file": "my.json"}, "'x', labels='my.json'", " --model=x --labels=my.json"),
         (
             str(SHIPPED),
-            {"dtype": "bfloat16", "device": "cuda"},
+            {"dtype": "bfloat16", "why": "", "device": "cuda"},
             "dtype='bfloat16', device='cuda'",
             " --dtype=bfloat16 --device=cuda",
         ),

@@ -2,6 +2,7 @@
 
 const STEP_MS = 1100;
 let timer = null;
+let opening = !matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Shows the text after layer `at` (0: before the first). */
 function show(at) {
@@ -77,11 +78,22 @@ function pick(event) {
   if (part) describe(part.dataset.word);
 }
 
-/** Starts after the last layer, at the first entity that differs from dense. */
+/** Starts after the last layer, or before the first if it is about to play; at the first entity unlike dense. */
 function start() {
   stop();
-  showEnd();
+  if (opening) show(0);
+  else showEnd();
   describe(firstWord());
+  const bars = element.querySelector(".bars");
+  if (bars) element.querySelector(".layers").toggleAttribute("data-scrolls", bars.scrollWidth > bars.clientWidth);
+}
+
+/** Plays once when the page has opened, unless somebody has moved the slider. */
+function playOnce() {
+  const button = element.querySelector(".play");
+  const range = element.querySelector(".layers input");
+  if (opening && button && range.value === "0" && !timer) play(button);
+  opening = false;
 }
 
 element.addEventListener("input", (event) => {
@@ -97,3 +109,4 @@ element.addEventListener("focusin", pick);
 
 start();
 watch("value", start);
+setTimeout(playOnce, 1200);

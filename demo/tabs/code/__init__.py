@@ -1,4 +1,4 @@
-"""The tab Export: code and a link for the text and settings, a table of entities, and everything as JSON."""
+"""The tab Use in code: code for the text and settings, a table of entities, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from demo.common.events import QUIET, draw_when_visible
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_work
-from demo.common.links import make_link
 from demo.common.markup import escape, printable
+from demo.common.requests import QUIET, draw_when_visible
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
 from demo.settings import chosen_strategies
-from demo.tabs.export.code import INSTALL, as_command, as_http, as_python
+from demo.tabs.code.snippets import INSTALL, as_command, as_http, as_python
 from engine import Engine, InputError, Result
 
-LABEL = "Export"
+LABEL = "Use in code"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
-OTHER_MODEL = "# The HTTP API serves only the first model. To use this one, start an app with this model.\n"
 # Code scrolls, so the keyboard must reach it.
 REACHABLE = """
 const reach = () => document.querySelectorAll(".cm-scroller").forEach((code) => { code.tabIndex = 0; });
@@ -55,15 +53,9 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
-            return [*[f"# {error}\n"] * 3, "", *hidden]
-        link = escape(make_link(engine, text, names, point, *others))
-        about = (
-            f'<p class="note"><a href="{link}">Link to this page with these settings</a>. If the text is an '
-            "example, the link names it; it never contains text of your own.</p>"
-        )
+            return [*[f"# {error}\n"] * 3, *hidden]
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
-        http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
-        return [*code, http, about, *hidden]
+        return [*code, as_http(engine, strategies, point, text, origin), *hidden]
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -78,10 +70,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             path.write_text(everything(engine, text, results), encoding="utf-8")
             yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
-    link = gr.HTML(js_on_load=REACHABLE)
-    make = gr.Button("List the entities, and everything as JSON", variant="primary")
+    make = gr.Button("Show entities and download JSON", variant="primary")
     entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
+    gr.HTML(js_on_load=REACHABLE)
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
     command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
@@ -91,7 +83,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     values = [inputs.text, *inputs.choice]
     # The text is followed when it is left or run: code is not rewritten at each keystroke.
     changes = [part.change for part in (inputs.requests.number, origin, *inputs.choice)]
-    shown = [python, command, http, link, entities, file]
+    shown = [python, command, http, entities, file]
     changed = [inputs.text.blur, *changes]
     draw_when_visible(tab, inputs.visible_tab, [origin, *values], changed, on_show, shown, **QUIET)
     make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

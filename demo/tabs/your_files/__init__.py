@@ -1,4 +1,4 @@
-"""The tab Batch: tags a file of documents and gives tables and a ZIP of what each strategy found."""
+"""The tab Your files: tags the documents of files and gives tables and a ZIP of what each strategy found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.events import EVERY_CHANGE, HIDDEN, QUIET, fingerprint
 from demo.common.inputs import Inputs
 from demo.common.limits import (
     BATCH_WORK,
@@ -23,12 +22,12 @@ from demo.common.limits import (
     check_strategies,
 )
 from demo.common.links import model_name
-from demo.common.markup import alert, escape, note
-from demo.common.requests import Latest
+from demo.common.markup import alert, escape, note, number_of
+from demo.common.requests import EVERY_CHANGE, HIDDEN, QUIET, Latest, fingerprint
 from demo.common.timing import Wanted
-from demo.common.uploads import Problems, read_upload
-from demo.settings import chosen_strategies, label_with_settings
-from demo.tabs.batch.tagging import (
+from demo.common.uploads import LISTED_PROBLEMS, Problems, read_upload
+from demo.settings import chosen_strategies
+from demo.tabs.your_files.tagging import (
     CHUNK,
     LEAST_TIMED,
     LISTED_ENTITIES,
@@ -41,16 +40,15 @@ from demo.tabs.batch.tagging import (
     write_zip,
 )
 from engine import Document, Engine, InputError
-from engine.data.formats import format_of
 
-LABEL = "Batch"
+LABEL = "Your files"
 SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
 ZIP = "tagged.zip"
 ABOUT = f"""
-Tags every document in a file with the strategies and settings on this page. The file may be PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML or plain text: uncompressed UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
-{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters each.
-Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
+Tags every document in your files with the strategies and settings on this page. A file may be PubTator, BioC (XML or
+JSON), CoNLL, JSON lines, PubMed XML or plain text: uncompressed UTF-8, up to {MAX_FILE_BYTES // 10**6} MB each, and
+{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters in all.
+Entities in the files count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
@@ -58,93 +56,106 @@ CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
 UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
-OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the file."
+OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
-def read_batch(path: str) -> tuple[list[Document], Problems]:
-    """Reads the documents of a file, and what is wrong with those that are left out."""
+def read_files(paths: Sequence[str]) -> tuple[list[Document], Problems]:
+    """Reads the documents of files, and what is wrong with those that are left out."""
     problems = Problems()
-    read = read_upload(Path(path), problems)
+    read = (document for path in paths for document in read_upload(Path(path), problems))
     documents = list(islice(read, MAX_DOCUMENTS))
     if more := sum(1 for _ in read):
-        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {MAX_DOCUMENTS + more}; split the file", more)
+        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {MAX_DOCUMENTS + more}; split them", more)
     return documents, problems
 
 
-def status(file: str, documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
-    """How many documents of a file are tagged, by which run, how times were measured, and what was left out."""
-    done = min((len(of) for of in found.values()), default=0)
+def status(
+    engine: Engine, files: int, documents: Sequence[Document], found: Sequence[Found], problems: Problems
+) -> str:
+    """How many documents are tagged, by which strategies, how times were measured, and what was left out."""
+    done = min((len(one.tagged) for one in found), default=0)
     remarks = []
     types = gold_types(documents)
-    predicted = [entity for of in found.values() for one in of for entity in one.document.entities]
+    predicted = [entity for one in found for each in one.tagged for entity in each.document.entities]
     if types:
         unscored = sum(entity.type not in types for entity in predicted)
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
-        remarks.append(f"F1 counts exact spans of the types in the file ({', '.join(types)}){others}.")
+        remarks.append(f"F1 counts exact spans of the types in the files ({', '.join(types)}){others}.")
     if done < LEAST_TIMED:
         remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
     if len(predicted) > LISTED_ENTITIES:
         remarks.append(
             f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
         )
-    page = (
-        f'<p class="note"><b>{escape(file)}</b>: {done} of {len(documents)} documents tagged with {escape(run)} '
-        f"Times are from one pass, {CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
-        f"{escape(' '.join(remarks))}</p>"
+    by = ", ".join(one.label for one in found)
+    return (
+        f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
+        f"by {escape(model_name(engine))} with {escape(by)}. Times are from one pass, {CHUNK} documents per call: a "
+        f"rough guide only. To measure speed, use {MEASURING}. {escape(' '.join(remarks))}</p>{_left_out(problems)}"
     )
-    if problems.count:
-        stopped = " Reading stopped there." if problems.stopped else ""
-        page += alert(f"Left out: {problems.count}.{stopped}")
-        page += "".join(map(note, problems.listed)) + note("…") * (problems.count > len(problems.listed))
-    return page
 
 
-def run_batch(
-    engine: Engine, wanted: Wanted, progress: gr.Progress, path: str | None, names: list[str], *settings: Any
+def _left_out(problems: Problems) -> str:
+    if not problems.count:
+        return ""
+    stopped = " Reading stopped there." if problems.stopped else ""
+    return (
+        alert(f"Left out: {problems.count}.{stopped}")
+        + "".join(map(note, problems.listed))
+        + note("…") * (problems.count > len(problems.listed) == LISTED_PROBLEMS)
+    )
+
+
+def run_files(
+    engine: Engine,
+    wanted: Wanted,
+    progress: gr.Progress,
+    paths: Sequence[str] | None,
+    names: list[str],
+    point: str | None,
+    *settings: Any,
 ) -> Iterator[list[Any]]:
     """Yields updates of status, summary, entities and ZIP; the ZIP comes last, and only if it is still wanted."""
     try:
-        if path is None:
+        if not paths:
             raise InputError("There is no file yet: upload one, or use the sample.")
-        strategies = chosen_strategies(engine, check_strategies(names), *settings)
-        documents, problems = read_batch(path)
-        file = f"{Path(path).name}, read as {format_of(path).name}"
+        strategies = chosen_strategies(engine, check_strategies(names), point, *settings)
     except InputError as error:
         yield [alert(str(error)), *[gr.skip()] * 3]
         return
-    named = (label_with_settings(engine, strategy, settings[0]) for strategy in strategies)
-    run = f"{model_name(engine)}: {', '.join(named)}."
-    found: dict[str, Any] = {}
+    documents, problems = read_files(paths)
+    if not documents:
+        yield ["".join(map(alert, problems.listed or ["The files contain no documents."])), *[gr.skip()] * 3]
+        return
+    found: list[Found] = []
 
     def update(message: str = "", archive: Path | None = None) -> list[Any]:
         """The tables of what is found, if anything is, below a message or the status."""
         tables = summary(documents, found), entity_table(found)
         shown = [gr.update(value=table, visible=bool(found)) for table in tables]
         files = gr.update(value=str(archive), visible=True) if archive else gr.skip()
-        return [message or status(file, documents, found, problems, run), *shown, files]
+        return [message or status(engine, len(paths), documents, found, problems), *shown, files]
 
     due = time.monotonic()
-    for found in tag_documents(engine, documents, strategies, wanted):
-        progress((len(found[strategies[0].name]), len(documents)), unit="documents")
+    for found in tag_documents(engine, documents, strategies, point, wanted):
+        progress((len(found[0].tagged), len(documents)), unit="documents")
         if time.monotonic() >= due:
             yield update()
             due = time.monotonic() + UPDATE_S
     if not wanted():
         yield update(alert(CANCELLED if found else CANCELLED_EARLY))
-    elif not found:
-        yield update()
-    else:
-        # Gradio copies the file at the yield; ours is deleted after it.
-        with tempfile.TemporaryDirectory() as folder:
-            archive = Path(folder) / ZIP
-            write_zip(documents, found, settings_json(engine, strategies), archive)
-            yield update(archive=archive)
+        return
+    # Gradio copies the file at the yield; ours is deleted after it.
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / ZIP
+        write_zip(documents, found, settings_json(engine, strategies), archive)
+        yield update(archive=archive)
 
 
-def sample_file() -> Iterator[str]:
+def sample_file() -> Iterator[list[str]]:
     """Yields a copy of the sample; Gradio copies it again at the yield."""
     with tempfile.TemporaryDirectory() as folder:
-        yield shutil.copy(SAMPLE, folder)
+        yield [shutil.copy(SAMPLE, folder)]
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
@@ -157,12 +168,12 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def on_run(
         latest: Latest,
         number: int,
-        path: str | None,
+        paths: list[str] | None,
         names: list[str],
         *settings: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
-        yield from run_batch(engine, lambda: latest.number == number, progress, path, names, *settings)
+        yield from run_files(engine, lambda: latest.number == number, progress, paths, names, *settings)
 
     def on_stop(latest: Latest) -> None:
         latest.take(latest.mark)
@@ -171,14 +182,14 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         return alert(OUT_OF_DATE) if latest.mark not in (None, fingerprint(values)) else ""
 
     gr.Markdown(ABOUT)
-    upload = gr.File(label="File", height=140)
+    upload = gr.File(label="Files", file_count="multiple", height=140)
     with gr.Row():
-        run = gr.Button("Tag the file", variant="primary", min_width=120)
+        run = gr.Button("Tag the files", variant="primary", min_width=120)
         sample = gr.Button("Use the sample", min_width=120)
         cancel = gr.Button("Cancel tagging", min_width=120)
-    outdated = gr.HTML(elem_classes="batch-outdated")
-    report = gr.HTML(elem_classes="batch-result")
-    hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "batch-result"}
+    outdated = gr.HTML(elem_classes="files-outdated")
+    report = gr.HTML(elem_classes="files-result")
+    hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "files-result"}
     table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
     entities = gr.Dataframe(label="Entities", datatype="str", max_height=400, max_chars=CELL_CHARACTERS, **hidden)
     files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)

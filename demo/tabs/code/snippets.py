@@ -14,12 +14,11 @@ from engine.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
-DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
+DEFAULT_DEVICE = "cpu"
 LOCAL = "http://127.0.0.1:7860"
 INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
 pip install .
 # Your own checkpoint: python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER
-# Faster on x86, if the model has layers in 8 bits: load_engine(dtype="int8"), --dtype int8
 """
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accepts
@@ -30,8 +29,8 @@ def load_arguments(engine: Engine) -> dict[str, str]:
     arguments = {
         "model": (engine.source, str(SHIPPED)),
         "labels": (engine.labels_file, ""),
-        "dtype": (engine.dtype, DEFAULT_DTYPE),
-        "device": (str(engine.device), DEFAULT_DEVICE),
+        "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
+        "device": (engine.device, DEFAULT_DEVICE),
     }
     return {name: value for name, (value, default) in arguments.items() if value != default}
 

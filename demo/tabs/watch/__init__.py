@@ -1,4 +1,4 @@
-"""The tab Layer by layer: shows words exiting from the text, with a slider over the layers."""
+"""The tab Watch: words exit from the text layer by layer, with a slider over the layers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import gradio as gr
 
 from demo.common.differences import Difference
 from demo.common.inputs import Inputs
-from demo.common.markup import number_of
+from demo.common.markup import number_of, percent
 from demo.common.requests import checksum
 from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
 from engine.inspection.trace import WordTrace
 
-LABEL = "Layer by layer"
+LABEL = "Watch"
 _EXITS = """<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
 <li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
 """
@@ -67,12 +67,13 @@ def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     counts = "".join(
         f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
         f'<span class="unseen">layer {layer}: </span>{number_of(computed, "word")} '
-        f"<small>{computed / total:.0%}</small></li>"
+        f"<small>{percent(computed / total)}</small></li>"
         for layer, computed, exited in words_of_layers(result)
     )
     bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
     return (
-        '<h4>Words × layers: filled where a layer computed the word</h4><div class="depths">'
+        '<h4>Words × layers: filled where a layer computed the word<span class="more"> (scrolls sideways)</span></h4>'
+        '<div class="depths">'
         f'<div class="numbers" aria-hidden="true">{numbers}</div>'
         '<div class="bars" role="img" tabindex="0" aria-label="The layers that computed each word; the list beside it '
         f'counts them">{bars}</div>'
@@ -90,4 +91,4 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequen
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_word_view(engine, inputs, tab, layer_view, Path(__file__).with_name("layers.js"))
+    build_word_view(engine, inputs, tab, layer_view, Path(__file__).with_name("watch.js"))

@@ -1,0 +1,130 @@
+"""The tab Evidence: what the evaluator's reports measured; what this page can run can be tried on the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+
+from demo.common.inputs import Inputs
+from demo.common.links import read_link
+from demo.common.markup import alert, cells, escape, note, percent, table
+from demo.common.reports import ReportFolder, find_reports, own_report
+from demo.common.requests import HIDDEN, QUIET, draw_when_visible
+from demo.common.settings_panel import shown_choices
+from demo.settings import points
+from engine import Engine
+from engine.pruning.strategy_names import parse
+from eval.render.files import ResultRow
+from eval.render.text import pp, score, speedup
+from eval.schema import BASELINE, MODEL, RANDOM
+
+LABEL = "Evidence"
+SCRIPT = Path(__file__).with_name("evidence.js")
+NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
+PICTURE, PICTURE_TITLE = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
+ABOUT = (
+    "Compared with dense, the full pass in float32: F1 in percentage points (pp; 0.01), speed as a ratio of end-to-end "
+    "times. Brackets are 95 % intervals; (n.s.) means not significant."
+)
+
+
+def show(engine: Engine, report: ReportFolder | None) -> str:
+    """The table of roles of a report, its main picture, and all figures."""
+    if report is None:
+        return alert(NO_REPORT)
+    warning = report.other_weights(engine.digest)
+    folder = f"docs/{quote(report.folder.name)}"
+    return (
+        (alert(warning) if warning else "")
+        + roles(report)
+        + note(ABOUT)
+        + (_picture(f"{folder}/{PICTURE}") if (report.folder / PICTURE).is_file() else "")
+        + figures(engine, report, can_try=not warning)
+        + note(report.conditions)
+        + f'<p><a href="{folder}/report.html">The whole report</a></p>'
+    )
+
+
+def roles(report: ReportFolder) -> str:
+    """The table that opens the report: the strategy to use, and what it must beat."""
+    found = report.opening.table()
+    rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in found.rows)
+    return table("Roles", "evidence", found.columns, rows)
+
+
+def _picture(source: str) -> str:
+    return (
+        f'<figure class="plot"><div class="wide" tabindex="0" role="region" aria-label="{PICTURE_TITLE}"><img '
+        f'src="{source}" alt="{PICTURE_TITLE}" loading="lazy"></div><figcaption>{PICTURE_TITLE}</figcaption></figure>'
+    )
+
+
+def figures(engine: Engine, report: ReportFolder, *, can_try: bool) -> str:
+    """A table of all variants; ``can_try``: whether those that the page can run have a button."""
+    opening = report.opening
+    sizes = [f"times as fast, {size} at a time" for size in opening.sizes]
+    heads = ["variant", "F1", "against dense, pp", *sizes, "computation", *["try it"] * can_try]
+    rows = [row for row in opening.rows if row["batch_size"] == opening.sizes[0]]
+    return (
+        '<details class="all-figures"><summary>All figures</summary>'
+        f"{table('All figures', 'evidence', heads, _rows(engine, report, rows, can_try=can_try))}</details>"
+    )
+
+
+def _rows(engine: Engine, report: ReportFolder, rows: Iterable[ResultRow], *, can_try: bool) -> Iterable[str]:
+    for row in rows:
+        against = [report.opening.against_dense(row["label"], size) for size in report.opening.sizes]
+        kept = row["token_layers_kept"]
+        computed = "–" if kept is None or kept != kept else percent(kept, 1)
+        values = [score(row["f1"]), pp(against[0]), *map(speedup, against), computed]
+        button = f"<td>{_button(engine, row)}</td>" * can_try
+        yield f'<tr><th scope="row">{escape(row["label"])}</th>{cells(values)}{button}</tr>'
+
+
+def _button(engine: Engine, row: ResultRow) -> str:
+    """A button that tries a variant on the text; empty if the page cannot run it."""
+    if row["kind"] in (BASELINE, MODEL, RANDOM) or row["dtype"] != engine.dtype:
+        return ""
+    parts = parse(row["strategy"])
+    name = row["strategy"] if parts.layer else parts.without_point
+    if name not in engine.runnable or (row["point"] and row["point"] not in points(engine)):
+        return ""
+    return (
+        f'<button type="button" class="try" data-strategy="{escape(name)}" data-point="{escape(row["point"])}" '
+        f'aria-label="Try {escape(row["label"])} on the text">Try</button>'
+    )
+
+
+def updates_to_try(engine: Engine, strategy: object, point: object) -> list[Any]:
+    """Updates of strategies and settings that run a strategy beside dense; the values are checked."""
+    names = list(dict.fromkeys(["dense", str(strategy)]))
+    return read_link(engine, {"strategies": ",".join(names), "point": str(point)})[1:]
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab."""
+    reports, own = find_reports(), own_report(engine)
+
+    def on_try(shown: str, event: gr.EventData) -> list[Any]:
+        asked = event._data if isinstance(event._data, dict) else {}
+        names, *settings = updates_to_try(engine, asked.get("strategy"), asked.get("point"))
+        return [shown_choices(names, shown), names, *settings]
+
+    report = gr.Dropdown(
+        [(report.title, name) for name, report in reports.items()],
+        value=own.folder.name if own else next(iter(reports), None),
+        label="Report",
+        visible=len(reports) > 1,
+    )
+    shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
+
+    def on_show(name: str | None) -> list[str]:
+        return [show(engine, reports.get(name or ""))]
+
+    draw_when_visible(tab, inputs.visible_tab, [report], [report.change], on_show, [shown], **HIDDEN)
+    panel = inputs.panel
+    shown.select(on_try, panel.shown, [panel.shown, *inputs.choice], **QUIET)

@@ -1,0 +1,82 @@
+"""The tab Evidence: a report's table of roles, its picture, all figures, and what the page can run to try."""
+
+import json
+import re
+import shutil
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from demo.common.reports import REPORTS, ReportFolder
+from demo.tabs.evidence import show, updates_to_try
+from tests.demo.tabs.conftest import text_of
+
+DIGEST = "0123456789abcdef" * 4
+SHIPPED = ReportFolder(REPORTS / "bc5cdr-test")  # on the shipped weights
+
+
+@pytest.fixture
+def report(tmp_path):
+    """A report on weights with ``DIGEST``."""
+    for name in ("results", "intervals"):
+        shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
+    (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
+    return ReportFolder(tmp_path)
+
+
+def engine_of(report, digest=DIGEST):
+    own = {"source": str(report.folder), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
+    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})
+
+
+def test_opens_with_the_table_of_roles_of_the_report(report):
+    roles = text_of(show(engine_of(report), report).partition("</table>")[0])
+    for row in report.opening.table().rows:
+        assert "".join(map(str, row)) in roles
+
+
+def test_all_variants_have_a_row_with_their_figures(report):
+    page = show(engine_of(report), report).partition("all-figures")[2]
+    assert page.count('<th scope="row">') == report.results[["strategy", "dtype"]].drop_duplicates().shape[0]
+    row = report.results.query("strategy == 'entropy:fast' and dtype == 'int8' and batch_size == 1").iloc[0]
+    for figure in (f"{row['f1']:.4f}", f"{row['speedup_vs_dense']:.2f}×", f"{row['token_layers_kept']:.1%}"[:-1]):
+        assert figure in page
+
+
+def test_what_the_page_can_run_can_be_tried_on_its_own_weights_alone(report):
+    found = re.findall('data-strategy="(.*?)" data-point="(.*?)"', show(engine_of(report), report))
+    assert sorted(found) == [("dense", ""), ("entropy", "balanced"), ("entropy", "fast")]  # the engine has no careful
+    foreign = show(engine_of(report, "f" * 64), report)
+    assert "measured another model" in foreign
+    assert "data-strategy" not in foreign
+    assert "try it" not in foreign
+
+
+def test_without_a_report_it_says_how_to_create_one(report):
+    assert "python -m eval.report" in show(engine_of(report), None)
+
+
+def test_a_tried_row_sets_strategies_and_settings_and_nothing_else_does(shipped):
+    names, point, trigger, *values = updates_to_try(shipped, "entropy", "fast")
+    assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
+    assert all(isinstance(value, float) for value in values)
+    skipped = updates_to_try(shipped, "<script>", {"x": 1})
+    assert skipped[0] == ["dense"]
+    assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
+
+
+def test_the_picture_and_the_whole_report_are_linked(shipped):
+    page = show(shipped, SHIPPED)
+    assert '<img src="docs/bc5cdr-test/f1_vs_latency.png"' in page
+    assert 'href="docs/bc5cdr-test/report.html"' in page
+
+
+def test_texts_from_files_are_text(report):
+    for name in ("results", "intervals"):
+        path = report.folder / f"{name}.csv"
+        table = pd.read_csv(path).replace("openvino", "<img src=y> ${2}")
+        (table.assign(corpus="<img src=x> ${1}") if name == "results" else table).to_csv(path, index=False)
+    page = show(engine_of(report), report)
+    assert "<img src=" not in page
+    assert "${" not in page

@@ -1,0 +1,232 @@
+"""The tab Your files: they are read, tagged, scored and written; broken documents are named and left out."""
+
+import csv
+import json
+from dataclasses import replace
+from itertools import chain, repeat
+from pathlib import Path
+from zipfile import ZipFile
+
+import gradio as gr
+import pytest
+
+from demo.common.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
+from demo.common.uploads import MAX_PROBLEMS, Problems
+from demo.tabs.your_files import ABOUT, SAMPLE, read_files, run_files, sample_file, status
+from demo.tabs.your_files.tagging import (
+    CHUNK,
+    LEAST_TIMED,
+    LISTED_ENTITIES,
+    SHOWN_CHARACTERS,
+    Found,
+    TaggedDocument,
+    entity_rows,
+    entity_table,
+    settings_json,
+    summary,
+    tag_documents,
+    write_zip,
+)
+from engine import Document, Entity
+from engine.data.formats import WRITERS, read_documents
+from engine.inspection.cost import Cost
+from engine.text.scoring import Counts, count_documents
+from tests.demo.conftest import json_lines
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE
+
+TEXT = "Famotidine-associated delirium. Six patients had nausea."
+GOLD = (FAMOTIDINE, DELIRIUM)
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
+SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
+
+
+def run(engine, paths, names, wanted=lambda: True):
+    return list(run_files(engine, wanted, lambda *_, **__: None, list(map(str, paths)), names, *SETTINGS))
+
+
+def cost(token_layers, dense):
+    """The cost of a text, three MACs for each token-layer."""
+    return Cost((), token_layers, dense, 3 * token_layers, 3 * dense)
+
+
+def tagged(engine, documents, *names):
+    *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names], None)
+    return last
+
+
+def found(engine, **tagged):
+    """What strategies found, by name."""
+    return [Found(engine.strategy(name), f"{name} (float32)", of) for name, of in tagged.items()]
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """JSON lines of which the second is broken."""
+    return json_lines(tmp_path / "some.jsonl", ({"id": "a", "text": TEXT}, {"id": "b"}, {"id": "c", "text": HOSTILE}))
+
+
+class TestRead:
+    def test_several_files_are_read_in_order_and_one_that_is_none_is_named(self, tmp_path):
+        paths = [json_lines(tmp_path / f"{name}.jsonl", [{"id": name, "text": "x"}]) for name in ("b", "a")]
+        (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
+        documents, problems = read_files([*map(str, paths), str(tmp_path / "paper.pdf")])
+        assert [document.id for document in documents] == ["b", "a"]
+        assert problems.listed == ["paper.pdf: expected text, got a PDF; save its text as a .txt file"]
+
+    def test_too_many_documents_are_counted_with_the_reason(self, tmp_path):
+        paths = [
+            json_lines(tmp_path / f"{part}.jsonl", ({"id": f"{part}{i}", "text": "x"} for i in range(MAX_DOCUMENTS)))
+            for part in "ab"
+        ]
+        documents, problems = read_files([*map(str, paths)])
+        assert len(documents) == MAX_DOCUMENTS
+        assert problems.listed == ["expected at most 500 documents, got 1000; split them"]
+        assert problems.count == MAX_DOCUMENTS
+
+    def test_the_sample_is_sound(self):
+        for paths in sample_file():
+            documents, problems = read_files(paths)
+            assert (len(documents), problems.count) == (30, 0)
+            assert f": {len(documents)} short abstracts" in ABOUT
+            assert any(document.entities for document in documents)
+        assert not Path(*paths).exists()
+        assert SAMPLE.exists()
+
+
+class TestTag:
+    def test_finds_what_the_engine_finds_strategies_taking_turns(self, engine, monkeypatch):
+        order = []
+        tag_batch = engine.tag_batch
+        monkeypatch.setattr(
+            engine, "tag_batch", lambda texts, one, **rest: order.append(one.name) or tag_batch(texts, one, **rest)
+        )
+        documents = [Document(str(i), TEXT[i:]) for i in range(CHUNK + 3)]
+        strategies = [engine.strategy(name) for name in ("dense", "rule")]
+        steps = [[len(one.tagged) for one in found] for found in tag_documents(engine, documents, strategies, None)]
+        assert steps == [[CHUNK, CHUNK], [CHUNK + 3, CHUNK + 3]]
+        assert order[:2] == ["dense", "dense"]  # untimed
+        assert order[2:] == ["dense", "rule", "rule", "dense"]
+        (found,) = tagged(engine, documents, "rule")
+        for one, result in zip(found.tagged, tag_batch([document.text for document in documents], "rule"), strict=True):
+            assert [entity.key for entity in one.document.entities] == [entity.key for entity in result.entities]
+            assert one.cost == result.cost
+
+    def test_scores_every_strategy_where_there_is_gold(self, engine):
+        documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
+        table = summary(documents, tagged(engine, documents, "dense", "truncate-1"))
+        assert list(table["strategy"]) == ["dense (float32)", "truncate-1 (float32)"]
+        for name, f1 in zip(("dense", "truncate-1"), table["F1"], strict=True):
+            entities = [engine.tag(document.text, name).entities for document in documents]
+            assert f1 == f"{Counts.total(count_documents(documents, entities, ('Chemical', 'Disease'))).f1:.4f}"
+        perfect = summary([documents[0]], found(engine, dense=[TaggedDocument(documents[0], cost(1, 2), 3.0)]))
+        assert perfect.loc[0, ["F1", "computation", "ms/doc"]].tolist() == ["1.0000", "50.0\u00a0%", "3.0"]
+
+    @pytest.mark.parametrize(("documents", "shown"), [(LEAST_TIMED, ["1.0×", "1.5×"]), (LEAST_TIMED - 1, ["–", "–"])])
+    def test_speed_up_against_dense_where_there_is_one(self, engine, documents, shown):
+        document = Document("a", TEXT)
+        dense, rule = ([TaggedDocument(document, cost(2, 2), ms)] * documents for ms in (3.0, 2.0))
+        both = found(engine, dense=dense, rule=rule)
+        assert summary([document] * documents, both)["times as fast"].tolist() == shown
+        said = status(engine, 1, [document] * documents, both, Problems())
+        assert (f"Speed-ups need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
+        assert "times as fast" not in summary([document] * documents, found(engine, rule=rule))
+
+    def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine, monkeypatch):
+        stored = replace(engine.strategy("entropy"), point="fast").to_json()
+        monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
+        strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
+        *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
+        both[0].tagged[0] = both[1].tagged[0] = TaggedDocument(Document("a", TEXT, GOLD), cost(1, 1), 1.0)
+        assert [row[1].split(",")[0] for row in entity_rows(both)] == ["entropy:fast (float32)"] * 2 + [
+            "dense (float32)"
+        ] * 2
+
+    def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
+        documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
+        both = tagged(engine, documents, "dense", "entropy+recovery")
+        write_zip(documents, both, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
+        with ZipFile(tmp_path / "all.zip") as archive:
+            archive.extractall(tmp_path)
+        assert "dense (float32),2," in (tmp_path / "summary.csv").read_text()
+        settings = json.loads((tmp_path / "settings.json").read_text())
+        assert settings["strategies"] == [engine.strategy("dense").to_json()]
+        assert settings["weights_sha256"] == engine.digest
+        rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
+        assert len(rows) == 1 + sum(len(each.document.entities) for one in both for each in one.tagged)
+        for folder, one in zip(("dense", "entropy-recovery"), both, strict=True):
+            for writer in WRITERS.values():
+                read = list(read_documents(tmp_path / folder / f"tagged{writer.suffix}"))
+                assert [d.text for d in read] == [d.text for d in documents]
+                assert [[e.key for e in d.entities] for d in read] == [
+                    sorted(e.key for e in each.document.entities) for each in one.tagged
+                ]
+
+    def test_the_zip_has_no_formula(self, engine, tmp_path):
+        document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
+        write_zip(
+            [document], found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)]), "{}", tmp_path / "all.zip"
+        )
+        with ZipFile(tmp_path / "all.zip") as archive:
+            rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
+        assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
+
+
+class TestRun:
+    def test_ends_with_tables_and_files(self, engine, lines):
+        *_, (report, table, entities, files) = run(engine, [lines, lines], ["dense", "rule"])
+        assert "<b>2 files</b>: 4 of 4 documents tagged by" in report
+        assert "with dense (float32), rule (float32)." in report
+        assert "Left out: 2" in report
+        assert list(table["value"]["strategy"]) == ["dense (float32)", "rule (float32)"]
+        assert set(entities["value"]["document"]) <= {"a", "c"}
+        assert files["value"].endswith("tagged.zip")
+        assert not Path(files["value"]).exists()  # ours is deleted after the yield
+
+    @pytest.mark.parametrize(
+        ("content", "names", "message"),
+        [
+            (b'{"text": "x"}', [], "No strategy is chosen"),
+            (None, ["dense"], "There is no file yet: upload one"),
+            (b"", ["dense"], "some.jsonl: expected text, got an empty file"),
+            (b"%PDF-1.7", ["dense"], "some.jsonl: expected text, got a PDF"),
+            (b"x" * (MAX_FILE_BYTES + 1), ["dense"], "at most 2,000,000 bytes"),
+        ],
+    )
+    def test_rejects_what_cannot_be_tagged_with_one_message_alone(self, engine, tmp_path, content, names, message):
+        path = tmp_path / "some.jsonl"
+        path.write_bytes(content or b"")
+        (updates,) = run(engine, [] if content is None else [path], names)
+        assert message in updates[0]
+        assert updates[0].count("alert") == 2, "class and role of one"
+        assert updates[1:] == [gr.skip()] * 3
+
+    def test_reading_stops_after_many_problems(self, engine, tmp_path):
+        (tmp_path / "some.jsonl").write_text('{"text": "x"}\n' + "{\n" * (MAX_PROBLEMS + 7))
+        *_, last = run(engine, [tmp_path / "some.jsonl"], ["dense"])
+        assert f"Left out: {MAX_PROBLEMS}. Reading stopped there." in last[0]
+
+    def test_long_tables_and_mentions_are_cut_and_say_so(self, engine):
+        text = "x" * 50_000
+        many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
+        documents = [Document("a", text, many)]
+        dense = found(engine, dense=[TaggedDocument(documents[0], cost(1, 1), 1.0)])
+        table = entity_table(dense)
+        assert len(table) == LISTED_ENTITIES
+        assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1
+        said = status(engine, 1, documents, dense, Problems())
+        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
+
+    @pytest.mark.parametrize(
+        ("calls", "said", "shown"),
+        [(0, "before any document", False), (1, "before any document", False), (3, "The tables show", True)],
+    )
+    def test_cancel_ends_it_before_the_next_call_and_says_last_what_there_is(
+        self, engine, tmp_path, calls, said, shown
+    ):
+        path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": TEXT} for i in range(3 * CHUNK)))
+        answers = chain(repeat(True, calls), repeat(False))
+        *_, (message, table, entities, files) = run(engine, [path], ["dense", "rule"], lambda: next(answers))
+        assert said in message
+        assert table["visible"] is entities["visible"] is shown
+        assert not shown or table["value"]["docs"].tolist() == [CHUNK, CHUNK]
+        assert files == gr.skip()

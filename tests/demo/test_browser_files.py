@@ -1,0 +1,130 @@
+"""The tabs Your files and Use in code, in a real browser, used as a person would use them."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlencode
+from zipfile import ZipFile
+
+import pytest
+
+from demo.common.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
+from demo.common.links import EXAMPLES
+from engine.data.formats import read_documents
+from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.conftest import json_lines
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea"
+
+
+def download_of(page, name):
+    """The file that a link on the page downloads, once there is a link."""
+    link = page.locator(f"a[href*='{name}']").first
+    link.wait_for(timeout=WORK_MS)
+    with page.expect_download() as download:
+        link.click()
+    return Path(download.value.path())
+
+
+class TestYourFiles:
+    def test_several_files_are_tagged_at_once_and_their_texts_stay_text(self, open_page, tmp_path):
+        gold = [{"start": HOSTILE.index("nausea"), "end": len(HOSTILE), "type": "Disease"}]
+        records = [{"id": "<b>a</b>", "text": HOSTILE, "entities": gold}, {"id": "b"}]
+        paths = [json_lines(tmp_path / "some.jsonl", records)]
+        for name, text in list(EXAMPLES.items())[:2]:
+            paths.append(tmp_path / f"{name}.txt")
+            paths[-1].write_text(text)
+        page = open_page()
+        tag_files(page, paths, "3 of 3 documents tagged")
+        page.get_by_text("some.jsonl:2").wait_for()
+        page.get_by_text("<b>a</b>").locator("visible=true").first.wait_for()
+        rows = page.locator(".files-result", has_text="Entities").locator("tbody tr:visible").first
+        assert "entropy:balanced" in rows.inner_text()
+        with ZipFile(download_of(page, "tagged.zip")) as archive:
+            archive.extractall(tmp_path)
+        first, *_ = read_documents(tmp_path / "dense" / "tagged.jsonl")
+        assert first.text == HOSTILE
+        assert_harmless(page)
+
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("paper.pdf", b"%PDF-1.7", "paper.pdf: expected text, got a PDF"),
+            ("empty.txt", b"", "empty.txt: expected text, got an empty file"),
+        ],
+    )
+    def test_what_is_no_text_is_one_error_alone(self, open_page, tmp_path, name, content, said):
+        (tmp_path / name).write_bytes(content)
+        page = open_page()
+        tag_files(page, [tmp_path / name], said)
+        assert page.get_by_role("tabpanel").get_by_role("alert").count() == 1
+        assert page.get_by_text("documents tagged").count() == 0
+
+    def test_over_the_size_limit_is_one_message(self, open_page, tmp_path):
+        (tmp_path / "large.txt").write_bytes(b"a " * MAX_FILE_BYTES)
+        page = open_page(at="Your files")
+        page.get_by_role("tabpanel").locator("input[type=file]").first.set_input_files(tmp_path / "large.txt")
+        page.get_by_text("exceeds").first.wait_for(timeout=WORK_MS)
+        page.wait_for_timeout(1000)
+        assert page.get_by_text("exceeds").locator("visible=true").count() == 1
+
+    def test_tagging_can_be_cancelled_and_the_app_goes_on(self, open_page, tmp_path):
+        text = EXAMPLES["Long text"][500:800]
+        records = ({"id": str(number), "text": text} for number in range(MAX_DOCUMENTS))
+        page = open_page()
+        tag_files(page, [json_lines(tmp_path / "many.jsonl", records)], f"of {MAX_DOCUMENTS} documents tagged")
+        page.get_by_role("button", name="Cancel tagging").click()
+        page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for(timeout=WORK_MS)
+        assert page.locator("a[href*='tagged.zip']").count() == 0
+        tab(page, "Compare")
+        enter(page, "Naloxone.")
+        run(page)
+        page.locator(".found", has_text="Naloxone").first.wait_for(timeout=WORK_MS)
+
+    def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page):
+        page = open_page(at="Your files")
+        page.get_by_role("button", name="Use the sample").click()
+        page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
+        page.get_by_label("fast", exact=True).check()
+        page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
+
+
+class TestCode:
+    def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page, app_url):
+        page = open_page()
+        enter(page, HOSTILE)
+        tab(page, "Use in code")
+        code = page.get_by_role("tabpanel").locator(".cm-content")
+        page.wait_for_function("document.body.innerText.includes('nausea\"}')", timeout=WORK_MS)  # in the command lines
+        python, command, http = (code.nth(place).inner_text() for place in (1, 2, 3))
+        assert f"text = {HOSTILE!r}" in python
+        assert "python -m engine.tag text.jsonl --format=jsonl --strategy=entropy" in command
+        assert f"api={app_url}gradio_api/call/v2/tag" in http
+        page.get_by_role("button", name="Show entities and download JSON").click()
+        record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
+        assert record["text"] == HOSTILE
+        assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy"]
+        assert_harmless(page)
+
+    @pytest.mark.parametrize("width", [390, 1280])
+    def test_code_is_not_cut_off(self, open_page, width):
+        page = open_page(width=width, at="Use in code")
+        code = page.get_by_role("tabpanel").locator(".cm-scroller")
+        page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')", timeout=WORK_MS)
+        assert code.count() == 4
+        assert all(code.evaluate_all("all => all.map(part => part.scrollWidth <= part.clientWidth)"))
+        assert all(
+            code.evaluate_all("all => all.map(part => part.clientHeight <= 400)")
+        )  # Gradio makes some far too high
+
+
+def test_a_hostile_link_opens_the_page_as_it_is(open_page, app_url):
+    page = open_page()
+    wait_until(page, "done")  # leaving the page cuts nothing off
+    names = ("example", "strategies", "point", "trigger", "rule.lambda_")
+    page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
+    wait_until(page, "done")
+    tab(page, "Compare")
+    assert [text.split(" ")[0] for text in page.locator(".panel h3").all_inner_texts()] == ["dense", "entropy:balanced"]
+    assert_harmless(page)
