@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,6 @@ from typing import Any
 
 import pooch
 
-from engine.data.documents_on_disk import DocumentsOnDisk
 from engine.data.formats import read_documents
 from engine.data.hub_datasets import PREFIX, read_dataset
 from engine.data.reading.checks import OnError
@@ -115,7 +114,7 @@ class Corpus:
     name: str
     split: str
     types: tuple[str, ...]
-    documents: Sequence[Document]
+    documents: tuple[Document, ...]
     skipped: int = 0
 
 
@@ -126,7 +125,6 @@ def load_corpus(
     *,
     skip_bad: bool = False,
     limit: int | None = None,
-    on_disk: bool = False,
 ) -> Corpus:
     """Loads a named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), Hugging Face dataset, or file in a known format.
 
@@ -138,14 +136,11 @@ def load_corpus(
         data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: read only the first ``limit`` documents.
-        on_disk: store documents in a temporary file instead of in memory.
 
     Raises:
         InputError: if the name or split is unknown, a file is neither found nor downloaded, or a document is broken.
     """
     name = str(name)
-    if limit is not None and not (isinstance(limit, int) and limit >= 0):
-        raise InputError(f"expected a limit of 0 documents or more, got {limit!r}; choose another")
     named = NAMED.get(name)
     read: Callable[[OnError], Iterator[Document]]
     if named:
@@ -180,7 +175,7 @@ def load_corpus(
             if limit is None or number < limit:
                 yield document
 
-    documents = (DocumentsOnDisk if on_disk else tuple)(limited())
+    documents = tuple(limited())
     return Corpus(name, split, named.types if named else tuple(sorted(types)), documents, skipped)
 
 

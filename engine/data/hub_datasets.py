@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
         raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
     classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
     items = (
-        attempt(Place(name, number, ids), partial(_row_document, row.get("id"), row["tokens"], row[column], classes))
+        attempt(Place(name, number, ids), _row_document, (row.get("id"), row["tokens"], row[column], classes))
         for number, row in enumerate(rows, start=1)
     )
     yield from report_errors(items, on_error)
@@ -66,10 +65,9 @@ def _load_rows(source: str, split: str) -> Any:
     raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")
 
 
-def _row_document(
-    identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, place: Place
-) -> Document:
-    """Makes the document of a row; ``classes`` are the names of the class labels, by number."""
+def _row_document(row: tuple[Any, list[str], list[Any], list[str] | None], place: Place) -> Document:
+    """Makes a document from an id, tokens, tags and the names of the class labels, by number."""
+    identifier, tokens, tags, classes = row
     name = place.identify("" if identifier is None else str(identifier))
     if len(tokens) != len(tags):
         raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")

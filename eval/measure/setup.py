@@ -115,7 +115,7 @@ def _choose_dtypes(arguments: argparse.Namespace) -> list[str]:
 
 def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     """Loads the corpus to evaluate, with the scored types as its types."""
-    corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad, on_disk=True)
+    corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
     types = tuple(parse_names(arguments.types)) if arguments.types else corpus.types
     name = corpus.name if arguments.corpus else "sample"
     if not types:

@@ -22,7 +22,7 @@ from engine.data.formats.parquet import PARQUET
 from engine.data.formats.plain import PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
-from engine.data.reading.checks import Ids, Item, OnError, raise_error, report_errors, unexpected_problem
+from engine.data.reading.checks import Ids, Item, OnError, attempt, raise_error, report_errors, unexpected_problem
 from engine.data.reading.source import Source, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
@@ -70,9 +70,10 @@ def _recognise_format(source: Source) -> Format:
 
 
 def _read_items(format_: Format, source: Source) -> Iterator[Item]:
-    """Yields the items of a format's reader; an exception from it becomes an error that ends the file."""
+    """Yields the items of a file; an exception while it is split into records becomes an error that ends the file."""
     try:
-        yield from format_.read(source)
+        for line, content in format_.records(source):
+            yield attempt(source.place(line), format_.document, content)
         return
     except FormatError as error:
         last = error
@@ -87,8 +88,4 @@ def _read_items(format_: Format, source: Source) -> Iterator[Item]:
 
 def _open(path: str | Path) -> AbstractContextManager[IO[bytes]]:
     with readable(path):
-        if path != "-":
-            return Path(path).open("rb")
-        if sys.stdin is None:
-            raise OSError("standard input is closed")
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb")

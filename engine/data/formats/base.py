@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from engine.data.reading.checks import Item
+from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
 from engine.errors import InputError
 from engine.text.documents import Document
@@ -23,14 +24,16 @@ class Format:
 
     ``suffixes``: file name suffixes in lower case; written files get the first one.
     ``sniff``: says whether a file has the format, from its first lines without byte order mark and leading blanks.
-    ``read``: yields the documents of a file, and an error in place of each broken one; raising ends the file.
+    ``records``: yields the line and content of each document; raising ends the file.
+    ``document``: makes a document from such a content, or raises a `FormatError` of its place.
     ``write``: yields the parts of a file: its head, one part per document, and its foot.
     """
 
     name: str
     suffixes: tuple[str, ...]
     sniff: Callable[[bytes], bool]
-    read: Callable[[Source], Iterator[Item]]
+    records: Callable[[Source], Iterator[tuple[int, Any]]]
+    document: Callable[[Any, Place], Document]
     write: Callable[[Iterable[Document]], Iterator[str]] = not_written
 
     @property
@@ -60,5 +63,5 @@ def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern
 
 
 def on_one_line(text: str) -> str:
-    """Replaces each tab and line break with one space and NUL with U+FFFD, so that offsets stay valid."""
-    return re.sub(r"[\t\r\n]", " ", text).replace("\0", "\ufffd")
+    """Replaces each tab and line break with one space, so that offsets stay valid."""
+    return re.sub(r"[\t\r\n]", " ", text)

@@ -13,15 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 from engine.data.formats.base import Format, writer
-from engine.data.reading.checks import Item, Place, attempt, version_number, whole_number
+from engine.data.reading.checks import Place, whole_number
 from engine.data.reading.source import Source
-from engine.data.reading.xml import check_entities, line_of, records
+from engine.data.reading.xml import records
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 
@@ -30,121 +29,90 @@ _HEAD = (
     "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
 )
 _CONCEPTS = ("identifier", "MESH", "OMIM")  # infons with a database id: first PubTator's, then BC5CDR's
+MAX_GAP = 1_000_000  # characters; a wrong offset must not fill the memory with blanks
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
-_PARTS_OF = {
-    "document": ("passage", "annotation"),
-    "passage": ("sentence", "annotation"),
-    "sentence": ("annotation",),
-    "annotation": (),
-}
 FIELDS = ("id", "offset", "text")
 
 
 @dataclass(slots=True)
 class Part:
-    """A document, passage, sentence or annotation of BioC XML or JSON."""
+    """A document, passage, sentence or annotation of BioC XML or JSON; ``parts`` are those inside it, by kind."""
 
-    kind: str
-    line: int
     fields: dict[str, str] = field(default_factory=dict)  # of FIELDS
     infons: dict[str, str] = field(default_factory=dict)
     locations: list[tuple[str, str]] = field(default_factory=list)  # offset, length
-    parts: list[Part] = field(default_factory=list)
+    parts: list[tuple[str, Part]] = field(default_factory=list)
 
-    def of(self, kind: str) -> Iterator[Part]:
+    def of(self, wanted: str) -> Iterator[Part]:
         """Yields all parts of a kind below this one, in order."""
-        for part in self.parts:
-            if part.kind == kind:
+        for kind, part in self.parts:
+            if kind == wanted:
                 yield part
-            yield from part.of(kind)
+            yield from part.of(wanted)
 
 
-def _read(source: Source) -> Iterator[Item]:
-    for element, size in records(source, "collection", lambda name: name == "document"):
-        yield attempt(source.place(line_of(element)), partial(_document, element, size))
+def _records(source: Source) -> Iterator[tuple[int, Element]]:
+    return (found for found in records(source, "collection") if found[1].tag == "document")
 
 
-def _document(element: Element, size: int, place: Place) -> Document:
-    place.document = element.findtext("id", "").strip()
-    check_entities(element, place)
-    return document_of(_part(element, place), size, place)
+def _document(element: Element, place: Place) -> Document:
+    return document_of(_part(element), place)
 
 
-def _part(element: Element, place: Place) -> Part:
-    part = Part(element.tag, line_of(element))
+def _part(element: Element) -> Part:
+    part = Part()
     for child in element:
-        place.line = line_of(child)
         if child.tag == "infon":
-            part.infons[child.get("key", "")] = _plain_text(child, place)
-        elif child.tag in FIELDS:
-            if child.tag in part.fields:
-                raise place.error(f"expected one <{child.tag}> in <{part.kind}>, got two; remove one")
-            part.fields[child.tag] = _plain_text(child, place)
+            part.infons[child.get("key", "")] = "".join(child.itertext())
         elif child.tag == "location":
             part.locations.append((child.get("offset", ""), child.get("length", "")))
-        elif child.tag in _PARTS_OF[part.kind]:
-            part.parts.append(_part(child, place))
-        elif child.tag != "relation":
-            raise place.error(f"expected no <{child.tag[:60]}> inside <{part.kind}>, got one; move or remove it")
+        elif child.tag in FIELDS:
+            part.fields[child.tag] = "".join(child.itertext())
+        else:
+            part.parts.append((child.tag, _part(child)))
     return part
 
 
-def _plain_text(element: Element, place: Place) -> str:
-    if len(element):
-        raise place.error(f"expected characters alone in <{element.tag}>, got <{element[0].tag[:60]}>; remove it")
-    return element.text or ""
-
-
-def document_of(part: Part, size: int, place: Place) -> Document:
-    """Makes a document from a part of so many bytes or characters; raises a `FormatError` if broken or too long."""
-    place.line = part.line
-    identifier = part.fields.get("id", "").strip()
+def document_of(part: Part, place: Place) -> Document:
+    """Makes a document from a part; raises a `FormatError` if it is broken."""
+    place.document = identifier = part.fields.get("id", "").strip()
     if not identifier:
         raise place.error("expected a document with an <id>, got none; add it")
-    texts: list[str] = []
-    length, title_end = 0, None
+    text, title_end = "", None
     for number, passage in enumerate(part.of("passage")):
         sentences = [] if passage.fields.get("text") else [*passage.of("sentence")]
-        for part_of_text in sentences or [passage] * ("text" in passage.fields):
-            texts += _gap_and_text(length, part_of_text, size, place)
-            length += sum(map(len, texts[-2:]))
+        for of_text in sentences or [passage] * ("text" in passage.fields):
+            text += _gap_and_text(len(text), of_text, place)
         if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
-            title_end = length
-    text = "".join(texts)
+            title_end = len(text)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
-    entities = (
+    entities = sorted(
         _entity(annotation, text, place)
         for annotation in part.of("annotation")
         if annotation.infons.get("CompositeRole") != "IndividualMention"
     )
-    found = place.sort_entities(entities, size)
     # Another value is no version, because other programs may use this infon for something else.
-    return Document(identifier, text, found, title_end, version_number(part.infons.get("version")))
+    return Document(identifier, text, tuple(entities), title_end, whole_number(part.infons.get("version")))
 
 
-def _offset_number(value: str, part: Part, place: Place) -> int:
+def _gap_and_text(length: int, part: Part, place: Place) -> str:
+    """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
+    offset = _offset_number(part.fields.get("offset", ""), place)
+    if not length <= offset <= length + MAX_GAP:
+        raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
+    return ("\n".ljust(offset - length) if offset > length else "") + part.fields.get("text", "")
+
+
+def _offset_number(value: str, place: Place) -> int:
     if (number := whole_number(value)) is None:
-        what = f"a whole number as offset or length of the {part.kind}"
-        raise place.error(f"expected {what}, got {quoted(value)}; fix it")
+        raise place.error(f"expected a whole number as offset or length, got {quoted(value)}; fix it")
     return number
 
 
-def _gap_and_text(length: int, part: Part, size: int, place: Place) -> tuple[str, str]:
-    """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
-    place.line = part.line
-    offset, text = _offset_number(part.fields.get("offset", ""), part, place), part.fields.get("text", "")
-    if offset < length:
-        raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
-    place.check_growth(offset + len(text), size)
-    return "\n".ljust(offset - length) if offset > length else "", text
-
-
 def _entity(part: Part, text: str, place: Place) -> Entity:
-    place.line, infons = part.line, part.infons
-    spans = [
-        (_offset_number(offset, part, place), _offset_number(length, part, place)) for offset, length in part.locations
-    ]
+    infons = part.infons
+    spans = [(_offset_number(offset, place), _offset_number(length, place)) for offset, length in part.locations]
     if not spans or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
     return place.entity(
@@ -216,6 +184,7 @@ BIOC = Format(
     "bioc",
     (".xml",),
     lambda head: head.startswith(b"<") and b"<collection" in head,
-    _read,
+    _records,
+    _document,
     writer(_write_document, _HEAD, "</collection>\n"),
 )

@@ -6,8 +6,7 @@ that other readers of the format skip, so that offsets survive. Without this JSO
 sentences by line breaks, and the id is a number.
 
 When written, tokens are words, split where an entity begins or ends inside one, and a line is a sentence. Each token
-has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written; NUL becomes
-U+FFFD.
+has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written.
 """
 
 from __future__ import annotations
@@ -16,13 +15,11 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from itertools import chain, pairwise
 from typing import Any
 
 from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
-from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
@@ -68,7 +65,7 @@ def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> t
     return tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in found)
 
 
-def _read(source: Source) -> Iterator[Item]:
+def _records(source: Source) -> Iterator[tuple[int, Any]]:
     with_starts, number = False, 0
 
     def begins(line: bytes) -> bool:
@@ -80,15 +77,15 @@ def _read(source: Source) -> Iterator[Item]:
         first, *others = (line for _, line in block if line.strip())
         if others or b"{" in first or not _is_start(first):  # otherwise -DOCSTART- without a document
             number += 1
-            yield attempt(source.place(block[0][0]), partial(_document, block, str(number)))
+            yield block[0][0], (block, str(number))
 
 
 def _is_start(line: bytes) -> bool:
     return line.removeprefix(codecs.BOM_UTF8).startswith(_DOCUMENT_START.encode())
 
 
-def _document(block: list[tuple[int, bytes]], number: str, place: Place) -> Document:
-    begin = place.line
+def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Document:
+    (block, number), begin = content, place.line
     header: dict[str, Any] = {}
     sentences: list[list[str]] = [[]]
     tags: list[str] = []
@@ -146,7 +143,6 @@ def _locate_tokens(text: str, tokens: Iterable[str], place: Place) -> list[Span]
 
 
 def _write_document(document: Document) -> str:
-    document = replace(document, text=document.text.replace("\0", "\ufffd"))
     header = {"id": document.id, "title_end": document.title_end, "text": document.text}
     lines = [f"{_DOCUMENT_START}\t{json.dumps(header, ensure_ascii=False)}", ""]
     labels = LabelSet(sorted({entity.type for entity in document.entities}))
@@ -173,6 +169,7 @@ CONLL = Format(
     "conll",
     (".conll", ".iob", ".iob2"),
     lambda head: b"\t" in head and most_lines_match(_SNIFFED_LINE, head),
-    _read,
+    _records,
+    _document,
     writer(_write_document),
 )

@@ -10,11 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from engine.data.formats.base import Format, writer
-from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, version_number, whole_number
+from engine.data.reading.checks import Place, whole_number
 from engine.data.reading.source import Source
 from engine.errors import first_line, quoted
 from engine.text.documents import Document, Entity
@@ -22,16 +21,14 @@ from engine.text.documents import Document, Entity
 _OBJECT = re.compile(rb'\{\s*"')
 
 
-def _read(source: Source) -> Iterator[Item]:
-    for number, raw in enumerate(source.lines(), start=1):
-        if raw.strip():
-            yield attempt(source.place(number), partial(_document, raw))
+def _records(source: Source) -> Iterator[tuple[int, bytes]]:
+    return ((number, raw) for number, raw in enumerate(source.lines(), start=1) if raw.strip())
 
 
 def _document(raw: bytes, place: Place) -> Document:
     line = place.decode_line(raw)
     try:
-        record = json.loads(line, object_pairs_hook=_distinct)
+        record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
     text = record.get("text") if isinstance(record, dict) else None
@@ -43,20 +40,12 @@ def _document(raw: bytes, place: Place) -> Document:
     records = record.get("entities") or []
     if not isinstance(records, list):
         raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
-    entities = place.sort_entities((_entity(one, text, place) for one in records), len(raw))
-    version = version_number(record.get("version"))
+    entities = tuple(sorted(_entity(one, text, place) for one in records))
+    version = whole_number(record.get("version"))
     if version is None and record.get("version") is not None:
         got = quoted(str(record["version"]))
-        raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {got}; fix it")
+        raise place.error(f"expected a whole number as version, got {got}; fix it")
     return Document(identifier, text, entities, title_end, version)
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Makes an object of distinct keys; of two texts, ``json`` would silently lose the first."""
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        raise ValueError("a key that occurs twice")
-    return record
 
 
 def _entity(record: Any, text: str, place: Place) -> Entity:
@@ -91,4 +80,6 @@ def _write_document(document: Document) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-JSONL = Format("jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _read, writer(_write_document))
+JSONL = Format(
+    "jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _records, _document, writer(_write_document)
+)

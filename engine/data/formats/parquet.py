@@ -6,13 +6,12 @@ Each row read is a document; errors give its row number as the line. A row with 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
-from itertools import islice
+from itertools import count, islice
 from types import ModuleType
 from typing import IO, Any
 
 from engine.data.formats.base import Format
-from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.checks import Place
 from engine.data.reading.source import Source, readable
 from engine.errors import InputError, first_line
 from engine.text.documents import Document
@@ -32,15 +31,10 @@ def import_pyarrow() -> tuple[ModuleType, ModuleType]:
     return pyarrow, parquet
 
 
-def _read(source: Source) -> Iterator[Item]:
-    for number, row in enumerate(_rows(source), start=1):
-        yield attempt(source.place(number), partial(_document, *row))
-
-
-def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
+def _records(source: Source) -> Iterator[tuple[int, tuple[Any, Any]]]:
     """Yields ids and texts as pyarrow values, so that a broken value affects only its own row."""
     pyarrow, parquet = import_pyarrow()
-    columns = list(source.columns)
+    columns, numbers = list(source.columns), count(1)
     with readable(source.name):
         file = source.seekable()
         try:
@@ -51,19 +45,19 @@ def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
                     f"{sorted(missing)}; rename them, or name them to engine.bulk with --id-column and --text-column"
                 )
             for batch in table.iter_batches(_ROWS_READ, columns=columns):
-                yield from zip(*(batch.column(column) for column in columns), strict=True)
+                yield from zip(numbers, zip(*map(batch.column, columns), strict=True), strict=False)
         except (pyarrow.ArrowException, OSError) as error:  # damaged pages may raise OSError, too
             problem = f"{source.name}: {first_line(error)}"
             raise InputError(f"expected intact Parquet, got {problem}; fetch the file again") from error
 
 
-def _document(identifier: Any, text: Any, place: Place) -> Document:
-    found = identifier.as_py()
+def _document(row: tuple[Any, Any], place: Place) -> Document:
+    found = row[0].as_py()
     name = place.identify("" if found is None else str(found))
-    content = text.as_py()
-    if not isinstance(content, str):
-        raise place.error(f"expected a text, got {type(content).__name__}; fill it in")
-    return Document(name, content)
+    text = row[1].as_py()
+    if not isinstance(text, str):
+        raise place.error(f"expected a text, got {type(text).__name__}; fill it in")
+    return Document(name, text)
 
 
 def write_entities(file: IO[bytes], documents: Iterable[Document]) -> None:
@@ -95,4 +89,4 @@ def _replace_surrogates(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-PARQUET = Format("parquet", (".parquet",), lambda head: head.startswith(START), _read)
+PARQUET = Format("parquet", (".parquet",), lambda head: head.startswith(START), _records, _document)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import PurePath
 
 from engine.data.formats.base import Format
-from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
 from engine.text.documents import Document
 
 
-def _read(source: Source) -> Iterator[Item]:
+def _records(source: Source) -> Iterator[tuple[int, tuple[str, bytes]]]:
     if source.lines_are_texts:
         for number, line in enumerate(source.lines(), start=1):
             if line.strip():
-                yield attempt(source.place(number), partial(_document, line.rstrip(b"\r\n"), str(number)))
+                yield number, (str(number), line.rstrip(b"\r\n"))
     else:
-        yield attempt(source.place(1), partial(_document, b"".join(source.lines()), PurePath(source.name).stem))
+        yield 1, (PurePath(source.name).stem, b"".join(source.lines()))
 
 
-def _document(raw: bytes, identifier: str, place: Place) -> Document:
-    return Document(place.identify("", identifier), place.decode(raw))
+def _document(named: tuple[str, bytes], place: Place) -> Document:
+    return Document(place.identify("", named[0]), place.decode(named[1]))
 
 
 # It has no suffix of its own, because a .txt file may be in another format.
-PLAIN = Format("plain text", (), lambda head: True, _read)
+PLAIN = Format("plain text", (), lambda head: True, _records, _document)

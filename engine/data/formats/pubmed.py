@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from xml.etree.ElementTree import Element
 
 from engine.data.formats.base import Format
-from engine.data.reading.checks import Item, Place, attempt, version_number
+from engine.data.reading.checks import Place, whole_number
 from engine.data.reading.source import Source
-from engine.data.reading.xml import check_entities, line_of, records
+from engine.data.reading.xml import records
 from engine.errors import quoted
 from engine.text.documents import Document
 
@@ -28,10 +27,10 @@ _NO_LABEL = "UNLABELLED"
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
-def _read(source: Source) -> Iterator[Item]:
-    for record, _ in records(source, _ROOT, lambda name: True):
+def _records(source: Source) -> Iterator[tuple[int, Element]]:
+    for line, record in records(source, _ROOT):
         if record.tag not in _DELETIONS:
-            yield attempt(source.place(line_of(record)), partial(_document, record))
+            yield line, record
         elif source.on_deleted:
             for pmid in record.iter("PMID"):
                 source.on_deleted(_text(pmid), _version(pmid))
@@ -46,7 +45,6 @@ def _document(record: Element, place: Place) -> Document:
     if citation is None or pmid is None or not (identifier.isascii() and identifier.isdecimal()):
         raise place.error(f"expected a record with a <PMID>, a number, got {quoted(identifier)}; add it")
     place.document = identifier
-    check_entities(record, place)
     article = citation.find("Article")
     article = citation if article is None else article  # for a book, the citation itself
     title, abstract = _title(article), _abstract(article)
@@ -55,7 +53,7 @@ def _document(record: Element, place: Place) -> Document:
 
 
 def _version(pmid: Element) -> int:
-    version = version_number(pmid.get("Version"))
+    version = whole_number(pmid.get("Version"))
     return 1 if version is None else version
 
 
@@ -77,4 +75,6 @@ def _text(element: Element | None) -> str:
     return "" if element is None else _BLANKS.sub(" ", "".join(element.itertext())).strip(" ")
 
 
-PUBMED = Format("pubmed", (".xml",), lambda head: head.startswith(b"<") and f"<{_ROOT}".encode() in head, _read)
+PUBMED = Format(
+    "pubmed", (".xml",), lambda head: head.startswith(b"<") and f"<{_ROOT}".encode() in head, _records, _document
+)

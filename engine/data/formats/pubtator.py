@@ -4,8 +4,8 @@ The text is the title, one character and the abstract. Relation lines (id, name,
 mention (``|`` between ids, a seventh field) is one entity.
 
 A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
-empty. PubTator has no escapes. Each tab or further line break becomes one space and NUL U+FFFD, so that offsets stay
-valid; ``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
+``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
-from engine.data.reading.checks import Item, Place, attempt, whole_number
+from engine.data.reading.checks import Place, whole_number
 from engine.data.reading.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
@@ -32,9 +31,8 @@ _SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
 _SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")
 
 
-def _read(source: Source) -> Iterator[Item]:
-    for block in source.blocks(_begins_document):
-        yield attempt(source.place(block[0][0]), partial(_document, block))
+def _records(source: Source) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
+    return ((block[0][0], block) for block in source.blocks(_begins_document))
 
 
 def _begins_document(line: bytes) -> bool:
@@ -111,6 +109,7 @@ PUBTATOR = Format(
     "pubtator",
     (".pubtator",),
     lambda head: most_lines_match(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
-    _read,
+    _records,
+    _document,
     writer(_write_document),
 )

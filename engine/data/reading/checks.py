@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
+from typing import Any
 
 from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
-Item = Document | FormatError  # readers yield a document, or the error of a broken one
+Item = Document | FormatError  # what is read: a document, or the error of a broken one
 Ids = dict[str, str]  # document id → file; ids must be unique over all files that are read together
 
-MAX_VERSION = 2**31 - 1  # the largest value of the Parquet column
-MAX_GROWTH = 4  # characters of text, or of all mentions together, per byte of input
 _BLANK = re.compile(r"\s")
 
 
@@ -62,30 +61,12 @@ class Place:
             return raw.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
             self.line += raw.count(b"\n", 0, error.start)
-            raise self.error(encoding_problem(error)) from error
+            got = f"byte 0x{error.object[error.start]:02x}"
+            raise self.error(f"expected UTF-8, got {got}; save the file as UTF-8") from error
 
     def decode_line(self, raw: bytes) -> str:
         """Decodes the line at this place and removes its line break; see `decode`."""
         return self.decode(raw).rstrip("\r\n")
-
-    def check_growth(self, characters: int, size: int) -> None:
-        """Raises a `FormatError` if a document of ``size`` bytes has more than ``MAX_GROWTH`` characters per byte.
-
-        Large offsets and overlapping mentions could otherwise make a small file fill the memory.
-        """
-        if characters > MAX_GROWTH * size:
-            most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
-            raise self.error(f"expected text and mentions of at most {most}, got {characters:,}; fix the offsets")
-
-    def sort_entities(self, entities: Iterable[Entity], size: int) -> tuple[Entity, ...]:
-        """Returns entities in the order of their offsets; limits their mentions together as `check_growth` does."""
-        found: list[Entity] = []
-        mentioned = 0
-        for entity in entities:
-            found.append(entity)
-            mentioned += len(entity.text)
-            self.check_growth(mentioned, size)
-        return tuple(sorted(found))
 
     def entity(
         self,
@@ -129,11 +110,11 @@ class Place:
         return end
 
 
-def attempt(place: Place, make: Callable[[Place], Document]) -> Item:
-    """Returns the document that ``make`` makes, or an error if it or its id is broken."""
+def attempt(place: Place, make: Callable[[Any, Place], Document], content: Any) -> Item:
+    """Returns the document that ``make`` makes from a content, or an error if it or its id is broken."""
     begin = place.line
     try:
-        document = make(place)
+        document = make(content, place)
         place.line = begin
         place.claim(document)
     except FormatError as error:
@@ -159,21 +140,10 @@ def unexpected_problem(error: Exception) -> str:
     return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
 
 
-def encoding_problem(error: UnicodeDecodeError) -> str:
-    """Describes the first byte that is not UTF-8."""
-    return f"expected UTF-8, got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
-
-
-def version_number(value: object) -> int | None:
-    """Returns the version of a PubMed record; ``None`` for anything but a whole number up to ``MAX_VERSION``."""
-    number = whole_number(value)
-    return None if number is None or number > MAX_VERSION else number
-
-
 def whole_number(value: object) -> int | None:
-    """Returns a count or offset given as 12, 12.0 or ``"12"``; ``None`` for anything else."""
+    """Returns a count or offset given as 12, 12.0 or ``"12"``, below 2³¹; ``None`` for anything else."""
     if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 18:
-        return int(value)
+        value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None

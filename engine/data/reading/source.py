@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import math
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import SEEK_END
+from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path, PurePath
-from tempfile import TemporaryFile
 from typing import IO, cast
 
 from engine.data.reading.checks import Ids, Place
@@ -21,12 +19,11 @@ OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a 
 
 COLUMNS = ("id", "text")  # default columns of Parquet
 _SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
-_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # allowed bytes per gzipped file, plus per packed byte (text: 3–10)
 _CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
 
 
 class Source:
-    """An open file. One whose name ends in ``.gz`` is unpacked, up to a maximum size.
+    """An open file. One whose name ends in ``.gz`` is unpacked.
 
     Args:
         file: opened in binary mode. It is read only once, so a pipe works.
@@ -60,7 +57,6 @@ class Source:
         path = PurePath(name)
         self._packed = path.suffix.lower() == ".gz"
         self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
-        self._max_bytes = _unpacked_limit(file, name) if self._packed else math.inf
         self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
         chunks = self._read_chunks()
         first = list(islice(chunks, _SNIFFED))
@@ -68,14 +64,8 @@ class Source:
         self.head = b"".join(first).removeprefix(codecs.BOM_UTF8).lstrip()
 
     def _read_chunks(self) -> Iterator[bytes]:
-        size = 0
         with readable(self.name):
-            for chunk in iter(lambda: self._file.readline(_CHUNK), b""):
-                size += len(chunk)
-                if size > self._max_bytes:
-                    problem = f"expected at most {self._max_bytes:,} bytes in {self.name}, got more"
-                    raise InputError(f"{problem}; unpack the file first")
-                yield chunk
+            yield from iter(lambda: self._file.readline(_CHUNK), b"")
 
     def place(self, line: int) -> Place:
         """Returns a place in the file."""
@@ -88,12 +78,9 @@ class Source:
             self.line += chunk.count(b"\n")
 
     def lines(self) -> Iterator[bytes]:
-        """Yields the lines of the file, split at ``\\n`` only; raises a `FormatError` at the first NUL byte."""
+        """Yields the lines of the file, split at ``\\n`` only."""
         begun: list[bytes] = []
         for chunk in self.chunks():
-            if b"\0" in chunk:
-                problem = "expected text, got a NUL byte, as archives and other binary files have; convert the file"
-                raise self.place(self.line).error(problem)
             begun.append(chunk)
             if chunk.endswith(b"\n"):
                 yield b"".join(begun)
@@ -114,26 +101,11 @@ class Source:
             yield block
 
     def seekable(self) -> IO[bytes]:
-        """Returns the file at its start, or a temporary copy of a gzipped file or pipe."""
-        if not self._packed and self._file.seekable():
-            self._file.seek(0)
-            return self._file
-        copy = TemporaryFile()  # noqa: SIM115  # closed with the object
-        copy.writelines(self.chunks())
-        copy.seek(0)
-        return copy
-
-
-def _unpacked_limit(file: IO[bytes], name: str) -> float:
-    """The maximum unpacked size of a gzipped file, in bytes: a small file must not fill the memory."""
-    try:
-        size = file.seek(0, SEEK_END)
-        file.seek(0)
-    except (OSError, ValueError):  # a pipe, or a server that only sends whole files
-        return math.inf
-    if not size:
-        raise InputError(f"expected a gzipped file, got an empty one, {name}; fetch it again")
-    return _UNPACKED + _UNPACKED_RATIO * size
+        """Returns the file at its start; a gzipped file or pipe is read into memory."""
+        if self._packed or not self._file.seekable():
+            return BytesIO(b"".join(self.chunks()))
+        self._file.seek(0)
+        return self._file
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """What the tests of formats share: short ways to read and write, a PubTator file, documents at random."""
 
 import io
-import tarfile
 
 from hypothesis import strategies as st
 
@@ -42,18 +41,7 @@ def written(format_: str, *documents: Document) -> str:
     return "".join(WRITERS[format_].write(documents))
 
 
-def archive(content: str) -> str:
-    """A tar archive of a file with this content."""
-    raw, file = content.encode(), io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        member = tarfile.TarInfo("corpus.txt")
-        member.size = len(raw)
-        tar.addfile(member, io.BytesIO(raw))
-    return file.getvalue().decode("ascii")
-
-
 TEXT = st.characters(exclude_categories=["Cs"])
-CONLL_TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 XML_TEXT = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.sampled_from("\t\n\r")
 _PRINTED = st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="|")
 

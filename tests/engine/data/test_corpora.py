@@ -111,8 +111,6 @@ def test_a_file_that_is_missing_or_differs_is_refused_and_not_kept(small_corpus,
         ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
         ("no-such-file", {}, "expected one of the corpora"),
         (5, {}, "expected one of the corpora"),
-        ("bc5cdr", {"limit": -1}, "expected a limit of 0 documents or more, got -1"),
-        ("bc5cdr", {"limit": "7"}, "expected a limit of 0 documents or more, got '7'"),
     ],
 )
 def test_unknown_corpora_and_splits_and_wrong_limits_are_refused(name, options, message):
