@@ -195,8 +195,8 @@ def test_a_cluster_by_its_address(pubmed, bulk, undisturbed, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     start = [*RAY, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
-    subprocess.run([*start, "--disable-usage-stats"], check=True, capture_output=True)
     try:
+        subprocess.run([*start, "--disable-usage-stats"], check=True, capture_output=True)
         assert bulk(pubmed, "--ray", f"127.0.0.1:{port}") == 0
     finally:
         subprocess.run([*RAY, "stop"], check=True, capture_output=True)
