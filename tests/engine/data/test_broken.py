@@ -149,7 +149,7 @@ DTD = "<!DOCTYPE PubmedArticleSet [<!ENTITY a {}>]><PubmedArticleSet><x>{}</x></
         ("json", ONE + NESTED, 1, 2, "JSON"),
         ("json", '{"documents": []} more', 0, 1, "the end of the file, got 'm'"),
         ("json", "{}", 0, 1, "BioC"),
-        ("json", ONE.encode() + b'"\xe9"]}', 1, 2, "UTF-8, got byte 0xe9"),
+        ("json", ONE.encode() + b'"\xe9"]}', 0, 2, "UTF-8, got byte 0xe9"),
     ],
 )
 def test_what_ends_a_file_is_said_after_the_documents_before_it(suffix, content, kept, line, keyword):
