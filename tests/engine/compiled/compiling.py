@@ -13,9 +13,10 @@ from transformers import PreTrainedTokenizerBase
 from engine.checkpoint import save_weights
 from engine.checksums import write_checksums
 from engine.compiled.layers import Layers
-from engine.folder import COMPILED, INT8
+from engine.folder import COMPILED, CONTROLLER, INT8
 from engine.model.conversion import ROWS, WindowLayer, convert_layer, layers_digest, positions
 from engine.model.gated import GatedModel
+from engine.pruning.controllers.mlp import GRAPH_FEATURES, Network
 from engine.tagger import Engine, load_engine
 from engine.training.quantise import make_parts, serialised
 from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
@@ -38,8 +39,19 @@ def add_unquantised(folder: Path) -> None:
 def folder_of(model: GatedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
     """Saves a model with a compiled pass that is not quantised."""
     save_weights(folder, model, tokenizer)
+    network().save(folder / CONTROLLER)
+    write_checksums(folder)
     add_unquantised(folder)
     return folder
+
+
+def network() -> Network:
+    """A random network of ``mlp`` for gates 1 and 2, with every feature that a graph knows."""
+    rng = np.random.default_rng(0)
+    names = tuple(GRAPH_FEATURES)
+    shapes = (len(names), 4), (4,), (4,), (1,)
+    layers = {gate: tuple(rng.normal(size=shape).astype(np.float32) for shape in shapes) for gate in (1, 2)}
+    return Network(names, layers)
 
 
 @cache

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
-from engine.tagger import Engine
-from tests.conftest import TEXT
+from engine.checksums import write_checksums
+from engine.compiled import passes
+from engine.errors import InputError
+from engine.folder import COMPILED, INT8
+from engine.tagger import Engine, load_engine
+from tests.conftest import TEXT, flip_last_bit
 from tests.engine.compiled.compiling import both
 from tests.engine.model.families import FAMILIES
 
@@ -22,6 +29,7 @@ STRATEGIES = {
     "truncate-2": {},
     "entropy": {"gates": (1, 2), "max_entropy": (0.5, 0.7), "neighbours": 2, "exit_entities": True},
     "entropy+recovery": {"gates": (1, 2), "max_entropy": 0.8, "trigger": "any", "recovery_limit": 3},
+    "mlp": {"gates": (1, 2), "max_risk": (0.4, 0.6), "exit_entities": True},
     "rule": {"gates": (1, 2), "received": 0.0, "lambda_": 0.5, "min_keep_ratio": 0.3},
 }
 
@@ -29,9 +37,7 @@ STRATEGIES = {
 def assert_equal(expected: Engine, compiled: Engine, name: str, **settings: object) -> None:
     for one, other in zip(*(e.tag_batch(TEXTS, name, **settings) for e in (expected, compiled)), strict=True):
         np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-4)
-        assert other.entities == pytest.approx(one.entities) or [e.key for e in one.entities] == [
-            e.key for e in other.entities
-        ]
+        assert [entity.key for entity in other.entities] == [entity.key for entity in one.entities]
         words = zip(one.trace.words, other.trace.words, strict=True)
         for ours, theirs in words:
             assert (ours.layer, ours.state, ours.label) == (theirs.layer, theirs.state, theirs.label)
@@ -47,3 +53,59 @@ def assert_equal(expected: Engine, compiled: Engine, name: str, **settings: obje
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_a_compiled_pass_equals_pytorchs(family, name):
     assert_equal(*both(family), name, **STRATEGIES[name])
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_text_comes_out_the_same_alone_and_among_others(name):
+    _, compiled = both("bert")
+    together = compiled.tag_batch([*TEXTS] * 4, name, batch_size=12, **STRATEGIES[name])
+    for text, among in zip([*TEXTS] * 4, together, strict=True):
+        alone = compiled.tag(text, name, **STRATEGIES[name])
+        np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-5)
+
+
+def test_why_a_word_exited_or_stayed_is_what_pytorch_says():
+    pytorch, compiled = both("bert")
+    for one, other in zip(
+        *(e.explain(e.tag(TEXT, "mlp", **STRATEGIES["mlp"])) for e in (pytorch, compiled)), strict=True
+    ):
+        assert [(gate.layer, gate.reason) for gate in one] == [(gate.layer, gate.reason) for gate in other]
+        for ours, theirs in zip(one, other, strict=True):
+            assert theirs.risk == pytest.approx(ours.risk, abs=1e-4)
+            assert theirs.attention_received is None
+
+
+def test_other_thresholds_compile_nothing(monkeypatch):
+    _, compiled = both("bert")
+    compiled.tag(TEXT, "entropy", gates=(1,), max_entropy=0.5)
+    compile_model, made = passes.compile_model, []
+    monkeypatch.setattr(passes, "compile_model", lambda *given: made.append(given) or compile_model(*given))
+    compiled.tag(TEXT, "entropy", gates=(1,), max_entropy=0.2, min_exit_ratio=0.3)
+    assert not made
+    compiled.tag(TEXT, "entropy", gates=(2,), max_entropy=0.2)
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "keyword"),
+    [
+        (lambda f: (f / INT8).unlink(), "int8.safetensors"),
+        (lambda f: (f / COMPILED).unlink(), "expected compiled.safetensors in .*; make it with python -m"),
+        (lambda f: (f / COMPILED).write_bytes(b"{}"), "the parts of a compiled pass in .*; restore it"),
+        (lambda f: flip_last_bit(f / "model.safetensors"), "made from .*model.safetensors, got one of another"),
+        (lambda f: configure(f, num_attention_heads=2), "made for .*config.json, got one for other settings"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused_and_auto_goes_on_with_pytorch(tmp_path, damage, keyword):
+    folder = shutil.copytree(both("bert")[1].folder, tmp_path / "model")
+    damage(folder)
+    write_checksums(folder)
+    with pytest.raises(InputError, match=keyword):
+        load_engine(folder, "int8")
+    engine = load_engine(folder)
+    assert (engine.dtype, engine.why[:7]) == ("float32", "no int8")
+
+
+def configure(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
