@@ -102,7 +102,8 @@ def _conditions() -> str:
     return (
         f"{row['documents']} PubMed abstracts (BC5CDR, its test part), {row['threads']} threads of an {processor}; "
         "speeds are relative to the pipeline. "
-        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}."
+        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}. Measured with commit "
+        f"{row['commit'][:7]}."
     )
 
 
