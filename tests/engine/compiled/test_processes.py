@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -45,3 +46,29 @@ def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(quantised
     engine = load_engine(quantised_folder, "int8")
     assert engine.model.sizes == engine.sizes
     assert engine.digest == load_engine(quantised_folder, "float32").digest
+
+
+OF_SPACY = """
+import multiprocessing, sys
+import spacy
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    nlp = spacy.blank("en")
+    nlp.add_pipe("token_pruning_ner", config={"model": sys.argv[2], "strategy": "dense"})
+    engine = nlp.get_pipe("token_pruning_ner").engine
+    found = [[ent.text for ent in doc.ents] for doc in nlp.pipe([sys.argv[3]] * 4, n_process=2, batch_size=1)]
+    alone = [ent.text for ent in nlp(sys.argv[3]).ents]
+    print(engine.dtype, found == [alone] * 4, len(alone) > 0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_spacy_tags_in_several_processes(quantised_folder, tmp_path, method):
+    pytest.importorskip("spacy")
+    script = tmp_path / "script.py"
+    script.write_text("import engine.spacy_component\n" + OF_SPACY)
+    command = [sys.executable, script, method, quantised_folder, TEXT]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert run.stdout.splitlines()[-1] == "int8 True True"
