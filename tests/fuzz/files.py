@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,14 +23,14 @@ from tests.fuzz.texts import texts
 
 @dataclass(frozen=True)
 class Kind:
-    """How documents become the bytes of a file; ``packed``: gzipped, so that damage anywhere may end the file.
+    """How documents become the bytes of a file.
 
     ``write``: yields what comes before the documents, each document, what comes after.
+    ``lines``: each line is a document.
     """
 
     suffix: str
     write: Callable[[Iterable[Document]], Iterator[str]]
-    packed: bool = False
     lines: bool = False
 
 
@@ -51,7 +50,6 @@ def _record(document: Document) -> str:
 KINDS = {name: Kind(format_.suffix, format_.write) for name, format_ in WRITERS.items()} | {
     "pubmed": Kind(".xml", writer(_record, HEAD, FOOT)),
     "text lines": Kind(".txt", writer(_line), lines=True),
-    "gzipped jsonl": Kind(".jsonl.gz", WRITERS["jsonl"].write, packed=True),
 }
 
 # Where a file names a document. Other CoNLL lines that begin with -DOCSTART- begin a document without an id.
@@ -132,8 +130,6 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
     head, *parts, foot = (piece.encode("utf-8", "replace") for piece in kind.write(several))
     ids = [str(number) if kind.lines else document.id for number, document in enumerate(several, 1)]
     sound = b"".join([head, *parts, foot])
-    if kind.packed:
-        sound = gzip.compress(sound, mtime=0)
     changed = draw(mutations(sound))
     content = sound
     for one in changed:
@@ -146,7 +142,7 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
         if any(one.start <= end + reach and one.end >= begin for one in changed):
             touched.add(ids[number])
         begin = end
-    if kind.packed or (kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)):
+    if kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed):
         touched = set(ids)
     return Damaged(name, sound, content, ids, touched)
 
@@ -173,7 +169,7 @@ def check_reading(damaged: Damaged, folder: Path) -> None:
         assert len(message) <= 1000
     for place in errors:
         assert place.file == str(path)
-        assert kind.packed or 1 <= place.line <= damaged.content.count(b"\n") + 2
+        assert 1 <= place.line <= damaged.content.count(b"\n") + 2
     is_table = kind.lines and format_of(path) is not PLAIN  # lines in which damage has put tabs and tags
     if not (unreadable or is_table or any(error.ends_file for error in errors)):
         _check_nothing_lost(damaged, originals, found, errors)

@@ -14,7 +14,7 @@ from engine.data.formats import WRITERS
 from engine.text.documents import Document
 from tests.fuzz import files
 from tests.fuzz.files import KINDS, Damaged, check_reading, damaged_files
-from tests.fuzz.texts import check_result, long_text, texts
+from tests.fuzz.texts import check_result, texts
 
 SHIPPED = "shipped", "shipped_int8"
 EXAMPLES = int(os.environ.get("FUZZ", "25"))
@@ -64,9 +64,3 @@ def test_odd_texts_get_sound_results(model, request):
             check_result(text, result, engine)
 
     holds()
-
-
-@pytest.mark.parametrize("seed", range(EXAMPLES // 25))
-def test_a_long_odd_text_gets_a_sound_result(seed, engine):
-    text = long_text(seed, 4000, 4000 + 40 * EXAMPLES)
-    check_result(text, engine.tag(text, "entropy"), engine)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 from hypothesis import strategies as st
 
@@ -35,18 +33,6 @@ def texts(draw: st.DrawFn, most: int = 60) -> str:
     """A text of up to ``most`` pieces: words, odd characters and any others, joined by one blank."""
     blank = draw(st.sampled_from([" ", " ", "", "\n", "\u2009"]))
     return blank.join(draw(st.lists(_PIECE, max_size=most)))
-
-
-def long_text(seed: int, shortest: int, longest: int) -> str:
-    """A text of ``shortest`` to ``longest`` characters from the same pieces; Hypothesis makes no long ones."""
-    chosen = random.Random(seed)
-    length = chosen.randint(shortest, longest)
-    pieces, blank, odd = [], chosen.choice([" ", " ", "\n", ""]), chosen.choice([0.0, 0.02, 0.3])
-    size = 0
-    while size < length:
-        pieces.append(chosen.choice(_ODD if chosen.random() < odd else _WORDS))
-        size += len(pieces[-1]) + len(blank)
-    return blank.join(pieces)[:length]
 
 
 def check_result(text: str, result: Result, engine: Engine) -> None:
