@@ -75,6 +75,23 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
     return "\n".join(lines) + "\n"
 
 
+def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
+    """Command lines that write each strategy as a package of its own, which needs neither this project nor PyTorch."""
+    model = [engine.source] if engine.source != str(SHIPPED) else []
+    lines = []
+    for strategy in strategies:
+        own = own_point(engine, strategy.name, point)
+        name = f"{strategy.name}:{own}" if own and ":" not in strategy.name else strategy.name
+        package = re.sub(r"\W", "_", f"tagger_{name}")
+        if strategy.recovery is not None:
+            lines.append(f"# left out because it is not one pass: {name}")
+            continue
+        if changed_settings(engine, strategy, point):
+            lines.append(f"# as stored with the model, without your changes of settings: {name}")
+        lines.append(shlex.join(["python", "-m", "engine.export", *model, f"--strategy={name}", f"--out={package}"]))
+    return "\n".join(lines) + "\n"
+
+
 def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str, origin: str | None) -> str:
     """curl commands that ask this app, while it runs, for the same, with one request per strategy."""
     server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL

@@ -14,7 +14,7 @@ import pytest
 from demo.common.limits import MAX_TRACED
 from demo.settings import default_values
 from demo.tabs.code import entity_table, everything
-from demo.tabs.code.snippets import FILE, INLINED, LOCAL, as_command, as_http, as_python
+from demo.tabs.code.snippets import FILE, INLINED, LOCAL, as_command, as_export, as_http, as_python
 from engine import Engine
 from engine.folder import SHIPPED
 from engine.tag import main
@@ -29,6 +29,15 @@ CHANGED = [
     ("entropy+recovery", {"trigger": "confidence", "min_confidence": 1.0, "max_entropy": (0.4, 0.5), "gates": (1, 2)}),
     ("dense", {}),
 ]
+
+
+def test_a_package_is_exported_of_what_is_one_pass(engine):
+    strategies = [engine.strategy(name) for name in ("entropy", "dense", "entropy+recovery")]
+    first, second, third = as_export(engine, strategies, None).splitlines()
+    assert "python -m engine.export" in first
+    assert "--strategy=entropy" in first
+    assert second.endswith("--strategy=dense --out=tagger_dense")
+    assert third == "# left out because it is not one pass: entropy+recovery"
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG])
