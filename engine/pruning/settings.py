@@ -20,13 +20,14 @@ class Setting:
     """A setting that users may change.
 
     Args:
-        name: name of the dataclass field; JSON omits a trailing underscore (``lambda_``).
+        name: name of the dataclass field.
         description: one sentence for users.
         low, high: range of its values, both included.
         kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: the values that a ``choice`` allows.
         on_page: whether the app offers it; thresholds are always offered.
+        stored_as: its name in JSON, if that is another.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Setting:
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
     on_page: bool = False
+    stored_as: str = ""
 
     @property
     def label(self) -> str:
@@ -101,9 +103,14 @@ def values_of(part: Any) -> dict[str, Any]:
     return {one.name: getattr(part, one.name) for one in settings_of(type(part))}
 
 
+def to_values(part: Any) -> dict[str, Any]:
+    """Maps the name in JSON of each setting of an instance to its value."""
+    return {one.stored_as or one.name: getattr(part, one.name) for one in settings_of(type(part))}
+
+
 def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON; raises an `InputError` if one is unknown or out of range."""
-    names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
+    names = {one.stored_as or one.name: one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.graph_gate import GraphGate, Node
 from engine.pruning.recovery import Recovery
-from engine.pruning.settings import check_settings, from_values, setting, values_of
+from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
 
 DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
 
@@ -151,15 +151,14 @@ class Strategy:
         return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
-        """Converts the strategy to a JSON object, in which λ is named ``lambda``."""
+        """Converts the strategy to a JSON object; see `Setting` for the names."""
         record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
         if self.gates:
             record["min_exit_ratio"] = self.min_exit_ratio
         if self.controller is not None:
-            settings = values_of(self.controller) if self.prunes else {}
-            record["controller"] = {"kind": self.kind} | {name.rstrip("_"): value for name, value in settings.items()}
+            record["controller"] = {"kind": self.kind} | (to_values(self.controller) if self.prunes else {})
         if self.recovery is not None:
-            record["recovery"] = asdict(self.recovery)
+            record["recovery"] = to_values(self.recovery)
         return record
 
     @classmethod

@@ -112,17 +112,17 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
 ):
     def ablated_settings(engine, plain):
         rule = engine, engine.strategy("rule")
-        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", received=0.25000001))}
-        return [AblatedSetting("received", "rule", rule, values)]
+        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", attention_received=0.25000001))}
+        return [AblatedSetting("attention_received", "rule", rule, values)]
 
     monkeypatch.setattr("eval.ablations.ablated_settings", ablated_settings)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
-    assert "received of rule: expected an effect" in capsys.readouterr().err
+    assert "attention_received of rule: expected an effect" in capsys.readouterr().err
     assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["a quarter", "as much"]
     assert (tmp_path / "ablations.png").is_file()
     page = (tmp_path / "ablations.md").read_text()
-    assert "> **Failed**: received of rule" in page
+    assert "> **Failed**: attention_received of rule" in page
     (tmp_path / "ablations.md").unlink()
     assert main(["--render-only", "--corpus", str(SAMPLE), "--split", "all", "--out", str(tmp_path)]) == 1
     assert (tmp_path / "ablations.md").read_text() == page

@@ -28,10 +28,14 @@ class RuleController(Controller):
     kind = "rule"
     description = "Words of low importance exit: label uncertainty and attention, compared with their window."
 
-    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True)
+    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True, stored_as="lambda")
     uncertainty: float = setting(1.0, "weight of the uncertainty of a word's label", -10, 10)
-    received: float = setting(0.25, "weight of the attention that a word receives", -10, 10)
-    entropy: float = setting(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
+    attention_received: float = setting(
+        0.25, "weight of the attention that a word receives", -10, 10, stored_as="received"
+    )
+    attention_entropy: float = setting(
+        0.0, "weight of the entropy of the attention that a word pays", -10, 10, stored_as="entropy"
+    )
     neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16, kind="whole")
     min_keep_ratio: float = min_keep_ratio(0.1)
 
@@ -46,16 +50,16 @@ class RuleController(Controller):
         """Those with a weight other than 0; others are not computed."""
         weights = {
             "confidence": self.uncertainty,
-            "attention_received": self.received,
-            "attention_entropy": self.entropy,
+            "attention_received": self.attention_received,
+            "attention_entropy": self.attention_entropy,
         }
         return frozenset(name for name, weight in weights.items() if weight)
 
     def __call__(self, gate: Gate) -> Decision:
         parts: tuple[tuple[float, Callable[[], np.ndarray]], ...] = (
             (self.uncertainty, lambda: np.log((1 - gate.confidence).clip(min=1e-6))),
-            (self.received, lambda: gate.attention_received),
-            (self.entropy, lambda: gate.attention_entropy),
+            (self.attention_received, lambda: gate.attention_received),
+            (self.attention_entropy, lambda: gate.attention_entropy),
         )
         importance = np.zeros(len(gate.words))
         for weight, part in parts:

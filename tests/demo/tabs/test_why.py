@@ -42,7 +42,7 @@ class TestView:
         [
             ("entropy", {}, {"entropy", "windowed_entropy", "importance", "threshold"}),
             ("entropy", {"neighbours": 0}, {"entropy", "importance", "threshold"}),
-            ("rule", {"received": 0.0}, {"confidence", "importance", "threshold"}),
+            ("rule", {"attention_received": 0.0}, {"confidence", "importance", "threshold"}),
             ("truncate-1", {}, set()),
         ],
     )

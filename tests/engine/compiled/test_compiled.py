@@ -30,7 +30,7 @@ STRATEGIES = {
     "entropy": {"gates": (1, 2), "max_entropy": (0.5, 0.7), "neighbours": 2, "exit_entities": True},
     "entropy+recovery": {"gates": (1, 2), "max_entropy": 0.8, "trigger": "any", "recovery_limit": 3},
     "mlp": {"gates": (1, 2), "max_risk": (0.4, 0.6), "exit_entities": True},
-    "rule": {"gates": (1, 2), "received": 0.0, "lambda_": 0.5, "min_keep_ratio": 0.3},
+    "rule": {"gates": (1, 2), "attention_received": 0.0, "lambda_": 0.5, "min_keep_ratio": 0.3},
 }
 
 

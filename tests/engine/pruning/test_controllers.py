@@ -37,7 +37,7 @@ def read(controller, at: Gate) -> set[str]:
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
 HALF = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
-RULE = RuleController(0.0, received=0.0, neighbours=1, min_keep_ratio=0.0)
+RULE = RuleController(0.0, attention_received=0.0, neighbours=1, min_keep_ratio=0.0)
 ONE_UNSURE = [SURE, UNSURE, SURE, SURE, SURE, SURE]
 
 
@@ -65,8 +65,8 @@ def test_only_words_that_are_alive_exit(controller, alive):
 
 
 @pytest.mark.parametrize("controller", [
-    CERTAIN, EntropyController(0.2, neighbours=2), RuleController(), RuleController(entropy=1.0),
-    RuleController(uncertainty=0.0, received=0.0),
+    CERTAIN, EntropyController(0.2, neighbours=2), RuleController(), RuleController(attention_entropy=1.0),
+    RuleController(uncertainty=0.0, attention_received=0.0),
 ])  # fmt: skip
 def test_a_controller_names_the_signals_that_it_reads(controller):
     at = gate([0, 1, 0], [SURE, UNSURE, SURE])

@@ -20,7 +20,7 @@ TRUNCATED = resolve("truncate-3", 6, {})
         Strategy("dense"),
         ENTROPY,
         ENTROPY.with_settings(max_entropy=(0.1, 0.2)),
-        Strategy("rule", (1,), RuleController(-0.5)),
+        Strategy("rule", (1,), RuleController(-0.5, attention_entropy=2.0)),
         replace(ENTROPY, recovery=Recovery("confidence")),
         ENTROPY.with_settings(min_exit_ratio=0.3),
         TRUNCATED,
