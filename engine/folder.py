@@ -18,7 +18,7 @@ from engine.checksums import verify_checksums
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import DROP, Strategy
-from engine.pruning.strategy_names import OLD_NAMES, parse
+from engine.pruning.strategy_names import Points, current_point, parse
 from engine.text.labels import LabelSet, normalised
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -30,7 +30,6 @@ INT8, COMPILED = "int8.safetensors", "compiled.safetensors"
 UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
 OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
-Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class ModelFolder:
     ``path``: the folder itself; of a hub id, that of the revision in the cache.
     ``labels``: the model's labels.
     ``label_order``: the checkpoint's label index of each of our labels.
-    ``points``: strategy → operating point → settings, as stored.
+    ``points``: its operating points.
     ``network``: the networks of ``mlp``, if any.
     ``labels_file``: the file that gives the meaning of its labels, if any.
     """
@@ -161,19 +160,25 @@ def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
     return config
 
 
-def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Reads strategy → operating point, by its current name → settings; raises an `InputError` if damaged."""
+def read_points(path: Path) -> Points:
+    """Reads the operating points of a model folder; raises an `InputError` if the file is damaged."""
     at = "none"
     try:
-        points: dict[str, dict[str, dict[str, Any]]] = {}
+        points: dict[str, dict[str, Strategy | str]] = {}
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
-                # A context that is no longer supported is refused when its point is asked for.
-                if (kind := Strategy.from_json(settings | {"context": DROP}).kind) != parse(name).kind:
-                    raise InputError(f"expected settings of {name}, got settings of {kind}")
-                point = OLD_NAMES.get(stored, stored)
-                points.setdefault(name, {})[point] = settings | {"point": point}
+                point = current_point(stored)
+                strategy = Strategy.from_json(settings | {"point": point, "context": DROP})
+                if strategy.kind != parse(name).kind:
+                    raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
+                points.setdefault(name, {})[point] = strategy
+                if (context := settings.get("context", DROP)) != DROP:
+                    points[name][point] = (
+                        f"expected the context {DROP!r} of '{name}:{point}', got {context!r}, which is no longer "
+                        "supported; choose another operating point, or choose them again with python -m "
+                        "engine.training.calibrate"
+                    )
     except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]
         raise InputError(

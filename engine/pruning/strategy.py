@@ -173,11 +173,9 @@ class Strategy:
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         record = dict(record)
         if (context := record.pop("context", DROP)) != DROP:
-            point = f":{record['point']}" if record.get("point") else ""
             raise InputError(
-                f"expected the context {DROP!r} of {record['name'] + point!r}, got {context!r}, which is no longer "
-                "supported; choose another operating point, or choose them again with python -m "
-                "engine.training.calibrate"
+                f"expected the context {DROP!r} of {record['name']!r}, got {context!r}, which is no longer supported; "
+                "choose other settings"
             )
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):

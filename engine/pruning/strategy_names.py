@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
@@ -18,10 +17,9 @@ from engine.pruning.strategy import Strategy, Truncation
 DENSE = "dense"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
-OLD_NAMES = {"exact": "careful"}  # names of operating points in model folders and requests of earlier versions
 BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
-# Strategy without operating point → operating point → settings.
-Points = Mapping[str, Mapping[str, dict[str, Any]]]
+# Strategy without operating point → operating point → its settings, or a sentence that says why they cannot be used.
+Points = Mapping[str, Mapping[str, Strategy | str]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,11 @@ def names() -> tuple[str, ...]:
     return (DENSE, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "truncate-k")
 
 
+def current_point(point: str) -> str:
+    """The name of an operating point; ``careful`` was ``exact`` in earlier versions."""
+    return "careful" if point == "exact" else point
+
+
 def parse(text: str) -> StrategyName:
     """Parses the name of a strategy; raises an `InputError` if no strategy has it."""
     if text == DENSE:
@@ -60,7 +63,7 @@ def parse(text: str) -> StrategyName:
     base, colon, point = text.partition(":")
     kind, plus, rest = base.partition(RECOVERY)
     if kind in CONTROLLERS and not rest and bool(colon) == bool(point):
-        return StrategyName(kind, bool(plus), OLD_NAMES.get(point, point))
+        return StrategyName(kind, bool(plus), current_point(point))
     if colon:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
         raise InputError(
@@ -98,16 +101,18 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
         controller = CONTROLLERS[name.kind]
         return Strategy(text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    point = OLD_NAMES.get(point, point) if point else default_point(stored)
+    point = current_point(point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
             f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one"
         )
-    strategy = Strategy.from_json(stored[point])
+    strategy = stored[point]
+    if isinstance(strategy, str):
+        raise InputError(strategy)
     return replace(strategy, name=text, recovery=strategy.recovery or recovery)
 
 
-def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:
+def points_of(name: StrategyName, points: Points) -> dict[str, Strategy | str]:
     """Maps each operating point of a strategy to its settings.
 
     With recovery, operating points that are not stored for it come from the strategy without recovery.

@@ -27,12 +27,12 @@ def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine):
 
 def test_points_are_those_that_all_strategies_have(engine, monkeypatch):
     def stored(lambda_):
-        return engine.strategy("rule", lambda_=lambda_).to_json()
+        return engine.strategy("rule", lambda_=lambda_)
 
     assert points(engine) == []
     monkeypatch.setattr(engine, "points", {"rule": {"careful": stored(-1.0), "fast": stored(1.0)}})
     assert points(engine) == ["careful", "fast"]
-    recovering = {"fast": replace(engine.strategy("rule+recovery"), point="fast").to_json()}
+    recovering = {"fast": replace(engine.strategy("rule+recovery"), point="fast")}
     monkeypatch.setattr(engine, "points", engine.points | {"rule+recovery": recovering})
     assert points(engine) == ["careful", "fast"], "with recovery, a point that is not its own is that of its controller"
 
@@ -44,7 +44,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
         "entropy+recovery": engine.strategy("entropy+recovery", trigger="entropy_spike", min_keep_ratio=0.3),
     }
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
-    stored = {name: {"fast": strategy.to_json()} for name, strategy in at_point.items()}
+    stored = {name: {"fast": strategy} for name, strategy in at_point.items()}
     monkeypatch.setattr(engine, "points", stored)
     for name, strategy in at_point.items():
         assert chosen_strategy(engine, name, "fast", "", *default_values(engine, "fast")) == strategy
@@ -52,7 +52,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
 
 def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
     stored = replace(engine.strategy("entropy", min_keep_ratio=0.2), point="fast")
-    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})  # as `accelerate` stores them
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})  # as `accelerate` stores them
     assert points(engine) == ["fast"]
     values = default_values(engine, "fast")
     for name in engine.runnable:

@@ -69,7 +69,7 @@ def test_the_trace_says_which_words_exited_where_and_why(engine):
 
 
 def test_settings_and_stored_points_reach_the_strategy(weights):
-    points = {point: Strategy("entropy", (1,), EntropyController(0.33), point).to_json() for point in ("fast", "slow")}
+    points = {point: Strategy("entropy", (1,), EntropyController(0.33), point) for point in ("fast", "slow")}
     engine = Engine(replace(weights, points={"entropy": points, "rule": {}}))
     assert engine.strategy("entropy:slow") == replace(engine.strategy("entropy", "slow"), name="entropy:slow")
     settings = engine.strategy("entropy", "slow", min_keep_ratio=0.5, neighbours=None).settings()

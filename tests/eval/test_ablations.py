@@ -57,7 +57,7 @@ def test_every_value_is_compared_with_the_default_and_the_default_with_itself(ab
 def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
     engine = Engine(load_weights(model_folder))
     own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
-    engine.points = {**engine.points, "entropy+recovery": {"balanced": own.to_json()}}
+    engine.points = {**engine.points, "entropy+recovery": {"balanced": own}}
     (setting,) = [one for one in ablated_settings(engine) if one.name == "recovery"]
     assert engine.strategy("entropy").gates != (2,)
     for _, strategy in setting.values.values():

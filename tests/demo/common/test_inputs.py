@@ -44,7 +44,7 @@ def test_a_link_changes_strategies_and_the_one_shown_at_once(demo):
 
 
 def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monkeypatch):
-    stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
+    stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07)
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
     with gr.Blocks() as page:
         build_settings(engine)

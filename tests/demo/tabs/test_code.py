@@ -56,7 +56,7 @@ def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, s
 
 def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
     stored = replace(engine.strategy("entropy"), point="fast")
-    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
     strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
     calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x"))
     assert calls == ["'entropy', 'fast'", "'rule', None", "'dense', None"]

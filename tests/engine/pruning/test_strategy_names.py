@@ -10,7 +10,7 @@ from engine.pruning.strategy_names import StrategyName, names, parse, resolve, w
 
 FAST = Strategy("entropy", (1, 2), EntropyController(0.4), "fast")
 BALANCED = Strategy("entropy", (2,), EntropyController(0.2), "balanced")
-POINTS = {"entropy": {"balanced": BALANCED.to_json(), "fast": FAST.to_json()}}
+POINTS = {"entropy": {"balanced": BALANCED, "fast": FAST}}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_name_decides_over_the_point_beside_it():
 
 
 def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
-    only_fast = {"entropy": {"fast": FAST.to_json()}}
+    only_fast = {"entropy": {"fast": FAST}}
     assert resolve("entropy", 6, only_fast) == FAST
     with pytest.raises(InputError, match=r"points \['fast'\] of entropy\+recovery, got 'balanced'"):
         resolve("entropy+recovery", 6, only_fast, "balanced")
@@ -56,7 +56,7 @@ def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_it
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
     stored = with_recovery(FAST).with_settings(min_confidence=0.7)
-    own = POINTS | {"entropy+recovery": {"fast": stored.to_json()}}
+    own = POINTS | {"entropy+recovery": {"fast": stored}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
     without_own = resolve("entropy+recovery", 6, own)  # the sweep with recovery found no balanced point
     assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())

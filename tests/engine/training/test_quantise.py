@@ -21,7 +21,7 @@ def quantised(quantised_folder: Path) -> Engine:
 
 def test_calibration_sees_the_rows_that_pruning_leaves(weights):
     engine = Engine(weights)
-    settings = engine.strategy("entropy", gates=(1,), max_entropy=0.6, neighbours=0, exit_entities=True).to_json()
+    settings = engine.strategy("entropy", gates=(1,), max_entropy=0.6, neighbours=0, exit_entities=True)
     engine = Engine(replace(weights, points={"entropy": {"fast": settings}}))
     with quantise.recorded(engine.encoder) as inputs:
         for strategy in quantise.strategies(engine):
