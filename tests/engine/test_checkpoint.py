@@ -78,13 +78,12 @@ def points(content):
     return lambda f: (f / POINTS).write_bytes(raw)
 
 
-LOOKALIKES = ("pytorch_model.bin", "adapter_config.json", "vocab.txt", "model.safetensors.index.json")
+LOOKALIKES = ("pytorch_model.bin", "adapter_config.json", "vocab.txt")
 NOT_AS_SUMMED = [
     *((lambda f, n=name: (f / n).unlink(), name) for name in ("model.safetensors", GATES, "tokenizer.json", SUMS)),
     *((lambda f, n=name: (f / n).write_text("{}"), f"the checksum of {name} in .*, got none") for name in LOOKALIKES),
     (lambda f: flip_last_bit(f / GATES), r"gates\.safetensors with SHA-256"),
     (lambda f: (f / SUMS).write_text(""), r"expected the checksum of model\.safetensors"),
-    (lambda f: (f / SUMS).write_bytes(b"\xe9\xff"), "expected checksums in"),
     (lambda f: (f / SUMS).write_bytes(b"model.safetensors\n"), "SUMS:1"),
 ]
 BROKEN = [
@@ -100,21 +99,18 @@ BROKEN = [
     (lambda f: configure(f, hidden_size=64), "other sizes"),
     (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json cannot be read"),
     (lambda f: (f / "tokenizer.json").write_text("{}"), "a tokenizer with the model"),
-    (points(b"{{"), "expected operating points in .*got none"),
     (points(b"\xff\xfe{"), "expected operating points in .*utf-8"),
     (points(b"[" * 100_000), "expected operating points in .*(recursion|overflow)"),
-    (points([1]), "expected operating points in .*list"),
     (points({"entropy": {"fast": [1]}}), "operating points in .*cannot be used"),
     (points({"entropy": {"fast": {"name": "x"}}}), "expected settings of entropy, got settings of dense"),
     (points({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}), "operating points in .*whole numbers"),
-    (points({"a\nb": {"c": 3}}), r"operating points in .*'a\\nb:c'"),
 ]
 
 
 @pytest.mark.parametrize(
     ("damage", "keyword", "summed"), [*((*case, False) for case in NOT_AS_SUMMED), *((*case, True) for case in BROKEN)]
 )
-def test_a_folder_that_is_not_as_it_was_written_is_refused_in_one_line(folder, damage, keyword, summed):
+def test_rejects_a_folder_that_is_not_as_it_was_written_in_one_line(folder, damage, keyword, summed):
     damage(folder)
     if summed:
         write_checksums(folder)
@@ -192,11 +188,10 @@ def labels_in(folder, content):
         (lambda f: load_engine(f, labels=["O", *"ABCDE"]), "5 labels, one for each logit of .*, got 6"),
         (lambda f: load_engine(f, labels=labels_in(f, "O\nB-A")), "5 labels in .*labels, one for each logit, got 2"),
         (lambda f: load_engine(f, labels=labels_in(f, "[" * 100_000)), "a file of labels, JSON or one a line"),
-        (lambda f: load_engine(f, labels=f / "none"), "a file of labels"),
         (lambda f: load_engine(f, labels=5), "a file of labels or a list of them, got 5"),
     ],
 )
-def test_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit_are_refused(plain, load, keyword):
+def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
     with pytest.raises(InputError, match=keyword):
         load(plain)
 
@@ -216,11 +211,6 @@ def test_labels_without_meaning_get_one_from_a_file(plain, content):
     dense = engine.tag(TEXT, "dense")
     assert dense.entities
     np.testing.assert_allclose(dense.probabilities, *plain_probabilities(engine, [TEXT]), atol=1e-4)
-
-
-def test_labels_that_name_no_type_have_one(plain_folder):
-    labels = load_engine(plain_folder, labels=["B", "I", "O", "E", "S"]).labels
-    assert labels.names == ("O", "B-Entity", "I-Entity", "E-Entity", "S-Entity")
 
 
 @pytest.mark.parametrize(("name", "family"), [("sentencepiece.bpe.model", "xlm-roberta"), ("spm.model", "deberta-v2")])

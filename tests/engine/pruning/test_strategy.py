@@ -48,7 +48,7 @@ def test_json_round_trip(strategy):
         (lambda: Recovery(recovery_limit=0), "recovery_limit"),
         (lambda: ENTROPY.with_settings(gates=2.5), "gates"),
         (lambda: ENTROPY.with_settings(context="drop"), "context"),
-        (lambda: Strategy.from_json(ENTROPY.to_json() | {"context": "freeze"}), "of 'entropy:fast', got 'freeze'"),
+        (lambda: Strategy.from_json(ENTROPY.to_json() | {"context": "freeze"}), "of 'entropy', got 'freeze'"),
         (lambda: ENTROPY.with_settings(lambda_=1.0), "lambda_"),
         (lambda: TRUNCATED.with_settings(gates=2), "gates"),
         (lambda: resolve("truncate-6", 6, {}), "truncate-5"),
