@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import logging
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,23 @@ from transformers.utils import logging as transformers_logging
 
 from engine.checksums import write_checksums
 from engine.errors import InputError, first_line
-from engine.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, ModelFolder, optional_file, read_folder
-from engine.model.encoders import encoder_class, encoder_from_huggingface
+from engine.folder import (
+    COMPILED,
+    CONTROLLER,
+    GATES,
+    INT8,
+    POINTS,
+    ModelFolder,
+    errors_name,
+    optional_file,
+    read_folder,
+)
+from engine.model.encoders import ENCODERS, encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer
 from engine.pruning.controllers.mlp import Network
+
+logger = logging.getLogger(__name__)
 
 # Part of a library's long error message → a short cause to show instead.
 CAUSES = {
@@ -56,21 +70,22 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 @torch.inference_mode(False)  # inside it, parameters would not track their versions
 def weights_of(folder: ModelFolder) -> Weights:
     """Loads the weights of a model folder, in float32 on the CPU; see `load_weights`."""
-    huggingface = load_huggingface(folder.path)
-    encoder = encoder_from_huggingface(huggingface)
-    if encoder.num_layers < 1:
-        raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
-    tokenizer = load_tokenizer(folder.path)
-    entries = 1 + max(tokenizer.get_vocab().values())
-    if entries > huggingface.config.vocab_size:
-        raise InputError(
-            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
-            f"{folder.source!r}, got {entries}; restore its files"
-        )
-    gates = optional_file(folder.path, GATES)
-    model = GatedModel(encoder, folder.labels, gates=gates is not None)
-    _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
-    return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
+    with errors_name(folder.source, folder.path):
+        huggingface = load_huggingface(folder.path)
+        encoder = encoder_from_huggingface(huggingface)
+        if encoder.num_layers < 1:
+            raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
+        tokenizer = load_tokenizer(folder.path)
+        entries = 1 + max(tokenizer.get_vocab().values())
+        if entries > huggingface.config.vocab_size:
+            raise InputError(
+                f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
+                f"{folder.source!r}, got {entries}; restore its files"
+            )
+        gates = optional_file(folder.path, GATES)
+        model = GatedModel(encoder, folder.labels, gates=gates is not None)
+        _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
+        return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
 
 
 def _load_heads(
@@ -114,7 +129,11 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
 
 def load_huggingface(folder: Path) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`."""
+    if sys.flags.optimize > 1:
+        raise InputError("expected Python with docstrings, which transformers needs, got option -OO; use -O")
     transformers_logging.disable_progress_bar()
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # otherwise a table of weights that are missing or not used is printed
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         encoder_class(config)
@@ -139,7 +158,18 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
             f"expected a Hugging Face token-classification model, got {str(folder)!r}, which cannot be loaded: "
             f"{next(known, first_line(error))}; check the path, or restore the folder"
         ) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    if unused := _unused_layers(config, info["unexpected_keys"]):
+        logger.warning("layers %s of %s are not used: its config.json has %d", unused, folder, config.num_hidden_layers)
     return model.eval()
+
+
+def _unused_layers(config: PretrainedConfig, names: Collection[str]) -> list[int]:
+    """The numbers of the layers to which weights that a model did not take belong."""
+    family = ENCODERS[config.model_type]
+    layers = f"{family.prefix}.{family.layer_path}."
+    return sorted({1 + int(name.removeprefix(layers).partition(".")[0]) for name in names if name.startswith(layers)})
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -9,7 +9,8 @@ the strategies' settings, ``int8.safetensors`` and ``compiled.safetensors`` what
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,19 +78,31 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
-    verify_checksums(path, needed=(path / GATES).is_file())
-    names = _label_names(path, source, labels)
-    label_set = LabelSet.from_names(names)
-    points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
-    return ModelFolder(
-        source=str(source),
-        path=path.absolute(),
-        labels=label_set,
-        label_order=tuple(names.index(name) for name in label_set.names),
-        points=read_points(points) if points else {},
-        network=Network.load(network) if network else None,
-        labels_file=str(labels) if isinstance(labels, str | Path) else "",
-    )
+    with errors_name(source, path):
+        verify_checksums(path, needed=(path / GATES).is_file())
+        names = _label_names(path, source, labels)
+        label_set = LabelSet.from_names(names)
+        points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
+        return ModelFolder(
+            source=str(source),
+            path=path.absolute(),
+            labels=label_set,
+            label_order=tuple(names.index(name) for name in label_set.names),
+            points=read_points(points) if points else {},
+            network=Network.load(network) if network else None,
+            labels_file=str(labels) if isinstance(labels, str | Path) else "",
+        )
+
+
+@contextmanager
+def errors_name(source: str | Path, path: Path) -> Iterator[None]:
+    """A context in which errors name a model on the hub by its id, not by its folder in the cache."""
+    try:
+        yield
+    except InputError as error:
+        if Path(source).is_dir():
+            raise
+        raise InputError(str(error).replace(str(path), str(source))) from error
 
 
 def local_folder(source: str | Path) -> Path:
@@ -99,8 +112,9 @@ def local_folder(source: str | Path) -> Path:
         InputError: if there is no such folder, or neither the hub nor its cache has the model.
     """
     folder = Path(source)
-    if folder.is_dir():
-        return folder
+    with suppress(OSError):  # a name that is too long
+        if folder.is_dir():
+            return folder
     if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"

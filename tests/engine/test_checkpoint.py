@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -183,6 +185,7 @@ def labels_in(folder, content):
         (after(no_classifier), r"all weights .* got none for \['classifier.bias'"),
         (lambda f: load_engine("no/such-model"), "a Hugging Face token-classification model"),
         (lambda f: load_engine("/no/such/folder"), "a Hugging Face token-classification model"),
+        (lambda f: load_engine("x" * 300), "a Hugging Face token-classification model"),
         (lambda f: load_engine(5), "the folder or hub id"),
         (lambda f: load_engine(f, labels=[0, 1, 2, 3, 4]), r"a name for each label of .*, got \[0, 1, 2, 3, 4\]"),
         (lambda f: load_engine(f, labels=["O", *"ABCDE"]), "5 labels, one for each logit of .*, got 6"),
@@ -194,6 +197,25 @@ def labels_in(folder, content):
 def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
     with pytest.raises(InputError, match=keyword):
         load(plain)
+
+
+def test_a_checkpoint_that_is_refused_prints_no_table(plain, capfd):
+    no_classifier(plain)
+    with pytest.raises(InputError, match="expected all weights"):
+        load_engine(plain)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_layers_that_a_configuration_leaves_out_are_named(plain, caplog):
+    configure(plain, num_hidden_layers=1)
+    load_engine(plain)
+    assert f"layers [2, 3] of {plain} are not used: its config.json has 1" in caplog.text
+
+
+def test_without_docstrings_python_is_refused_by_name(plain):
+    code = f"from engine import InputError, load_engine\nload_engine({str(plain)!r}, 'float32')"
+    run = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=False)
+    assert run.stderr.endswith("expected Python with docstrings, which transformers needs, got option -OO; use -O\n")
 
 
 @pytest.mark.parametrize(
@@ -324,10 +346,18 @@ def test_a_model_on_the_hub_is_one_revision_of_its_files(snapshot, model_folder)
 
 
 @pytest.mark.parametrize("name", [GATES, SUMS, "config.json"])
-def test_a_model_on_the_hub_that_was_downloaded_in_part_is_refused(snapshot, name):
+def test_rejects_a_model_of_the_hub_that_was_downloaded_in_part_by_its_id(snapshot, name):
     (snapshot / name).unlink()
-    with pytest.raises(InputError, match=name):
+    with pytest.raises(InputError, match=f"owner/name.*{name}|{name}.*owner/name") as caught:
         load_engine("owner/name")
+    assert str(snapshot) not in str(caught.value)
+
+
+def test_rejects_damaged_weights_of_the_hub_by_the_id_of_the_model(snapshot):
+    (snapshot / "model.safetensors").write_bytes(b"\xff" * 300)
+    write_checksums(snapshot)
+    with pytest.raises(InputError, match="got 'owner/name', which cannot be loaded"):
+        load_engine("owner/name", "float32")
 
 
 def test_of_the_hub_only_what_models_are_loaded_from_is_downloaded(snapshot, monkeypatch):
