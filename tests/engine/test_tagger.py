@@ -1,4 +1,5 @@
 import pickle
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +45,21 @@ def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a
         np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
         assert [e.key for e in result.entities] == [e.key for e in alone.entities]
         assert result.cost == alone.cost
+
+
+def test_a_function_called_between_passes_may_take_its_time_or_stop_the_call(engine):
+    calls = []
+
+    def wait():
+        calls.append(time.sleep(2))
+        if len(calls) == 3:
+            raise TimeoutError
+
+    results = engine.tag_batch([TEXT] * 3, batch_size=1, between=wait)
+    assert len(calls) == 2, "between three passes"
+    assert max(result.latency.total_ms for result in results) < 2000
+    with pytest.raises(TimeoutError):
+        engine.tag_batch([TEXT] * 3, batch_size=1, between=wait)
 
 
 @pytest.mark.parametrize("strategy", ["entropy:fast", "truncate-1"])
