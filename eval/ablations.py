@@ -11,30 +11,32 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from engine.command import as_command, say
 from engine.data.corpora import Corpus
 from engine.errors import InputError
-from engine.inspection.cost import Cost, add
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import BALANCED, DEFAULT, parse, without_recovery
 from engine.runs import locked
 from engine.tagger import Engine, load_engine
-from engine.text.scoring import Counts, count_matches
+from engine.text.scoring import Counts
+from eval.analysis.scores import count
 from eval.measure import environment
-from eval.measure.random_exits import RandomExits, RandomRecovery
-from eval.measure.runner import Plan, evaluate, logged_batches, open_log
-from eval.measure.variants import of_random, of_strategy
+from eval.measure.random_exits import RandomRecovery
+from eval.measure.runner import evaluate, open_log
+from eval.measure.setup import CONTROLS
+from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
+from eval.record import Measured, Plan, read_record
 from eval.render.report import render_ablations
-from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation, columns
+from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, columns
 from eval.statistics import compare_f1
 
 BATCH = 32  # documents per call
@@ -46,7 +48,13 @@ KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NEIGHBOURS = (0, 1, 2, 4)
 LIMITS = (1, 8, 64, 512)
 
-Configuration = tuple[Engine, Strategy | RandomExits]
+
+class Configuration(NamedTuple):
+    """A strategy of an engine, or a control that follows it."""
+
+    engine: Engine
+    strategy: Strategy
+    control: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,9 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
         InputError: if weights have no gates.
     """
 
-    def vary(name: str, base: Strategy, values: Mapping[str, Strategy | RandomExits], of: str = "") -> AblatedSetting:
-        return AblatedSetting(
-            name, of or base.name, (engine, base), {value: (engine, strategy) for value, strategy in values.items()}
-        )
+    def vary(name: str, base: Strategy, values: Mapping[str, Strategy], of: str = "") -> AblatedSetting:
+        taken = {value: Configuration(engine, strategy) for value, strategy in values.items()}
+        return AblatedSetting(name, of or base.name, Configuration(engine, base), taken)
 
     def vary_setting(name: str, base: Strategy, values: Sequence[Any]) -> AblatedSetting:
         own = base.settings()[name]
@@ -104,26 +111,26 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
         )
     recovering = engine.strategy("entropy+recovery").with_settings(trigger=ANY)
     found.append(vary_setting("recovery_limit", recovering, LIMITS))
-    controllers: dict[str, Strategy | RandomExits] = {one.name: one for one in pruning}
-    controllers[RANDOM] = RandomExits(RANDOM, entropy)
     truncation = engine.strategy(f"truncate-{max(1, layers // 2)}")
-    found.append(vary(CONTROLLER, entropy, controllers | {truncation.name: truncation}))
+    controllers = vary(CONTROLLER, entropy, {one.name: one for one in (*pruning, truncation)})
+    random = {RANDOM: Configuration(engine, entropy, RANDOM)}
+    found.append(replace(controllers, values={**controllers.values, **random}))
     if plain:
         for base in pruning:
             if plain.network or not CONTROLLERS[base.kind].needs_network:
                 weights = {
-                    "trained for pruning": (engine, base),
-                    "not trained for pruning": (plain, plain.strategy(base)),
+                    "trained for pruning": Configuration(engine, base),
+                    "not trained for pruning": Configuration(plain, plain.strategy(base)),
                 }
-                found.append(AblatedSetting(WEIGHTS, base.name, (engine, base), weights))
+                found.append(AblatedSetting(WEIGHTS, base.name, Configuration(engine, base), weights))
     return found
 
 
-def _recovery_values(recovering: Strategy) -> dict[str, Strategy | RandomExits]:
+def _recovery_values(recovering: Strategy) -> dict[str, Strategy]:
     """The same gates without recovery, with each trigger, and with as many random words recovered."""
     own = recovering.recovery
     assert own is not None, "a strategy with recovery has settings for it"
-    values: dict[str, Strategy | RandomExits] = {"off": without_recovery(recovering)}
+    values = {"off": without_recovery(recovering)}
     for trigger in (*TRIGGERS, ANY):
         values[trigger] = recovering.with_settings(trigger=trigger)
         random = RandomRecovery(**vars(replace(own, trigger=trigger)))
@@ -131,84 +138,69 @@ def _recovery_values(recovering: Strategy) -> dict[str, Strategy | RandomExits]:
     return values
 
 
-@dataclass(frozen=True)
-class Results:
-    """The results of a configuration in all documents."""
-
-    counts: list[Counts] = field(default_factory=list)  # of each document
-    keys: list[set[tuple[int, int, str]]] = field(default_factory=list)  # scored entities of each document
-    # The layer after which each word exited, over all documents; see `eval.measure.runner.exit_layers`.
-    exits: list[int] = field(default_factory=list)
-    costs: list[Cost] = field(default_factory=list)  # of each document
-
-
 def _measure(
     configurations: Sequence[Configuration], corpus: Corpus, out: Path, conditions: Mapping[str, Any]
-) -> dict[Configuration, Results]:
+) -> dict[Configuration, Measured]:
     """Runs what a log in ``out`` lacks."""
-    variants = {}
-    for number, (engine, strategy) in enumerate(configurations):
-        variant = of_random(engine, strategy) if isinstance(strategy, RandomExits) else of_strategy(engine, strategy)
-        variants[engine, strategy] = replace(variant, name=str(number), reseeded=())
-    plan = Plan(corpus, list(variants.values()), [BATCH], [], traced=True)
+    taggers = {}
+    for number, one in enumerate(configurations):
+        control = CONTROLS[one.control](one.engine, one.control, one.strategy) if one.control else None
+        tagger = control or of_strategy(one.engine, one.strategy)
+        taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)), reseeded=())
+    plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])
     log = open_log(out, LOG, conditions)
-    evaluate(plan, log)
-    found = {configuration: Results() for configuration in variants}
-    for logged in logged_batches(plan, log):
-        for configuration, variant in variants.items():
-            results = found[configuration]
-            for document, entities in zip(logged.documents, logged.found[variant.key], strict=True):
-                results.counts.append(count_matches(document.entities, entities, corpus.types))
-                results.keys.append({entity.key for entity in entities if entity.type in corpus.types})
-            results.exits.extend(layer for layers in logged.exits[variant.key] for layer in layers)
-            results.costs.extend(logged.costs[variant.key])
-    return found
+    evaluate(plan, list(taggers.values()), log)
+    measured = read_record(plan, log)[BATCH]
+    return {one: measured[tagger.variant.key] for one, tagger in taggers.items()}
 
 
 def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
     """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
     settings, dense = ablated_settings(engine, plain), engine.strategy(DENSE)
-    configurations: dict[Configuration, None] = {(engine, dense): None}
+    configurations: dict[Configuration, None] = {Configuration(engine, dense): None}
     for setting in settings:
-        for on, strategy in setting.values.values():
-            configurations |= dict.fromkeys([(on, dense), setting.default, (on, strategy)])
+        for one in setting.values.values():
+            configurations |= dict.fromkeys([Configuration(one.engine, dense), setting.default, one])
     conditions = {
         **environment.conditions(corpus, [engine]),
         "plain model": plain and plain.fingerprint,
-        "settings": [repr(strategy) for _, strategy in configurations],
+        "settings": [repr((one.strategy, one.control)) for one in configurations],
     }
     found = _measure(list(configurations), corpus, out, conditions)
-    rows: list[Ablation] = []
-    for setting in settings:
-        default = found[setting.default]
-        for value, configuration in setting.values.items():
-            results, of_dense = found[configuration], found[configuration[0], dense]
-            against_default = compare_f1([results.counts], [default.counts], seed)
-            changed = sum(len(one ^ other) for one, other in zip(results.keys, default.keys, strict=True))
-            moved = sum(one != other for one, other in zip(results.exits, default.exits, strict=True))
-            cost, default_cost = (add(one.costs, engine.sizes.layers) for one in (results, default))
-            rows.append(
-                {
-                    "setting": setting.name,
-                    "strategy": setting.strategy,
-                    "value": value,
-                    "is_default": configuration == setting.default,
-                    "weights": Path(configuration[0].source).name,
-                    **compare_f1([results.counts], [of_dense.counts], seed),
-                    "dense_f1": Counts.total(of_dense.counts).f1,
-                    "default_difference": against_default["difference"],
-                    "default_low": against_default["low"],
-                    "default_high": against_default["high"],
-                    "default_significant": against_default["significant"],
-                    "token_layers_kept": cost.token_layers_kept,
-                    "theoretical_speedup": cost.theoretical_speedup,
-                    "recovered_words": sum(layer < 0 for layer in results.exits),
-                    "changed_predictions": changed,
-                    "changed_words": moved,
-                    "effect": bool(changed or moved or cost != default_cost),
-                }
-            )
+    rows = [
+        _row(setting, value, found[one], found[setting.default], found[Configuration(one.engine, dense)], corpus, seed)
+        | {"is_default": one == setting.default, "weights": Path(one.engine.source).name}
+        for setting in settings
+        for value, one in setting.values.items()
+    ]
     pd.DataFrame(rows, columns=columns("ablations")).to_csv(out / "ablations.csv", index=False)
+
+
+def _row(
+    setting: AblatedSetting, value: str, one: Measured, default: Measured, dense: Measured, corpus: Corpus, seed: int
+) -> dict[str, object]:
+    """The measured columns of `eval.schema.Ablation`: one value beside the setting's default and dense."""
+    runs, default_runs, dense_runs = (count(measured, corpus).runs for measured in (one, default, dense))
+    against_default = compare_f1(runs, default_runs, seed)
+    pairs = list(zip(one.rows, default.rows, strict=True))
+    keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
+    changed = sum(len(own ^ other) for own, other in keys)
+    moved = sum(a != b for own, other in pairs for a, b in zip(own.exits, other.exits, strict=True))
+    assert one.cost is not None, "our strategies have costs"
+    return {
+        "setting": setting.name,
+        "strategy": setting.strategy,
+        "value": value,
+        **compare_f1(runs, dense_runs, seed),
+        "dense_f1": Counts.total(dense_runs[0]).f1,
+        **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
+        "token_layers_kept": one.cost.token_layers_kept,
+        "theoretical_speedup": one.cost.theoretical_speedup,
+        "recovered_words": sum(layer < 0 for row in one.rows for layer in row.exits),
+        "changed_predictions": changed,
+        "changed_words": moved,
+        "effect": bool(changed or moved or one.cost != default.cost),
+    }
 
 
 @as_command
@@ -234,9 +226,9 @@ def main(argv: list[str] | None) -> int:
         raise InputError(f"expected ablations.csv in {out}, got none; run it without --render-only first")
     with locked(out):
         if not arguments.render_only:
-            engine, corpus = load_engine(arguments.model), load_named_corpus(arguments)
+            engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
             check_types(corpus.types, engine.labels.types)
-            plain = load_engine(arguments.plain_model) if arguments.plain_model else None
+            plain = load_engine(arguments.plain_model, "float32") if arguments.plain_model else None
             ablate(engine, corpus, out, plain, arguments.seed)
             title = f"Ablations: {corpus.name} {corpus.split}"
         failed = render_ablations(out, title)

@@ -27,8 +27,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
         "--strategies",
-        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,"
-        "truncate-3,…; dense always runs",
+        default="",
+        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,truncate-3,…; "
+        "dense always runs (default entropy)",
     )
     parser.add_argument("--point", help="operating point of strategies that name none (default balanced)")
     parser.add_argument(
@@ -38,20 +39,23 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="STRATEGY.SETTING=VALUE",
         help="change a setting, e.g. rule.lambda=1; may be repeated",
     )
-    parser.add_argument("--batch-size", help="texts per call, comma-separated (default 1,32; for the sample 1)")
+    parser.add_argument("--batch-size", default="1,32", help="texts per call, comma-separated (default %(default)s)")
     parser.add_argument("--types", help="entity types to score, comma-separated (default: those in the corpus)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
     add_number(parser, "--threads", 1, help="processor threads (default: torch's)")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    parser.add_argument("--dtype", default="float32", help="comma-separated: float32 (default), bfloat16, int8, auto")
+    parser.add_argument(
+        "--dtype", default="auto", help="comma-separated: float32, bfloat16, int8, auto (default %(default)s)"
+    )
     add_number(parser, "--timed", 1, metavar="N", help="measure times on N documents, drawn at random, and F1 on all")
     add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap and of --timed (default 0)")
     parser.add_argument(
         "--baselines",
-        default="",
+        default="hf-pipeline",
         help="comma-separated: hf-pipeline,onnx-int8,openvino,openvino-int8, which run the same weights; "
-        "openvino-int8=truncate-3, cut after a layer; spacy=FOLDER, made by eval.train_spacy",
+        "openvino-int8=truncate-3, cut after a layer; spacy=FOLDER, made by eval.train_spacy; or none (default "
+        "%(default)s)",
     )
     parser.add_argument(
         "--others",
@@ -79,7 +83,7 @@ def main(argv: list[str] | None) -> int:
         raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
     with locked(out):
         if not arguments.render_only:
-            from eval.measure.results import measure  # rendering needs no torch, which takes seconds to import
+            from eval.measure.report import measure  # rendering needs no torch, which takes seconds to import
 
             measure(arguments, command)
         print(render(out))

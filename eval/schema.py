@@ -3,8 +3,7 @@
 Each file has a class, listed in ``FILES``, whose fields are its columns in order. F1, its differences, intervals and
 shares are 0–1. Intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant``
 means that the interval excludes equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or
-another model) and ``dtype``, the number format that it runs in. Files of analyses have the further column ``dtype``
-before those of their class.
+another model) and ``dtype``, the number format that it runs in.
 """
 
 from __future__ import annotations
@@ -29,14 +28,13 @@ NO_PARTNER = "none"
 
 FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # of exiting words, in ``exits.csv``
 
-MIN_SUPPORT = 20  # gold mentions that a group needs before its loss is compared with another's
-TRAINING_DIMENSIONS = ("training split", "frequency")  # dimensions of groups that need the corpus' training split
+TRAINING = "training split"  # the dimension of groups of mentions that need the corpus' training split
 
 DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
 CASES_OF_A_KIND = 3  # in ``cases.json`` for each strategy, part and way
 
-# Measures of ``cost.csv``, defined in `eval.measure.cost`.
+# Measures of ``cost.csv``, defined in `eval.analysis.scores`.
 GMACS, TOKEN_LAYERS = "gmacs", "token_layers"
 HELD_MEMORY = "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
@@ -135,7 +133,7 @@ class BatchTime(TypedDict):
 
 
 class CostMeasure(TypedDict):
-    """``cost.csv``: one measure of a variant for a group; `eval.measure.cost` defines both."""
+    """``cost.csv``: one measure of a variant for a group; `eval.analysis.scores` defines both."""
 
     strategy: str
     dtype: str
@@ -148,6 +146,7 @@ class CostMeasure(TypedDict):
 class ErrorCount(TypedDict):
     """``errors.csv``: numbers of mentions by outcome, and of errors that pruning caused and fixed."""
 
+    dtype: str
     strategy: str
     part: str
     outcome: str
@@ -158,6 +157,7 @@ class ErrorCount(TypedDict):
 class Confusion(TypedDict):
     """``confusion.csv``: numbers of mentions by gold and predicted type."""
 
+    dtype: str
     strategy: str
     gold: str
     predicted: str
@@ -167,6 +167,7 @@ class Confusion(TypedDict):
 class Exit(TypedDict):
     """``exits.csv``: words with a gold label that exit after a layer, by their ``FATES``."""
 
+    dtype: str
     strategy: str
     layer: int
     label: str
@@ -181,8 +182,9 @@ class Exit(TypedDict):
 
 
 class Group(TypedDict):
-    """``subgroups.csv``: F1 of a group of mentions, and its difference from dense's in the same group."""
+    """``subgroups.csv``: F1 of a group of mentions, and its difference from dense's in the same group, one by one."""
 
+    dtype: str
     strategy: str
     dimension: str
     group: str
@@ -199,20 +201,6 @@ class Group(TypedDict):
     high: float
     significant: bool
     keep_rate: float  # share of layers that the words of its gold mentions went through
-
-
-class Gap(TypedDict):
-    """``gaps.csv``: one group's difference minus another's; intervals hold jointly for all ``compared`` pairs."""
-
-    strategy: str
-    dimension: str
-    group: str
-    other: str
-    gap: float
-    low: float
-    high: float
-    significant: bool
-    compared: int
 
 
 class Ablation(TypedDict):
@@ -252,7 +240,6 @@ FILES: dict[str, type] = {  # by name without suffix
     "confusion": Confusion,
     "exits": Exit,
     "subgroups": Group,
-    "gaps": Gap,
     "ablations": Ablation,
 }
 

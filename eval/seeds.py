@@ -17,8 +17,8 @@ import pandas as pd
 from engine.command import as_command
 from engine.errors import InputError, first_line
 from engine.text.scoring import Counts
+from eval.analysis.scores import Counted, Key, interval_row
 from eval.options import add_number
-from eval.records import interval_row, read_records
 from eval.render.files import labelled, read_table, rows_of
 from eval.render.text import f1_interval, pp, ratio, speedup
 from eval.render.text import table as markdown_table
@@ -26,12 +26,27 @@ from eval.render.text import table as markdown_table
 KEY = ["strategy", "dtype", "batch_size"]
 
 
+def read_counts(folder: Path) -> tuple[list[str], dict[Key, Counted]]:
+    """Returns the ids of a report's documents, and all variants in the order of ``times.csv``."""
+    table = read_table(folder, "documents")
+    times: dict[Key, list[float]] = {}
+    for row in rows_of(read_table(folder, "times")):
+        times.setdefault((row["strategy"], row["dtype"], int(row["batch_size"])), []).append(row["latency_ms"])
+    runs: dict[Key, list[list[Counts]]] = {key: [] for key in times}
+    for column in table.columns[2:]:
+        strategy, dtype, size, _ = column.rsplit(" ", 3)
+        pairs = (cell.split("/") for cell in table[column])
+        counts = [Counts(int(one), int(of), gold) for (one, of), gold in zip(pairs, table["gold"], strict=True)]
+        runs[strategy, dtype, int(size)].append(counts)
+    return list(table["document"]), {key: Counted(key, runs[key], np.array(ms)) for key, ms in times.items()}
+
+
 def average(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     """Mean F1, difference and speed-up over the runs, each with a paired-bootstrap interval."""
     try:
         results = [read_table(run, "results").set_index(KEY) for run in runs]
         comparisons = rows_of(read_table(runs[0], "intervals"))
-        by_run = [read_records(run) for run in runs]
+        by_run = [read_counts(run) for run in runs]
         timed = [table[["timed_documents", "documents", "seed"]].iloc[0].tolist() for table in results]
     except FileNotFoundError as error:
         raise InputError(
@@ -40,7 +55,7 @@ def average(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     except (KeyError, ValueError) as error:
         raise InputError(f"expected runs of eval.report, got others: {first_line(error)}; name their --out") from error
     documents, variants = by_run[0]
-    if any((ids, list(records)) != (documents, list(variants)) for ids, records in by_run):
+    if any((ids, list(counted)) != (documents, list(variants)) for ids, counted in by_run):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
     # The seed matters only if some documents were drawn to be timed.
     if len({(count, seed if count < of else None) for count, of, seed in timed}) > 1:
@@ -49,8 +64,8 @@ def average(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     for row in comparisons:
         key = row["strategy"], row["dtype"], row["batch_size"]
         other_key = row["against"], row["against_dtype"], row["batch_size"]
-        own, other = ([records[name] for _, records in by_run] for name in (key, other_key))
-        f1 = [float(np.mean([Counts.total(run).f1 for run in record.runs] or [np.nan])) for record in own]
+        own, other = ([counted[name] for _, counted in by_run] for name in (key, other_key))
+        f1 = [float(np.mean([Counts.total(run).f1 for run in counted.runs])) for counted in own]
         speedups = [theirs.times.sum() / ours.times.sum() for ours, theirs in zip(own, other, strict=True)]
         rows.append(
             {

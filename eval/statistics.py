@@ -39,11 +39,8 @@ class SpeedComparison(TypedDict):
 def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int) -> F1Comparison:
     """Compares the mean F1 of some runs with that of reference runs, on the same resamples.
 
-    A run has the counts of each document. The comparison is NaN if either side was not scored.
+    A run has the counts of each document.
     """
-    if not runs or not reference:
-        nan = float("nan")
-        return F1Comparison(f1=nan, f1_low=nan, f1_high=nan, difference=nan, low=nan, high=nan, significant=False)
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
     resampled, reference_resampled = (_mean_f1(side, seed) for side in (runs, reference))
     f1_low, f1_high = _interval(resampled)

@@ -14,7 +14,7 @@ import pandas as pd
 from engine import Engine
 from engine.data.corpora import NAMED
 from eval.render.conclusions import Opening
-from eval.render.files import labelled, read_table, rows_of
+from eval.render.files import read_table, read_tables
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
@@ -78,8 +78,7 @@ class ReportFolder:
     @cached_property
     def opening(self) -> Opening:
         """The report's conclusions and rows."""
-        intervals = read_table(self.folder, "intervals")
-        return Opening(*(rows_of(labelled(table, self.results)) for table in (self.results, intervals)))
+        return Opening.of(read_tables(self.folder, "results", "intervals", "errors"))
 
 
 def find_reports(folder: Path = REPORTS) -> dict[str, ReportFolder]:

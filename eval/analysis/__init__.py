@@ -1,30 +1,30 @@
-"""Explains measurements: errors, exits, cases and groups of mentions. All analyses take a `DocumentComparison`."""
+"""Tables of a report as pure functions of its record and the corpus. Analyses of errors take `Comparison`."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from engine.inspection.trace import WordTrace
+from engine.data.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
+from engine.text.words import split_words
+from eval.record import Measured, Variant, dense_of
+from eval.schema import BASELINE, MODEL
 
 
 @dataclass(frozen=True)
 class DocumentComparison:
-    """A document with what a strategy and dense found in it."""
+    """A document with what a variant and dense found in it."""
 
     document: Document
     types: tuple[str, ...]  # the scored ones; gold mentions and predictions of other types are ignored
-    strategy: str  # its name
-    gates: tuple[int, ...]  # its layers with gates, if any
-    recovers: bool  # whether it can recover words
-    words: tuple[WordTrace, ...]  # the document's words, with where they exited
-    entities: tuple[Entity, ...]  # the strategy's predictions
+    exits: Sequence[int]  # of each word, see `eval.record.Row`
+    entities: tuple[Entity, ...]  # the variant's predictions
     dense_entities: tuple[Entity, ...]  # dense's predictions
 
     @cached_property
@@ -34,7 +34,7 @@ class DocumentComparison:
 
     @cached_property
     def found(self) -> tuple[Entity, ...]:
-        """The strategy's predictions of scored types."""
+        """The variant's predictions of scored types."""
         return self._scored(self.entities)
 
     @cached_property
@@ -47,27 +47,51 @@ class DocumentComparison:
         """The labels of words, over the scored types."""
         return LabelSet(self.types)
 
+    @cached_property
+    def words(self) -> list[tuple[int, int]]:
+        """Where words start and end."""
+        return split_words(self.document.text)
+
     def labels(self, entities: Iterable[Entity]) -> np.ndarray:
         """The label of each word under some entities, int64 ``(words,)``."""
-        return self.label_set.encode([(word.start, word.end) for word in self.words], entities)
-
-    @cached_property
-    def _borders(self) -> tuple[list[int], list[int]]:
-        """Where words start and end."""
-        return [word.start for word in self.words], [word.end for word in self.words]
+        return self.label_set.encode(self.words, entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
         """Indices of the words that overlap any of the entities, ascending."""
-        starts, ends = self._borders
+        starts, ends = ([word[side] for word in self.words] for side in (0, 1))
         spans = (range(bisect_right(ends, one.start), bisect_left(starts, one.end)) for one in entities)
         return sorted({index for span in spans for index in span})
 
     def near(self, entity: Entity) -> list[Entity]:
-        """The predictions of the strategy or dense that overlap an entity."""
+        """The predictions of the variant or dense that overlap an entity."""
         return [other for other in (*self.found, *self.found_by_dense) if overlap(entity, other)]
 
     def _scored(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:
         return tuple({entity.key: entity for entity in sorted(entities) if entity.type in self.types}.values())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All documents under one variant, beside dense in the same dtype."""
+
+    variant: Variant
+    layers: int  # of the encoder
+    documents: Sequence[DocumentComparison]
+
+
+def compare(measured: Mapping[str, Measured], corpus: Corpus) -> list[Comparison]:
+    """Compares strategies and controls, dense included, with dense in their dtype; ``measured``: at one batch size."""
+    found = []
+    for one in measured.values():
+        if one.variant.kind in (BASELINE, MODEL):
+            continue
+        rows = zip(corpus.documents, one.rows, dense_of(measured, one.variant.dtype).rows, strict=True)
+        documents = [
+            DocumentComparison(document, corpus.types, own.exits, own.entities, dense.entities)
+            for document, own, dense in rows
+        ]
+        found.append(Comparison(one.variant, len(one.cost.rows) if one.cost else 0, documents))
+    return found
 
 
 def overlap(one: Entity, other: Entity) -> int:

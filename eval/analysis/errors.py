@@ -1,6 +1,6 @@
-"""Classifies errors against gold and dense, finds those that pruning caused or fixed, and collects cases.
+"""Classifies errors against gold and dense, finds those that pruning caused or fixed, and counts words that exit.
 
-Files: ``errors.csv``, ``confusion.csv`` and ``cases.json``, which contains corpus text and must not be published.
+Files: ``errors.csv``, ``confusion.csv``, ``exits.csv`` and ``cases.json``, which contains corpus text.
 
 **Outcomes.** Mentions of the reference (gold, or what dense found) are paired with predictions one to one: first those
 with the same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A
@@ -28,7 +28,7 @@ A fixed error is ``less context`` if all changed words were computed to the end,
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -36,7 +36,7 @@ from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
-from eval.analysis import DocumentComparison, overlap
+from eval.analysis import Comparison, DocumentComparison, overlap
 from eval.schema import AGAINST_DENSE, AGAINST_GOLD, CAUSED, DENSE, EXACT, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS
 
 AROUND = 4  # words that a case shows on either side
@@ -87,8 +87,8 @@ class Change:
     entity: Entity  # the gold mention, or the spurious prediction
 
 
-def changes(comparison: DocumentComparison) -> Iterator[Change]:
-    """Yields the errors that pruning caused and fixed in one document."""
+def changes(comparison: DocumentComparison, *, recovers: bool = False) -> Iterator[Change]:
+    """Yields the errors that pruning caused and fixed in one document; ``recovers``: whether words may come back."""
     own, dense = (align(comparison.gold, found) for found in (comparison.found, comparison.found_by_dense))
     for part, wrong, right in ((CAUSED, own, dense), (FIXED, dense, own)):
         exact = {pair.reference for pair in right if pair.outcome == EXACT}
@@ -101,89 +101,111 @@ def changes(comparison: DocumentComparison) -> Iterator[Change]:
             else:
                 changed = pair.outcome != EXACT and entity in exact
             if changed:
-                yield Change(part, pair.outcome, _find_way(comparison, part, entity), entity)
+                yield Change(part, pair.outcome, _find_way(comparison, part, entity, recovers), entity)
 
 
-def _find_way(comparison: DocumentComparison, part: str, entity: Entity) -> str:
+def _find_way(comparison: DocumentComparison, part: str, entity: Entity, recovers: bool) -> str:
     labels, dense_labels = comparison.labels(comparison.found), comparison.labels(comparison.found_by_dense)
-    words, touched = comparison.words, comparison.words_of(entity, *comparison.near(entity))
-    some_exited = any(words[index].state == "exited" for index in touched if labels[index] != dense_labels[index])
+    exits, touched = comparison.exits, comparison.words_of(entity, *comparison.near(entity))
+    some_exited = any(exits[index] > 0 for index in touched if labels[index] != dense_labels[index])
     if part == FIXED:
         return schema.RIGHT_AT_GATE if some_exited else schema.LESS_CONTEXT
     if not some_exited:
         return schema.CONTEXT
-    if comparison.recovers:
+    if recovers:
         return schema.NOT_RECOVERED
-    ends = {(words[index].state == "exited", words[index].layer) for index in comparison.words_of(entity)}
-    return schema.CUT if len(ends) > 1 else schema.AT_GATE
+    return schema.CUT if len({exits[index] for index in comparison.words_of(entity)}) > 1 else schema.AT_GATE
 
 
-class Errors:
-    """Counts errors over documents, by strategy, and keeps the first real cases of each part and way."""
+def all_changes(comparison: Comparison) -> Iterator[tuple[DocumentComparison, Change]]:
+    """Yields the errors that a variant caused and fixed, document by document."""
+    recovers = comparison.variant.strategy is not None and comparison.variant.strategy.recovery is not None
+    for document in comparison.documents:
+        yield from ((document, change) for change in changes(document, recovers=recovers))
 
-    def __init__(self) -> None:
-        self._counts: dict[str, Counter[tuple[str, str, str]]] = defaultdict(Counter)  # by part, outcome and way
-        self._types: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # by gold and predicted type
-        self._seen: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # changes by part and way
-        self._cases: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    def add(self, comparison: DocumentComparison) -> None:
-        """Counts one document."""
-        name = comparison.strategy
-        counts, types, seen = self._counts[name], self._types[name], self._seen[name]
-        for pair in align(comparison.gold, comparison.found):
-            counts[AGAINST_GOLD, pair.outcome, ""] += 1
-            types[_type_of(pair.reference), _type_of(pair.predicted)] += 1
-        if name == DENSE:
-            return
-        for pair in align(comparison.found_by_dense, comparison.found):
-            counts[AGAINST_DENSE, pair.outcome, ""] += 1
-        for change in changes(comparison):
-            counts[change.part, change.outcome, change.how] += 1
-            seen[change.part, change.how] += 1
-            if seen[change.part, change.how] <= schema.CASES_OF_A_KIND:
-                self._cases[name].append(_describe_case(comparison, change))
+def error_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of a variant's rows of ``errors.csv``, see `eval.schema.ErrorCount`."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for document in comparison.documents:
+        counts.update((AGAINST_GOLD, pair.outcome, "") for pair in align(document.gold, document.found))
+        counts.update((AGAINST_DENSE, pair.outcome, "") for pair in align(document.found_by_dense, document.found))
+    counts.update((change.part, change.outcome, change.how) for _, change in all_changes(comparison))
+    is_dense = comparison.variant.kind == DENSE
+    for part in (AGAINST_GOLD,) if is_dense else (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
+        for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
+            for how in WAYS.get(part, ("",)):
+                yield comparison.variant.dtype, comparison.variant.name, part, outcome, how, counts[part, outcome, how]
 
-    def rows(self) -> Iterator[tuple[object, ...]]:
-        """Yields the cells of the rows of ``errors.csv``, see `eval.schema.ErrorCount`."""
-        for strategy, counts in self._counts.items():
-            for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
-                if part != AGAINST_GOLD and strategy == DENSE:
-                    continue
-                for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
-                    for how in WAYS.get(part, ("",)):
-                        yield strategy, part, outcome, how, counts[part, outcome, how]
 
-    def confusion_rows(self, types: Iterable[str]) -> Iterator[tuple[object, ...]]:
-        """Yields the cells of the rows of ``confusion.csv``: pairs by type, whatever their boundaries."""
-        names = (*types, NO_PARTNER)
-        pairs = list(product(names, names))[:-1]  # the last would have neither mention nor prediction
-        for strategy, counts in self._types.items():
-            yield from ((strategy, *pair, counts[pair]) for pair in pairs)
+def confusion_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of a variant's rows of ``confusion.csv``: pairs by type, whatever their boundaries."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for document in comparison.documents:
+        pairs = align(document.gold, document.found)
+        counts.update((_type_of(pair.reference), _type_of(pair.predicted)) for pair in pairs)
+    types = dict.fromkeys(type_ for document in comparison.documents for type_ in document.types)
+    names = (*types, NO_PARTNER)
+    for pair in list(product(names, names))[:-1]:  # the last would have neither mention nor prediction
+        yield comparison.variant.dtype, comparison.variant.name, *pair, counts[pair]
 
-    def cases(self) -> list[dict[str, Any]]:
-        """For each strategy, the number of changes of each kind and its first cases, as JSON objects."""
-        return [
-            {
-                "strategy": strategy,
-                "counts": sorted((part, how, count) for (part, how), count in self._seen[strategy].items()),
-                "cases": cases,
-            }
-            for strategy, cases in self._cases.items()
-        ]
+
+def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of a variant's rows for each gate and label, ``O`` included, see `eval.schema.Exit`.
+
+    ``words`` have this gold label. ``exited`` of them exit after ``layer``: they keep the gate's label, right or
+    wrong, or are recovered and end up right or wrong. ``dense_right`` counts the wrong ones that dense gets right. A
+    label is right if it equals the gold one, B or I included.
+    """
+    words: Counter[str] = Counter()
+    fates: Counter[tuple[int, str, str]] = Counter()
+    dense_right: Counter[tuple[int, str]] = Counter()
+    names: tuple[str, ...] = ()
+    variant = comparison.variant
+    for document in comparison.documents if variant.strategy and variant.strategy.gates else ():
+        names = document.label_set.names
+        sides = (document.gold, document.found, document.found_by_dense)
+        labels = (document.labels(entities).tolist() for entities in sides)
+        for layer, wanted, got, got_by_dense in zip(document.exits, *labels, strict=True):
+            words[names[wanted]] += 1
+            if layer:
+                verdict = "right" if got == wanted else "wrong"
+                fate = f"{verdict}_at_gate" if layer > 0 else f"recovered_{verdict}"
+                fates[abs(layer), names[wanted], fate] += 1
+                dense_right[abs(layer), names[wanted]] += got != wanted == got_by_dense
+    for layer in variant.strategy.gates if variant.strategy else ():
+        for label in (*names[1:], *names[:1]):
+            of_label = [fates[layer, label, fate] for fate in schema.FATES]
+            exited = sum(of_label)
+            share = exited / words[label] if words[label] else 0.0
+            place = variant.dtype, variant.name, layer, label
+            yield *place, words[label], exited, share, *of_label, dense_right[layer, label]
+
+
+def cases(comparison: Comparison) -> dict[str, Any] | None:
+    """The number of changes of each kind and the first real cases, as a JSON object; ``None`` if nothing changed."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for document, change in all_changes(comparison):
+        seen[change.part, change.how] += 1
+        if seen[change.part, change.how] <= schema.CASES_OF_A_KIND:
+            found.append(_describe_case(document, change, comparison.variant.name))
+    variant, counts = comparison.variant, sorted((part, how, count) for (part, how), count in seen.items())
+    return {"dtype": variant.dtype, "strategy": variant.name, "counts": counts, "cases": found} if found else None
 
 
 def _type_of(entity: Entity | None) -> str:
     return entity.type if entity else NO_PARTNER
 
 
-def _describe_case(comparison: DocumentComparison, change: Change) -> dict[str, Any]:
-    """The entities of gold, dense and the strategy, and the surrounding words with their labels and gates."""
+def _describe_case(comparison: DocumentComparison, change: Change, variant: str) -> dict[str, Any]:
+    """The entities of gold, dense and the variant, and the surrounding words with their labels and exits."""
     shown = comparison.words_of(change.entity, *comparison.near(change.entity))
     first, end = max(0, shown[0] - AROUND), shown[-1] + 1 + AROUND
-    names = comparison.label_set.names
-    sides = {"gold": comparison.gold, "dense": comparison.found_by_dense, comparison.strategy: comparison.found}
+    names, text = comparison.label_set.names, comparison.document.text
+    sides = {"gold": comparison.gold, "dense": comparison.found_by_dense, variant: comparison.found}
     labels = zip(*(comparison.labels(entities)[first:end].tolist() for entities in sides.values()), strict=True)
+    words = zip(comparison.words[first:end], labels, comparison.exits[first:end], strict=True)
     return {
         "part": change.part,
         "outcome": change.outcome,
@@ -194,13 +216,7 @@ def _describe_case(comparison: DocumentComparison, change: Change) -> dict[str, 
             for side, entities in sides.items()
         },
         "words": [
-            {
-                "text": word.text,
-                "labels": [names[label] for label in of_word],
-                "state": word.state,
-                "layer": word.layer,
-                "gates": [(gate.layer, gate.label, gate.probability) for gate in word.gates],
-            }
-            for word, of_word in zip(comparison.words[first:end], labels, strict=True)
+            {"text": text[slice(*word)], "labels": [names[label] for label in of_word], "exit": layer}
+            for word, of_word, layer in words
         ],
     }

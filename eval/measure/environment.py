@@ -1,12 +1,16 @@
-"""Facts about the machine, code and corpus that are stated with every measurement."""
+"""Facts about the machine, code, corpus and memory that are stated with every measurement."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +21,37 @@ import torch
 import engine
 import eval
 from engine.data.corpora import Corpus
+from engine.pruning.strategy import Strategy
 from engine.runs import code_digest, processor
 from engine.tagger import Engine
 from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]
-# Seconds before every timed call. The idle threads of what ran before spin for milliseconds and would slow the call.
-REST_S = 0.01
+REST_S = 0.01  # before every timed call
+TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
+_FRESH_PROCESS = """
+import json, sys, psutil
+from engine import Strategy, load_engine
+source, dtype, device, labels, strategy, text = sys.argv[1:]
+load_engine(source, dtype, device, labels or None).tag(text, Strategy.from_json(json.loads(strategy)))
+print(psutil.Process().memory_info().rss)
+"""
+
+
+@contextmanager
+def own_threads(threads: int, *, rest: bool = True) -> Iterator[None]:
+    """Gives torch so many threads, and rests before a timed call.
+
+    The idle threads of what ran before spin for milliseconds and would slow the call.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        if rest:
+            time.sleep(REST_S)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def versions() -> dict[str, str]:
@@ -80,3 +108,12 @@ def machine() -> str:
     """System, architecture, processor, number of cores and, if there is one, the GPU."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores{name}"
+
+
+def resident_memory(engine: Engine, strategy: Strategy) -> int | None:
+    """Bytes that a fresh process occupies after one call; ``None`` if it fails, e.g. out of memory."""
+    facts = engine.source, engine.dtype, str(engine.device), engine.labels_file, json.dumps(strategy.to_json())
+    threads = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, "-c", _FRESH_PROCESS, *facts, TEXT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=threads)
+    return int(done.stdout) if done.returncode == 0 else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,26 +21,10 @@ from engine.pruning.record import Record
 from engine.pruning.recovery import Recovery
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Decider, Strategy, Uncompiled
-from engine.pruning.strategy_names import parse
 from engine.tagger import Engine, Result
-from eval.schema import RANDOM
-
-REPLAYED = "entropy"  # what ``random`` alone replays if no strategy that prunes runs
-PREFIX = f"{RANDOM}@"
-
-
-def replayed_strategy(name: str) -> str:
-    """The strategy that ``random@STRATEGY`` names; ``""`` for ``random`` alone."""
-    if not name.startswith(PREFIX):
-        return ""
-    replayed = name.removeprefix(PREFIX)
-    try:
-        parts = parse(replayed)
-    except InputError:
-        parts = None
-    if parts is None or parts.kind not in CONTROLLERS or parts.recovers:
-        raise InputError(f"expected {PREFIX} with one of {list(CONTROLLERS)}, got {name[:60]!r}; choose one of them")
-    return replayed
+from eval.measure.variants import Tagger, of_engine
+from eval.record import Variant
+from eval.schema import RANDOM, RANDOM_SEEDS
 
 
 class _WindowIds:
@@ -98,25 +83,29 @@ class Replay(Uncompiled):
         return torch.rand(words, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
-@dataclass(frozen=True)
-class RandomExits:
-    """The control ``random``."""
+def load(engine: Engine, name: str, strategy: Strategy) -> Tagger:
+    """``random`` or ``random@STRATEGY``, as typed, with its first seed, and with the others in ``reseeded``.
 
-    name: str  # as typed
-    replays: Strategy  # the strategy whose numbers of exiting words are replayed, without recovery
-    seed: int = 0  # of the choice of words
+    Raises:
+        InputError: if the strategy does not prune, or recovers words.
+    """
+    if not strategy.prunes or strategy.recovery is not None:
+        raise InputError(
+            f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
+        )
+    tag = partial(tag_batch, engine, name, strategy)
+    first, *others = (of_engine(partial(tag, seed=seed)) for seed in range(RANDOM_SEEDS))
+    variant = Variant(name, RANDOM, engine.dtype, str(engine.device), strategy)
+    return Tagger(variant, first, {"name": name, "replays": strategy.to_json()}, tuple(others))
 
-    def tag_batch(self, engine: Engine, texts: Sequence[str]) -> list[Result]:
-        """Tags texts in one call; a call under the replayed strategy comes first and is not timed."""
-        assert self.replays.controller is not None, "a strategy that prunes has a controller"
-        recorder = Recorder(self.replays.controller)
-        engine.tag_batch(texts, replace(self.replays, controller=recorder), batch_size=len(texts))
-        replay = replace(self.replays, name=self.name, point="", controller=Replay(recorder.counts, self.seed))
-        return engine.tag_batch(texts, replay, batch_size=len(texts))
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
-        return {"name": self.name, "replays": self.replays.to_json(), "seed": self.seed}
+def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str], seed: int = 0) -> list[Result]:
+    """Tags texts in one call; a call under the strategy that is replayed comes first and is not timed."""
+    assert replayed.controller is not None, "a strategy that prunes has a controller"
+    recorder = Recorder(replayed.controller)
+    engine.tag_batch(texts, replace(replayed, controller=recorder), batch_size=len(texts))
+    replay = replace(replayed, name=name, point="", controller=Replay(recorder.counts, seed))
+    return engine.tag_batch(texts, replay, batch_size=len(texts))
 
 
 @dataclass(frozen=True)

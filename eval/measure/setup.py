@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,24 +14,29 @@ from typing import Any
 import torch
 
 from engine.checkpoint import load_weights
-from engine.data.corpora import Corpus
+from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.errors import InputError
 from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
+from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, parse
 from engine.runs import read_json
 from engine.tagger import Engine
-from eval.measure.analyses import training_documents
+from engine.text.documents import Document
+from eval.measure import random_exits
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
-from eval.measure.random_exits import REPLAYED, RandomExits, replayed_strategy
-from eval.measure.runner import Plan, draw_timed
-from eval.measure.variants import Variant, of_baseline, of_model, of_random, of_strategy
+from eval.measure.runner import draw_timed
+from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
+from eval.record import Plan
 from eval.schema import DENSE, RANDOM, SEQEVAL, type_column
 
 LOG = "run"
+DEFAULT = "entropy"  # measured by default, and what a control without ``@`` follows if nothing that prunes runs
+# Named ``CONTROL`` or ``CONTROL@STRATEGY``; each gets the engine, the name as typed and the strategy that it follows.
+CONTROLS: dict[str, Callable[[Engine, str, Strategy], Tagger]] = {RANDOM: random_exits.load}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,7 @@ class Setup:
 
     engines: list[Engine]  # one for each dtype
     plan: Plan  # the types of its corpus are the scored ones
+    taggers: list[Tagger]  # one for each variant of the plan
     baselines: list[Baseline]  # those of the plan; not yet tuned
     load: float  # load of the machine beforehand, 0–1
     seed: int  # of the bootstrap and of the draw of timed documents
@@ -49,15 +55,13 @@ class Setup:
 def set_up(arguments: argparse.Namespace) -> Setup:
     """Loads the engines, corpus and variants that the arguments of ``eval.report`` name."""
     load = busy_share()
-    sizes = parse_batch_sizes(arguments.batch_size or ("1,32" if arguments.corpus else "1"))
-    dtypes = _choose_dtypes(arguments)
+    sizes, dtypes, others = parse_batch_sizes(arguments.batch_size), _dtypes(arguments), parse_others(arguments.others)
     if arguments.threads is not None:
         if arguments.threads > (cores := os.cpu_count() or 1):
             raise InputError(
                 f"expected --threads up to {cores}, the number of processors, got {arguments.threads}; lower it"
             )
         torch.set_num_threads(arguments.threads)
-    others = parse_others(arguments.others)
     corpus = _load_scored_corpus(arguments)
     documents = len(corpus.documents)
     if (timed := arguments.timed or documents) > documents:
@@ -79,17 +83,31 @@ def set_up(arguments: argparse.Namespace) -> Setup:
         return [document.text for document in training]
 
     files = TemporaryDirectory()
-    ours = choose_variants(engines, arguments)
-    baselines = load_baselines(engines[0], parse_names(arguments.baselines), calibration, Path(files.name))
+    wanted = [name for name in parse_names(arguments.baselines) if name != "none"]
+    baselines = load_baselines(engines[0], wanted, calibration, Path(files.name))
     models = [
         of_model(name, engine, engine.strategy(strategy, arguments.point))
         for name, folder, strategy in others
         for engine in load_engines(folder, [one.dtype for one in engines], arguments.device)
     ]
-    variants = [*ours, *map(of_baseline, baselines), *models]
-    _check_names(variants)
+    taggers = [*choose_variants(engines, arguments), *map(of_baseline, baselines), *models]
+    variants = [one.variant for one in taggers]
+    if twice := [name for name, count in Counter((one.name, one.dtype) for one in variants).items() if count > 1]:
+        raise InputError(
+            "expected different names of strategies, baselines and other models, got "
+            f"{', '.join(repr(name) for name, _ in twice)} twice; leave one out, or rename it in --others"
+        )
     plan = Plan(corpus, variants, sizes, draw_timed(documents, timed, arguments.seed))
-    return Setup(engines, plan, baselines, load, arguments.seed, files)
+    return Setup(engines, plan, taggers, baselines, load, arguments.seed, files)
+
+
+def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
+    """A named corpus' training split that shares no document with the evaluated split; ``None`` if there is none."""
+    splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
+    wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
+    if wanted not in splits or corpus.split in ("train", "fit"):
+        return None
+    return load_corpus(corpus.name, wanted, data_dir).documents
 
 
 def load_engines(
@@ -104,7 +122,7 @@ def load_engines(
     return list(engines.values())
 
 
-def _choose_dtypes(arguments: argparse.Namespace) -> list[str]:
+def _dtypes(arguments: argparse.Namespace) -> list[str]:
     """The dtypes of the engines. A run that continues keeps what ``auto`` chose, because that depends on the load."""
     dtypes, stored = parse_dtypes(arguments.dtype), Path(arguments.out) / f"{LOG}.json"
     if "auto" in dtypes and stored.is_file():
@@ -128,55 +146,30 @@ def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     return replace(corpus, name=name, types=types)
 
 
-def _check_names(variants: Sequence[Variant]) -> None:
-    """Raises `InputError` if two variants in the same dtype, other seeds included, have the same name."""
-    counts = Counter(one.key for variant in variants for one in (variant, *variant.reseeded))
-    if twice := [key.rpartition(" ")[0] for key, count in counts.items() if count > 1]:
-        raise InputError(
-            "expected different names of strategies, baselines and other models, got "
-            f"{', '.join(map(repr, twice))} twice; leave one out, or rename it in --others"
-        )
-
-
-def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Variant]:
+def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Tagger]:
     """The strategies and controls as typed, and ``dense``, under each engine.
-
-    ``random`` replays the first strategy that prunes, without its recovery, unless it names one.
 
     Raises:
         InputError: if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
-    found: list[Variant] = []
+    found: list[Tagger] = []
     for engine in engines:
-        names = _choose_names(engine, arguments)
-        strategies = _strategy_of_each(names)
-        settings = _parse_settings(arguments.set, strategies.values())
-        for name in names:
-            text = strategies[name]
+        names = parse_names(arguments.strategies) or ([DEFAULT] if engine.has_gates else [])
+        followed = _strategies(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
+        settings = _parse_settings(arguments.set, followed.values())
+        for name, text in followed.items():
             strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
-            is_random = text != name
-            found.append(of_random(engine, RandomExits(name, strategy)) if is_random else of_strategy(engine, strategy))
+            control = CONTROLS.get(name.partition("@")[0])
+            found.append(control(engine, name, strategy) if control else of_strategy(engine, strategy))
     return found
 
 
-def _choose_names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
-    if arguments.strategies:
-        names = parse_names(arguments.strategies)
-    elif engine.has_gates:
-        names = ["entropy", RANDOM]
-        if arguments.corpus:  # the sample is for a first look
-            names += ["rule", f"truncate-{max(1, engine.sizes.layers // 2)}"]
-    else:
-        names = [DENSE]
-    return list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
-
-
-def _strategy_of_each(names: Sequence[str]) -> dict[str, str]:
-    """The strategy that each variant runs: itself or, for ``random``, the one that it replays."""
-    strategies = [name for name in names if name.partition("@")[0] != RANDOM]
-    pruning = [name for name in strategies if parse(name).kind in CONTROLLERS]
-    first = pruning[0].replace(RECOVERY, "") if pruning else REPLAYED
-    return {name: name if name in strategies else replayed_strategy(name) or first for name in names}
+def _strategies(names: Iterable[str]) -> dict[str, str]:
+    """The strategy of each variant: itself or, for a control, the one it names, else the first that prunes."""
+    controls = {name for name in names if name.partition("@")[0] in CONTROLS}
+    pruning = (name for name in names if name not in controls and parse(name).kind in CONTROLLERS)
+    first = next(pruning, DEFAULT).replace(RECOVERY, "")
+    return {name: name.partition("@")[2] or first if name in controls else name for name in names}
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -1,18 +1,25 @@
-"""The opening of a report for a reader in a hurry: at most five sentences and seven rows."""
+"""The opening of a report for a reader in a hurry: at most six sentences and nine rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eval.render.files import IntervalRow, ResultRow, reference_row
+import pandas as pd
+
+from eval.render.files import IntervalRow, ResultRow, reference_row, rows_of
+from eval.render.headline import PIPELINE, default_row, headline
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, code, join, pp, pp_brackets, speedup
-from eval.schema import BASELINE, RANDOM, TRUNCATE
+from eval.render.text import NOT_SIGNIFICANT, TOO_FEW, code, join, pp, pp_brackets, speedup
+from eval.schema import AGAINST_DENSE, BASELINE, EXACT, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
+LEAST_DOCUMENTS, LEAST_DIFFERING = (
+    30,
+    20,
+)  # that a recommendation needs; entities in which a strategy differs from dense
 ABOUT = (
     "Everything is compared with {dense}, which removes nothing: F1 in percentage points (pp), speed as a ratio of "
     f"end-to-end times. Brackets are 95 % intervals; {NOT_SIGNIFICANT} means not significant."
@@ -21,13 +28,23 @@ ABOUT = (
 
 @dataclass(frozen=True)
 class Opening:
-    """The opening of a report, from the rows of ``results.csv`` and ``intervals.csv``.
+    """The opening of a report, from rows of its files.
 
     Choices are made at the smallest batch size.
     """
 
-    rows: Sequence[ResultRow]
-    intervals: Sequence[IntervalRow]
+    rows: Sequence[ResultRow]  # of ``results.csv``
+    intervals: Sequence[IntervalRow]  # of ``intervals.csv``
+    differing: Mapping[str, int]  # by display name, the entities in which a strategy and dense differ
+
+    @classmethod
+    def of(cls, tables: Mapping[str, pd.DataFrame]) -> Opening:
+        """The opening of a report's tables results, intervals and errors, as `eval.render.files.read_tables` reads."""
+        errors = tables["errors"]
+        differing = errors[(errors["part"] == AGAINST_DENSE) & (errors["outcome"] != EXACT)]
+        counts = differing.groupby("label")["count"].sum()
+        found = {str(label): int(count) for label, count in counts.items()}
+        return cls(rows_of(tables["results"]), rows_of(tables["intervals"]), found)
 
     @property
     def sizes(self) -> list[int]:
@@ -56,23 +73,33 @@ class Opening:
         assert found is not None, "every variant is compared with dense"
         return found
 
+    def is_enough(self, row: ResultRow) -> bool:
+        """Whether documents and differing entities are enough to conclude anything about a strategy's F1."""
+        return row["documents"] >= LEAST_DOCUMENTS and self.differing.get(row["label"], 0) >= LEAST_DIFFERING
+
+    @property
+    def faster(self) -> list[ResultRow]:
+        """Strategies that prune and are significantly faster than dense, the fastest first."""
+        pruning = (row for row in self._fastest_first if row["prunes"])
+        intervals = ((row, self.against_dense(row["label"])) for row in pruning)
+        return [row for row, of in intervals if of["speedup_significant"] and of["speedup"] > 1]
+
     @property
     def near(self) -> list[ResultRow]:
-        """Strategies that prune, lost at most ``WITHIN`` and are significantly faster than dense, fastest first."""
-        found = []
-        for row in self._fastest_first:
-            interval = self.against_dense(row["label"])
-            faster = interval["speedup_significant"] and interval["speedup"] > 1
-            if row["prunes"] and faster and interval["difference"] * 100 >= -WITHIN:
-                found.append(row)
-        return found
+        """Those of `faster` that lost at most ``WITHIN``, and not significantly."""
+        found = ((row, self.against_dense(row["label"])) for row in self.faster if self.is_enough(row))
+        return [
+            row
+            for row, of in found
+            if of["difference"] * 100 >= -WITHIN and not (of["significant"] and of["difference"] < 0)
+        ]
 
     def is_certain(self, row: ResultRow) -> bool:
         """Whether a variant loses at most ``WITHIN`` with 95 % confidence."""
         return self.against_dense(row["label"])["low"] * 100 >= -WITHIN
 
     def is_comparable(self, row: ResultRow) -> bool:
-        """Whether a variant loses at most ``COMPARABLE``; one with random weights, whose F1 is NaN, does not."""
+        """Whether a variant loses at most ``COMPARABLE``."""
         return self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE
 
     @property
@@ -81,9 +108,10 @@ class Opening:
         return next(filter(self.is_certain, self.near), next(iter(self.near), None))
 
     @property
-    def _shown(self) -> ResultRow | None:
-        """The recommended strategy, else the fastest that prunes."""
-        return self.recommended or next((row for row in self._fastest_first if row["prunes"]), None)
+    def shown(self) -> ResultRow | None:
+        """The default strategy, else the recommended one, else the fastest that prunes."""
+        pruning = (row for row in self._fastest_first if row["prunes"])
+        return default_row(self.rows) or self.recommended or next(pruning, None)
 
     def _truncation(self, shown: ResultRow) -> ResultRow | None:
         """The depth of ``truncate`` with the nearest F1."""
@@ -102,51 +130,67 @@ class Opening:
         return None
 
     def sentences(self) -> list[str]:
-        """At most five sentences in Markdown about the strategy to use."""
-        size, shown = self.sizes[0], self._shown
-        if all(math.isnan(row["speedup_low"]) for row in self.intervals if row["batch_size"] == size):
-            return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
+        """At most six sentences in Markdown about the strategy to use."""
+        size, shown = self.sizes[0], self.shown
         if shown is None:
             return ["No strategy that prunes ran."]
+        if all(math.isnan(row["speedup_low"]) for row in self.intervals if row["batch_size"] == size):
+            few = f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."
+            return [few, self._say_loss(shown)]
         label = shown["label"]
-        first, *larger = ((one, self.against_dense(label, one)["speedup"]) for one in self.sizes)
-        speeds = [f"{first[1]:.2f}× as fast as {code(self._dense['label'])} at batch size {first[0]}"]
-        speeds += [f"{speed:.2f}× at batch size {one}" for one, speed in larger]
-        found = [f"{code(label)} is {join(speeds)}.", self._say_loss(shown), self._say_why(shown)]
+        found = [self._say_speed(shown), self._say_loss(shown), self._say_choice(shown)]
+        if self.is_enough(shown) and (claim := headline(self.rows, self.intervals)):
+            found.insert(0, f"The default is {claim}.")
         beaten = (
             (self.baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
             (self._truncation(shown), "where every word exits at one layer"),
         )
         comparisons = (self._say_comparison(label, other["label"], role) for other, role in beaten if other)
         if said := list(filter(None, comparisons)):
-            found.append(f"It is {join(said)}.")
+            found.append(f"{code(label)} is {join(said)}.")
         if faster := self._faster_than(label):
             found.append(f"At batch size {size}, significantly faster than {code(label)}: {join(faster)}.")
         return found
 
+    def _say_speed(self, shown: ResultRow) -> str:
+        intervals = (self.against_dense(shown["label"], size) for size in self.sizes)
+        first, *larger = (one for one in intervals if not math.isnan(one["speedup_low"]))
+        speeds = [f"{_ratio(first)} as fast as {code(self._dense['label'])} at batch size {first['batch_size']}"]
+        speeds += [f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger]
+        role = ", the default," if shown is default_row(self.rows) else ""
+        return f"{code(shown['label'])}{role} is {join(speeds)}."
+
     def _say_loss(self, shown: ResultRow) -> str:
         interval = self.against_dense(shown["label"])
         verdict = "significant" if interval["significant"] else "not significant"
-        is_near = interval["difference"] * 100 >= -WITHIN
-        doubt = (
-            f"; a loss of more than {WITHIN} pp cannot be ruled out" if is_near and not self.is_certain(shown) else ""
-        )
-        f1 = f"Its F1 is {interval['f1']:.4f}, against {self._dense['f1']:.4f} for {code(self._dense['label'])}"
-        return f"{f1}: {in_pp(interval)}, {verdict}{doubt}."
+        change = f"{in_pp(interval)}, {verdict}" if self.is_enough(shown) else f"{interval['difference'] * 100:+.2f} pp"
+        of_dense = f"{self._dense['f1']:.4f} for {code(self._dense['label'])}"
+        return f"The F1 of {code(shown['label'])} is {interval['f1']:.4f}, against {of_dense}: {change}."
 
-    def _say_why(self, shown: ResultRow) -> str:
-        """Why this strategy is shown, and which is faster at a higher risk."""
-        if not self.near:
-            return f"It is the fastest strategy; all that are faster than dense lose more than {WITHIN} pp of F1."
-        if not self.is_certain(shown):
-            return f"It is the fastest strategy that lost at most {WITHIN} pp of F1; none does so with 95 % confidence."
-        why = f"It is the fastest strategy that loses at most {WITHIN} pp of F1 with 95 % confidence"
-        fastest = self.near[0]
-        if fastest is shown:
-            return f"{why}."
-        risk = self.against_dense(fastest["label"])
-        faster = f"{code(fastest['label'])} is faster ({risk['speedup']:.2f}×)"
-        return f"{why}; {faster} but may lose more: {in_pp(risk)}."
+    def _say_choice(self, shown: ResultRow) -> str:
+        """Which strategy is recommended, and why, or why none is."""
+        if not self.faster:
+            return "No strategy is significantly faster than dense."
+        if not self.is_enough(shown):
+            documents, differing = shown["documents"], self.differing.get(shown["label"], 0)
+            return (
+                f"That is too little to conclude from: {documents} documents, and {differing} entities in which it "
+                f"differs from dense; it takes {LEAST_DOCUMENTS} and {LEAST_DIFFERING}."
+            )
+        best = self.recommended
+        if best is None:
+            return (
+                f"None is recommended: all that are significantly faster than dense lose more than {WITHIN} pp of F1, "
+                "or significantly."
+            )
+        if best is shown:
+            found = f"{code(best['label'])} is recommended"
+        else:
+            interval = self.against_dense(best["label"])
+            found = f"Recommended is {code(best['label'])} ({_ratio(interval)}, {in_pp(interval)})"
+        if self.is_certain(best):
+            return f"{found}: it is the fastest that loses at most {WITHIN} pp of F1 with 95 % confidence."
+        return f"{found}: it is the fastest that lost at most {WITHIN} pp of F1, but a larger loss cannot be ruled out."
 
     def _faster_than(self, label: str) -> list[str]:
         """Variants that a strategy must beat but that are significantly faster, fastest first."""
@@ -154,8 +198,7 @@ class Opening:
         for row in self._fastest_first:
             interval = self.interval(label, row["label"])
             if interval and interval["speedup_significant"] and interval["speedup"] < 1 and row["kind"] != RANDOM:
-                f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"F1 {row['f1']:.4f}"
-                found.append(f"{code(row['label'])} ({1 / interval['speedup']:.2f}× as fast, {f1})")
+                found.append(f"{code(row['label'])} ({1 / interval['speedup']:.2f}× as fast, F1 {row['f1']:.4f})")
         return found
 
     def _say_comparison(self, label: str, other: str, role: str) -> str:
@@ -163,7 +206,8 @@ class Opening:
         interval, *larger = (self.interval(label, other, size) for size in self.sizes)
         if interval is None:
             return ""
-        speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger if one)]
+        known = (one for one in larger if one and not math.isnan(one["speedup_low"]))
+        speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in known)]
         f1 = in_pp(interval)
         if not interval["significant"]:
             verdict = f"with no significant difference in F1 ({f1})"
@@ -172,24 +216,27 @@ class Opening:
         return f"{speeds[0]} as fast{''.join(f' ({one})' for one in speeds[1:])} as {code(other)}, {role}, {verdict}"
 
     def table(self) -> Table:
-        """Dense, the strategy of `sentences`, and what it must beat."""
-        shown = self._shown
+        """Dense, the strategies of `sentences`, and what they must beat."""
+        shown, best = self.shown, self.recommended
         roles: list[tuple[str, ResultRow | None]] = [("reference", self._dense)]
         if shown:
-            if not self.near:
-                role = "fastest strategy"
-            elif self.is_certain(shown):
-                role = f"recommended: loses at most {WITHIN} pp with 95 % confidence"
-            else:
-                role = f"recommended: lost at most {WITHIN} pp, but may lose more"
-            roles.append((role, shown))
-            fastest = next(iter(self.near), shown)
-            roles.append(("faster, but may lose more", None if fastest is shown else fastest))
+            sure = (
+                "loses at most {} pp with 95 % confidence" if best and self.is_certain(best) else "lost at most {} pp"
+            )
+            recommended = f"recommended: {sure.format(WITHIN)}"
+            role = "the default" if shown is default_row(self.rows) else "fastest strategy"
+            roles.append((f"{role}; {recommended}" if shown is best else role, shown))
+            roles.append((recommended, None if shown is best else best))
+            fastest = next(iter(self.near), None)
+            roles.append(("faster, but may lose more", None if fastest in (shown, best) else fastest))
             roles.append(("every word exits at one layer", self._truncation(shown)))
             replayed = shown["strategy"], shown["dtype"]
             random = (row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed)
             roles.append(("as many words, chosen at random", next(random, None)))
-        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", self.baseline(truncated=False)))
+        full = self.baseline(truncated=False)
+        pipeline = next((row for row in self._fastest_first if row["strategy"] == PIPELINE), None)
+        roles.append(("Hugging Face pipeline", None if pipeline is full else pipeline))
+        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", full))
         roles.append((f"fastest truncated baseline within {COMPARABLE:g} pp", self.baseline(truncated=True)))
         cells = []
         for role, row in roles:
@@ -203,8 +250,9 @@ class Opening:
 
 
 def _ratio(interval: IntervalRow) -> str:
-    unclear = not interval["speedup_significant"] and not math.isnan(interval["speedup_low"])
-    return f"{interval['speedup']:.2f}×" + (f" {NOT_SIGNIFICANT}" if unclear else "")
+    if math.isnan(interval["speedup_low"]):
+        return TOO_FEW
+    return f"{interval['speedup']:.2f}×" + ("" if interval["speedup_significant"] else f" {NOT_SIGNIFICANT}")
 
 
 def in_pp(interval: IntervalRow) -> str:

@@ -39,17 +39,18 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     return table.fillna(dict.fromkeys(types, ""))
 
 
-def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
-    """Reads one of ``FILES``.
+def read_tables(folder: Path, *names: str) -> dict[str, pd.DataFrame]:
+    """Reads some of ``FILES``, `labelled`; the gold label in ``exits`` is named ``gold``.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it lacks columns.
+        FileNotFoundError: if a file is missing.
+        ValueError: if one lacks columns.
     """
-    table = read_table(folder, name)
-    if missing := [column for column in columns(name) if column not in table]:
-        raise ValueError(f"{name}.csv lacks {', '.join(missing)}")
-    return table
+    found = {name: read_table(folder, name) for name in dict.fromkeys(("results", *names))}
+    for name, table in found.items():
+        if missing := [column for column in columns(name) if column not in table]:
+            raise ValueError(f"{name}.csv lacks {', '.join(missing)}")
+    return {name: labelled(found[name].rename(columns={"label": "gold"}), found["results"]) for name in names}
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import pandas as pd
+
 from eval.render.files import IntervalRow, ResultRow
-from eval.schema import DENSE
+from eval.render.text import code
+from eval.schema import DENSE, HELD_MEMORY
 
 DEFAULT = "entropy:balanced"
 PIPELINE, OPENVINO = "hf-pipeline", "openvino-int8"  # what people use today, and the fastest runtime without pruning
@@ -25,7 +29,7 @@ def _is_default(row: ResultRow) -> bool:
 def headline(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
     """Speed of the default strategy over the Hugging Face pipeline and over OpenVINO, and its F1 against the pipeline.
 
-    One text at a time. Empty if the report lacks one of the three.
+    One text at a time. Empty if the report lacks one of the three, or timed too few texts.
     """
     row = default_row(rows)
     if row is None:
@@ -35,8 +39,27 @@ def headline(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str
     if not {PIPELINE, OPENVINO} <= against.keys():
         return ""
     pipeline, openvino = against[PIPELINE], against[OPENVINO]
+    if math.isnan(pipeline["speedup_low"]):
+        return ""
     change = f"{100 * pipeline['difference']:+.1f}".replace("-", "−")
     return (
         f"{pipeline['speedup']:.1f}× as fast as the Hugging Face pipeline on a {row['device'].upper()}, "
         f"{openvino['speedup']:.1f}× as OpenVINO in 8 bits, F1 {change} pp"
+    )
+
+
+def pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str) -> str:
+    """How many documents a second a variant reads on this machine, and the memory of a process with it alone.
+
+    ``row``: the variant at a batch size; ``times``, ``cost``: the report's tables.
+    """
+    own_times, own_cost = (
+        table[(table["strategy"] == row["strategy"]) & (table["dtype"] == row["dtype"])] for table in (times, cost)
+    )
+    spent = own_times.loc[own_times["batch_size"] == row["batch_size"], "latency_ms"].sum()
+    held = own_cost.loc[own_cost["measure"] == HELD_MEMORY, "value"]
+    memory = f", and a process with it alone takes {held.iloc[0]:.0f} MiB" if len(held) else ""
+    return (
+        f"{code(row['label'])} reads {1000 * row['timed_documents'] / spent:.0f} documents a second, "
+        f"{row['batch_size']} a call, on {machine}, {row['threads']} threads{memory}."
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from eval.render.files import labelled, reference_row, rows_of
-from eval.render.frontier import f1_axis, frontier, place, to_label
+from eval.render.frontier import f1_axis, frontier, to_label
 from eval.schema import ALL, BASELINE, DENSE, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
 WIDTH = 8.0  # inches, 800 pixels
@@ -64,36 +65,29 @@ def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> N
 
 
 def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
-    """Writes labels beside their marks, the most important first; the figure must be laid out."""
-    origin, to_data = axis.bbox.p0, axis.transData.inverted()
-    places = [tuple(place) for place in axis.transData.transform([mark[:2] for mark in marks]) - origin]
-    style: dict[str, Any] = {"fontsize": 9, "ha": "center", "va": "center", "in_layout": False, "zorder": 2.5}
+    """Writes labels beside their marks; the figure must be laid out."""
+    style: dict[str, Any] = {"fontsize": 9, "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
-    texts = {i: axis.text(x, y, text, color=colour, **style) for i, (x, y, text, colour) in enumerate(marks) if text}
-    extents = {i: text.get_window_extent() for i, text in texts.items()}
-    sizes = {i: (extent.width, extent.height) for i, extent in extents.items()}
-    for i, centre in place(places, sizes, (axis.bbox.width, axis.bbox.height)).items():
-        x, y = to_data.transform(np.add(centre, origin))
-        texts[i].set_position((x, y))
-        half = np.array(sizes[i]) / 2
-        nearest = np.clip(places[i], np.subtract(centre, half), np.add(centre, half))
-        ends = to_data.transform([np.add(places[i], origin), nearest + origin])
-        line: dict[str, Any] = {"color": marks[i][3], "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
-        axis.add_line(Line2D(*ends.T, in_layout=False, **line))
+    texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in marks if text]
+    x, y = zip(*(mark[:2] for mark in marks), strict=True)
+    lines = {"arrowstyle": "-", "color": "#444444", "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
+    adjust_text(texts, x, y, ax=axis, expand=(1.05, 1.25), arrowprops=lines)
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
-    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size.
+    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals.
 
     `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its edge.
     The legend names the kinds, and says if some variants stand at an edge.
     """
     table = _with_intervals(results, intervals)
-    sizes, dtypes = sorted(table["batch_size"].unique()), list(results["dtype"].unique())
+    dtypes = list(results["dtype"].unique())
+    known = intervals.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
+    sizes = [size for size in sorted(known.index) if known[size]] or [min(known.index)]
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
     panels = [(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)]
     marks = [_draw_panel(*panel) for panel in panels]
-    at_edge = not all(of["f1"].astype(float).between(*axis.get_ylim()).all() for axis, of in panels)
+    at_edge = not all(of["f1"].between(*axis.get_ylim()).all() for axis, of in panels)
     axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic)")
     handles = list(_legend(dtypes, table, at_edge=at_edge))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
@@ -111,7 +105,6 @@ def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFr
     own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
     table = rows.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
     return table.assign(
-        f1=table["f1"].astype(object).where(table["f1"].notna(), None),
         style=table["label"].map(styles(rows)),
         recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
     )
@@ -136,7 +129,7 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
     for row in [*named, *(row for row in rows if row not in named)]:  # the most important label first
-        shown_f1 = low if row.f1 is None else min(max(row.f1, low), high)
+        shown_f1 = min(max(row.f1, low), high)
         colour = row.style["color"]
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
         if row.recovers:
@@ -165,7 +158,7 @@ def _legend(dtypes: Sequence[str], table: pd.DataFrame, *, at_edge: bool) -> Ite
     yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
     yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
     if at_edge:
-        yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it, or unknown")
+        yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it")
 
 
 def _title(results: pd.DataFrame) -> str:

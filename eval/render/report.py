@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from engine.errors import InputError
-from eval.render import analyses, plots, sections
+from eval.render import losses, plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import labelled, read_complete_table, read_table, rows_of
+from eval.render.files import read_table, read_tables, rows_of
+from eval.render.headline import pace
 from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
 from eval.schema import DENSE, FILES
@@ -39,17 +40,16 @@ def render(folder: Path) -> str:
     try:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         about, notes = dict(facts["about"]), list(facts["notes"])
-        tables = {name: read_complete_table(folder, name) for name in FILES if name != ABLATIONS}
-        tables["exits"] = tables["exits"].rename(columns={"label": "gold"})
-        tables = {name: labelled(table, tables["results"]) for name, table in tables.items()}
+        tables = read_tables(folder, *(name for name in FILES if name != ABLATIONS))
         rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
+        mentions = int(read_table(folder, "documents")["gold"].sum())
         cases = json.loads((folder / "cases.json").read_text()) if (folder / "cases.json").is_file() else None
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
-    opening = Opening(rows, intervals)
-    errors, exits = analyses.errors_parts(tables["errors"], tables["confusion"]), analyses.exits_parts(tables["exits"])
-    groups, cost = analyses.groups_parts(tables["subgroups"], tables["gaps"]), sections.cost_parts(tables["cost"])
+    opening = Opening.of(tables)
+    errors, exits = losses.errors_parts(tables["errors"], tables["confusion"]), losses.exits_parts(tables["exits"])
+    groups, cost = losses.groups_parts(tables["subgroups"]), sections.cost_parts(tables["cost"])
     dtypes = list(tables["results"].loc[tables["results"]["kind"] == DENSE, "dtype"].unique())
     by_length = partial(plots.plot_speed_by_length, results=_named_as_labelled(tables["results"]))
     parts = [
@@ -62,9 +62,15 @@ def render(folder: Path) -> str:
         Section("How this was measured", sections.about_parts(about)),
     ]
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"
-    write_pages(Page(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
+    said = opening.sentences()
+    if opening.shown:
+        wanted = opening.shown["label"], opening.sizes[-1]
+        row = next(row for row in rows if (row["label"], row["batch_size"]) == wanted)
+        said.append(pace(row, tables["times"], tables["cost"], escape(about["machine"])))
+    counted = f"{rows[0]['documents']:,} documents with {mentions:,} entities."
+    write_pages(Page(title, parts, [counted, bullets(said), opening.table()], notes), folder, "report")
     if cases is not None:
-        write_pages(analyses.cases_page(cases), folder, "cases")
+        write_pages(losses.cases_page(cases), folder, "cases")
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))

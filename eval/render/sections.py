@@ -36,7 +36,8 @@ Parts = list[str | Table]
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. A speed-up is the sum of the end-to-end times "
     "of {dense} divided by the variant's, in this run; a theoretical one is the ratio of MACs. Intervals are those of "
-    f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include zero difference. "
+    f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include zero difference; over "
+    f"fewer than {FEWEST} batches there is neither interval nor ratio. "
     "Precision, recall, latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all "
     "intervals in [intervals.csv](intervals.csv)."
 )
@@ -59,10 +60,9 @@ ABLATIONS_READING = (
 )
 COST_TITLES = {
     schema.MEASURED: "Speed-up against dense by length: theoretical, by MACs, and measured",
-    schema.GMACS: "MACs (10⁹ a document) by formula, and by torch's counter with the rows that rounding adds; first "
-    "documents one by one",
+    schema.GMACS: "MACs (10⁹ a document)",
     schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
-    schema.HELD_MEMORY: "Memory held between calls, weights and packed copies of them included (MiB)",
+    schema.HELD_MEMORY: "Memory of a process with the variant alone after a call (MiB)",
 }
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 NOT_SIGNIFICANT = "(n.s.)"
-SPEED_ONLY = "speed only"
 ITSELF = "—"
+TOO_FEW = "too few batches"
 
 Row = Mapping[str, Any]
 
@@ -18,14 +18,13 @@ _MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 
 
 def score(value: float) -> str:
-    """F1 or a similar score, 0–1; random weights have none."""
-    return SPEED_ONLY if math.isnan(value) else f"{value:.4f}"
+    """F1 or a similar score, 0–1."""
+    return f"{value:.4f}"
 
 
 def f1_interval(row: Row) -> str:
     """F1 with its interval."""
-    value = score(row["f1"])
-    return value if value == SPEED_ONLY else f"{value} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
+    return f"{score(row['f1'])} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
 def pp(row: Row, prefix: str = "") -> str:
@@ -34,8 +33,6 @@ def pp(row: Row, prefix: str = "") -> str:
     ``prefix``: of the columns ``difference``, ``low``, ``high`` and ``significant``.
     """
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    if math.isnan(value):
-        return SPEED_ONLY
     if _compares_with_itself(row):
         return ITSELF
     text = f"{value:+.2f} {pp_brackets(low, high)}"
@@ -43,12 +40,14 @@ def pp(row: Row, prefix: str = "") -> str:
 
 
 def speedup(row: Row) -> str:
-    """The speed-up of a row of ``intervals.csv`` with its interval."""
+    """The speed-up of a row of ``intervals.csv`` with its interval; none where too few batches were timed for one."""
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
     if _compares_with_itself(row):
         return text
+    if math.isnan(low):
+        return TOO_FEW
     text = f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f', 'batches')}"
-    return text if row["speedup_significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
+    return text if row["speedup_significant"] else f"{text} {NOT_SIGNIFICANT}"
 
 
 def _brackets(low: float, high: float, digits: str, units: str) -> str:

@@ -5,11 +5,14 @@ import pytest
 from PIL import Image
 
 from engine.data.corpora import Corpus, load_corpus
+from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
-from eval.measure.analyses import analyse
-from eval.measure.variants import of_strategy
+from eval.analysis.tables import write_tables
+from eval.measure.runner import evaluate
+from eval.measure.variants import Tagger, of_strategy
 from eval.options import SAMPLE
+from eval.record import Plan, Record, read_record
 from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
@@ -18,9 +21,8 @@ SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
-    patch.setattr("eval.measure.runner.REST_S", 0)
-    patch.setattr("eval.measure.baselines.REST_S", 0)
-    patch.setattr("eval.measure.cost.resident_memory", lambda *_: 2**30)
+    patch.setattr("eval.measure.environment.REST_S", 0)
+    patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
 
 
@@ -56,9 +58,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     return out
 
 
+def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[int, ...] = (1,)) -> Record:
+    """The record of a run on a corpus."""
+    log = Log(folder / "log")
+    plan = Plan(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
+    evaluate(plan, taggers, log)
+    return read_record(plan, log)
+
+
 @pytest.fixture(scope="session")
 def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, dict[str, Counts], Path]:
-    """A corpus, what the scorer counts in it for each strategy, and the folder with the analyses of all."""
+    """A corpus, what the scorer counts in it for each strategy, and the folder with the tables of all."""
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=8)
     strategies = [
@@ -68,8 +78,9 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         engine.strategy("truncate-1"),
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eval.measure.analyses.BATCH", 5)
-        analyse([of_strategy(engine, strategy) for strategy in strategies], corpus, out, corpus.documents[:2])
+        stub_slow_parts(patch)
+        record = measured([of_strategy(engine, strategy) for strategy in strategies], corpus, out)
+    write_tables(out, corpus, record, {"dense float32": 2**30}, {}, corpus.documents[:2])
     texts = [document.text for document in corpus.documents]
     counts = {}
     for strategy in strategies:

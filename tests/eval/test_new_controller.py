@@ -14,6 +14,7 @@ def test_the_report_measures_it_with_its_settings(model_folder, tmp_path, monkey
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
     names = "every-other,every-other+recovery,random@every-other"
     options = ["--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--out", str(tmp_path)]
+    options += ["--dtype", "float32", "--baselines", "none"]
     assert main([*options, "--strategies", names, "--set", "every-other.stride=3"]) == 0
     table = pd.read_csv(tmp_path / "results.csv").set_index("strategy")
     assert list(table.index) == ["dense", *names.split(",")]

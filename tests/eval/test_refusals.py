@@ -8,7 +8,7 @@ from eval import ablations, agreement, report
 from eval.options import SAMPLE
 
 DEFAULTS = {  # of each command, and before the options
-    report: "--model {model} --limit 2 --batch-size 1 --strategies dense,entropy --out {out}",
+    report: "--model {model} --limit 2 --dtype float32 --baselines none --strategies dense,entropy --out {out}",
     ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
     agreement: "--model {plain} --texts {text}",
 }
@@ -49,7 +49,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--others a={model}@", "expected different names and folders after --others"),
     (report, "--others a={model}@entropy:none", "expected weights with operating points"),
     (report, "--others truncate-1={model} --strategies truncate-1", ONE_NAME),
-    (report, "--others random#2={model} --strategies random", ONE_NAME),
     (report, "--others hf-pipeline={model} --baselines hf-pipeline", ONE_NAME),
     (report, "--baselines hf-pipeline,hf-pipeline", ONE_NAME),
     (report, "--render-only", "expected a finished run in"),

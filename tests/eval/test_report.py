@@ -42,6 +42,7 @@ def report(model_folder, tmp_path, one_pixel):
 
     def start(*options: str, model: Path = model_folder, out: str = "out") -> tuple[int, Path]:
         defaults = ["--model", str(model), "--limit", "2", "--batch-size", "1", "--strategies", "dense"]
+        defaults += ["--dtype", "float32", "--baselines", "none"]
         return main([*defaults, "--out", str(tmp_path / out), *options]), tmp_path / out
 
     return start
@@ -114,11 +115,14 @@ def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
     assert ", ".join(re.findall(r"^## (.+)$", text, re.MULTILINE)) == (
         "Contents, F1 against speed-up, Results, Errors, Early exits, Groups, Cost, How this was measured"
     )
-    *_, sentences, about, rows = text.partition("\n\n## Contents")[0].split("\n\n")
+    *_, counted, sentences, about, rows = text.partition("\n\n## Contents")[0].split("\n\n")
+    assert re.fullmatch(r"6 documents with \d+ entities\.", counted)
     assert sentences.startswith("- ")
+    assert " documents a second, 4 a call, on " in sentences
+    assert "1024 MiB" in sentences
     assert about.startswith("Everything is compared with `dense (float32)`, ")
     assert rows.splitlines()[2].startswith("| reference | dense (float32) |")
-    assert 3 <= len(rows.splitlines()) - 2 <= 7
+    assert 3 <= len(rows.splitlines()) - 2 <= 9
     assert (run / "cases.html").is_file()
     assert "<td>entropy+recovery (float32)</td>\n<td>entropy (float32)</td>" in (run / "report.html").read_text()
 
@@ -189,7 +193,7 @@ def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_
         assert not (tmp_path / "out" / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it")
 
-    monkeypatch.setattr("eval.measure.results.training_documents", missing)
+    monkeypatch.setattr("eval.measure.report.training_documents", missing)
     _, out = report()
     text = (out / "report.md").read_text()
     assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text

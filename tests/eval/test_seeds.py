@@ -18,7 +18,8 @@ def first(model_folder, tmp_path_factory):
     """The folder of a report on six documents, five of them timed."""
     out = tmp_path_factory.mktemp("first")
     options = ["--strategies", "random,truncate-1", "--limit", "6", "--timed", "5", "--batch-size", "4", "--seed", "3"]
-    assert report.main(["--model", str(model_folder), *options, "--out", str(out)]) == 0
+    options += ["--model", str(model_folder), "--dtype", "float32", "--baselines", "none"]
+    assert report.main([*options, "--out", str(out)]) == 0
     return out
 
 

@@ -5,7 +5,6 @@ Those that run the same weights use our words, windows and decoding. They need `
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import compress
@@ -20,7 +19,7 @@ from engine.runs import Log
 from engine.tagger import Engine
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
-from eval.measure.environment import REST_S
+from eval.measure.environment import own_threads
 
 BASELINES: dict[str, Callable[[str, Inputs], Baseline]] = {
     "hf-pipeline": huggingface.load_pipeline,
@@ -98,6 +97,5 @@ def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Runtim
 
 
 def _milliseconds(baseline: Baseline, texts: Sequence[str]) -> float:
-    """Times a call after a rest, because idle threads of another candidate may still spin."""
-    time.sleep(REST_S)
-    return baseline.tag(texts)[1].total_ms
+    with own_threads(baseline.threads):
+        return baseline.tag(texts)[1].total_ms

@@ -56,7 +56,7 @@ class Baseline:
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
     settings: Mapping[str, str]  # further facts for the report
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
-    release: Callable[[], object] = lambda: None  # frees what was loaded for trials; it is loaded again when needed
+    release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
     threads: int = 1  # of torch during its calls; one if another runtime computes, because idle threads would spin
 
     def with_parameters(self, chosen: Mapping[int, RuntimeParameters]) -> Baseline:
@@ -171,12 +171,12 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
     yield group
 
 
-def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
+def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
     """Makes a `Forward` from a function on padded windows.
 
     ``infer``: ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
-    pad_id, columns = model.config.pad_token_id or 0, list(engine.label_order)
+    columns = list(engine.label_order)
 
     def forward(batch: RaggedBatch) -> np.ndarray:
         ids, mask, first = pad(batch, max(batch.lengths), pad_id)

@@ -19,7 +19,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     """ONNX Runtime on the CPU."""
     engine, runtime = inputs.engine, base.package("onnxruntime", name)
     model = engine.plain_model()
-    fused = model.config.model_type in FUSED
+    fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
     file = _quantise(_export(model, inputs.folder / "float32.onnx", name, fused=fused), name)
     threads = torch.get_num_threads()
 
@@ -35,7 +35,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
             (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
             return logits
 
-        return base.on_padded(model, engine, infer)
+        return base.on_padded(pad_id, engine, infer)
 
     settings = {
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",

@@ -67,7 +67,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
             (logits,) = own.request.infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
-        return base.on_padded(model, engine, infer)
+        return base.on_padded(pad_id, engine, infer)
 
     return base.on_runtime(f"{name} {inputs.argument}".rstrip(), engine, start, settings, candidates)
 

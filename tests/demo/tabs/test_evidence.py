@@ -19,7 +19,7 @@ SHIPPED = ReportFolder(REPORTS / "bc5cdr-test")  # on the shipped weights
 @pytest.fixture
 def report(tmp_path):
     """A report on weights with ``DIGEST``."""
-    for name in ("results", "intervals"):
+    for name in ("results", "intervals", "errors"):
         shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
     (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
     return ReportFolder(tmp_path)

@@ -6,21 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.text.documents import Entity
-from eval.analysis.errors import align, changes
-from eval.analysis.exits import Exits
+from eval.analysis.errors import align, changes, exit_rows
 from eval.render.files import read_table
 from eval.schema import FATES, OUTCOMES, columns
-from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, RECOVERING, TYPES, compare, entity
+from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, TYPES, compared, document, entity
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical")
 
 
-def fates(comparison):
+def fates(one):
     """The rows of ``exits.csv``, by layer and label."""
-    exits = Exits()
-    exits.add(comparison)
-    rows = pd.DataFrame(exits.rows(), columns=columns("exits")).to_dict("records")
+    rows = pd.DataFrame(exit_rows(compared(one)), columns=columns("exits")).to_dict("records")
     return {(row["layer"], row["label"]): row for row in rows}
 
 
@@ -58,34 +55,33 @@ def test_outcomes_add_up_to_what_the_scorer_counts(gold, predicted):
     assert sum(found.values()) - found["missed"] == len(predicted)
 
 
-EXITED = {0: (2, "exited"), 1: (2, "exited")}  # Renal, failure
-BACK = {0: (2, "recovered"), 1: (2, "recovered")}
+EXITED, BACK = {0: 2, 1: 2}, {0: -2, 1: -2}  # Renal, failure
 
 
-@pytest.mark.parametrize(("dense", "own", "strategy", "exits", "expected"), [
-    (GOLD, [DRUG], ENTROPY, EXITED, ("caused", "missed", "mislabelled at the gate")),
-    (GOLD, [LONE, DRUG], ENTROPY, {0: (2, "exited")}, ("caused", "wrong boundary", "span cut")),
-    (GOLD, [MISTYPED, DRUG], ENTROPY, {}, ("caused", "wrong type", "context lost")),
-    (GOLD, [FAILURE, DRUG, DOSES], ENTROPY, {4: (2, "exited")}, ("caused", "spurious", "mislabelled at the gate")),
+@pytest.mark.parametrize(("dense", "own", "recovers", "exits", "expected"), [
+    (GOLD, [DRUG], False, EXITED, ("caused", "missed", "mislabelled at the gate")),
+    (GOLD, [LONE, DRUG], False, {0: 2}, ("caused", "wrong boundary", "span cut")),
+    (GOLD, [MISTYPED, DRUG], False, {}, ("caused", "wrong type", "context lost")),
+    (GOLD, [FAILURE, DRUG, DOSES], False, {4: 2}, ("caused", "spurious", "mislabelled at the gate")),
     # The mention kept its labels; the word after it exited with its own label.
-    (GOLD, [LONGER, DRUG], ENTROPY, {2: (4, "exited")}, ("caused", "wrong boundary", "mislabelled at the gate")),
-    (GOLD, [DRUG], RECOVERING, EXITED, ("caused", "missed", "not recovered")),
-    (GOLD, [DRUG], RECOVERING, BACK, ("caused", "missed", "context lost")),
-    ([DRUG], GOLD, ENTROPY, EXITED, ("fixed", "missed", "right at the gate")),
-    ([FAILURE, DRUG, DOSES], GOLD, ENTROPY, {}, ("fixed", "spurious", "less context")),
+    (GOLD, [LONGER, DRUG], False, {2: 4}, ("caused", "wrong boundary", "mislabelled at the gate")),
+    (GOLD, [DRUG], True, EXITED, ("caused", "missed", "not recovered")),
+    (GOLD, [DRUG], True, BACK, ("caused", "missed", "context lost")),
+    ([DRUG], GOLD, False, EXITED, ("fixed", "missed", "right at the gate")),
+    ([FAILURE, DRUG, DOSES], GOLD, False, {}, ("fixed", "spurious", "less context")),
 ])  # fmt: skip
-def test_how_pruning_causes_and_fixes_an_error(dense, own, strategy, exits, expected):
-    (change,) = changes(compare(GOLD, dense, own, strategy, exits))
+def test_how_pruning_causes_and_fixes_an_error(dense, own, recovers, exits, expected):
+    (change,) = changes(document(GOLD, dense, own, exits), recovers=recovers)
     assert (change.part, change.outcome, change.how) == expected
 
 
 def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
-    assert not list(changes(compare([FAILURE], [], [LONE], exits=EXITED)))
-    assert not list(changes(compare([], [entity("high doses", "Chemical")], [DOSES], exits=EXITED)))
+    assert not list(changes(document([FAILURE], [], [LONE], exits=EXITED)))
+    assert not list(changes(document([], [entity("high doses", "Chemical")], [DOSES], exits=EXITED)))
 
 
 def test_types_that_are_not_scored_count_as_none():
-    one = compare(GOLD, GOLD, [], DENSE, types=("Disease",))
+    one = document(GOLD, GOLD, GOLD, types=("Disease",))
     assert one.gold == one.found == (FAILURE,)
 
 
@@ -126,11 +122,11 @@ def test_every_word_that_exited_has_one_fate(analysed):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    states = {0: (2, "exited"), 1: (2, "exited"), 6: (4, "recovered")}
-    table = fates(compare(GOLD, GOLD, [RENAL, DRUG], exits=states))
+    states = {0: 2, 1: 2, 6: -4}
+    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits=states))
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1
     assert table[2, "B-Chemical"]["exited"] == table[4, "O"]["exited"] == 0
-    wrong_in_both = fates(compare([DRUG], [], [], exits={6: (4, "exited")}))[4, "B-Chemical"]
+    wrong_in_both = fates(document([DRUG], [], [], exits={6: 4}))[4, "B-Chemical"]
     assert (wrong_in_both["wrong_at_gate"], wrong_in_both["dense_right"]) == (1, 0)

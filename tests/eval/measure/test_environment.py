@@ -3,8 +3,11 @@ import sys
 
 import psutil
 
+from engine.checkpoint import load_weights
 from engine.latency import busy_share
+from engine.tagger import Engine
 from eval.measure import environment
+from eval.measure.environment import resident_memory
 
 
 def test_work_of_other_processes_is_seen():
@@ -30,3 +33,11 @@ def test_a_copy_within_another_projects_checkout_has_no_commit(tmp_path, monkeyp
     environment.commit.cache_clear()
     assert environment.commit().endswith("-dirty"), "a checkout of which it is a part"
     environment.commit.cache_clear()
+
+
+def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):
+    engine = Engine(load_weights(model_folder))
+    strategy = engine.strategy("entropy")
+    assert 2**26 < resident_memory(engine, strategy) < 2**33
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))
+    assert resident_memory(engine, strategy) is None

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("one_pixel")
 
 NAME = "run.jsonl"
 UNCLOCKED = "^(?!latency_ms|encoder_ms|tokens_per_s|speedup)"  # columns that must be equal in two runs
-CLOCKED = ["measured", "measured_low", "measured_high", "held_mib"]  # measures of ``cost.csv`` that need not
+CLOCKED = ["measured", "measured_low", "measured_high"]  # measures of ``cost.csv`` that need not
 
 
 class KilledError(BaseException):
@@ -37,7 +37,8 @@ class KilledError(BaseException):
 @pytest.fixture(scope="module")
 def options(model_folder):
     models = ("--model", str(model_folder), "--others", f"other={model_folder}")
-    return [*models, "--corpus", str(SAMPLE), "--strategies", "entropy,random", "--batch-size", "1,4", "--limit", "5"]
+    run = ("--dtype", "float32", "--baselines", "none", "--strategies", "entropy,random", "--batch-size", "1,4")
+    return [*models, *run, "--corpus", str(SAMPLE), "--limit", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,8 @@ def test_a_run_does_not_continue_with_other_layers_in_8_bits(quantised_folder, t
     with updating(changed, INT8) as fresh:
         replace(layers, graphs=graphs).save(fresh)
     assert quantise.main([str(changed)]) == 0
-    options = ["--dtype", "float32,int8", "--limit", "1", "--strategies", "dense", "--out", str(tmp_path / "out")]
+    options = ["--dtype", "float32,int8", "--limit", "1", "--strategies", "dense", "--baselines", "none"]
+    options += ["--out", str(tmp_path / "out")]
     for model, other, said in (
         (quantised_folder, quantised_folder, ""),
         (changed, quantised_folder, "with model.runtime"),
@@ -172,7 +174,7 @@ def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturb
 
 
 @pytest.mark.parametrize(("name", "content", "reason"), [
-    ("gaps.csv", None, "gaps.csv"),
+    ("exits.csv", None, "exits.csv"),
     ("times.csv", "strategy,dtype,batch_size,batch,latency_ms\n", "times.csv lacks encoder_ms"),
     ("results.json", "[]", ""),
     ("cases.json", "[{", ""),
@@ -189,7 +191,8 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
 
 
 def test_what_auto_chose_is_kept_and_holds_for_other_models(model_folder, tmp_path, monkeypatch, capsys):
-    options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
+    options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--baselines", "none"]
+    options += ["--out", str(tmp_path)]
     options += ["--others", f"other={model_folder}"]
     choices = cycle([("float32", "tried"), ("bfloat16", "tried")])
     monkeypatch.setattr("engine.tagger.Engine._choose", lambda *_: next(choices))

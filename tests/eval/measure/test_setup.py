@@ -4,16 +4,19 @@ import shutil
 import pytest
 
 from engine import load_engine
+from engine.data.corpora import Corpus
+from engine.text.documents import Document
 from engine.training.calibrate import store_points
-from eval.measure.setup import set_up
+from eval.measure.setup import set_up, training_documents
 from eval.options import SAMPLE
 from eval.report import make_parser
 
 
 @pytest.fixture
 def setup(model_folder):
-    """Sets up what a command line names."""
-    return lambda *options: set_up(make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options]))
+    """Sets up what a command line names, in float32 without baselines unless told otherwise."""
+    defaults = ["--model", str(model_folder), "--limit", "1", "--dtype", "float32", "--baselines", "none"]
+    return lambda *options: set_up(make_parser().parse_args([*defaults, *options]))
 
 
 def by_name(setup):
@@ -45,7 +48,7 @@ def test_settings_reach_the_strategies_that_run(setup):
         settings = strategy.settings()
         assert (settings["max_entropy"], strategy.gates, settings["min_exit_ratio"]) == ((0.4, 0.5), (1, 2), 0.2)
     assert recovering.recovery.trigger == "confidence"
-    assert chosen["random@entropy"].conditions["replays"]["min_exit_ratio"] == 0.2, "it replays the strategy that runs"
+    assert chosen["random@entropy"].strategy.min_exit_ratio == 0.2, "it replays the strategy that runs"
 
 
 def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):
@@ -71,10 +74,27 @@ def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(s
     assert json.loads(other.settings["strategy"])["controller"]["max_entropy"] == [0.9]
 
 
-@pytest.mark.parametrize(("options", "expected", "sizes"), [
-    ((), ["dense", "entropy", "random"], [1]),
-    (("--corpus", str(SAMPLE)), ["dense", "entropy", "random", "rule", "truncate-1"], [1, 32]),
-])  # fmt: skip
-def test_the_sample_is_measured_with_few_strategies_at_batch_size_1(setup, options, expected, sizes):
-    found = setup(*options)
-    assert (list(by_name(found)), found.plan.batch_sizes) == (expected, sizes)
+@pytest.mark.parametrize("options", [(), ("--corpus", str(SAMPLE))])
+def test_the_defaults_are_the_same_with_and_without_a_corpus(model_folder, options):
+    arguments = make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options])
+    found = set_up(arguments)
+    assert arguments.dtype == "auto"
+    assert list(by_name(found)) == ["dense", "entropy", "hf-pipeline"]
+    assert found.plan.batch_sizes == [1, 32]
+
+
+def test_training_documents_share_none_with_the_split(monkeypatch):
+    def load(name, split, data_dir):
+        return Corpus(name, split, (), (Document(split, ""),))
+
+    monkeypatch.setattr("eval.measure.setup.load_corpus", load)
+    expected = {
+        "bc5cdr": {"train": None, "dev": "train", "test": "fit", "fit": None, "calib": "fit"},
+        "ncbi-disease": {"train": None, "dev": "train", "test": "train"},
+        "biored": {"dev": "fit", "fit": None},
+        "file.txt": {"all": None},
+    }
+    for name, splits in expected.items():
+        for split, training in splits.items():
+            documents = training_documents(Corpus(name, split, (), ()))
+            assert (documents and documents[0].id) == training

@@ -1,32 +1,16 @@
-import re
-
-import pytest
-
-from engine.data.corpora import load_corpus
-from eval.analysis.errors import Errors
-from eval.measure.analyses import analyse
-from eval.measure.variants import of_strategy
-from eval.options import SAMPLE
-from eval.render.analyses import cases_page, errors_parts, exits_parts, groups_parts, largest_gap
-from eval.render.files import read_table
-from eval.render.pages import Table, write_pages
+from eval.analysis.errors import cases
+from eval.render.files import read_tables
+from eval.render.losses import cases_page, errors_parts, exits_parts, groups_parts
+from eval.render.pages import write_pages
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.sections import reading
-from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity, gaps_if_lost, grouped
+from tests.eval.analysis.made_up import compared, document, entity
 
 
-def read(out, name):
-    """A table with the strategies' names as labels, and the gold label apart from them."""
-    table = read_table(out, name).rename(columns={"label": "gold"})
-    return table.assign(label=table["strategy"])
-
-
-def sections(out):
+def sections(tables):
     """Errors, exits and groups."""
-    errors, confusion, exits, groups, gaps = (
-        read(out, name) for name in ("errors", "confusion", "exits", "subgroups", "gaps")
-    )
-    return errors_parts(errors, confusion), exits_parts(exits), groups_parts(groups, gaps)
+    errors = errors_parts(tables["errors"], tables["confusion"])
+    return errors, exits_parts(tables["exits"]), groups_parts(tables["subgroups"])
 
 
 def text_of(parts):
@@ -35,7 +19,8 @@ def text_of(parts):
 
 def test_sections_and_plots_come_from_the_files_alone(analysed):
     _, (dense, *pruning), out = analysed
-    errors, (summary, by_layer), groups = sections(out)
+    tables = read_tables(out, "errors", "confusion", "exits", "subgroups")
+    errors, (summary, by_layer), groups = sections(tables)
     changes, against_gold, against_dense, confusion = errors
     assert [row[0] for row in changes.rows] == [row[0] for row in against_dense.rows] == pruning
     assert [row[0] for row in against_gold.rows] == [dense, *pruning]
@@ -45,32 +30,27 @@ def test_sections_and_plots_come_from_the_files_alone(analysed):
     assert ["dense", "none"] in [row[:2] for row in confusion.rows]
     assert summary.rows[-1][:3] == ["truncate-1", "100.0%", "100.0%"]
     assert by_layer.rows[-1][:3] == ["truncate-1", 1, "100.0%"]
-    (table,) = (part for part in groups if isinstance(part, Table))
+    (table,) = groups
     assert table.columns[-3:] == pruning
-    for text in ("- `entropy`: ", "- `truncate-1`: ", "occurs in the corpus' own training split"):
-        assert text in text_of(groups)
+    assert [row[:2] for row in table.rows] == [
+        ["type", "Chemical"], ["type", "Disease"], ["training split", "seen"], ["training split", "unseen"],
+    ]  # fmt: skip
+    assert not table.folded
+    assert "occurs in the corpus' own training split" in table.caption
     for plot, name in ((plot_groups, "subgroups"), (plot_exits, "exits")):
-        assert [axis.get_title() for axis in plot(read(out, name)).axes][:3] == pruning
+        assert [axis.get_title() for axis in plot(tables[name]).axes][:3] == pruning
 
 
-def test_sections_say_what_is_missing(engine, tmp_path):
-    analyse([of_strategy(engine, engine.strategy("dense"))], load_corpus(str(SAMPLE), limit=2), tmp_path)
-    errors, exits, groups = sections(tmp_path)
+def test_sections_say_what_is_missing(analysed):
+    *_, out = analysed
+    tables = read_tables(out, "errors", "confusion", "exits", "subgroups")
+    alone = {name: table[table["strategy"] == "dense"] for name, table in tables.items()}
+    alone["subgroups"] = alone["subgroups"].query("dimension == 'type'")
+    errors, exits, groups = sections(alone)
     assert "Groups by training mentions are left out" in text_of(groups)
     assert exits == ["No strategy with gates ran."]
     assert "caused" not in text_of(errors)
-
-
-@pytest.mark.parametrize(("gaps", "sentence"), [
-    (lambda: gaps_if_lost(range(0, 60, 2)), r"by .+, \*.+\* loses .+: the largest significant gap of "),
-    (lambda: gaps_if_lost([7]), "by .+ loses .+: the largest gap of 3 pairs, but not significant"),
-    (lambda: grouped(*[(GOLD, GOLD, [DRUG])] * 5)[1], "no two groups of a kind have 20 mentions and 5 documents each"),
-    (lambda: grouped(*[(GOLD, GOLD, GOLD)] * 30)[1], "no gap. All 3 pairs of groups lose alike."),
-])  # fmt: skip
-def test_the_largest_gap_is_named_with_its_significance(gaps, sentence):
-    found = largest_gap("entropy", [{**gap, "label": gap["strategy"]} for gap in gaps()])
-    assert re.match(f"`entropy`: {sentence}", found)
-    assert largest_gap("a*b*", []).startswith("`a*b*`: "), "a label of users is no markup"
+    assert groups_parts(alone["subgroups"].iloc[:0]) == ["No mentions, no groups."]
 
 
 def test_intervals_over_few_batches_are_said_to_be_narrow():
@@ -79,21 +59,19 @@ def test_intervals_over_few_batches_are_said_to_be_narrow():
     assert reading(rows).endswith("Intervals over few batches are too narrow; there are 5 batches of 32.")
 
 
-def cases_of(*comparisons):
-    errors = Errors()
-    for comparison in comparisons:
-        errors.add(comparison)
-    return cases_page([{"dtype": "float32", **of} for of in errors.cases()])
+def cases_of(*documents):
+    found = cases(compared(*documents))
+    return cases_page([found] if found else [])
 
 
 def test_cases_show_where_each_word_exits_and_escape_the_text(tmp_path):
     text = "Bad|<b>failure</b> after *doses* ."
     gold = entity("failure", "Disease", text)
-    page = cases_of(compare([gold], [gold], [], exits={5: (2, "exited")}, text=text, id_="<1>"))
+    page = cases_of(document([gold], [gold], [], {5: 2}, text=text, id_="<1>"))
     write_pages(page, tmp_path, "cases")
     text = (tmp_path / "cases.md").read_text()
     assert "### caused: missed, mislabelled at the gate" in text
-    assert "| failure | B-Disease | B-Disease | O | 2 | 2: O 0.90 |" in text.splitlines()
+    assert "| failure | B-Disease | B-Disease | O | 2 |" in text.splitlines()
     assert "Document &#60;1&#62;." in text
     assert "<b>" not in text + (tmp_path / "cases.html").read_text()
     assert "- entropy: nothing" in text
@@ -101,7 +79,7 @@ def test_cases_show_where_each_word_exits_and_escape_the_text(tmp_path):
 
 def test_cases_stay_few_and_are_counted():
     gold = entity("cisplatin", "Chemical")
-    (section,) = cases_of(*[compare([gold], [gold], [])] * 9).sections
+    (section,) = cases_of(*[document([gold], [gold], [])] * 9).sections
     assert sum(str(part).startswith("### ") for part in section.parts) == 3
     assert section.parts[0] == "In all: 9 caused (context lost)."
     assert "No strategy differs from dense" in text_of(cases_of().opening)

@@ -5,7 +5,7 @@ Tables of variants are `labelled`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,9 +14,8 @@ from eval import schema
 from eval.render.files import rows_of
 from eval.render.pages import Page, Section, Table
 from eval.render.sections import Parts
-from eval.render.text import bullets, code, escape, f1_interval, pp, pp_brackets, score, share
+from eval.render.text import bullets, escape, f1_interval, pp, score, share
 from eval.schema import DENSE, Group, display_names
-from eval.statistics import FEWEST
 
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
 ERRORS_READING = (
@@ -32,13 +31,13 @@ EXITS_READING = (
     "By layer and label: [exits.csv](exits.csv)."
 )
 GROUPS_READING = (
-    "Groups are defined by properties of gold mentions and predictions alike, so that each has an F1; recall considers "
-    f"gold mentions alone. {OWN_DTYPE} Intervals of gaps hold for all pairs of groups at once; those of single groups "
-    "(bars) do not. All figures: [subgroups.csv](subgroups.csv), [gaps.csv](gaps.csv)."
+    "F1 against dense in pp [95 %], then the share of layers that the words of the group's gold mentions went through. "
+    f"Predictions belong to groups like gold mentions; recall considers gold mentions alone. {OWN_DTYPE} Each interval "
+    "holds for its own group, not for all of them at once. All figures: [subgroups.csv](subgroups.csv)."
 )
 TRAINING_READING = (
-    " *Seen*, *unseen* and *frequency* say whether and how often a mention's text occurs in the corpus' own training "
-    "split. They say nothing about weights that were trained on other text."
+    " *Seen* and *unseen* say whether a mention's text occurs in the corpus' own training split. They say nothing "
+    "about weights that were trained on other text."
 )
 NO_TRAINING = " Groups by training mentions are left out, because there was no training split beside this one."
 
@@ -103,8 +102,8 @@ def exits_parts(exits: pd.DataFrame) -> Parts:
     return [Table(heads, summary, EXITS_READING), Table(layer_heads, by_layer, folded, folded=True)]
 
 
-def groups_parts(groups: pd.DataFrame, gaps: pd.DataFrame) -> Parts:
-    """The largest gap of each strategy in words, and F1 against dense in every group."""
+def groups_parts(groups: pd.DataFrame) -> Parts:
+    """F1 against dense in every group of mentions."""
     if groups.empty:
         return ["No mentions, no groups."]
     names = [str(label) for label in groups.loc[groups["strategy"] != DENSE, "label"].unique()]
@@ -112,45 +111,18 @@ def groups_parts(groups: pd.DataFrame, gaps: pd.DataFrame) -> Parts:
     for group, of in groups.groupby(["dimension", "group"], sort=False):
         by_label: dict[str, Group] = {row["label"]: row for row in rows_of(of)}
         dense = rows_of(of[of["strategy"] == DENSE])[0]
-        cells = [_group_cell(by_label[name]) if name in by_label else "" for name in names]
+        cells = [f"{pp(by_label[name])}; {share(by_label[name]['keep_rate'])}" for name in names]
         rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
-    has_training = bool(set(schema.TRAINING_DIMENSIONS) & set(groups["dimension"]))
-    about = GROUPS_READING + (TRAINING_READING if has_training else NO_TRAINING)
+    about = GROUPS_READING + (TRAINING_READING if (groups["dimension"] == schema.TRAINING).any() else NO_TRAINING)
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
-    folded = (
-        "F1 against dense in pp [95 %] in every group; then the share of layers that its gold mentions went through"
-    )
-    found = [bullets(largest_gap(name, rows_of(gaps)) for name in names)] if names else []
-    return [*found, about, Table(columns, rows, folded, folded=True)]
-
-
-def _group_cell(row: Group) -> str:
-    kept = share(row["keep_rate"])
-    return pp(row) + (f"; {kept}" if kept else "")
-
-
-def largest_gap(label: str, gaps: Iterable[Mapping[str, Any]]) -> str:
-    """The largest significant gap of a strategy in words, else the largest of all."""
-    own = [gap for gap in gaps if gap["label"] == label]
-    name = code(label)
-    if not own:
-        needed = f"{schema.MIN_SUPPORT} mentions and {FEWEST} documents"
-        return f"{name}: no two groups of a kind have {needed} each, so none are compared."
-    worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
-    if not worst["gap"]:
-        return f"{name}: no gap. All {worst['compared']} pairs of groups lose alike."
-    interval = pp_brackets(-worst["high"] * 100, -worst["low"] * 100)
-    lost = f"{-worst['gap'] * 100:.2f} pp {interval} more F1 than *{escape(worst['other'])}*"
-    of = f"of {worst['compared']} pairs"
-    rank = f"the largest significant gap {of}" if worst["significant"] else f"the largest gap {of}, but not significant"
-    return f"{name}: by {worst['dimension']}, *{escape(worst['group'])}* loses {lost}: {rank}."
+    return [Table(columns, rows, about)]
 
 
 def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Page:
     """Real errors that pruning caused and fixed, word by word, from ``cases.json``."""
     about = (
         f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
-        "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads."
+        "`eval/analysis/errors.py` says what the kinds mean."
     )
     names = display_names((one["strategy"], one["dtype"]) for one in strategies)
     sections = []
@@ -163,7 +135,7 @@ def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Page:
 
 
 def _case_parts(case: Mapping[str, Any]) -> Parts:
-    columns = ["word", *case["entities"], "exits after layer", "at the gates"]
+    columns = ["word", *case["entities"], "exits after layer"]
     found = {
         side: ", ".join(f"{escape(type_)} “{escape(text)}”" for type_, text in entities) or "nothing"
         for side, entities in case["entities"].items()
@@ -177,6 +149,5 @@ def _case_parts(case: Mapping[str, Any]) -> Parts:
 
 
 def _case_row(word: Mapping[str, Any]) -> list[object]:
-    exit_ = {"kept": "", "exited": f"{word['layer']}", "recovered": f"{word['layer']}, recovered"}[word["state"]]
-    gates = ", ".join(f"{layer}: {label} {probability:.2f}" for layer, label, probability in word["gates"])
-    return [word["text"], *word["labels"], exit_, gates]
+    layer = word["exit"]
+    return [word["text"], *word["labels"], "" if not layer else layer if layer > 0 else f"{-layer}, recovered"]

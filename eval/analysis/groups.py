@@ -1,0 +1,90 @@
+"""Who bears the loss: F1 and its difference from dense by group of mentions, in ``subgroups.csv``.
+
+Mentions are grouped by entity type, and by whether their text is a mention in the corpus' training split. Gold mentions
+and predictions alike have a group, so that each group has its own F1. ``recall`` considers only gold mentions, and
+``keep_rate`` is the share of layers that their words went through, 1 for recovered words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+
+from engine.text.documents import Document, Entity
+from engine.text.scoring import Counts, count_matches
+from eval import schema
+from eval.analysis import Comparison, DocumentComparison
+from eval.schema import DENSE, TRAINING
+from eval.statistics import compare_f1
+
+SEEN, UNSEEN = "seen", "unseen"
+
+Group = tuple[str, str]  # dimension and name
+
+
+def normalise(text: str) -> str:
+    """Normalises case and blanks, to compare mentions."""
+    return " ".join(text.casefold().split())
+
+
+def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
+    """The groups of a mention or prediction; ``seen``: normalised mentions of the training split, if there is one."""
+    yield "type", entity.type
+    if seen is not None:
+        yield TRAINING, SEEN if normalise(entity.text) in seen else UNSEEN
+
+
+def group_rows(
+    comparisons: Iterable[Comparison], training: Sequence[Document] | None, seed: int
+) -> Iterator[schema.Group]:
+    """Yields the rows of ``subgroups.csv``, with 95 % intervals of a paired bootstrap over a group's documents."""
+    seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
+    dense: dict[str, Mapping[Group, Sequence[Counts]]] = {}  # by dtype
+    for comparison in sorted(comparisons, key=lambda one: one.variant.kind != DENSE):
+        variant = comparison.variant
+        counted = _count(comparison.documents, seen)
+        reference = dense.setdefault(variant.dtype, counted)
+        for group in sorted(reference, key=lambda one: (one[0] == TRAINING, one[1])):
+            pairs = zip(counted[group], reference[group], strict=True)
+            # Resamples of all documents would often have none of a rare group.
+            own, other = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
+            total = Counts.total(own)
+            yield {
+                "dtype": variant.dtype,
+                "strategy": variant.name,
+                "dimension": group[0],
+                "group": group[1],
+                "support": total.gold,
+                "documents": sum(counts.gold > 0 for counts in own),
+                "correct": total.correct,
+                "predicted": total.predicted,
+                "recall": total.recall,
+                "keep_rate": _keep_rate(comparison, group, seen),
+                **compare_f1([own], [other], seed),
+            }
+
+
+def _count(documents: Sequence[DocumentComparison], seen: Set[str] | None) -> dict[Group, list[Counts]]:
+    """The counts of each document, for each group with gold mentions."""
+    groups = {group for document in documents for mention in document.gold for group in groups_of(mention, seen)}
+    return {
+        group: [
+            count_matches(_inside(one.gold, group, seen), _inside(one.found, group, seen), one.types)
+            for one in documents
+        ]
+        for group in groups
+    }
+
+
+def _inside(entities: Iterable[Entity], group: Group, seen: Set[str] | None) -> list[Entity]:
+    return [entity for entity in entities if group in groups_of(entity, seen)]
+
+
+def _keep_rate(comparison: Comparison, group: Group, seen: Set[str] | None) -> float:
+    exits = [
+        document.exits[index]
+        for document in comparison.documents
+        for mention in _inside(document.gold, group, seen)
+        for index in document.words_of(mention)
+    ]
+    layers = sum(layer if layer > 0 else comparison.layers for layer in exits)
+    return layers / (len(exits) * comparison.layers) if exits else float("nan")

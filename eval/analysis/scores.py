@@ -1,0 +1,191 @@
+"""F1, times and costs of every variant: ``results.csv``, ``intervals.csv``, ``times.csv`` and ``cost.csv``.
+
+``cost.csv`` has a row for each variant, batch size, measure and group:
+
+- ``gmacs``: 10⁹ MACs per document, by ``formula`` (`engine.inspection.cost`);
+- ``token_layers``: share of the dense rows that each layer computed, rows recovered included;
+- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
+  first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
+  and, at batch size 1, by rows of the document (word pieces);
+- ``held_mib``: memory that a process with this variant alone occupies after a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from seqeval.scheme import IOB2, Entities
+
+from engine.data.corpora import Corpus
+from engine.latency import speedup
+from engine.text.documents import Document, Entity
+from engine.text.labels import LabelSet
+from engine.text.scoring import Counts, count_matches
+from engine.text.words import split_words
+from eval import schema
+from eval.record import Measured, Row, dense_of
+from eval.schema import ALL, Interval
+from eval.statistics import compare_f1, compare_speed
+
+EDGES = (0, 128, 256, 384, 512)  # rows at which groups of documents begin; the last group has no end
+RESIDENT = "resident, process with it alone"
+
+Key = tuple[str, str, int]  # strategy, dtype, batch size
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """What intervals are computed from: a variant's counts of each document and times of each batch."""
+
+    key: Key
+    runs: Sequence[Sequence[Counts]]  # of each document; several runs for ``random``
+    times: np.ndarray  # milliseconds of each batch, ``(batches,)``, medians over passes
+
+
+def count(one: Measured, corpus: Corpus) -> Counted:
+    """Counts the matches, predictions and gold mentions of the scored types in each document."""
+    key = one.variant.name, one.variant.dtype, one.batch_size
+    return Counted(key, [_count(corpus, run, corpus.types) for run in one.runs], one.times.batches)
+
+
+def _count(corpus: Corpus, run: Sequence[Row], types: Sequence[str]) -> list[Counts]:
+    pairs = zip(corpus.documents, run, strict=True)
+    return [count_matches(document.entities, row.entities, types) for document, row in pairs]
+
+
+def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
+    """Strict IOB2 F1 on words, 0–1, as papers report it."""
+    labels, counts = LabelSet(corpus.types), Counts()
+
+    def spans(document: Document, entities: Sequence[Entity]) -> set[tuple[int, int, str]]:
+        names = [labels.names[label] for label in labels.encode(split_words(document.text), entities)]
+        return {(entity.start, entity.end, entity.tag) for entity in Entities([names], scheme=IOB2).entities[0]}
+
+    for document, row in zip(corpus.documents, run, strict=True):
+        gold, predicted = spans(document, document.entities), spans(document, row.entities)
+        counts += Counts(len(gold & predicted), len(predicted), len(gold))
+    return counts.f1
+
+
+def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) -> dict[str, object]:
+    """Scores, times and costs of a variant in ``results.csv``; ``others``: all variants at its batch size."""
+    variant, times, cost = one.variant, one.times, one.cost
+    dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
+    dense_rows = float(dense.lengths.sum())
+    totals = [Counts.total(run) for run in count(one, corpus).runs]
+    of_types = {
+        schema.type_column(type_): np.mean([Counts.total(_count(corpus, run, [type_])).f1 for run in one.runs])
+        for type_ in corpus.types
+    }
+    unscored = [sum(entity.type not in corpus.types for row in run for entity in row.entities) for run in one.runs]
+    return {
+        "corpus": corpus.name,
+        "split": corpus.split,
+        "documents": len(corpus.documents),
+        "timed_documents": len(one.timed),
+        "strategy": variant.name,
+        "kind": variant.kind,
+        "family": variant.family,
+        "replays": variant.replays,
+        "prunes": variant.prunes,
+        "point": variant.strategy.point if variant.strategy and not variant.replays else "",
+        "batch_size": one.batch_size,
+        "f1": np.mean([total.f1 for total in totals]),
+        "precision": np.mean([total.precision for total in totals]),
+        "recall": np.mean([total.recall for total in totals]),
+        **of_types,
+        "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in one.runs]),
+        "unscored_predictions": round(float(np.mean(unscored))),
+        "latency_ms_median": np.median(times.batches),
+        "latency_ms_p95": np.quantile(times.batches, 0.95),
+        "encoder_ms_median": np.median(times.encoder_batches),
+        "tokens_per_s": float(dense.lengths[dense.timed].sum()) / times.batches.sum() * 1e3,
+        "speedup_vs_dense": speedup(dense.times, times),
+        "speedup_vs_dense_same_dtype": (
+            speedup(own_dense.times, times) if own_dense.variant.dtype == variant.dtype else None
+        ),
+        "theoretical_speedup": cost.theoretical_speedup if cost else None,
+        "token_layers_kept": cost.token_layers_kept if cost else None,
+        "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
+        "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
+        "device": variant.device,
+        "dtype": variant.dtype,
+    }
+
+
+def interval_rows(measured: Mapping[str, Measured], corpus: Corpus, seed: int) -> Iterator[Interval]:
+    """Compares every variant with dense in the first dtype and in its own, and each strategy with all it must beat."""
+    dense, every = dense_of(measured), list(measured.values())
+    counted = {one.variant.key: count(one, corpus) for one in every}
+    pairs = [(one, dense) for one in every]
+    own_dense = [(one, dense_of(measured, one.variant.dtype)) for one in every]
+    pairs += [(one, own) for one, own in own_dense if own not in (one, dense)]
+    pairs += [(one, other) for one in every for other in every if one.variant.must_beat(other.variant)]
+    for one, other in pairs:
+        yield interval_row([counted[one.variant.key]], [counted[other.variant.key]], seed)
+
+
+def interval_row(own: Sequence[Counted], other: Sequence[Counted], seed: int) -> Interval:
+    """Compares a variant, on weights of one or several seeds, with another on the same weights: ``intervals.csv``."""
+    # All weights have equally many runs, so that the mean over all runs is the mean over weights.
+    runs, other_runs = ([run for counted in side for run in counted.runs] for side in (own, other))
+    (strategy, dtype, size), (against, against_dtype, _) = own[0].key, other[0].key
+    return {
+        "strategy": strategy,
+        "dtype": dtype,
+        "batch_size": size,
+        "against": against,
+        "against_dtype": against_dtype,
+        **compare_f1(runs, other_runs, seed),
+        **compare_speed([one.times for one in own], [one.times for one in other], seed),
+    }
+
+
+def time_rows(one: Measured) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of the rows of ``times.csv`` for a variant, see `eval.schema.BatchTime`."""
+    pairs = zip(one.times.batches.tolist(), one.times.encoder_batches.tolist(), strict=True)
+    for batch, of_batch in enumerate(pairs):
+        yield one.variant.name, one.variant.dtype, one.batch_size, batch, *of_batch
+
+
+def cost_rows(
+    measured: Mapping[str, Measured], memory: Mapping[str, int], seed: int
+) -> Iterator[tuple[str, str, int, str, str, float]]:
+    """Yields the cells of the rows of ``cost.csv`` at one batch size, see `eval.schema.CostMeasure`.
+
+    ``memory``: bytes that a process occupies, by `Variant.key`.
+    """
+    for key, one in measured.items():
+        variant = one.variant.name, one.variant.dtype, one.batch_size
+        for measure, group, value in _speedups(one, dense_of(measured, one.variant.dtype), seed):
+            yield *variant, measure, group, value
+        if one.cost is not None:
+            for layer, rows in enumerate(one.cost.rows, 1):
+                share = rows * len(one.cost.rows) / one.cost.dense_token_layers
+                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", share
+            yield *variant, schema.GMACS, "formula", one.cost.macs / 1e9 / len(one.rows)
+        if key in memory:
+            yield *variant, schema.HELD_MEMORY, RESIDENT, memory[key] / 2**20
+
+
+def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
+    """Yields theoretical and measured speed-ups over all timed documents and, one by one, by length."""
+    times, dense_times = one.times.batches, dense.times.batches
+    groups = {ALL: np.ones(len(times), dtype=bool)}
+    if one.batch_size == 1:
+        rows = dense.lengths[dense.timed]
+        for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
+            name = f"over {low} rows" if high is None else f"{low + 1}–{high} rows"
+            groups[name] = (rows > low) & (rows <= (high or rows.max()))
+    for group, inside in groups.items():
+        if not inside.any():
+            continue
+        compared = compare_speed([times[inside]], [dense_times[inside]], seed)
+        yield schema.MEASURED, group, compared["speedup"]
+        yield schema.MEASURED_LOW, group, compared["speedup_low"]
+        yield schema.MEASURED_HIGH, group, compared["speedup_high"]
+        if one.cost is not None:
+            chosen = one.timed[inside] if one.batch_size == 1 else one.timed
+            yield schema.THEORETICAL, group, float(dense.macs[chosen].sum() / one.macs[chosen].sum())

@@ -1,0 +1,43 @@
+"""Hand-made rows of a record: a text, its gold, what dense and a variant found, and where words exited."""
+
+from engine.pruning.controllers import EntropyController
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+from engine.text.documents import Document, Entity
+from engine.text.words import split_words
+from eval.analysis import Comparison, DocumentComparison
+from eval.analysis.groups import group_rows
+from eval.record import Variant
+
+TYPES = ("Chemical", "Disease")
+LAYERS = 6
+ENTROPY = Strategy("entropy", (2, 4), EntropyController(0.4))
+RECOVERING = Strategy("entropy+recovery", (2, 4), EntropyController(0.4), recovery=Recovery())
+TEXT = "Renal failure followed high doses of cisplatin ."
+
+
+def entity(phrase, type_, text=TEXT):
+    start = text.index(phrase)
+    return Entity(start, start + len(phrase), type_, phrase)
+
+
+FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemical")
+GOLD = [FAILURE, DRUG]
+
+
+def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
+    """What a variant found beside what dense found; ``exits``: index of a word → as in `eval.record.Row`."""
+    layers = [(exits or {}).get(index, 0) for index in range(len(split_words(text)))]
+    return DocumentComparison(Document(id_, text, tuple(gold)), types, layers, tuple(own), tuple(dense))
+
+
+def compared(*documents, strategy=ENTROPY):
+    """These documents under a strategy."""
+    return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy), LAYERS, documents)
+
+
+def grouped(*cases, training=None, seed=0, **facts):
+    """The rows about groups, for documents given by gold and what dense and a strategy found."""
+    dense = [document(gold, dense, dense, **facts) for gold, dense, _ in cases]
+    own = [document(*case, **facts) for case in cases]
+    return list(group_rows([compared(*dense, strategy=Strategy("dense")), compared(*own)], training, seed))

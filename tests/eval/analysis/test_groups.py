@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from engine.text.documents import Document
+from engine.text.scoring import count_documents
+from eval.schema import TRAINING
+from eval.statistics import FEWEST, compare_f1
+from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, LAYERS, TEXT, entity, grouped
+
+
+def row(rows, group, strategy="entropy"):
+    (found,) = (r for r in rows if (r["strategy"], r["group"]) == (strategy, group))
+    return found
+
+
+def test_mentions_are_grouped_by_type_and_by_whether_their_text_is_a_training_mention():
+    training = [Document("t", TEXT.upper(), (entity("RENAL FAILURE", "Disease", TEXT.upper()),))]
+    rows = [r for r in grouped((GOLD, GOLD, [DRUG]), training=training) if r["strategy"] == "entropy"]
+    assert [(r["dimension"], r["group"], r["support"], r["correct"]) for r in rows] == [
+        ("type", "Chemical", 1, 1),
+        ("type", "Disease", 1, 0),
+        (TRAINING, "seen", 1, 0),
+        (TRAINING, "unseen", 1, 1),
+    ]
+
+
+def test_without_a_training_split_there_are_types_alone():
+    assert {r["dimension"] for r in grouped((GOLD, GOLD, [DRUG]))} == {"type"}
+
+
+def test_a_prediction_counts_in_its_own_group():
+    rows = grouped((GOLD, GOLD, [entity("Renal failure", "Chemical"), DRUG]))
+    chemical, disease = row(rows, "Chemical"), row(rows, "Disease")
+    assert (disease["support"], disease["predicted"], disease["recall"]) == (1, 0, 0)
+    assert (chemical["support"], chemical["predicted"], chemical["f1"]) == (1, 2, pytest.approx(2 / 3))
+
+
+def test_the_keep_rate_is_that_of_the_words_of_the_gold_mentions():
+    rows = grouped((GOLD, GOLD, GOLD), exits={0: 2, 1: -4, 2: 1})
+    assert row(rows, "Disease")["keep_rate"] == pytest.approx((2 + LAYERS) / (2 * LAYERS))
+    assert row(rows, "Chemical")["keep_rate"] == 1
+
+
+def test_intervals_are_those_of_the_paired_bootstrap():
+    documents = [Document(str(n), TEXT, tuple(GOLD)) for n in range(12)]
+    own = [[DRUG] if n % 3 else GOLD for n in range(12)]
+    dense = [[FAILURE] if n % 5 == 0 else GOLD for n in range(12)]
+    rows = grouped(*((GOLD, *found) for found in zip(dense, own, strict=True)), seed=7)
+    counts, reference = (count_documents(documents, found, ["Disease"]) for found in (own, dense))
+    found, expected = row(rows, "Disease"), compare_f1([counts], [reference], 7)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert found["significant"]
+    assert not row(rows, "Chemical")["significant"]
+
+
+def test_a_group_in_few_documents_has_no_interval():
+    """Resamples of all documents would often have none of its mentions, and F1 is then 0 by convention."""
+    golds = [GOLD] * (FEWEST - 1) + [[DRUG]] * (13 - FEWEST)
+    rows = grouped(*((gold, gold, [DRUG] if n % 2 else gold) for n, gold in enumerate(golds)))
+    few, many = row(rows, "Disease"), row(rows, "Chemical")
+    assert few["documents"] == FEWEST - 1
+    assert np.isnan([few["f1_low"], few["f1_high"], few["low"], few["high"]]).all()
+    assert not few["significant"]
+    assert np.isfinite([many["f1_low"], many["f1_high"], many["low"], many["high"]]).all()
+
+
+def test_no_documents_no_rows():
+    assert grouped() == []

@@ -1,0 +1,126 @@
+"""The official rule: (document, start, end, type), a composite mention is one, everything not predicted is missed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+
+from engine.data.corpora import Corpus, load_corpus
+from engine.latency import Times
+from engine.text.documents import Document, Entity
+from engine.text.scoring import Counts
+from eval.analysis.scores import RESIDENT, cost_rows, count, seqeval_f1
+from eval.measure import random_exits
+from eval.measure.baselines.base import Baseline
+from eval.measure.variants import of_baseline, of_strategy
+from eval.options import SAMPLE
+from eval.record import Measured, Row, Variant
+from eval.schema import columns
+from tests.eval.conftest import measured
+
+TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
+COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
+ASPIRIN = Entity(33, 40, "Chemical", "aspirin")
+AGAIN = Entity(42, 49, "Chemical", "aspirin")
+FU = Entity(54, 58, "Chemical", "5-FU")
+DOCUMENT = Document("1", TEXT, (COMPOSITE, ASPIRIN, AGAIN, FU))
+TYPES = ("Chemical", "Disease")
+
+
+def score(*predictions, document=DOCUMENT, types=TYPES):
+    """The counts of each document, which is there as often as there are predictions, and F1 on words."""
+    corpus = Corpus("c", "all", types, (document,) * len(predictions))
+    run = [Row(tuple(found)) for found in predictions]
+    one = Measured(Variant("a", "dense", "float32", "cpu"), 1, [run], Times(0), np.array([]))
+    return count(one, corpus).runs[0], seqeval_f1(corpus, run)
+
+
+def moved(entity, start=0, end=0, type_=""):
+    return Entity(entity.start + start, entity.end + end, type_ or entity.type, "")
+
+
+def iob2(spans):
+    """Labels of the twelve words of `TEXT` (``5``, ``-`` and ``FU`` are words), written by hand from word spans."""
+    labels = ["O"] * 12
+    for (start, end), type_ in spans.items():
+        labels[start:end] = [f"B-{type_}"] + [f"I-{type_}"] * (end - start - 1)
+    return labels
+
+
+# Words: hepatic and renal toxicity after aspirin , aspirin and 5 - FU
+GOLD = {(0, 4): "Disease", (5, 6): "Chemical", (7, 8): "Chemical", (9, 12): "Chemical"}
+CUT = [Entity(0, 7, "Disease", "hepatic"), Entity(12, 26, "Disease", "renal toxicity")]
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected", "words"),
+    [
+        ([COMPOSITE, ASPIRIN, AGAIN, FU], Counts(4, 4, 4), GOLD),
+        ([], Counts(0, 0, 4), {}),
+        ([COMPOSITE, ASPIRIN], Counts(2, 2, 4), {(0, 4): "Disease", (5, 6): "Chemical"}),
+        (CUT, Counts(0, 2, 4), {(0, 1): "Disease", (2, 4): "Disease"}),
+        ([moved(FU, start=1)], Counts(0, 1, 4), {(10, 12): "Chemical"}),
+        ([moved(COMPOSITE, end=-9), AGAIN], Counts(1, 2, 4), {(0, 3): "Disease", (7, 8): "Chemical"}),
+        ([moved(ASPIRIN, type_="Disease"), AGAIN], Counts(1, 2, 4), {(5, 6): "Disease", (7, 8): "Chemical"}),
+        ([ASPIRIN, ASPIRIN], Counts(1, 1, 4), {(5, 6): "Chemical"}),
+    ],
+    ids=["all", "none", "some", "composite cut", "head missing", "boundary off", "wrong type", "twice the same"],
+)
+def test_exact_spans_are_counted_and_seqeval_agrees_on_word_borders(predicted, expected, words):
+    (counts,), on_words = score(predicted)
+    theirs = f1_score([iob2(GOLD)], [iob2(words)], mode="strict", scheme=IOB2, zero_division=0)
+    assert counts == expected
+    assert on_words == pytest.approx(theirs) == counts.f1
+
+
+def test_types_that_are_not_annotated_are_left_out():
+    assert score([COMPOSITE, ASPIRIN, FU], types=("Disease",))[0] == [Counts(1, 1, 1)]
+
+
+def test_adjacent_mentions_of_one_type_are_two():
+    document = Document("1", "aspirin ibuprofen", (Entity(0, 7, "Chemical", ""), Entity(8, 17, "Chemical", "")))
+    assert score(document.entities, document=document) == ([Counts(2, 2, 2)], 1)
+    assert score([Entity(0, 17, "Chemical", "")], document=document) == ([Counts(0, 1, 2)], 0)
+
+
+def test_a_boundary_within_a_word_counts_for_the_official_rule_alone():
+    (counts,), on_words = score([moved(ASPIRIN, end=-1)])
+    assert counts.correct == 0
+    assert on_words == pytest.approx(2 * 1 / (1 + 4))
+
+
+@pytest.fixture(scope="module")
+def cost(engine, tmp_path_factory):
+    """Values of ``cost.csv`` by strategy, batch size, measure and group."""
+    taggers = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
+    taggers.append(random_exits.load(engine, "random@rule", engine.strategy("rule")))
+    silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
+    corpus = load_corpus(str(SAMPLE), limit=6)
+    record = measured([*taggers, of_baseline(silent)], corpus, tmp_path_factory.mktemp("out"), (1, 4))
+    memory = {"dense float32": 2**30}
+    rows = [row for size, of in record.items() for row in cost_rows(of, memory if size == 1 else {}, seed=0)]
+    table = pd.DataFrame(rows, columns=columns("cost"))
+    assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
+    return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
+
+
+def test_each_layer_says_what_it_computed(cost):
+    assert cost["dense", 1, "token_layers"].tolist() == [1, 1, 1]
+    assert cost["truncate-1", 4, "token_layers"].tolist() == [1, 0, 0]
+    assert 0 < cost["random@rule", 1, "token_layers", "layer 3"] < 1
+
+
+def test_theoretical_and_measured_speedups_stand_side_by_side_by_length_and_batch_size(cost):
+    for size in (1, 4):
+        assert cost["dense", size, "measured", "all"] == cost["dense", size, "theoretical", "all"] == 1
+        assert cost["truncate-1", size, "theoretical", "all"] > 2
+    by_length = cost["truncate-1", 1, "measured"]
+    assert len(by_length) > 1
+    assert (by_length > 0).all()
+    assert np.isnan(cost["truncate-1", 4, "measured_low", "all"]), "two batches have no interval"
+    assert set(cost["silent", 1].index.get_level_values("measure")) == {"measured", "measured_low", "measured_high"}
+
+
+def test_memory_is_that_of_a_process_with_the_variant_alone(cost):
+    assert cost["dense", 1, "held_mib", RESIDENT] == 2**10

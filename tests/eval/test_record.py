@@ -1,0 +1,67 @@
+"""The record holds what variants found: every row comes back as it was written."""
+
+import pytest
+
+from engine.data.corpora import load_corpus
+from engine.pruning.strategy import Strategy
+from eval.measure import random_exits
+from eval.measure.variants import of_strategy
+from eval.options import SAMPLE
+from eval.record import Variant, dense_of
+from eval.schema import RANDOM_SEEDS
+from tests.eval.analysis.made_up import ENTROPY, RECOVERING
+from tests.eval.conftest import SETTINGS, measured
+
+
+@pytest.fixture(scope="module")
+def record(engine, tmp_path_factory):
+    """Dense, entropy and random on five documents, at two batch sizes."""
+    entropy = engine.strategy("entropy", **SETTINGS)
+    taggers = [of_strategy(engine, engine.strategy("dense")), of_strategy(engine, entropy)]
+    taggers.append(random_exits.load(engine, "random", entropy))
+    return measured(taggers, load_corpus(str(SAMPLE), limit=5), tmp_path_factory.mktemp("record"), (1, 4))
+
+
+def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine, record):
+    texts = [document.text for document in load_corpus(str(SAMPLE), limit=5).documents]
+    for size in (1, 4):
+        for row, result in zip(record[size]["entropy float32"].rows, engine.tag_batch(texts, **SETTINGS), strict=True):
+            assert [one.key for one in row.entities] == [one.key for one in result.entities]
+            assert [one.text for one in row.entities] == [one.text for one in result.entities]
+            assert row.cost == result.cost
+            exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
+            assert row.exits == exited
+    assert set(record[1]["dense float32"].rows[0].exits) == {0}
+
+
+def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
+    for size, batches in ((1, 5), (4, 2)):
+        for one in record[size].values():
+            assert len(one.times.batches) == batches
+            assert len(one.runs) == (RANDOM_SEEDS if one.variant.kind == "random" else 1)
+            assert {len(run) for run in one.runs} == {5}
+    first, other, *_ = record[1]["random float32"].runs
+    assert [row.exits for row in first] != [row.exits for row in other]
+
+
+def test_dense_is_found_in_a_dtype_and_otherwise_in_the_first(record):
+    assert dense_of(record[1], "float32") is dense_of(record[1], "int8") is record[1]["dense float32"]
+
+
+def test_a_strategy_must_beat_baselines_everywhere_and_its_controls_in_its_own_dtype():
+    def variant(name, kind, dtype="int8", strategy=None):
+        return Variant(name, kind, dtype, "cpu", strategy)
+
+    entropy = variant("entropy", "entropy", strategy=ENTROPY)
+    recovering = variant("entropy+recovery", "entropy", strategy=RECOVERING)
+    beaten = [
+        variant("hf-pipeline", "baseline", "float32"),
+        variant("random", "random", strategy=ENTROPY),
+        variant("truncate-3", "truncate", strategy=Strategy("dense")),
+        variant("small", "model"),
+    ]
+    assert all(entropy.must_beat(other) for other in beaten)
+    assert recovering.must_beat(entropy)
+    assert not recovering.must_beat(beaten[1])
+    assert not any(entropy.must_beat(variant(one.name, one.kind, "bfloat16", one.strategy)) for one in beaten[1:])
+    assert not any(other.must_beat(entropy) for other in beaten)
