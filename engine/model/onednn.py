@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.flop_counter import sdpa_flop_count
 
 
 def pack(weight: Tensor) -> Tensor:
@@ -24,17 +22,6 @@ def pack(weight: Tensor) -> Tensor:
 def multiply(rows: Tensor, packed: Tensor, bias: Tensor, *, gelu: bool = False) -> Tensor:
     """``(rows, inputs)`` times packed weights plus bias ``(outputs,)``, with optional fused GELU."""
     return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu" if gelu else "none", [], "none")
-
-
-def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """FLOP formulas that `torch.utils.flop_counter` lacks: attention on a CPU and multiplies with packed weights."""
-    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    formulas: dict[Any, Callable[..., int]] = {
-        attention: lambda query, key, value, *_, **__: int(sdpa_flop_count(query, key, value))
-    }
-    if PACKABLE:
-        formulas[torch.ops.mkldnn._linear_pointwise] = lambda rows, weight, *_, **__: 2 * rows.numel() * weight[0]
-    return formulas
 
 
 def _works(probe: Callable[[], bool]) -> bool:
