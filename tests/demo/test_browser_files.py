@@ -112,7 +112,7 @@ class TestCode:
         page = open_page(width=width, at="Use in code")
         code = page.get_by_role("tabpanel").locator(".cm-scroller")
         page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')", timeout=WORK_MS)
-        assert code.count() == 4
+        assert code.count() == 5
         assert all(code.evaluate_all("all => all.map(part => part.scrollWidth <= part.clientWidth)"))
         assert all(
             code.evaluate_all("all => all.map(part => part.clientHeight <= 400)")
