@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
-from threading import local
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,8 @@ class CompiledModel:
         self.compose = partial(
             compose, parts=parts, layers=layers, checkpoint=checkpoint, heads=heads, labels=folder.labels
         )
-        self._own = local()
+        # Not a `threading.local`, whose graphs of other threads a forked child would destroy, and never end.
+        self._graphs: dict[tuple[int, int], OrderedDict[Any, Any]] = {}  # of each process and thread
 
     def __str__(self) -> str:
         """Identifies what results depend on: the library's version and the layers."""
@@ -152,8 +153,8 @@ class CompiledModel:
 
     def _call(self, plan: Plan, threads: int, inputs: Arrays) -> list[np.ndarray]:
         """Runs a graph on one window; compiles it first if this thread has not yet."""
-        graphs: OrderedDict[Any, Any] = self._own.__dict__.setdefault("graphs", OrderedDict())
-        key = (plan.key, threads, os.getpid())
+        graphs = self._graphs.setdefault((os.getpid(), get_ident()), OrderedDict())
+        key = (plan.key, threads)
         if key not in graphs:
             if len(graphs) == KEPT:
                 graphs.popitem(last=False)

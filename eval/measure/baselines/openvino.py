@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -58,13 +58,13 @@ def load(name: str, inputs: Inputs) -> Baseline:
     def start(parameters: RuntimeParameters) -> Forward:
         hints = properties(threads // int(parameters["workers"]))
         hints["INFERENCE_PRECISION_HINT"] = parameters.get("other layers", "f32")
-        own = threading.local()  # for each worker, a request of a graph of its own, as for our layers in 8 bits
+        requests: dict[int, Any] = {}  # for each thread, one of a graph of its own, as for our layers in 8 bits
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            if not hasattr(own, "request"):
-                own.request = core.compile_model(graph, "CPU", hints).create_infer_request()
+            if get_ident() not in requests:
+                requests[get_ident()] = core.compile_model(graph, "CPU", hints).create_infer_request()
             # The result lies in the request's memory; `on_padded` copies it before the thread's next call.
-            (logits,) = own.request.infer([ids, mask], share_inputs=True, share_outputs=True).values()
+            (logits,) = requests[get_ident()].infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
         return base.on_padded(pad_id, engine, infer)
