@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,10 +35,14 @@ def updating(folder: Path, name: str) -> Iterator[Path]:
     _write_sums(sums, listed | {name: {new}})
 
 
-def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS`` for all files of the folder except itself, the model card and hidden files."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
-    listed = {path.name: {sha256_of(path)} for path in files if path.name not in (SUMS, "README.md")}
+def write_checksums(folder: Path, also: Iterable[str] = ()) -> None:
+    """Writes ``SHA256SUMS`` for all files of the folder except itself, the model card and hidden files.
+
+    ``also``: paths, relative to the folder, of files in folders below it.
+    """
+    files = [path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    listed = {name: {sha256_of(folder / name)} for name in files if name not in (SUMS, "README.md")}
+    listed |= {name: {sha256_of(folder / name)} for name in also}
     _write_sums(folder / SUMS, listed)
 
 

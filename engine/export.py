@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from engine import errors
+from engine.cascade import Cascade
 from engine.command import as_command
 from engine.compiled import standalone
 from engine.compiled.compose import constant_inputs
@@ -62,8 +63,8 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
     compiled = engine.compiled
     if compiled is None:
         raise InputError(f"expected a model in int8 to export, got {engine.dtype}: {engine.why or 'chosen by name'}")
-    if strategy.recovery is not None:
-        raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}, which recovers; choose another")
+    if strategy.recovery is not None or isinstance(strategy, Cascade):
+        raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}; choose another, e.g. dense")
     if compiled.pieces() is None:
         raise InputError(
             f"expected a tokenizer.json in {engine.folder} that says all, got none; save the tokenizer anew"

@@ -3,7 +3,8 @@
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
 the strategies' settings, ``int8.safetensors`` and ``compiled.safetensors`` what dtype ``int8`` computes with, and
-``SHA256SUMS`` the checksums of all files.
+``SHA256SUMS`` the checksums of all files. The folder of a cascade is that of its large model and also holds
+``cascade.json`` and, in ``small``, the folder of the small model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.cascade import Cascade, columns_of, read_cascades
 from engine.checksums import verify_checksums
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.mlp import Network
@@ -27,6 +29,7 @@ _PACKAGE = Path(__file__).resolve().parent
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
 INT8, COMPILED = "int8.safetensors", "compiled.safetensors"
+CASCADES, SMALL = "cascade.json", "small"
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
 UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
@@ -44,6 +47,8 @@ class ModelFolder:
     ``points``: its operating points.
     ``network``: the networks of ``mlp``, if any.
     ``labels_file``: the file that gives the meaning of its labels, if any.
+    ``small``: the small model of a cascade, in which this is the large one.
+    ``cascades``: operating point of the cascade → strategy.
     """
 
     source: str
@@ -53,6 +58,8 @@ class ModelFolder:
     points: Points = field(default_factory=dict)
     network: Network | None = None
     labels_file: str = ""
+    small: ModelFolder | None = None
+    cascades: Mapping[str, Cascade] = field(default_factory=dict)
 
     @property
     def has_gates(self) -> bool:
@@ -83,6 +90,10 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
         names = _label_names(path, source, labels)
         label_set = LabelSet.from_names(names)
         points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
+        cascades = optional_file(path, CASCADES)
+        small = read_folder(path / SMALL) if cascades else None
+        if small:
+            columns_of(small.labels, label_set)
         return ModelFolder(
             source=str(source),
             path=path.absolute(),
@@ -91,6 +102,8 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             points=read_points(points) if points else {},
             network=Network.load(network) if network else None,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
+            small=small,
+            cascades=read_cascades(cascades) if cascades else {},
         )
 
 
@@ -125,6 +138,8 @@ def local_folder(source: str | Path) -> Path:
         folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
         if not any(folder.glob("model*.safetensors")):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
+        if (folder / CASCADES).is_file():
+            snapshot_download(str(source), revision=folder.name, allow_patterns=f"{SMALL}/*")
     except Exception as error:  # the libraries below raise many types
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, which is no folder and cannot "

@@ -12,6 +12,7 @@ from engine.command import say
 from engine.errors import InputError
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import CASCADE
 from engine.tagger import DEFAULT_STRATEGY, DTYPES, Engine, load_engine
 from engine.text.documents import Document
 
@@ -22,7 +23,7 @@ class EngineOptions:
 
     model: str | None = None
     labels: str | None = None
-    strategy: str = DEFAULT_STRATEGY
+    strategy: str | None = None
     point: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     dtype: str = "auto"
@@ -37,7 +38,8 @@ class EngineOptions:
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the options that `of` reads."""
         add = parser.add_argument
-        add("--strategy", default=cls.strategy, help=f"dense, rule, mlp, … (default {cls.strategy})")
+        default = f"{DEFAULT_STRATEGY}; for a cascade {CASCADE}"
+        add("--strategy", help=f"dense, rule, mlp, … (default {default})")
         add("--point", help="operating point, where the strategy names none (default balanced)")
         add("--lambda", dest="lambda_", type=float, help="λ of rule")
         add("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from transformers import AutoConfig, TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
+from engine.cascade import Cascade, columns_of, select
 from engine.errors import InputError
+from engine.pruning.record import distributions
 from engine.pruning.strategy import Strategy
-from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
-from engine.text.words import split_words
+from engine.tagger import Engine, load_engine
+from engine.text.words import split_words, words_of
 
 TASKS = ("token-classification", "ner")
 OPTIONS = {
@@ -36,7 +38,7 @@ def pipeline(
     task: str = TASKS[0],
     model: str | Path | Engine | None = None,
     *,
-    strategy: str | Strategy = DEFAULT_STRATEGY,
+    strategy: str | Strategy | None = None,
     dtype: str | None = None,
     device: str | int | torch.device | None = None,
     labels: str | Path | Sequence[str] | None = None,
@@ -48,7 +50,7 @@ def pipeline(
         task: ``token-classification``, or ``ner``, which is the same.
         model: a folder, a hub id, or an engine, which has its own ``dtype``, ``device`` and ``labels``; ``None`` loads
             the shipped weights.
-        strategy: the name of a strategy, or a `Strategy` with changed settings.
+        strategy: see `Engine.strategy`.
         dtype, labels: see `load_engine` (default: ``auto``, and the model's own labels); not with an engine.
         device: see `load_engine`, or the number of a GPU, −1 for the CPU (the default); not with an engine.
         **options: options of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
@@ -92,8 +94,12 @@ class PruningPipeline(TokenClassificationPipeline):
     def preprocess(  # type: ignore[override]  # like the base class, which differs from its own base
         self, sentence: Any, offset_mapping: Any = None, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
-        """Yields a text's word pieces and the word of each, int64 ``(1, pieces)``, from 1; 0 for CLS and SEP."""
+        """Yields a text's word pieces and the word of each, int64 ``(1, pieces)``, from 1; 0 for CLS and SEP.
+
+        For a cascade, ``small`` is what the small model says of each piece's word, float32 ``(1, pieces, labels)``.
+        """
         parameters.setdefault("tokenizer_params", {"max_length": NO_LIMIT})
+        small: np.ndarray | None = None
         for inputs in super().preprocess(sentence, offset_mapping, **parameters):
             if parameters["is_split_into_words"]:
                 word = np.array([-1 if word is None else word for word in inputs["word_ids"]])
@@ -101,7 +107,15 @@ class PruningPipeline(TokenClassificationPipeline):
                 ends = np.asarray(inputs["offset_mapping"]).reshape(-1, 2)[:, 1]
                 word = np.searchsorted([start for start, _ in split_words(sentence)], ends) - 1
             special = inputs["special_tokens_mask"].numpy().astype(bool)
-            yield inputs | {"words": torch.from_numpy(np.where(special, 0, np.maximum.accumulate(word) + 2))}
+            word = np.maximum.accumulate(word)
+            found = {"words": torch.from_numpy(np.where(special, 0, word + 2))}
+            model = self.model
+            if isinstance(model, PieceModel) and isinstance(model.strategy, Cascade):
+                if small is None:
+                    words = sentence if parameters["is_split_into_words"] else words_of(sentence)
+                    small = model.tag_small(model.strategy, words)
+                found["small"] = torch.from_numpy(small[word.clip(min=0)])[None]
+            yield inputs | found
 
     def __repr__(self) -> str:
         engine, strategy = self.model.engine, self.model.strategy
@@ -121,8 +135,16 @@ class PieceModel(nn.Module):
         self.config.id2label = dict(enumerate(engine.labels.names))
         self.config.label2id = {name: index for index, name in enumerate(engine.labels.names)}
 
+    def tag_small(self, strategy: Cascade, words: Sequence[str]) -> np.ndarray:
+        """Label distributions of the words of one text by the small model of a cascade; a row of 0 without words."""
+        small = self.engine.small
+        assert small is not None, "the engine has checked the strategy"
+        (runs,) = small.run([small.pieces.windows(words)], strategy.small)
+        found = distributions(runs, len(small.labels))[:, columns_of(small.labels, self.engine.labels)]
+        return found if len(found) else np.zeros((1, len(small.labels)), dtype=np.float32)
+
     @torch.inference_mode()
-    def forward(self, input_ids: Tensor, words: Tensor, **_: Tensor) -> dict[str, Tensor]:
+    def forward(self, input_ids: Tensor, words: Tensor, small: Tensor | None = None, **_: Tensor) -> dict[str, Tensor]:
         """Returns logits ``(texts, pieces, labels)`` of ``input_ids`` ``(texts, pieces)``; 0 where ``words`` is 0.
 
         Each piece gets the logarithms of its word's label probabilities.
@@ -130,11 +152,19 @@ class PieceModel(nn.Module):
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
-        for number, (text, runs) in enumerate(zip(texts, self.engine.run(windows, self.strategy), strict=True)):
-            if runs:
-                words_of_text = np.concatenate([record.probabilities[slot.own] for slot, record in runs])
-                of_pieces = torch.from_numpy(words_of_text[text.word]).log().clamp(min=LEAST)
-                logits[number, text.places] = of_pieces
+        strategy = self.strategy
+        first, judged = [], []
+        if isinstance(strategy, Cascade):
+            assert small is not None, "preprocessing adds it for a cascade"
+            for of_text, text, of_windows in zip(small.cpu().numpy(), texts, windows, strict=True):
+                first.append(of_text[text.places[text.begins]])
+                judged.append(strategy.judge(first[-1], of_windows))
+            windows = [select(*of_text, read=True) for of_text in zip(windows, judged, strict=True)]
+        found = [distributions(runs, logits.shape[-1]) for runs in self.engine.run(windows, strategy)]
+        if isinstance(strategy, Cascade):
+            found = [strategy.merge(*of_text) for of_text in zip(first, judged, found, strict=True)]
+        for number, (text, of_words) in enumerate(zip(texts, found, strict=True)):
+            logits[number, text.places] = torch.from_numpy(of_words[text.word]).log().clamp(min=LEAST)
         return {"logits": logits}
 
 
@@ -142,7 +172,7 @@ class Pieces:
     """The word pieces of a text without CLS, SEP and padding.
 
     ``places``: their original indices. ``ids``: their token ids. ``word``: the word of each, from 0; words with more
-    than ``capacity`` pieces are split. All are int64 ``(pieces,)``.
+    than ``capacity`` pieces are split. All are int64 ``(pieces,)``. ``begins``: the first piece of each word.
     """
 
     def __init__(self, ids: Tensor, words: Tensor, capacity: int) -> None:
@@ -151,4 +181,4 @@ class Pieces:
         given = words.numpy()[self.places]
         part = (np.arange(len(given)) - given.searchsorted(given)) // capacity
         begins = np.diff(given, prepend=-1).astype(bool) | np.diff(part, prepend=0).astype(bool)
-        self.word = begins.cumsum() - 1
+        self.word, self.begins = begins.cumsum() - 1, np.flatnonzero(begins)

@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
-from engine.tagger import DEFAULT_STRATEGY, Engine, Result, load_engine
+from engine.tagger import Engine, Result, load_engine
 
 NAME = "token_pruning_ner"
 
@@ -20,10 +20,10 @@ NAME = "token_pruning_ner"
     NAME,
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0},
-    default_config={"model": None, "strategy": DEFAULT_STRATEGY, "dtype": "auto", "device": "cpu", "labels": None},
+    default_config={"model": None, "strategy": None, "dtype": "auto", "device": "cpu", "labels": None},
 )
 def token_pruning_ner(
-    nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None
+    nlp: Language, name: str, model: str | None, strategy: str | None, dtype: str, device: str, labels: str | None
 ) -> EntityTagger:
     """Builds the component from its configuration; see `load_engine`, and `Engine.strategy` for ``strategy``."""
     return EntityTagger(load_engine(model, dtype, device, labels), strategy)
@@ -36,7 +36,7 @@ class EntityTagger:
     ``doc.set_ents`` blocked stay outside of entities.
     """
 
-    def __init__(self, engine: Engine, strategy: str) -> None:
+    def __init__(self, engine: Engine, strategy: str | None) -> None:
         self.engine = engine
         self.strategy = engine.strategy(strategy)
 

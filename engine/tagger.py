@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.cascade import Cascade, JudgedWindow, columns_of, resolve_cascade, select
 from engine.compiled.folder import compiled_model
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
 from engine.folder import ModelFolder, read_folder
-from engine.inspection.cost import Cost, add, window_cost
+from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
 from engine.inspection.explain import WordScores, explain
-from engine.inspection.trace import Trace, word_traces
+from engine.inspection.trace import Trace, of_both, word_traces
 from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.sizes import Sizes
 from engine.pruning.controllers import CONTROLLERS, LearnedController
-from engine.pruning.record import Record
+from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE, RECOVERY, parse, resolve
+from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
 from engine.text.documents import Entity
 from engine.text.windows import Window, WordPieces
 from engine.text.words import Span
@@ -40,8 +41,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_STRATEGY = "entropy:balanced"
+DEFAULT_STRATEGY = "entropy:balanced"  # but the cascade in the folder of one
 DTYPES = ("float32", "bfloat16", "int8", "auto")
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What the small model of a cascade found in a text, and which windows of the large one it doubts.
+
+    ``probabilities``: float32 ``(words, labels)``, labels in the order of the large model.
+    ``windows``: the large model's; ``judged``: the same, as judged.
+    """
+
+    result: Result
+    probabilities: np.ndarray
+    windows: Sequence[Window]
+    judged: tuple[JudgedWindow, ...]
+
+    def of_windows(self, *, read: bool) -> list[Window]:
+        """The windows that the large model reads, or those that it does not."""
+        return select(self.windows, self.judged, read=read)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +69,7 @@ class Result:
 
     ``words``: character spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
+    ``judgement``: in a cascade, what its small model found.
     """
 
     text: str
@@ -60,6 +80,7 @@ class Result:
     latency: Latency
     _runs: list[tuple[Slot, Record]] = field(repr=False)
     _model: PyTorchModel | CompiledModel | None = field(repr=False)
+    judgement: Judgement | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them; `Engine.explain` then no longer works."""
@@ -71,7 +92,11 @@ class Result:
         """Rows, token-layers and MACs."""
         assert self._model is not None, "a pickled result has its cost"
         sizes = self._model.sizes
-        return add([window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs], sizes.layers)
+        costs = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs]
+        if self.judgement is None:
+            return add(costs, sizes.layers)
+        costs += [unread_cost(sizes, window) for window in self.judgement.of_windows(read=False)]
+        return with_small(add(costs, sizes.layers), self.judgement.result.cost)
 
     @cached_property
     def recovered(self) -> bool:
@@ -81,9 +106,12 @@ class Result:
     @cached_property
     def trace(self) -> Trace:
         """The layer, state and scores at each gate of every word."""
-        return Trace(
-            self.strategy, word_traces(self.text, self.words, self.probabilities, self._runs), self.cost, self.latency
-        )
+        words = word_traces(self.text, self.words, self.probabilities, self._runs)
+        if self.judgement is None:
+            return Trace(self.strategy, words, self.cost, self.latency)
+        judged = self.judgement.judged
+        words = of_both(self.judgement.result.trace.words, words, judged)
+        return Trace(self.strategy, words, self.cost, self.latency, judged)
 
 
 class Engine:
@@ -103,6 +131,7 @@ class Engine:
     ``points``, ``network``: its operating points as stored, and its networks of ``mlp``, if any.
     ``dtype``: the number format that it computes in, with ``auto`` resolved; ``why``: why ``auto`` chose it.
     ``pieces``: cuts words into word pieces and windows.
+    ``small``: an engine of the small model, if the folder is that of a cascade.
 
     Raises:
         InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
@@ -126,6 +155,7 @@ class Engine:
         if self.compiled is None:
             self.pytorch  # noqa: B018  # so that a model that cannot be loaded is refused now
         self.pieces: WordPieces = self._pieces()
+        self.small = Engine(folder.small, dtype, device) if folder.small else None
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Compiled graphs cannot be copied: an engine in ``int8`` is loaded again, in another process if need be."""
@@ -220,7 +250,7 @@ class Engine:
             "labels": list(self.labels.names),
             "runtime": "" if self.compiled is None else str(self.compiled),
             "configuration": self._folder.configuration(),
-        }
+        } | ({"small": self.small.fingerprint} if self.small else {})
 
     def plain_model(self) -> PreTrainedModel:
         """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU."""
@@ -237,12 +267,13 @@ class Engine:
         truncated = f"truncate-{self.sizes.layers // 2}"
         return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
-    def strategy(self, name: str | Strategy, point: str | None = None, **settings: Any) -> Strategy:
+    def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
 
         Args:
             name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
-                point: ``entropy:fast``; a `Strategy` is used as is.
+                point: ``entropy:fast``; in the folder of a cascade also ``cascade:fast``, which is the default there; a
+                `Strategy` is used as is.
             point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
                 one. Strategies without operating points ignore it; with weights that store none, leave it out.
             **settings: settings to change; ``None`` leaves one unchanged.
@@ -251,21 +282,36 @@ class Engine:
             InputError: if the name, operating point or a setting is unknown, or the model lacks the gates or network
                 that the strategy needs.
         """
+        if name is None:
+            name = CASCADE if self.small else DEFAULT_STRATEGY
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         kind = name.kind if isinstance(name, Strategy) else parse(name).kind
-        if kind != DENSE and not self.has_gates:
+        if kind == CASCADE and self.small is None:
+            raise InputError(
+                f"expected the folder of a cascade for {kind!r}, got {self.source!r}, which is none; choose another "
+                f"strategy, or make one with python -m engine.training.cascade {self.source} --small SMALL "
+                "--texts FILE --out FOLDER"
+            )
+        if kind not in (DENSE, CASCADE) and not self.has_gates:
             raise InputError(
                 f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
-        strategy = name if isinstance(name, Strategy) else resolve(name, self.sizes.layers, self.points, point)
+        if isinstance(name, Strategy):
+            strategy = name
+        elif kind == CASCADE:
+            strategy = resolve_cascade(name, self._folder.cascades, point)
+        else:
+            strategy = resolve(name, self.sizes.layers, self.points, point)
         changed = {setting: value for setting, value in settings.items() if value is not None}
         strategy = strategy.with_settings(**changed)
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(
                 f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
             )
+        if isinstance(strategy, Cascade) and self.small is not None:
+            strategy = replace(strategy, small=self.small.strategy(strategy.small))
         return self._with_network(strategy)
 
     def _with_network(self, strategy: Strategy) -> Strategy:
@@ -281,7 +327,7 @@ class Engine:
         return replace(strategy, controller=replace(controller, network=self.network))
 
     def tag(
-        self, text: str, strategy: str | Strategy = DEFAULT_STRATEGY, point: str | None = None, **settings: Any
+        self, text: str, strategy: str | Strategy | None = None, point: str | None = None, **settings: Any
     ) -> Result:
         """Tags one text; see `strategy` for the arguments, e.g. ``lambda_`` and ``min_keep_ratio``."""
         return self.tag_batch([text], strategy, point, **settings)[0]
@@ -289,7 +335,7 @@ class Engine:
     def tag_batch(
         self,
         texts: Iterable[str],
-        strategy: str | Strategy = DEFAULT_STRATEGY,
+        strategy: str | Strategy | None = None,
         point: str | None = None,
         batch_size: int = 32,
         between: Callable[[], None] | None = None,
@@ -330,16 +376,43 @@ class Engine:
         begin = now()
         words, windows = self.pieces.of_texts(texts)
         start = now()
-        runs = self.run(windows, strategy, None if between is None else pause)
+        pausing = None if between is None else pause
+        judgements: list[Judgement] = []
+        if isinstance(strategy, Cascade):
+            judgements = self._judge(strategy, texts, windows, pausing)
+            windows = [one.of_windows(read=True) for one in judgements]
+        runs = self.run(windows, strategy, pausing)
         encoder_s = now() - start - paused
-        empty = np.zeros((0, len(self.labels)), dtype=np.float32)
-        found = [np.concatenate([empty, *(record.probabilities[slot.own] for slot, record in of)]) for of in runs]
+        found = [distributions(of_runs, len(self.labels)) for of_runs in runs]
+        if isinstance(strategy, Cascade):
+            pairs = zip(judgements, found, strict=True)
+            found = [strategy.merge(one.probabilities, one.judged, large) for one, large in pairs]
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((now() - begin - paused) * 1e3, encoder_s * 1e3, len(texts))
+        first: Sequence[Judgement | None] = judgements or [None] * len(texts)
         return [
-            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self._model)
-            for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
+            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self._model, judgement)
+            for text, of_text, spans, probabilities, of_runs, judgement in zip(
+                texts, entities, words, found, runs, first, strict=True
+            )
         ]
+
+    def _judge(
+        self,
+        strategy: Cascade,
+        texts: Sequence[str],
+        windows: Sequence[Sequence[Window]],
+        between: Callable[[], None] | None,
+    ) -> list[Judgement]:
+        """Tags texts with the small model and judges this model's windows of each."""
+        assert self.small is not None
+        columns = columns_of(self.small.labels, self.labels)
+        judgements = []
+        results = self.small.tag_batch(texts, strategy.small, batch_size=len(texts), between=between)
+        for result, of_text in zip(results, windows, strict=True):
+            probabilities = result.probabilities[:, columns]
+            judgements.append(Judgement(result, probabilities, of_text, strategy.judge(probabilities, of_text)))
+        return judgements
 
     def run(
         self, windows: Sequence[Sequence[Window]], strategy: Strategy, between: Callable[[], None] | None = None
@@ -360,7 +433,10 @@ class Engine:
                 between()
             signals = result._model.row_signals(record, result.strategy)
             scores[record] = explain(record, signals, result.strategy, self.network)
-        return [of_word for slot, record in result._runs for of_word in scores[record][slot.own]]
+        found = [of_word for slot, record in result._runs for of_word in scores[record][slot.own]]
+        if result.judgement is None or self.small is None:
+            return found
+        return list(of_both(self.small.explain(result.judgement.result, between), found, result.judgement.judged))
 
 
 def load_engine(

@@ -7,11 +7,12 @@ a gate another ``n²d``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.model.sizes import Sizes
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
+from engine.text.windows import Window
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,23 @@ def window_cost(sizes: Sizes, record: Record, window: int, strategy: Strategy) -
         dense_token_layers=sizes.layers * own,
         macs=total,
         dense_macs=dense + words * sizes.head_macs[-1],
+    )
+
+
+def unread_cost(sizes: Sizes, window: Window) -> Cost:
+    """The cost of a window that does not run: nothing, where a dense pass would run it."""
+    rows = len(window.input_ids)
+    dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
+    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
+
+
+def with_small(large: Cost, small: Cost) -> Cost:
+    """Adds what the small model of a cascade computed, whose layers come first; the dense pass is the large one's."""
+    return replace(
+        large,
+        rows=small.rows + large.rows,
+        token_layers=small.token_layers + large.token_layers,
+        macs=small.macs + large.macs,
     )
 
 

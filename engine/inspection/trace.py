@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
+from engine.cascade import JudgedWindow
 from engine.inspection.cost import Cost
 from engine.latency import Latency
 from engine.model.chunks import Slot
@@ -16,6 +17,7 @@ from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from engine.text.words import Span
 
+T = TypeVar("T")
 State = Literal["kept", "exited", "recovered"]
 
 
@@ -55,12 +57,21 @@ class WordTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """The strategy, words, cost and latency of a text."""
+    """The strategy, words, cost and latency of a text; in a cascade also the windows that the small model judged."""
 
     strategy: Strategy
     words: tuple[WordTrace, ...]
     cost: Cost
     latency: Latency
+    windows: tuple[JudgedWindow, ...] = ()
+
+
+def of_both(small: Sequence[T], large: Sequence[T], judged: Iterable[JudgedWindow]) -> tuple[T, ...]:
+    """What is known of each word in the model that labelled it last; ``large`` has those in windows that it read."""
+    rest = iter(large)
+    return tuple(
+        next(rest) if window.read else small[word] for window in judged for word in range(window.first, window.end)
+    )
 
 
 def word_traces(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from engine.model.chunks import Slot
 from engine.model.packing import Words
 from engine.pruning.gate import Decision
 from engine.text.labels import LabelSet
@@ -60,3 +61,9 @@ class Record:
     layers: list[LayerRun] = field(default_factory=list)
     labelled: list[tuple[int, np.ndarray]] = field(default_factory=list)
     gates: Sequence[GateRecord] = field(default_factory=list)
+
+
+def distributions(runs: Iterable[tuple[Slot, Record]], labels: int) -> np.ndarray:
+    """Label distributions of a text's words, float32 ``(words, labels)``, from its windows in order."""
+    empty = np.zeros((0, labels), dtype=np.float32)
+    return np.concatenate([empty, *(record.probabilities[slot.own] for slot, record in runs)])

@@ -145,7 +145,7 @@ class Strategy:
         new = replace(
             changed(self),
             gates=settings.get("gates", self.gates),
-            controller=changed(self.controller),
+            controller=self.controller and changed(self.controller),
             recovery=self.recovery and changed(self.recovery),
         )
         return new if new == self else replace(new, point="custom")
@@ -156,7 +156,7 @@ class Strategy:
         if self.gates:
             record["min_exit_ratio"] = self.min_exit_ratio
         if self.controller is not None:
-            record["controller"] = {"kind": self.kind} | (to_values(self.controller) if self.prunes else {})
+            record["controller"] = {"kind": self.controller.kind} | (to_values(self.controller) if self.prunes else {})
         if self.recovery is not None:
             record["recovery"] = to_values(self.recovery)
         return record

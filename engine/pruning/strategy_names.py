@@ -1,6 +1,7 @@
 """Parses names of strategies and builds the strategies that they name.
 
-A name is ``dense``, ``truncate-K`` or ``KIND[+recovery][:POINT]``, e.g. ``entropy+recovery:fast``.
+A name is ``dense``, ``truncate-K``, ``KIND[+recovery][:POINT]``, e.g. ``entropy+recovery:fast``, or
+``cascade[:POINT]``, which `engine.cascade` builds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy, Truncation
 
-DENSE = "dense"
+DENSE, CASCADE = "dense", "cascade"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
@@ -27,7 +28,7 @@ class StrategyName:
     """The parts of a strategy's name.
 
     Args:
-        kind: ``dense``, ``truncate`` or the kind of a controller.
+        kind: ``dense``, ``truncate``, ``cascade`` or the kind of a controller.
         recovers: whether words may come back.
         point: the operating point; ``""`` if the name has none.
         layer: the last layer that ``truncate`` runs; 0 for others.
@@ -62,7 +63,8 @@ def parse(text: str) -> StrategyName:
         return StrategyName(Truncation.kind, layer=int(match[1]))
     base, colon, point = text.partition(":")
     kind, plus, rest = base.partition(RECOVERY)
-    if kind in CONTROLLERS and not rest and bool(colon) == bool(point):
+    known = kind in CONTROLLERS or (kind == CASCADE and not plus)
+    if known and not rest and bool(colon) == bool(point):
         return StrategyName(kind, bool(plus), current_point(point))
     if colon:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]

@@ -1,0 +1,283 @@
+"""Makes a cascade: ``python -m engine.training.cascade LARGE --small SMALL --texts FILE… --out FOLDER``.
+
+Both models tag held-out texts, and for each kind of doubt it is measured how much agreement with the large model's
+dense pass is lost while that model reads less and less, the windows of least doubt last. The kind that loses least on
+average is taken, and each operating point gets the threshold at which the large model reads least within a limit. No
+gold is needed, and neither model changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from tqdm import tqdm
+
+from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, features
+from engine.checkpoint import load_weights
+from engine.checksums import SUMS, write_checksums
+from engine.command import as_command
+from engine.data.corpora import load_corpus
+from engine.data.texts import read_texts
+from engine.errors import InputError
+from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
+from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
+from engine.pruning.record import distributions
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import CASCADE, DENSE
+from engine.runs import check_new, write_json
+from engine.tagger import DTYPES, Engine, load_engine
+from engine.text.scoring import Counts, count_matches
+from engine.text.windows import Window
+from engine.text.words import Span
+from engine.training.data import MIN_WINDOWS
+from engine.training.distill import copy_checkpoint
+from engine.training.quantise import add_compiled
+from engine.training.trials import Reference, Requirement, Trial, choose, parse_requirements
+
+LIMITS = "2,4,6"  # pp of agreement
+SHARES = tuple(
+    np.linspace(0.04, 0.96, 24).tolist()
+)  # of the words that the large model reads, at which agreement is measured
+SHOWN = (0.2, 0.3, 0.4, 0.5, 0.6)
+WEIGHT = 0.25  # of the small model where both read
+RIDGE, STEPS = 1.0, 20  # of the regression
+CALL = 16  # texts that are tagged together
+
+
+@dataclass(frozen=True, eq=False)
+class Tagged:
+    """A text as both models tag it.
+
+    ``small``, ``large``: label distributions, float32 ``(words, labels)``, labels in the order of the large model.
+    ``windows``: those of the large model. ``costs``: of each, if the large model reads it, and if not.
+    ``small_cost``: cost of the small model.
+    """
+
+    text: str
+    words: list[Span]
+    small: np.ndarray
+    large: np.ndarray
+    windows: Sequence[Window]
+    costs: Sequence[tuple[Cost, Cost]]
+    small_cost: Cost
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A large and a small model with their strategies."""
+
+    large: Engine
+    small: Engine
+    strategy: Strategy
+    small_strategy: Strategy
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """Tags texts with both models; raises an `InputError` if these have other labels."""
+        columns, sizes = columns_of(self.small.labels, self.large.labels), self.large.sizes
+        tagged = []
+        for begin in tqdm(range(0, len(texts), CALL), desc="both models", disable=None):
+            call = texts[begin : begin + CALL]
+            windows = self.large.pieces.of_texts(call)[1]
+            runs = self.large.run(windows, self.strategy)
+            for first, of_text, own in zip(self.small.tag_batch(call, self.small_strategy), windows, runs, strict=True):
+                small = first.probabilities[:, columns]
+                large = distributions(own, len(columns))
+                read = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in own]
+                costs = list(zip(read, (unread_cost(sizes, window) for window in of_text), strict=True))
+                tagged.append(Tagged(first.text, first.words, small, large, of_text, costs, first.cost))
+        return tagged
+
+    def cascade(self, doubt: Doubt, weight: float) -> Cascade:
+        """The cascade of both in which the large model reads everything."""
+        own = vars(self.strategy) | {"name": CASCADE, "point": ""}
+        return Cascade(**own, small=self.small_strategy, doubt=doubt, threshold=0.0, weight=weight)
+
+
+def fit_disagreement(tagged: Sequence[Tagged]) -> Doubt:
+    """Fits the probability that the large model gives a word another label, by Newton's method.
+
+    The ridge keeps the coefficients finite if the models agree everywhere, or wherever a measure is 0.
+    """
+    x = np.concatenate([features(one.small) for one in tagged])
+    other = np.concatenate([one.small.argmax(1) != one.large.argmax(1) for one in tagged])
+    coefficients = np.zeros(x.shape[1])
+    for _ in range(STEPS):
+        expected = 1 / (1 + np.exp(-x @ coefficients))
+        slope = x.T @ (expected - other) + RIDGE * coefficients
+        curvature = (x.T * (expected * (1 - expected))) @ x + RIDGE * np.eye(len(coefficients))
+        coefficients -= np.linalg.solve(curvature, slope)
+    return Doubt(DISAGREEMENT, tuple(coefficients.tolist()))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A cascade at several thresholds on the same texts, from all windows for the large model to none.
+
+    ``shares``: share of the words, 0–1, that the large model reads in each trial.
+    """
+
+    trials: tuple[Trial, ...]
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, strategy: Cascade, tagged: Sequence[Tagged], reference: Reference, pair: Pair) -> Curve:
+        """Measures a cascade against a reference of the tagged texts, at a threshold for about each of `SHARES`."""
+        judged = [window for one in tagged for window in strategy.judge(one.small, one.windows)]
+        judged.sort(key=lambda window: -window.doubt)
+        read = np.cumsum([window.end - window.first for window in judged])
+        at = (judged[index].doubt for index in read.searchsorted(np.array(SHARES) * read[-1]))
+        thresholds = sorted({0.0, *at, judged[0].doubt + 1})
+        found = [measure(replace(strategy, threshold=one), tagged, reference, pair) for one in thresholds]
+        return cls(tuple(trial for trial, _ in found), tuple(share for _, share in found))
+
+    def f1_at(self, shares: Sequence[float]) -> np.ndarray:
+        """F1 at shares of the words, interpolated."""
+        return np.interp(shares, self.shares[::-1], [trial.f1 for trial in self.trials[::-1]])
+
+    def choose(self, requirements: Sequence[Requirement]) -> dict[str, Trial]:
+        """Maps operating points to trials.
+
+        Raises:
+            InputError: if a requirement is met where the large model reads nothing, or only where it reads so much that
+                both compute more than it alone.
+        """
+        chosen = choose(self.trials[1:-1], requirements)
+        for one in requirements:
+            if one.accepts(self.trials[-1]):
+                raise InputError(
+                    f"expected a limit at which windows go on, got {one.max_loss:g} pp for {one.point}, which the "
+                    "small model meets alone; give a lower --max-f1-drop, or use the small model alone"
+                )
+            if one.point not in chosen:
+                raise InputError(
+                    f"expected a limit that some threshold meets while both models compute less than the large one "
+                    f"alone, got {one.max_loss:g} pp for {one.point}; give a higher --max-f1-drop, or choose a better "
+                    "small model"
+                )
+        return chosen
+
+
+def measure(strategy: Cascade, tagged: Sequence[Tagged], reference: Reference, pair: Pair) -> tuple[Trial, float]:
+    """Measures a cascade on texts that both models have tagged; also returns the share of the words that go on."""
+    layers = pair.small.sizes.layers + pair.large.sizes.layers
+    counts: list[Counts] = []
+    costs: list[Cost] = []
+    read_words = 0
+    for one, document in zip(tagged, reference.documents, strict=True):
+        judged = strategy.judge(one.small, one.windows)
+        large = np.concatenate([one.large[:0], *(one.large[of.first : of.end] for of in judged if of.read)])
+        entities = pair.large.labels.decode(one.text, one.words, strategy.merge(one.small, judged, large))
+        counts.append(count_matches(document.entities, entities, reference.types))
+        of_windows = [read if of.read else unread for (read, unread), of in zip(one.costs, judged, strict=True)]
+        costs.append(with_small(add(of_windows, pair.large.sizes.layers), one.small_cost))
+        read_words += len(large)
+    trial = Trial(strategy, tuple(counts), reference.dense, add(costs, layers))
+    return trial, read_words / sum(len(one.words) for one in tagged)
+
+
+def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> Engine:
+    """Copies what a model is loaded from, byte for byte, adds layers in 8 bits if they are missing, and loads it."""
+    weights = load_weights(source)
+    folder.mkdir()
+    copy_checkpoint(weights, folder, rename=False)
+    for name in (GATES, CONTROLLER, POINTS, INT8, COMPILED):
+        if file := optional_file(weights.path, name):
+            shutil.copyfile(file, folder / name)
+    write_checksums(folder)
+    if dtype == "int8" and not (folder / COMPILED).is_file():
+        add_compiled(folder, texts)
+    return load_engine(folder, dtype)
+
+
+def table(curves: Mapping[str, Curve], what: str) -> Iterator[str]:
+    """Yields the lines of a Markdown table of each kind of doubt at some shares of the words."""
+    yield f"| {what}, words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
+    yield "| --- |" + " --- |" * len(SHOWN)
+    for kind, one in curves.items():
+        yield f"| {kind} | " + " | ".join(f"{f1:.4f}" for f1 in one.f1_at(SHOWN)) + " |"
+
+
+def check(pair: Pair, tagged: Sequence[Tagged]) -> None:
+    """Raises an `InputError` if there are too few windows to choose on, or the large model computes less."""
+    windows = sum(len(one.windows) for one in tagged)
+    if windows < MIN_WINDOWS:
+        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {windows}; give more")
+    small, large = sum(one.small_cost.macs for one in tagged), sum(read.macs for one in tagged for read, _ in one.costs)
+    if small >= large:
+        raise InputError(
+            f"expected a small model that computes less than the large one, got {small:.2g} MACs in "
+            f"{pair.small.source!r} and {large:.2g} in {pair.large.source!r}; exchange them, or choose another"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
+    add = parser.add_argument
+    add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
+    add("--small", required=True, help="folder or hub id of a small model with the same labels")
+    add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")
+    add("--out", required=True, type=Path, help="new folder for the cascade")
+    add("--strategy", default=DENSE, help="strategy of the large model (default %(default)s)")
+    add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")
+    add("--weight", type=float, default=WEIGHT, help="weight of the small model where both read (default %(default)s)")
+    add("--dtype", default="int8", choices=DTYPES, help="dtype of both; int8 adds layers in 8 bits where missing")
+    add(
+        "--max-f1-drop",
+        default=LIMITS,
+        help="pp of agreement that careful, balanced and fast may lose (default %(default)s)",
+    )
+    add("--corpus", default="", help="corpus with gold, for a table of F1; nothing is chosen by it")
+    add("--split", default="calib", help="split of the corpus (default %(default)s)")
+    add("--data-dir", default="", help="folder searched first for named corpora")
+    return parser
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line; exit status 2 for bad input."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    requirements = parse_requirements(arguments.max_f1_drop, "--max-f1-drop")
+    check_new(arguments.out)
+    texts = read_texts(arguments.texts)
+    gold = load_corpus(arguments.corpus, arguments.split, arguments.data_dir or None) if arguments.corpus else None
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=arguments.out.parent, prefix=".cascade") as work:
+        folder = Path(work, "model")
+        large = copy_model(arguments.large, folder, texts, arguments.dtype)
+        small = copy_model(arguments.small, folder / SMALL, texts, arguments.dtype)
+        pair = Pair(large, small, large.strategy(arguments.strategy), small.strategy(arguments.small_strategy))
+        tagged = pair.tag(texts)
+        check(pair, tagged)
+        doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
+        cascades = [pair.cascade(doubt, arguments.weight) for doubt in doubts]
+        reference = Reference.agreement(large, texts)
+        curves = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
+        print(*table(curves, "agreement"), sep="\n")
+        if gold is not None:
+            tagged, reference = pair.tag([document.text for document in gold.documents]), Reference.gold(large, gold)
+            of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
+            print("", *table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
+        best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
+        chosen = best.choose(requirements)
+        write_json(folder / CASCADES, {point: one.strategy.to_json() for point, one in chosen.items()})
+        write_checksums(folder, [f"{SMALL}/{SUMS}"])
+        folder.rename(arguments.out)
+    print()
+    for point, one in chosen.items():
+        figures = f"{one.loss:.2f} ± {one.loss_error:.2f} pp of agreement lost, theoretical speed-up"
+        print(f"{CASCADE}:{point}: {figures} {one.theoretical_speedup:.2f}×, {one.strategy.to_json()}")
+    print(f"the cascade is in {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

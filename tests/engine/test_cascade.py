@@ -1,0 +1,226 @@
+"""A cascade equals its small model where nothing goes on, its large model where everything does."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import pipeline
+from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
+from engine.errors import InputError
+from engine.folder import CASCADES, SMALL
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine, load_engine
+from tests.conftest import TEXT, flip_last_bit
+
+LONG = " ".join([TEXT] * 6)  # several windows
+TEXTS = [TEXT, "", LONG, "Nausea after famotidine.", f"{TEXT} and hypotension"]
+
+
+DENSE = Strategy("dense")
+
+
+def cascade(threshold: float, weight: float = 0.0, small: Strategy = DENSE) -> Cascade:
+    return Cascade(name="cascade", small=small, doubt=Doubt("wrong"), threshold=threshold, weight=weight)
+
+
+@pytest.fixture(scope="session")
+def cascade_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, plain_folder: Path) -> Path:
+    """The plain checkpoint as the large model, whose labels are in another order than the small one's."""
+    folder = Path(shutil.copytree(plain_folder, tmp_path_factory.mktemp("cascade") / "model"))
+    shutil.copytree(model_folder, folder / SMALL)
+    points = {"careful": cascade(1.0), "balanced": cascade(5.0, 0.25)}
+    (folder / CASCADES).write_text(json.dumps({name: one.to_json() for name, one in points.items()}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def both(cascade_folder: Path) -> Engine:
+    return load_engine(cascade_folder)
+
+
+def test_a_threshold_that_no_window_reaches_gives_the_small_model(both: Engine, engine: Engine) -> None:
+    for found, small in zip(both.tag_batch(TEXTS, cascade(1e6)), engine.tag_batch(TEXTS, "dense"), strict=True):
+        assert found.entities == small.entities
+        assert not any(window.read for window in found.trace.windows)
+
+
+def test_a_threshold_of_zero_gives_the_large_model(both: Engine, plain_engine: Engine) -> None:
+    for found, large in zip(both.tag_batch(TEXTS, cascade(0)), plain_engine.tag_batch(TEXTS, "dense"), strict=True):
+        assert found.entities == large.entities
+        np.testing.assert_allclose(found.probabilities, large.probabilities, atol=1e-6)
+
+
+def test_a_batch_equals_texts_one_by_one(both: Engine) -> None:
+    doubts = [window.doubt for result in both.tag_batch(TEXTS, cascade(0)) for window in result.trace.windows]
+    some = cascade(float(np.median(doubts)), 0.25)
+    together = both.tag_batch(TEXTS, some)
+    assert {window.read for result in together for window in result.trace.windows} == {True, False}
+    for text, result in zip(TEXTS, together, strict=True):
+        alone = both.tag(text, some)
+        assert alone.entities == result.entities
+        np.testing.assert_allclose(alone.probabilities, result.probabilities, atol=1e-5)
+
+
+def test_where_both_read_labels_come_from_the_weighted_mean(both: Engine, engine: Engine, plain_engine: Engine) -> None:
+    order = [engine.labels.names.index(name) for name in plain_engine.labels.names]
+    small, large = engine.tag(TEXT, "dense").probabilities[:, order], plain_engine.tag(TEXT, "dense").probabilities
+    found = both.tag(TEXT, cascade(0, weight=0.25)).probabilities
+    np.testing.assert_allclose(found, 0.25 * small + 0.75 * large, atol=1e-6)
+
+
+def test_only_windows_in_doubt_go_on(both: Engine, engine: Engine, plain_engine: Engine) -> None:
+    doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
+    result = both.tag(LONG, cascade(sorted(doubts)[1]))
+    order = [engine.labels.names.index(name) for name in plain_engine.labels.names]
+    small, large = engine.tag(LONG, "dense").probabilities[:, order], plain_engine.tag(LONG, "dense").probabilities
+    windows = result.trace.windows
+    assert [window.read for window in windows] == [doubt >= sorted(doubts)[1] for doubt in doubts]
+    assert [windows[0].first, *(window.end for window in windows)] == [
+        *(window.first for window in windows),
+        len(result.words),
+    ]
+    for window in windows:
+        own = slice(window.first, window.end)
+        np.testing.assert_allclose(result.probabilities[own], (large if window.read else small)[own], atol=1e-5)
+
+
+def test_cost_counts_both_models(both: Engine, engine: Engine, plain_engine: Engine) -> None:
+    small, large = engine.tag(LONG, "dense").cost, plain_engine.tag(LONG, "dense").cost
+    nothing, everything = (both.tag(LONG, cascade(threshold)).cost for threshold in (1e6, 0))
+    assert nothing.macs == small.macs
+    assert everything.macs == small.macs + large.macs
+    assert nothing.dense_macs == everything.dense_macs == large.macs
+    assert everything.rows == small.rows + large.rows
+
+
+def test_each_word_is_traced_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:
+    shallow = engine.strategy("truncate-1")
+    for threshold, layer in ((1e6, 1), (0, 3)):
+        words = both.tag(TEXT, cascade(threshold, small=shallow)).trace.words
+        assert {word.layer for word in words} == {layer}
+
+
+def test_explains_each_word_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:
+    pruning = engine.strategy("entropy")
+    for threshold, gates in ((1e6, True), (0, False)):
+        result = both.tag(TEXT, cascade(threshold, small=pruning))
+        scores = both.explain(result)
+        assert len(scores) == len(result.words)
+        assert any(scores) == gates
+
+
+def test_the_pipeline_gives_each_piece_the_label_of_its_word(both: Engine) -> None:
+    doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
+    strategy = cascade(sorted(doubts)[1], 0.25)
+    tagger = pipeline(model=both, strategy=strategy, ignore_labels=[])
+    for text in (TEXT, LONG, ""):
+        result = both.tag(text, strategy)
+        labels = [both.labels.names[best] for best in result.probabilities.argmax(1)]
+        for piece in tagger(text):
+            at = [start <= piece["start"] < end for start, end in result.words].index(True)
+            assert piece["entity"] == labels[at]
+
+
+def test_survives_pickling(both: Engine) -> None:
+    result = both.tag(LONG, cascade(1.0))
+    again = pickle.loads(pickle.dumps(result))
+    assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
+
+
+def test_is_the_default_in_its_folder(both: Engine) -> None:
+    assert both.tag(TEXT).strategy.name == "cascade"
+    assert both.tag(TEXT, "dense").strategy.name == "dense"
+
+
+def test_each_kind_of_doubt_scores_words() -> None:
+    sure, unsure, entity = [0.98, 0.01, 0.01], [0.6, 0.3, 0.1], [0.05, 0.9, 0.05]
+    words = np.array([sure, unsure, sure, entity, unsure, sure])
+    assert MEASURES["uncertain"](words).tolist() == [0, 1, 0, 1, 1, 0]
+    np.testing.assert_allclose(MEASURES["wrong"](words), [0.02, 0.4, 0.02, 0.1, 0.4, 0.02])
+    np.testing.assert_allclose(MEASURES["wrong-near-entities"](words), [0, 0, 0.02, 0.1, 0.4, 0])
+    learned = Doubt(DISAGREEMENT, (-1, 1, 0.5, 0))(words)
+    np.testing.assert_allclose(learned[:2], 1 / (1 + np.exp([1 - 0.5 * 0.02, -0.5 * 0.4])))
+
+
+@pytest.mark.parametrize("kind", DOUBTS)
+def test_survives_a_round_trip_through_json(kind: str) -> None:
+    doubt = Doubt(kind, (-1.0, 1.0, 0.5, 0.0) if kind == DISAGREEMENT else ())
+    one = replace(cascade(3.5, 0.25), doubt=doubt)
+    assert Cascade.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_finds_its_operating_points_by_name(both: Engine) -> None:
+    assert both.strategy("cascade").settings()["threshold"] == 5
+    assert both.strategy("cascade:careful").settings()["threshold"] == 1
+    assert both.strategy("cascade", "careful", threshold=2.5).settings()["threshold"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"doubt": {"kind": "mood"}}, "expected a kind of doubt"),
+        ({"doubt": {"kind": "wrong", "coefficients": [1]}}, "expected 0 coefficients of wrong"),
+        ({"doubt": {"kind": DISAGREEMENT, "coefficients": [1]}}, "expected 4 coefficients"),
+        ({"doubt": 3}, "expected kind and coefficients of a doubt"),
+        ({"threshold": -1}, "expected threshold as a number"),
+        ({"weight": 2}, "expected weight as a number"),
+        ({"small": None}, "expected the settings of a strategy"),
+        ({"large": {}}, "expected only the settings"),
+    ],
+)
+def test_rejects_settings(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        Cascade.from_json(cascade(1).to_json() | change)
+
+
+def remove_small(folder: Path) -> None:
+    shutil.rmtree(folder / SMALL)
+
+
+def change_small(folder: Path) -> None:
+    flip_last_bit(folder / SMALL / "model.safetensors")
+
+
+def break_points(folder: Path) -> None:
+    (folder / CASCADES).write_text("{}[")
+
+
+def rename_labels(folder: Path) -> None:
+    labels = json.loads((folder / "config.json").read_text())
+    labels["id2label"] = {key: name.replace("Disease", "Illness") for key, name in labels["id2label"].items()}
+    (folder / "config.json").write_text(json.dumps(labels))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (remove_small, "small'"),
+        (change_small, "small/model.safetensors with SHA-256"),
+        (break_points, "expected the operating points of a cascade"),
+        (rename_labels, "expected a small model with the labels of the large one"),
+    ],
+)
+def test_rejects_a_folder(cascade_folder: Path, tmp_path: Path, change: Callable[[Path], None], problem: str) -> None:
+    folder = Path(shutil.copytree(cascade_folder, tmp_path / "folder"))
+    change(folder)
+    with pytest.raises(InputError, match=problem):
+        load_engine(folder)
+
+
+def test_rejects_a_cascade_of_one_model(engine: Engine) -> None:
+    with pytest.raises(InputError, match="expected the folder of a cascade"):
+        engine.strategy("cascade:fast")
+
+
+def test_rejects_an_operating_point_that_is_not_stored(both: Engine) -> None:
+    with pytest.raises(InputError, match="expected one of the operating points"):
+        both.strategy("cascade:fast")

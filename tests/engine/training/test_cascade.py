@@ -1,0 +1,173 @@
+"""A cascade is made from two models and plain texts, and holds both unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.cascade import DISAGREEMENT, Cascade, Doubt
+from engine.checksums import SUMS
+from engine.errors import InputError
+from engine.folder import SMALL
+from engine.inspection.cost import Cost
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS
+from engine.tagger import Engine, load_engine
+from engine.text.scoring import Counts
+from engine.training.cascade import Curve, Pair, fit_disagreement, main, measure
+from engine.training.trials import Reference, Trial, parse_requirements
+from tests.conftest import TEXT, contents
+
+SMALL_STRATEGY = "truncate-1"
+WORDS = TEXT.split()
+TEXTS = [" ".join(np.random.default_rng(seed).choice(WORDS, 12)) for seed in range(120)]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("texts") / "texts.txt"
+    file.write_text("\n".join(TEXTS))
+    return file
+
+
+@pytest.fixture(scope="module")
+def pair(engine: Engine) -> Pair:
+    """The first layers of a model are the small one: both agree on most words."""
+    return Pair(engine, engine, Strategy("dense"), engine.strategy(SMALL_STRATEGY))
+
+
+@pytest.fixture(scope="module")
+def reference(pair: Pair) -> Reference:
+    return Reference.agreement(pair.large, TEXTS)
+
+
+@pytest.fixture(scope="module")
+def limits(pair: Pair, reference: Reference) -> str:
+    """What a cascade loses that reads about a half of the words, and less, and a little more than that."""
+    curve = Curve.of(pair.cascade(Doubt("wrong"), 0.0), pair.tag(TEXTS), reference, pair)
+    losses = [100 * (1 - f1) + 10 for f1 in curve.f1_at((0.55, 0.45, 0.35))]
+    return ",".join(f"{loss:.2f}" for loss in sorted(losses))
+
+
+def run(folder: Path, texts: Path, out: Path, *more: str) -> int:
+    paths = [str(folder), "--small", str(folder), "--texts", str(texts), "--out", str(out)]
+    return main([*paths, "--dtype", "float32", "--small-strategy", SMALL_STRATEGY, *more])
+
+
+def test_makes_a_folder_that_runs(
+    model_folder: Path, texts: Path, tmp_path: Path, limits: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "cascade"
+    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits) == 0
+    assert "| disagreement |" in capsys.readouterr().out
+    for name, raw in contents(model_folder).items():
+        assert (out / SMALL / name).read_bytes() == raw
+        assert name == SUMS or (out / name).read_bytes() == raw
+    engine = load_engine(out, "float32")
+    thresholds = [engine.strategy(f"cascade:{point}").settings()["threshold"] for point in OPERATING_POINTS]
+    assert 0 < thresholds[0] <= thresholds[1] <= thresholds[2]
+    results = engine.tag_batch(TEXTS, "cascade:careful")
+    assert {window.read for result in results for window in result.trace.windows} == {True, False}
+
+
+def test_a_changed_small_model_is_named(model_folder: Path, texts: Path, tmp_path: Path, limits: str) -> None:
+    out = tmp_path / "cascade"
+    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits) == 0
+    sums = out / SMALL / SUMS
+    sums.write_text(sums.read_text() + "\n")
+    with pytest.raises(InputError, match="small/SHA256SUMS with SHA-256"):
+        load_engine(out)
+
+
+def test_measures_what_the_cascade_then_does(pair: Pair, reference: Reference) -> None:
+    tagged = pair.tag(TEXTS)
+    curve = Curve.of(pair.cascade(Doubt("wrong"), 0.25), tagged, reference, pair)
+    assert curve.shares[0] == 1
+    assert curve.shares[-1] == 0
+    assert list(curve.shares) == sorted(curve.shares, reverse=True)
+    assert len(curve.trials) > 10
+    large, small = pair.large.tag_batch(TEXTS, "dense"), pair.small.tag_batch(TEXTS, SMALL_STRATEGY)
+    everything, nothing = curve.trials[0].cost, curve.trials[-1].cost
+    assert nothing.macs == sum(one.cost.macs for one in small)
+    assert everything.macs == nothing.macs + sum(one.cost.macs for one in large)
+    assert everything.dense_macs == nothing.dense_macs == sum(one.cost.macs for one in large)
+
+
+def test_the_large_model_alone_agrees_with_itself(pair: Pair, reference: Reference) -> None:
+    trial, share = measure(pair.cascade(Doubt("wrong"), 0.0), pair.tag(TEXTS), reference, pair)
+    assert (trial.f1, share) == (1, 1)
+
+
+def test_the_regression_ranks_words_that_the_large_model_labels_otherwise(pair: Pair) -> None:
+    tagged = pair.tag(TEXTS)
+    doubt = fit_disagreement(tagged)
+    assert doubt.kind == DISAGREEMENT
+    scores = np.concatenate([doubt(one.small) for one in tagged])
+    other = np.concatenate([one.small.argmax(1) != one.large.argmax(1) for one in tagged])
+    assert scores.sum() == pytest.approx(other.sum(), rel=0.1)
+    assert scores[other].mean() > scores[~other].mean()
+
+
+def curve() -> Curve:
+    """Ten documents with 100 entities each, some of which are lost as the large model reads less."""
+    strategy = Cascade(name="cascade", small=Strategy("dense"), doubt=Doubt("wrong"))
+    shares, found = (1.0, 0.6, 0.4, 0.2, 0.0), (100, 99, 98, 95, 90)
+    dense = (Counts(100, 100, 100),) * 10
+    costs = [Cost((1,), 1, 2, 10 + round(100 * share), 100) for share in shares]
+    counts = [(Counts(correct, 100, 100),) * 10 for correct in found]
+    return Curve(
+        tuple(Trial(strategy, *one, dense, cost) for one, cost in zip(zip(counts), costs, strict=True)), shares
+    )
+
+
+def test_each_operating_point_sends_as_little_as_its_limit_allows() -> None:
+    chosen = curve().choose(parse_requirements("1.5,3,6", ""))
+    assert {point: one.cost.macs for point, one in chosen.items()} == {"careful": 70, "balanced": 50, "fast": 30}
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        ((0.5, 3.0, 6.0), "some threshold meets while both models compute less than the large one alone, got 0.5 pp"),
+        ((1.5, 3.0, 11.0), "windows go on, got 11 pp for fast"),
+    ],
+)
+def test_rejects_limits(limits: tuple[float, ...], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        curve().choose(parse_requirements(limits, ""))
+
+
+def test_interpolates_between_thresholds() -> None:
+    np.testing.assert_allclose(curve().f1_at((0.1, 0.5, 1)), (0.925, 0.985, 1))
+
+
+@pytest.mark.parametrize(
+    ("more", "count", "problem"),
+    [
+        (
+            ["--strategy", "truncate-1", "--small-strategy", "dense"],
+            120,
+            "expected a small model that computes less than the large one",
+        ),
+        ([], 50, "expected at least 100 windows in the held-out texts, got 50"),
+        (["--max-f1-drop", "0,0,0"], 120, "expected a limit that some threshold meets"),
+        (["--max-f1-drop", "200,200,200"], 120, "expected a limit at which windows go on"),
+        (["--weight", "2"], 120, "expected weight as a number between 0 and 1"),
+        (["--small-strategy", "mlp"], 120, "expected a model with a learned controller"),
+    ],
+)
+def test_rejects(
+    model_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    count: int,
+    problem: str,
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS[:count]))
+    assert run(model_folder, texts, tmp_path / "out", *more) == 2
+    assert problem in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
