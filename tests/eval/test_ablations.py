@@ -5,7 +5,7 @@ from engine.checkpoint import load_weights, save_weights
 from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
-from eval.ablations import AblatedSetting, ablate, ablated_settings, main
+from eval.ablations import AblatedSetting, Configuration, ablate, ablated_settings, main
 from eval.options import SAMPLE
 from eval.render.files import read_table, rows_of
 from eval.render.plots import plot_ablations
@@ -60,10 +60,10 @@ def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
     engine.points = {**engine.points, "entropy+recovery": {"balanced": own}}
     (setting,) = [one for one in ablated_settings(engine) if one.name == "recovery"]
     assert engine.strategy("entropy").gates != (2,)
-    for _, strategy in setting.values.values():
-        assert (strategy.gates, strategy.controller) == (own.gates, own.controller)
+    for one in setting.values.values():
+        assert (one.strategy.gates, one.strategy.controller) == (own.gates, own.controller)
     assert setting.default == setting.values["off"]
-    assert setting.default[1].recovery is None
+    assert setting.default.strategy.recovery is None
 
 
 def test_recovery_and_its_limit_count_the_recovered_words(ablated):
@@ -111,8 +111,9 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     model_folder, tmp_path, monkeypatch, capsys
 ):
     def ablated_settings(engine, plain):
-        rule = engine, engine.strategy("rule")
-        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", attention_received=0.25000001))}
+        rule = Configuration(engine, engine.strategy("rule"))
+        nearly = Configuration(engine, engine.strategy("rule", attention_received=0.25000001))
+        values = {"a quarter": rule, "as much": nearly}
         return [AblatedSetting("attention_received", "rule", rule, values)]
 
     monkeypatch.setattr("eval.ablations.ablated_settings", ablated_settings)

@@ -132,7 +132,7 @@ class TestTag:
         assert "times as fast" not in summary([document] * documents, found(engine, rule=rule))
 
     def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine, monkeypatch):
-        stored = replace(engine.strategy("entropy"), point="fast").to_json()
+        stored = replace(engine.strategy("entropy"), point="fast")
         monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
         strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
         *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
