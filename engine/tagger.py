@@ -182,7 +182,7 @@ class Engine:
             return found
         from engine.model.tokenizer import word_pieces
 
-        return word_pieces(self.tokenizer, self.encoder.max_rows)
+        return word_pieces(self.tokenizer, self.encoder.max_rows if self.compiled is None else self.compiled.max_rows)
 
     @cached_property
     def pytorch(self) -> PyTorchModel:
@@ -194,11 +194,9 @@ class Engine:
         from engine.checkpoint import Weights, weights_of
         from engine.pytorch import PyTorchModel
 
-        if self.compiled is None:
-            weights = self._folder if isinstance(self._folder, Weights) else weights_of(self._folder)
-            return PyTorchModel(weights, self.dtype, self.device)
-        found = PyTorchModel(weights_of(self._folder), "float32", self.device)
-        if found.digest != self.compiled.digest:
+        weights = self._folder if isinstance(self._folder, Weights) else weights_of(self._folder)
+        found = PyTorchModel(weights, self.dtype if self.compiled is None else "float32", self.device)
+        if self.compiled is not None and found.digest != self.compiled.digest:
             raise InputError(f"expected {self.folder} to be unchanged, got other weights; load the model again")
         return found
 

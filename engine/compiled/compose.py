@@ -192,7 +192,7 @@ class Composition:
         for parameter in graph.get_parameters():
             at = parameter.get_friendly_name()
             names = self.parts.facts.weights.get(at)
-            nodes.append(inputs[at] if names is None else constant(self.checkpoint.tensor(tuple(names))))
+            nodes.append(inputs[at] if names is None else constant(self.checkpoint.tensor(names)))
         return _connected(graph, nodes)
 
 

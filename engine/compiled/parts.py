@@ -80,6 +80,7 @@ class Parts:
             names = [name.removesuffix(".xml") for name in stored if name.endswith(".xml")]
             facts["sizes"] = Sizes.from_json(facts["sizes"])
             facts["kinds"], facts["tokens"] = tuple(facts["kinds"]), tuple(facts["tokens"])
+            facts["weights"] = {name: tuple(tensors) for name, tensors in facts["weights"].items()}
             return cls(Facts(**facts), {name: (stored[f"{name}.xml"], stored[f"{name}.bin"]) for name in names})
         except Exception as error:  # the library raises its own types
             raise InputError(

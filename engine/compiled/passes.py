@@ -64,7 +64,7 @@ class CompiledModel:
 
     def __init__(self, folder: ModelFolder, parts: Parts, layers: Layers, checkpoint: Checkpoint, heads: Heads) -> None:
         self.folder, self.facts, self.sizes, self.labels = folder, parts.facts, parts.facts.sizes, folder.labels
-        self.digest = parts.facts.digest
+        self.digest, self.max_rows = parts.facts.digest, parts.facts.max_rows
         self.compose = partial(
             compose, parts=parts, layers=layers, checkpoint=checkpoint, heads=heads, labels=folder.labels
         )
@@ -80,7 +80,7 @@ class CompiledModel:
         path = self.folder.path / "tokenizer.json"
         if not path.is_file():
             return None
-        found = WordPieces(path.read_text(encoding="utf-8"), self.facts.tokens, self.facts.max_rows)
+        found = WordPieces(path.read_text(encoding="utf-8"), self.facts.tokens, self.max_rows)
         return found if found.digest() == self.facts.pieces else None
 
     def run(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import load_engine
+from engine import Engine, load_engine, load_weights
 from tests.conftest import TEXT
 
 pytest.importorskip("openvino")
@@ -43,8 +43,8 @@ def test_an_engine_is_pickled_and_copied_by_loading_it_again(quantised_folder):
 
 
 def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(quantised_folder):
-    engine = load_engine(quantised_folder, "int8")
-    assert engine.model.sizes == engine.sizes
+    for engine in (load_engine(quantised_folder, "int8"), Engine(load_weights(quantised_folder), "int8")):
+        assert engine.model.sizes == engine.sizes
     assert engine.digest == load_engine(quantised_folder, "float32").digest
 
 
