@@ -191,8 +191,10 @@ class Composition:
         nodes: list[Node] = []
         for parameter in graph.get_parameters():
             at = parameter.get_friendly_name()
-            names = self.parts.facts.weights.get(at)
-            nodes.append(inputs[at] if names is None else constant(self.checkpoint.tensor(names)))
+            if names := self.parts.facts.weights.get(at):
+                nodes.append(self.ops.constant(self.checkpoint.tensor(names), shared_memory=True))
+            else:
+                nodes.append(inputs[at])
         return _connected(graph, nodes)
 
 

@@ -107,6 +107,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._tensors: dict[tuple[str, ...], np.ndarray] = {}
 
     @cached_property
     def files(self) -> list[Path]:
@@ -120,8 +121,10 @@ class Checkpoint:
         return found
 
     def tensor(self, names: tuple[str, ...]) -> np.ndarray:
-        """Tensors joined along their first axis, in float32; raises an `InputError` if one is missing."""
-        return np.concatenate([self._tensor(name) for name in names])
+        """Tensors joined along their first axis, in float32, read once; raises an `InputError` if one is missing."""
+        if names not in self._tensors:  # the graphs of all threads and strategies share it
+            self._tensors[names] = np.concatenate([self._tensor(name) for name in names])
+        return self._tensors[names]
 
     def _tensor(self, name: str) -> np.ndarray:
         for path in self.files:
