@@ -49,10 +49,11 @@ class Tagger:
         inputs = window_inputs(window, len(self.labels), self.settings["first_position"])
         floor = math.ceil(window.words * self.settings["min_keep_ratio"])
         numbers = {"least": least(self.settings["min_exit_ratio"], window.words), "floor": floor}
-        for index, name in enumerate(self._names):
-            number = numbers.get(name.rpartition(".")[2])
-            value = inputs[name] if number is None else np.array([number], dtype=np.float32)
-            self._request.set_input_tensor(index, openvino.Tensor(value, shared_memory=True))
+        for name in self._names:
+            if (number := numbers.get(name.rpartition(".")[2])) is not None:
+                inputs[name] = np.array([number], dtype=np.float32)
+        for index, name in enumerate(self._names):  # tensors share the memory of the arrays, which `inputs` keeps
+            self._request.set_input_tensor(index, openvino.Tensor(inputs[name], shared_memory=True))
         self._request.infer()
         found: np.ndarray = self._request.get_output_tensor(0).data[0]
         return found[window.own - window.first : window.own_end - window.first].copy()
