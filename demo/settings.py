@@ -16,6 +16,7 @@ SELECTED = ("dense", "entropy")  # when the page opens
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
+    "cascade": "A small model tags every text, and this one reads the windows that the small one doubts.",
     "truncate": "The encoder stops after this layer; that layer's own label head assigns the labels.",
 }
 MAX_SCALE = 10.0

@@ -22,6 +22,7 @@ from engine.compiled.compose import constant_inputs
 from engine.compiled.passes import plan_of
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
 from engine.runs import check_new
 from engine.runtime import openvino
 from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
@@ -60,11 +61,11 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
         InputError: if the engine computes in PyTorch, the strategy recovers words or cannot be compiled, the tokenizer
             needs transformers, or the folder has other files in it.
     """
+    if strategy.recovery is not None or isinstance(strategy, Cascade):
+        raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}; choose another, e.g. dense")
     compiled = engine.compiled
     if compiled is None:
         raise InputError(f"expected a model in int8 to export, got {engine.dtype}: {engine.why or 'chosen by name'}")
-    if strategy.recovery is not None or isinstance(strategy, Cascade):
-        raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}; choose another, e.g. dense")
     if compiled.pieces() is None:
         raise InputError(
             f"expected a tokenizer.json in {engine.folder} that says all, got none; save the tokenizer anew"
@@ -105,6 +106,11 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
+def default_strategy(engine: Engine) -> str:
+    """What is exported if nothing is named; from the folder of a cascade, a strategy of its large model."""
+    return DEFAULT_STRATEGY if engine.has_gates else DENSE
+
+
 def _moved(source: str) -> str:
     """The source of a module with imports of the package that it is copied to."""
     return source.replace("from engine.text.", "from .").replace("from engine.", "from .")
@@ -115,12 +121,12 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.export", description=__doc__)
     parser.add_argument("model", nargs="?", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--strategy", default=DEFAULT_STRATEGY, help=f"default {DEFAULT_STRATEGY}")
+    parser.add_argument("--strategy", help=f"default {DEFAULT_STRATEGY}; for a model without gates {DENSE}")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     engine = load_engine(arguments.model, "int8")
-    export(engine, engine.strategy(arguments.strategy), arguments.out)
+    export(engine, engine.strategy(arguments.strategy or default_strategy(engine)), arguments.out)
     print(f"the package {arguments.out} tags texts; its README.md says how")
     return 0
 

@@ -129,9 +129,10 @@ class Engine:
     ``folder``: the model's folder; of a hub id, that of the revision in the cache.
     ``labels``: its labels; ``label_order``: the checkpoint's label index of each of them.
     ``points``, ``network``: its operating points as stored, and its networks of ``mlp``, if any.
+    ``cascades``: operating points of the cascade, if the folder is that of one, and ``small``: an engine of its small
+    model.
     ``dtype``: the number format that it computes in, with ``auto`` resolved; ``why``: why ``auto`` chose it.
     ``pieces``: cuts words into word pieces and windows.
-    ``small``: an engine of the small model, if the folder is that of a cascade.
 
     Raises:
         InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
@@ -144,6 +145,7 @@ class Engine:
         self.source, self.folder, self.labels_file = folder.source, folder.path, folder.labels_file
         self.label_order = folder.label_order
         self.labels, self.network, self.points = folder.labels, folder.network, folder.points
+        self.cascades = folder.cascades
         self.compiled: CompiledModel | None = None
         self.why = ""
         if dtype == "auto":
@@ -258,12 +260,13 @@ class Engine:
 
     @property
     def runnable(self) -> list[str]:
-        """Names of the strategies that this model can run; a model without gates runs only ``dense``."""
+        """Names of the strategies that this model can run; one without gates runs only ``dense`` and its cascade."""
+        always = [DENSE, CASCADE] if self.small else [DENSE]
         if not self.has_gates:
-            return [DENSE]
+            return always
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
         truncated = f"truncate-{self.sizes.layers // 2}"
-        return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
+        return [*always, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
     def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
@@ -299,7 +302,7 @@ class Engine:
         if isinstance(name, Strategy):
             strategy = name
         elif kind == CASCADE:
-            strategy = resolve_cascade(name, self._folder.cascades, point)
+            strategy = resolve_cascade(name, self.cascades, point)
         else:
             strategy = resolve(name, self.sizes.layers, self.points, point)
         changed = {setting: value for setting, value in settings.items() if value is not None}

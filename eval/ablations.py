@@ -144,7 +144,7 @@ def _measure(
     """Runs what a log in ``out`` lacks."""
     taggers = {}
     for number, one in enumerate(configurations):
-        control = CONTROLS[one.control](one.engine, one.control, one.strategy) if one.control else None
+        control = CONTROLS[one.control].load(one.engine, one.control, one.strategy, ()) if one.control else None
         tagger = control or of_strategy(one.engine, one.strategy)
         taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)), reseeded=())
     plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])

@@ -20,7 +20,7 @@ from engine.latency import Times, Unit, units
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, parse
 from engine.text.documents import Document, Entity
-from eval.schema import BASELINE, DENSE, MODEL, RANDOM, TRUNCATE
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,9 @@ class Variant:
     kind: str  # see `eval.schema.VariantResult`
     dtype: str  # number format that it runs in
     device: str  # torch device that it runs on
-    strategy: Strategy | None = None  # for ``random``, the one that it replays; none for baselines and other models
+    strategy: Strategy | None = None  # for controls, the one that they replay; none for baselines and other models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
+    small_layers: int = 0  # layers of the small model of a cascade, which are numbered before those of the large one
 
     @property
     def key(self) -> str:
@@ -41,13 +42,21 @@ class Variant:
 
     @property
     def replays(self) -> str:
-        """For ``random``, the strategy whose numbers of exiting words it replays."""
+        """For controls, the strategy whose numbers of words they replay."""
         return self.strategy.name if self.strategy and self.kind == RANDOM else ""
 
     @property
     def prunes(self) -> bool:
-        """Whether it is a strategy whose controller chooses words."""
-        return self.strategy is not None and self.kind != RANDOM and self.strategy.prunes
+        """Whether it is a strategy that chooses words, or windows."""
+        return self.strategy is not None and self.kind != RANDOM and (self.strategy.prunes or self.kind == CASCADE)
+
+    @property
+    def gates(self) -> tuple[int, ...]:
+        """Layers after which words may exit; words that the large model of a cascade does not read exit before it."""
+        gates = self.strategy.gates if self.strategy else ()
+        if not self.small_layers:
+            return gates
+        return self.small_layers, *(self.small_layers + gate for gate in gates)
 
     @property
     def family(self) -> str:
@@ -60,8 +69,8 @@ class Variant:
     def must_beat(self, other: Variant) -> bool:
         """Whether this strategy is only worth its time if it beats another variant.
 
-        It must beat every baseline and, in its own dtype, other models, stopping after a layer, random exits in the
-        same numbers, and itself without recovery.
+        It must beat every baseline and, in its own dtype, other models, stopping after a layer, its control, and itself
+        without recovery.
         """
         if not self.prunes:
             return False
@@ -75,7 +84,7 @@ class Row:
     """A document under a variant. Only strategies and controls have exits and a cost."""
 
     entities: tuple[Entity, ...]
-    exits: Sequence[int] = ()  # the layer after which each word exited; 0 if it did not, negative if it came back
+    exits: Sequence[int] = ()  # of `Variant.gates`, that at which each word exited; 0 if none, negative if it came back
     cost: Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -134,6 +143,13 @@ class Measured:
         """The cost of all documents, if known."""
         costs = [row.cost for row in self.rows if row.cost]
         return add(costs, len(costs[0].rows)) if costs else None
+
+    @cached_property
+    def read_by_large(self) -> float | None:
+        """The share of the words that the large model of a cascade read; None for all others."""
+        small = self.variant.small_layers
+        exits = np.array([exit_ for row in self.rows for exit_ in row.exits])
+        return float(((exits == 0) | (abs(exits) > small)).mean()) if small and len(exits) else None
 
     @cached_property
     def macs(self) -> np.ndarray:

@@ -28,8 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategies",
         default="",
-        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,truncate-3,…; "
-        "dense always runs (default entropy)",
+        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,truncate-3,…, "
+        "for a cascade also cascade:fast,small,random-windows; dense always runs (default entropy; for a cascade its "
+        "operating points, their controls and its small model)",
     )
     parser.add_argument("--point", help="operating point of strategies that name none (default balanced)")
     parser.add_argument(
@@ -47,6 +48,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument(
         "--dtype", default="auto", help="comma-separated: float32, bfloat16, int8, auto (default %(default)s)"
+    )
+    parser.add_argument(
+        "--reference", metavar="DTYPE", help="compare with dense in this dtype (default: the first of --dtype)"
     )
     add_number(parser, "--timed", 1, metavar="N", help="measure times on N documents, drawn at random, and F1 on all")
     add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap and of --timed (default 0)")

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypedDict
 
-DENSE, TRUNCATE, RANDOM = "dense", "truncate", "random"
+DENSE, TRUNCATE, RANDOM, CASCADE = "dense", "truncate", "random", "cascade"
+RANDOM_WINDOWS = "random-windows"  # a control, of kind random
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
 
@@ -70,10 +71,10 @@ class VariantResult(TypedDict):
     documents: int
     timed_documents: int
     strategy: str
-    kind: str  # dense, truncate, random, a controller's kind, baseline or model
+    kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
     family: str  # the name that operating points of a strategy, or depths of truncate, share
-    replays: str  # for random, the strategy whose numbers of exiting words it replays
-    prunes: bool  # whether its controller chooses words
+    replays: str  # for random, the strategy whose numbers of words it replays
+    prunes: bool  # whether it chooses words, or windows
     point: str  # operating point
     batch_size: int  # texts per call
     f1: float  # for random, the mean over seeds
@@ -88,8 +89,9 @@ class VariantResult(TypedDict):
     speedup_vs_dense: float  # against dense in the first dtype
     speedup_vs_dense_same_dtype: float | None  # None if dense did not run in it
     theoretical_speedup: float | None  # dense ÷ own MACs
-    token_layers_kept: float | None
+    token_layers_kept: float | None  # None for cascades, whose models have layers of different sizes
     token_reduction: float | None  # at the last layer
+    read_by_large: float | None  # share of the words that the large model of a cascade read
     gmacs_per_document: float | None  # 10⁹ MACs
     device: str
     dtype: str

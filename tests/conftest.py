@@ -23,12 +23,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
+from engine.cascade import Cascade, Doubt
 from engine.checkpoint import Weights, load_huggingface, load_weights, save_weights
+from engine.folder import CASCADES, SMALL
 from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
 from engine.model.huggingface import huggingface_logits
 from engine.model.packing import RaggedBatch
 from engine.model.tokenizer import load_tokenizer
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
@@ -153,6 +156,26 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
 @pytest.fixture(scope="session")
 def plain_engine(plain_folder: Path) -> Engine:
     return Engine(load_weights(plain_folder))
+
+
+def cascade(threshold: float, weight: float = 0.0, small: Strategy = Strategy("dense")) -> Cascade:  # noqa: B008
+    return Cascade(name="cascade", small=small, doubt=Doubt("wrong"), threshold=threshold, weight=weight)
+
+
+@pytest.fixture(scope="session")
+def cascade_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, plain_folder: Path) -> Path:
+    """The plain checkpoint as the large model, whose labels are in another order than the small one's."""
+    folder = Path(shutil.copytree(plain_folder, tmp_path_factory.mktemp("cascade") / "model"))
+    shutil.copytree(model_folder, folder / SMALL)
+    points = {"careful": cascade(1.0), "balanced": cascade(5.0, 0.25)}
+    (folder / CASCADES).write_text(json.dumps({name: one.to_json() for name, one in points.items()}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def both(cascade_folder: Path) -> Engine:
+    """The two models of the cascade."""
+    return load_engine(cascade_folder)
 
 
 @torch.no_grad()

@@ -162,7 +162,7 @@ def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
     dense_right: Counter[tuple[int, str]] = Counter()
     names: tuple[str, ...] = ()
     variant = comparison.variant
-    for document in comparison.documents if variant.strategy and variant.strategy.gates else ():
+    for document in comparison.documents if variant.gates else ():
         names = document.label_set.names
         sides = (document.gold, document.found, document.found_by_dense)
         labels = (document.labels(entities).tolist() for entities in sides)
@@ -173,7 +173,7 @@ def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
                 fate = f"{verdict}_at_gate" if layer > 0 else f"recovered_{verdict}"
                 fates[abs(layer), names[wanted], fate] += 1
                 dense_right[abs(layer), names[wanted]] += got != wanted == got_by_dense
-    for layer in variant.strategy.gates if variant.strategy else ():
+    for layer in variant.gates:
         for label in (*names[1:], *names[:1]):
             of_label = [fates[layer, label, fate] for fate in schema.FATES]
             exited = sum(of_label)

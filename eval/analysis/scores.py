@@ -3,7 +3,8 @@
 ``cost.csv`` has a row for each variant, batch size, measure and group:
 
 - ``gmacs``: 10⁹ MACs per document, by ``formula`` (`engine.inspection.cost`);
-- ``token_layers``: share of the dense rows that each layer computed, rows recovered included;
+- ``token_layers``: share of the dense rows that each layer computed, rows recovered included; in a cascade, the small
+  model's layers come first;
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
   and, at batch size 1, by rows of the document (word pieces);
@@ -107,8 +108,9 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
             speedup(own_dense.times, times) if own_dense.variant.dtype == variant.dtype else None
         ),
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
-        "token_layers_kept": cost.token_layers_kept if cost else None,
+        "token_layers_kept": cost.token_layers_kept if cost and not variant.small_layers else None,
         "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
+        "read_by_large": one.read_by_large,
         "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
         "device": variant.device,
         "dtype": variant.dtype,
@@ -159,12 +161,12 @@ def cost_rows(
     """
     for key, one in measured.items():
         variant = one.variant.name, one.variant.dtype, one.batch_size
-        for measure, group, value in _speedups(one, dense_of(measured, one.variant.dtype), seed):
+        dense = dense_of(measured, one.variant.dtype)
+        for measure, group, value in _speedups(one, dense, seed):
             yield *variant, measure, group, value
         if one.cost is not None:
             for layer, rows in enumerate(one.cost.rows, 1):
-                share = rows * len(one.cost.rows) / one.cost.dense_token_layers
-                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", share
+                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.lengths.sum()
             yield *variant, schema.GMACS, "formula", one.cost.macs / 1e9 / len(one.rows)
         if key in memory:
             yield *variant, schema.HELD_MEMORY, RESIDENT, memory[key] / 2**20

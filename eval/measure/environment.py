@@ -32,8 +32,11 @@ TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotens
 _FRESH_PROCESS = """
 import json, sys, psutil
 from engine import Strategy, load_engine
+from engine.cascade import Cascade
 source, dtype, device, labels, strategy, text = sys.argv[1:]
-load_engine(source, dtype, device, labels or None).tag(text, Strategy.from_json(json.loads(strategy)))
+record = json.loads(strategy)
+strategy = (Cascade if "doubt" in record else Strategy).from_json(record)
+load_engine(source, dtype, device, labels or None).tag(text, strategy)
 print(psutil.Process().memory_info().rss)
 """
 

@@ -83,13 +83,13 @@ class Replay(Uncompiled):
         return torch.rand(words, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
-def load(engine: Engine, name: str, strategy: Strategy) -> Tagger:
+def load(engine: Engine, name: str, strategy: Strategy, _: Sequence[str]) -> Tagger:
     """``random`` or ``random@STRATEGY``, as typed, with its first seed, and with the others in ``reseeded``.
 
     Raises:
-        InputError: if the strategy does not prune, or recovers words.
+        InputError: if the strategy does not prune, recovers words, or is a cascade.
     """
-    if not strategy.prunes or strategy.recovery is not None:
+    if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
         raise InputError(
             f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
         )

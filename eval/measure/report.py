@@ -13,6 +13,7 @@ from urllib.parse import quote
 import psutil
 import torch
 
+from engine.cascade import Cascade
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.latency import PASSES
@@ -87,7 +88,10 @@ def _measure_memory(setup: Setup) -> dict[str, int]:
     found: dict[str, int] = {}
     for variant in setup.plan.variants:
         if variant.strategy is not None and (variant.prunes or variant.kind == DENSE):
-            occupied = environment.resident_memory(engines[variant.dtype], variant.strategy)
+            strategy = variant.strategy
+            if isinstance(strategy, Cascade):
+                strategy = replace(strategy, threshold=0.0)  # so that the large model reads the text, too
+            occupied = environment.resident_memory(engines[variant.dtype], strategy)
             found |= {variant.key: occupied} if occupied else {}
     return found
 

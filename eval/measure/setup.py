@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from engine.cascade import Cascade
 from engine.checkpoint import load_weights
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.errors import InputError
@@ -20,30 +21,45 @@ from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import RECOVERY, parse
+from engine.pruning.strategy_names import CASCADE, RECOVERY, parse
 from engine.runs import read_json
 from engine.tagger import Engine
 from engine.text.documents import Document
-from eval.measure import random_exits
+from eval.measure import random_exits, random_windows
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.runner import draw_timed
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan
-from eval.schema import DENSE, RANDOM, SEQEVAL, type_column
+from eval.schema import DENSE, RANDOM, RANDOM_WINDOWS, SEQEVAL, type_column
 
 LOG = "run"
-DEFAULT = "entropy"  # measured by default, and what a control without ``@`` follows if nothing that prunes runs
-# Named ``CONTROL`` or ``CONTROL@STRATEGY``; each gets the engine, the name as typed and the strategy that it follows.
-CONTROLS: dict[str, Callable[[Engine, str, Strategy], Tagger]] = {RANDOM: random_exits.load}
+DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
+SMALL = "small"  # names the small model of a cascade among the strategies
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control, named ``CONTROL`` or ``CONTROL@STRATEGY``."""
+
+    # Gets the engine, the name as typed, the strategy that it follows, and the texts of the corpus.
+    load: Callable[[Engine, str, Strategy, Sequence[str]], Tagger]
+    kinds: Collection[str]  # of strategies; without ``@`` it follows the first of them that runs,
+    default: str  # or else this one
+
+
+CONTROLS = {
+    RANDOM: Control(random_exits.load, CONTROLLERS, DEFAULT),
+    RANDOM_WINDOWS: Control(random_windows.load, (CASCADE,), CASCADE),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
     """What the options of ``eval.report`` name."""
 
-    engines: list[Engine]  # one for each dtype
+    engines: list[Engine]  # one for each dtype, that of the reference first
     plan: Plan  # the types of its corpus are the scored ones
     taggers: list[Tagger]  # one for each variant of the plan
     baselines: list[Baseline]  # those of the plan; not yet tuned
@@ -68,7 +84,9 @@ def set_up(arguments: argparse.Namespace) -> Setup:
         raise InputError(
             f"expected --timed up to {documents}, the number of documents in {corpus.name}, got {timed}; lower it"
         )
-    engines = load_engines(arguments.model, dtypes, arguments.device, arguments.labels)
+    running = load_engines(arguments.model, dtypes, arguments.device, arguments.labels)
+    engines = _with_reference(running, arguments)
+    running = [engine for engine in engines if engine in running]
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
@@ -88,9 +106,11 @@ def set_up(arguments: argparse.Namespace) -> Setup:
     models = [
         of_model(name, engine, engine.strategy(strategy, arguments.point))
         for name, folder, strategy in others
-        for engine in load_engines(folder, [one.dtype for one in engines], arguments.device)
+        for engine in load_engines(folder, [one.dtype for one in running], arguments.device)
     ]
-    taggers = [*choose_variants(engines, arguments), *map(of_baseline, baselines), *models]
+    texts = [document.text for document in corpus.documents]
+    dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in running]
+    taggers = [*dense, *choose_variants(running, arguments, texts), *map(of_baseline, baselines), *models]
     variants = [one.variant for one in taggers]
     if twice := [name for name, count in Counter((one.name, one.dtype) for one in variants).items() if count > 1]:
         raise InputError(
@@ -127,8 +147,17 @@ def _dtypes(arguments: argparse.Namespace) -> list[str]:
     dtypes, stored = parse_dtypes(arguments.dtype), Path(arguments.out) / f"{LOG}.json"
     if "auto" in dtypes and stored.is_file():
         before = parse_dtypes(read_json(stored).get("dtype", arguments.dtype))
-        return before if {*dtypes} - {"auto"} <= {*before} else dtypes
+        if {*dtypes} - {"auto"} <= {*before}:
+            return [one for one in before if one != arguments.reference or one in dtypes] or before
     return dtypes
+
+
+def _with_reference(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Engine]:
+    """The engine with which all others are compared first; loads it if none runs in its dtype."""
+    wanted = arguments.reference or engines[0].dtype
+    if all(engine.dtype != wanted for engine in engines):
+        return [*load_engines(arguments.model, [wanted], arguments.device, arguments.labels), *engines]
+    return sorted(engines, key=lambda engine: engine.dtype != wanted)
 
 
 def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
@@ -146,35 +175,61 @@ def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     return replace(corpus, name=name, types=types)
 
 
-def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Tagger]:
-    """The strategies and controls as typed, and ``dense``, under each engine.
+def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace, texts: Sequence[str]) -> list[Tagger]:
+    """The strategies and controls as typed, and ``dense``, under each engine; ``texts``: those of the corpus.
 
     Raises:
         InputError: if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
     found: list[Tagger] = []
     for engine in engines:
-        names = parse_names(arguments.strategies) or ([DEFAULT] if engine.has_gates else [])
-        followed = _strategies(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
+        names = parse_names(arguments.strategies) or _defaults(engine)
+        names = list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
+        followed = _strategies([name for name in names if name != SMALL])
         settings = _parse_settings(arguments.set, followed.values())
         for name, text in followed.items():
             strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
             control = CONTROLS.get(name.partition("@")[0])
-            found.append(control(engine, name, strategy) if control else of_strategy(engine, strategy))
+            found.append(control.load(engine, name, strategy, texts) if control else of_strategy(engine, strategy))
+        if SMALL in names:
+            found.append(_small(engine, arguments.point))
     return found
 
 
-def _strategies(names: Iterable[str]) -> dict[str, str]:
-    """The strategy of each variant: itself or, for a control, the one it names, else the first that prunes."""
-    controls = {name for name in names if name.partition("@")[0] in CONTROLS}
-    pruning = (name for name in names if name not in controls and parse(name).kind in CONTROLLERS)
-    first = next(pruning, DEFAULT).replace(RECOVERY, "")
-    return {name: name.partition("@")[2] or first if name in controls else name for name in names}
+def _defaults(engine: Engine) -> list[str]:
+    """What is measured beside ``dense`` if nothing is named."""
+    if engine.small:
+        points = [f"{CASCADE}:{point}" for point in engine.cascades]
+        return [*points, SMALL, *(f"{RANDOM_WINDOWS}@{point}" for point in points)]
+    return [DEFAULT] if engine.has_gates else []
+
+
+def _small(engine: Engine, point: str | None) -> Tagger:
+    """The small model of a cascade under its strategy there."""
+    cascade = engine.strategy(CASCADE, point)
+    assert isinstance(cascade, Cascade)
+    assert engine.small is not None, "an engine with a cascade has its small model"
+    return of_model(SMALL, engine.small, cascade.small)
+
+
+def _strategies(names: Sequence[str]) -> dict[str, str]:
+    """The strategy of each variant: itself or, for a control, the one it names, else the first that it can follow."""
+    own = [name for name in names if name.partition("@")[0] not in CONTROLS]
+    found = {}
+    for name in names:
+        control, _, named = name.partition("@")
+        if name not in own and not named:
+            kinds, default = CONTROLS[control].kinds, CONTROLS[control].default
+            named = next((one for one in own if parse(one).kind in kinds), default).replace(RECOVERY, "")
+        found[name] = named or name
+    return found
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The settings of each pruning strategy that runs, from ``--set`` options."""
-    settings: dict[str, dict[str, Any]] = {name: {} for name in strategies if parse(name).kind in CONTROLLERS}
+    """The settings of each strategy that runs and has some, from ``--set`` options."""
+    settings: dict[str, dict[str, Any]] = {
+        name: {} for name in strategies if parse(name).kind in (*CONTROLLERS, CASCADE)
+    }
     for option in options:
         target, equals, value = option.partition("=")
         name, dot, setting = target.partition(".")
@@ -182,7 +237,7 @@ def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[s
             raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {option!r}; write e.g. entropy.neighbours=2")
         if name not in settings:
             raise InputError(
-                f"expected settings of pruning strategies that run ({sorted(settings)}), got one of {name!r}; "
+                f"expected settings of strategies that run ({sorted(settings)}), got one of {name!r}; "
                 "add it to --strategies, or leave the setting out"
             )
         settings[name] |= [parse_setting(setting, value)]

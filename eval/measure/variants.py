@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 
+from engine.cascade import Cascade
 from engine.latency import Latency
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, Result
+from engine.tagger import Engine, Judgement, Result
 from eval.measure.baselines.base import Baseline
 from eval.record import Row, Variant
 from eval.schema import BASELINE, DENSE, MODEL
@@ -35,7 +37,7 @@ class Tagger:
     variant: Variant
     tag: Tag
     conditions: Mapping[str, Any]  # must be the same when an interrupted run continues
-    # For ``random``, the same with other seeds; only what they find is used, not their times.
+    # For controls, the same with other seeds; only what they find is used, not their times.
     reseeded: tuple[Tag, ...] = ()
     threads: int = field(default_factory=torch.get_num_threads)  # of torch during its calls
     release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
@@ -46,7 +48,10 @@ def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]]) -> Tag:
 
     def row(result: Result) -> Row:
         states = {"kept": 0, "exited": 1, "recovered": -1}
-        return Row(result.entities, [states[word.state] * word.layer for word in result.trace.words], result.cost)
+        exits = [states[word.state] * word.layer for word in result.trace.words]
+        if result.judgement is not None:
+            exits = _after_small(exits, result.judgement)
+        return Row(result.entities, exits, result.cost)
 
     def tag(texts: Sequence[str]) -> Tagged:
         results = tag_batch(texts)
@@ -55,11 +60,30 @@ def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]]) -> Tag:
     return tag
 
 
+def _after_small(exits: Sequence[int], judgement: Judgement) -> list[int]:
+    """Numbers layers as the cost of a cascade does, the small model's first.
+
+    Words that the large model does not read exit after the last of these, wherever they exited in the small model.
+    """
+    layers = len(judgement.result.cost.rows)
+    own = np.array(exits)
+    after = np.where(own == 0, 0, own + np.sign(own) * layers)
+    for window in judgement.judged:
+        if not window.read:
+            after[window.first : window.end] = layers
+    found: list[int] = after.tolist()
+    return found
+
+
 def of_strategy(engine: Engine, strategy: Strategy) -> Tagger:
     """A strategy of the engine."""
     record = strategy.to_json()
-    settings = {key: of for key, of in record.items() if key not in ("name", "point")} if strategy.prunes else {}
-    variant = Variant(strategy.name, strategy.kind, engine.dtype, str(engine.device), strategy, settings)
+    shown = {key: of for key, of in record.items() if key not in ("name", "point")}
+    variant = Variant(strategy.name, strategy.kind, engine.dtype, str(engine.device), strategy)
+    if isinstance(strategy, Cascade) and engine.small:
+        variant = replace(variant, settings=shown, small_layers=engine.small.sizes.layers)
+    elif strategy.prunes:
+        variant = replace(variant, settings=shown)
     tag = of_engine(lambda texts: engine.tag_batch(texts, strategy, batch_size=len(texts)))
     return Tagger(variant, tag, record)
 

@@ -119,6 +119,11 @@ class Opening:
         depths = (row for row in self._fastest_first if (row["kind"], row["dtype"]) == wanted)
         return min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None)
 
+    def _control(self, shown: ResultRow) -> ResultRow | None:
+        """The control that replays a strategy."""
+        replayed = shown["strategy"], shown["dtype"]
+        return next((row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed), None)
+
     def baseline(self, *, truncated: bool) -> ResultRow | None:
         """The fastest with comparable F1.
 
@@ -144,6 +149,7 @@ class Opening:
         beaten = (
             (self.baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
             (self._truncation(shown), "where every word exits at one layer"),
+            (self._control(shown), "which chooses as many words at random"),
         )
         comparisons = (self._say_comparison(label, other["label"], role) for other, role in beaten if other)
         if said := list(filter(None, comparisons)):
@@ -230,9 +236,7 @@ class Opening:
             fastest = next(iter(self.near), None)
             roles.append(("faster, but may lose more", None if fastest in (shown, best) else fastest))
             roles.append(("every word exits at one layer", self._truncation(shown)))
-            replayed = shown["strategy"], shown["dtype"]
-            random = (row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed)
-            roles.append(("as many words, chosen at random", next(random, None)))
+            roles.append(("as many words, chosen at random", self._control(shown)))
         full = self.baseline(truncated=False)
         pipeline = next((row for row in self._fastest_first if row["strategy"] == PIPELINE), None)
         roles.append(("Hugging Face pipeline", None if pipeline is full else pipeline))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
-from eval.schema import BASELINE, DENSE, MODEL, TRUNCATE
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
 
 LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
 WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
@@ -64,9 +64,13 @@ def to_label(variants: Sequence[M]) -> list[M]:
 
 
 def f1_axis(variants: Sequence[PlottedVariant]) -> tuple[float, float]:
-    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
+    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label.
+
+    Beside a cascade the axis shows all, so that it reaches from the small model to the large one.
+    """
     centre = reference(variants).f1
-    inside = [one.f1 for one in variants if abs(one.f1 - centre) <= WINDOW]
+    cascade = any(one.kind == CASCADE for one in variants)
+    inside = [one.f1 for one in variants if cascade or abs(one.f1 - centre) <= WINDOW]
     return min(inside) - _BELOW, max(inside) + _ABOVE
 
 

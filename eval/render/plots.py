@@ -31,6 +31,7 @@ _STYLES = {  # marker and colour of each kind
     "rule": ("^", "#b35900"),
     "entropy": ("o", "#0050a0"),
     "mlp": ("P", "#006d5b"),
+    "cascade": ("D", "#0050a0"),
     "random": ("X", "#a02060"),
     "truncate": ("v", "#2e7d32"),
     BASELINE: ("*", "#7a5c00"),

@@ -17,7 +17,7 @@ from eval.render.files import read_table, read_tables, rows_of
 from eval.render.headline import pace
 from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
-from eval.schema import DENSE, FILES
+from eval.schema import BASELINE, DENSE, FILES, MODEL
 
 CASES = (
     "`cases.md` and `cases.html` show real cases word by word. They are made with every report and not published, "
@@ -50,7 +50,8 @@ def render(folder: Path) -> str:
     opening = Opening.of(tables)
     errors, exits = losses.errors_parts(tables["errors"], tables["confusion"]), losses.exits_parts(tables["exits"])
     groups, cost = losses.groups_parts(tables["subgroups"]), sections.cost_parts(tables["cost"])
-    dtypes = list(tables["results"].loc[tables["results"]["kind"] == DENSE, "dtype"].unique())
+    ours = ~tables["results"]["kind"].isin([DENSE, BASELINE, MODEL])
+    dtypes = list(tables["results"].loc[ours, "dtype"].unique())
     by_length = partial(plots.plot_speed_by_length, results=_named_as_labelled(tables["results"]))
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
@@ -80,7 +81,7 @@ def render(folder: Path) -> str:
 def _draw(
     name: str, plot: Callable[[pd.DataFrame], Figure], table: pd.DataFrame, dtypes: Sequence[str], folder: Path
 ) -> Iterator[str]:
-    """Draws our own strategies in each dtype in which any ran; the file of the first dtype has a plain name."""
+    """Draws our own strategies in each of the dtypes; the file of the first has a plain name."""
     for number, dtype in enumerate(dtypes):
         own = _named_as_labelled(table[table["dtype"] == dtype])
         if (own["strategy"] != DENSE).any():

@@ -28,7 +28,7 @@ from eval.render.text import (
     share,
     speedup,
 )
-from eval.schema import BASELINE, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
+from eval.schema import BASELINE, CASCADE, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
 from eval.statistics import FEWEST, STEADY
 
 Parts = list[str | Table]
@@ -48,6 +48,12 @@ KINDS_READING = {  # by the kinds of rows that need it
     ),
     (BASELINE, MODEL): "MACs and token-layers of baselines and other models are not counted: these cells are empty.",
 }
+READ = "words read by the large model"
+CASCADES_READING = (
+    "`random-windows` gives the large model as many words, in windows chosen at random. Among errors, exits and cases, "
+    "words that the large model does not read exit after the last layer of the small one, whose layers come first; "
+    "*context lost* says that the large model read the words, and the mean of both models, or less context, decided."
+)
 TYPES_READING = (
     "F1 of a scored type counts exact spans, like F1 over all types. F1 seqeval is strict IOB2 on words, the number "
     "that papers report. Unscored predictions have types that the corpus does not annotate and count as nothing."
@@ -73,13 +79,16 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     columns = (
         "strategy", "F1", "against dense, pp [95 %]", "speed-up [95 %]", "theoretical, same dtype", "token-layers kept",
     )  # fmt: skip
+    if cascades := any(row["kind"] == CASCADE for row in rows):
+        columns = (*columns, READ)
     cells: dict[int, list[Sequence[str]]] = {}
     for row in rows:
         interval, point = by_key[row["label"], row["batch_size"]], row["point"]
         name = row["label"] + (f", {point}" if point and f":{point}" not in row["label"] else "")
         figures = score(row["f1"]), pp(interval), speedup(interval)
         cost = ratio(row["theoretical_speedup"]), share(row["token_layers_kept"])
-        cells.setdefault(row["batch_size"], []).append((name, *figures, *cost))
+        read = [share(row["read_by_large"])] if cascades else []
+        cells.setdefault(row["batch_size"], []).append((name, *figures, *cost, *read))
     return {size: Table(columns, of_size) for size, of_size in sorted(cells.items())}
 
 
@@ -88,7 +97,23 @@ def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -
     parts: Parts = []
     for size, table in results_tables(rows, intervals).items():
         parts += [f"### Batch size {size}", table]
-    return [*parts, reading(rows), "### By type", _types_table(rows), TYPES_READING, *_pairs(rows, intervals)]
+    parts += [reading(rows), *_cascades(rows, intervals), "### By type", _types_table(rows), TYPES_READING]
+    return [*parts, *_pairs(rows, intervals)]
+
+
+def _cascades(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
+    """Cascades beside what reads as much at random, and beside other models, such as the small one alone."""
+    size = min(row["batch_size"] for row in rows)
+    own = [row for row in rows if row["kind"] == CASCADE and row["batch_size"] == size]
+    others = {row["label"] for row in rows if row["kind"] == MODEL or row["replays"]}
+    cells = []
+    for row in own:
+        against = (of for of in intervals if (of["label"], of["batch_size"]) == (row["label"], size))
+        for of in (of for of in against if of["against_label"] in others):
+            other = of["against_label"], score(row["f1"] - of["difference"])
+            cells.append([row["label"], share(row["read_by_large"]), score(row["f1"]), *other, pp(of)])
+    heads = ["strategy", READ, "F1", "against", "its F1", "difference, pp [95 %]"]
+    return ["### What doubt is worth", Table(heads, cells, CASCADES_READING)] if cells else []
 
 
 def reading(rows: Sequence[ResultRow]) -> str:

@@ -17,34 +17,11 @@ from engine import pipeline
 from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
 from engine.folder import CASCADES, SMALL
-from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from tests.conftest import TEXT, flip_last_bit
+from tests.conftest import TEXT, cascade, flip_last_bit
 
 LONG = " ".join([TEXT] * 6)  # several windows
 TEXTS = [TEXT, "", LONG, "Nausea after famotidine.", f"{TEXT} and hypotension"]
-
-
-DENSE = Strategy("dense")
-
-
-def cascade(threshold: float, weight: float = 0.0, small: Strategy = DENSE) -> Cascade:
-    return Cascade(name="cascade", small=small, doubt=Doubt("wrong"), threshold=threshold, weight=weight)
-
-
-@pytest.fixture(scope="session")
-def cascade_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, plain_folder: Path) -> Path:
-    """The plain checkpoint as the large model, whose labels are in another order than the small one's."""
-    folder = Path(shutil.copytree(plain_folder, tmp_path_factory.mktemp("cascade") / "model"))
-    shutil.copytree(model_folder, folder / SMALL)
-    points = {"careful": cascade(1.0), "balanced": cascade(5.0, 0.25)}
-    (folder / CASCADES).write_text(json.dumps({name: one.to_json() for name, one in points.items()}))
-    return folder
-
-
-@pytest.fixture(scope="session")
-def both(cascade_folder: Path) -> Engine:
-    return load_engine(cascade_folder)
 
 
 def test_a_threshold_that_no_window_reaches_gives_the_small_model(both: Engine, engine: Engine) -> None:

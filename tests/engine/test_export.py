@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from engine import export, load_engine
+from engine.errors import InputError
 from tests.conftest import TEXT
 
 pytest.importorskip("openvino")
@@ -37,6 +38,19 @@ def test_a_package_finds_what_the_engine_finds(quantised_folder, tmp_path, name)
     engine = load_engine(quantised_folder, "int8")
     assert found == [[[e.start, e.end, e.type] for e in engine.tag(text, name).entities] for text in TEXTS]
     assert imported == []
+
+
+def test_what_the_model_can_run_is_exported_by_default(engine, plain_engine, both):
+    assert [export.default_strategy(one) for one in (engine, plain_engine, both)] == [
+        "entropy:balanced",
+        "dense",
+        "dense",
+    ]
+
+
+def test_rejects_a_cascade(both, tmp_path):
+    with pytest.raises(InputError, match="expected a strategy that is one pass, got 'cascade:careful'"):
+        export.export(both, both.strategy("cascade:careful"), tmp_path / "tagger")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def record(engine, tmp_path_factory):
     """Dense, entropy and random on five documents, at two batch sizes."""
     entropy = engine.strategy("entropy", **SETTINGS)
     taggers = [of_strategy(engine, engine.strategy("dense")), of_strategy(engine, entropy)]
-    taggers.append(random_exits.load(engine, "random", entropy))
+    taggers.append(random_exits.load(engine, "random", entropy, ()))
     return measured(taggers, load_corpus(str(SAMPLE), limit=5), tmp_path_factory.mktemp("record"), (1, 4))
 
 

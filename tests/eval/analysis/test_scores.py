@@ -94,7 +94,7 @@ def test_a_boundary_within_a_word_counts_for_the_official_rule_alone():
 def cost(engine, tmp_path_factory):
     """Values of ``cost.csv`` by strategy, batch size, measure and group."""
     taggers = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
-    taggers.append(random_exits.load(engine, "random@rule", engine.strategy("rule")))
+    taggers.append(random_exits.load(engine, "random@rule", engine.strategy("rule"), ()))
     silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
     corpus = load_corpus(str(SAMPLE), limit=6)
     record = measured([*taggers, of_baseline(silent)], corpus, tmp_path_factory.mktemp("out"), (1, 4))

@@ -1,0 +1,116 @@
+"""A report on a cascade: both models, the cascade between them, and as much read at random."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from engine.cascade import Cascade
+from engine.data.corpora import load_corpus
+from engine.text.scoring import Counts, count_documents
+from eval.measure.setup import set_up
+from eval.options import SAMPLE
+from eval.render.files import read_tables
+from eval.report import main, make_parser
+from tests.eval.conftest import stub_slow_parts
+
+OPTIONS = ["--limit", "4", "--batch-size", "1,3", "--baselines", "none"]
+OPTIONS += ["--dtype", "bfloat16", "--reference", "float32"]
+THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third of the words
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, cascade_folder, one_pixel):
+    """A report with the default variants; no test may change its files."""
+    out = tmp_path_factory.mktemp("run")
+    options = ["--model", str(cascade_folder), *OPTIONS, "--out", str(out)]
+    options += [f"--set=cascade:{point}.threshold={of}" for point, of in THRESHOLDS.items()]
+    with pytest.MonkeyPatch.context() as patch:
+        stub_slow_parts(patch)
+        assert main(options) == 0
+        status = main(options)  # which continues
+    assert status == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(run):
+    return pd.read_csv(run / "results.csv")
+
+
+def test_its_parts_and_controls_run_beside_it_and_the_reference_alone_in_its_dtype(results):
+    first = results[results["batch_size"] == 1]
+    assert list(first[["strategy", "dtype", "kind"]].itertuples(index=False, name=None)) == [
+        ("dense", "float32", "dense"),
+        ("dense", "bfloat16", "dense"),
+        ("cascade:careful", "bfloat16", "cascade"),
+        ("cascade:balanced", "bfloat16", "cascade"),
+        ("random-windows@cascade:careful", "bfloat16", "random"),
+        ("random-windows@cascade:balanced", "bfloat16", "random"),
+        ("small", "bfloat16", "model"),
+    ]
+
+
+def test_the_share_of_words_that_the_large_model_read_is_that_of_its_windows(results, both):
+    texts = [document.text for document in load_corpus(str(SAMPLE), limit=4).documents]
+    for point, threshold in THRESHOLDS.items():
+        found = both.tag_batch(texts, f"cascade:{point}", threshold=threshold)
+        windows = [one for result in found for one in result.trace.windows]
+        share = sum(one.end - one.first for one in windows if one.read) / sum(len(result.words) for result in found)
+        of_point = results.set_index(["strategy", "batch_size"])["read_by_large"]
+        for size in (1, 3):
+            assert of_point[f"cascade:{point}", size] == pytest.approx(share, abs=0.02)  # bfloat16 against float32
+            assert of_point[f"random-windows@cascade:{point}", size] == pytest.approx(share, abs=0.04)
+    assert results.loc[results["kind"].isin(["dense", "model"]), "read_by_large"].isna().all()
+
+
+def test_f1_lies_where_both_models_say(results, both):
+    corpus = load_corpus(str(SAMPLE), limit=4)
+    texts = [document.text for document in corpus.documents]
+    found = [one.entities for one in both.small.tag_batch(texts, "dense")]
+    small = Counts.total(count_documents(corpus.documents, found, corpus.types)).f1
+    assert results.set_index("strategy")["f1"]["small"].iloc[0] == pytest.approx(small, abs=0.02)
+
+
+def test_it_is_compared_with_its_control_and_with_its_small_model(run):
+    table = pd.read_csv(run / "intervals.csv")
+    pairs = set(table[["strategy", "against"]].itertuples(index=False, name=None))
+    for point in THRESHOLDS:
+        own = f"cascade:{point}"
+        assert {(own, "dense"), (own, "small"), (own, f"random-windows@{own}")} <= pairs
+    assert ("cascade:careful", "random-windows@cascade:balanced") not in pairs
+
+
+def test_cost_counts_both_models_and_words_that_the_large_one_does_not_read_exit_before_it(run, results):
+    exits = read_tables(run, "exits")["exits"]
+    own = exits[exits["strategy"] == "cascade:careful"]
+    assert set(own["layer"]) == {3}
+    row = results.set_index(["strategy", "batch_size"]).loc["cascade:careful", 1]
+    words = own["words"].sum()
+    assert own["exited"].sum() / words == pytest.approx(1 - row["read_by_large"], abs=1e-6)
+    layers = pd.read_csv(run / "cost.csv").query("strategy == 'cascade:careful' and batch_size == 1")
+    shares = layers[layers["measure"] == "token_layers"]["value"].tolist()
+    assert shares[:3] == [1, 1, 1]
+    assert len(set(shares[3:])) == 1
+    assert 1 - shares[3] == pytest.approx(row["token_reduction"])
+    assert pd.isna(row["token_layers_kept"])
+
+
+def test_the_report_says_what_the_large_model_read_and_whether_doubt_is_worth_it(run):
+    text = (run / "report.md").read_text()
+    assert "token-layers kept | words read by the large model |" in text
+    worth = text.partition("### What doubt is worth")[2].partition("###")[0]
+    for point in THRESHOLDS:
+        assert f"| random-windows@cascade:{point} | " in worth
+    assert worth.count("| small | ") == 2
+    assert "as many words, chosen at random | random-windows@cascade:balanced" in text
+    assert json.loads((run / "results.json").read_text())["about"]["settings"]["cascade:careful"]["threshold"] == 7.5
+
+
+def test_the_operating_point_of_a_control_is_that_of_what_it_follows(cascade_folder):
+    names = "dense,random-windows,cascade:balanced,cascade:careful"
+    options = ["--model", str(cascade_folder), *OPTIONS, "--strategies", names, "--set", "cascade:balanced.threshold=3"]
+    variants = {one.name: one for one in set_up(make_parser().parse_args(options)).plan.variants}
+    followed = variants["random-windows"].strategy
+    assert isinstance(followed, Cascade)
+    assert (variants["random-windows"].replays, followed.threshold) == ("cascade:balanced", 3)
