@@ -14,8 +14,7 @@ import pytest
 from demo.app import build_demo
 from demo.server import LAUNCH
 from engine import Engine
-from tests.demo.browsing import WORK_MS, tab
-from tests.demo.screenshot import HEIGHT
+from tests.demo.browsing import DESK, WORK_MS, tab
 from tests.demo.serving import browser_path, chromium, serve_app
 
 ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
@@ -52,7 +51,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(theme: str = "light", width: int = 1200, height: int = HEIGHT, at: str = "", **settings: Any) -> Any:
+    def open_page(theme: str = "light", width: int = 1200, height: int = DESK[1], at: str = "", **settings: Any) -> Any:
         settings = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | settings
         context = browser.new_context(accept_downloads=True, **settings)
         contexts.append(context)
