@@ -46,22 +46,22 @@ class TestFirstScreen:
             "all => all.map(word => word.dataset.exit)"
         )
         assert len(set(exits)) >= 3
-        assert page.locator(".layers .entity").count() >= 15
-        assert page.locator(".layers .entity:not([data-kind=same])").count() == 0
+        assert page.locator(".layers .words .entity").count() >= 15
+        assert page.locator(".layers .words .entity:not([data-kind=same])").count() == 0
         assert 180 <= len(page.get_by_label("Text", exact=True).input_value().split()) <= 220
 
     def test_it_plays_once_by_itself(self, open_page):
         page = open_page(reduced_motion="no-preference")
-        slider = page.get_by_role("slider", name="after layer")
-        page.wait_for_function("document.querySelector('.layers input').value !== '6'")
+        page.locator(".layers[data-moving]").wait_for(timeout=WORK_MS)  # it may have ended by now
         page.wait_for_function("document.querySelector('.layers input').value === '6'", timeout=WORK_MS)
         page.wait_for_timeout(3000)
-        assert slider.input_value() == "6"
+        assert page.get_by_role("slider", name="after layer").input_value() == "6"
 
     def test_it_does_not_play_where_motion_is_to_be_reduced(self, open_page):
         page = open_page(reduced_motion="reduce")
         page.wait_for_timeout(3000)
         assert page.get_by_role("slider", name="after layer").input_value() == "6"
+        assert page.locator(".layers[data-moving]").count() == 0
 
     def test_tabs_are_in_the_order_of_a_visit(self, open_page):
         assert tuple(open_page().get_by_role("tab").all_inner_texts()) == TABS
