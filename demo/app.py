@@ -6,7 +6,7 @@ import gradio as gr
 
 from demo.api import build_api
 from demo.common.inputs import build_inputs
-from demo.common.intro import build_intro, build_own_model
+from demo.common.intro import build_own_model, intro
 from demo.common.limits import QUEUE
 from demo.common.requests import QUIET
 from demo.common.turns import SharedEngine, Turns
@@ -22,7 +22,7 @@ def build_demo(engine: Engine) -> gr.Blocks:
     """Builds the demo of an engine; launch it with ``demo.server.LAUNCH``."""
     shared = SharedEngine(engine, Turns())
     with Page(shared) as demo:
-        build_intro(shared, document_links(shared))
+        gr.HTML(intro(shared, document_links(shared)))
         with gr.Row(elem_classes="page"):
             with gr.Column(scale=2, min_width=320, elem_classes="entry"):
                 inputs = build_inputs(shared, demo, TABS[0].LABEL)

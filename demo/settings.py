@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,8 @@ from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import Setting, label_of, settings_of
-from engine.pruning.strategy_names import DEFAULT, OPERATING_POINTS, parse, points_of
+from engine.pruning.strategy_names import CASCADE, DEFAULT, OPERATING_POINTS, parse, points_of
 
-SELECTED = ("dense", "entropy")  # when the page opens
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
@@ -82,9 +81,16 @@ def page_settings(engine: Engine) -> list[PageSetting]:
     ]
 
 
+def selected(engine: Engine) -> list[str]:
+    """The strategies with which the page opens: the default one beside dense."""
+    return [name for name in engine.runnable if name in ("dense", CASCADE if engine.small else "entropy")]
+
+
 def points(engine: Engine) -> list[str]:
     """The operating points that all strategies with stored operating points have."""
-    stored = [points_of(parse(name), engine.points) for name in engine.points]
+    stored: list[Collection[str]] = [points_of(parse(name), engine.points) for name in engine.points]
+    if engine.cascades:
+        stored.append(engine.cascades)
     return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 
 
@@ -137,16 +143,12 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 
 
 def label(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's name, the stored operating point that it started from, and the dtype: ``entropy:fast (int8)``."""
+    """A strategy's name, stored operating point, dtype and changed settings: ``entropy:fast (int8), λ 1.5``."""
     named = at_point(engine, strategy.name, point)
     at = f":{named.point}" if has_points([named]) else ""
-    return f"{named.name}{at} ({engine.dtype})"
-
-
-def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """The settings that differ from a strategy's operating point; empty if none does."""
-    changed = changed_settings(engine, strategy, point)
-    return " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in changed.items())
+    changed = changed_settings(engine, strategy, point).items()
+    settings = " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in changed)
+    return f"{named.name}{at} ({engine.dtype}){f', {settings}' if settings else ''}"
 
 
 def format_value(value: Any) -> str:
@@ -154,11 +156,6 @@ def format_value(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ", ".join(map(format_value, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
-
-
-def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's `label` with `describe_settings`, if any."""
-    return ", ".join(filter(None, (label(engine, strategy, point), describe_settings(engine, strategy, point))))
 
 
 def summarise(strategy: Strategy) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
 from demo.common.timing import Timing
-from demo.settings import describe_settings, label
+from demo.settings import label
 from engine import Engine, Entity, Result, Strategy
+from engine.cascade import Cascade
+from engine.inspection.cost import Cost
 from engine.inspection.trace import WordTrace
 
 LOST, NEW, CHANGED, SAME = KINDS = ("lost", "new", "changed", "same")
 SIGNS = {LOST: "− ", NEW: "+ ", CHANGED: "↔ ", SAME: ""}
 EXPLAINED = 2  # words per difference
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 S = TypeVar("S", Entity, WordTrace)
 
 
@@ -37,10 +38,33 @@ class Difference:
     reason: str
 
 
+def numbered_words(result: Result) -> Sequence[WordTrace]:
+    """The words of a text, with layers numbered as in its cost: in a cascade, those of the small model come first.
+
+    There a word that the large model does not read exits after the small model's last layer or earlier, and one that
+    had exited from the small model when the large one read it came back.
+    """
+    found, judgement = result.trace.words, result.judgement
+    if judgement is None:
+        return found
+    small, layers = judgement.result.trace.words, len(judgement.result.cost.rows)
+
+    def numbered(index: int, *, read: bool) -> WordTrace:
+        word, first = found[index], small[index]
+        if not read:
+            return word if word.state == "exited" else replace(word, state="exited", layer=layers)
+        if word.state == "kept" and first.state == "exited":
+            return replace(word, state="recovered", layer=first.layer)
+        return replace(word, layer=layers + word.layer)
+
+    return [numbered(at, read=one.read) for one in judgement.judged for at in range(one.first, one.end)]
+
+
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
     only_dense, only_result = unshared_entities(result, dense)
-    starts = [word.start for word in result.trace.words]
+    words, of_dense = numbered_words(result), numbered_words(dense)
+    starts = [word.start for word in words]
 
     def difference(kind: str, entity: Entity, reason: str) -> Difference:
         return Difference(kind, entity, bisect_left(starts, entity.start), reason)
@@ -48,14 +72,14 @@ def differences(result: Result, dense: Result) -> list[Difference]:
     found = []
     for entity in result.entities:
         if entity not in only_result:
-            found.append(difference(SAME, entity, _why_same(result, entity)))
+            found.append(difference(SAME, entity, _why_same(words, entity)))
             continue
         others = _overlapping(only_dense, entity.start, entity.end)
         start, end = min(one.start for one in (entity, *others)), max(one.end for one in (entity, *others))
-        found.append(difference(CHANGED if others else NEW, entity, _why_other(result, dense, start, end)))
+        found.append(difference(CHANGED if others else NEW, entity, _why_other(words, of_dense, start, end)))
     for entity in only_dense:
         if not _overlapping(only_result, entity.start, entity.end):
-            found.append(difference(LOST, entity, _why_other(result, dense, entity.start, entity.end)))
+            found.append(difference(LOST, entity, _why_other(words, of_dense, entity.start, entity.end)))
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
 
 
@@ -74,8 +98,8 @@ def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
     return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
 
 
-def _why_same(result: Result, entity: Entity) -> str:
-    words = _overlapping(result.trace.words, entity.start, entity.end)
+def _why_same(all_words: Sequence[WordTrace], entity: Entity) -> str:
+    words = _overlapping(all_words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
         return "exited and came back, with the same labels as dense"
     layers = sorted({word.layer for word in words if word.state == "exited"})
@@ -86,45 +110,42 @@ def _why_same(result: Result, entity: Entity) -> str:
     return f"{exited} {after}, with the same labels as dense"
 
 
-def _why_other(result: Result, dense: Result, start: int, end: int) -> str:
+def _why_other(words: Sequence[WordTrace], of_dense: Sequence[WordTrace], start: int, end: int) -> str:
     """The first words between start and end whose labels differ from those of dense."""
-    words = _overlapping(result.trace.words, start, end)
-    pairs = zip(words, _overlapping(dense.trace.words, start, end), strict=True)
-    changed = [(place, mine, theirs) for place, (mine, theirs) in enumerate(pairs) if mine.label != theirs.label]
+    pairs = zip(_overlapping(words, start, end), _overlapping(of_dense, start, end), strict=True)
+    changed = [(mine, theirs) for mine, theirs in pairs if mine.label != theirs.label]
     # A word that went through every layer can differ only because others exited.
-    beside = " while others exited" if any(word.state != "kept" for word in result.trace.words) else ""
+    beside = " while others exited" if any(word.state != "kept" for word in words) else ""
     reasons = [
-        f"{_place_in_words(place, len(words))} {depth(mine)}{beside if mine.state == 'kept' else ''}, "
+        f"“{mine.text}” {depth(mine)}{beside if mine.state == 'kept' else ''}, "
         f"labelled {label_name(mine.label)} instead of {label_name(theirs.label)}"
-        for place, mine, theirs in changed[:EXPLAINED]
+        for mine, theirs in changed[:EXPLAINED]
     ]
     if len(changed) > EXPLAINED:
         reasons.append(f"and {len(changed) - EXPLAINED} more")
     return "; ".join(reasons)
 
 
-def _place_in_words(place: int, words: int) -> str:
-    if words == 1:
-        return "its word"
-    return f"{_ORDINALS[place]} word" if place < len(_ORDINALS) else f"word {place + 1}"
+def computation(strategy: Strategy, costs: Sequence[Cost]) -> float:
+    """The share of dense's computation, 0–1: token-layers; of a cascade, whose models differ in size, MACs."""
+    if isinstance(strategy, Cascade):
+        own, dense = sum(cost.macs for cost in costs), sum(cost.dense_macs for cost in costs)
+    else:
+        own, dense = sum(cost.token_layers for cost in costs), sum(cost.dense_token_layers for cost in costs)
+    return own / dense if dense else 1.0
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A strategy to run.
-
-    ``label``: its name with operating point and dtype.
-    ``settings``: those that differ from the operating point, in words; empty if there are none.
-    """
+    """A strategy to run. ``label``: its name with operating point, dtype and changed settings."""
 
     strategy: Strategy
     label: str
-    settings: str
 
     @classmethod
     def of(cls, engine: Engine, strategy: Strategy, point: str | None) -> Candidate:
         """A strategy as the page describes it."""
-        return cls(strategy, label(engine, strategy, point), describe_settings(engine, strategy, point))
+        return cls(strategy, label(engine, strategy, point))
 
 
 @dataclass(frozen=True)
@@ -138,7 +159,7 @@ class Compared:
     @property
     def label(self) -> str:
         """Its name with operating point, dtype and changed settings."""
-        return ", ".join(filter(None, (self.candidate.label, self.candidate.settings)))
+        return self.candidate.label
 
     @property
     def name(self) -> str:
@@ -158,7 +179,7 @@ class Compared:
     @property
     def kept(self) -> float:
         """Its computation as a share of dense's, 0–1."""
-        return self.result.cost.token_layers_kept
+        return computation(self.candidate.strategy, [self.result.cost])
 
     @cached_property
     def differences(self) -> list[Difference]:

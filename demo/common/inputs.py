@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import EXAMPLES, make_link, read_link
-from demo.common.markup import alert, printable
 from demo.common.requests import QUIET, Requests, build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
 from demo.common.timing import pace
-from demo.common.uploads import Problems, read_upload
 from engine import Engine
 
 # On a phone the settings are folded so the result fits on the first screen.
@@ -66,9 +63,7 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     with gr.Row(elem_classes="buttons"):
         run = gr.Button("Run", variant="primary", elem_classes="run", min_width=70)
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
-        file = gr.UploadButton("Open a file", min_width=90)
         cancel = gr.Button("Cancel", elem_classes="cancel", min_width=70)
-    problem = gr.HTML(visible=False)
     examples = gr.Examples(
         [[example] for example in EXAMPLES.values()],
         text,
@@ -83,32 +78,13 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
         link_text, names, *settings = read_link(engine, dict(request.query_params))
         return [link_text, shown_choices(names, panel.shown.value), names, *settings]
 
-    upload = file.upload(text_of_file, file, [text, problem], **QUIET)
-    for other in (examples.load_input_event.then, run.click):
-        other(lambda: gr.update(visible=False), None, problem, **QUIET)
     choice = [panel.strategies, *panel.settings]
     opened = page.load(on_open, None, [text, panel.shown, *choice], **QUIET)
     page.load(None, None, None, js=FOLD)
     link = gr.Textbox(visible="hidden")
     linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
     linked.then(None, link, None, js=COPY, api_visibility="private")
-    changes = [examples.load_input_event.then, upload.then, opened.then, *panel.changes]
+    changes = [examples.load_input_event.then, opened.then, *panel.changes]
     typical = pace(engine, first)
     requests = build_requests(text, choice, changes, run, cancel, typical)
     return Inputs(text, panel, requests, gr.State(first_tab), typical)
-
-
-def text_of_file(path: str | None) -> list[Any]:
-    """Updates of the text, from a file's first document, and of the remark below it."""
-    if path is None:
-        return [gr.skip()] * 2
-    problems = Problems()
-    documents = read_upload(Path(path), problems)
-    first, second = next(documents, None), next(documents, None)
-    remarks = problems.listed[:1]
-    if first is None:
-        remarks = remarks or ["The file contains no documents."]
-    elif second is not None:
-        remarks.append("This is the first document in the file. The tab Your files tags all of them.")
-    below = gr.update(value="".join(map(alert, remarks)), visible=bool(remarks))
-    return [gr.skip() if first is None else printable(first.text), below]

@@ -27,12 +27,16 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
     """What happens to words and, if the report on these weights measured this dtype, how much faster this is."""
     layers = engine.sizes.layers
     number = _NUMBERS[layers] if layers < len(_NUMBERS) else str(layers)
-    if not engine.has_gates:
+    if engine.small:
+        what = "A small model reads every text, and this large one only the windows that the small one doubts"
+    elif not engine.has_gates:
         return f"This model has no gates: every word goes through all {number} layers."
+    else:
+        what = f"Most words do not need all {number} layers. This tagger drops them as it reads"
     said = headline(report.opening.rows, report.opening.intervals) if _measured(engine, report) and report else ""
     marked = escape(said).replace("F1", term("F1")).replace(" pp", f" {term('pp')}")
     faster = re.sub(r"^(\S+ as fast)", r": <strong>\1</strong>", marked)
-    return f"Most words do not need all {number} layers. This tagger drops them as it reads{faster}."
+    return f"{what}{faster}."
 
 
 def _measured(engine: Engine, report: ReportFolder | None) -> ResultRow | None:
@@ -116,11 +120,6 @@ def _expectation(folder: Path) -> str:
         f"<p>What to expect: of a model of BERT-base size made so, compared with its own float32 on "
         f"{_explained(report.corpus)}, {'; '.join(said)}.</p>"
     )
-
-
-def build_intro(engine: Engine, links: Mapping[str, str]) -> None:
-    """Builds the head of the page."""
-    gr.HTML(intro(engine, links))
 
 
 def build_own_model(engine: Engine) -> None:

@@ -20,7 +20,9 @@ TERMS = {
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
     "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it. Under the "
     "strategy entropy, words exit when the entropy of their label is low.",
-    "computation": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
+    "computation": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes. Of a "
+    "cascade, the multiply-accumulates of both models.",
+    "doubt": "How unsure the small model of a cascade is of a window's words, added up.",
     "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
     "fast loses a little more and saves the most, balanced is in between.",
     "recovery": "Words that exited are computed again where the result looks doubtful.",

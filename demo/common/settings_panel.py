@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.requests import QUIET
-from demo.settings import SELECTED, TRIGGERS, default_values, has_points, page_settings, points, summarise
+from demo.settings import TRIGGERS, default_values, has_points, page_settings, points, selected, summarise
 from engine import Engine
 from engine.pruning.strategy_names import default_point
 
@@ -42,9 +42,9 @@ class SettingsPanel:
 
 def build_settings(engine: Engine) -> SettingsPanel:
     """Builds the panel, which opens with the default strategy beside dense."""
-    selected, stored = [name for name in engine.runnable if name in SELECTED], points(engine)
+    opening, stored = selected(engine), points(engine)
     chosen_point = default_point(stored) if stored else None
-    used = _UsedSettings(engine, selected)
+    used = _UsedSettings(engine, opening)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
@@ -56,15 +56,15 @@ def build_settings(engine: Engine) -> SettingsPanel:
             interactive=True,
         )
         shown = gr.Radio(
-            selected,
-            value=selected[-1],
+            opening,
+            value=opening[-1],
             label="Strategy shown word by word",
             elem_classes=["compact", "strategy-shown"],
         )
         with gr.Accordion("More strategies", open=False):
             strategies = gr.CheckboxGroup(
                 [(f"{name}: {summarise(engine.strategy(name))}", name) for name in engine.runnable],
-                value=selected,
+                value=opening,
                 label=f"Strategies to compare, at most {MAX_STRATEGIES}",
                 elem_classes="strategies",
             )

@@ -6,6 +6,7 @@ wider, not wrong.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +15,7 @@ from statistics import median
 
 from engine import Engine, Result, Strategy
 
-RUNS = 21
-LEAST_RUNS = 3
+RUNS = 41
 
 Range = tuple[float, float]  # lowest and highest
 Tagger = Callable[[str], Result]
@@ -24,19 +24,18 @@ Wanted = Callable[[], bool]  # whether the result is still wanted
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits on the time that a comparison takes.
+    """Limits on the runs after the first.
 
-    ``first_s``: seconds for the first pass. ``more_s``: seconds for all further runs together.
-    ``least``: number of further runs, even if they take longer.
+    ``seconds``: after these, no further round of runs begins. ``least``: number of rounds even if they take longer.
     """
 
-    first_s: float = 8.0
-    more_s: float = 2.0
-    least: int = LEAST_RUNS
+    seconds: float
+    least: int
 
 
-PAGE = Budget()
-API = Budget(least=0)
+PAGE = Budget(seconds=6.0, least=3)
+API = Budget(seconds=2.0, least=0)
+UNTIMED = Budget(seconds=0.0, least=1)  # a round that prepares what later ones use
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,8 @@ def first_pass(text: str, taggers: Sequence[Tagger], wanted: Wanted = lambda: Tr
     return timings
 
 
-def affordable_rounds(pass_s: float, budget: Budget) -> int:
-    """The number of further runs, if a run of all takes so many seconds: as the budget allows, at most ``RUNS``."""
-    return max(budget.least, min(RUNS, int(budget.more_s / pass_s))) if pass_s else RUNS
-
-
-def in_turns(timers: Sequence[Callable[[], float]], rounds: int, wanted: Wanted = lambda: True) -> list[list[float]]:
-    """Calls functions that return milliseconds, each round beginning with the next one.
+def in_turns(timers: Sequence[Callable[[], float]], budget: Budget, wanted: Wanted = lambda: True) -> list[list[float]]:
+    """Calls functions that return milliseconds, each round beginning with the next one, at most ``RUNS`` rounds.
 
     Stops early if the result is no longer wanted; an unfinished round does not count.
 
@@ -101,7 +95,10 @@ def in_turns(timers: Sequence[Callable[[], float]], rounds: int, wanted: Wanted 
         The milliseconds of each function in each finished round.
     """
     runs: list[list[float]] = [[] for _ in timers]
-    for number in range(rounds):
+    begin = time.monotonic()
+    for number in range(RUNS):
+        if number >= budget.least and time.monotonic() - begin >= budget.seconds:
+            break
         found: dict[int, float] = {}
         for place in range(len(timers)):
             if not wanted():
@@ -113,7 +110,7 @@ def in_turns(timers: Sequence[Callable[[], float]], rounds: int, wanted: Wanted 
     return runs
 
 
-def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, wanted: Wanted = lambda: True) -> list[Timing]:
+def more_rounds(text: str, taggers: Sequence[Tagger], budget: Budget, wanted: Wanted = lambda: True) -> list[Timing]:
     """Times further runs in turns; empty if no round was finished."""
     results: dict[int, Result] = {}
 
@@ -121,13 +118,13 @@ def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, wanted: Wante
         results[index] = taggers[index](text)
         return results[index].latency.total_ms
 
-    runs = in_turns([partial(timer, index) for index in range(len(taggers))], rounds, wanted)
+    runs = in_turns([partial(timer, index) for index in range(len(taggers))], budget, wanted)
     return [Timing(results[index], tuple(of)) for index, of in enumerate(runs) if of]
 
 
 def time_strategies(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Timing]:
-    """Runs every strategy once, then up to ``RUNS`` more times."""
+    """Runs every strategy once, then up to ``RUNS`` more times unless the first pass took all the time there is."""
     taggers = [tagger(engine, strategy) for strategy in strategies]
     first = first_pass(text, taggers)
-    pass_s = sum(one.latency_ms for one in first) / 1e3
-    return more_rounds(text, taggers, affordable_rounds(pass_s, budget)) or first
+    slow = sum(one.latency_ms for one in first) >= 1e3 * budget.seconds
+    return first if slow else more_rounds(text, taggers, budget)

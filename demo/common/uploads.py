@@ -15,7 +15,6 @@ from engine.data.formats import read_documents
 
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
-MAX_PROBLEMS = 1000  # reading stops after this many
 NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
     b"%PDF": "a PDF; save its text as a .txt file",
     b"PK\x03\x04": "a Word or ZIP file; save its text as a .txt file",
@@ -27,21 +26,12 @@ NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
 }
 
 
-class _TooManyProblemsError(Exception):
-    """Ends the reading of a file."""
-
-
 @dataclass
 class Problems:
     """The problems of files: the first messages, and the number of documents that are left out."""
 
     listed: list[str] = field(default_factory=list)
     count: int = 0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether there were so many that the rest of a file was not read."""
-        return self.count >= MAX_PROBLEMS
 
     def add(self, message: str, documents: int = 1) -> None:
         """Counts the documents that are left out and keeps the message if it is among the first."""
@@ -59,8 +49,6 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
 
     def on_error(error: FormatError) -> None:
         problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
-        if problems.stopped:
-            raise _TooManyProblemsError
 
     if refusal := _refusal(path):
         problems.add(f"{path.name}: {refusal}")
@@ -74,8 +62,6 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
                     f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
                     f"got {len(document.text):,}; split it"
                 )
-    except _TooManyProblemsError:
-        return
     except InputError as error:
         problems.add(str(error).replace(str(path), path.name))
     except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what happened

@@ -8,28 +8,30 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.differences import SIGNS, Difference, differences
+from demo.common.differences import SIGNS, Difference, differences, numbered_words
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_text
-from demo.common.markup import alert, describe_word, escape, note
+from demo.common.markup import alert, cells, describe_word, escape, note, table
 from demo.common.requests import HIDDEN, draw_when_visible, fingerprint
-from demo.settings import chosen_strategy, label_with_settings
+from demo.settings import chosen_strategy, label
 from engine import Engine, InputError, Result
 from engine.inspection.trace import WordTrace
+from engine.pruning.strategy_names import DENSE
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
 TYPE_COLOURS = 6  # defined in the style sheet
+WINDOW_CHARACTERS = 60  # of a window's text
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def shown_words(result: Result) -> Sequence[WordTrace]:
     """The words that a view shows."""
-    return result.trace.words[:MAX_WORDS]
+    return numbered_words(result)[:MAX_WORDS]
 
 
 def cut_note(result: Result) -> str:
     """A line saying that a view does not show all words; empty if it does."""
-    words = len(result.trace.words)
+    words = len(result.words)
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
@@ -87,6 +89,24 @@ def _option(word: WordTrace, index: int) -> str:
     )
 
 
+def windows(result: Result) -> str:
+    """A table of the windows that the small model of a cascade judged, and why the large one read them; else empty."""
+    if result.judgement is None:
+        return ""
+    threshold, spans = f"{result.strategy.settings()['threshold']:.2f}", result.words
+    rows = []
+    for one in result.judgement.judged:
+        text = result.text[spans[one.first][0] : spans[one.end - 1][1]] if one.end > one.first else ""
+        shown = text if len(text) <= WINDOW_CHARACTERS else f"{text[:WINDOW_CHARACTERS]}…"
+        why = f"read, because {threshold} or more" if one.read else f"not read, because below {threshold}"
+        values = cells([one.end - one.first, f"{one.doubt:.2f}", why])
+        rows.append(f'<tr><th scope="row">{escape(shown)}</th>{values}</tr>')
+    small = len(result.judgement.result.cost.rows)
+    about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")
+    heads = ("window", "words", "doubt", "the large model")
+    return table("Windows that the small model judged", "summary", heads, rows) + about
+
+
 def build_word_view(
     engine: Engine,
     inputs: Inputs,
@@ -106,9 +126,9 @@ def build_word_view(
             result = engine.tag(check_text(text), strategy)
         except InputError as error:
             return [alert(str(error))]
-        dense = engine.tag(text, "dense") if strategy.prunes else result
-        shown = note(label_with_settings(engine, strategy, point))
-        return [shown + render(engine, result, differences(result, dense))]
+        dense = result if strategy.name == DENSE else engine.tag(text, DENSE)
+        shown = note(label(engine, strategy, point))
+        return [shown + windows(result) + render(engine, result, differences(result, dense))]
 
     panel = inputs.panel
     values = [inputs.text, panel.shown, *panel.settings]

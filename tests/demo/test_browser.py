@@ -95,7 +95,7 @@ class TestRuns:
     def test_a_long_text_is_estimated_at_once_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
         page = open_page()
         wait_until(page, "done")
-        places = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Open a file")]
+        places = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Case report")]
         cancel = page.get_by_role("button", name="Cancel", exact=True)
         assert cancel.is_hidden()
         enter(page, LONG)
@@ -109,7 +109,7 @@ class TestRuns:
         cancel.click()
         wait_until(page, "cancelled")
         assert cancel.is_hidden()
-        after = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Open a file")]
+        after = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Case report")]
         assert after == places
         enter(page, SHORT)
         run(page)

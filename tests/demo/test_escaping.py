@@ -31,7 +31,7 @@ def compared(engine):
     """A strategy whose one entity is the whole text, beside dense, which found nothing."""
     dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
     found = Timing(result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE)), (8.0,) * 5)
-    candidates = (Candidate(one.result.strategy, HOSTILE, HOSTILE) for one in (dense, found))
+    candidates = (Candidate(one.result.strategy, HOSTILE) for one in (dense, found))
     return [Compared(one, timing, dense) for one, timing in zip(candidates, (dense, found), strict=True)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.settings import chosen_strategy, default_values, describe_settings, label, page_settings, points
+from demo.settings import chosen_strategy, default_values, label, page_settings, points
 
 
 def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine, plain_engine):
@@ -60,4 +60,3 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
         at = "fast" if chosen.kind == "entropy" else None
         assert chosen == engine.strategy(name, at)
         assert label(engine, chosen, "fast") == (f"{name}:fast (float32)" if at else f"{name} (float32)")
-        assert describe_settings(engine, chosen, "fast") == ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
+from engine.cascade import Cascade
 from engine.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
@@ -50,10 +51,11 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
     ]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
+        at_point = f", {own!r}" if own else ""
         settings = "".join(f", {name}={value!r}" for name, value in changed_settings(engine, strategy, point).items())
         lines += [
             "",
-            f"for entity in engine.tag(text, {strategy.name!r}, {own!r}{settings}).entities:",
+            f"for entity in engine.tag(text, {strategy.name!r}{at_point}{settings}).entities:",
             f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
         ]
     return "\n".join(lines) + "\n"
@@ -83,7 +85,7 @@ def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None)
         own = own_point(engine, strategy.name, point)
         name = f"{strategy.name}:{own}" if own and ":" not in strategy.name else strategy.name
         package = re.sub(r"\W", "_", f"tagger_{name}")
-        if strategy.recovery is not None:
+        if strategy.recovery is not None or isinstance(strategy, Cascade):
             lines.append(f"# left out because it is not one pass: {name}")
             continue
         if changed_settings(engine, strategy, point):

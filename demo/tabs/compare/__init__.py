@@ -13,7 +13,7 @@ from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, TIMING_WORK, check_strategies, check_text
 from demo.common.markup import alert
 from demo.common.requests import HIDDEN, QUIET, Latest, failed, fingerprint
-from demo.common.timing import PAGE, Budget, Timing, Wanted, affordable_rounds, first_pass, more_rounds, tagger
+from demo.common.timing import PAGE, Budget, Timing, Wanted, first_pass, more_rounds, tagger
 from demo.common.turns import SharedEngine
 from demo.settings import chosen_strategies
 from demo.tabs.compare.card import card, language_remark, summary
@@ -22,6 +22,7 @@ from demo.tabs.compare.texts import legend, texts
 from engine import Engine, InputError
 
 LABEL = "Compare"
+FIRST_S = 8.0  # for the first pass; strategies that take longer are left out, but never the first one beside dense
 UNAVAILABLE = "The server could not run this, perhaps because too many requests are waiting. Press Run to try again."
 LOADING = '<p class="references">Timing float32 and the Hugging Face pipeline: some seconds the first time…</p>'
 # If times were not refined, e.g. because the text has changed, nothing more will come.
@@ -30,10 +31,9 @@ SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
 
 @dataclass(frozen=True)
 class Refinement:
-    """How to refine the times: the number of candidates that ran, of further rounds, and what was left out."""
+    """How to refine the times: the number of candidates that ran, and what was left out."""
 
     ran: int
-    rounds: int
     left_out: str
 
 
@@ -60,21 +60,19 @@ def compare(
     candidates: Sequence[Candidate],
     pace: float,
     wanted: Wanted = lambda: True,
-    budget: Budget = PAGE,
 ) -> Shown | None:
     """What the page shows after the first pass; None once the result is not wanted.
 
     ``pace``: seconds that dense takes for a character.
     """
-    affordable = int(budget.first_s / (pace * len(check_text(text))))
+    affordable = int(FIRST_S / (pace * len(check_text(text))))
     allowed = min(len(candidates), max(2, affordable))
     names = ", ".join(one.strategy.name for one in candidates[allowed:])
     timings = first_pass(text, [tagger(engine, one.strategy) for one in candidates[:allowed]], wanted)
     if len(timings) < allowed or not wanted():
         return None
-    rounds = affordable_rounds(sum(one.latency_ms for one in timings) / 1e3, budget)
     left_out = f"Left out because this text is long: {names}." if names else ""
-    return _show(engine, text, candidates, timings, Refinement(allowed, rounds, left_out), timing=rounds > 0)
+    return _show(engine, text, candidates, timings, Refinement(allowed, left_out), timing=True)
 
 
 def refine(
@@ -83,10 +81,11 @@ def refine(
     candidates: Sequence[Candidate],
     refinement: Refinement,
     wanted: Wanted = lambda: True,
+    budget: Budget = PAGE,
 ) -> Shown | None:
     """What the page shows after more runs of the candidates that ran; None if no round was finished."""
     taggers = [tagger(engine, one.strategy) for one in candidates[: refinement.ran]]
-    timings = more_rounds(text, taggers, refinement.rounds, wanted)
+    timings = more_rounds(text, taggers, budget, wanted)
     return _show(engine, text, candidates, timings, refinement, timing=False) if timings else None
 
 
@@ -139,11 +138,11 @@ def build(engine: SharedEngine, inputs: Inputs, tab: gr.Tab) -> None:
         yield LOADING
         try:
             own = candidates_of(engine, *choice)[-1]
-            yield references.compare(text, own, inputs.pace, lambda: latest.number == number)
+            yield references.compare(text, own, lambda: latest.number == number)
         except InputError as error:
             yield alert(str(error))
 
-    gr.HTML(legend(has_gates=engine.has_gates))
+    gr.HTML(legend(has_gates=engine.has_gates or engine.small is not None))
     figures = gr.HTML()
     found = gr.HTML()
     ran = gr.State(None)  # fingerprint of the values that ran, and how to refine their times

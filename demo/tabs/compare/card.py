@@ -36,6 +36,7 @@ def card(text: str, compared: Sequence[Compared], *, timing: bool, remarks: Sequ
     one = compared[-1]
     body = f'<p class="headline">{headline(one)}</p>'
     body += _bars(compared) if len(compared) <= BARS else summary(compared)
+    body += "".join(_read(other) for other in compared if other.result.judgement)
     body += "".join(_changes(other) for other in compared if other.unlike)
     body += f'<p class="time">{"Measuring times…" if timing else _times(compared)}</p>'
     body += "".join(f"<p>{escape(remark)}</p>" for remark in remarks if remark)
@@ -107,6 +108,16 @@ def span(ends: Range) -> str:
     digits = 0 if ends[0] >= 10 else 1
     low, high = (f"{end:.{digits}f}" for end in ends)
     return low if low == high else f"{low}–{high}"
+
+
+def _read(one: Compared) -> str:
+    """How much of the text the large model of a cascade read, and why."""
+    judged = one.result.trace.windows
+    threshold = one.result.strategy.settings()["threshold"]
+    return (
+        f"<p><code>{escape(one.label)}</code>: the large model read {sum(window.read for window in judged)} of "
+        f"{number_of(len(judged), 'window')}, those of {term('doubt')} {threshold:.2f} or more; Watch lists them.</p>"
+    )
 
 
 def _changes(one: Compared) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 from demo.common.differences import Candidate
 from demo.common.limits import MAX_REFERENCED, check_text
 from demo.common.markup import escape, number_of, printable
-from demo.common.timing import PAGE, Wanted, affordable_rounds, in_turns, middle, speedup
+from demo.common.timing import PAGE, UNTIMED, Wanted, in_turns, middle, speedup
 from demo.common.turns import SharedEngine
 from demo.tabs.compare.card import said, span
 from engine import InputError, load_engine
 from engine.model.tokenizer import load_tokenizer
 
 STRIDE = 64  # word pieces that two windows of the pipeline share
-SLOWER = 6  # a round takes about so many times as long as the page's dense
 
 
 class References:
@@ -52,10 +51,8 @@ class References:
         )
         return made
 
-    def compare(self, text: str, own: Candidate, pace: float, wanted: Wanted = lambda: True) -> str:
+    def compare(self, text: str, own: Candidate, wanted: Wanted = lambda: True) -> str:
         """Says how fast a strategy is beside both references; empty if the result is no longer wanted.
-
-        ``pace``: seconds that the page's dense takes for a character.
 
         Raises:
             InputError: if the text cannot be tagged or is too long.
@@ -67,9 +64,8 @@ class References:
             lambda: self.full.tag(text, "dense").latency.total_ms,
             partial(self.engine.in_turn, partial(self._time_pipeline, printable(text))),
         ]
-        in_turns(timers, 1, wanted)  # untimed: the first run prepares what later ones use
-        rounds = affordable_rounds(SLOWER * pace * len(text), PAGE)
-        ours, *others = in_turns(timers, rounds, wanted)
+        in_turns(timers, UNTIMED, wanted)
+        ours, *others = in_turns(timers, PAGE, wanted)
         if not ours:
             return ""
         names = ("<code>dense (float32)</code>", "the Hugging Face pipeline (float32)")

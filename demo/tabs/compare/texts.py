@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from demo.common.differences import SIGNS, Compared, Difference
+from demo.common.differences import SIGNS, Compared, Difference, numbered_words
 from demo.common.markup import escape, percent
 from demo.common.word_view import type_colour
 from engine.inspection.trace import WordTrace
@@ -49,7 +49,7 @@ def _panel(one: Compared, types: Sequence[str]) -> str:
 
 
 def _words(one: Compared) -> str:
-    words = one.result.trace.words
+    words = numbered_words(one.result)
     last, came = (sum(word.state == state for word in words) for state in ("kept", "recovered"))
     back = f", {came} came back" if one.result.strategy.recovery else ""
     cost = f"{percent(one.kept, 1)} of the computation, {one.result.cost.macs / 1e9:.2f} billion multiply-accumulates"
@@ -65,7 +65,7 @@ def _marked_spans(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, in
             return found[word.start]
         return {"exited": f"exited after layer {word.layer}", "recovered": "came back"}.get(word.state)
 
-    for group, members in groupby(one.result.trace.words, key=group_of):
+    for group, members in groupby(numbered_words(one.result), key=group_of):
         words = list(members)
         if isinstance(group, Difference):
             yield words[0].start, words[-1].end, _entity_tag(group, types)

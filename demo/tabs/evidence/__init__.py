@@ -45,7 +45,7 @@ def show(engine: Engine, report: ReportFolder | None) -> str:
         + (_picture(f"{folder}/{PICTURE}") if (report.folder / PICTURE).is_file() else "")
         + figures(engine, report, can_try=not warning)
         + note(report.conditions)
-        + f'<p><a href="{folder}/report.html">The whole report</a></p>'
+        + f'<p class="note"><a href="{folder}/report.html">The whole report</a></p>'
     )
 
 

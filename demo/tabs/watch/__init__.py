@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.differences import Difference
+from demo.common.differences import Difference, numbered_words
 from demo.common.inputs import Inputs
 from demo.common.markup import number_of, percent
 from demo.common.requests import checksum
@@ -35,7 +35,7 @@ def legend(*, has_gates: bool) -> str:
 def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers, types = len(result.cost.rows), engine.labels.types
-    has_gates = engine.has_gates
+    has_gates = engine.has_gates or result.judgement is not None
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
         f'{"data-has-gates " * has_gates}style="--layers:{layers};--at:{layers}">'
@@ -54,7 +54,7 @@ def words_of_layers(result: Result) -> Iterator[tuple[int, int, int]]:
 
     Words that came back count as both.
     """
-    words = result.trace.words
+    words = numbered_words(result)
     for layer in range(1, len(result.cost.rows) + 1):
         computed = sum(word.state != "exited" or word.layer >= layer for word in words)
         yield layer, computed, sum(word.state != "kept" and word.layer == layer for word in words)
@@ -62,7 +62,7 @@ def words_of_layers(result: Result) -> Iterator[tuple[int, int, int]]:
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     """The layers that computed each word, as bars, and the words of each layer, as a list."""
-    total = max(1, len(result.trace.words))
+    total = max(1, len(result.words))
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
         f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'

@@ -16,6 +16,7 @@ from demo.common.markup import alert, escape, label_name, note
 from demo.common.requests import checksum
 from demo.common.word_view import build_word_view, cut_note, listbox, shown_words
 from engine import Engine, Result, Strategy
+from engine.cascade import Cascade
 from engine.inspection.explain import WordScores, neighbours_of
 from engine.pruning.controllers import Controller
 
@@ -47,12 +48,13 @@ REASONS = {
 
 def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text to choose a word from, that word's scores, and the histograms."""
-    if not result.strategy.gates:
-        return alert(
-            f"{result.strategy.name} has no gates: every word goes through every layer, so there are no scores."
-        )
+    strategy = result.strategy
+    if isinstance(strategy, Cascade) and not strategy.gates:
+        strategy = strategy.small
+    if not strategy.gates:
+        return alert(f"{strategy.name} has no gates: every word goes through every layer, so there are no scores.")
     scores = engine.explain(result)
-    heads = [("at", True), ("label", True), *_number_heads(result.strategy), ("decision", True)]
+    heads = [("at", True), ("label", True), *_number_heads(strategy), ("decision", True)]
     words = [list(map(_gate_detail, of_word)) for _, of_word in zip(shown_words(result), scores, strict=False)]
     return (
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}" '
@@ -60,7 +62,7 @@ def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
         f"{listbox(result, found, 'Choose a word', engine.labels.types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
-        f"{cut_note(result)}<h4>Importance of the words at each gate</h4>{importance_note(result.strategy)}"
+        f"{cut_note(result)}<h4>Importance of the words at each gate</h4>{importance_note(strategy)}"
         f"{histograms(scores)}</section>"
     )
 

@@ -98,9 +98,8 @@ def status(
 def _left_out(problems: Problems) -> str:
     if not problems.count:
         return ""
-    stopped = " Reading stopped there." if problems.stopped else ""
     return (
-        alert(f"Left out: {problems.count}.{stopped}")
+        alert(f"Left out: {problems.count:,}.")
         + "".join(map(note, problems.listed))
         + note("…") * (problems.count > len(problems.listed) == LISTED_PROBLEMS)
     )

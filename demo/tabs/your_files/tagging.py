@@ -13,10 +13,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
+from demo.common.differences import computation
 from demo.common.markup import percent, printable
 from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
 from demo.common.timing import Wanted
-from demo.settings import label_with_settings
+from demo.settings import label
 from engine import Document, Engine, Strategy
 from engine.data.formats import WRITERS
 from engine.inspection.cost import Cost
@@ -68,7 +69,7 @@ def tag_documents(
     """
     for count in 1, threads():
         engine.tag_batch(["untimed"] * count, Strategy(DENSE))
-    found = [Found(strategy, label_with_settings(engine, strategy, point)) for strategy in strategies]
+    found = [Found(strategy, label(engine, strategy, point)) for strategy in strategies]
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]
         first = number % len(found)
@@ -104,12 +105,11 @@ def summary(documents: Sequence[Document], found: Sequence[Found]) -> pd.DataFra
     rows = []
     for one in found:
         of = one.tagged
-        dense = sum(each.cost.dense_token_layers for each in of)
         row: dict[str, Any] = {
             "strategy": one.label,
             "docs": len(of),
             "entities": sum(len(each.document.entities) for each in of),
-            "computation": percent(sum(each.cost.token_layers for each in of) / dense, 1) if dense else "–",
+            "computation": percent(computation(one.strategy, [each.cost for each in of]), 1) if of else "–",
             "ms/doc": f"{one.milliseconds / max(1, len(of)):.1f}",
         }
         if full:

@@ -1,17 +1,13 @@
-"""The inputs beside the tabs: settings that follow the strategies, links, and files."""
+"""The inputs beside the tabs: settings that follow the strategies, and links."""
 
 from types import SimpleNamespace
 
 import gradio as gr
-import pytest
 
-from demo.common.inputs import text_of_file
 from demo.common.settings_panel import build_settings, shown_choices
 from demo.settings import page_settings
 from engine.pruning.controllers import CONTROLLERS
 from tests.demo.conftest import components, listeners
-
-TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
 def test_offers_what_the_engine_can_run_and_compares_two(demo, engine):
@@ -69,25 +65,3 @@ def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo):
     assert [one["visible"] for one in shown] == [True, False, False, False, False]
     for misfit in (["<img>"], [], None, 5, [["dense"]]):
         assert all(update == gr.skip() for update in apply(misfit, "dense"))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "text", "remark"),
-    [
-        ("mine.txt", TEXT.encode(), TEXT, ""),
-        ("two.pubtator", b"1|t|One.\n1|a|Two.\n\n2|t|Other.\n2|a|One.\n\n", "One.\nTwo.", "first document in the file"),
-        ("a.jsonl", b'{"text": "Nausea \\ud83d"}', "Nausea \ufffd", ""),  # JSON cannot carry a lone surrogate
-        ("<img src=x onerror=alert(1)>.txt", b"\xff", gr.skip(), "&lt;img"),
-        ("gone.txt", None, gr.skip(), "upload it again"),
-    ],
-)
-def test_the_first_document_of_a_file_becomes_the_text(tmp_path, name, content, text, remark):
-    path = tmp_path / name
-    if content is not None:
-        path.write_bytes(content)
-    found, line = text_of_file(str(path))
-    assert found == text
-    assert remark in line["value"]
-    assert line["visible"] == bool(remark)
-    assert "<img" not in line["value"]
-    assert str(tmp_path) not in line["value"]

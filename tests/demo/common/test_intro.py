@@ -17,7 +17,7 @@ gr = pytest.importorskip("gradio")
 
 def in_dtype(engine, dtype):
     """What the head of the page needs of an engine, as if it computed in this dtype."""
-    names = ("digest", "sizes", "has_gates", "labels", "source")
+    names = ("digest", "sizes", "has_gates", "labels", "source", "small")
     return SimpleNamespace(dtype=dtype, why="", **{name: getattr(engine, name) for name in names})
 
 

@@ -14,12 +14,12 @@ FOLLOWING = ["Watch", "Why", "Evidence", "Use in code"]
 NOTHING = [gr.skip()] * 2
 
 
-def test_button_examples_files_settings_and_opening_the_page_run(demo, engine):
+def test_button_examples_settings_and_opening_the_page_run(demo, engine):
     (run,) = components(demo, gr.Button, value="Run")
     asks, edits = listeners(demo, "on_request"), listeners(demo, "on_edit")
     assert [function.targets for function in asks] == [[(run._id, "click")]]
     settings = 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, point (twice), trigger
-    assert len(edits) == 3 + settings  # example, file, link
+    assert len(edits) == 2 + settings  # example, link
     assert not any(function.queue for function in (*asks, *edits))
     (comparing,) = listeners(demo, "on_compare")
     assert comparing.concurrency_id == "engine"

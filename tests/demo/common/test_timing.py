@@ -4,19 +4,9 @@ import random
 
 import pytest
 
-from demo.common.timing import (
-    LEAST_RUNS,
-    PAGE,
-    RUNS,
-    Budget,
-    affordable_rounds,
-    in_turns,
-    middle,
-    speedup,
-    time_strategies,
-)
+from demo.common.timing import RUNS, Budget, in_turns, middle, speedup, time_strategies
 
-PATIENT = Budget(more_s=600.0)  # all runs, even on a busy machine
+PATIENT = Budget(seconds=600.0, least=0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
@@ -31,18 +21,17 @@ def test_strategies_take_turns(engine, monkeypatch):
 
 
 def test_slow_texts_get_fewer_runs(engine):
-    assert affordable_rounds(PAGE.more_s / 4.5, PAGE) == 4
-    assert affordable_rounds(2 * PAGE.more_s, PAGE) == LEAST_RUNS
-    (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(more_s=0.0, least=0))
+    assert in_turns([lambda: 1.0], Budget(seconds=0.0, least=4)) == [[1.0] * 4]
+    (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(seconds=0.0, least=0))
     assert len(one.runs_ms) == 1
 
 
 def test_an_unfinished_round_does_not_count():
     wanted = iter([True, True, True, False])
-    assert in_turns([lambda: 1.0, lambda: 2.0], 3, lambda: next(wanted)) == [[1.0], [2.0]]
+    assert in_turns([lambda: 1.0, lambda: 2.0], PATIENT, lambda: next(wanted)) == [[1.0], [2.0]]
 
 
-@pytest.mark.parametrize(("runs", "ends"), [(3, (1, 3)), (5, (1, 5)), (6, (1, 6)), (9, (2, 8)), (21, (6, 16))])
+@pytest.mark.parametrize(("runs", "ends"), [(3, (1, 3)), (5, (1, 5)), (6, (1, 6)), (9, (2, 8)), (41, (14, 28))])
 def test_a_range_has_the_ranks_of_the_interval_of_the_median(runs, ends):
     assert middle(random.Random(0).sample(range(1, runs + 1), runs)) == ends
 

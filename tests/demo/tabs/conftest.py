@@ -27,10 +27,10 @@ def timed(result, *runs_ms):
     return Timing(result, runs_ms or (10.0,) * RUNS)
 
 
-def beside(one, dense, label="", settings=""):
+def beside(one, dense, label=""):
     """A strategy's times beside those of dense."""
     strategy = one.result.strategy
-    return Compared(Candidate(strategy, label or f"{strategy.name} (float32)", settings), one, dense)
+    return Compared(Candidate(strategy, label or f"{strategy.name} (float32)"), one, dense)
 
 
 def text_of(markup):

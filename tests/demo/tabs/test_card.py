@@ -69,7 +69,7 @@ def test_more_strategies_than_bars_are_a_table(engine, dense):
         ([20.0] * RUNS, [25.0] * RUNS, "25 ms instead of 20 ms, 0.8× as fast as"),
         ([18.0, 20.0, 24.0], [10.0, 10.0, 10.0], "10 ms instead of 18–24 ms, 1.8–2.4× as fast as"),  # of few, all
         (
-            [*[20.0] * 12, *[90.0] * 9],
+            [*[20.0] * 24, *[90.0] * 17],
             [10.0] * RUNS,
             "10 ms instead of 20–90 ms, 2.0–9.0× as fast as",
         ),  # a busy machine

@@ -59,7 +59,7 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
     strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
     calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x"))
-    assert calls == ["'entropy', 'fast'", "'rule', None", "'dense', None"]
+    assert calls == ["'entropy', 'fast'", "'rule'", "'dense'"]
     assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
     assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
 

@@ -16,7 +16,7 @@ from engine import InputError
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 PACE = 1e-6  # seconds for a character
-PATIENT = Budget(more_s=600.0)  # all runs, even on a busy machine
+PATIENT = Budget(seconds=600.0, least=0)  # all runs, even on a busy machine
 
 
 def chosen(engine, names, trigger="", *values):
@@ -41,10 +41,10 @@ def test_the_legend_has_all_kinds_of_entities_and_says_that_words_exit_only_if_t
 
 def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):
     candidates = chosen(engine, ["entropy"])
-    first = compare(engine, TEXT, candidates, PACE, budget=PATIENT)
+    first = compare(engine, TEXT, candidates, PACE)
     assert 'data-state="timing"' in first.answer
-    assert first.refinement == Refinement(2, RUNS, "")
-    better = refine(engine, TEXT, candidates, first.refinement)
+    assert first.refinement == Refinement(2, "")
+    better = refine(engine, TEXT, candidates, first.refinement, budget=PATIENT)
     assert f"intervals of {RUNS} runs, in turns" in better.answer
     assert 'data-state="done"' in better.answer
 
@@ -65,8 +65,8 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine):
         wanted = iter(answers)
         assert compare(engine, TEXT, candidates, PACE, lambda wanted=wanted: next(wanted)) is None
     wanted = iter([True, True, True, False])
-    assert "1 run, in turns" in refine(engine, TEXT, candidates, Refinement(2, 3, ""), lambda: next(wanted)).answer
-    assert refine(engine, TEXT, candidates, Refinement(2, 3, ""), lambda: False) is None
+    assert "1 run, in turns" in refine(engine, TEXT, candidates, Refinement(2, ""), lambda: next(wanted)).answer
+    assert refine(engine, TEXT, candidates, Refinement(2, ""), lambda: False) is None
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
@@ -79,9 +79,9 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
         assert ran[name].strategy == engine.strategy(name, **settings)
         recovering = engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
         assert ran[f"{name}+recovery"].strategy == recovering
-    assert "λ 1.5" in ran["rule"].settings
-    assert "trigger entity loss" in ran["rule+recovery"].settings
-    assert ran["dense"].settings == ""
+    assert "λ 1.5" in ran["rule"].label
+    assert "trigger entity loss" in ran["rule+recovery"].label
+    assert ran["dense"].label == "dense (float32)"
 
 
 @pytest.mark.parametrize(
@@ -104,18 +104,18 @@ class TestReferences:
         return References(SharedEngine(engine, Turns()))
 
     def test_float32_and_the_pipeline_are_timed_on_the_text(self, engine, references):
-        shown = references.compare(TEXT * 5, chosen(engine, ["entropy"])[-1], PACE)  # longer than a window
+        shown = references.compare(TEXT * 5, chosen(engine, ["entropy"])[-1])  # longer than a window
         for part in (
             "dense (float32)",
             "the Hugging Face pipeline (float32)",
             "×</b> as fast as",
-            f"{RUNS} runs, in turns",
+            "runs, in turns",
         ):
             assert part in shown
 
     def test_rejects_a_long_text(self, engine, references):
         with pytest.raises(InputError, match="up to 20,000 characters"):
-            references.compare("a" * (MAX_REFERENCED + 1), chosen(engine, ["entropy"])[-1], PACE)
+            references.compare("a" * (MAX_REFERENCED + 1), chosen(engine, ["entropy"])[-1])
 
     def test_stops_when_the_result_is_not_wanted_any_more(self, engine, references):
-        assert references.compare(TEXT, chosen(engine, ["entropy"])[-1], PACE, lambda: False) == ""
+        assert references.compare(TEXT, chosen(engine, ["entropy"])[-1], lambda: False) == ""

@@ -27,7 +27,7 @@ def report(tmp_path):
 
 def engine_of(report, digest=DIGEST):
     own = {"source": str(report.folder), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
-    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})
+    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}}, cascades={})
 
 
 def test_opens_with_the_table_of_roles_of_the_report(report):

@@ -11,7 +11,7 @@ import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
-from demo.common.uploads import MAX_PROBLEMS, Problems
+from demo.common.uploads import Problems
 from demo.tabs.your_files import ABOUT, SAMPLE, read_files, run_files, sample_file, status
 from demo.tabs.your_files.tagging import (
     CHUNK,
@@ -199,11 +199,6 @@ class TestRun:
         assert message in updates[0]
         assert updates[0].count("alert") == 2, "class and role of one"
         assert updates[1:] == [gr.skip()] * 3
-
-    def test_reading_stops_after_many_problems(self, engine, tmp_path):
-        (tmp_path / "some.jsonl").write_text('{"text": "x"}\n' + "{\n" * (MAX_PROBLEMS + 7))
-        *_, last = run(engine, [tmp_path / "some.jsonl"], ["dense"])
-        assert f"Left out: {MAX_PROBLEMS}. Reading stopped there." in last[0]
 
     def test_long_tables_and_mentions_are_cut_and_say_so(self, engine):
         text = "x" * 50_000

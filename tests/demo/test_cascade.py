@@ -1,0 +1,92 @@
+"""The page of a cascade: what it offers, what it counts, and which windows the large model read and why."""
+
+import re
+
+import gradio as gr
+import pytest
+
+from demo.app import build_demo
+from demo.common.differences import Candidate, Compared, compare_all, numbered_words
+from demo.common.intro import claim
+from demo.common.timing import Timing
+from demo.common.word_view import windows
+from demo.settings import points
+from demo.tabs.compare.card import card
+from demo.tabs.watch import layer_view
+from demo.tabs.why import why_view
+from engine import Strategy
+from tests.conftest import TEXT, cascade
+from tests.demo.conftest import components
+from tests.demo.tabs.conftest import text_of
+
+LONG = " ".join([TEXT] * 6)  # several windows
+SMALL = LARGE = 3  # layers
+
+
+@pytest.fixture
+def some(both):
+    """A cascade whose large model reads some windows of the long text, after words have exited from the small one."""
+    small = both.small.strategy("entropy", max_entropy=0.8, exit_entities=True)
+    doubts = sorted(window.doubt for window in both.tag(LONG, cascade(0, small=small)).trace.windows)
+    result = both.tag(LONG, cascade(doubts[len(doubts) // 2], small=small))
+    assert {window.read for window in result.trace.windows} == {True, False}
+    return result
+
+
+def beside_dense(both, result) -> list[Compared]:
+    strategies = [Strategy("dense"), result.strategy]
+    timings = [Timing(both.tag(LONG, "dense"), (20.0,) * 3), Timing(result, (10.0,) * 3)]
+    return compare_all([Candidate(one, one.name) for one in strategies], timings)
+
+
+def test_it_opens_on_the_cascade_beside_dense_and_offers_its_points(both):
+    demo = build_demo(both)
+    (strategies,) = components(demo, gr.CheckboxGroup)
+    (point,) = components(demo, gr.Radio, label="Operating point")
+    assert strategies.value == ["dense", "cascade"]
+    assert points(both) == ["careful", "balanced"]
+    assert point.value == "balanced"
+    assert "large one only the windows that the small one doubts" in claim(both, None)
+
+
+def test_computation_counts_the_multiply_accumulates_of_both_models(both, some):
+    _, one = beside_dense(both, some)
+    large, small = some.cost, some.judgement.result.cost
+    assert one.kept == large.macs / large.dense_macs
+    assert large.macs > small.macs
+
+
+def test_the_card_says_how_many_windows_the_large_model_read_and_from_which_doubt_on(both, some):
+    read = sum(window.read for window in some.trace.windows)
+    said = text_of(re.sub('<span class="tip.*?</span>', "", card(LONG, beside_dense(both, some), timing=False)))
+    threshold = some.strategy.threshold
+    assert f"the large model read {read} of {len(some.trace.windows)} windows, those of doubt {threshold:.2f}" in said
+
+
+def test_each_window_is_listed_with_its_doubt_and_the_threshold(some):
+    rows = re.findall('<tr><th scope="row">(.*?)</th>(.*?)</tr>', windows(some))
+    assert len(rows) == len(some.trace.windows)
+    for (_, values), window in zip(rows, some.trace.windows, strict=True):
+        assert f"<td>{window.doubt:.2f}</td>" in values
+        assert ("not read, because below" in values) != window.read
+        assert f"{some.strategy.threshold:.2f}" in values
+
+
+def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
+    words = numbered_words(some)
+    first = some.judgement.result.trace.words
+    for window in some.trace.windows:
+        for index in range(window.first, window.end):
+            word, in_small = words[index], first[index]
+            if not window.read:
+                assert (word.state, word.layer) == ("exited", in_small.layer)
+            elif in_small.state == "exited":
+                assert (word.state, word.layer) == ("recovered", in_small.layer)
+            else:
+                assert (word.state, word.layer) == ("kept", SMALL + LARGE)
+    assert f'data-layers="{SMALL + LARGE}" data-has-gates' in layer_view(both, some, [])
+
+
+def test_why_shows_the_scores_of_the_model_that_labelled_the_word(both, some):
+    assert "Gate after layer" in why_view(both, some, [])
+    assert "has no gates" in why_view(both, both.tag(TEXT, cascade(0)), [])
