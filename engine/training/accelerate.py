@@ -4,7 +4,7 @@ CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate head
 learn its own output on plain texts, and ``--gold`` if there is some, while words exit. Operating points are chosen by
 how much agreement with that output they lose on held-out texts, compared with the new model's own dense pass. The
 folder then holds a model for every strategy except ``mlp``, and a card with the measurements. The Python function is
-`accelerate`, also available as ``engine.accelerate``.
+`accelerate`, also available as ``engine.accelerate``. With ``--student`` a smaller encoder learns that output instead.
 
 A run that was interrupted continues from its labels and from the checkpoint of its training.
 """
@@ -35,10 +35,12 @@ from engine.checksums import write_checksums
 from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.pruning.strategy import Strategy
 from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import openvino
 from engine.tagger import DTYPES, Engine, load_engine
+from engine.text.labels import LabelSet
 from engine.text.words import words_of
 from engine.training.calibrate import AGREEMENT_LIMITS, store
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
@@ -54,6 +56,7 @@ from engine.training.data import (
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
+from engine.training.finetune import new_model
 from engine.training.loop import add_options, check_options, option, shared_option
 from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, store_labels
@@ -80,6 +83,9 @@ class AccelerateConfig:
     checkpoint: str = option("folder or hub id of a token-classification checkpoint")
     out: str = option("folder for the model: a new one, or that of the same run")
     labels: str = option("file that says what the checkpoint's labels mean, if the checkpoint does not", "")
+    student: str = option(
+        "folder or hub id of an encoder, or a model folder with gates, that learns in place of the checkpoint", ""
+    )
     frozen: bool = option("fit gate heads alone; the checkpoint's files are copied byte for byte", False)
     gold: str = option(
         "gold to learn from, too: CORPUS:SPLIT, several joined by commas; each teaches only what it annotates", ""
@@ -101,8 +107,9 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         check_options(self)
         object.__setattr__(self, "requirements", parse_requirements(self.max_f1_drop, "--max-f1-drop"))
-        if self.frozen and self.gold:
-            raise InputError("expected no gold for a frozen checkpoint, got some; leave --gold or --frozen out")
+        for name in ("gold", "student"):
+            if self.frozen and getattr(self, name):
+                raise InputError(f"expected no {name} for a frozen checkpoint, got one; leave --{name} or --frozen out")
 
     def seconds(self, share: float) -> float:
         """A share of the time."""
@@ -154,9 +161,13 @@ def accelerate(
         for part in given or ():
             part.save_pretrained(folder)
         texts, held_out = distinct_texts(texts, "texts"), distinct_texts(held_out, "held_out")
-        rows = _run(config, folder if given else name, texts, held_out, made_by, resume=resume)
+        rows = make_fast(config, folder if given else name, texts, held_out, made_by, resume=resume)
         logger.info("the model, and its card %s, are in %s\n%s", CARD, out, table(rows))
     return Path(out)
+
+
+class EndedError(InputError):
+    """A run that is to go on has ended."""
 
 
 @contextmanager
@@ -177,12 +188,16 @@ def _in_python() -> Iterator[None]:
         library.setLevel(level)
 
 
-def _run(
+def make_fast(
     config: AccelerateConfig, source: str, texts: Sequence[str], held_out: Sequence[str], made_by: str, *, resume: bool
 ) -> list[Row]:
     """Makes a model folder and returns what was measured: dense and each operating point.
 
     ``source`` is where the checkpoint is, and ``made_by`` the command or call that makes the folder.
+
+    Raises:
+        EndedError: if the same run has ended before.
+        InputError: see `accelerate`.
     """
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
@@ -194,16 +209,17 @@ def _run(
         openvino()
         check_nncf()
     weights = load_weights(source, config.labels or None)
-    if weights.model.encoder.num_layers < 2:
-        raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
     original = Engine(weights, "float32", str(device))
+    learner = new_student(config.student, weights.labels) if config.student else weights
+    if learner.model.encoder.num_layers < 2:
+        raise InputError(f"expected an encoder of two layers or more, got one in {learner.source!r}; choose another")
     texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
     gold = gold_to_learn(config.gold, held_out, original.labels, config.data_dir)
     data = {"learned": digest(texts), "held out": digest(held_out), "gold": [gold_digest(corpus) for corpus in gold]}
     conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
     continues(out, SETTINGS, conditions, resume=resume, free=("out", "data_dir"))
     if (out / CARD).is_file():
-        raise InputError(
+        raise EndedError(
             f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
             "points with python -m engine.training.calibrate"
         )
@@ -214,9 +230,10 @@ def _run(
         counts = len(texts), len(reference.texts), len(held_out)
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
         labels = _label(original, texts, work, started + config.seconds(LABELLED))
-        taught = labels.examples(map(words_of, texts), original.pieces)
-        known = [one for corpus in gold for one in gold_examples(corpus, original.pieces, original.labels)]
-        passes = _distil(config, weights, taught, known, device, started + config.seconds(TRAINED[config.frozen]))
+        pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
+        taught = labels.ordered(learner.labels.names).examples(map(words_of, texts), pieces)
+        known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
+        passes = _distil(config, learner, taught, known, device, started + config.seconds(TRAINED[config.frozen]))
         if config.dtype == "int8":
             logger.info("quantising the layers")
             add_compiled(out, texts)
@@ -230,8 +247,9 @@ def _run(
         store(out, sweep, {STRATEGY: {row.name: row.trial for row in rows[1:] if row.stored}})
         facts = Facts(
             checkpoint=config.checkpoint,
+            student=config.student,
             types=original.labels.types,
-            layers=original.sizes.layers,
+            layers=engine.sizes.layers,
             frozen=config.frozen,
             gold=config.gold,
             texts=len(labels.counts),
@@ -263,6 +281,16 @@ def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) 
     return labels
 
 
+def new_student(source: str, labels: LabelSet) -> Weights:
+    """Returns a pretrained encoder with new label heads after each layer, or a model folder with gates, to train."""
+    model = new_model(source, labels)
+    order = tuple(range(len(model.labels)))
+    tokenizer = load_tokenizer(source)
+    return Weights(
+        source=source, path=Path(source), labels=model.labels, label_order=order, model=model, tokenizer=tokenizer
+    )
+
+
 def _distil(
     config: AccelerateConfig,
     weights: Weights,
@@ -282,6 +310,7 @@ def _distil(
         out,
         device=device,
         frozen=config.frozen,
+        student=bool(config.student),
         mixed_precision=config.mixed_precision,
         deadline=deadline,
         seed=config.seed,
@@ -323,7 +352,7 @@ def main(argv: list[str] | None) -> int:
     settings = dict(vars(arguments))
     texts, held_out, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
     config = AccelerateConfig(**settings)
-    rows = _run(config, config.checkpoint, read_texts(texts), read_texts(held_out or []), command, resume=resume)
+    rows = make_fast(config, config.checkpoint, read_texts(texts), read_texts(held_out or []), command, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card {CARD}, are in {config.out}")
     return 0

@@ -97,7 +97,7 @@ def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str
 class Facts:
     """The facts on the card besides the table.
 
-    ``checkpoint``, ``types``, ``layers``, ``frozen``: the model.
+    ``checkpoint``, ``student``, ``types``, ``layers``, ``frozen``: the model, and what it was before, if a student.
     ``gold``, ``texts``, ``passes``: the training data: corpora with gold, number of texts, passes over them.
     ``held_out``, ``windows``, ``entities``: number of texts that operating points were chosen on, of their windows, and
     of the entities that the checkpoint finds in them.
@@ -106,6 +106,7 @@ class Facts:
     """
 
     checkpoint: str
+    student: str
     types: tuple[str, ...]
     layers: int
     frozen: bool
@@ -145,19 +146,24 @@ def card(rows: Sequence[Row], facts: Facts, made_by: str) -> str:
     training = "Encoder and gate heads were trained while words exited."
     if facts.frozen:
         training = "Only the gate heads were fitted; all other files are the checkpoint's."
+    title = f"{_escape(facts.checkpoint)}, with gates"
+    if facts.student:
+        title = f"A student of {_escape(facts.checkpoint)}, with gates"
+        training = f"It began as {_escape(facts.student)}. {training}"
     busy = f" Other processes used {facts.busy:.0%} of the processors before timing." if facts.busy > BUSY else ""
     gold = f", together with gold of {_escape(facts.gold)}" if facts.gold else "; no gold was learned from"
     conditions = [f"`{row.name}` is a setting where {row.requirement.describe()}." for row in rows if row.requirement]
     condition = f" {conditions[0]} The others have their own limits." if conditions else ""
     strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows[1:] if row.stored)][-1]
     # The hub refuses a card whose base model it does not have.
-    base = "" if Path(facts.checkpoint).is_dir() else f"base_model: {json.dumps(facts.checkpoint)}\n"
+    origin = facts.student or facts.checkpoint
+    base = "" if Path(origin).is_dir() else f"base_model: {json.dumps(origin)}\n"
     return f"""---
 {base}pipeline_tag: token-classification
 tags: [token-pruning, early-exit]
 ---
 
-# {_escape(facts.checkpoint)}, with gates
+# {title}
 
 A token-classification checkpoint with a label head after each of its {facts.layers} layers, so that words can exit
 early. It finds {_escape(", ".join(facts.types))}. {training}

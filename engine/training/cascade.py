@@ -1,5 +1,9 @@
 """Makes a cascade: ``python -m engine.training.cascade LARGE --small SMALL --texts FILE… --out FOLDER``.
 
+With ``--student ENCODER`` in place of ``--small`` it first makes the small model, which learns the large one's output
+on most of the texts (see ``engine.training.accelerate``); the others are held out. It stays in ``FOLDER-student``, and
+what was interrupted goes on.
+
 Both models tag held-out texts, and for each kind of doubt it is measured how much agreement with the large model's
 dense pass is lost while that model reads less and less, the windows of least doubt last. The kind that loses least on
 average is taken, and each operating point gets the threshold at which the large model reads least within a limit. No
@@ -10,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +43,8 @@ from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.scoring import Counts, count_matches
 from engine.text.windows import Window
 from engine.text.words import Span
-from engine.training.data import MIN_WINDOWS
+from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
+from engine.training.data import MIN_WINDOWS, split_texts
 from engine.training.distill import copy_checkpoint
 from engine.training.quantise import add_compiled
 from engine.training.trials import Reference, Requirement, Trial, choose, parse_requirements
@@ -183,6 +190,22 @@ def measure(strategy: Cascade, tagged: Sequence[Tagged], reference: Reference, p
     return trial, read_words / sum(len(one.words) for one in tagged)
 
 
+def make_student(arguments: argparse.Namespace, texts: Sequence[str], command: str) -> tuple[Path, list[str]]:
+    """Makes a small model that learns the large one's output; returns its folder, and texts that it has not seen."""
+    folder = arguments.out.with_name(f"{arguments.out.name}-student")
+    config = AccelerateConfig(
+        checkpoint=arguments.large,
+        student=arguments.student,
+        out=str(folder),
+        minutes=arguments.minutes,
+        dtype=arguments.dtype,
+    )
+    learned, held_out = split_texts(texts, (), load_engine(arguments.large, "float32").pieces, config.seed)
+    with suppress(EndedError):
+        make_fast(config, arguments.large, learned, held_out, command, resume=True)
+    return folder, held_out
+
+
 def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> Engine:
     """Copies what a model is loaded from, byte for byte, adds layers in 8 bits if they are missing, and loads it."""
     weights = load_weights(source)
@@ -222,8 +245,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
     add = parser.add_argument
     add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
-    add("--small", required=True, help="folder or hub id of a small model with the same labels")
-    add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")
+    small = parser.add_mutually_exclusive_group(required=True)
+    small.add_argument("--small", help="folder or hub id of a small model with the same labels")
+    small.add_argument("--student", help="folder or hub id of an encoder, or a model folder with gates, to make one of")
+    add(
+        "--texts",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="texts in any format (.txt: one a line); with --small held-out ones",
+    )
+    add("--minutes", type=float, help="minutes to make the student in (default 60)")
     add("--out", required=True, type=Path, help="new folder for the cascade")
     add("--strategy", default=DENSE, help="strategy of the large model (default %(default)s)")
     add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")
@@ -243,17 +275,22 @@ def _parser() -> argparse.ArgumentParser:
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
+    argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.INFO if arguments.student else logging.WARNING, format="%(asctime)s %(message)s")
     requirements = parse_requirements(arguments.max_f1_drop, "--max-f1-drop")
     check_new(arguments.out)
     texts = read_texts(arguments.texts)
     gold = load_corpus(arguments.corpus, arguments.split, arguments.data_dir or None) if arguments.corpus else None
+    small_source = arguments.small
+    if arguments.student:
+        command = shlex.join(["python", "-m", "engine.training.cascade", *argv])
+        small_source, texts = make_student(arguments, texts, command)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=arguments.out.parent, prefix=".cascade") as work:
         folder = Path(work, "model")
         large = copy_model(arguments.large, folder, texts, arguments.dtype)
-        small = copy_model(arguments.small, folder / SMALL, texts, arguments.dtype)
+        small = copy_model(small_source, folder / SMALL, texts, arguments.dtype)
         pair = Pair(large, small, large.strategy(arguments.strategy), small.strategy(arguments.small_strategy))
         tagged = pair.tag(texts)
         check(pair, tagged)

@@ -1,4 +1,4 @@
-"""Self-distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
+"""Distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
 
 The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; words exit while
 the student is trained. The learning rate follows the time that is left, so training ends when it should.
@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
-NARROW = 256  # hidden size up to which the highest applies; beyond, it falls with the size
+STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
+NARROW = 256  # hidden size up to which the highest rates apply; beyond, they fall with the size
 WARM_UP = 0.1  # share of the training
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
@@ -75,9 +76,11 @@ class Distillation(Training):
         *,
         mixed_precision: str,
         frozen: bool,
+        student: bool,
         seed: int,
     ) -> None:
         self.examples, self.order, self.frozen = [*taught, *gold], weights.label_order, frozen
+        self.student = student
         self.reached, self.begun, self.deadline = 0.0, 0.0, 0.0  # share of the training done before; times
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
@@ -145,7 +148,9 @@ class Distillation(Training):
         self.optimizer.zero_grad()
         passes = min(MAX_PASSES, seconds / (time.monotonic() - begin) / len(batches))
         logger.info("time for some %.2g passes over the texts", passes)
-        self.schedule.base_lrs[1:] = [encoder_lr(passes, self.model.encoder.hidden_size)] * (not self.frozen)
+        narrow = min(1, NARROW / self.model.encoder.hidden_size)
+        rate = STUDENT_LR * narrow if self.student else encoder_lr(passes, narrow)
+        self.schedule.base_lrs[1:] = [rate] * (not self.frozen)
 
     def fit_until(self, deadline: float) -> None:
         """Trains until all steps are done or the deadline, by `time.monotonic`; ``out`` then has the model."""
@@ -172,17 +177,17 @@ def median_entropy(examples: Sequence[Example]) -> float:
     return float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))
 
 
-def encoder_lr(passes: float, hidden_size: int) -> float:
-    """The encoder's peak learning rate, which is lower for a wider encoder and for texts that are seen more often.
+def encoder_lr(passes: float, narrow: float) -> float:
+    """The peak learning rate of a checkpoint's encoder, which is lower for texts that are seen more often.
 
     Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. A few texts,
     seen often, are memorised, and no gate makes up for a dense pass that drifts away: on 300 abstracts its agreement
     with the checkpoint was 93 % after 5e-5 with dropout, masked words and sharpened targets, 98.7 % after 1e-5 without.
-    With Adam, the best rate falls as the width grows (Yang et al. 2021, Tensor Programs V).
+    The highest rate is multiplied by ``narrow``, 0–1: with Adam, the best one falls as the width grows (Yang et al.
+    2021, Tensor Programs V).
     """
     low, high = ENCODER_LR
-    high *= min(1, NARROW / hidden_size)
-    return max(low, min(high, 2 * high / passes))
+    return max(low, min(1, 2 / passes) * high * narrow)
 
 
 def distil(
@@ -193,22 +198,33 @@ def distil(
     *,
     device: torch.device,
     frozen: bool,
+    student: bool,
     mixed_precision: str,
     deadline: float,
     seed: int,
 ) -> float:
     """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
-    ``taught`` and ``gold`` are windows with the checkpoint's own labels and with gold. ``out`` gets the model or, for a
-    frozen checkpoint, the gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by
-    `time.monotonic`.
+    ``taught`` and ``gold`` are windows with a checkpoint's labels and with gold. The weights are that checkpoint's own
+    or those of a ``student``, which has further to go. ``out`` gets the model or, for a frozen checkpoint, the gate
+    heads, and in its subfolder ``training`` log and checkpoint. The deadline is by `time.monotonic`.
     """
     batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     seconds, fresh = deadline - time.monotonic(), not (out / "training" / "checkpoint").is_dir()
     if fresh and not weights.model.has_gates:
         fit_heads(model.to(device), batches, time.monotonic() + HEADS_SHARE * seconds)
-    run = Distillation(weights, model, taught, gold, out, frozen=frozen, mixed_precision=mixed_precision, seed=seed)
+    run = Distillation(
+        weights,
+        model,
+        taught,
+        gold,
+        out,
+        mixed_precision=mixed_precision,
+        frozen=frozen,
+        student=student,
+        seed=seed,
+    )
     if fresh:
         run.set_peak(deadline - time.monotonic())
     else:

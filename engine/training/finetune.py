@@ -94,15 +94,18 @@ class FinetuneConfig(TrainingConfig):
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int = 0, *, plain: bool = False) -> GatedModel:
-    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each, or the last."""
+    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each, or the last.
+
+    A model folder may have the labels in another order.
+    """
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
         weights = load_weights(backbone)
-        if weights.model.labels.names != labels.names:
+        if set(weights.labels.names) != set(labels.names):
             raise InputError(
-                f"expected a model with the labels {list(labels.names)}, got {list(weights.model.labels.names)}; "
-                "choose another --backbone"
+                f"expected a model with the labels {list(labels.names)}, got {list(weights.labels.names)} in "
+                f"{backbone}; choose another"
             )
         return weights.model
     transformers_logging.disable_progress_bar()

@@ -18,6 +18,7 @@ EARLY = Trial(
 )
 FACTS = Facts(
     checkpoint="owner/name",
+    student="",
     types=("Gene",),
     layers=3,
     frozen=False,
@@ -54,6 +55,13 @@ def test_the_card_says_that_there_is_nothing_to_choose_by_if_dense_passes_differ
     assert 'engine.tag("…", "dense")' in page
     assert page.startswith('---\nbase_model: "owner/name"\npipeline_tag')
     assert "this model agrees" not in card([Row(EARLY)], FACTS, "command")
+
+
+def test_the_card_of_a_student_names_what_it_was_and_from_whom_it_learned():
+    page = card([Row(EARLY)], replace(FACTS, student="owner/encoder"), "command")
+    assert page.startswith('---\nbase_model: "owner/encoder"\n')
+    assert "# A student of owner/name, with gates" in page
+    assert "It began as owner/encoder." in page
 
 
 def test_few_windows_little_time_and_a_busy_machine_are_warned_of():
