@@ -15,7 +15,6 @@ import argparse
 import logging
 import re
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,9 +25,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from accelerate.utils import set_seed
 from tqdm import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from engine.checkpoint import Weights, load_weights
 from engine.checksums import write_checksums
@@ -57,7 +55,7 @@ from engine.training.data import (
 )
 from engine.training.distill import copy_checkpoint, distil
 from engine.training.finetune import new_model
-from engine.training.loop import add_options, check_options, option, shared_option
+from engine.training.loop import CHECKPOINT, add_options, check_options, option, shared_option
 from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, store_labels
 from engine.training.sweep import Sweep
@@ -264,7 +262,7 @@ def make_fast(
         )
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
-        shutil.rmtree(work / "checkpoint", ignore_errors=True)
+        (work / CHECKPOINT).unlink(missing_ok=True)
     for warning in warnings(rows, facts, sweep.time_out(STRATEGY), spare=len(held_out) > len(reference.texts)):
         logger.warning(warning)
     return rows
@@ -273,7 +271,7 @@ def make_fast(
 def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) -> SoftLabels:
     """Labels as many texts as time allows with the checkpoint's dense pass; an interrupted run continues."""
     file = work / "labels.npz"
-    if (work / "checkpoint").is_dir():  # training has begun, with these
+    if (work / CHECKPOINT).is_file():  # training has begun, with these
         return SoftLabels.load(file)
     labels = store_labels(original, texts, original.labels.types, file, deadline)
     if len(labels.counts) < len(texts):
@@ -348,7 +346,6 @@ def main(argv: list[str] | None) -> int:
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it logs every file of a checkpoint
     settings = dict(vars(arguments))
     texts, held_out, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
     config = AccelerateConfig(**settings)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
+from transformers import set_seed
 
 from engine.checksums import updating
 from engine.command import as_command

@@ -49,13 +49,13 @@ def distinct_texts(texts: Iterable[str], what: str) -> list[str]:
     return [text for text in dict.fromkeys(given) if split_words(text)]
 
 
-def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
-    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``split``."""
+def named_corpora(names: str, data_dir: str) -> list[Corpus]:
+    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``fit``."""
     found = []
     for name in names.split(","):
         prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
-        name, _, own_split = name.removeprefix(prefix).partition(":")
-        corpus = load_corpus(prefix + name, own_split or split, data_dir or None)
+        name, _, split = name.removeprefix(prefix).partition(":")
+        corpus = load_corpus(prefix + name, split or "fit", data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
             raise InputError(
                 f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
@@ -70,7 +70,7 @@ def gold_to_learn(names: str, held_out: Sequence[str], labels: LabelSet, data_di
     Raises an `InputError` if one has none of the types of the labels, or documents that are for choosing or measuring:
     held-out texts, or those of the splits ``calib`` and ``test``.
     """
-    corpora = named_corpora(names, "fit", data_dir) if names else []
+    corpora = named_corpora(names, data_dir) if names else []
     apart = {tuple(words_of(text)): "the held-out texts" for text in held_out}
     for corpus, split in product(corpora, CONTROL_SPLITS):
         if not Path(corpus.name).exists():

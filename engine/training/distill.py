@@ -27,7 +27,7 @@ from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.training.data import Example, make_batches
 from engine.training.heads import fit_heads, with_gates
-from engine.training.loop import Training, TrainingConfig
+from engine.training.loop import CHECKPOINT, Training, TrainingConfig
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Distillation(Training):
     the weights is the one to keep. For the arguments see `distil`.
     """
 
-    state = (*Training.state, "reached")
+    progress = (*Training.progress, "reached")
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Distillation(Training):
         else:
             super().save(folder)
 
-    def progress(self, step: int) -> float:
+    def share_done(self, step: int) -> float:
         """Share of the training that is done, 0–1: of its time or, if that is more, of its steps."""
         now, left = time.monotonic(), self.deadline - self.begun
         passed = (now - self.begun) / left if left > 0 else 1.0
@@ -137,7 +137,7 @@ class Distillation(Training):
 
     def rate(self, step: int) -> float:
         """The learning rate as a share of the peak: linear warm-up, then linear decay to the end of the time."""
-        done = self.progress(step) if step else 0.0
+        done = self.share_done(step) if step else 0.0
         return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
 
     def set_peak(self, seconds: float) -> None:
@@ -161,10 +161,10 @@ class Distillation(Training):
         while self.reached < 1:
             begin, losses = time.monotonic(), list[float]()
             self.model.train()
-            while not losses or (time.monotonic() < begin + interval and self.progress(done + len(losses)) < 1):
+            while not losses or (time.monotonic() < begin + interval and self.share_done(done + len(losses)) < 1):
                 losses.append(self.step(next(batches)))
             done, self.epoch = done + len(losses), self.epoch + 1
-            self.reached, self.begun = self.progress(done), time.monotonic()
+            self.reached, self.begun = self.share_done(done), time.monotonic()
             self.save(self.out)
             self.save_checkpoint()
             record = {"step": done, "done": round(self.reached, 4), "loss": round(sum(losses) / len(losses), 5)}
@@ -211,7 +211,7 @@ def distil(
     """
     batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    seconds, fresh = deadline - time.monotonic(), not (out / "training" / "checkpoint").is_dir()
+    seconds, fresh = deadline - time.monotonic(), not (out / "training" / CHECKPOINT).is_file()
     if fresh and not weights.model.has_gates:
         fit_heads(model.to(device), batches, time.monotonic() + HEADS_SHARE * seconds)
     run = Distillation(

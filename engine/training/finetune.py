@@ -19,9 +19,8 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
-from accelerate.utils import set_seed
 from tqdm import tqdm
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, set_seed
 from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import load_weights
@@ -30,7 +29,7 @@ from engine.command import as_command
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError, first_line
 from engine.folder import GATES
-from engine.model.encoders import encoder_class, shorten
+from engine.model.encoders import encoder_class
 from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.runs import continues, locked, write_json
@@ -53,20 +52,19 @@ from engine.training.trials import f1_of
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 4  # epochs without a better development F1 after which training stops
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
-    corpus: str = option("training data: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
-    split: str = option("split of the corpora that name none", "fit")
+    corpus: str = option("training data: NAME (its split fit) or NAME:SPLIT, several joined by commas", "bc5cdr")
     dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
     dev_split: str = option("split for early stopping", "calib")
-    patience: int = option("stop after this many epochs without a better development F1", 4, (1, 10_000))
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
     plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
     scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2", choices=("iob2", "io"))
-    layers: int = option("number of the backbone's first layers to use; 0: all", 0, (0, 1000))
     soft_labels: str = option(
         "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
     )
@@ -79,7 +77,7 @@ class FinetuneConfig(TrainingConfig):
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """Loads the training corpora and the one for early stopping."""
-        train = named_corpora(self.corpus, self.split, self.data_dir)
+        train = named_corpora(self.corpus, self.data_dir)
         dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
         if not dev.types:
             raise InputError(
@@ -93,14 +91,12 @@ class FinetuneConfig(TrainingConfig):
         return train, dev
 
 
-def new_model(backbone: str, labels: LabelSet, layers: int = 0, *, plain: bool = False) -> GatedModel:
-    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each, or the last.
+def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedModel:
+    """Returns a model folder's model, or a pretrained encoder with new heads after each layer, or the last alone.
 
     A model folder may have the labels in another order.
     """
     if Path(backbone, GATES).is_file():
-        if layers:
-            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
         weights = load_weights(backbone)
         if set(weights.labels.names) != set(labels.names):
             raise InputError(
@@ -113,12 +109,6 @@ def new_model(backbone: str, labels: LabelSet, layers: int = 0, *, plain: bool =
     try:
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
-        if layers > config.num_hidden_layers:
-            raise InputError(
-                f"expected at most {config.num_hidden_layers} --layers of {backbone!r}, got {layers}; take fewer"
-            )
-        if layers:
-            shorten(config, layers)
         pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
     except InputError:
         raise
@@ -163,7 +153,7 @@ class Finetuning(Training):
     """
 
     config: FinetuneConfig
-    state = (*Training.state, "best", "best_epoch")
+    progress = (*Training.progress, "best", "best_epoch")
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
@@ -175,14 +165,13 @@ class Finetuning(Training):
                 f"{self.dev.name} {self.dev.split}",
             )
         labels = LabelSet(types) if config.scheme == "iob2" else LabelSet.from_names(["O", *types])
-        model = new_model(config.backbone, labels, config.layers, plain=config.plain)
+        model = new_model(config.backbone, labels, plain=config.plain)
         if config.pruned and not model.has_gates:
             raise InputError("expected gates with --pruned, got none; take two layers or more, and leave --plain out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = word_pieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
-        self.data = data_digest([*self.gold, *self.soft], self.dev, self.pieces, model.encoder.config)
         self.best, self.best_epoch = -1.0, 0
         super().__init__(config, model, tokenizer)
 
@@ -193,7 +182,7 @@ class Finetuning(Training):
 
     def fit(self) -> float:
         """Trains to the end and returns the score of the best model, which is in ``out``."""
-        while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
+        while self.epoch < self.config.epochs and self.epoch - self.best_epoch < PATIENCE:
             started = time.monotonic()
             self.epoch += 1
             loss = self.train_epoch()
@@ -208,7 +197,7 @@ class Finetuning(Training):
         """Scores the average of the weights and moves it to ``out`` if it is the best so far."""
         candidate = self.work / "candidate"
         self.save(candidate)
-        engine = load_engine(candidate, "float32", str(self.accelerator.device))
+        engine = load_engine(candidate, "float32", str(self.device))
         score = fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
         if score > self.best:
             self.best, self.best_epoch = score, self.epoch
@@ -233,13 +222,14 @@ class Finetuning(Training):
 
 def train(config: FinetuneConfig, *, resume: bool = False) -> float:
     """Fine-tunes, or continues from the checkpoint in ``config.out``; returns the score of the saved model."""
-    out = Path(config.out)
-    # Between two starts, only the folders written to and read from may change.
-    continues(out, RUN_SETTINGS, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)
-    run = Finetuning(config)
+    run, out = Finetuning(config), Path(config.out)
+    data = data_digest([*run.gold, *run.soft], run.dev, run.pieces, run.model.encoder.config)
+    conditions = asdict(config) | {"texts, labels, tokenizer and configuration": data}
+    # Between two starts, only the folders written to and read from may change.
+    continues(out, RUN_SETTINGS, conditions, resume=resume, free=("out", "data_dir"))
     with locked(out):
-        write_json(out / RUN_SETTINGS, asdict(config))
+        write_json(out / RUN_SETTINGS, conditions)
         if resume:
             run.resume()
         return run.fit()

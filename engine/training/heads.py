@@ -140,8 +140,8 @@ def _fit_head(head: nn.Linear, states: Tensor, targets: Tensor) -> None:
         head.bias.copy_(bias - head.weight @ mean)
 
 
-def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, gate_weight: float) -> Tensor:
-    """Loss of every word where it exits, plus ``gate_weight`` times the mean loss of all heads but the last.
+def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
+    """Loss of every word where it exits, plus the mean loss of all heads but the last.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
     cross-entropy with the target distribution, which has the gradient of KL divergence. The pass that filled the
@@ -156,4 +156,4 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, gate_weight: f
         if head.number < layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)
-    return end + (gate_weight * torch.stack(gates).mean() if gates else 0.0)
+    return end + (torch.stack(gates).mean() if gates else 0.0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import logging
 import random
-import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import partial
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -28,14 +26,17 @@ from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
-from engine.runs import Log, check_same
+from engine.runs import Log, replacing
 from engine.training.data import Example, make_batches, mask_words, pack
 from engine.training.heads import ENTROPIES, SampledController, joint_loss, keep_all
 
 logger = logging.getLogger(__name__)
 
+CHECKPOINT = "checkpoint.pt"
 PRECISIONS = ("no", "bf16")
 SEEDS = 0, 2**31
+WEIGHT_DECAY = 0.01  # of AdamW
+PARTS = ("model", "optimizer", "schedule", "average")  # of a run, whose state checkpoints keep
 
 
 def option(
@@ -98,7 +99,6 @@ class TrainingConfig:
     )
     epochs: int = option("maximum number of passes over the training data", 12, (1, 10_000))
     lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4, (0, 1))
-    weight_decay: float = option("weight decay of AdamW", 0.01, (0, 10))
     max_rows: int = option("maximum number of word pieces in a batch", 2048, (1, 10**7))
     dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1, (0, 0.9))
     average: float = option(
@@ -111,9 +111,6 @@ class TrainingConfig:
     )
     pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0, (0, 1))
     mask: float = option("share of words that are masked in each pass", 0.1, (0, 0.9))
-    gate_weight: float = option(
-        "weight of the mean loss of the gate heads beside the loss of the final labels", 1.0, (0, 100)
-    )
     data_dir: str = option("folder searched first for named corpora", "")
     mixed_precision: str = option(
         "precision of the multiplies in training: no (float32), or bf16, which processors made for it compute faster",
@@ -130,13 +127,11 @@ class Training:
     """A training run with its checkpoints. A stage defines the examples, and when training ends.
 
     ``examples``: what it learns from.
-    ``data``: a digest of data, tokenizer and configuration; empty if the caller compares them itself.
-    ``state``: names of the attributes that checkpoints keep.
+    ``progress``: names of the attributes that checkpoints keep besides the state of `PARTS`.
     """
 
     examples: Sequence[Example]
-    data = ""
-    state: tuple[str, ...] = ("epoch", "data")
+    progress: tuple[str, ...] = ("epoch",)
 
     def __init__(
         self,
@@ -152,18 +147,15 @@ class Training:
             )
         self.config, self.tokenizer, self.lowest = config, tokenizer, lowest
         self.out = Path(config.out)
-        self.checkpoint, self.log = self.work / "checkpoint", self.work / "log.jsonl"
-        self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `backward`
-        if self.accelerator.num_processes > 1:
-            raise InputError("expected one process, got several; start it with python, not with accelerate launch")
+        self.checkpoint, self.log = self.work / CHECKPOINT, self.work / "log.jsonl"
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.epoch = 0
         self.steps = config.epochs * len(self.batches(random.Random(0)))
         model.encoder.set_dropout(config.dropout)
-        optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-        self.schedule = LambdaLR(optimizer, self.rate)
-        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.model = model.to(self.device)
+        self.optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
+        self.schedule = LambdaLR(self.optimizer, self.rate)
         self.average: Any = AveragedModel(model, multi_avg_fn=partial(moving_average, config.average))
-        self.accelerator.register_for_checkpointing(self.schedule, self.average, self)
 
     @property
     def work(self) -> Path:
@@ -176,7 +168,7 @@ class Training:
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
-        packed = pack(examples, self.accelerator.device, self.config.temperature)
+        packed = pack(examples, self.device, self.config.temperature)
         if self.config.mask:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
             packed = replace(packed, batch=batch)
@@ -186,7 +178,7 @@ class Training:
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
         memory = forward(self.model, packed.batch, gates, controller)
-        return joint_loss(memory, packed, layers, self.config.gate_weight)
+        return joint_loss(memory, packed, layers)
 
     def save(self, folder: Path) -> None:
         """Writes a model folder with the average of the weights."""
@@ -201,24 +193,15 @@ class Training:
         warm = self.steps // 10
         return step / warm if step < warm else max(0.0, (self.steps - step) / max(1, self.steps - warm))
 
-    def state_dict(self) -> dict[str, Any]:
-        """The progress, for checkpoints."""
-        return {name: getattr(self, name) for name in self.state}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the progress from a checkpoint, unless it belongs to other data."""
-        what = "texts, labels, tokenizer and configuration"
-        check_same(self.out, {what: state["data"]}, {what: self.data})
-        for name in state.keys() - {"data"}:
-            setattr(self, name, state[name])
-
     def resume(self) -> None:
         """Continues from the checkpoint, if there is one."""
-        stale = self.work / "checkpoint.old"
-        if stale.is_dir() and not self.checkpoint.is_dir():
-            stale.rename(self.checkpoint)
-        if self.checkpoint.is_dir():
-            self.accelerator.load_state(str(self.checkpoint))
+        if self.checkpoint.is_file():
+            state = torch.load(self.checkpoint, map_location=self.device)
+            torch.set_rng_state(state["random"].cpu())
+            for name in self.progress:
+                setattr(self, name, state[name])
+            for name in PARTS:
+                getattr(self, name).load_state_dict(state[name])
             logger.info("resumed after epoch %d", self.epoch)
         elif self.log.is_file():
             raise InputError(
@@ -227,15 +210,10 @@ class Training:
             )
 
     def save_checkpoint(self) -> None:
-        """Replaces the checkpoint in one step: an interruption leaves either the old or the new one."""
-        fresh, stale = self.work / "checkpoint.new", self.work / "checkpoint.old"
-        shutil.rmtree(fresh, ignore_errors=True)
-        self.accelerator.save_state(str(fresh))
-        shutil.rmtree(stale, ignore_errors=True)
-        if self.checkpoint.exists():
-            self.checkpoint.rename(stale)
-        fresh.rename(self.checkpoint)
-        shutil.rmtree(stale, ignore_errors=True)
+        """Replaces the checkpoint."""
+        state = {name: getattr(self, name) for name in self.progress} | {"random": torch.get_rng_state()}
+        with replacing(self.checkpoint) as fresh:
+            torch.save(state | {name: getattr(self, name).state_dict() for name in PARTS}, fresh)
 
     def note(self, record: dict[str, Any]) -> None:
         """Adds a record to the run's log and shows it."""
@@ -251,16 +229,16 @@ class Training:
             torch.autograd.graph.increment_version(parameter)
         self.schedule.step()
         self.optimizer.zero_grad()
-        self.average.update_parameters(self.accelerator.unwrap_model(self.model))
+        self.average.update_parameters(self.model)
         return loss.item()
 
     def backward(self, batch: list[Example]) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""
         bf16 = self.config.mixed_precision == "bf16"
-        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
             loss = self.loss(batch)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
 

@@ -184,7 +184,7 @@ def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_no
         for name in ("cut", "whole")
     )
     assert cut == pytest.approx(whole, abs=1e-3)
-    assert not (tmp_path / "cut" / "training" / "checkpoint").exists()
+    assert not (tmp_path / "cut" / "training" / "checkpoint.pt").exists()
 
 
 def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(
@@ -224,8 +224,8 @@ def planned(**changes):
 )
 def test_training_is_as_far_as_its_time_or_its_steps(step, now, progress, monkeypatch):
     monkeypatch.setattr(distill, "time", SimpleNamespace(monotonic=lambda: now))
-    assert planned().progress(step) == pytest.approx(progress)
-    assert planned(reached=0.5, deadline=-1.0).progress(1) == 1
+    assert planned().share_done(step) == pytest.approx(progress)
+    assert planned(reached=0.5, deadline=-1.0).share_done(1) == 1
 
 
 def test_the_learning_rate_warms_up_and_reaches_zero_at_the_end(monkeypatch):
