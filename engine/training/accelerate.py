@@ -39,7 +39,6 @@ from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import openvino
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.labels import LabelSet
-from engine.text.words import words_of
 from engine.training.calibrate import AGREEMENT_LIMITS, store
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
 from engine.training.data import (
@@ -229,7 +228,7 @@ def make_fast(
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
         labels = _label(original, texts, work, started + config.seconds(LABELLED))
         pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
-        taught = labels.ordered(learner.labels.names).examples(map(words_of, texts), pieces)
+        taught = labels.ordered(learner.labels.names).examples(texts, pieces)
         known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
         passes = _distil(config, learner, taught, known, device, started + config.seconds(TRAINED[config.frozen]))
         if config.dtype == "int8":

@@ -23,6 +23,7 @@ from transformers import set_seed
 
 from engine.checksums import updating
 from engine.command import as_command
+from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.folder import CONTROLLER, model_folder
 from engine.model.gated import GatedModel
@@ -33,12 +34,12 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
-from engine.training.data import read_words
+from engine.text.words import words_of
 from engine.training.heads import SampledController
-from engine.training.loop import SEEDS, check_limits
 
 logger = logging.getLogger(__name__)
 
+TEXTS = 800  # that are used, the last ones
 UNITS, EPOCHS, BATCH = 16, 8, 4096
 NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs more
 WINDOWS = 8  # in a batch
@@ -108,14 +109,10 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
-    add("--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz")
-    add("--count", type=int, default=800, help="number of texts to use, the last ones (default %(default)s)")
+    add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
     add("--features", default=",".join(FEATURES), help="features joined by commas (default %(default)s)")
-    add("--seed", type=int, default=0, help="seed of everything random")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    check_limits("seed", arguments.seed, SEEDS)
-    check_limits("count", arguments.count, (1, 10**9))
     folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
         raise InputError(
@@ -123,9 +120,9 @@ def main(argv: list[str] | None) -> int:
         )
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
-    set_seed(arguments.seed)
-    texts = read_words(arguments.texts)[-arguments.count :]
-    windows = [window for words in texts for window in engine.pieces.windows(words)]
+    set_seed(0)
+    texts = read_texts(arguments.texts)[-TEXTS:]
+    windows = [window for text in texts for window in engine.pieces.windows(words_of(text))]
     layers = {}
     for gate, samples in collect(engine.model, windows, names).items():
         logger.info("gate %d: %d words, %.2f%% change", gate, len(samples.changes), 100 * samples.changes.mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, product
@@ -17,7 +17,6 @@ from transformers import PretrainedConfig
 
 from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
-from engine.data.formats import SUFFIXES, read_documents
 from engine.data.hub_datasets import PREFIX
 from engine.errors import InputError, quoted
 from engine.model.packing import RaggedBatch
@@ -25,7 +24,6 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
 
-WORDS_PER_TEXT = 200
 CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 MIN_WINDOWS, MIN_TEXTS = 100, 2  # to choose operating points on; a single text has no standard error
 WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
@@ -90,36 +88,6 @@ def gold_to_learn(names: str, held_out: Sequence[str], labels: LabelSet, data_di
                 f"expected gold that is for learning, got {where} with documents of {shared}; choose another split"
             )
     return corpora
-
-
-def read_words(path: Path) -> list[list[str]]:
-    """Reads texts without annotations for training, gzipped if the name ends in ``.gz``; returns the words of each.
-
-    A ``.jsonl`` file has an object with ``text`` on each line, each a separate text. Any other file has one sentence
-    per line; `join_sentences` makes texts of them.
-    """
-    if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
-        raise InputError(
-            f"expected one sentence per line, or JSON lines, in {path}, got a {markup[0]} file; convert it with "
-            "python -m engine.tag FILE --format jsonl"
-        )
-    texts = (document.text for document in read_documents(path, lines_are_texts=True))
-    words = list(map(words_of, texts) if ".jsonl" in path.suffixes else join_sentences(texts))
-    if not any(words):
-        raise InputError(f"expected texts in {path}, got none; choose another file")
-    return words
-
-
-def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
-    """Joins sentences to texts of at least ``WORDS_PER_TEXT`` words (the last may be shorter); yields their words."""
-    text: list[str] = []
-    for sentence in sentences:
-        text += words_of(sentence)
-        if len(text) >= WORDS_PER_TEXT:
-            yield text
-            text = []
-    if text:
-        yield text
 
 
 def count_windows(texts: Iterable[str], pieces: WordPieces) -> list[int]:

@@ -27,6 +27,7 @@ from engine.checkpoint import load_weights
 from engine.checksums import RUN_SETTINGS
 from engine.command import as_command
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.texts import read_texts
 from engine.errors import InputError, first_line
 from engine.folder import GATES
 from engine.model.encoders import encoder_class
@@ -44,7 +45,6 @@ from engine.training.data import (
     gold_examples,
     make_batches,
     named_corpora,
-    read_words,
 )
 from engine.training.loop import Training, TrainingConfig, add_options, option
 from engine.training.soft_labels import SoftLabels
@@ -131,8 +131,8 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
         stored, _, source = pair.partition("=")
         if not source:
             raise InputError(f"expected soft labels as LABELS=TEXTS, got {pair!r}; add the file of texts")
-        soft_labels, texts = SoftLabels.load(Path(stored)), read_words(Path(source))
-        if soft_labels.sha256 != digest(map(" ".join, texts)):
+        soft_labels, texts = SoftLabels.load(Path(stored)), read_texts([source])
+        if soft_labels.sha256 != digest(texts):
             raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
         if set(soft_labels.names) != set(labels.names):
             missing = set(labels.names) - set(soft_labels.names)

@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,11 +21,13 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.command import as_command
+from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.runs import replacing
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.windows import WordPieces
-from engine.training.data import Example, digest, make_examples, read_words
+from engine.text.words import words_of
+from engine.training.data import Example, digest, make_examples
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +74,10 @@ class SoftLabels:
         """Puts the labels in the order of ``names``, which must contain all of them."""
         return replace(self, targets=self.targets[:, [self.names.index(name) for name in names]], names=names)
 
-    def examples(self, texts: Iterable[list[str]], pieces: WordPieces) -> list[Example]:
-        """Cuts all labelled texts, given as words, into windows with targets."""
+    def examples(self, texts: Sequence[str], pieces: WordPieces) -> list[Example]:
+        """Cuts all labelled texts into windows with targets."""
         parts = zip(np.split(self.targets, self.counts.cumsum()[:-1]), texts, strict=False)
-        return [example for targets, words in parts for example in make_examples(words, targets, pieces)]
+        return [example for targets, text in parts for example in make_examples(words_of(text), targets, pieces)]
 
 
 def columns_of(types: Sequence[str], teacher: Engine) -> list[int]:
@@ -148,7 +150,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.soft_labels", description=__doc__)
     add = parser.add_argument
     add("--teacher", required=True, help="folder or hub id of a token-classification model")
-    add("--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz")
+    add("--texts", required=True, help="file of texts in any format (.txt: one a line)")
     add(
         "--types",
         help="joined by commas (default: all that it knows); probabilities of other types are added to O",
@@ -157,7 +159,7 @@ def main(argv: list[str] | None) -> int:
     add("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    texts = [" ".join(words) for words in read_words(arguments.texts)]
+    texts = read_texts([arguments.texts])
     teacher = load_engine(arguments.teacher, arguments.dtype)
     types = list(dict.fromkeys(arguments.types.split(",") if arguments.types else teacher.labels.types))
     labels = store_labels(teacher, texts, types, arguments.out)

@@ -23,7 +23,12 @@ stage finetune --plain --backbone "$teacher" --corpus bc5cdr:fit --epochs 3 --lr
   --average 0.99 --out "$RUNS/teacher" --resume
 
 # Self-sampling learns from sentences that distillation has not seen, the networks of mlp from still others.
-sentences() { gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1"; }
+# Sentences are joined to texts as long as abstracts, one a line.
+sentences() {
+  gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1" |
+    awk '{ text = text sep $0; sep = " "; words += NF } words >= 200 { print text; text = sep = ""; words = 0 }
+         END { if (text) print text }'
+}
 sentences 1,15000p > "$RUNS/learned.txt"
 sentences 60011,66010p > "$RUNS/new.txt"
 sentences '78501,$p' > "$RUNS/rest.txt"

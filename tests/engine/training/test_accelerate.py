@@ -15,15 +15,13 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 import engine as package
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights
-from engine.pruning.controllers import EntropyController
-from engine.pruning.strategy import Strategy
 from engine.runs import Log, locked
-from engine.training import card as cards
-from engine.training import distill, sweep, trials
+from engine.training import distill, trials
 from engine.training.accelerate import accelerate, main
 from engine.training.distill import Distillation, copy_checkpoint
 from tests.conftest import contents, scaled
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
+from tests.engine.training.conftest import quick
 from tests.engine.training.corpora import made_up, write_texts
 
 TEXT = "Famotidine had delirium."
@@ -50,15 +48,9 @@ def checkpoint(easy_folder, tmp_path):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _whatever_the_machine_does():
-    """Training is short, two settings are tried, and what is measured does not depend on how busy the machine is."""
+def _quick():
     with pytest.MonkeyPatch.context() as patch:
-        settings = [Strategy("entropy", (1, 2), EntropyController(value, exit_entities=True)) for value in (0.06, 0.54)]
-        patch.setattr(sweep, "grid", lambda *_: [settings])
-        patch.setattr(sweep, "around", lambda _: ())
-        patch.setattr(distill, "MAX_PASSES", 2)
-        patch.setattr(cards, "speedups", lambda engine, strategies, *_: [1.0, *(1.1,) * (len(strategies) - 1)])
-        patch.setattr(cards, "busy_share", lambda: 0.0)
+        quick(patch)
         yield
 
 
@@ -126,6 +118,8 @@ def test_texts_and_held_out_texts_count_once(easy_folder, tmp_path):
         ({"mixed_precision": "auto"}, "as mixed_precision"),
         ({"seed": 3_000_000_000}, "expected seed between"),
         ({"frozen": True, "gold": "bc5cdr:train"}, "leave gold or frozen out"),
+        ({"frozen": True, "student": "encoder"}, "leave student or frozen out"),
+        ({"student": "/no/such"}, "Hugging Face encoder"),
     ],
 )
 def test_rejects_what_it_cannot_use_in_words_of_python_and_writes_nothing(changes, message, easy_folder, tmp_path):

@@ -59,7 +59,7 @@ def test_a_gate_that_a_single_word_reaches_gets_a_network_of_numbers():
 
 def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, sentences):
     folder = shutil.copytree(model_folder, tmp_path / "model")
-    assert main(["--model", str(folder), "--texts", str(sentences), "--count", "1"]) == 0
+    assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
     engine = load_engine(folder)  # the checksums were renewed
     assert engine.network.names == tuple(FEATURES)
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
@@ -71,8 +71,6 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, senten
     [
         (["--texts", "/no/such"], "readable"),
         (["--features", "x"], "--features"),
-        (["--count", "0"], "count"),
-        (["--count", "-3"], "count"),
     ],
 )
 def test_wrong_options_end_with_status_2(wrong, keyword, model_folder, sentences, capsys):

@@ -188,7 +188,8 @@ def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_p
     options = {"backbone": str(biobert_like), "corpus": "{corpus}/train.txt", "dev-corpus": "{corpus}/dev.txt"}
     options |= {"out": str(tmp_path / "run")} | changes
     folders = {"corpus": corpus, "finetuned": finetuned[0], "incomplete": incomplete}
-    assert main([part for name, value in options.items() for part in (f"--{name}", value.format(**folders)) if part]) == 2
+    given = [part for name, value in options.items() for part in (f"--{name}", value.format(**folders)) if part]
+    assert main(given) == 2
     assert keyword in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
