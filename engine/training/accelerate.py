@@ -24,7 +24,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
@@ -39,7 +38,7 @@ from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import openvino
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.labels import LabelSet
-from engine.training.calibrate import AGREEMENT_LIMITS, store
+from engine.training.calibrate import AGREEMENT_LIMITS, store_points
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
 from engine.training.data import (
     Example,
@@ -52,9 +51,17 @@ from engine.training.data import (
     min_texts,
     split_texts,
 )
-from engine.training.distill import copy_checkpoint, distil
+from engine.training.distill import SETTINGS, copy_checkpoint, distil
 from engine.training.finetune import new_model
-from engine.training.loop import CHECKPOINT, add_options, check_options, option, shared_option
+from engine.training.loop import (
+    CHECKPOINT,
+    TrainingConfig,
+    add_options,
+    check_options,
+    default_device,
+    option,
+    shared_option,
+)
 from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, store_labels
 from engine.training.sweep import Sweep
@@ -63,7 +70,7 @@ from engine.training.trials import Reference, Requirement, measure, parse_requir
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-SETTINGS, CARD = "training/accelerate.json", "README.md"
+CONDITIONS, CARD = "training/accelerate.json", "README.md"
 # Shares of the time, by which each stage ends; training ends earlier for a frozen checkpoint.
 HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, {False: 0.6, True: 0.4}, 0.9
 MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
@@ -199,7 +206,7 @@ def make_fast(
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
     set_seed(config.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     if config.dtype == "int8":
         if device.type != "cpu":
             raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
@@ -214,7 +221,7 @@ def make_fast(
     gold = gold_to_learn(config.gold, held_out, original.labels, config.data_dir)
     data = {"learned": digest(texts), "held out": digest(held_out), "gold": [gold_digest(corpus) for corpus in gold]}
     conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
-    continues(out, SETTINGS, conditions, resume=resume, free=("out", "data_dir"))
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
     if (out / CARD).is_file():
         raise EndedError(
             f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
@@ -223,14 +230,14 @@ def make_fast(
     with locked(work):
         needed = min_texts(count_windows(held_out, original.pieces))
         reference = Reference.agreement(original, held_out, needed, started + config.seconds(HELD_OUT))
-        write_json(out / SETTINGS, conditions)
+        write_json(out / CONDITIONS, conditions)
         counts = len(texts), len(reference.texts), len(held_out)
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
         labels = _label(original, texts, work, started + config.seconds(LABELLED))
         pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
         taught = labels.ordered(learner.labels.names).examples(texts, pieces)
         known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
-        passes = _distil(config, learner, taught, known, device, started + config.seconds(TRAINED[config.frozen]))
+        passes = _distil(config, learner, taught, known, started + config.seconds(TRAINED[config.frozen]))
         if config.dtype == "int8":
             logger.info("quantising the layers")
             add_compiled(out, texts)
@@ -241,7 +248,7 @@ def make_fast(
         sweep = _choose(config, engine, replace(reference, dense=dense.counts), started + config.seconds(CHOSEN))
         timed = 1 + int(config.seconds(1 - CHOSEN) / TIMED_PASSES / pace)
         rows, busy = measure_rows(dense, sweep, sweep.reference.texts[:timed])
-        store(out, sweep, {STRATEGY: {row.name: row.trial for row in rows[1:] if row.stored}})
+        store_points(out, {STRATEGY: {row.name: row.trial.strategy.to_json() for row in rows[1:] if row.stored}})
         facts = Facts(
             checkpoint=config.checkpoint,
             student=config.student,
@@ -289,29 +296,15 @@ def new_student(source: str, labels: LabelSet) -> Weights:
 
 
 def _distil(
-    config: AccelerateConfig,
-    weights: Weights,
-    taught: Sequence[Example],
-    gold: Sequence[Example],
-    device: torch.device,
-    deadline: float,
+    config: AccelerateConfig, learner: Weights, taught: Sequence[Example], gold: Sequence[Example], deadline: float
 ) -> float:
     """Trains until a deadline by `time.monotonic`, puts the model into the folder, and returns the passes."""
     out = Path(config.out)
     if config.frozen:
-        copy_checkpoint(weights, out, rename=bool(config.labels))
-    passes = distil(
-        weights,
-        taught,
-        gold,
-        out,
-        device=device,
-        frozen=config.frozen,
-        student=bool(config.student),
-        mixed_precision=config.mixed_precision,
-        deadline=deadline,
-        seed=config.seed,
-    )
+        copy_checkpoint(learner, out, rename=bool(config.labels))
+    training = TrainingConfig(out=config.out, mixed_precision=config.mixed_precision, seed=config.seed, **SETTINGS)
+    student = bool(config.student)
+    passes = distil(learner, taught, gold, training, frozen=config.frozen, student=student, deadline=deadline)
     write_checksums(out)
     return passes
 

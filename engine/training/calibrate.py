@@ -3,14 +3,13 @@
 For each strategy, settings run on texts that the model was not fitted to (see ``engine.training.sweep``), and so do the
 stored operating points. Of the settings that meet the requirement of an operating point, one of the fastest is chosen
 (see ``engine.training.trials``). Losses are pp of F1 against dense: on a corpus by its gold, with ``--texts`` by
-agreement with the entities that the dense pass finds. All settings that ran on all texts go to ``frontier.csv`` in the
-model folder, the chosen ones to ``operating_points.json``.
+agreement with the entities that the dense pass finds. The chosen settings go to ``operating_points.json`` in the model
+folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import logging
 import math
@@ -37,8 +36,6 @@ from engine.training.trials import Reference, Trial, parse_requirements
 
 GOLD_LIMITS = "0.1,0.3,1.0"  # pp of F1 against gold
 AGREEMENT_LIMITS = "0.2,0.5,1.5"  # pp of agreement
-FRONTIER = "frontier.csv"
-COLUMNS = ("strategy", "settings", "f1", "f1_drop_pp", "f1_drop_error", "token_layers_kept", "theoretical_speedup")
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
@@ -50,26 +47,6 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
     stored = json.loads(path.read_text()) if path.is_file() else {}
     with updating(folder, POINTS) as fresh:
         fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
-
-
-def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
-    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums."""
-    rows = [_frontier_row(name, one) for name in points for one in sweep.trials(name)]
-    frontier = folder / FRONTIER
-    if frontier.is_file():
-        with frontier.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["strategy"] not in points] + rows
-    with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in points.items()})
-
-
-def _frontier_row(name: str, one: Trial) -> dict[str, str]:
-    figures = one.f1, one.loss, one.loss_error, one.cost.token_layers_kept, one.theoretical_speedup
-    cells = (name, json.dumps(one.strategy.to_json()), *(f"{figure:.5f}" for figure in figures))
-    return dict(zip(COLUMNS, cells, strict=True))
 
 
 def describe(sweep: Sweep, name: str) -> Iterator[str]:
@@ -159,7 +136,8 @@ def main(argv: list[str] | None) -> int:
     for number, name in enumerate(names):
         sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
         print(*describe(sweep, name), sep="\n")
-    store(folder, sweep, {name: sweep.chosen(name) for name in names})
+    chosen = {name: sweep.chosen(name) for name in names}
+    store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in chosen.items()})
     return 0
 
 

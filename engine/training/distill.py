@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from engine.checkpoint import Weights, load_huggingface, save_gates
@@ -27,7 +26,7 @@ from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.training.data import Example, make_batches
 from engine.training.heads import fit_heads, with_gates
-from engine.training.loop import CHECKPOINT, Training, TrainingConfig
+from engine.training.loop import CHECKPOINT, Training, TrainingConfig, default_device
 
 logger = logging.getLogger(__name__)
 
@@ -36,9 +35,15 @@ ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
 NARROW = 256  # hidden size up to which the highest rates apply; beyond, they fall with the size
 WARM_UP = 0.1  # share of the training
-PRUNED = 0.8  # share of the windows that are pruned
-MAX_PASSES = 30  # over the texts
-MAX_ROWS = 1024  # word pieces in a batch
+# Texts are seen unchanged, at most 30 times.
+SETTINGS: dict[str, Any] = {
+    "epochs": 30,
+    "max_rows": 1024,
+    "temperature": 1.0,
+    "pruned": 0.8,
+    "dropout": 0.0,
+    "mask": 0.0,
+}
 CHECKPOINT_S, CHECKPOINTS = 180, 4  # approximate maximum seconds between two; approximate minimum number
 HEADS_SHARE = 0.2  # of the time for training, in which hidden states are collected to fit gate heads
 CONFIG, MODEL = "config.json", "model.safetensors"
@@ -60,8 +65,8 @@ TOKENIZER = (
 class Distillation(Training):
     """Trains a copy of a checkpoint's model with gate heads until its time is over, and writes checkpoints meanwhile.
 
-    Texts are seen unchanged, without dropout or masked words. The learning rate decays to zero, so the last average of
-    the weights is the one to keep. For the arguments see `distil`.
+    The learning rate decays to zero, so the last average of the weights is the one to keep. For the arguments see
+    `distil`.
     """
 
     progress = (*Training.progress, "reached")
@@ -72,32 +77,19 @@ class Distillation(Training):
         model: GatedModel,
         taught: Sequence[Example],
         gold: Sequence[Example],
-        out: Path,
+        config: TrainingConfig,
         *,
-        mixed_precision: str,
         frozen: bool,
         student: bool,
-        seed: int,
     ) -> None:
-        self.examples, self.order, self.frozen = [*taught, *gold], weights.label_order, frozen
-        self.student = student
+        self.examples, self.order = [*taught, *gold], weights.label_order
+        self.frozen, self.student = frozen, student
         self.reached, self.begun, self.deadline = 0.0, 0.0, 0.0  # share of the training done before; times
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
         if frozen:
             for part in (model.encoder, model.heads[self.last]):
                 part.requires_grad_(False)
-        config = TrainingConfig(
-            out=str(out),
-            temperature=1.0,
-            max_rows=MAX_ROWS,
-            dropout=0.0,
-            mask=0.0,
-            pruned=PRUNED,
-            epochs=MAX_PASSES,
-            mixed_precision=mixed_precision,
-            seed=seed,
-        )
         super().__init__(config, model, weights.tokenizer, median_entropy(taught))
 
     @property
@@ -146,7 +138,7 @@ class Distillation(Training):
         self.model.train()
         self.backward(max(batches, key=len))
         self.optimizer.zero_grad()
-        passes = min(MAX_PASSES, seconds / (time.monotonic() - begin) / len(batches))
+        passes = min(self.config.epochs, seconds / (time.monotonic() - begin) / len(batches))
         logger.info("time for some %.2g passes over the texts", passes)
         narrow = min(1, NARROW / self.model.encoder.hidden_size)
         rate = STUDENT_LR * narrow if self.student else encoder_lr(passes, narrow)
@@ -194,37 +186,25 @@ def distil(
     weights: Weights,
     taught: Sequence[Example],
     gold: Sequence[Example],
-    out: Path,
+    config: TrainingConfig,
     *,
-    device: torch.device,
     frozen: bool,
     student: bool,
-    mixed_precision: str,
     deadline: float,
-    seed: int,
 ) -> float:
     """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
     ``taught`` and ``gold`` are windows with a checkpoint's labels and with gold. The weights are that checkpoint's own
-    or those of a ``student``, which has further to go. ``out`` gets the model or, for a frozen checkpoint, the gate
-    heads, and in its subfolder ``training`` log and checkpoint. The deadline is by `time.monotonic`.
+    or those of a ``student``, which has further to go. The configuration's folder gets the model or, for a frozen
+    checkpoint, the gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by
+    `time.monotonic`.
     """
-    batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
+    batches = make_batches([*taught, *gold], config.max_rows, random.Random(config.seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    seconds, fresh = deadline - time.monotonic(), not (out / "training" / CHECKPOINT).is_file()
+    seconds, fresh = deadline - time.monotonic(), not Path(config.out, "training", CHECKPOINT).is_file()
     if fresh and not weights.model.has_gates:
-        fit_heads(model.to(device), batches, time.monotonic() + HEADS_SHARE * seconds)
-    run = Distillation(
-        weights,
-        model,
-        taught,
-        gold,
-        out,
-        mixed_precision=mixed_precision,
-        frozen=frozen,
-        student=student,
-        seed=seed,
-    )
+        fit_heads(model.to(default_device()), batches, time.monotonic() + HEADS_SHARE * seconds)
+    run = Distillation(weights, model, taught, gold, config, frozen=frozen, student=student)
     if fresh:
         run.set_peak(deadline - time.monotonic())
     else:

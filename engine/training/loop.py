@@ -123,6 +123,11 @@ class TrainingConfig:
         check_options(self)
 
 
+def default_device() -> torch.device:
+    """A GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 class Training:
     """A training run with its checkpoints. A stage defines the examples, and when training ends.
 
@@ -148,7 +153,7 @@ class Training:
         self.config, self.tokenizer, self.lowest = config, tokenizer, lowest
         self.out = Path(config.out)
         self.checkpoint, self.log = self.work / CHECKPOINT, self.work / "log.jsonl"
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = default_device()
         self.epoch = 0
         self.steps = config.epochs * len(self.batches(random.Random(0)))
         model.encoder.set_dropout(config.dropout)

@@ -157,7 +157,7 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast_and_the_log_has_the_t
 
 
 def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_not(easy_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(distill, "MAX_PASSES", 1)
+    monkeypatch.setitem(distill.SETTINGS, "epochs", 1)
     monkeypatch.setattr(distill, "CHECKPOINT_S", 0)  # after every step
     run(easy_folder, tmp_path / "whole")
     step, left = Distillation.step, iter(range(3))
