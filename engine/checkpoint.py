@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import shutil
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +44,20 @@ from engine.pruning.controllers.mlp import Network
 
 logger = logging.getLogger(__name__)
 
+CONFIG, MODEL = "config.json", "model.safetensors"
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 # Part of a library's long error message → a short cause to show instead.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
@@ -207,3 +223,24 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
     stored = np.argsort(label_order)
     heads = {name: value[stored].half().contiguous() for name, value in model.heads.state_dict().items()}
     save_file({name: value for name, value in heads.items() if not name.startswith(last)}, folder / GATES)
+
+
+def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
+    """Copies the files that loading a checkpoint needs to a folder, byte for byte.
+
+    Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
+    configuration, because the checkpoint's own names are meaningless.
+    """
+    found = {name: optional_file(weights.path, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
+        load_huggingface(weights.path).save_pretrained(folder)  # the configuration, too, which is replaced below
+    for name, file in found.items():
+        if file:
+            shutil.copyfile(file, folder / name)
+    if rename:
+        names = weights.model.labels.names
+        by_logit = [names[index] for index in np.argsort(weights.label_order)]
+        config = json.loads((folder / CONFIG).read_text())
+        config["id2label"] = {str(index): name for index, name in enumerate(by_logit)}
+        config["label2id"] = {name: index for index, name in enumerate(by_logit)}
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")

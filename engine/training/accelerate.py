@@ -27,7 +27,7 @@ from typing import Any
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from engine.checkpoint import Weights, load_weights
+from engine.checkpoint import Weights, copy_checkpoint, load_weights
 from engine.checksums import write_checksums
 from engine.command import as_command
 from engine.data.texts import read_texts
@@ -51,7 +51,7 @@ from engine.training.data import (
     min_texts,
     split_texts,
 )
-from engine.training.distill import SETTINGS, copy_checkpoint, distil
+from engine.training.distill import SETTINGS, distil
 from engine.training.finetune import new_model
 from engine.training.loop import (
     CHECKPOINT,

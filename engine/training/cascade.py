@@ -27,7 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, features
-from engine.checkpoint import load_weights
+from engine.checkpoint import copy_checkpoint, load_weights
 from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
 from engine.data.corpora import load_corpus
@@ -45,7 +45,6 @@ from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
 from engine.training.data import MIN_WINDOWS, split_texts
-from engine.training.distill import copy_checkpoint
 from engine.training.quantise import add_compiled
 from engine.training.trials import Reference, Requirement, Trial, choose, parse_requirements
 

@@ -35,7 +35,7 @@ from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
 from engine.text.words import words_of
-from engine.training.heads import SampledController
+from engine.training.loop import SampledController
 
 logger = logging.getLogger(__name__)
 

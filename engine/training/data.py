@@ -1,4 +1,4 @@
-"""Training data: corpora with gold and plain texts, cut into windows with target labels, in packed batches."""
+"""Training data: texts cut into windows with target labels, in packed batches, and the loss of a pass over one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import PretrainedConfig
 
@@ -20,6 +21,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.data.hub_datasets import PREFIX
 from engine.errors import InputError, quoted
 from engine.model.packing import RaggedBatch
+from engine.pruning.memory import MemoryBuffer
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
@@ -234,3 +236,22 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
     """
     shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares
+
+
+def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
+    """Loss of every word where it exits, plus the mean loss of all heads but the last.
+
+    Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
+    cross-entropy with the target distribution, which has the gradient of KL divergence. The pass that filled the
+    memory had a head after every layer.
+    """
+    ends, gates = [], []
+    for head in memory.heads:
+        logits = head.logits.float()
+        targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
+        losses = F.cross_entropy(logits, targets, reduction="none")
+        ends.append(losses[np.flatnonzero(memory.exit_at[head.words] == head.number)].sum())
+        if head.number < layers:
+            gates.append(losses.mean())
+    end = torch.stack(ends).sum() / len(packed.targets)
+    return end + (torch.stack(gates).mean() if gates else 0.0)

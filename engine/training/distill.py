@@ -7,10 +7,9 @@ the student is trained. The learning rate follows the time that is left, so trai
 from __future__ import annotations
 
 import copy
-import json
 import logging
+import math
 import random
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -18,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
 
-from engine.checkpoint import Weights, load_huggingface, save_gates
-from engine.folder import optional_file
+from engine.checkpoint import Weights, save_gates
 from engine.model.gated import GatedModel
+from engine.pruning.forward import forward
 from engine.pruning.signals import normalised_entropy
-from engine.training.data import Example, make_batches
-from engine.training.heads import fit_heads, with_gates
-from engine.training.loop import CHECKPOINT, Training, TrainingConfig, default_device
+from engine.training.data import Example, make_batches, pack
+from engine.training.loop import CHECKPOINT, Training, TrainingConfig, default_device, keep_all
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +46,9 @@ SETTINGS: dict[str, Any] = {
     "mask": 0.0,
 }
 CHECKPOINT_S, CHECKPOINTS = 180, 4  # approximate maximum seconds between two; approximate minimum number
+MAX_BYTES = 4 * 10**8  # of hidden states that are stored to fit heads
+ITERATIONS, RIDGE = 40, 1e-4  # of L-BFGS
 HEADS_SHARE = 0.2  # of the time for training, in which hidden states are collected to fit gate heads
-CONFIG, MODEL = "config.json", "model.safetensors"
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spm.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
 
 
 class Distillation(Training):
@@ -163,6 +152,72 @@ class Distillation(Training):
             self.note(record | {"seconds": round(time.monotonic() - begin, 1)})
 
 
+def with_gates(plain: GatedModel) -> GatedModel:
+    """Gives the model of a token-classification checkpoint fresh heads after all layers but the last."""
+    last = str(plain.encoder.num_layers)
+    model = GatedModel(plain.encoder, plain.labels, gates=True)
+    model.heads[last] = plain.heads[last]
+    return model
+
+
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], deadline: float = math.inf) -> None:
+    """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
+
+    The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
+    then starts much closer to its goal than from random heads. If the batches contain more words than fit into
+    ``MAX_BYTES``, or than run before a time by `time.monotonic`, only the first are used.
+    """
+    logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
+    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, deadline)
+    for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
+        head = model.heads[str(number)]
+        assert isinstance(head, nn.Linear)
+        _fit_head(head, states.float(), targets)
+
+
+@torch.no_grad()
+def _head_inputs(
+    model: GatedModel, batches: Sequence[Sequence[Example]], deadline: float
+) -> tuple[list[Tensor], Tensor]:
+    """Returns the input of each gate's head, half precision ``(words, hidden)``, and targets ``(words, labels)``."""
+    device = next(model.parameters()).device
+    gates = range(1, model.encoder.num_layers)
+    max_words = MAX_BYTES // (len(gates) * model.encoder.hidden_size * 2)
+    inputs: list[list[Tensor]] = [[] for _ in gates]
+    targets: list[Tensor] = []
+    for number, stored in zip(gates, inputs, strict=True):
+        model.heads[str(number)].register_forward_pre_hook(
+            lambda _, given, stored=stored: stored.append(given[0].half())
+        )
+    for batch in tqdm(batches, desc="hidden states of gates", disable=None):
+        if sum(map(len, targets)) > max_words or (targets and time.monotonic() > deadline):
+            break
+        packed = pack(batch, device)
+        forward(model, packed.batch, gates, keep_all)
+        targets.append(packed.targets)
+    return [torch.cat(parts) for parts in inputs], torch.cat(targets)
+
+
+def _fit_head(head: nn.Linear, states: Tensor, targets: Tensor) -> None:
+    """Fits a multinomial logistic regression with soft targets on standardised inputs."""
+    mean, std = states.mean(0), states.std(0).clamp(min=1e-4)
+    states = (states - mean) / std
+    weight = torch.zeros_like(head.weight, requires_grad=True)
+    bias = targets.mean(0).clamp(min=1e-6).log().requires_grad_()
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(states @ weight.T + bias, targets) + RIDGE * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with torch.no_grad():
+        head.weight.copy_(weight / std)
+        head.bias.copy_(bias - head.weight @ mean)
+
+
 def median_entropy(examples: Sequence[Example]) -> float:
     """Median of the normalised entropies of targets, 0–1: how certain the checkpoint is of most words."""
     targets = np.concatenate([example.targets for example in examples])
@@ -211,24 +266,3 @@ def distil(
         run.resume()
     run.fit_until(deadline)
     return run.schedule.last_epoch / len(batches)
-
-
-def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
-    """Copies the files that loading a checkpoint needs to a folder, byte for byte.
-
-    Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
-    configuration, because the checkpoint's own names are meaningless.
-    """
-    found = {name: optional_file(weights.path, name) for name in (CONFIG, MODEL, *TOKENIZER)}
-    if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
-        load_huggingface(weights.path).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name, file in found.items():
-        if file:
-            shutil.copyfile(file, folder / name)
-    if rename:
-        names = weights.model.labels.names
-        by_logit = [names[index] for index in np.argsort(weights.label_order)]
-        config = json.loads((folder / CONFIG).read_text())
-        config["id2label"] = {str(index): name for index, name in enumerate(by_logit)}
-        config["label2id"] = {name: index for index, name in enumerate(by_logit)}
-        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")

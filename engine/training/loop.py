@@ -1,12 +1,13 @@
 """Shared by all training: settings as options, and the loop with its checkpoints.
 
-Every head learns in packed passes, the same as in tagging, in which words may exit.
+Every head learns in packed passes, the same as in tagging, in which words may exit (self-sampling).
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -24,17 +26,18 @@ from transformers import PreTrainedTokenizerBase
 from engine.checkpoint import save_weights
 from engine.errors import InputError
 from engine.model.gated import GatedModel
+from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.runs import Log, replacing
-from engine.training.data import Example, make_batches, mask_words, pack
-from engine.training.heads import ENTROPIES, SampledController, joint_loss, keep_all
+from engine.training.data import Example, joint_loss, make_batches, mask_words, pack
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 PRECISIONS = ("no", "bf16")
 SEEDS = 0, 2**31
+ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this range, log-uniformly
 WEIGHT_DECAY = 0.01  # of AdamW
 PARTS = ("model", "optimizer", "schedule", "average")  # of a run, whose state checkpoints keep
 
@@ -121,6 +124,50 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
+
+
+@dataclass(frozen=True, eq=False)
+class SampledController:
+    """An `EntropyController` with a separate random threshold for each gate and window, float ``(gates, windows)``.
+
+    Entropies are never negative, so −1 closes a gate; at 1 all words exit.
+    """
+
+    thresholds: np.ndarray
+    controller: EntropyController
+
+    @classmethod
+    def draw(cls, gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> SampledController:
+        """Draws thresholds, so that training sees all ways of pruning.
+
+        Args:
+            gates: number of gates, one after each layer but the last.
+            windows: number of windows in the batch.
+            pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
+                at a gate, drawn from a third of the depth to the last one.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
+                words' entropy.
+        """
+        low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
+        levels = (low + (high - low) * torch.rand(windows)).exp()
+        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
+        steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
+        thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
+        thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
+        ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
+        for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
+            thresholds[ends[window], window] = 1.0
+        thresholds[:, torch.rand(windows) >= pruned] = -1.0
+        neighbours = int(torch.randint(1, 3, ()))
+        return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
+
+    def __call__(self, gate: Gate) -> Decision:
+        return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])
+
+
+def keep_all(gate: Gate) -> Decision:
+    """A controller under which no word exits."""
+    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
 def default_device() -> torch.device:

@@ -14,11 +14,11 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import engine as package
 from engine import InputError, load_engine
-from engine.checkpoint import load_weights
+from engine.checkpoint import copy_checkpoint, load_weights
 from engine.runs import Log, locked
 from engine.training import distill, trials
 from engine.training.accelerate import accelerate, main
-from engine.training.distill import Distillation, copy_checkpoint
+from engine.training.distill import Distillation
 from tests.conftest import contents, scaled
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
 from tests.engine.training.conftest import quick

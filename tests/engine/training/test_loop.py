@@ -13,8 +13,17 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.memory import HeadOutput, MemoryBuffer
 from engine.text.labels import LabelSet
-from engine.training.data import Packed, gold_examples, make_batches, make_examples, mask_words, pack, spread_outside
-from engine.training.heads import SampledController, joint_loss
+from engine.training.data import (
+    Packed,
+    gold_examples,
+    joint_loss,
+    make_batches,
+    make_examples,
+    mask_words,
+    pack,
+    spread_outside,
+)
+from engine.training.loop import SampledController
 from tests.conftest import SAMPLE
 
 
