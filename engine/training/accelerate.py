@@ -30,6 +30,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from engine.checkpoint import Weights, copy_checkpoint, load_weights
 from engine.checksums import write_checksums
 from engine.command import as_command
+from engine.data.corpora import Corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.tokenizer import load_tokenizer, word_pieces
@@ -41,7 +42,6 @@ from engine.text.labels import LabelSet
 from engine.training.calibrate import AGREEMENT_LIMITS, store_points
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
 from engine.training.data import (
-    Example,
     count_windows,
     digest,
     distinct_texts,
@@ -234,10 +234,7 @@ def make_fast(
         counts = len(texts), len(reference.texts), len(held_out)
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
         labels = _label(original, texts, work, started + config.seconds(LABELLED))
-        pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
-        taught = labels.ordered(learner.labels.names).examples(texts, pieces)
-        known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
-        passes = _distil(config, learner, taught, known, started + config.seconds(TRAINED[config.frozen]))
+        passes = _distil(config, learner, labels, texts, gold, started + config.seconds(TRAINED[config.frozen]))
         if config.dtype == "int8":
             logger.info("quantising the layers")
             add_compiled(out, texts)
@@ -296,15 +293,23 @@ def new_student(source: str, labels: LabelSet) -> Weights:
 
 
 def _distil(
-    config: AccelerateConfig, learner: Weights, taught: Sequence[Example], gold: Sequence[Example], deadline: float
+    config: AccelerateConfig,
+    learner: Weights,
+    labels: SoftLabels,
+    texts: Sequence[str],
+    gold: Sequence[Corpus],
+    deadline: float,
 ) -> float:
     """Trains until a deadline by `time.monotonic`, puts the model into the folder, and returns the passes."""
     out = Path(config.out)
+    pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
+    taught = labels.ordered(learner.labels.names).examples(texts, pieces)
+    known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
     if config.frozen:
         copy_checkpoint(learner, out, rename=bool(config.labels))
     training = TrainingConfig(out=config.out, mixed_precision=config.mixed_precision, seed=config.seed, **SETTINGS)
     student = bool(config.student)
-    passes = distil(learner, taught, gold, training, frozen=config.frozen, student=student, deadline=deadline)
+    passes = distil(learner, taught, known, training, frozen=config.frozen, student=student, deadline=deadline)
     write_checksums(out)
     return passes
 

@@ -44,6 +44,7 @@ from engine.text.scoring import Counts, count_matches
 from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
+from engine.training.card import table
 from engine.training.data import MIN_WINDOWS, split_texts
 from engine.training.quantise import add_compiled
 from engine.training.trials import Reference, Requirement, Trial, choose, parse_requirements
@@ -201,7 +202,7 @@ def make_student(arguments: argparse.Namespace, texts: Sequence[str], command: s
     )
     learned, held_out = split_texts(texts, (), load_engine(arguments.large, "float32").pieces, config.seed)
     with suppress(EndedError):
-        make_fast(config, arguments.large, learned, held_out, command, resume=True)
+        print(table(make_fast(config, arguments.large, learned, held_out, command, resume=True)))
     return folder, held_out
 
 
@@ -219,7 +220,7 @@ def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> E
     return load_engine(folder, dtype)
 
 
-def table(curves: Mapping[str, Curve], what: str) -> Iterator[str]:
+def doubt_table(curves: Mapping[str, Curve], what: str) -> Iterator[str]:
     """Yields the lines of a Markdown table of each kind of doubt at some shares of the words."""
     yield f"| {what}, words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
     yield "| --- |" + " --- |" * len(SHOWN)
@@ -297,11 +298,11 @@ def main(argv: list[str] | None) -> int:
         cascades = [pair.cascade(doubt, arguments.weight) for doubt in doubts]
         reference = Reference.agreement(large, texts)
         curves = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
-        print(*table(curves, "agreement"), sep="\n")
+        print(*doubt_table(curves, "agreement"), sep="\n")
         if gold is not None:
             tagged, reference = pair.tag([document.text for document in gold.documents]), Reference.gold(large, gold)
             of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
-            print("", *table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
+            print("", *doubt_table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
         best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
         chosen = best.choose(requirements)
         write_json(folder / CASCADES, {point: one.strategy.to_json() for point, one in chosen.items()})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import BertModel, PreTrainedTokenizerFast
 
 from engine.cascade import DISAGREEMENT, Cascade, Doubt
 from engine.checksums import SUMS
@@ -16,9 +19,12 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine, load_engine
 from engine.text.scoring import Counts
+from engine.training import cascade, trials
 from engine.training.cascade import Curve, Pair, fit_disagreement, main, measure
 from engine.training.trials import Reference, Trial, parse_requirements
-from tests.conftest import TEXT, contents
+from tests.conftest import SAMPLE, TEXT, contents, tiny_config
+from tests.engine.training.conftest import quick
+from tests.engine.training.corpora import write_texts
 
 SMALL_STRATEGY = "truncate-1"
 WORDS = TEXT.split()
@@ -56,12 +62,21 @@ def run(folder: Path, texts: Path, out: Path, *more: str) -> int:
     return main([*paths, "--dtype", "float32", "--small-strategy", SMALL_STRATEGY, *more])
 
 
-def test_makes_a_folder_that_runs(
-    model_folder: Path, texts: Path, tmp_path: Path, limits: str, capsys: pytest.CaptureFixture[str]
+def test_makes_a_folder_that_runs_without_openvino(
+    model_folder: Path,
+    texts: Path,
+    tmp_path: Path,
+    limits: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(trials, "MIN_ENTITIES", 0)
     out = tmp_path / "cascade"
-    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits) == 0
-    assert "| disagreement |" in capsys.readouterr().out
+    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits, "--corpus", str(SAMPLE)) == 0
+    said = capsys.readouterr().out
+    assert said.count("| disagreement |") == 2
+    assert "| F1 on " in said
     for name, raw in contents(model_folder).items():
         assert (out / SMALL / name).read_bytes() == raw
         assert name == SUMS or (out / name).read_bytes() == raw
@@ -171,3 +186,46 @@ def test_rejects(
     assert run(model_folder, texts, tmp_path / "out", *more) == 2
     assert problem in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["texts.txt"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A narrow pretrained encoder without label heads."""
+    folder = tmp_path_factory.mktemp("encoder")
+    config = tiny_config(len(tokenizer), layers=2)
+    config.hidden_size, config.intermediate_size = 16, 24
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_student_learns_from_the_large_model_and_stays_for_a_second_start(
+    model_folder: Path,
+    encoder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quick(monkeypatch)
+    monkeypatch.setattr(cascade, "SHARES", (0.05, 0.1, 0.15, 0.2, 0.25, 0.3))  # it has two of three layers
+    texts = write_texts(tmp_path / "texts.txt", 360)
+    out, student = tmp_path / "cascade", tmp_path / "cascade-student"
+    options = ["--student", str(encoder), "--texts", str(texts), "--out", str(out), "--dtype", "float32"]
+    assert main([str(model_folder), *options, "--weight", "0", "--max-f1-drop", "0,0,0"]) == 2
+    assert "expected a limit that some threshold meets" in capsys.readouterr().err
+    assert not out.exists()
+    made = contents(student)
+    assert "A student of" in made["README.md"].decode()
+    assert load_engine(student, "float32").sizes.layers == 2
+    assert main([str(model_folder), *options, "--weight", "0", "--max-f1-drop", "66,70,74"]) == 0
+    assert contents(student) == made
+    assert (out / SMALL / "model.safetensors").read_bytes() == made["model.safetensors"]
+    assert load_engine(out, "float32").tag(TEXT, "cascade:fast").words
+
+
+@pytest.mark.parametrize("more", [[], ["--small", "one", "--student", "other"]])
+def test_rejects_a_small_model_and_a_student_both_or_neither(more: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(["large", *more, "--texts", "texts.txt", "--out", str(tmp_path / "out")])
+    assert error.value.code == 2
