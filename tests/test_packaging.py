@@ -25,16 +25,11 @@ def run(*command, cwd, installed=""):
     return done.stdout
 
 
-def pip(*arguments):
-    """Runs pip without a network and without dependencies."""
-    offline = ("-q", "--no-deps", "--no-index", "--disable-pip-version-check", "--no-build-isolation")
-    run(sys.executable, "-m", "pip", *map(str, arguments), *offline, cwd=ROOT)
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", ".", "--wheel-dir", folder)
+    offline = ("-q", "--no-deps", "--no-index", "--disable-pip-version-check", "--no-build-isolation")
+    run(sys.executable, "-m", "pip", "wheel", ".", "--wheel-dir", str(folder), *offline, cwd=ROOT)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -85,12 +80,3 @@ def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed, tmp
     assert [document["text"] for document in documents] == [text] * len(strategies)
     found = zip(strategies, documents, strict=True)
     assert [(s.name, e["start"], e["end"], e["type"]) for s, d in found for e in d["entities"]] == expected
-
-
-def test_an_editable_copy_is_the_checkout(tmp_path):
-    pip("install", "--editable", ".", "--target", tmp_path)
-    first = "sys.path = sys.path[len(known):] + known"  # before a copy that may be installed
-    locate = f"import site, sys; known = sys.path[:]; site.addsitedir(sys.argv[1]); {first}; import engine"
-    locate += "; print(engine.__file__)"
-    found = run(sys.executable, "-P", "-c", locate, tmp_path, cwd=tmp_path, installed=tmp_path)
-    assert Path(found.strip()) == ROOT / "engine" / "__init__.py"

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,4 +24,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             save_weights(made[family], model, tokenizer)
         return made[family]
 
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """The tiny model with a compiled pass that is not quantised."""
+    pytest.importorskip("openvino")
+    from tests.engine.compiled.compiling import add_unquantised
+
+    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("compiled") / "model"))
+    add_unquantised(folder)
     return folder

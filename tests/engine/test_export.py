@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from engine import export, load_engine
+from engine import Engine, export, load_engine
 from engine.errors import InputError
 from tests.conftest import TEXT
 
@@ -16,28 +16,42 @@ pytest.importorskip("openvino")
 
 ELSEWHERE = """
 import json, sys
-from tagger import Tagger
-found = [[(e.start, e.end, e.type) for e in Tagger().tag(text)] for text in json.load(sys.stdin)]
+from importlib import import_module
+taggers = [import_module(name).Tagger() for name in sys.argv[1:]]
+texts = json.load(sys.stdin)
+found = [[[(e.start, e.end, e.type) for e in tagger.tag(text)] for text in texts] for tagger in taggers]
 print(json.dumps([found, sorted({"engine", "torch", "transformers", "safetensors"} & set(sys.modules))]))
 """
-TEXTS = [TEXT, "", TEXT * 8]  # the last has several windows
+TEXTS = [TEXT, "", "Aspirin and pain.\nAspirin helped.", TEXT * 8]  # the last has several windows
+STRATEGIES = {
+    "dense": {},
+    "truncate-2": {},
+    "entropy": {"gates": (1, 2), "max_entropy": (0.5, 0.8), "exit_entities": True, "min_keep_ratio": 0.3},
+}
 
 
-@pytest.mark.parametrize("name", ["dense", "entropy", "truncate-2"])
-def test_a_package_finds_what_the_engine_finds(quantised_folder, tmp_path, name):
-    assert export.main([str(quantised_folder), "--strategy", name, "--out", str(tmp_path / "tagger")]) == 0
-    run = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE],
-        cwd=tmp_path,
-        input=json.dumps(TEXTS),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+@pytest.fixture(scope="module")
+def compiled(compiled_folder) -> Engine:
+    return load_engine(compiled_folder, "int8")
+
+
+def test_packages_find_what_the_engine_finds(compiled, tmp_path):
+    strategies = [compiled.strategy(name, **settings) for name, settings in STRATEGIES.items()]
+    for strategy in strategies:
+        export.export(compiled, strategy, tmp_path / strategy.kind)
+    command = [sys.executable, "-c", ELSEWHERE, *(strategy.kind for strategy in strategies)]
+    run = subprocess.run(command, cwd=tmp_path, input=json.dumps(TEXTS), capture_output=True, text=True, check=True)
     found, imported = json.loads(run.stdout)
-    engine = load_engine(quantised_folder, "int8")
-    assert found == [[[e.start, e.end, e.type] for e in engine.tag(text, name).entities] for text in TEXTS]
+    expected = [[[[*e.key] for e in compiled.tag(text, one).entities] for text in TEXTS] for one in strategies]
+    assert found == expected
+    assert any(map(any, expected))
     assert imported == []
+
+
+def test_the_command_line_says_where_the_package_is(compiled, tmp_path, capsys):
+    assert export.main([str(compiled.folder), "--strategy", "dense", "--out", str(tmp_path / "tagger")]) == 0
+    assert f"the package {tmp_path / 'tagger'} tags texts" in capsys.readouterr().out
+    assert (tmp_path / "tagger" / "graph.bin").is_file()
 
 
 def test_what_the_model_can_run_is_exported_by_default(engine, plain_engine, both):
@@ -62,9 +76,7 @@ def test_rejects_a_cascade(both, tmp_path):
         ("{plain}", "dense", "tagger", "got no such file; make it with python -m engine.training.quantise"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(
-    quantised_folder, plain_folder, tmp_path, capsys, model, strategy, out, keyword
-):
-    model = model.format(folder=quantised_folder, plain=plain_folder)
+def test_what_cannot_be_exported_is_refused(compiled, plain_folder, tmp_path, capsys, model, strategy, out, keyword):
+    model = model.format(folder=compiled.folder, plain=plain_folder)
     assert export.main([model, "--strategy", strategy, "--out", str(tmp_path / out)]) == 2
     assert keyword in capsys.readouterr().err

@@ -148,9 +148,7 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
     ("arguments", "keyword"),
     [
         ({"task": "summarization"}, "the task token-classification or ner"),
-        ({"strategy": "hf"}, "one of the strategies"),
         ({"aggregation_strategy": "foo"}, "aggregation_strategy as one of none, simple"),
-        ({"strategy": "entropy"}, "a model with gates"),
         ({"tokenizer": "x"}, r"got \['tokenizer'\]; leave it out"),
         ({"torch_dtype": torch.bfloat16}, r"got \['torch_dtype'\]; write dtype"),
         ({"device": 7}, "a device of this machine"),

@@ -78,7 +78,6 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
 @pytest.mark.parametrize(
     ("options", "keyword"),
     [
-        (["--model", "/no/such"], "check the path"),
         (["--strategy", "dense", "--lambda", "1"], "lambda_"),
         (["--set", "neighbours"], "--set SETTING=VALUE"),
         (["--set", "gates=two"], "numbers with commas"),

@@ -18,7 +18,6 @@ from tests.conftest import TEXT, tiny_config
 from tests.engine.model.families import every_family, pair
 from tests.engine.model.test_encoders import packed
 
-EVERY = ("dense", "rule", "entropy", "entropy+recovery", "truncate-1", "truncate-2")
 PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
 RECOVERS = replace(PRUNES, recovery=Recovery("confidence", min_confidence=1.0))
 STRANGE = [
@@ -32,7 +31,7 @@ STRANGE = [
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("strategy", [*EVERY, PRUNES, RECOVERS], ids=str)
+@pytest.mark.parametrize("strategy", ["dense", "rule", "truncate-1", PRUNES, RECOVERS], ids=str)
 def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a_label(engine, strategy):
     texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE]
     together = engine.tag_batch((text for text in texts), strategy, batch_size=len(texts))
@@ -49,17 +48,15 @@ def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a
 
 def test_a_function_called_between_passes_may_take_its_time_or_stop_the_call(engine):
     calls = []
-
-    def wait():
-        calls.append(time.sleep(2))
-        if len(calls) == 3:
-            raise TimeoutError
-
-    results = engine.tag_batch([TEXT] * 3, batch_size=1, between=wait)
+    results = engine.tag_batch([TEXT] * 3, batch_size=1, between=lambda: calls.append(time.sleep(1)))
     assert len(calls) == 2, "between three passes"
-    assert max(result.latency.total_ms for result in results) < 2000
+    assert max(result.latency.total_ms for result in results) < 1000
+
+    def stop():
+        raise TimeoutError
+
     with pytest.raises(TimeoutError):
-        engine.tag_batch([TEXT] * 3, batch_size=1, between=wait)
+        engine.tag_batch([TEXT] * 3, batch_size=1, between=stop)
 
 
 @pytest.mark.parametrize("strategy", ["entropy:fast", "truncate-1"])

@@ -10,10 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import load_engine
-from engine.data.formats import WRITERS
-from engine.text.documents import Document
-from tests.fuzz import files
-from tests.fuzz.files import KINDS, Damaged, check_reading, damaged_files
+from tests.fuzz.files import KINDS, check_reading, damaged_files
 from tests.fuzz.texts import check_result, texts
 
 SHIPPED = "shipped", "shipped_int8"
@@ -40,17 +37,6 @@ def test_damaged_files_lose_nothing_that_was_not_touched(name, tmp_path):
         check_reading(damaged, tmp_path)
 
     holds()
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_a_reader_that_loses_a_touched_document_is_found_out(name, tmp_path, monkeypatch):
-    ids, read = ["31000000", "31000001"], files.read_documents
-    sound = "".join(KINDS[name].write([Document(one, "Nausea\n", (), 6) for one in ids])).encode()
-    monkeypatch.setattr(
-        files, "read_documents", lambda path, *handler, **rest: list(read(path, *handler, **rest))[len(handler) :]
-    )
-    with pytest.raises(AssertionError):
-        check_reading(Damaged(name, sound, sound, ids, set(ids)), tmp_path)
 
 
 @pytest.mark.parametrize("model", ["engine", *(pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED)])

@@ -17,6 +17,12 @@ from tests.conftest import TEXT
 pytest.importorskip("openvino")
 ROOT = Path(__file__).resolve().parents[3]
 
+
+@pytest.fixture(scope="module")
+def compiled(compiled_folder) -> Engine:
+    return load_engine(compiled_folder, "int8")
+
+
 WITHOUT_PYTORCH = """
 import sys
 from engine import tag
@@ -26,26 +32,25 @@ print(status, sorted({"torch", "transformers"} & set(sys.modules)))
 """
 
 
-def test_neither_pytorch_nor_transformers_is_imported_to_tag_a_file(quantised_folder, tmp_path):
+def test_neither_pytorch_nor_transformers_is_imported_to_tag_a_file(compiled, tmp_path):
     (tmp_path / "a.txt").write_text(TEXT)
-    command = [sys.executable, "-c", WITHOUT_PYTORCH, tmp_path / "a.txt", quantised_folder]
+    command = [sys.executable, "-c", WITHOUT_PYTORCH, tmp_path / "a.txt", compiled.folder]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "0 []"
     assert "|t|" in run.stdout
 
 
-def test_an_engine_is_pickled_and_copied_by_loading_it_again(quantised_folder):
-    engine = load_engine(quantised_folder, "int8")
-    expected = engine.tag(TEXT).entities
-    for other in (pickle.loads(pickle.dumps(engine)), copy.deepcopy(engine)):
+def test_an_engine_is_pickled_and_copied_by_loading_it_again(compiled):
+    expected = compiled.tag(TEXT).entities
+    for other in (pickle.loads(pickle.dumps(compiled)), copy.deepcopy(compiled)):
         assert other.dtype == "int8"
         assert other.tag(TEXT).entities == expected
 
 
-def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(quantised_folder):
-    for engine in (load_engine(quantised_folder, "int8"), Engine(load_weights(quantised_folder), "int8")):
+def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(compiled):
+    for engine in (load_engine(compiled.folder, "int8"), Engine(load_weights(compiled.folder), "int8")):
         assert engine.model.sizes == engine.sizes
-    assert engine.digest == load_engine(quantised_folder, "float32").digest
+    assert engine.digest == load_engine(compiled.folder, "float32").digest
 
 
 OF_SPACY = """
@@ -64,11 +69,11 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_spacy_tags_in_several_processes(quantised_folder, tmp_path, method):
+def test_spacy_tags_in_several_processes(compiled, tmp_path, method):
     pytest.importorskip("spacy")
     script = tmp_path / "script.py"
     script.write_text("import engine.spacy_component\n" + OF_SPACY)
-    command = [sys.executable, script, method, quantised_folder, TEXT]
+    command = [sys.executable, script, method, compiled.folder, TEXT]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert run.stdout.splitlines()[-1] == "int8 True True"

@@ -113,10 +113,9 @@ def test_dropout_makes_training_random_and_changes_no_configuration(family):
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("lengths", [[3], [62], [5, 1, 30, 96]], ids=str)
-def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(family, lengths):
+def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(family):
     model = gated(huggingface(tiny(family), spread=0.1))
-    batch, _ = packed(lengths).keep(np.arange(sum(lengths)) % 2 == 0)
+    batch, _ = packed([5, 1, 30, 96]).keep(np.arange(132) % 2 == 0)
     exact = run_dense(model.encoder, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cast = run_dense(model.encoder, batch)

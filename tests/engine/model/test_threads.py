@@ -1,6 +1,5 @@
 """Passes at once: all results in order, no more threads than allowed, nothing begun that nobody asks for."""
 
-import os
 import threading
 import time
 from functools import partial
@@ -70,12 +69,3 @@ def test_an_error_reaches_the_caller():
     with pytest.raises(ZeroDivisionError):
         list(at_once([lambda: 1 // 0, lambda: 1], 2, 1))
     assert list(at_once([lambda: 1], 2, 1)) == [1], "and the threads survive it"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_after_a_fork_there_are_threads_again():
-    list(at_once([lambda: None] * 2, 2, 1))
-    if not (child := os.fork()):
-        os._exit(list(at_once([lambda: 7] * 2, 2, 1)) != [7, 7])
-    assert os.waitpid(child, 0)[1] == 0

@@ -101,14 +101,6 @@ def test_labels_decode_to_spans(scheme, written, mentions):
     assert [entity.text for entity in labels.decode(text, split_words(text), chosen)] == mentions
 
 
-def test_many_types_are_understood():
-    count = 20_000  # would take hours if pairs of labels were compared
-    names = ["O", *(f"{prefix}-T{number}" for number in range(count) for prefix in "BI")]
-    labels = LabelSet.from_names(names)
-    assert (len(labels.types), labels.type_of(2 * count)) == (count, f"T{count - 1}")
-    assert labels.continues(np.array([2 * count - 1, 2 * count, 2])).tolist() == [False, True, False]
-
-
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
