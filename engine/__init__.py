@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from engine.data.corpora import Corpus, load_corpus
     from engine.pipelines import pipeline
     from engine.pruning.strategy import Strategy
-    from engine.tagger import Engine, Result, load_engine
+    from engine.result import Result
+    from engine.tagger import Engine, load_engine
 
 # ``python -m`` starts a command: until `engine.command` takes over, Ctrl-C ends it without a traceback.
 if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -25,7 +26,7 @@ if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_
 _LAZY = {
     "Corpus": "engine.data.corpora",
     "Engine": "engine.tagger",
-    "Result": "engine.tagger",
+    "Result": "engine.result",
     "Strategy": "engine.pruning.strategy",
     "Weights": "engine.checkpoint",
     "accelerate": "engine.training.accelerate",

@@ -17,7 +17,7 @@ from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
 from engine.model.packing import RaggedBatch
 from engine.model.threads import at_once
 from engine.pruning.forward import forward, run
-from engine.pruning.gate import Decision, Gate, RowSignals
+from engine.pruning.gate import Decision, GateView, RowSignals
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
@@ -90,7 +90,7 @@ class PyTorchModel:
         decisions = {one.number: one.decision for one in record.gates}
         found: list[RowSignals] = []
 
-        def replay(gate: Gate) -> Decision:
+        def replay(gate: GateView) -> Decision:
             found.append(gate.rows)
             return decisions[gate.number]
 

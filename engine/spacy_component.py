@@ -11,7 +11,8 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
-from engine.tagger import Engine, Result, load_engine
+from engine.result import Result
+from engine.tagger import Engine, load_engine
 
 NAME = "token_pruning_ner"
 

@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from engine.cascade import Cascade, JudgedWindow, columns_of, resolve_cascade, select
+from engine.cascade import Cascade, columns_of, resolve_cascade
 from engine.compiled.folder import compiled_model
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
 from engine.folder import ModelFolder, read_folder
-from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
 from engine.inspection.explain import WordScores, explain
-from engine.inspection.trace import Trace, of_both, word_traces
+from engine.inspection.trace import of_both
 from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.sizes import Sizes
@@ -28,9 +25,8 @@ from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
-from engine.text.documents import Entity
+from engine.result import Judgement, Result
 from engine.text.windows import Window, WordPieces
-from engine.text.words import Span
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,75 +39,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_STRATEGY = "entropy:balanced"  # but the cascade in the folder of one
 DTYPES = ("float32", "bfloat16", "int8", "auto")
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """What the small model of a cascade found in a text, and which windows of the large one it doubts.
-
-    ``probabilities``: float32 ``(words, labels)``, labels in the order of the large model.
-    ``windows``: the large model's; ``judged``: the same, as judged.
-    """
-
-    result: Result
-    probabilities: np.ndarray
-    windows: Sequence[Window]
-    judged: tuple[JudgedWindow, ...]
-
-    def of_windows(self, *, read: bool) -> list[Window]:
-        """The windows that the large model reads, or those that it does not."""
-        return select(self.windows, self.judged, read=read)
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The entities of one text and, on demand, its trace.
-
-    ``words``: character spans of the words.
-    ``probabilities``: float32 ``(words, labels)``.
-    ``judgement``: in a cascade, what its small model found.
-    """
-
-    text: str
-    entities: tuple[Entity, ...]
-    strategy: Strategy
-    words: list[Span]
-    probabilities: np.ndarray = field(repr=False)
-    latency: Latency
-    _runs: list[tuple[Slot, Record]] = field(repr=False)
-    _model: PyTorchModel | CompiledModel | None = field(repr=False)
-    judgement: Judgement | None = field(default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Drops the records after computing what needs them; `Engine.explain` then no longer works."""
-        found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
-        return vars(self) | found | {"_runs": [], "_model": None}
-
-    @cached_property
-    def cost(self) -> Cost:
-        """Rows, token-layers and MACs."""
-        assert self._model is not None, "a pickled result has its cost"
-        sizes = self._model.sizes
-        costs = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs]
-        if self.judgement is None:
-            return add(costs, sizes.layers)
-        costs += [unread_cost(sizes, window) for window in self.judgement.of_windows(read=False)]
-        return with_small(add(costs, sizes.layers), self.judgement.result.cost)
-
-    @cached_property
-    def recovered(self) -> bool:
-        """Whether any word came back."""
-        return any(record.recovered[slot.own].any() for slot, record in self._runs)
-
-    @cached_property
-    def trace(self) -> Trace:
-        """The layer, state and scores at each gate of every word."""
-        words = word_traces(self.text, self.words, self.probabilities, self._runs)
-        if self.judgement is None:
-            return Trace(self.strategy, words, self.cost, self.latency)
-        judged = self.judgement.judged
-        words = of_both(self.judgement.result.trace.words, words, judged)
-        return Trace(self.strategy, words, self.cost, self.latency, judged)
 
 
 class Engine:

@@ -14,8 +14,8 @@ import numpy as np
 
 from engine.compiled.layers import Layers, read_graph
 from engine.compiled.parts import Checkpoint, Parts
-from engine.pruning.graph_gate import FLAT, GraphGate, Node, constant, reshaped
-from engine.pruning.strategy import Decider
+from engine.pruning.controllers import Decider
+from engine.pruning.graph_gate import FLAT, GraphGateView, Node, constant, reshaped
 from engine.runtime import openvino, operations
 from engine.text.labels import LabelSet
 
@@ -57,7 +57,7 @@ class Composition:
 
     Inputs, by name: ``input_ids``, ``position_ids`` and ``position`` int32 ``(1, rows)``; ``word`` int32 ``(rows,)``,
     the slot of each row's word, or the number of slots for CLS and SEP; ``target`` int32 ``(rows,)``, the slot of the
-    word that the row is the first piece of, or the last slot; ``before`` and ``zeros``, see `GraphGate`; ``alive``,
+    word that the row is the first piece of, or the last slot; ``before`` and ``zeros``, see `GraphGateView`; ``alive``,
     mask of the window's words, and ``count``, their number; ``unlabelled`` float32 ``(1, slots, labels)`` of zeros;
     at each gate the numbers of its controller and ``least``, the number of words that must want to exit, or, without a
     controller, the mask ``LAYER.stays``.
@@ -141,7 +141,7 @@ class Composition:
             kept = ops.reduce_sum(stay, last, True)
         else:
             self._label(number, hidden)
-            gate = GraphGate(
+            gate = GraphGateView(
                 number,
                 self.probabilities,
                 self.alive,
@@ -174,7 +174,7 @@ class Composition:
         return ops.select(few, self.alive, stay), ops.select(few, self.count, kept)
 
     def _change(self, before: Node, after: Node) -> Node:
-        """See `GraphGate.change`; slots of words that exited earlier get 0."""
+        """See `GraphGateView.change`; slots of words that exited earlier get 0."""
         ops, hidden = self.ops, constant([2], np.int32)
         moved, norm = (ops.reduce_l2(of, hidden, False) for of in (ops.subtract(after, before), before))
         empty = ops.multiply(self.alive, constant(0))

@@ -264,7 +264,7 @@ class CompiledRecord(Record):
 
 @dataclass(frozen=True)
 class Changes:
-    """The signals from rows that a graph returns; see `Gate`."""
+    """The signals from rows that a graph returns."""
 
     change: np.ndarray
     attention_received: None = None

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.pruning.controllers.base import Controller, Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS, Network
-from engine.pruning.gate import Decision, Gate, RowSignals
+from engine.pruning.gate import Decision, GateView, RowSignals
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 
@@ -69,7 +69,7 @@ def explain(
     for index, (one, rows) in enumerate(zip(record.gates, signals, strict=True)):
         probabilities = probabilities.copy()
         probabilities[one.words] = one.probabilities
-        gate = Gate(one.number, index, record.words, alive, probabilities, record.labels, rows)
+        gate = GateView(one.number, index, record.words, alive, probabilities, record.labels, rows)
         for word, scores in _scores(gate, one.decision, strategy, network):
             found[word].append(scores)
         alive = alive & ~one.decision.exits
@@ -77,7 +77,7 @@ def explain(
 
 
 def _scores(
-    gate: Gate, decision: Decision, strategy: Strategy, network: Network | None
+    gate: GateView, decision: Decision, strategy: Strategy, network: Network | None
 ) -> Iterator[tuple[int, WordScores]]:
     """Yields the words that reached a gate, with their scores there."""
     controller, names = strategy.controller, gate.label_set.names
@@ -89,8 +89,8 @@ def _scores(
         "confidence": gate.confidence,
         "entropy": gate.entropy,
         "windowed_entropy": gate.near(gate.entropy, neighbours_of(strategy)),
-        "attention_received": gate.attention_received,
-        "attention_entropy": gate.attention_entropy,
+        "attention_received": gate.rows.attention_received,
+        "attention_entropy": gate.rows.attention_entropy,
         "risk": network.risk(gate) if network is not None and gate.number in network.layers else None,
         "importance": decision.importance,
         "threshold": threshold,

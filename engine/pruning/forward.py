@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
 from engine.pruning.row_signals import LayerSignals
 from engine.pruning.strategy import Strategy
@@ -32,7 +32,7 @@ def forward(
     model: GatedModel,
     batch: RaggedBatch,
     gates: Sequence[int],
-    controller: Callable[[Gate], Decision] | None,
+    controller: Callable[[GateView], Decision] | None,
     min_exit_ratio: float = 0.1,
 ) -> MemoryBuffer:
     """Runs a batch under any controller, which may be ``None`` without gates; see `Strategy` for the arguments.
@@ -56,7 +56,7 @@ def forward(
             memory.last.append(Matrix(batch, hidden))
             break
         assert controller is not None, "a pass with gates has a controller"
-        gate = Gate(
+        gate = GateView(
             number=number,
             index=len(memory.gates),
             words=memory.words,

@@ -14,19 +14,19 @@ from engine.text.labels import LabelSet
 
 
 class RowSignals(Protocol):
-    """Signals of words, float32 ``(words,)`` each, that follow from a layer's rows; see `Gate`."""
+    """Signals of words, float32 ``(words,)`` each, that follow from a layer's rows."""
 
     @property
     def change(self) -> np.ndarray:
-        """See `Gate.change`."""
+        """Norm of the layer's change to each word's first word piece ÷ norm before it."""
 
     @property
     def attention_received(self) -> Any:
-        """See `Gate.attention_received`; ``None`` where attention is not known."""
+        """Attention that words receive, 1 on average over a window's rows; ``None`` where attention is not known."""
 
     @property
     def attention_entropy(self) -> Any:
-        """See `Gate.attention_entropy`; ``None`` where attention is not known."""
+        """Normalised entropy of the attention that words pay, 0–1; ``None`` where attention is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
+class GateView:
     """What a controller sees at the gate after a layer.
 
     Args:
@@ -96,18 +96,3 @@ class Gate:
         window = self.words.window
         mean, std = signals.window_mean_std(values, self.alive, window, len(self.words.counts))
         return (values - mean[window]) / std[window].clip(min=1e-6)
-
-    @property
-    def change(self) -> np.ndarray:
-        """Norm of the layer's change to each word's first word piece ÷ norm before it, float32 ``(words,)``."""
-        return self.rows.change
-
-    @property
-    def attention_received(self) -> Any:
-        """Attention that words receive, float32 ``(words,)``, 1 on average over a window's rows."""
-        return self.rows.attention_received
-
-    @property
-    def attention_entropy(self) -> Any:
-        """Normalised entropy of the attention that words pay, float32 ``(words,)``, 0–1."""
-        return self.rows.attention_entropy

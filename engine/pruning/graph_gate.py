@@ -1,4 +1,4 @@
-"""What a controller sees of a gate as operations of a graph; the counterpart of `engine.pruning.gate.Gate`.
+"""What a controller sees of a gate as operations of a graph; the counterpart of `engine.pruning.gate.GateView`.
 
 Words have slots, see `engine.text.slots`. Values are float32 ``(1, 1, slots)``; masks are values of 0 and 1, because
 OpenVINO converts booleans at every step.
@@ -31,7 +31,7 @@ def reshaped(node: Node, shape: list[int]) -> Node:
     return operations().reshape(node, constant(shape, np.int64), False)
 
 
-class GraphGate:
+class GraphGateView:
     """The gate after one layer.
 
     Args:
@@ -41,7 +41,7 @@ class GraphGate:
         before: int32 ``(slots,)``, the slot of the word before each word; an empty one before the first word.
         zeros: float32 ``(slots + 1,)`` of zeros.
         labels: the labels.
-        change: makes the counterpart of `Gate.change`.
+        change: makes the counterpart of `RowSignals.change`.
     """
 
     def __init__(
@@ -121,14 +121,6 @@ class GraphGate:
     def complement(self, values: Node) -> Node:
         """1 − values."""
         return self.ops.subtract(constant(1), values)
-
-    def scaled(self, values: Node, factor: Node) -> Node:
-        """Values times a factor."""
-        return self.ops.multiply(values, factor)
-
-    def sum(self, one: Node, other: Node) -> Node:
-        """The sum of values."""
-        return self.ops.add(one, other)
 
     def where(self, mask: Node, value: float, other: Node) -> Node:
         """``value`` in a mask, ``other`` elsewhere."""

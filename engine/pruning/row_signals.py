@@ -20,7 +20,7 @@ MAX_CACHED_WEIGHTS = 2**25  # attention weights cached per gate, at most 128 MB
 
 @dataclass(frozen=True, eq=False)
 class LayerSignals:
-    """Signals of the words in a batch, as `engine.pruning.gate.Gate` describes them.
+    """Signals of the words in a batch, see `engine.pruning.gate.RowSignals`.
 
     Args:
         batch: where the layer's rows belong.
@@ -36,7 +36,7 @@ class LayerSignals:
 
     @cached_property
     def change(self) -> np.ndarray:
-        """See `Gate.change`."""
+        """See `RowSignals.change`."""
         rows = np.flatnonzero(self.batch.first)
         index = torch.from_numpy(rows).to(self.hidden.device)
         before, after = (part.index_select(0, index).float() for part in (self.previous, self.hidden))
@@ -46,12 +46,12 @@ class LayerSignals:
 
     @cached_property
     def attention_received(self) -> np.ndarray:
-        """See `Gate.attention_received`."""
+        """See `RowSignals.attention_received`."""
         return self._pool(attention_received)
 
     @cached_property
     def attention_entropy(self) -> np.ndarray:
-        """See `Gate.attention_entropy`."""
+        """See `RowSignals.attention_entropy`."""
         return self._pool(attention_entropy)
 
     @cached_property

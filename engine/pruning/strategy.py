@@ -5,79 +5,35 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import numpy as np
 
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS, Controller
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.graph_gate import GraphGate, Node
+from engine.pruning.controllers import CONTROLLERS, Controller, Decider
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
 
 DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
 
 
-class Decider(Protocol):
-    """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
-
-    @property
-    def kind(self) -> str:
-        """The name of the kind."""
-
-    @property
-    def uses_attention(self) -> bool:
-        """Whether it reads attention statistics, which cost extra MACs."""
-
-    @property
-    def form(self) -> tuple[Any, ...] | None:
-        """See `Controller.form`."""
-
-    def ends(self, index: int) -> bool:
-        """See `Controller.ends`."""
-
-    def numbers(self, index: int, words: int) -> dict[str, float]:
-        """See `Controller.numbers`."""
-
-    def compose(self, gate: GraphGate, /) -> tuple[Node, Node]:
-        """See `Controller.compose`."""
-
-    def __call__(self, gate: Gate, /) -> Decision:
-        """Decides which words exit at a gate."""
-
-
-class Uncompiled:
-    """A decider that runs in PyTorch alone."""
-
-    form: ClassVar[tuple[Any, ...] | None] = None
-
-    def ends(self, index: int) -> bool:
-        """Whether every word exits at the gate with this number of gates before it."""
-        return False
-
-    def numbers(self, index: int, words: int) -> dict[str, float]:
-        """None: nothing is composed."""
-        return {}
-
-    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
-        """Is never called."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class Truncation(Uncompiled):
+class Truncation(Decider):
     """Lets every word exit, so that the encoder ends at the gate, and nothing has to be composed."""
 
-    kind: ClassVar[str] = "truncate"
-    uses_attention: ClassVar[bool] = False
-    form: ClassVar[tuple[Any, ...] | None] = (kind,)
+    kind = "truncate"
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """The kind alone."""
+        return (self.kind,)
 
     def ends(self, index: int) -> bool:
         """Always."""
         return True
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         return Decision(gate.alive, np.zeros(len(gate.words)))
 
 

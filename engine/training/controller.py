@@ -30,7 +30,7 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, Network, features
 from engine.pruning.forward import forward
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
@@ -75,7 +75,7 @@ def _samples_of_batch(
     controller = SampledController.draw(len(gates), len(batch.lengths), 1.0)
     found: dict[int, Samples] = {}
 
-    def record(gate: Gate) -> Decision:
+    def record(gate: GateView) -> Decision:
         parts = features(gate, names), gate.near(gate.labels != dense, NEIGHBOURS), weights
         found[gate.number] = Samples(*(part[gate.alive] for part in parts))
         return controller(gate)

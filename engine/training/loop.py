@@ -28,7 +28,7 @@ from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.gate import Decision, GateView
 from engine.runs import Log, replacing
 from engine.training.data import Example, joint_loss, make_batches, mask_words, pack
 
@@ -161,11 +161,11 @@ class SampledController:
         neighbours = int(torch.randint(1, 3, ()))
         return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])
 
 
-def keep_all(gate: Gate) -> Decision:
+def keep_all(gate: GateView) -> Decision:
     """A controller under which no word exits."""
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
@@ -226,7 +226,7 @@ class Training:
             packed = replace(packed, batch=batch)
         layers = self.model.encoder.num_layers
         gates = range(1, layers) if self.model.has_gates else range(0)
-        controller: Callable[[Gate], Decision] = keep_all
+        controller: Callable[[GateView], Decision] = keep_all
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
         memory = forward(self.model, packed.batch, gates, controller)

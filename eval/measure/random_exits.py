@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.controllers import CONTROLLERS, Decider
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.record import Record
 from engine.pruning.recovery import Recovery
 from engine.pruning.signals import lowest_per_window
-from engine.pruning.strategy import Decider, Strategy, Uncompiled
-from engine.tagger import Engine, Result
+from engine.pruning.strategy import Strategy
+from engine.result import Result
+from engine.tagger import Engine
 from eval.measure.variants import Tagger, of_engine
 from eval.record import Variant
 from eval.schema import RANDOM, RANDOM_SEEDS
@@ -33,7 +34,7 @@ class _WindowIds:
     def __init__(self) -> None:
         self._by_pass: dict[int, tuple[Any, list[bytes]]] = {}
 
-    def __call__(self, gate: Gate) -> list[bytes]:
+    def __call__(self, gate: GateView) -> list[bytes]:
         if gate.index == 0:
             batch: RaggedBatch = gate.rows.batch  # type: ignore[attr-defined]  # it runs in PyTorch
             ids = np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])
@@ -42,15 +43,20 @@ class _WindowIds:
         return self._by_pass[id(gate.words)][1]
 
 
-class Recorder(Uncompiled):
+class Recorder(Decider):
     """A controller that decides like another one and counts the exiting words of each window and gate."""
 
     def __init__(self, controller: Decider) -> None:
-        self.kind, self.uses_attention = controller.kind, controller.uses_attention
+        self.kind = controller.kind
         self.counts: dict[tuple[bytes, int], int] = {}
         self._controller, self._window_ids = controller, _WindowIds()
 
-    def __call__(self, gate: Gate) -> Decision:
+    @property
+    def uses_attention(self) -> bool:
+        """As the other one."""
+        return self._controller.uses_attention
+
+    def __call__(self, gate: GateView) -> Decision:
         """Decides and counts."""
         decision = self._controller(gate)
         counts = np.bincount(gate.words.window[decision.exits], minlength=len(gate.words.counts))
@@ -58,19 +64,18 @@ class Recorder(Uncompiled):
         return decision
 
 
-class Replay(Uncompiled):
+class Replay(Decider):
     """A controller that lets as many words exit as a `Recorder` counted.
 
     It takes the first ones in a random order of each window's words, which depends only on the seed and the window.
     """
 
-    kind: ClassVar[str] = RANDOM
-    uses_attention: ClassVar[bool] = False
+    kind = RANDOM
 
     def __init__(self, counts: Mapping[tuple[bytes, int], int], seed: int) -> None:
         self._counts, self._seed, self._window_ids = counts, seed, _WindowIds()
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         """Decides."""
         windows = self._window_ids(gate)
         order = np.concatenate([self._draw(*one) for one in zip(windows, gate.words.counts.tolist(), strict=True)])

@@ -15,7 +15,8 @@ from tqdm import tqdm
 from engine.cascade import Cascade, JudgedWindow
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, Result
+from engine.result import Result
+from engine.tagger import Engine
 from engine.text.windows import Window
 from eval.measure.variants import Tagger, of_engine, of_strategy
 from eval.schema import CASCADE, RANDOM, RANDOM_SEEDS, RANDOM_WINDOWS

@@ -13,7 +13,8 @@ import torch
 from engine.cascade import Cascade
 from engine.latency import Latency
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, Judgement, Result
+from engine.result import Judgement, Result
+from engine.tagger import Engine
 from eval.measure.baselines.base import Baseline
 from eval.record import Row, Variant
 from eval.schema import BASELINE, DENSE, MODEL

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.tagger import Engine, Result
+from engine.result import Result
+from engine.tagger import Engine
 from engine.text.words import split_words
 
 _WORDS = [

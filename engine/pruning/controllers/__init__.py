@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.pruning.controllers.base import Controller
+from engine.pruning.controllers.base import Controller, Decider
 from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.controllers.mlp import LearnedController
 from engine.pruning.controllers.rule import RuleController
@@ -11,4 +11,4 @@ CONTROLLERS: dict[str, type[Controller]] = {
     controller.kind: controller for controller in (RuleController, EntropyController, LearnedController)
 }
 
-__all__ = ["CONTROLLERS", "Controller", "EntropyController", "LearnedController", "RuleController"]
+__all__ = ["CONTROLLERS", "Controller", "Decider", "EntropyController", "LearnedController", "RuleController"]

@@ -1,4 +1,4 @@
-"""Base classes of controllers, with settings, decisions and the reasons for them."""
+"""What decides at gates, and the base classes of controllers, with settings, decisions and the reasons for them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.graph_gate import GraphGate, Node
+from engine.pruning.gate import Decision, GateView
+from engine.pruning.graph_gate import GraphGateView, Node
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
 
@@ -19,14 +19,49 @@ ATTENTION = frozenset({"attention_received", "attention_entropy"})
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
 
+class Decider(ABC):
+    """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
+
+    kind: str
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether it reads attention statistics, which cost extra MACs."""
+        return False
+
+    @abstractmethod
+    def __call__(self, gate: GateView) -> Decision:
+        """Decides which words exit at a gate."""
+
+    def ends(self, index: int) -> bool:
+        """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
+        return False
+
+    @property
+    def form(self) -> tuple[Any, ...] | None:
+        """What of it is compiled; ``None`` if it has no `compose`."""
+        return None
+
+    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
+        """Decides like a call, in operations of a graph.
+
+        Returns:
+            The mask of the words that stay, and every word's importance.
+        """
+        raise NotImplementedError
+
+    def numbers(self, index: int, words: int) -> dict[str, float]:
+        """The numbers that `compose` asks for, at a gate with ``index`` gates before it, in a window of ``words``."""
+        return {}
+
+
 @dataclass(frozen=True)
-class Controller(ABC):
+class Controller(Decider):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
     A new controller is a subclass in its own file and a line in ``CONTROLLERS``.
     """
 
-    kind: ClassVar[str]
     description: ClassVar[str]
     needs_network: ClassVar[bool] = False
 
@@ -49,14 +84,10 @@ class Controller(ABC):
         return not ATTENTION.isdisjoint(self.signals)
 
     @abstractmethod
-    def __call__(self, gate: Gate) -> Decision:
-        """Decides which words exit at a gate."""
-
-    @abstractmethod
-    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         """The highest importance, ``(words,)``, at which each word may exit at a gate."""
 
-    def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def has_low_importance(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         """Words, bool ``(words,)``, whose importance is low enough to exit."""
         return importance <= self.threshold(gate, importance)
 
@@ -65,28 +96,7 @@ class Controller(ABC):
         """What a word's importance measures, as a phrase to complete a sentence."""
         return "how much a word still has to be computed"
 
-    def ends(self, index: int) -> bool:
-        """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
-        return False
-
-    @property
-    def form(self) -> tuple[Any, ...] | None:
-        """What of the controller is compiled; ``None`` if it has no `compose`."""
-        return None
-
-    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
-        """Decides like a call, in operations of a graph.
-
-        Returns:
-            The mask of the words that stay, and every word's importance.
-        """
-        raise NotImplementedError
-
-    def numbers(self, index: int, words: int) -> dict[str, float]:
-        """The numbers that `compose` asks for, at a gate with ``index`` gates before it, in a window of ``words``."""
-        return {}
-
-    def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
+    def reasons(self, gate: GateView, decision: Decision) -> list[Reason]:
         """Why each word exited or stayed, given the decision that took effect at the gate.
 
         A word that exited has the reason ``exit``, or ``end`` if every word exits at the gate. A word stayed because
@@ -130,7 +140,7 @@ class ThresholdController(Controller):
         of_gates = self.thresholds
         return of_gates[min(index, len(of_gates) - 1)] if isinstance(of_gates, tuple) else of_gates
 
-    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         """The gate's threshold, the same for all words."""
         return np.full(len(importance), self.at(gate.index))
 
@@ -138,7 +148,7 @@ class ThresholdController(Controller):
         """Whether the threshold is 1, unless entities or a minimum stay."""
         return self.at(index) >= 1 and self.exit_entities and not self.min_keep_ratio
 
-    def exit_below(self, gate: Gate, importance: np.ndarray, threshold: float | np.ndarray) -> Decision:
+    def exit_below(self, gate: GateView, importance: np.ndarray, threshold: float | np.ndarray) -> Decision:
         """Lets words exit whose importance is at most a threshold, one for all words or ``(words,)``."""
 
         def whole_entities(exits: np.ndarray) -> np.ndarray:
@@ -149,7 +159,7 @@ class ThresholdController(Controller):
             exits = whole_entities(keep_minimum(exits, importance, gate, self.min_keep_ratio))
         return Decision(exits, importance)
 
-    def stay_above(self, gate: GraphGate, importance: Node) -> Node:
+    def stay_above(self, gate: GraphGateView, importance: Node) -> Node:
         """The counterpart of `exit_below`: the mask of the words that stay."""
 
         def whole_entities(stays: Node) -> Node:
@@ -177,7 +187,7 @@ def min_keep_ratio(default: float) -> float:
     return setting(default, "minimum share of a window's words that stay to the last layer", on_page=True)
 
 
-def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
+def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: GateView, min_keep_ratio: float) -> np.ndarray:
     """Reduces exits to the words of least importance, so that the share ``min_keep_ratio`` of each window stays."""
     words = gate.words
     alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.graph_gate import GraphGate, Node
+from engine.pruning.gate import Decision, GateView
+from engine.pruning.graph_gate import GraphGateView, Node
 from engine.pruning.settings import setting
 
 
@@ -33,12 +33,12 @@ class EntropyController(ThresholdController):
     exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         if self.ends(gate.index):
             return Decision(gate.alive, np.zeros(len(gate.words)))
         return self.decide(gate, self.at(gate.index))
 
-    def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
+    def decide(self, gate: GateView, threshold: float | np.ndarray) -> Decision:
         """Decides by a threshold, which may be one for all words or ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
         importance = gate.near(entropy, self.neighbours)
@@ -49,7 +49,7 @@ class EntropyController(ThresholdController):
         """The settings that change the graph."""
         return self.kind, self.neighbours, self.exit_entities, self.min_keep_ratio > 0
 
-    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
         """Decides in operations of a graph."""
         entropy = gate.entropy if self.exit_entities else gate.where(gate.entity, np.inf, gate.entropy)
         importance = gate.near(entropy, self.neighbours)

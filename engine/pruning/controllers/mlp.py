@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.graph_gate import GraphGate, Node
+from engine.pruning.gate import Decision, GateView
+from engine.pruning.graph_gate import GraphGateView, Node
 from engine.pruning.settings import setting
 
 NEIGHBOURS = 1  # words on each side that the network considers
@@ -25,20 +25,20 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 
 # Most words are certain; logarithms make their small differences visible.
-FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
+FEATURES: Mapping[str, Callable[[GateView], np.ndarray]] = {
     "entropy": lambda gate: _log(gate.entropy),
     "windowed_entropy": lambda gate: _log(gate.near(gate.entropy, NEIGHBOURS)),
     "top_probability": lambda gate: _log(1 - gate.confidence),
     "margin": lambda gate: gate.margin,
     "outside": lambda gate: _log(gate.probabilities[:, 0]),
-    "change": lambda gate: gate.change,
-    "attention_received": lambda gate: gate.attention_received,
-    "attention_entropy": lambda gate: gate.attention_entropy,
+    "change": lambda gate: gate.rows.change,
+    "attention_received": lambda gate: gate.rows.attention_received,
+    "attention_entropy": lambda gate: gate.rows.attention_entropy,
 }
 
 
 # The same in operations of a graph; attention is not known there.
-GRAPH_FEATURES: Mapping[str, Callable[[GraphGate], Node]] = {
+GRAPH_FEATURES: Mapping[str, Callable[[GraphGateView], Node]] = {
     "entropy": lambda gate: gate.log(gate.entropy),
     "windowed_entropy": lambda gate: gate.log(gate.near(gate.entropy, NEIGHBOURS)),
     "top_probability": lambda gate: gate.log(gate.complement(gate.confidence)),
@@ -48,7 +48,7 @@ GRAPH_FEATURES: Mapping[str, Callable[[GraphGate], Node]] = {
 }
 
 
-def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:
+def features(gate: GateView, names: tuple[str, ...]) -> np.ndarray:
     """The named features of every word, float32 ``(words, features)``."""
     return np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
 
@@ -65,7 +65,7 @@ class Network:
     names: tuple[str, ...]
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
-    def risk(self, gate: Gate) -> np.ndarray:
+    def risk(self, gate: GateView) -> np.ndarray:
         """Probability, float32 ``(words,)``, that the final label of a word or a neighbour differs from the gate's.
 
         Raises an `InputError` if there is no network for this gate.
@@ -79,7 +79,7 @@ class Network:
         hidden = np.maximum(features(gate, self.names) @ inner + inner_bias, 0)
         return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
 
-    def compose(self, gate: GraphGate) -> Node:
+    def compose(self, gate: GraphGateView) -> Node:
         """`risk` in operations of a graph."""
         inner, inner_bias, outer, outer_bias = self.layers[gate.layer]
         return gate.perceptron(
@@ -145,7 +145,7 @@ class LearnedController(ThresholdController):
         names = self.network.names if self.network is not None else ()
         return frozenset({"risk"} | {"confidence" if name == "top_probability" else name for name in names})
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         assert self.network is not None, "the engine sets the network"
         threshold = self.at(gate.index)
         no_choice = threshold >= 1 and not self.min_keep_ratio
@@ -161,7 +161,7 @@ class LearnedController(ThresholdController):
             return None
         return self.kind, self.exit_entities, self.min_keep_ratio > 0
 
-    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
         """Decides in operations of a graph."""
         assert self.network is not None, "the engine sets the network"
         risk = self.network.compose(gate)

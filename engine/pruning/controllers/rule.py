@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from engine.pruning.controllers.base import Controller, keep_minimum, min_keep_ratio
-from engine.pruning.gate import Decision, Gate
-from engine.pruning.graph_gate import GraphGate, Node
+from engine.pruning.gate import Decision, GateView
+from engine.pruning.graph_gate import GraphGateView, Node
 from engine.pruning.settings import setting
 from engine.pruning.signals import window_mean_std
 
@@ -55,11 +55,11 @@ class RuleController(Controller):
         }
         return frozenset(name for name, weight in weights.items() if weight)
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         parts: tuple[tuple[float, Callable[[], np.ndarray]], ...] = (
             (self.uncertainty, lambda: np.log((1 - gate.confidence).clip(min=1e-6))),
-            (self.attention_received, lambda: gate.attention_received),
-            (self.attention_entropy, lambda: gate.attention_entropy),
+            (self.attention_received, lambda: gate.rows.attention_received),
+            (self.attention_entropy, lambda: gate.rows.attention_entropy),
         )
         importance = np.zeros(len(gate.words))
         for weight, part in parts:
@@ -71,12 +71,12 @@ class RuleController(Controller):
             exits = keep_minimum(exits, importance, gate, self.min_keep_ratio)
         return Decision(exits, importance)
 
-    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         """The importance, ``(words,)``, below which words exit: μ + λσ of each word's window."""
         mean, std = window_mean_std(importance, gate.alive, gate.words.window, len(gate.words.counts))
         return (mean + self.lambda_ * std)[gate.words.window]
 
-    def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def has_low_importance(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         """Words whose importance is strictly below the threshold."""
         return importance < self.threshold(gate, importance)
 
@@ -85,12 +85,12 @@ class RuleController(Controller):
         """The settings that change the graph; ``None`` if attention counts."""
         return None if self.uses_attention else (self.kind, self.neighbours, self.min_keep_ratio > 0)
 
-    def compose(self, gate: GraphGate) -> tuple[Node, Node]:
+    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
         """Decides in operations of a graph."""
         uncertainty = gate.standardised(gate.log(gate.complement(gate.confidence)))
-        importance = gate.scaled(uncertainty, gate.number("uncertainty"))
+        importance = uncertainty * gate.number("uncertainty")
         mean, std = gate.mean_std(importance)
-        exits = gate.below(importance, gate.sum(mean, gate.scaled(std, gate.number("lambda"))))
+        exits = gate.below(importance, mean + std * gate.number("lambda"))
         stays = gate.without(exits, gate.near(gate.entity, self.neighbours))
         if self.min_keep_ratio:
             stays = gate.keep_minimum(stays, importance, gate.number("floor"))

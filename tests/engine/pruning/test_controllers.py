@@ -5,7 +5,7 @@ import torch
 from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
-from engine.pruning.gate import Gate
+from engine.pruning.gate import GateView
 from engine.pruning.row_signals import LayerSignals
 from engine.text.labels import LabelSet
 from tests.engine.model.test_packing import window
@@ -13,7 +13,7 @@ from tests.engine.model.test_packing import window
 SURE, UNSURE = 0.99, 0.6
 
 
-def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = None) -> Gate:
+def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = None) -> GateView:
     """A gate over one window of one-piece words with these labels (0 outside, 1 begin, 2 inside) and probabilities."""
     batch = RaggedBatch.from_windows([window([1] * len(labels))])
     probabilities = np.repeat((1 - np.array(certainty)) / 2, 3).reshape(-1, 3)
@@ -22,14 +22,14 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     torch.manual_seed(0)
     previous, hidden, query, key = torch.randn(4, len(batch), 8)
     rows = LayerSignals(batch, previous, hidden, lambda: Attention(query, key, batch, 2))
-    return Gate(1, 0, batch.words, here, probabilities, LabelSet(("Disease",)), rows)
+    return GateView(1, 0, batch.words, here, probabilities, LabelSet(("Disease",)), rows)
 
 
-def exiting(controller, at: Gate) -> list[int]:
+def exiting(controller, at: GateView) -> list[int]:
     return np.flatnonzero(controller(at).exits).tolist()
 
 
-def read(controller, at: Gate) -> set[str]:
+def read(controller, at: GateView) -> set[str]:
     """The signals of a gate that a controller reads."""
     controller(at)
     return {"confidence", "entropy", "attention_received", "attention_entropy"} & {*vars(at), *vars(at.rows)}

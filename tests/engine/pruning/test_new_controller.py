@@ -10,7 +10,7 @@ import pytest
 
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.settings import setting
 from engine.training.sweep import grid
 from tests.conftest import TEXT
@@ -25,11 +25,11 @@ class EveryOther(Controller):
 
     stride: int = setting(2, "one word in so many exits", 2, 10, kind="whole", on_page=True)
 
-    def __call__(self, gate: Gate) -> Decision:
+    def __call__(self, gate: GateView) -> Decision:
         importance = (np.arange(len(gate.words)) % self.stride).astype(float)
         return Decision(gate.alive & (importance == 0), importance)
 
-    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
         return np.zeros(len(importance))
 
 
