@@ -36,7 +36,7 @@ from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
 
-hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
+hypothesis.settings.register_profile("default", max_examples=40, deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
 torch.set_num_threads(1)  # tiny models spend more time waking threads than computing
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore interruptions

