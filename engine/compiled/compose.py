@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from engine.runtime import openvino, operations
 from engine.text.labels import LabelSet
 
 HIDDEN_RANK = 3  # of hidden states (1, rows, hidden); other inputs of layers have one more
+Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,6 @@ class Plan:
     def key(self) -> tuple[Any, ...]:
         """Identifies the graph."""
         return self.last, self.gates, self.form, self.scores
-
-
-class Heads(Protocol):
-    """The label heads: layer → weights ``(labels, hidden)`` and biases ``(labels,)``."""
-
-    def __call__(self, layer: int, /) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class Composition:
@@ -127,7 +122,7 @@ class Composition:
         name = "features.last" if number == self.parts.facts.sizes.layers else "features"
         if name in self.parts.graphs:
             (hidden,) = self._spliced(name, {"hidden": hidden})
-        weights, biases = self.heads(number)
+        weights, biases = self.heads[number]
         logits = self.ops.add(self.ops.matmul(hidden, constant(weights), False, True), constant(biases[None, None]))
         self.probabilities = self.ops.scatter_update(
             self.probabilities, self.target, self.ops.softmax(logits, -1), constant(1, np.int32)
@@ -205,18 +200,6 @@ def _connected(graph: Any, nodes: list[Node]) -> list[Node]:
         for target in parameter.output(0).get_target_inputs():
             target.replace_source_output(source)
     return [result.input(0).get_source_output() for result in graph.get_results()]
-
-
-def compose(
-    plan: Plan,
-    parts: Parts,
-    layers: Layers,
-    checkpoint: Checkpoint,
-    heads: Heads,
-    labels: LabelSet,
-) -> Any:
-    """Composes the graph of a plan as an ``openvino.Model``; see `Composition` for its inputs and outputs."""
-    return Composition(plan, parts, layers, checkpoint, heads, labels).model
 
 
 def constant_inputs(model: Any, values: Mapping[str, float]) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from safetensors import safe_open
 
@@ -38,21 +36,16 @@ def compiled_model(folder: ModelFolder, device: str = "cpu") -> CompiledModel:
     if sorted(layers.graphs) != list(range(1, parts.facts.sizes.layers + 1)):
         raise InputError(f"expected {parts.facts.sizes.layers} layers in {INT8}, got others; {AGAIN} --texts FILE")
     check_machine(folder.path / INT8, parts.facts.sizes.hidden)
-    return CompiledModel(folder, parts, layers, Checkpoint(folder.path), heads_of(folder, parts.facts.sizes.layers))
+    checkpoint = Checkpoint(folder.path)
+    return CompiledModel(folder, parts, layers, checkpoint, _heads(folder, checkpoint, parts.facts.sizes.layers))
 
 
-def heads_of(folder: ModelFolder, layers: int) -> Heads:
+def _heads(folder: ModelFolder, checkpoint: Checkpoint, layers: int) -> Heads:
     """Reads the label heads of a folder's model, in the order of our labels."""
-    checkpoint, order = Checkpoint(folder.path), list(folder.label_order)
-
-    @cache
-    def head(number: int) -> tuple[np.ndarray, np.ndarray]:
-        if number == layers:
-            parts = [checkpoint.tensor((f"classifier.{kind}",)) for kind in ("weight", "bias")]
-        else:
-            with safe_open(folder.path / GATES, "numpy") as file:
-                parts = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in ("weight", "bias")]
-        weights, biases = (part[order] for part in parts)
-        return weights, biases
-
-    return head
+    kinds, order = ("weight", "bias"), list(folder.label_order)
+    heads = {layers: [checkpoint.tensor((f"classifier.{kind}",)) for kind in kinds]}
+    if folder.has_gates:
+        with safe_open(folder.path / GATES, "numpy") as file:
+            for number in range(1, layers):
+                heads[number] = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
+    return {number: (weights[order], biases[order]) for number, (weights, biases) in heads.items()}

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.compiled.compose import Heads, Plan, compose
+from engine.compiled.compose import Composition, Heads, Plan
 from engine.compiled.layers import Layers
 from engine.compiled.parts import Checkpoint, Parts
 from engine.errors import InputError
@@ -65,15 +65,17 @@ class CompiledModel:
     def __init__(self, folder: ModelFolder, parts: Parts, layers: Layers, checkpoint: Checkpoint, heads: Heads) -> None:
         self.folder, self.facts, self.sizes, self.labels = folder, parts.facts, parts.facts.sizes, folder.labels
         self.digest, self.max_rows = parts.facts.digest, parts.facts.max_rows
-        self.compose = partial(
-            compose, parts=parts, layers=layers, checkpoint=checkpoint, heads=heads, labels=folder.labels
-        )
+        self._stored = parts, layers, checkpoint, heads
         # Not a `threading.local`, whose graphs of other threads a forked child would destroy, and never end.
         self._graphs: dict[tuple[int, int], OrderedDict[Any, Any]] = {}  # of each process and thread
 
     def __str__(self) -> str:
         """Identifies what results depend on: the library's version and the layers."""
         return f"OpenVINO {openvino().__version__}, layers {self.facts.checksums[INT8]}"
+
+    def compose(self, plan: Plan) -> Any:
+        """Composes the graph of a plan as an ``openvino.Model``; see `Composition` for its inputs and outputs."""
+        return Composition(plan, *self._stored, self.labels).model
 
     def pieces(self) -> WordPieces | None:
         """Cuts words as the folder's tokenizer does; ``None`` where that takes transformers."""
