@@ -28,7 +28,6 @@ from engine.checkpoint import Weights, load_huggingface, load_weights, save_weig
 from engine.folder import CASCADES, SMALL
 from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
-from engine.model.huggingface import huggingface_logits
 from engine.model.packing import RaggedBatch
 from engine.model.tokenizer import load_tokenizer
 from engine.pruning.strategy import Strategy
@@ -186,8 +185,10 @@ def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray
     for text in texts:
         own = [np.zeros((0, len(engine.labels)), dtype=np.float32)]
         for window in engine.pieces.windows(words_of(text)):
-            logits = huggingface_logits(model, RaggedBatch.from_windows([window]))[:, list(engine.label_order)]
-            own.append(logits.softmax(-1).numpy()[window.own - window.first : window.own_end - window.first])
+            batch = RaggedBatch.from_windows([window])
+            logits = model(input_ids=torch.from_numpy(batch.input_ids)[None]).logits[0, torch.from_numpy(batch.first)]
+            words = logits[:, list(engine.label_order)].softmax(-1).numpy()
+            own.append(words[window.own - window.first : window.own_end - window.first])
         found.append(np.concatenate(own))
     return found
 

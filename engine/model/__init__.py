@@ -1,1 +1,1 @@
-"""The model on packed rows (ragged batches, encoders, linear layers, label heads) and the padded Hugging Face pass."""
+"""The model on packed rows: ragged batches, encoders, linear layers, label heads."""

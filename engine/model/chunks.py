@@ -104,10 +104,3 @@ def slots_by_text(found: Iterable[tuple[Chunk, T]], texts: int) -> list[list[tup
     for slots in regrouped:
         slots.sort(key=lambda item: item[0].window.first)
     return regrouped
-
-
-def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int) -> list[np.ndarray]:
-    """Regroups arrays ``(words, columns)`` by text; each word's row comes from the window that labels it."""
-    empty = np.zeros((0, columns), dtype=np.float32)
-    regrouped = slots_by_text(found, texts)
-    return [np.concatenate([empty, *(array[slot.own] for slot, array in slots)]) for slots in regrouped]

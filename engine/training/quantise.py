@@ -37,10 +37,7 @@ from engine.pruning.strategy import Strategy
 from engine.runtime import openvino
 from engine.tagger import Engine, load_engine
 
-logger = logging.getLogger(__name__)
-
 TEXTS = 100  # more change the scales little, and NNCF keeps all inputs in memory
-LARGEST = 2**20  # bytes of the second file
 
 
 @contextmanager

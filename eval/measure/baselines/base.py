@@ -20,7 +20,6 @@ import torch
 from engine.errors import InputError, first_line
 from engine.latency import Latency
 from engine.model.chunks import Slot
-from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.documents import Entity
@@ -169,6 +168,16 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
             group = []
         group.append(window)
     yield group
+
+
+def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Pads a batch: ids and mask, int64 ``(windows, width)``, and the indices of each word's first word piece."""
+    input_ids = np.full((len(batch.lengths), width), pad_id)
+    mask = np.zeros_like(input_ids)
+    places = (batch.window_of_rows(), batch.position)
+    input_ids[places] = batch.input_ids
+    mask[places] = 1
+    return input_ids, mask, (places[0][batch.first], places[1][batch.first])
 
 
 def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:

@@ -19,7 +19,6 @@ import torch
 from engine.checkpoint import load_weights
 from engine.errors import InputError
 from engine.model.encoders import shorten
-from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.pruning.strategy import Truncation
 from engine.runtime import properties
@@ -27,7 +26,7 @@ from engine.tagger import Engine
 from engine.text.windows import Window
 from engine.text.words import words_of
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
+from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters, pad
 
 INT8 = "openvino-int8"
 CALIBRATED = 300  # windows, as many as NNCF uses by default
