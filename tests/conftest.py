@@ -240,6 +240,12 @@ def scaled(folder: Path, name: str, factor: float) -> None:
     save_file(weights, folder / name, metadata={"format": "pt"})
 
 
+def configure(folder: Path, **changes: object) -> None:
+    """Changes entries of a folder's ``config.json``."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Bytes of every file in a folder, by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

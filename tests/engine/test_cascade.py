@@ -18,7 +18,7 @@ from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
 from engine.folder import CASCADES, SMALL
 from engine.tagger import Engine, load_engine
-from tests.conftest import TEXT, cascade, flip_last_bit
+from tests.conftest import TEXT, cascade, configure, flip_last_bit
 
 LONG = " ".join([TEXT] * 6)  # several windows
 TEXTS = [TEXT, "", LONG, "Nausea after famotidine.", f"{TEXT} and hypotension"]
@@ -172,9 +172,8 @@ def break_points(folder: Path) -> None:
 
 
 def rename_labels(folder: Path) -> None:
-    labels = json.loads((folder / "config.json").read_text())
-    labels["id2label"] = {key: name.replace("Disease", "Illness") for key, name in labels["id2label"].items()}
-    (folder / "config.json").write_text(json.dumps(labels))
+    labels = json.loads((folder / "config.json").read_text())["id2label"]
+    configure(folder, id2label={key: name.replace("Disease", "Illness") for key, name in labels.items()})
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from engine.checkpoint import save_weights
 from engine.checksums import updating, write_checksums
 from engine.folder import CONTROLLER, GATES, POINTS, UNUSED, local_folder
 from engine.model.tokenizer import load_tokenizer, word_pieces
-from tests.conftest import TEXT, flip_last_bit, plain_probabilities
+from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SUMS = "SHA256SUMS"
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -57,11 +57,6 @@ def write_network(folder, **changes):
     arrays = {"1.0": np.ones((2, 3)), "1.1": np.ones(3), "1.2": np.ones(3), "1.3": np.ones(1)} | changes
     network = {name: array.astype(np.float32) for name, array in arrays.items()}
     save_numpy(network, folder / CONTROLLER, metadata={"features": "entropy,margin"})
-
-
-def configure(folder, **changes):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
 
 
 def more_labels(folder):

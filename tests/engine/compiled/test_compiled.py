@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 import numpy as np
@@ -13,7 +12,7 @@ from engine.compiled import passes
 from engine.errors import InputError
 from engine.folder import COMPILED, INT8
 from engine.tagger import Engine, load_engine
-from tests.conftest import TEXT, flip_last_bit
+from tests.conftest import TEXT, configure, flip_last_bit
 from tests.engine.compiled.compiling import both
 from tests.engine.model.families import FAMILIES
 
@@ -107,8 +106,3 @@ def test_files_that_do_not_belong_together_are_refused_and_auto_goes_on_with_pyt
         load_engine(folder, "int8")
     engine = load_engine(folder)
     assert (engine.dtype, engine.why[:7]) == ("float32", "no int8")
-
-
-def configure(folder, **changes):
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
