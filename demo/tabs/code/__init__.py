@@ -22,11 +22,11 @@ from engine import Engine, InputError, Result
 
 LABEL = "Use in code"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
-# Code scrolls, so the keyboard must reach it.
+# Code scrolls, so the keyboard must reach it, whenever Gradio draws it.
 REACHABLE = """
 const reach = () => document.querySelectorAll(".cm-scroller").forEach((code) => { code.tabIndex = 0; });
 reach();
-watch("value", () => setTimeout(reach, 300));
+new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
 """
 # The app's address, which may include a path.
 ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
