@@ -43,6 +43,11 @@ def encoder_class(config: Any) -> Callable[[Any], Encoder]:
     return cast(Callable[[Any], Encoder], family)
 
 
+def shorten(config: Any, layers: int) -> None:
+    """Cuts a configuration of a supported family to its first ``layers``."""
+    ENCODERS[config.model_type].shorten(config, layers)
+
+
 def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
     """Builds the packed-row encoder from a Hugging Face model, with or without a token-classification head."""
     config: Any = model.config

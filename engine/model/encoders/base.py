@@ -62,6 +62,11 @@ class Encoder(nn.Module):
         """Raises an `InputError` if a setting of the configuration is not supported."""
         require(config, cls.settings)
 
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Cuts a configuration to its first layers."""
+        config.num_hidden_layers = layers
+
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
         device = next(self.parameters()).device

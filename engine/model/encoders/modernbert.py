@@ -73,6 +73,12 @@ class ModernBertEncoder(Encoder):
         for rope in config.rope_parameters.values():
             require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
 
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Also cuts the list of layer kinds."""
+        super().shorten(config, layers)
+        config.layer_types = config.layer_types[:layers]
+
     def embedded(self, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Embeds word pieces; positions are not embedded."""
         hidden = self.embedding_norm(self.word_embeddings(input_ids))
