@@ -4,13 +4,12 @@ from importlib.util import find_spec
 
 import pytest
 
-from eval import ablations, agreement, report
+from eval import ablations, report
 from eval.options import SAMPLE
 
 DEFAULTS = {  # of each command, and before the options
     report: "--model {model} --limit 2 --dtype float32 --baselines none --strategies dense,entropy --out {out}",
     ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
-    agreement: "--model {plain} --texts {text}",
 }
 FILES = {
     "text": "Nausea after aspirin.\n",
@@ -62,10 +61,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (ablations, "--model {plain}", "expected a model with gates"),
     (ablations, "--plain-model {plain}", "expected a model with gates"),
     (ablations, "--render-only", "expected ablations.csv in"),
-    (agreement, "--strategy entropy", "expected a model with gates"),
-    (agreement, "--other /no/such", "got '/no/such', no folder; check the path"),
-    (agreement, "--texts /no/such", "expected a readable file"),
-    (agreement, "--other-labels {text}", "expected 5 labels"),
 ])  # fmt: skip
 def test_a_command_refuses_what_it_cannot_measure(
     model_folder, plain_folder, tmp_path, capsys, command, options, message
