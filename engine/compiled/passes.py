@@ -28,7 +28,7 @@ from engine.text.slots import SPARE, least, window_inputs
 from engine.text.windows import Window, WordPieces
 from engine.threads import threads
 
-KEPT = 8  # compiled graphs of a thread; the one that was used longest ago goes first
+KEPT = 12  # compiled graphs of a thread; the one that was used longest ago goes first
 Arrays = dict[str, np.ndarray]
 
 

@@ -197,7 +197,7 @@ class Finetuning(Training):
         """Scores the average of the weights and moves it to ``out`` if it is the best so far."""
         candidate = self.work / "candidate"
         self.save(candidate)
-        engine = load_engine(candidate, "float32", str(self.device))
+        engine = load_engine(candidate, "float32", str(self.accelerator.device))
         score = fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
         if score > self.best:
             self.best, self.best_epoch = score, self.epoch

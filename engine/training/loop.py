@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -200,13 +201,15 @@ class Training:
         self.config, self.tokenizer, self.lowest = config, tokenizer, lowest
         self.out = Path(config.out)
         self.checkpoint, self.log = self.work / CHECKPOINT, self.work / "log.jsonl"
-        self.device = default_device()
+        self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `backward`
+        if self.accelerator.num_processes > 1:
+            raise InputError("expected one process, got several; start it with python, not with accelerate launch")
         self.epoch = 0
         self.steps = config.epochs * len(self.batches(random.Random(0)))
         model.encoder.set_dropout(config.dropout)
-        self.model = model.to(self.device)
-        self.optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
-        self.schedule = LambdaLR(self.optimizer, self.rate)
+        optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
+        self.schedule = LambdaLR(optimizer, self.rate)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.average: Any = AveragedModel(model, multi_avg_fn=partial(moving_average, config.average))
 
     @property
@@ -220,7 +223,7 @@ class Training:
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
-        packed = pack(examples, self.device, self.config.temperature)
+        packed = pack(examples, self.accelerator.device, self.config.temperature)
         if self.config.mask:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
             packed = replace(packed, batch=batch)
@@ -248,7 +251,7 @@ class Training:
     def resume(self) -> None:
         """Continues from the checkpoint, if there is one."""
         if self.checkpoint.is_file():
-            state = torch.load(self.checkpoint, map_location=self.device)
+            state = torch.load(self.checkpoint, map_location=self.accelerator.device)
             torch.set_rng_state(state["random"].cpu())
             for name in self.progress:
                 setattr(self, name, state[name])
@@ -287,10 +290,10 @@ class Training:
     def backward(self, batch: list[Example]) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""
         bf16 = self.config.mixed_precision == "bf16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=bf16):
             loss = self.loss(batch)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
 
