@@ -76,7 +76,7 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     """The main figures of every variant, by batch size."""
     dense = reference_row(rows)["label"]
     by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
-    columns = (
+    columns: tuple[str, ...] = (
         "strategy", "F1", "against dense, pp [95 %]", "speed-up [95 %]", "theoretical, same dtype", "token-layers kept",
     )  # fmt: skip
     if cascades := any(row["kind"] == CASCADE for row in rows):
