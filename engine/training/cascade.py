@@ -5,9 +5,12 @@ on most of the texts (see ``engine.training.accelerate``); the others are held o
 what was interrupted goes on.
 
 Both models tag held-out texts, and for each kind of doubt it is measured how much agreement with the large model's
-dense pass is lost while that model reads less and less, the windows of least doubt last. The kind that loses least on
-average is taken, and each operating point gets the threshold at which the large model reads least within a limit. No
+dense pass is lost while that model reads less and less, the windows of least doubt first. The kind that loses least on
+average is taken, and each operating point gets the threshold at which the large model reads its share of the words. No
 gold is needed, and neither model changes.
+
+Shares and not limits of agreement, because agreement does not tell F1 here: where the models differ, the small one is
+often right (docs/lab/2026-11-30-cascade.md).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, S
 from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
 from engine.pruning.record import distributions
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, DENSE
+from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.runs import check_new, write_json
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.scoring import Counts, count_matches
@@ -47,9 +50,9 @@ from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
 from engine.training.card import table
 from engine.training.data import MIN_WINDOWS, split_texts
 from engine.training.quantise import add_compiled
-from engine.training.trials import Reference, Requirement, Trial, choose, parse_requirements
+from engine.training.trials import Reference, Trial
 
-LIMITS = "2,4,6"  # pp of agreement
+SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, balanced and fast
 SHARES = tuple(
     np.linspace(0.04, 0.96, 24).tolist()
 )  # of the words that the large model reads, at which agreement is measured
@@ -149,27 +152,38 @@ class Curve:
         """F1 at shares of the words, interpolated."""
         return np.interp(shares, self.shares[::-1], [trial.f1 for trial in self.trials[::-1]])
 
-    def choose(self, requirements: Sequence[Requirement]) -> dict[str, Trial]:
-        """Maps operating points to trials.
+    def choose(self, shares: Mapping[str, float]) -> dict[str, tuple[Trial, float]]:
+        """Maps operating points to trials and their shares, those nearest to the wanted ones.
 
         Raises:
-            InputError: if a requirement is met where the large model reads nothing, or only where it reads so much that
-                both compute more than it alone.
+            InputError: if the large model then reads everything or nothing, or both compute more than it alone.
         """
-        chosen = choose(self.trials[1:-1], requirements)
-        for one in requirements:
-            if one.accepts(self.trials[-1]):
+        found = {}
+        for point, wanted in shares.items():
+            near = min(range(len(self.shares)), key=lambda index: abs(self.shares[index] - wanted))
+            trial, share = self.trials[near], self.shares[near]
+            if not 0 < share < 1 or trial.cost.macs >= trial.cost.dense_macs:
                 raise InputError(
-                    f"expected a limit at which windows go on, got {one.max_loss:g} pp for {one.point}, which the "
-                    "small model meets alone; give a lower --max-f1-drop, or use the small model alone"
+                    f"expected --share of {point} at which some windows go on and both models compute less than the "
+                    f"large one alone, got {wanted:g}, where {share:.0%} of the words go on; give another, more texts, "
+                    "or a smaller small model"
                 )
-            if one.point not in chosen:
-                raise InputError(
-                    f"expected a limit that some threshold meets while both models compute less than the large one "
-                    f"alone, got {one.max_loss:g} pp for {one.point}; give a higher --max-f1-drop, or choose a better "
-                    "small model"
-                )
-        return chosen
+            found[point] = replace(trial, strategy=replace(trial.strategy, point=point)), share
+        return found
+
+
+def parse_shares(given: str) -> dict[str, float]:
+    """Maps operating points to the share of the words that the large model reads; in text they are joined by commas."""
+    try:
+        shares = [float(part) for part in given.split(",")]
+    except ValueError:
+        shares = []
+    wanted = len(OPERATING_POINTS)
+    if len(shares) != wanted or shares != sorted(set(shares), reverse=True) or not 0 < shares[-1] < shares[0] < 1:
+        raise InputError(
+            f"expected {wanted} descending numbers between 0 and 1 for --share, got {given!r}; write e.g. {SHARE}"
+        )
+    return dict(zip(OPERATING_POINTS, shares, strict=True))
 
 
 def measure(strategy: Cascade, tagged: Sequence[Tagged], reference: Reference, pair: Pair) -> tuple[Trial, float]:
@@ -262,9 +276,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--weight", type=float, default=WEIGHT, help="weight of the small model where both read (default %(default)s)")
     add("--dtype", default="int8", choices=DTYPES, help="dtype of both; int8 adds layers in 8 bits where missing")
     add(
-        "--max-f1-drop",
-        default=LIMITS,
-        help="pp of agreement that careful, balanced and fast may lose (default %(default)s)",
+        "--share",
+        default=SHARE,
+        help="share of the held-out words that the large model reads at careful, balanced and fast (default "
+        "%(default)s)",
     )
     add("--corpus", default="", help="corpus with gold, for a table of F1; nothing is chosen by it")
     add("--split", default="calib", help="split of the corpus (default %(default)s)")
@@ -278,7 +293,7 @@ def main(argv: list[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if arguments.student else logging.WARNING, format="%(asctime)s %(message)s")
-    requirements = parse_requirements(arguments.max_f1_drop, "--max-f1-drop")
+    shares = parse_shares(arguments.share)
     check_new(arguments.out)
     texts = read_texts(arguments.texts)
     gold = load_corpus(arguments.corpus, arguments.split, arguments.data_dir or None) if arguments.corpus else None
@@ -304,14 +319,17 @@ def main(argv: list[str] | None) -> int:
             of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
             print("", *doubt_table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
         best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
-        chosen = best.choose(requirements)
-        write_json(folder / CASCADES, {point: one.strategy.to_json() for point, one in chosen.items()})
+        chosen = best.choose(shares)
+        write_json(folder / CASCADES, {point: one.strategy.to_json() for point, (one, _) in chosen.items()})
         write_checksums(folder, [f"{SMALL}/{SUMS}"])
         folder.rename(arguments.out)
     print()
-    for point, one in chosen.items():
+    for point, (one, share) in chosen.items():
         figures = f"{one.loss:.2f} ± {one.loss_error:.2f} pp of agreement lost, theoretical speed-up"
-        print(f"{CASCADE}:{point}: {figures} {one.theoretical_speedup:.2f}×, {one.strategy.to_json()}")
+        print(
+            f"{CASCADE}:{point}: {share:.0%} of the words to the large model, {figures} "
+            f"{one.theoretical_speedup:.2f}×, {one.strategy.to_json()}"
+        )
     print(f"the cascade is in {arguments.out}")
     return 0
 

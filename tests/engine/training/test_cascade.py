@@ -20,8 +20,8 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine, load_engine
 from engine.text.scoring import Counts
 from engine.training import cascade, trials
-from engine.training.cascade import Curve, Pair, fit_disagreement, main, measure
-from engine.training.trials import Reference, Trial, parse_requirements
+from engine.training.cascade import Curve, Pair, fit_disagreement, main, measure, parse_shares
+from engine.training.trials import Reference, Trial
 from tests.conftest import SAMPLE, TEXT, contents, tiny_config
 from tests.engine.training.conftest import quick
 from tests.engine.training.corpora import write_texts
@@ -49,14 +49,6 @@ def reference(pair: Pair) -> Reference:
     return Reference.agreement(pair.large, TEXTS)
 
 
-@pytest.fixture(scope="module")
-def limits(pair: Pair, reference: Reference) -> str:
-    """What a cascade loses that reads about a half of the words, and less, and a little more than that."""
-    curve = Curve.of(pair.cascade(Doubt("wrong"), 0.0), pair.tag(TEXTS), reference, pair)
-    losses = [100 * (1 - f1) + 10 for f1 in curve.f1_at((0.55, 0.45, 0.35))]
-    return ",".join(f"{loss:.2f}" for loss in sorted(losses))
-
-
 def run(folder: Path, texts: Path, out: Path, *more: str) -> int:
     paths = [str(folder), "--small", str(folder), "--texts", str(texts), "--out", str(out)]
     return main([*paths, "--dtype", "float32", "--small-strategy", SMALL_STRATEGY, *more])
@@ -66,14 +58,13 @@ def test_makes_a_folder_that_runs_without_openvino(
     model_folder: Path,
     texts: Path,
     tmp_path: Path,
-    limits: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setattr(trials, "MIN_ENTITIES", 0)
     out = tmp_path / "cascade"
-    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits, "--corpus", str(SAMPLE)) == 0
+    assert run(model_folder, texts, out, "--weight", "0", "--corpus", str(SAMPLE)) == 0
     said = capsys.readouterr().out
     assert said.count("| disagreement |") == 2
     assert "| F1 on " in said
@@ -87,9 +78,9 @@ def test_makes_a_folder_that_runs_without_openvino(
     assert {window.read for result in results for window in result.trace.windows} == {True, False}
 
 
-def test_a_changed_small_model_is_named(model_folder: Path, texts: Path, tmp_path: Path, limits: str) -> None:
+def test_a_changed_small_model_is_named(model_folder: Path, texts: Path, tmp_path: Path) -> None:
     out = tmp_path / "cascade"
-    assert run(model_folder, texts, out, "--weight", "0", "--max-f1-drop", limits) == 0
+    assert run(model_folder, texts, out, "--weight", "0") == 0
     sums = out / SMALL / SUMS
     sums.write_text(sums.read_text() + "\n")
     with pytest.raises(InputError, match="small/SHA256SUMS with SHA-256"):
@@ -137,21 +128,19 @@ def curve() -> Curve:
     )
 
 
-def test_each_operating_point_sends_as_little_as_its_limit_allows() -> None:
-    chosen = curve().choose(parse_requirements("1.5,3,6", ""))
-    assert {point: one.cost.macs for point, one in chosen.items()} == {"careful": 70, "balanced": 50, "fast": 30}
+def test_each_operating_point_sends_the_share_that_is_nearest_to_its_own() -> None:
+    chosen = curve().choose(parse_shares("0.65,0.33,0.2"))
+    assert {point: (one.strategy.point, share) for point, (one, share) in chosen.items()} == {
+        "careful": ("careful", 0.6),
+        "balanced": ("balanced", 0.4),
+        "fast": ("fast", 0.2),
+    }
 
 
-@pytest.mark.parametrize(
-    ("limits", "problem"),
-    [
-        ((0.5, 3.0, 6.0), "some threshold meets while both models compute less than the large one alone, got 0.5 pp"),
-        ((1.5, 3.0, 11.0), "windows go on, got 11 pp for fast"),
-    ],
-)
-def test_rejects_limits(limits: tuple[float, ...], problem: str) -> None:
-    with pytest.raises(InputError, match=problem):
-        curve().choose(parse_requirements(limits, ""))
+@pytest.mark.parametrize("shares", ["0.9,0.4,0.2", "0.6,0.4,0.05"])
+def test_rejects_shares_at_which_everything_or_nothing_goes_on(shares: str) -> None:
+    with pytest.raises(InputError, match="some windows go on and both models compute less than the large one"):
+        curve().choose(parse_shares(shares))
 
 
 def test_interpolates_between_thresholds() -> None:
@@ -167,8 +156,9 @@ def test_interpolates_between_thresholds() -> None:
             "expected a small model that computes less than the large one",
         ),
         ([], 50, "expected at least 100 windows in the held-out texts, got 50"),
-        (["--max-f1-drop", "0,0,0"], 120, "expected a limit that some threshold meets"),
-        (["--max-f1-drop", "200,200,200"], 120, "expected a limit at which windows go on"),
+        (["--share", "0.99,0.4,0.2"], 120, "expected --share of careful at which some windows go on"),
+        (["--share", "0.2,0.4,0.6"], 120, "expected 3 descending numbers between 0 and 1 for --share"),
+        (["--share", "half"], 120, "expected 3 descending numbers between 0 and 1 for --share"),
         (["--weight", "2"], 120, "expected weight as a number between 0 and 1"),
         (["--small-strategy", "mlp"], 120, "expected a model with a learned controller"),
     ],
@@ -212,13 +202,13 @@ def test_a_student_learns_from_the_large_model_and_stays_for_a_second_start(
     texts = write_texts(tmp_path / "texts.txt", 360)
     out, student = tmp_path / "cascade", tmp_path / "cascade-student"
     options = ["--student", str(encoder), "--texts", str(texts), "--out", str(out), "--dtype", "float32"]
-    assert main([str(model_folder), *options, "--weight", "0", "--max-f1-drop", "0,0,0"]) == 2
-    assert "expected a limit that some threshold meets" in capsys.readouterr().err
+    assert main([str(model_folder), *options, "--weight", "0", "--share", "0.99,0.2,0.1"]) == 2
+    assert "expected --share of careful" in capsys.readouterr().err
     assert not out.exists()
     made = contents(student)
     assert "A student of" in made["README.md"].decode()
     assert load_engine(student, "float32").sizes.layers == 2
-    assert main([str(model_folder), *options, "--weight", "0", "--max-f1-drop", "66,70,74"]) == 0
+    assert main([str(model_folder), *options, "--weight", "0", "--share", "0.3,0.2,0.1"]) == 0
     assert contents(student) == made
     assert (out / SMALL / "model.safetensors").read_bytes() == made["model.safetensors"]
     assert load_engine(out, "float32").tag(TEXT, "cascade:fast").words
