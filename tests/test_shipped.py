@@ -83,7 +83,10 @@ def test_every_word_exits_before_the_last_layer_as_the_card_says(shipped, point,
 
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped, texts):  # rule 6
     kept = [
-        sum(result.cost.token_layers for result in shipped.tag_batch(texts, "rule", lambda_=at, min_keep_ratio=0.0))
+        sum(
+            result.cost.token_layers
+            for result in shipped.tag_batch(texts, "rule", lambda_=at, min_keep_ratio=0.0, neighbours=0)
+        )
         for at in (-2.0, -1.0, 0.0, 1.0, 2.0)
     ]
     assert kept == sorted(set(kept), reverse=True)
