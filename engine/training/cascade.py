@@ -33,7 +33,7 @@ from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, f
 from engine.checkpoint import copy_checkpoint, load_weights
 from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
-from engine.data.corpora import load_corpus
+from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
@@ -43,7 +43,8 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.runs import check_new, write_json
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.text.scoring import Counts, count_matches
+from engine.text.documents import Document, Entity
+from engine.text.scoring import Counts, count_documents, count_matches
 from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
@@ -53,9 +54,8 @@ from engine.training.quantise import add_compiled
 from engine.training.trials import Reference, Trial
 
 SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, balanced and fast
-SHARES = tuple(
-    np.linspace(0.04, 0.96, 24).tolist()
-)  # of the words that the large model reads, at which agreement is measured
+# Shares of the words that the large model reads, at which agreement is measured.
+SHARES: tuple[float, ...] = tuple(np.linspace(0.04, 0.96, 24).tolist())
 SHOWN = (0.2, 0.3, 0.4, 0.5, 0.6)
 WEIGHT = 0.25  # of the small model where both read
 RIDGE, STEPS = 1.0, 20  # of the regression
@@ -68,7 +68,7 @@ class Tagged:
 
     ``small``, ``large``: label distributions, float32 ``(words, labels)``, labels in the order of the large model.
     ``windows``: those of the large model. ``costs``: of each, if the large model reads it, and if not.
-    ``small_cost``: cost of the small model.
+    ``small_cost``: cost of the small model. ``dense``: the entities of the large model's dense pass.
     """
 
     text: str
@@ -78,6 +78,7 @@ class Tagged:
     windows: Sequence[Window]
     costs: Sequence[tuple[Cost, Cost]]
     small_cost: Cost
+    dense: tuple[Entity, ...]
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,25 @@ class Pair:
             call = texts[begin : begin + CALL]
             windows = self.large.pieces.of_texts(call)[1]
             runs = self.large.run(windows, self.strategy)
-            for first, of_text, own in zip(self.small.tag_batch(call, self.small_strategy), windows, runs, strict=True):
+            dense_runs = runs if self.strategy.kind == DENSE else self.large.run(windows, Strategy(DENSE))
+            firsts = self.small.tag_batch(call, self.small_strategy)
+            for first, of_text, own, dense_run in zip(firsts, windows, runs, dense_runs, strict=True):
                 small = first.probabilities[:, columns]
                 large = distributions(own, len(columns))
                 read = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in own]
                 costs = list(zip(read, (unread_cost(sizes, window) for window in of_text), strict=True))
-                tagged.append(Tagged(first.text, first.words, small, large, of_text, costs, first.cost))
+                dense = self.large.labels.decode(first.text, first.words, distributions(dense_run, len(columns)))
+                tagged.append(Tagged(first.text, first.words, small, large, of_text, costs, first.cost, dense))
         return tagged
+
+    def agreement(self, tagged: Sequence[Tagged]) -> Reference:
+        """The reference for agreement with the large model's dense pass."""
+        return Reference.of_dense(self.large, [Document("", one.text, one.dense) for one in tagged])
+
+    def gold(self, tagged: Sequence[Tagged], corpus: Corpus) -> Reference:
+        """The reference for F1 on a corpus, whose documents were tagged."""
+        dense = count_documents(corpus.documents, [one.dense for one in tagged], corpus.types)
+        return Reference.of_gold(self.large, corpus, dense)
 
     def cascade(self, doubt: Doubt, weight: float) -> Cascade:
         """The cascade of both in which the large model reads everything."""
@@ -311,11 +324,12 @@ def main(argv: list[str] | None) -> int:
         check(pair, tagged)
         doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
         cascades = [pair.cascade(doubt, arguments.weight) for doubt in doubts]
-        reference = Reference.agreement(large, texts)
+        reference = pair.agreement(tagged)
         curves = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
         print(*doubt_table(curves, "agreement"), sep="\n")
         if gold is not None:
-            tagged, reference = pair.tag([document.text for document in gold.documents]), Reference.gold(large, gold)
+            tagged = pair.tag([document.text for document in gold.documents])
+            reference = pair.gold(tagged, gold)
             of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
             print("", *doubt_table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
         best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())

@@ -48,9 +48,13 @@ class Reference:
     def gold(cls, engine: Engine, corpus: Corpus) -> Reference:
         """Takes a corpus' gold as reference; a loss is the F1 of the dense pass minus that of a setting."""
         unscored = cls(corpus.documents, corpus.types, ())
-        dense = measure(engine, unscored, Strategy("dense"), progress="dense pass").counts
+        return cls.of_gold(engine, corpus, measure(engine, unscored, Strategy("dense"), progress="dense pass").counts)
+
+    @classmethod
+    def of_gold(cls, engine: Engine, corpus: Corpus, dense: Sequence[Counts]) -> Reference:
+        """The same, given the counts of the dense pass."""
         _check_found(sum(of.correct for of in dense), f"gold entities of {corpus.name}", engine)
-        return replace(unscored, dense=dense)
+        return cls(corpus.documents, corpus.types, tuple(dense))
 
     @classmethod
     def agreement(cls, engine: Engine, texts: Sequence[str], needed: int = 0, until: float = math.inf) -> Reference:
@@ -64,6 +68,11 @@ class Reference:
             documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
             if len(documents) >= needed and time.monotonic() > until:
                 break
+        return cls.of_dense(engine, documents)
+
+    @classmethod
+    def of_dense(cls, engine: Engine, documents: Sequence[Document]) -> Reference:
+        """The same, given the documents with what the dense pass found in them."""
         types = engine.labels.types
         dense = tuple(perfect(count_documents(documents, [()] * len(documents), types)))
         _check_found(sum(of.gold for of in dense), f"entities in {len(documents)} held-out texts", engine)

@@ -16,10 +16,8 @@ from eval.schema import AGAINST_DENSE, BASELINE, EXACT, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
-LEAST_DOCUMENTS, LEAST_DIFFERING = (
-    30,
-    20,
-)  # that a recommendation needs; entities in which a strategy differs from dense
+# A recommendation needs so many documents, and entities in which the strategy differs from dense.
+LEAST_DOCUMENTS, LEAST_DIFFERING = 30, 20
 ABOUT = (
     "Everything is compared with {dense}, which removes nothing: F1 in percentage points (pp), speed as a ratio of "
     f"end-to-end times. Brackets are 95 % intervals; {NOT_SIGNIFICANT} means not significant."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,15 @@ def test_measures_what_the_cascade_then_does(pair: Pair, reference: Reference) -
     assert nothing.macs == sum(one.cost.macs for one in small)
     assert everything.macs == nothing.macs + sum(one.cost.macs for one in large)
     assert everything.dense_macs == nothing.dense_macs == sum(one.cost.macs for one in large)
+
+
+def test_the_reference_is_the_large_models_dense_pass_whatever_its_strategy(pair: Pair, reference: Reference) -> None:
+    for one in (pair, replace(pair, strategy=pair.large.strategy(SMALL_STRATEGY))):
+        found = one.agreement(one.tag(TEXTS))
+        assert [document.entities for document in found.documents] == [
+            document.entities for document in reference.documents
+        ]
+        assert found.dense == reference.dense
 
 
 def test_the_large_model_alone_agrees_with_itself(pair: Pair, reference: Reference) -> None:
