@@ -105,9 +105,8 @@ def test_measures_what_the_cascade_then_does(pair: Pair, reference: Reference) -
 def test_the_reference_is_the_large_models_dense_pass_whatever_its_strategy(pair: Pair, reference: Reference) -> None:
     for one in (pair, replace(pair, strategy=pair.large.strategy(SMALL_STRATEGY))):
         found = one.agreement(one.tag(TEXTS))
-        assert [document.entities for document in found.documents] == [
-            document.entities for document in reference.documents
-        ]
+        for own, other in zip(found.documents, reference.documents, strict=True):
+            assert [entity.key for entity in own.entities] == [entity.key for entity in other.entities]
         assert found.dense == reference.dense
 
 
