@@ -2,7 +2,9 @@
 PYTHON ?= python3
 FUZZ ?= 5000
 PY := .venv/bin/python
-# Python compiles what it imports; to compile all 20,000 modules of the libraries takes a minute and a half.
+# Python compiles what it imports, once if it may keep that; to compile all 20,000 modules of the libraries takes a
+# minute and a half.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(PY) -m pip install --no-compile
 
 .PHONY: app test slow fuzz lint format report
