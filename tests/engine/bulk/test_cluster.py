@@ -51,11 +51,6 @@ def undisturbed(pubmed, model_folder, tmp_path_factory):
     return out
 
 
-def test_a_worker_writes_what_one_process_writes(pubmed, bulk, undisturbed, tmp_path):
-    assert bulk(pubmed, "--workers", 1) == 0
-    assert contents(tmp_path / "out") == contents(undisturbed)
-
-
 @pytest.mark.parametrize("answer", ["exit 1", "sleep 60"])
 def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, bulk, tmp_path, capsys, monkeypatch):
     def answering(command, *, timeout, **options):

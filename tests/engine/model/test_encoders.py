@@ -38,7 +38,7 @@ def packed(lengths: list[int]) -> RaggedBatch:
 
 @torch.no_grad()
 @every_family
-@pytest.mark.parametrize("lengths", [[1], [5, 1, 30, 96], [3] * 40], ids=str)
+@pytest.mark.parametrize("lengths", [[1], [5, 1, 30, 96]], ids=str)
 def test_logits_of_all_rows_equal_those_of_hugging_face(family, lengths):
     reference, model = pair(family)
     batch = packed(lengths)

@@ -146,18 +146,6 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_exit(family, b
 
 @torch.no_grad()
 @every_family
-def test_a_batch_equals_its_windows_one_by_one(family, batch, exit_at):
-    _, model = pair(family)
-    together = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
-    for index, pieces in enumerate(PIECES):
-        own = batch.words.window == index
-        one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
-        alone = forward(model, one, GATES, Planned(exit_at[own]), min_exit_ratio=0.0)
-        np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)
-
-
-@torch.no_grad()
-@every_family
 def test_recovering_every_word_equals_dense(family, batch, exit_at):
     _, model = pair(family)
     # What exited at the first gate is recovered from there, so nothing has been lost.
