@@ -113,7 +113,6 @@ def test_texts_and_held_out_texts_count_once(easy_folder, tmp_path):
         ({"frozen": "yes"}, "expected True or False as frozen"),
         ({"gold": ["bc5cdr"]}, "expected text as gold"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers for max_f1_drop"),
-        ({"max_f1_drop": None}, "3 numbers of 0 or more for max_f1_drop"),
         ({"dtype": "fp4"}, "as dtype"),
         ({"mixed_precision": "auto"}, "as mixed_precision"),
         ({"seed": 3_000_000_000}, "expected seed between"),

@@ -78,7 +78,6 @@ def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(fold
 @pytest.mark.parametrize(
     ("options", "keyword"),
     [
-        (["--max-f1-drop", "0.1"], "expected 3 numbers"),
         (["--strategies", "mlp"], "python -m engine.training.controller"),
         (["--minutes", "0"], "--minutes"),
         (["--seed", "-1"], "seed"),
