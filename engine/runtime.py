@@ -61,9 +61,6 @@ def properties(threads: int) -> dict[str, Any]:
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",  # bfloat16 beside 8 bits is no faster, and wrong on some processors
         "ENABLE_CPU_PINNING": False,  # threads of several graphs would be pinned to the same processors
-        # Code is generated for each new number of rows. By default a graph keeps 5,000 pieces of it, which are no
-        # faster and take gigabytes.
-        "CPU_RUNTIME_CACHE_CAPACITY": 1000,
     }
 
 

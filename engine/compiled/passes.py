@@ -24,7 +24,7 @@ from engine.pruning.gate import Decision, RowSignals
 from engine.pruning.record import GateRecord, LayerRun, Record
 from engine.pruning.strategy import Strategy
 from engine.runtime import compile_model, openvino
-from engine.text.slots import SPARE, least, window_inputs
+from engine.text.slots import least, window_inputs
 from engine.text.windows import Window, WordPieces
 from engine.threads import threads
 
@@ -134,12 +134,13 @@ class CompiledModel:
         """Runs a window again, in which the words that come back, bool ``(words,)``, stay to the last layer."""
         last, gates = self.sizes.layers, record.strategy.gates
         ends = np.where(words, last, record.exit_at)
-        stays = {f"{gate}.stays": np.pad(ends > gate, (0, SPARE + 1)).astype(np.float32)[None, None] for gate in gates}
+        empty = inputs["alive"].shape[-1] - len(ends)
+        stays = {f"{gate}.stays": np.pad(ends > gate, (0, empty)).astype(np.float32)[None, None] for gate in gates}
         (labelled,) = self._call(Plan(last, gates), threads, inputs | stays | {"unlabelled": record.slots})[:1]
         record.recall(words, labelled[0, : len(words)], ends, last)
 
     def _infer(self, plan: Plan, strategy: Strategy, threads: int, inputs: Arrays) -> list[np.ndarray]:
-        words = inputs["alive"].shape[-1] - SPARE - 1
+        words = int(inputs["count"].item())
         numbers: dict[str, float] = {"least": least(strategy.min_exit_ratio, words)}
         for index, gate in enumerate(plan.gates):
             of_gate = strategy.controller.numbers(index, words)  # type: ignore[union-attr]  # there are gates

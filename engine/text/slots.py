@@ -1,6 +1,8 @@
 """A window as the inputs of a graph, in which words have slots.
 
-The window's words come first, then `SPARE` empty slots, then one that takes what belongs to no word.
+The window's words come first, then `SPARE` empty slots or a few more, and at last one that takes what belongs to no
+word. An empty row precedes the window's rows and some follow them, since OpenVINO generates code for each number of
+rows: that takes time for each new one, and memory.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ import numpy as np
 from engine.text.windows import Window
 
 SPARE = 16  # as many as neighbours may count, so that no word is a neighbour of the last slot
+STEP = 8  # numbers of rows and of slots are multiples of it
+HIDES = -1e4  # added to the scores of attention to an empty row
 
 
 def window_inputs(window: Window, labels: int, first_position: int) -> dict[str, np.ndarray]:
     """The inputs of every graph for a window; `engine.compiled.compose.Composition` says what they are."""
     words, rows = window.words, len(window.input_ids)
-    slots = words + SPARE + 1
+    slots = _rounded(words + SPARE + 1)
+    around = 1, _rounded(rows + 1) - rows - 1  # empty rows
     first = window.word != np.concatenate(([-1], window.word[:-1]))
     first[-1] = False  # SEP
     positions = np.arange(rows)
@@ -25,18 +30,30 @@ def window_inputs(window: Window, labels: int, first_position: int) -> dict[str,
     before[0] = words  # an empty slot
     alive = np.zeros((1, 1, slots), dtype=np.float32)
     alive[..., :words] = 1
+    bias = np.zeros(slots + 1, dtype=np.float32)
+    bias[-2] = HIDES
+
+    def filled(values: np.ndarray, empty: int = 0) -> np.ndarray:
+        return np.pad(values.astype(np.int32), around, constant_values=empty)
+
     return {
-        "input_ids": window.input_ids[None].astype(np.int32),
-        "position_ids": position_ids(window.input_ids, positions, (rows,), first_position)[None].astype(np.int32),
-        "position": positions[None].astype(np.int32),
-        "word": np.where(window.word < 0, slots, window.word).astype(np.int32),
-        "target": np.where(first, window.word, slots - 1).astype(np.int32),
+        "input_ids": filled(window.input_ids)[None],
+        "position_ids": filled(position_ids(window.input_ids, positions, (rows,), first_position))[None],
+        "position": filled(positions)[None],
+        "word": filled(np.where(window.word < 0, slots, window.word), slots - 1),
+        "target": filled(np.where(first, window.word, slots - 1), slots - 1),
+        "bias": bias,
         "before": before,
         "alive": alive,
         "count": np.full((1, 1, 1), words, dtype=np.float32),
         "unlabelled": np.zeros((1, slots, labels), dtype=np.float32),
         "zeros": np.zeros(slots + 1, dtype=np.float32),
     }
+
+
+def _rounded(count: int) -> int:
+    """The next multiple of `STEP`."""
+    return -(-count // STEP) * STEP
 
 
 def least(min_exit_ratio: float, words: int) -> int:

@@ -9,9 +9,12 @@ import pytest
 
 from engine.checksums import write_checksums
 from engine.compiled import passes
+from engine.compiled.compose import Composition, Plan
 from engine.errors import InputError
 from engine.folder import COMPILED, INT8
+from engine.runtime import compile_model, openvino, operations
 from engine.tagger import Engine, load_engine
+from engine.text.slots import STEP, window_inputs
 from tests.conftest import TEXT, configure, flip_last_bit
 from tests.engine.compiled.compiling import both
 from tests.engine.model.families import FAMILIES
@@ -64,6 +67,26 @@ def test_a_text_comes_out_the_same_alone_and_among_others(name):
     for text, among in zip([*TEXTS] * 4, together, strict=True):
         alone = compiled.tag(text, name, **STRATEGIES[name])
         np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-5)
+
+
+def test_gates_leave_multiples_of_8_rows_the_first_of_them_empty():
+    _, engine = both("bert")
+    model = engine.compiled
+    composition = Composition(Plan(3, (1,)), *model._stored, model.labels)
+    graph = openvino().Model([operations().result(composition.position)], composition.model.get_parameters(), "rows")
+    compiled = compile_model(graph, threads=1)
+    names = [one.get_any_name() for one in compiled.inputs]
+    window = engine.pieces.windows(TEXT.split())[0]
+    inputs = window_inputs(window, len(engine.labels), 0)
+    for count in range(1, window.words):
+        stays = inputs["alive"] * (np.arange(inputs["alive"].size) < count)
+        given = inputs | {"1.stays": stays.astype(np.float32)}
+        (position,) = compiled({name: given[name] for name in names}).values()
+        kept = [0, *np.flatnonzero((window.word >= 0) & (window.word < count)), len(window.word) - 1]  # CLS and SEP
+        assert position.size % STEP == 0
+        np.testing.assert_array_equal(position[0, 1 : 1 + len(kept)], kept)
+        assert not position[0, 0]
+        assert not position[0, 1 + len(kept) :].any()
 
 
 def test_why_a_word_exited_or_stayed_is_what_pytorch_says():
