@@ -108,7 +108,7 @@ class TestRuns:
         assert cancel.is_visible()
         cancel.click()
         wait_until(page, "cancelled")
-        assert cancel.is_hidden()
+        cancel.wait_for(state="hidden")
         after = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Case report")]
         assert after == places
         enter(page, SHORT)
