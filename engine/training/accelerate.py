@@ -1,10 +1,10 @@
 """Makes a checkpoint fast: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
-learn its own output on plain texts, and ``--gold`` if there is some, while words exit. Operating points are chosen by
-how much agreement with that output they lose on held-out texts, compared with the new model's own dense pass. The
-folder then holds a model for every strategy except ``mlp``, and a card with the measurements. The Python function is
-`accelerate`, also available as ``engine.accelerate``. With ``--student`` a smaller encoder learns that output instead.
+learn its own output on plain texts while words exit. Operating points are chosen by how much agreement with that output
+they lose on held-out texts, compared with the new model's own dense pass. The folder then holds a model for every
+strategy except ``mlp``, and a card with the measurements. The Python function is `accelerate`, also available as
+``engine.accelerate``. With ``--student`` a smaller encoder learns that output instead.
 
 A run that was interrupted continues from its labels and from the checkpoint of its training.
 """
@@ -30,7 +30,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from engine.checkpoint import Weights, copy_checkpoint, load_weights
 from engine.checksums import write_checksums
 from engine.command import as_command
-from engine.data.corpora import Corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.tokenizer import load_tokenizer, word_pieces
@@ -45,9 +44,6 @@ from engine.training.data import (
     count_windows,
     digest,
     distinct_texts,
-    gold_digest,
-    gold_examples,
-    gold_to_learn,
     min_texts,
     split_texts,
 )
@@ -91,9 +87,6 @@ class AccelerateConfig:
         "folder or hub id of an encoder, or a model folder with gates, that learns in place of the checkpoint", ""
     )
     frozen: bool = option("fit gate heads alone; the checkpoint's files are copied byte for byte", False)
-    gold: str = option(
-        "gold to learn from, too: CORPUS:SPLIT, several joined by commas; each teaches only what it annotates", ""
-    )
     minutes: float | None = option("minutes for everything (default 60, with --frozen 15)", None, (0.001, 10_000))
     max_f1_drop: str | Sequence[float] = option(
         "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
@@ -103,7 +96,6 @@ class AccelerateConfig:
         "float32",
         choices=DTYPES,
     )
-    data_dir: str = shared_option("data_dir")
     mixed_precision: str = shared_option("mixed_precision")
     seed: int = shared_option("seed")
     requirements: tuple[Requirement, ...] = field(init=False)
@@ -111,9 +103,8 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         check_options(self)
         object.__setattr__(self, "requirements", parse_requirements(self.max_f1_drop, "--max-f1-drop"))
-        for name in ("gold", "student"):
-            if self.frozen and getattr(self, name):
-                raise InputError(f"expected no {name} for a frozen checkpoint, got one; leave --{name} or --frozen out")
+        if self.frozen and self.student:
+            raise InputError("expected no student for a frozen checkpoint, got one; leave --student or --frozen out")
 
     def seconds(self, share: float) -> float:
         """A share of the time."""
@@ -218,10 +209,9 @@ def make_fast(
     if learner.model.encoder.num_layers < 2:
         raise InputError(f"expected an encoder of two layers or more, got one in {learner.source!r}; choose another")
     texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
-    gold = gold_to_learn(config.gold, held_out, original.labels, config.data_dir)
-    data = {"learned": digest(texts), "held out": digest(held_out), "gold": [gold_digest(corpus) for corpus in gold]}
+    data = {"learned": digest(texts), "held out": digest(held_out)}
     conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
-    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out",))
     if (out / CARD).is_file():
         raise EndedError(
             f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
@@ -234,7 +224,7 @@ def make_fast(
         counts = len(texts), len(reference.texts), len(held_out)
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
         labels = _label(original, texts, work, started + config.seconds(LABELLED))
-        passes = _distil(config, learner, labels, texts, gold, started + config.seconds(TRAINED[config.frozen]))
+        passes = _distil(config, learner, labels, texts, started + config.seconds(TRAINED[config.frozen]))
         if config.dtype == "int8":
             logger.info("quantising the layers")
             add_compiled(out, texts)
@@ -252,7 +242,6 @@ def make_fast(
             types=original.labels.types,
             layers=engine.sizes.layers,
             frozen=config.frozen,
-            gold=config.gold,
             texts=len(labels.counts),
             passes=passes,
             held_out=len(reference.texts),
@@ -293,23 +282,17 @@ def new_student(source: str, labels: LabelSet) -> Weights:
 
 
 def _distil(
-    config: AccelerateConfig,
-    learner: Weights,
-    labels: SoftLabels,
-    texts: Sequence[str],
-    gold: Sequence[Corpus],
-    deadline: float,
+    config: AccelerateConfig, learner: Weights, labels: SoftLabels, texts: Sequence[str], deadline: float
 ) -> float:
     """Trains until a deadline by `time.monotonic`, puts the model into the folder, and returns the passes."""
     out = Path(config.out)
     pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
-    taught = labels.ordered(learner.labels.names).examples(texts, pieces)
-    known = [one for corpus in gold for one in gold_examples(corpus, pieces, learner.labels)]
+    examples = labels.ordered(learner.labels.names).examples(texts, pieces)
     if config.frozen:
         copy_checkpoint(learner, out, rename=bool(config.labels))
     training = TrainingConfig(out=config.out, mixed_precision=config.mixed_precision, seed=config.seed, **SETTINGS)
     student = bool(config.student)
-    passes = distil(learner, taught, known, training, frozen=config.frozen, student=student, deadline=deadline)
+    passes = distil(learner, examples, training, frozen=config.frozen, student=student, deadline=deadline)
     write_checksums(out)
     return passes
 

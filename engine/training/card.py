@@ -98,7 +98,7 @@ class Facts:
     """The facts on the card besides the table.
 
     ``checkpoint``, ``student``, ``types``, ``layers``, ``frozen``: the model, and what it was before, if a student.
-    ``gold``, ``texts``, ``passes``: the training data: corpora with gold, number of texts, passes over them.
+    ``texts``, ``passes``: the number of texts that were learned from, and of passes over them.
     ``held_out``, ``windows``, ``entities``: number of texts that operating points were chosen on, of their windows, and
     of the entities that the checkpoint finds in them.
     ``minutes``: duration of the last start.
@@ -110,7 +110,6 @@ class Facts:
     types: tuple[str, ...]
     layers: int
     frozen: bool
-    gold: str
     texts: int
     passes: float
     held_out: int
@@ -151,7 +150,6 @@ def card(rows: Sequence[Row], facts: Facts, made_by: str) -> str:
         title = f"A student of {_escape(facts.checkpoint)}, with gates"
         training = f"It began as {_escape(facts.student)}. {training}"
     busy = f" Other processes used {facts.busy:.0%} of the processors before timing." if facts.busy > BUSY else ""
-    gold = f", together with gold of {_escape(facts.gold)}" if facts.gold else "; no gold was learned from"
     conditions = [f"`{row.name}` is a setting where {row.requirement.describe()}." for row in rows if row.requirement]
     condition = f" {conditions[0]} The others have their own limits." if conditions else ""
     strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows[1:] if row.stored)][-1]
@@ -195,8 +193,8 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 {made_by}
 ```
 
-The model learned the checkpoint's own output on {facts.texts} texts, in {facts.passes:.2g} passes over them{gold}; the
-last start took {facts.minutes:.0f} minutes.
+The model learned the checkpoint's own output on {facts.texts} texts, in {facts.passes:.2g} passes over them; no gold
+was learned from. The last start took {facts.minutes:.0f} minutes.
 """
 
 

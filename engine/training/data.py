@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import accumulate, product
-from pathlib import Path
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -26,7 +24,6 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
 
-CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 MIN_WINDOWS, MIN_TEXTS = 100, 2  # to choose operating points on; a single text has no standard error
 WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 
@@ -62,34 +59,6 @@ def named_corpora(names: str, data_dir: str) -> list[Corpus]:
             )
         found.append(corpus)
     return found
-
-
-def gold_to_learn(names: str, held_out: Sequence[str], labels: LabelSet, data_dir: str) -> list[Corpus]:
-    """Loads the corpora with these names, none if empty, to learn from beside a checkpoint's own labels.
-
-    Raises an `InputError` if one has none of the types of the labels, or documents that are for choosing or measuring:
-    held-out texts, or those of the splits ``calib`` and ``test``.
-    """
-    corpora = named_corpora(names, data_dir) if names else []
-    apart = {tuple(words_of(text)): "the held-out texts" for text in held_out}
-    for corpus, split in product(corpora, CONTROL_SPLITS):
-        if not Path(corpus.name).exists():
-            with suppress(InputError):  # there is no such split
-                control = load_corpus(corpus.name, split, data_dir or None).documents
-                apart |= {tuple(words_of(document.text)): f"{corpus.name} {split}" for document in control}
-    for corpus in corpora:
-        where = f"{corpus.name} {corpus.split}"
-        if not set(corpus.types) & set(labels.types):
-            raise InputError(
-                f"expected gold for {', '.join(labels.types)} in {where}, got {', '.join(corpus.types) or 'none'}; "
-                "choose another --gold"
-            )
-        found = {apart.get(tuple(words_of(document.text)), "") for document in corpus.documents}
-        if shared := " and ".join(sorted(found - {""})):
-            raise InputError(
-                f"expected gold that is for learning, got {where} with documents of {shared}; choose another split"
-            )
-    return corpora
 
 
 def count_windows(texts: Iterable[str], pieces: WordPieces) -> list[int]:

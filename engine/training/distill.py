@@ -1,7 +1,7 @@
 """Distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
 
-The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; words exit while
-the student is trained. The learning rate follows the time that is left, so training ends when it should.
+The targets are the label distributions of the checkpoint's dense pass; words exit while the student is trained. The
+learning rate follows the time that is left, so training ends when it should.
 """
 
 from __future__ import annotations
@@ -64,14 +64,13 @@ class Distillation(Training):
         self,
         weights: Weights,
         model: GatedModel,
-        taught: Sequence[Example],
-        gold: Sequence[Example],
+        examples: Sequence[Example],
         config: TrainingConfig,
         *,
         frozen: bool,
         student: bool,
     ) -> None:
-        self.examples, self.order = [*taught, *gold], weights.label_order
+        self.examples, self.order = examples, weights.label_order
         self.frozen, self.student = frozen, student
         self.reached, self.begun, self.deadline = 0.0, 0.0, 0.0  # share of the training done before; times
         model = copy.deepcopy(model)
@@ -79,7 +78,7 @@ class Distillation(Training):
         if frozen:
             for part in (model.encoder, model.heads[self.last]):
                 part.requires_grad_(False)
-        super().__init__(config, model, weights.tokenizer, median_entropy(taught))
+        super().__init__(config, model, weights.tokenizer, median_entropy(examples))
 
     @property
     def work(self) -> Path:
@@ -239,8 +238,7 @@ def encoder_lr(passes: float, narrow: float) -> float:
 
 def distil(
     weights: Weights,
-    taught: Sequence[Example],
-    gold: Sequence[Example],
+    examples: Sequence[Example],
     config: TrainingConfig,
     *,
     frozen: bool,
@@ -249,17 +247,16 @@ def distil(
 ) -> float:
     """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
-    ``taught`` and ``gold`` are windows with a checkpoint's labels and with gold. The weights are that checkpoint's own
-    or those of a ``student``, which has further to go. The configuration's folder gets the model or, for a frozen
-    checkpoint, the gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by
-    `time.monotonic`.
+    The examples are windows with a checkpoint's labels. The weights are that checkpoint's own or those of a
+    ``student``, which has further to go. The configuration's folder gets the model or, for a frozen checkpoint, the
+    gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by `time.monotonic`.
     """
-    batches = make_batches([*taught, *gold], config.max_rows, random.Random(config.seed))
+    batches = make_batches(examples, config.max_rows, random.Random(config.seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     seconds, fresh = deadline - time.monotonic(), not Path(config.out, "training", CHECKPOINT).is_file()
     if fresh and not weights.model.has_gates:
         fit_heads(model.to(default_device()), batches, time.monotonic() + HEADS_SHARE * seconds)
-    run = Distillation(weights, model, taught, gold, config, frozen=frozen, student=student)
+    run = Distillation(weights, model, examples, config, frozen=frozen, student=student)
     if fresh:
         run.set_peak(deadline - time.monotonic())
     else:

@@ -88,7 +88,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(frozen):
     lost = rf"{number} ± {number} \| {number} ± {number}"
     for point in stored:
         assert re.search(rf"\| `{point}` \({number}\) \| {lost} \| \d+% \| {number}× \| 1\.10×", page)
-    assert all(part in page for part in ("Chemical", "Disease", "no gold was learned from", "engine.accelerate("))
+    assert all(part in page for part in ("Chemical", "Disease", "no gold\nwas learned from", "engine.accelerate("))
 
 
 def test_texts_and_held_out_texts_count_once(easy_folder, tmp_path):
@@ -111,12 +111,11 @@ def test_texts_and_held_out_texts_count_once(easy_folder, tmp_path):
         ({"minutes": "ten"}, "expected minutes between"),
         ({"minutes": 0}, "expected minutes between"),
         ({"frozen": "yes"}, "expected True or False as frozen"),
-        ({"gold": ["bc5cdr"]}, "expected text as gold"),
+        ({"student": ["encoder"]}, "expected text as student"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers for max_f1_drop"),
         ({"dtype": "fp4"}, "as dtype"),
         ({"mixed_precision": "auto"}, "as mixed_precision"),
         ({"seed": 3_000_000_000}, "expected seed between"),
-        ({"frozen": True, "gold": "bc5cdr:train"}, "leave gold or frozen out"),
         ({"frozen": True, "student": "encoder"}, "leave student or frozen out"),
         ({"student": "/no/such"}, "Hugging Face encoder"),
     ],
@@ -225,36 +224,6 @@ def test_the_learning_rate_warms_up_and_reaches_zero_at_the_end(monkeypatch):
     for now, rate in ((0, 0), (50, 0.5), (100, 1), (550, 0.5), (1000, 0)):
         monkeypatch.setattr(distill, "time", SimpleNamespace(monotonic=lambda now=now: now))
         assert planned().rate(1 if now else 0) == pytest.approx(rate)
-
-
-def write_gold(folder, text, type_):
-    path = folder / "gold.jsonl"
-    path.write_text(json.dumps({"text": text, "entities": [{"start": 0, "end": 10, "type": type_}]}))
-    return str(path)
-
-
-def test_gold_is_learned_with_the_checkpoints_own_output(easy_folder, tmp_path, monkeypatch):
-    begin, seen = Distillation.__init__, []
-
-    def noted(training, weights, model, taught, gold, *rest, **settings):
-        seen.extend(gold)
-        begin(training, weights, model, taught, gold, *rest, **settings)
-
-    monkeypatch.setattr(Distillation, "__init__", noted)
-    out = run(easy_folder, tmp_path / "out", gold=write_gold(tmp_path, "Famotidine helps.", "Chemical"))
-    (example,) = seen
-    labels = load_engine(out).labels
-    assert [labels.names[label] for label in example.targets.argmax(1)] == ["B-Chemical", "O", "O"]
-    assert [labels.names[label] for label in np.flatnonzero(example.outside)] == ["O", "B-Disease", "I-Disease"]
-    assert "together with gold of" in (out / "README.md").read_text()
-
-
-@pytest.mark.parametrize("type_", ["Chemical", "Gene"])
-def test_rejects_gold_of_held_out_texts_or_unknown_types(type_, easy_folder, tmp_path):
-    gold = write_gold(tmp_path, "Famotidine  helps.", type_)
-    with pytest.raises(InputError, match=r"expected gold .*(held-out texts|Gene)"):
-        run(easy_folder, tmp_path / "out", gold=gold, held_out=["Famotidine helps.", *made_up(200, seed=1)])
-    assert not (tmp_path / "out").exists()
 
 
 def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(checkpoint, easy_folder, tmp_path):

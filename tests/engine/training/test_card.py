@@ -22,7 +22,6 @@ FACTS = Facts(
     types=("Gene",),
     layers=3,
     frozen=False,
-    gold="",
     texts=7,
     passes=0.045,
     held_out=9,
