@@ -108,8 +108,8 @@ def _conditions() -> str:
     by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
     verdict = "significant" if change["significant"] else "not significant"
     return (
-        f"{row['documents']} PubMed abstracts (BC5CDR, its test part), {row['threads']} threads of an {small.processor}; "
-        "speeds are relative to the pipeline. "
+        f"{row['documents']} PubMed abstracts (BC5CDR, its test part), {row['threads']} threads of an "
+        f"{small.processor}; speeds are relative to the pipeline. "
         f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}. Measured with commit "
         f"{row['commit'][:7]}.{elsewhere}"
     )

@@ -56,17 +56,13 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
     )
 
 
-def compare_speed(times: Sequence[np.ndarray], reference: Sequence[np.ndarray], seed: int) -> SpeedComparison:
-    """Compares times with those of a reference in the same runs and batches: the mean over runs of the ratio of sums.
-
-    A run has the milliseconds of each batch, ``(batches,)``.
-    """
-    ratio = float(np.mean([other.sum() / own.sum() for own, other in zip(times, reference, strict=True)]))
-    table = np.stack([*reference, *times], axis=1)
-    sums = np.empty((0, table.shape[1]))
+def compare_speed(times: np.ndarray, reference: np.ndarray, seed: int) -> SpeedComparison:
+    """Compares the milliseconds of each batch, ``(batches,)``, with a reference's: the ratio of their sums."""
+    table, sums = np.stack([reference, times], axis=1), np.empty((0, 2))
     if len(table) >= FEWEST:
         sums = np.concatenate([weights @ table for weights in _resamples(len(table), seed)])
-    low, high = _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
+    low, high = _interval(sums[:, 0] / sums[:, 1])
+    ratio = float(reference.sum() / times.sum())
     return SpeedComparison(speedup=ratio, speedup_low=low, speedup_high=high, speedup_significant=low > 1 or high < 1)
 
 

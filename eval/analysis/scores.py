@@ -126,22 +126,20 @@ def interval_rows(measured: Mapping[str, Measured], corpus: Corpus, seed: int) -
     pairs += [(one, own) for one, own in own_dense if own not in (one, dense)]
     pairs += [(one, other) for one in every for other in every if one.variant.must_beat(other.variant)]
     for one, other in pairs:
-        yield interval_row([counted[one.variant.key]], [counted[other.variant.key]], seed)
+        yield interval_row(counted[one.variant.key], counted[other.variant.key], seed)
 
 
-def interval_row(own: Sequence[Counted], other: Sequence[Counted], seed: int) -> Interval:
-    """Compares a variant, on weights of one or several seeds, with another on the same weights: ``intervals.csv``."""
-    # All weights have equally many runs, so that the mean over all runs is the mean over weights.
-    runs, other_runs = ([run for counted in side for run in counted.runs] for side in (own, other))
-    (strategy, dtype, size), (against, against_dtype, _) = own[0].key, other[0].key
+def interval_row(own: Counted, other: Counted, seed: int) -> Interval:
+    """Compares a variant with another: a row of ``intervals.csv``."""
+    (strategy, dtype, size), (against, against_dtype, _) = own.key, other.key
     return {
         "strategy": strategy,
         "dtype": dtype,
         "batch_size": size,
         "against": against,
         "against_dtype": against_dtype,
-        **compare_f1(runs, other_runs, seed),
-        **compare_speed([one.times for one in own], [one.times for one in other], seed),
+        **compare_f1(own.runs, other.runs, seed),
+        **compare_speed(own.times, other.times, seed),
     }
 
 
@@ -184,7 +182,7 @@ def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, 
     for group, inside in groups.items():
         if not inside.any():
             continue
-        compared = compare_speed([times[inside]], [dense_times[inside]], seed)
+        compared = compare_speed(times[inside], dense_times[inside], seed)
         yield schema.MEASURED, group, compared["speedup"]
         yield schema.MEASURED_LOW, group, compared["speedup_low"]
         yield schema.MEASURED_HIGH, group, compared["speedup_high"]

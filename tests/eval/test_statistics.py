@@ -22,7 +22,7 @@ def test_only_a_variant_that_is_worse_is_called_worse(run, significant):
 
 @pytest.mark.parametrize(("own", "significant"), [(0.5 * TIMES * NOISE, True), (TIMES * NOISE, False), (TIMES, False)])
 def test_only_a_variant_that_is_faster_is_called_faster(own, significant):
-    found = compare_speed([own], [TIMES], seed=0)
+    found = compare_speed(own, TIMES, seed=0)
     assert found["speedup_low"] <= found["speedup"] == TIMES.sum() / own.sum() <= found["speedup_high"]
     assert found["speedup_significant"] == significant
     assert (found["speedup_low"] == found["speedup_high"]) == (own is TIMES)
@@ -52,7 +52,7 @@ def test_the_standard_error_is_that_of_the_bootstrap():
 @pytest.mark.parametrize("few", [1, 4])
 def test_too_few_documents_or_batches_have_no_interval_and_nothing_is_significant(few):
     f1 = compare_f1([WORSE[:few]], [GOOD[:few]], seed=0)
-    speed = compare_speed([TIMES[:few] / 4], [TIMES[:few]], seed=0)
+    speed = compare_speed(TIMES[:few] / 4, TIMES[:few], seed=0)
     assert f1["difference"] < 0
     assert speed["speedup"] == pytest.approx(4)
     ends = [f1["f1_low"], f1["f1_high"], f1["low"], f1["high"], speed["speedup_low"], speed["speedup_high"]]
