@@ -265,7 +265,7 @@ def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) 
     file = work / "labels.npz"
     if (work / CHECKPOINT).is_file():  # training has begun, with these
         return SoftLabels.load(file)
-    labels = store_labels(original, texts, original.labels.types, file, deadline)
+    labels = store_labels(original, texts, file, deadline)
     if len(labels.counts) < len(texts):
         logger.info("time allows for %d of %d texts to learn from", len(labels.counts), len(texts))
     return labels

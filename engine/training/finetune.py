@@ -135,11 +135,9 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
         if soft_labels.sha256 != digest(texts):
             raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
         if set(soft_labels.names) != set(labels.names):
-            missing = set(labels.names) - set(soft_labels.names)
-            remedy = f"make them with --types {','.join(labels.types)}"
             raise InputError(
                 f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
-                + ("choose a teacher with these labels" if missing else remedy)
+                "choose a teacher with these labels"
             )
         examples += soft_labels.ordered(labels.names).examples(texts, pieces)
     return examples

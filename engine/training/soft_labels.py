@@ -80,51 +80,32 @@ class SoftLabels:
         return [example for targets, text in parts for example in make_examples(words_of(text), targets, pieces)]
 
 
-def columns_of(types: Sequence[str], teacher: Engine) -> list[int]:
-    """The indices of ``O`` and of all of a teacher's labels of some types, in the order of the types."""
-    labels = teacher.labels
-    if unknown := set(types) - set(labels.types):
-        raise InputError(
-            f"expected --types that {teacher.source!r} knows, which are {list(labels.types)}, got {sorted(unknown)}; "
-            "choose among them"
-        )
-    return [0, *(label for type_ in types for label in range(1, len(labels)) if labels.type_of(label) == type_)]
-
-
-def distributions(teacher: Engine, texts: Sequence[str], columns: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yields a teacher's dense label distributions of each text, float32 ``(words, labels)``.
-
-    The labels are those of some columns; ``O``, the first, also gets the probabilities of all others.
-    """
+def distributions(teacher: Engine, texts: Sequence[str]) -> Iterator[np.ndarray]:
+    """Yields a teacher's dense label distributions of each text, float32 ``(words, labels)``."""
     for begin in range(0, len(texts), CALL):
         for result in teacher.tag_batch(texts[begin : begin + CALL], "dense"):
-            probabilities = result.probabilities[:, columns]
-            probabilities[:, 0] += 1 - probabilities.sum(axis=1)
-            yield probabilities
+            yield result.probabilities
 
 
-def store_labels(
-    teacher: Engine, texts: Sequence[str], types: Sequence[str], out: Path, deadline: float = math.inf
-) -> SoftLabels:
+def store_labels(teacher: Engine, texts: Sequence[str], out: Path, deadline: float = math.inf) -> SoftLabels:
     """Labels texts in order and saves the labels regularly, so that an interrupted run continues.
 
     ``out`` is the ``.npz`` file. Labelling ends at the deadline, by `time.monotonic`, but some texts are labelled
     anyway.
     """
-    columns, identity = columns_of(types, teacher), json.dumps(teacher.fingerprint | {"dtype": teacher.dtype})
-    names, sha256 = tuple(teacher.labels.names[column] for column in columns), digest(texts)
+    identity = json.dumps(teacher.fingerprint | {"dtype": teacher.dtype})
+    names, sha256 = teacher.labels.names, digest(texts)
     stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), names, sha256, identity)
     if out.exists():
-        stored, wanted = SoftLabels.load(out), stored
-        if (stored.names, stored.sha256, stored.teacher) != (wanted.names, sha256, identity):
+        stored = SoftLabels.load(out)
+        if (stored.names, stored.sha256, stored.teacher) != (names, sha256, identity):
             raise InputError(
-                f"expected soft labels of the same texts and types by the same teacher in {out}, got others; "
-                "use another --out"
+                f"expected soft labels of the same texts by the same teacher in {out}, got others; use another --out"
             )
     done, count, started = len(stored.counts), len(texts), time.monotonic()
     if done >= count:
         return stored
-    found = distributions(teacher, texts[done:], columns)
+    found = distributions(teacher, texts[done:])
     bar = tqdm(found, total=count, initial=done, unit="text", disable=None)
     fresh, due = list[np.ndarray](), started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
@@ -151,18 +132,13 @@ def main(argv: list[str] | None) -> int:
     add = parser.add_argument
     add("--teacher", required=True, help="folder or hub id of a token-classification model")
     add("--texts", required=True, help="file of texts in any format (.txt: one a line)")
-    add(
-        "--types",
-        help="joined by commas (default: all that it knows); probabilities of other types are added to O",
-    )
     add("--dtype", default="float32", choices=DTYPES, help="dtype of the teacher (default %(default)s)")
     add("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     texts = read_texts([arguments.texts])
     teacher = load_engine(arguments.teacher, arguments.dtype)
-    types = list(dict.fromkeys(arguments.types.split(",") if arguments.types else teacher.labels.types))
-    labels = store_labels(teacher, texts, types, arguments.out)
+    labels = store_labels(teacher, texts, arguments.out)
     print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 

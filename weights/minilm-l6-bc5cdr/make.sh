@@ -36,8 +36,7 @@ gunzip -c "$TEXTS/clinical_abstracts.jsonl.gz" > "$RUNS/clinical.jsonl"
 gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,500p > "$RUNS/held_out.jsonl" # the abstracts; full texts follow
 [ -f "$RUNS/teacher/int8.safetensors" ] || stage quantise "$RUNS/teacher" --texts "$RUNS/clinical.jsonl"
 for texts in clinical.jsonl learned.txt new.txt; do
-  stage soft_labels --teacher "$RUNS/teacher" --types Chemical,Disease --texts "$RUNS/$texts" --dtype int8 \
-    --out "$RUNS/${texts%.*}.npz"
+  stage soft_labels --teacher "$RUNS/teacher" --texts "$RUNS/$texts" --dtype int8 --out "$RUNS/${texts%.*}.npz"
 done
 
 learn --backbone "$student" --soft-labels "$RUNS/clinical.npz=$RUNS/clinical.jsonl,$RUNS/learned.npz=$RUNS/learned.txt" \

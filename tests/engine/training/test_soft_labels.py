@@ -21,7 +21,6 @@ from tests.engine.training.corpora import write_pubtator
 
 ABSTRACT = "famotidine caused nausea . Nausea after famotidine ."
 TEXTS = [" ".join(["patients had nausea after famotidine .", "nausea 5 - 6 and delirium ."] * n) for n in range(8, 14)]
-DISEASE = ("O", "B-Disease", "I-Disease")
 BOTH = LabelSet(("Chemical", "Disease"))
 
 
@@ -79,18 +78,6 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labelled, plain
     assert all(len(example.targets) == example.window.words for example in examples)
 
 
-def test_probabilities_of_other_types_are_added_to_outside(plain_folder, abstracts, tmp_path):
-    both, one = (
-        labels_of(plain_folder, abstracts, tmp_path / f"{types}.npz", "--types", types)
-        for types in ("Chemical,Disease,Disease", "Disease")  # a type counts once
-    )
-    assert (both.names, one.names) == (BOTH.names, DISEASE)
-    both_targets = both.targets.astype(int)
-    assert both_targets[:, 1:3].max() > 50, "no chemical that could be added"
-    np.testing.assert_allclose(one.targets[:, 0], both_targets[:, :3].sum(-1), atol=2)
-    np.testing.assert_array_equal(one.targets[:, 1:], both.targets[:, 3:])
-
-
 def test_labelling_that_was_interrupted_continues(labelled, plain_folder, texts, tmp_path):
     whole, out = SoftLabels.load(labelled), tmp_path / "soft.npz"
     first = whole.counts[0]
@@ -135,11 +122,9 @@ def test_a_student_learns_the_teachers_distributions(labelled, texts, tokenizer,
         ({"--teacher": "{tokenizer}"}, "the same teacher"),
         ({"--texts": "/no/such"}, "readable"),
         ({"--texts": "{abstracts}"}, "the same texts"),
-        ({"--types": "Gene"}, "--types"),
-        ({"--types": "Disease"}, "types"),
     ],
 )
-def test_labels_are_not_mixed_with_those_of_other_texts_types_or_teachers(
+def test_labels_are_not_mixed_with_those_of_other_texts_or_teachers(
     change, keyword, labelled, plain_folder, others, texts, abstracts, capsys
 ):
     before = labelled.read_bytes()
@@ -154,7 +139,7 @@ def test_labels_are_not_mixed_with_those_of_other_texts_types_or_teachers(
     ("pair", "labels", "message"),
     [
         ("{labels}={abstracts}", BOTH, "to be the file that"),
-        ("{labels}={texts}", LabelSet(["Disease"]), "make them with --types Disease"),
+        ("{labels}={texts}", LabelSet(["Disease"]), "choose a teacher"),
         ("{labels}={texts}", LabelSet.from_names(["O", "Chemical", "Disease"]), "choose a teacher"),
         ("{labels}", BOTH, "LABELS=TEXTS"),
         ("none.npz={texts}", BOTH, "soft labels in none.npz"),
@@ -196,12 +181,12 @@ def test_labels_are_saved_while_they_are_made_until_the_deadline(plain_engine, t
     monkeypatch.setattr(soft_labels, "SAVING", np.inf)
     out, saved = tmp_path / "soft.npz", []
 
-    def one_by_one(teacher, texts, columns):
+    def one_by_one(teacher, texts):
         for number in range(len(texts)):
             saved.append(len(SoftLabels.load(out).counts) if number else 0)
             yield np.array([[1.0, 0.0, 0.0, 0.0, 0.0]])
 
     monkeypatch.setattr(soft_labels, "distributions", one_by_one)
-    labels = soft_labels.store_labels(plain_engine, ["word"] * 900, plain_engine.labels.types, out, deadline=0)
+    labels = soft_labels.store_labels(plain_engine, ["word"] * 900, out, deadline=0)
     assert saved == list(range(soft_labels.CALL)), "those of one call are labelled after the deadline, too"
     assert labels.counts.tolist() == SoftLabels.load(out).counts.tolist() == [1] * len(saved)
