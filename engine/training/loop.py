@@ -172,7 +172,7 @@ def keep_all(gate: GateView) -> Decision:
 
 
 def default_device() -> torch.device:
-    """A GPU if there is one."""
+    """A GPU with CUDA if there is one: engines, which score what is trained, run there or on a CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -201,7 +201,9 @@ class Training:
         self.config, self.tokenizer, self.lowest = config, tokenizer, lowest
         self.out = Path(config.out)
         self.checkpoint, self.log = self.work / CHECKPOINT, self.work / "log.jsonl"
-        self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `backward`
+        on_cpu = default_device().type == "cpu"
+        # It knows one precision per process: see `backward`.
+        self.accelerator = Accelerator(mixed_precision="no", cpu=on_cpu)
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
         self.epoch = 0

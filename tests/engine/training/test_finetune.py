@@ -5,6 +5,7 @@ import re
 import shutil
 from dataclasses import replace
 
+import accelerate.state
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,6 +15,7 @@ from engine import Document, Entity, InputError, load_engine
 from engine.data.corpora import Corpus
 from engine.model.tokenizer import load_tokenizer
 from engine.training.finetune import FinetuneConfig, Finetuning, main, train
+from engine.training.loop import default_device
 from tests.conftest import contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
 
@@ -115,6 +117,13 @@ def test_bfloat16_is_used_where_it_is_asked_for(biobert_like, corpus, tmp_path):
         run = Finetuning(config(biobert_like, corpus, tmp_path, mixed_precision=precision, mask=0.0))
         losses.append(run.backward(run.gold).item())
     assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+def test_trains_where_engines_run_though_accelerate_knows_other_devices(biobert_like, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(accelerate.state, "is_mps_available", lambda: True)
+    for state in (accelerate.state.PartialState, accelerate.state.AcceleratorState):
+        monkeypatch.setattr(state, "_shared_state", {})
+    assert Finetuning(config(biobert_like, corpus, tmp_path)).accelerator.device.type == default_device().type
 
 
 def test_a_run_continues_only_with_its_settings_labels_and_checkpoint(biobert_like, corpus, tmp_path):
