@@ -92,7 +92,7 @@ def usual_ways() -> str:
         for label, name in shown.items()
         if {PIPELINE, label} <= set(of.labels)
     ]
-    heads = ["", "F1", f"speed, {ONE} text a call", f"speed, {MANY} texts a call", "abstracts per second"]
+    heads = ["", "F1", f"speed, {ONE} text a call", f"speed, {MANY} texts a call", f"abstracts a second, {MANY} a call"]
     return f"{_table(heads, cells)}\n\n{fill(_conditions(), 120)}"
 
 
@@ -108,9 +108,9 @@ def _conditions() -> str:
     by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
     verdict = "significant" if change["significant"] else "not significant"
     return (
-        f"{row['documents']} PubMed abstracts (BC5CDR, its test part), {row['threads']} threads of an "
-        f"{small.processor}; speeds are relative to the pipeline. "
-        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}. Measured with commit "
+        f"{row['documents']} PubMed abstracts (BC5CDR test), {row['threads']} threads of an "
+        f"{small.processor}; speeds are relative to the pipeline with the same weights. "
+        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}. Commit "
         f"{row['commit'][:7]}.{elsewhere}"
     )
 

@@ -32,7 +32,7 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
     elif not engine.has_gates:
         return f"This model has no gates: every word goes through all {number} layers."
     else:
-        what = f"Most words do not need all {number} layers. This tagger drops them as it reads"
+        what = f"Most words do not need all {number} layers. This tagger stops computing them early"
     said = headline(report.opening.rows, report.opening.intervals) if _measured(engine, report) and report else ""
     marked = escape(said).replace("F1", term("F1")).replace(" pp", f" {term('pp')}")
     faster = re.sub(r"^(\S+ as fast)", r": <strong>\1</strong>", marked)
@@ -94,7 +94,7 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
 def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     """A card: how to make one's own checkpoint fast, what that takes, and what to expect."""
     checkpoint = "CHECKPOINT" if engine.has_gates else escape(engine.source)
-    command = f"python -m engine.training.accelerate {checkpoint} --texts FILE --out FOLDER"
+    command = f"python -m engine.training.accelerate {checkpoint} --texts FILE --dtype int8 --out FOLDER"
     return (
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a checkpoint of your '
         f'own fast with 400 plain texts and <a href="{GUIDE}">about an hour</a>:</p><p class="command"><code>{command}'

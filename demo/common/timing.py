@@ -51,7 +51,7 @@ class Timing:
         return median(self.runs_ms)
 
 
-def middle(values: Sequence[float]) -> Range:
+def median_interval(values: Sequence[float]) -> Range:
     """The 95 % interval of the median by order statistics; of fewer than six values, their whole range."""
     ranked, runs = sorted(values), len(values)
     at_most = [sum(comb(runs, below) for below in range(rank + 1)) / 2**runs for rank in range(runs // 2)]
@@ -61,7 +61,7 @@ def middle(values: Sequence[float]) -> Range:
 
 def speedup(own_ms: Sequence[float], other_ms: Sequence[float]) -> Range:
     """How many times as fast the one is as the other, run by run."""
-    return middle([other / own for own, other in zip(own_ms, other_ms, strict=True)])
+    return median_interval([other / own for own, other in zip(own_ms, other_ms, strict=True)])
 
 
 def tagger(engine: Engine, strategy: Strategy) -> Tagger:

@@ -48,7 +48,7 @@ def headline(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str
     change = f"{100 * pipeline['difference']:+.1f}".replace("-", "−")
     return (
         f"{pipeline['speedup']:.1f}× as fast as the Hugging Face pipeline on a {row['device'].upper()}, "
-        f"{openvino['speedup']:.1f}× as OpenVINO in 8 bits, F1 {change} pp"
+        f"{openvino['speedup']:.1f}× as fast as OpenVINO in 8 bits, F1 {change} pp"
     )
 
 

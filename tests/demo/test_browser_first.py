@@ -129,7 +129,7 @@ def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open
     card.get_by_role("button", name="Copy").click()
     card.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER"
+    assert copied == "python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER"
     guide = card.get_by_role("link", name="an hour").get_attribute("href")
     assert "--minutes" in page.request.get(urljoin(app_url, guide)).text()
 

@@ -19,7 +19,8 @@ DEFAULT_DEVICE = "cpu"
 LOCAL = "http://127.0.0.1:7860"
 INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
 pip install .
-# Your own checkpoint: python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER
+# Your own checkpoint, for --model FOLDER:
+# python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER
 """
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accepts

@@ -16,6 +16,7 @@ from engine import Engine, Result
 from engine.inspection.trace import WordTrace
 
 LABEL = "Watch"
+NUMBERS = "A number under a word is the layer after which it exited. "
 _EXITS = """<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
 <li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
 """
@@ -42,7 +43,7 @@ def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> s
         f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>'
-        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>'
+        f'<p class="pointed">{has_gates * NUMBERS}Point at a word, or move between words with the arrow keys.</p>'
         f"{listbox(result, found, 'The text, word by word', types)}"
         f"{legend(has_gates=has_gates)}"
         f"{_depths(result, layers, types)}{cut_note(result)}</section>"

@@ -30,7 +30,7 @@ def eight_bits(shipped):
 def test_two_lines_say_what_happens_and_repeat_the_headline_of_the_report(eight_bits):
     opening = own_report(eight_bits).opening
     said = text_of(intro(eight_bits, {}).partition("<details")[0].replace("<span", "<!").replace("</span>", ""))
-    assert "Most words do not need all six layers. This tagger drops them as it reads: " in said
+    assert "Most words do not need all six layers. This tagger stops computing them early: " in said
     assert headline(opening.rows, opening.intervals).partition(",")[0] in said
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from demo.common.timing import RUNS, Budget, in_turns, middle, speedup, time_strategies
+from demo.common.timing import RUNS, Budget, in_turns, median_interval, speedup, time_strategies
 
 PATIENT = Budget(seconds=600.0, least=0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -33,7 +33,7 @@ def test_an_unfinished_round_does_not_count():
 
 @pytest.mark.parametrize(("runs", "ends"), [(3, (1, 3)), (5, (1, 5)), (6, (1, 6)), (9, (2, 8)), (41, (14, 28))])
 def test_a_range_has_the_ranks_of_the_interval_of_the_median(runs, ends):
-    assert middle(random.Random(0).sample(range(1, runs + 1), runs)) == ends
+    assert median_interval(random.Random(0).sample(range(1, runs + 1), runs)) == ends
 
 
 def test_a_slow_moment_hits_both_or_falls_out():

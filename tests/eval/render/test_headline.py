@@ -31,7 +31,7 @@ INTERVALS = [
 
 def test_it_compares_the_default_in_its_fastest_dtype_with_what_people_use_one_text_at_a_time():
     assert headline(DEFAULT, INTERVALS) == (
-        "4.1× as fast as the Hugging Face pipeline on a CPU, 1.6× as OpenVINO in 8 bits, F1 −0.1 pp"
+        "4.1× as fast as the Hugging Face pipeline on a CPU, 1.6× as fast as OpenVINO in 8 bits, F1 −0.1 pp"
     )
 
 
