@@ -167,7 +167,7 @@ class Cascade(Strategy):
 
 
 def select(windows: Iterable[Window], judged: Iterable[JudgedWindow], *, read: bool) -> list[Window]:
-    """The windows that the large model reads, or those that it does not."""
+    """The windows that the large model reads or, if not ``read``, the others."""
     return [window for window, one in zip(windows, judged, strict=True) if one.read == read]
 
 

@@ -38,7 +38,7 @@ class EngineOptions:
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the options that `of` reads."""
         add = parser.add_argument
-        default = f"{DEFAULT_STRATEGY}; for a cascade {CASCADE}"
+        default = f"{DEFAULT_STRATEGY}, or {CASCADE} in the folder of one"
         add("--strategy", help=f"dense, rule, mlp, … (default {default})")
         add("--point", help="operating point, where the strategy names none (default balanced)")
         add("--lambda", dest="lambda_", type=float, help="λ of rule")

@@ -143,7 +143,10 @@ def overview() -> str:
 
 
 def compared(of: Report, labels: Iterable[str], more: Mapping[str, Callable[[ResultRow], str]] | None = None) -> str:
-    """A table of variants compared with dense; ``more`` computes further columns from a row at batch size 1."""
+    """A table of variants compared with dense.
+
+    ``more``: further columns, by heading, each computed from a variant's row at batch size 1.
+    """
     more = more or {}
     cells = []
     for label in (label for label in labels if label in of.labels):

@@ -29,7 +29,8 @@ class SettingsPanel:
     """The components of the panel.
 
     ``strategies``: names of the strategies to compare.
-    ``settings``: operating point, trigger and controllers' settings, last arguments of `demo.settings.chosen_strategy`.
+    ``settings``: operating point, trigger and controllers' settings, in the order in which
+    `demo.settings.chosen_strategy` takes them.
     ``shown``: the strategy whose words the tabs show one by one.
     ``changes``: events after which any of these may have changed.
     """

@@ -163,8 +163,8 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], deadline:
     """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
 
     The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
-    then starts much closer to its goal than from random heads. If the batches contain more words than fit into
-    ``MAX_BYTES``, or than run before a time by `time.monotonic`, only the first are used.
+    then starts much closer to its goal than from random heads. Only the first batches are used: those
+    whose hidden states fit into ``MAX_BYTES``, and that run before ``deadline``, by `time.monotonic`.
     """
     logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
     inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, deadline)

@@ -60,7 +60,7 @@ class Reference:
     def agreement(cls, engine: Engine, texts: Sequence[str], needed: int = 0, until: float = math.inf) -> Reference:
         """Takes the entities of an engine's dense pass as reference; a loss is 100 minus the agreement with them.
 
-        After a time by `time.monotonic`, the pass ends as soon as as many of the first texts as ``needed`` are done.
+        The pass ends early if the time ``until``, by `time.monotonic`, is over and ``needed`` texts are done.
         """
         documents: list[Document] = []
         for begin in tqdm(range(0, len(texts), CALL), desc="dense pass", disable=None):
@@ -139,7 +139,7 @@ class Trial:
         return f1_difference_error(self.counts, self.dense) * 100
 
     def loss_bound(self, documents: int | None = None) -> float:
-        """The loss plus its standard error in pp: here, or as expected of a trial on so many documents."""
+        """The loss plus its standard error in pp: the one it has or, on so many ``documents``, would have."""
         return self.loss + self.loss_error * math.sqrt(len(self.counts) / (documents or len(self.counts)))
 
 
@@ -157,7 +157,7 @@ class Requirement:
     max_loss: float
 
     def accepts(self, trial: Trial, documents: int | None = None) -> bool:
-        """Whether a trial meets it: where it ran, or with the standard error expected on so many documents."""
+        """Whether a trial meets it, with the standard error that it has or, on so many ``documents``, would have."""
         return able(trial) and trial.loss_bound(documents) <= self.max_loss
 
     def describe(self) -> str:

@@ -1,6 +1,7 @@
 """The control ``random-windows``: the large model of a cascade reads as many words, but in windows chosen at random.
 
-It shows how much doubt is worth. Words are counted over the whole corpus, because most documents have a single window.
+It shows whether doubt chooses better than chance. Words are counted over the whole corpus, because most documents have
+a single window.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class RandomWindows(Cascade):
     drawn: frozenset[bytes]
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
-        """Looks up which windows were drawn."""
+        """Lets the large model read the windows that were drawn."""
         judged = super().judge(probabilities, windows)
         return tuple(replace(one, read=key(window) in self.drawn) for one, window in zip(judged, windows, strict=True))
 

@@ -1,4 +1,4 @@
-"""DistilBERT (Sanh et al. 2019): BERT without token types, under its own names."""
+"""DistilBERT (Sanh et al. 2019): BERT without token types, whose weights have other names."""
 
 from __future__ import annotations
 
