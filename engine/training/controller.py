@@ -54,29 +54,27 @@ class Samples(NamedTuple):
 
 
 @torch.inference_mode()
-def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
+def collect(model: GatedModel, windows: Sequence[Window]) -> dict[int, Samples]:
     """Collects samples at each gate; every window is pruned."""
     gates = range(1, model.encoder.num_layers)
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
         batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
-        for gate, samples in _samples_of_batch(model, batch, gates, names).items():
+        for gate, samples in _samples_of_batch(model, batch, gates).items():
             found[gate].append(samples)
     if missing := [gate for gate, parts in found.items() if not parts]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in found.items()}
 
 
-def _samples_of_batch(
-    model: GatedModel, batch: RaggedBatch, gates: Sequence[int], names: tuple[str, ...]
-) -> dict[int, Samples]:
+def _samples_of_batch(model: GatedModel, batch: RaggedBatch, gates: Sequence[int]) -> dict[int, Samples]:
     dense = forward(model, batch, (), None).probabilities.argmax(-1)
     weights = np.where(neighbour_max(dense > 0, batch.words.window, NEIGHBOURS), NEAR_ENTITY, 1.0)
     controller = SampledController.draw(len(gates), len(batch.lengths), 1.0)
     found: dict[int, Samples] = {}
 
     def record(gate: GateView) -> Decision:
-        parts = features(gate, names), gate.near(gate.labels != dense, NEIGHBOURS), weights
+        parts = features(gate, tuple(FEATURES)), gate.near(gate.labels != dense, NEIGHBOURS), weights
         found[gate.number] = Samples(*(part[gate.alive] for part in parts))
         return controller(gate)
 
@@ -110,25 +108,20 @@ def main(argv: list[str] | None) -> int:
     add = parser.add_argument
     add("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
     add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
-    add("--features", default=",".join(FEATURES), help="features joined by commas (default %(default)s)")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
-    if unknown := set(names) - set(FEATURES):
-        raise InputError(
-            f"expected one or more of {list(FEATURES)} for --features, got {sorted(unknown)}; choose among them"
-        )
+    folder = model_folder(arguments.model)
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
     set_seed(0)
     texts = read_texts(arguments.texts)[-TEXTS:]
     windows = [window for text in texts for window in engine.pieces.windows(words_of(text))]
     layers = {}
-    for gate, samples in collect(engine.model, windows, names).items():
+    for gate, samples in collect(engine.model, windows).items():
         logger.info("gate %d: %d words, %.2f%% change", gate, len(samples.changes), 100 * samples.changes.mean())
         layers[gate] = fit(samples)
     with updating(folder, CONTROLLER) as fresh:
-        Network(names, layers).save(fresh)
+        Network(tuple(FEATURES), layers).save(fresh)
     print(
         f"the networks are in {folder / CONTROLLER}; choose operating points with python -m engine.training.calibrate"
     )

@@ -58,8 +58,7 @@ states = [one.model.state_dict() for one in (first, *others)]
 first.model.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
-stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
-  --features entropy,windowed_entropy,top_probability,margin,outside,change
+stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
 stage quantise "$RUNS/model" --texts "$RUNS/clinical.jsonl"
 
 choose() { stage calibrate --model "$RUNS/model" --dtype int8 --texts "$RUNS/held_out.jsonl" "$@"; }

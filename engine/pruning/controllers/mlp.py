@@ -32,12 +32,9 @@ FEATURES: Mapping[str, Callable[[GateView], np.ndarray]] = {
     "margin": lambda gate: gate.margin,
     "outside": lambda gate: _log(gate.probabilities[:, 0]),
     "change": lambda gate: gate.rows.change,
-    "attention_received": lambda gate: gate.rows.attention_received,
-    "attention_entropy": lambda gate: gate.rows.attention_entropy,
 }
 
-
-# The same in operations of a graph; attention is not known there.
+# The same in operations of a graph.
 GRAPH_FEATURES: Mapping[str, Callable[[GraphGateView], Node]] = {
     "entropy": lambda gate: gate.log(gate.entropy),
     "windowed_entropy": lambda gate: gate.log(gate.near(gate.entropy, NEIGHBOURS)),
@@ -156,8 +153,8 @@ class LearnedController(ThresholdController):
 
     @property
     def form(self) -> tuple[Any, ...] | None:
-        """The settings that change the graph; ``None`` if the network reads attention."""
-        if self.network is None or not set(self.network.names) <= set(GRAPH_FEATURES):
+        """The settings that change the graph; ``None`` without a network."""
+        if self.network is None:
             return None
         return self.kind, self.exit_entities, self.min_keep_ratio > 0
 

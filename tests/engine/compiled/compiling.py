@@ -46,7 +46,7 @@ def folder_of(model: GatedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def network() -> Network:
-    """A random network of ``mlp`` for gates 1 and 2, with every feature that a graph knows."""
+    """A random network of ``mlp`` for gates 1 and 2, with every feature."""
     rng = np.random.default_rng(0)
     names = tuple(GRAPH_FEATURES)
     shapes = (len(names), 4), (4,), (4,), (1,)

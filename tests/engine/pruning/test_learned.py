@@ -43,11 +43,8 @@ def test_every_feature_is_a_finite_column():
     assert (columns.std(0) > 0).all()
 
 
-def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
-    assert not mlp(0.1, 0.0).uses_attention
-    with_attention = network(0.0, names=("entropy", "attention_received"))
-    controller = LearnedController(network=with_attention)
-    assert controller.uses_attention
+def test_only_named_features_are_computed():
+    controller = LearnedController(network=network(0.0, names=("entropy", "top_probability")))
     assert controller.signals == {"risk", *read(controller, gate([0, 1], [SURE, SURE]))}
     assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
 
@@ -67,6 +64,12 @@ def test_networks_survive_their_file(tmp_path):
     at = gate([0, 1, 0], [SURE, UNSURE, SURE])
     assert after.names == before.names
     assert after.risk(at).tolist() == before.risk(at).tolist()
+
+
+def test_rejects_networks_of_features_that_went(tmp_path):
+    network(0.0, names=("entropy", "attention_received")).save(tmp_path / "file")
+    with pytest.raises(InputError, match=r"attention_received.*again with python -m engine\.training\.controller"):
+        Network.load(tmp_path / "file")
 
 
 def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):
