@@ -15,7 +15,7 @@ from engine.checkpoint import Weights, weights_digest
 from engine.errors import InputError, first_line
 from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
 from engine.model.packing import RaggedBatch
-from engine.model.threads import at_once
+from engine.model.parallel import at_once
 from engine.pruning.forward import forward, run
 from engine.pruning.gate import Decision, GateView, RowSignals
 from engine.pruning.memory import MemoryBuffer

@@ -38,8 +38,8 @@ class Judgement:
     windows: Sequence[Window]
     judged: tuple[JudgedWindow, ...]
 
-    def of_windows(self, *, read: bool) -> list[Window]:
-        """The windows that the large model reads, or those that it does not."""
+    def windows_where(self, *, read: bool) -> list[Window]:
+        """The windows that the large model reads or, if not ``read``, the others."""
         return select(self.windows, self.judged, read=read)
 
 
@@ -49,7 +49,7 @@ class Result:
 
     ``words``: character spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
-    ``judgement``: in a cascade, what its small model found.
+    ``judgement``: in a cascade, what its small model found, and which windows the large one then read.
     """
 
     text: str
@@ -75,7 +75,7 @@ class Result:
         costs = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs]
         if self.judgement is None:
             return add(costs, sizes.layers)
-        costs += [unread_cost(sizes, window) for window in self.judgement.of_windows(read=False)]
+        costs += [unread_cost(sizes, window) for window in self.judgement.windows_where(read=False)]
         return with_small(add(costs, sizes.layers), self.judgement.result.cost)
 
     @cached_property

@@ -308,7 +308,7 @@ class Engine:
         judgements: list[Judgement] = []
         if isinstance(strategy, Cascade):
             judgements = self._judge(strategy, texts, windows, pausing)
-            windows = [one.of_windows(read=True) for one in judgements]
+            windows = [one.windows_where(read=True) for one in judgements]
         runs = self.run(windows, strategy, pausing)
         encoder_s = now() - start - paused
         found = [distributions(of_runs, len(self.labels)) for of_runs in runs]

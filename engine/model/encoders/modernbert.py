@@ -75,7 +75,7 @@ class ModernBertEncoder(Encoder):
 
     @classmethod
     def shorten(cls, config: Any, layers: int) -> None:
-        """Also cuts the list of layer kinds."""
+        """Also shortens the list that says which layers attend globally."""
         super().shorten(config, layers)
         config.layer_types = config.layer_types[:layers]
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import torch
 
-from engine.model.threads import at_once
+from engine.model.parallel import at_once
 
 
 def test_results_come_in_order_whatever_ends_first():
