@@ -30,7 +30,6 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.loop import SEEDS, check_limits
 from engine.training.sweep import Sweep
 from engine.training.trials import Reference, Trial, parse_requirements
 
@@ -102,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
         f"(default {GOLD_LIMITS}; with --texts {AGREEMENT_LIMITS})",
     )
     add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
-    add("--seed", type=int, default=0, help="seed of the order of texts and settings")
     add("--dtype", default="float32", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
     add(
         "--strategies",
@@ -118,7 +116,6 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    check_limits("seed", arguments.seed, SEEDS)
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
     limits = arguments.max_f1_drop or (AGREEMENT_LIMITS if arguments.texts else GOLD_LIMITS)
@@ -132,7 +129,7 @@ def main(argv: list[str] | None) -> int:
         reference = Reference.agreement(engine, read_texts(arguments.texts))
     else:
         reference = Reference.gold(engine, load_corpus(arguments.corpus, arguments.split, arguments.data_dir))
-    sweep = Sweep(engine, reference, requirements, seed=arguments.seed)
+    sweep = Sweep(engine, reference, requirements)
     for number, name in enumerate(names):
         sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
         print(*describe(sweep, name), sep="\n")

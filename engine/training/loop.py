@@ -37,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 PRECISIONS = ("no", "bf16")
-SEEDS = 0, 2**31
 ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this range, log-uniformly
 WEIGHT_DECAY = 0.01  # of AdamW
 PARTS = ("model", "optimizer", "schedule", "average")  # of a run, whose state checkpoints keep
@@ -70,15 +69,7 @@ def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collec
             parts["required"] = True
         elif one.default not in ("", None):
             meaning += " (default %(default)s)"
-        names = dict.fromkeys((f"--{one.name.replace('_', '-')}", f"--{one.name}"))
-        parser.add_argument(*names, help=meaning, **parts)
-
-
-def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
-    """Raises an `InputError` if a setting is no number within its limits."""
-    low, high = limits
-    if not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"expected {name} between {low} and {high}, got {value}; change it")
+        parser.add_argument(f"--{one.name.replace('_', '-')}", help=meaning, **parts)
 
 
 def check_options(config: Any) -> None:
@@ -88,8 +79,8 @@ def check_options(config: Any) -> None:
         if one.type in ("str", "bool") and type(value).__name__ != one.type:
             kind = "text" if one.type == "str" else "True or False"
             raise InputError(f"expected {kind} as {one.name}, got {value!r}; change it")
-        if limits and value is not None:
-            check_limits(one.name, value, limits)
+        if limits and value is not None and not (isinstance(value, int | float) and limits[0] <= value <= limits[1]):
+            raise InputError(f"expected {one.name} between {limits[0]} and {limits[1]}, got {value}; change it")
         if choices and value not in choices:
             raise InputError(f"expected one of {', '.join(choices)} as {one.name}, got {value!r}; choose one of them")
 
@@ -121,7 +112,7 @@ class TrainingConfig:
         "no",
         choices=PRECISIONS,
     )
-    seed: int = option("seed of everything random", 0, SEEDS)
+    seed: int = option("seed of everything random", 0, (0, 2**31))
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -80,7 +80,6 @@ def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(fold
     [
         (["--strategies", "mlp"], "python -m engine.training.controller"),
         (["--minutes", "0"], "--minutes"),
-        (["--seed", "-1"], "seed"),
         (["--model", "user/name"], "download the model first"),
         (["--model", "{plain}"], "gates"),
     ],
