@@ -13,7 +13,7 @@ from demo.common.reports import BASE, REPORTS, ReportFolder, find_reports, own_r
 from engine import Engine
 from eval.render.conclusions import in_pp
 from eval.render.files import ResultRow
-from eval.render.headline import OPENVINO, PIPELINE, default_row, headline
+from eval.render.headline import OPENVINO, PIPELINE, RUNTIMES, default_row, headline
 from eval.render.text import join, speedup
 from eval.schema import DENSE
 
@@ -56,7 +56,7 @@ def how_measured(engine: Engine, report: ReportFolder | None) -> str:
         return model
     others = {
         PIPELINE: "the Hugging Face pipeline with the same weights",
-        OPENVINO: "OpenVINO in 8 bits, which removes nothing",
+        **{name: f"{title} in 8 bits, which removes nothing" for name, title in RUNTIMES.items()},
         DENSE: "its own full pass",
     }
     lines = []

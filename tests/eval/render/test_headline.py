@@ -40,6 +40,12 @@ def test_without_one_of_both_nothing_is_claimed(missing):
     assert headline(DEFAULT, [one for one in INTERVALS if one["against"] != missing]) == ""
 
 
+def test_the_faster_runtime_is_the_one_that_is_named():
+    claimed = headline(DEFAULT, [*INTERVALS, interval("entropy:balanced (int8)", "onnx-int8", 1.34, 0.0)])
+    assert "1.3× as fast as ONNX Runtime in 8 bits" in claimed
+    assert "OpenVINO" not in claimed
+
+
 def test_over_too_few_texts_nothing_is_claimed():
     assert headline(DEFAULT, [one | {"speedup_low": float("nan")} for one in INTERVALS]) == ""
 
