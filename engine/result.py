@@ -64,7 +64,7 @@ class Result:
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them; `Engine.explain` then no longer works."""
-        found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
+        found = {"cost": self.cost, "recovered": self.recovered, "exits": self.exits, "trace": self.trace}
         return vars(self) | found | {"_runs": [], "_model": None}
 
     @cached_property
@@ -82,6 +82,21 @@ class Result:
     def recovered(self) -> bool:
         """Whether any word came back."""
         return any(record.recovered[slot.own].any() for slot, record in self._runs)
+
+    @cached_property
+    def exits(self) -> list[int]:
+        """For each word, the layer after which it exited: 0 if it did not, negative if it came back.
+
+        In a cascade these are layers of the model that labelled the word last.
+        """
+        found: list[int] = []
+        for slot, record in self._runs:
+            own = slot.own
+            state = np.where(record.recovered[own], -1, np.where(record.alive[own], 0, 1))
+            found += (state * record.exit_at[own]).tolist()
+        if self.judgement is None:
+            return found
+        return list(of_both(self.judgement.result.exits, found, self.judgement.judged))
 
     @cached_property
     def trace(self) -> Trace:

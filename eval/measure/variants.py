@@ -48,8 +48,7 @@ def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]]) -> Tag:
     """Tags with an engine; rows say where each word exited and what it cost."""
 
     def row(result: Result) -> Row:
-        states = {"kept": 0, "exited": 1, "recovered": -1}
-        exits = [states[word.state] * word.layer for word in result.trace.words]
+        exits = result.exits
         if result.judgement is not None:
             exits = _after_small(exits, result.judgement)
         return Row(result.entities, exits, result.cost)

@@ -81,9 +81,10 @@ def test_cost_counts_both_models(both: Engine, engine: Engine, plain_engine: Eng
 
 def test_each_word_is_traced_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:
     shallow = engine.strategy("truncate-1")
-    for threshold, layer in ((1e6, 1), (0, 3)):
-        words = both.tag(TEXT, cascade(threshold, small=shallow)).trace.words
-        assert {word.layer for word in words} == {layer}
+    for threshold, layer, exit_at in ((1e6, 1, 1), (0, 3, 0)):
+        result = both.tag(TEXT, cascade(threshold, small=shallow))
+        assert {word.layer for word in result.trace.words} == {layer}
+        assert set(result.exits) == {exit_at}
 
 
 def test_explains_each_word_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:

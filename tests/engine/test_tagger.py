@@ -81,6 +81,13 @@ def test_the_trace_says_which_words_exited_where_and_why(engine):
     assert 0 < trace.latency.encoder_ms < trace.latency.total_ms
 
 
+@pytest.mark.parametrize("strategy", ["dense", "truncate-1", PRUNES, RECOVERS], ids=str)
+def test_exits_are_the_states_and_layers_of_the_trace(engine, strategy):
+    result = engine.tag(TEXT, strategy)
+    signs = {"kept": 0, "exited": 1, "recovered": -1}
+    assert result.exits == [signs[word.state] * word.layer for word in result.trace.words]
+
+
 def test_settings_and_stored_points_reach_the_strategy(weights):
     points = {point: Strategy("entropy", (1,), EntropyController(0.33), point) for point in ("fast", "slow")}
     engine = Engine(replace(weights, points={"entropy": points, "rule": {}}))
@@ -153,7 +160,7 @@ def test_a_pickled_result_keeps_what_it_tells_but_not_the_model(engine):
     pickled = pickle.dumps(result)
     again = pickle.loads(pickled)
     assert len(pickled) < 100_000
-    assert (again.entities, again.cost, again.recovered) == (result.entities, result.cost, result.recovered)
+    assert (again.entities, again.cost, again.exits) == (result.entities, result.cost, result.exits)
     assert again.trace.words == result.trace.words
     with pytest.raises(InputError, match="expected a result of this process, got one that was pickled"):
         engine.explain(again)
