@@ -33,8 +33,6 @@ TRAINING = "training split"  # the dimension of groups of mentions that need the
 
 DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
-CASES_OF_A_KIND = 3  # in ``cases.json`` for each strategy, part and way
-
 # Measures of ``cost.csv``, defined in `eval.analysis.scores`.
 GMACS, TOKEN_LAYERS = "gmacs", "token_layers"
 HELD_MEMORY = "held_mib"

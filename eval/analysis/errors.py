@@ -1,6 +1,6 @@
 """Classifies errors against gold and dense, finds those that pruning caused or fixed, and counts words that exit.
 
-Files: ``errors.csv``, ``confusion.csv``, ``exits.csv`` and ``cases.json``, which contains corpus text.
+Files: ``errors.csv``, ``confusion.csv`` and ``exits.csv``.
 
 **Outcomes.** Mentions of the reference (gold, or what dense found) are paired with predictions one to one: first those
 with the same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A
@@ -32,14 +32,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
 from eval.analysis import Comparison, DocumentComparison, overlap
 from eval.schema import AGAINST_DENSE, AGAINST_GOLD, CAUSED, DENSE, EXACT, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS
-
-AROUND = 4  # words that a case shows on either side
 
 
 @dataclass(frozen=True)
@@ -182,41 +179,5 @@ def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
             yield *place, words[label], exited, share, *of_label, dense_right[layer, label]
 
 
-def cases(comparison: Comparison) -> dict[str, Any] | None:
-    """The number of changes of each kind and the first real cases, as a JSON object; ``None`` if nothing changed."""
-    seen: Counter[tuple[str, str]] = Counter()
-    found = []
-    for document, change in all_changes(comparison):
-        seen[change.part, change.how] += 1
-        if seen[change.part, change.how] <= schema.CASES_OF_A_KIND:
-            found.append(_describe_case(document, change, comparison.variant.name))
-    variant, counts = comparison.variant, sorted((part, how, count) for (part, how), count in seen.items())
-    return {"dtype": variant.dtype, "strategy": variant.name, "counts": counts, "cases": found} if found else None
-
-
 def _type_of(entity: Entity | None) -> str:
     return entity.type if entity else NO_PARTNER
-
-
-def _describe_case(comparison: DocumentComparison, change: Change, variant: str) -> dict[str, Any]:
-    """The entities of gold, dense and the variant, and the surrounding words with their labels and exits."""
-    shown = comparison.words_of(change.entity, *comparison.near(change.entity))
-    first, end = max(0, shown[0] - AROUND), shown[-1] + 1 + AROUND
-    names, text = comparison.label_set.names, comparison.document.text
-    sides = {"gold": comparison.gold, "dense": comparison.found_by_dense, variant: comparison.found}
-    labels = zip(*(comparison.labels(entities)[first:end].tolist() for entities in sides.values()), strict=True)
-    words = zip(comparison.words[first:end], labels, comparison.exits[first:end], strict=True)
-    return {
-        "part": change.part,
-        "outcome": change.outcome,
-        "how": change.how,
-        "document": comparison.document.id,
-        "entities": {
-            side: [(other.type, other.text) for other in entities if overlap(change.entity, other)]
-            for side, entities in sides.items()
-        },
-        "words": [
-            {"text": text[slice(*word)], "labels": [names[label] for label in of_word], "exit": layer}
-            for word, of_word, layer in words
-        ],
-    }

@@ -2,12 +2,11 @@
 
 Besides the files of `eval.schema`, ``documents.csv`` has a row for each document: its id, the number of its gold
 mentions, and for each run of a variant a column ``STRATEGY DTYPE BATCH_SIZE RUN`` with matches and predictions as
-``10/12``. ``cases.json`` contains text of the corpus.
+``10/12``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import pandas as pd
 from engine.data.corpora import Corpus
 from engine.text.documents import Document
 from eval.analysis import compare
-from eval.analysis.errors import cases, confusion_rows, error_rows, exit_rows
+from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
 from eval.analysis.scores import Counted, cost_rows, count, interval_rows, result_row, time_rows
 from eval.record import Record
@@ -33,7 +32,7 @@ def write_tables(
     training: Sequence[Document] | None = None,
     seed: int = 0,
 ) -> None:
-    """Writes the CSV files and ``cases.json`` to an existing folder.
+    """Writes the CSV files to an existing folder.
 
     Args:
         folder: folder of the report.
@@ -64,7 +63,6 @@ def write_tables(
     _write(folder, "confusion", (row for one in comparisons for row in confusion_rows(one)))
     _write(folder, "exits", (row for one in comparisons for row in exit_rows(one)))
     _write(folder, "subgroups", group_rows(comparisons, training, seed))
-    (folder / "cases.json").write_text(json.dumps([found for one in comparisons if (found := cases(one))]))
 
 
 def _write(

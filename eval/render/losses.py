@@ -1,21 +1,18 @@
-"""The sections of a report about errors, exits and groups, and the page of cases; each from its files alone.
+"""The sections of a report about errors, exits and groups, each from its files alone.
 
 Tables of variants are `labelled`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import pandas as pd
 
 from eval import schema
 from eval.render.files import rows_of
-from eval.render.pages import Page, Section, Table
+from eval.render.pages import Table
 from eval.render.sections import Parts
-from eval.render.text import bullets, escape, f1_interval, pp, score, share
-from eval.schema import DENSE, Group, display_names
+from eval.render.text import f1_interval, pp, score, share
+from eval.schema import DENSE, Group
 
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
 ERRORS_READING = (
@@ -116,38 +113,3 @@ def groups_parts(groups: pd.DataFrame) -> Parts:
     about = GROUPS_READING + (TRAINING_READING if (groups["dimension"] == schema.TRAINING).any() else NO_TRAINING)
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
     return [Table(columns, rows, about)]
-
-
-def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Page:
-    """Real errors that pruning caused and fixed, word by word, from ``cases.json``."""
-    about = (
-        f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
-        "`eval/analysis/errors.py` says what the kinds mean."
-    )
-    names = display_names((one["strategy"], one["dtype"]) for one in strategies)
-    sections = []
-    for one in strategies:
-        counts = ", ".join(f"{count} {part} ({how})" for part, how, count in one["counts"])
-        parts = [part for case in one["cases"] for part in _case_parts(case)]
-        sections.append(Section(names[one["strategy"], one["dtype"]], [f"In all: {counts}.", *parts]))
-    nothing = [] if strategies else ["No strategy differs from dense in a way that the gold shows."]
-    return Page("Cases: what pruning caused and fixed", sections, [about, *nothing])
-
-
-def _case_parts(case: Mapping[str, Any]) -> Parts:
-    columns = ["word", *case["entities"], "exits after layer"]
-    found = {
-        side: ", ".join(f"{escape(type_)} “{escape(text)}”" for type_, text in entities) or "nothing"
-        for side, entities in case["entities"].items()
-    }
-    return [
-        f"### {case['part']}: {case['outcome']}, {case['how']}",
-        f"Document {escape(case['document'])}.",
-        bullets(f"{escape(side)}: {entities}" for side, entities in found.items()),
-        Table(columns, [_case_row(word) for word in case["words"]]),
-    ]
-
-
-def _case_row(word: Mapping[str, Any]) -> list[object]:
-    layer = word["exit"]
-    return [word["text"], *word["labels"], "" if not layer else layer if layer > 0 else f"{-layer}, recovered"]

@@ -1,4 +1,4 @@
-"""Renders pages from a folder's files: ``report.md`` and ``report.html`` with their plots, cases, and ablations."""
+"""Renders pages from a folder's files: ``report.md`` and ``report.html`` with their plots, and ablations."""
 
 from __future__ import annotations
 
@@ -19,10 +19,6 @@ from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
 from eval.schema import BASELINE, DENSE, FILES, MODEL
 
-CASES = (
-    "`cases.md` and `cases.html` show real cases word by word. They are made with every report and not published, "
-    "because they contain text of the corpus."
-)
 ABLATIONS, FIGURE = "ablations", "f1_vs_latency.png"
 TITLES = {  # of plots with one picture per dtype, by file name
     "exits": "Words that have exited by each layer, by gold label",
@@ -43,7 +39,6 @@ def render(folder: Path) -> str:
         tables = read_tables(folder, *(name for name in FILES if name != ABLATIONS))
         rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
         mentions = int(read_table(folder, "documents")["gold"].sum())
-        cases = json.loads((folder / "cases.json").read_text()) if (folder / "cases.json").is_file() else None
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
@@ -56,7 +51,7 @@ def render(folder: Path) -> str:
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
         Section("Results", sections.results_parts(rows, intervals)),
-        Section("Errors", [*errors, CASES]),
+        Section("Errors", errors),
         Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], dtypes, folder), *exits]),
         Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], dtypes, folder), *groups]),
         Section("Cost", [*_draw("speed", by_length, tables["cost"], dtypes, folder), *cost]),
@@ -70,8 +65,6 @@ def render(folder: Path) -> str:
         said.append(pace(row, tables["times"], tables["cost"], escape(about["machine"])))
     counted = f"{rows[0]['documents']:,} documents with {mentions:,} entities."
     write_pages(Page(title, parts, [counted, bullets(said), opening.table()], notes), folder, "report")
-    if cases is not None:
-        write_pages(losses.cases_page(cases), folder, "cases")
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))

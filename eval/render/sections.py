@@ -50,7 +50,7 @@ KINDS_READING = {  # by the kinds of rows that need it
 }
 READ = "words read by the large model"
 CASCADES_READING = (
-    "`random-windows` gives the large model as many words, in windows chosen at random. Among errors, exits and cases, "
+    "`random-windows` gives the large model as many words, in windows chosen at random. Among errors and exits, "
     "words that the large model does not read exit after the last layer of the small one, whose layers come first; "
     "*context lost* says that the large model read the words, and the mean of both models, or less context, decided."
 )

@@ -1,5 +1,3 @@
-import json
-
 from eval.render.files import read_tables
 
 
@@ -8,7 +6,6 @@ def test_every_table_of_losses_has_all_strategies_and_columns(analysed):
     tables = read_tables(out, "errors", "confusion", "exits", "subgroups")
     for name, table in tables.items():
         assert list(table["strategy"].unique()) == (pruning if name == "exits" else [dense, *pruning])
-    assert {one["strategy"] for one in json.loads((out / "cases.json").read_text())} == set(pruning)
 
 
 def test_the_counts_of_groups_are_those_of_the_scorer(analysed):

@@ -73,7 +73,7 @@ def unclocked(out):
     tables = {path.stem: pd.read_csv(path) for path in out.glob("*.csv")}
     tables["cost"] = tables["cost"][~tables["cost"]["measure"].isin(CLOCKED)]
     texts = {name: table.filter(regex=UNCLOCKED).to_csv() for name, table in tables.items()}
-    return texts, (out / "cases.json").read_text(), contents(out / "predictions")
+    return texts, contents(out / "predictions")
 
 
 def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, undisturbed, tmp_path):
@@ -177,7 +177,6 @@ def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturb
     ("exits.csv", None, "exits.csv"),
     ("times.csv", "strategy,dtype,batch_size,batch,latency_ms\n", "times.csv lacks encoder_ms"),
     ("results.json", "[]", ""),
-    ("cases.json", "[{", ""),
 ])  # fmt: skip
 def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content, reason):
     out = shutil.copytree(undisturbed, tmp_path / "out")

@@ -1,10 +1,7 @@
-from eval.analysis.errors import cases
 from eval.render.files import read_tables
-from eval.render.losses import cases_page, errors_parts, exits_parts, groups_parts
-from eval.render.pages import write_pages
+from eval.render.losses import errors_parts, exits_parts, groups_parts
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.sections import reading
-from tests.eval.analysis.made_up import compared, document, entity
 
 
 def sections(tables):
@@ -57,29 +54,3 @@ def test_intervals_over_few_batches_are_said_to_be_narrow():
     rows = [{"kind": "dense", "label": "dense", "batch_size": size, "timed_documents": 150} for size in (1, 32, 64)]
     # Over three batches of 64 there is no interval.
     assert reading(rows).endswith("Intervals over few batches are too narrow; there are 5 batches of 32.")
-
-
-def cases_of(*documents):
-    found = cases(compared(*documents))
-    return cases_page([found] if found else [])
-
-
-def test_cases_show_where_each_word_exits_and_escape_the_text(tmp_path):
-    text = "Bad|<b>failure</b> after *doses* ."
-    gold = entity("failure", "Disease", text)
-    page = cases_of(document([gold], [gold], [], {5: 2}, text=text, id_="<1>"))
-    write_pages(page, tmp_path, "cases")
-    text = (tmp_path / "cases.md").read_text()
-    assert "### caused: missed, mislabelled at the gate" in text
-    assert "| failure | B-Disease | B-Disease | O | 2 |" in text.splitlines()
-    assert "Document &#60;1&#62;." in text
-    assert "<b>" not in text + (tmp_path / "cases.html").read_text()
-    assert "- entropy: nothing" in text
-
-
-def test_cases_stay_few_and_are_counted():
-    gold = entity("cisplatin", "Chemical")
-    (section,) = cases_of(*[document([gold], [gold], [])] * 9).sections
-    assert sum(str(part).startswith("### ") for part in section.parts) == 3
-    assert section.parts[0] == "In all: 9 caused (context lost)."
-    assert "No strategy differs from dense" in text_of(cases_of().opening)
