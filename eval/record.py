@@ -152,11 +152,6 @@ class Measured:
         return float(((exits == 0) | (abs(exits) > small)).mean()) if small and len(exits) else None
 
     @cached_property
-    def macs(self) -> np.ndarray:
-        """MACs of each document, ``(documents,)``; only if costs are known."""
-        return np.array([row.cost.macs for row in self.rows if row.cost])
-
-    @cached_property
     def lengths(self) -> np.ndarray:
         """Word pieces of each document, ``(documents,)``, as the first layer computes them; only if costs are known."""
         return np.array([row.cost.rows[0] for row in self.rows if row.cost])

@@ -34,11 +34,8 @@ TRAINING = "training split"  # the dimension of groups of mentions that need the
 DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
 # Measures of ``cost.csv``, defined in `eval.analysis.scores`.
-GMACS, TOKEN_LAYERS = "gmacs", "token_layers"
-HELD_MEMORY = "held_mib"
-THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
-SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
-ALL = "all"  # documents, as a group
+TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
+RESIDENT = "resident, process with it alone"  # the group of held memory
 
 SEQEVAL = "seqeval"  # stands for a type in the name of the column with seqeval's F1
 
@@ -133,7 +130,7 @@ class BatchTime(TypedDict):
 
 
 class CostMeasure(TypedDict):
-    """``cost.csv``: one measure of a variant for a group; `eval.analysis.scores` defines both."""
+    """``cost.csv``: one measure of a variant, for a layer or a process; `eval.analysis.scores` defines it."""
 
     strategy: str
     dtype: str

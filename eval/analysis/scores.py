@@ -1,14 +1,8 @@
 """F1, times and costs of every variant: ``results.csv``, ``intervals.csv``, ``times.csv`` and ``cost.csv``.
 
-``cost.csv`` has a row for each variant, batch size, measure and group:
-
-- ``gmacs``: 10⁹ MACs per document, by ``formula`` (`engine.inspection.cost`);
-- ``token_layers``: share of the dense rows that each layer computed, rows recovered included; in a cascade, the small
-  model's layers come first;
-- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
-  first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
-  and, at batch size 1, by rows of the document (word pieces);
-- ``held_mib``: memory that a process with this variant alone occupies after a call.
+``cost.csv`` has rows for each strategy and control at the first batch size: ``token_layers``, the share of the dense
+rows that a layer computed, rows recovered included (in a cascade, the small model's layers come first), and
+``held_mib``, the memory that a process with this variant alone occupies after a call.
 """
 
 from __future__ import annotations
@@ -27,11 +21,8 @@ from engine.text.scoring import Counts, count_matches
 from engine.text.words import split_words
 from eval import schema
 from eval.record import Measured, Row, dense_of
-from eval.schema import ALL, Interval
+from eval.schema import Interval
 from eval.statistics import compare_f1, compare_speed
-
-EDGES = (0, 128, 256, 384, 512)  # rows at which groups of documents begin; the last group has no end
-RESIDENT = "resident, process with it alone"
 
 Key = tuple[str, str, int]  # strategy, dtype, batch size
 
@@ -150,42 +141,16 @@ def time_rows(one: Measured) -> Iterator[tuple[object, ...]]:
         yield one.variant.name, one.variant.dtype, one.batch_size, batch, *of_batch
 
 
-def cost_rows(
-    measured: Mapping[str, Measured], memory: Mapping[str, int], seed: int
-) -> Iterator[tuple[str, str, int, str, str, float]]:
-    """Yields the cells of the rows of ``cost.csv`` at one batch size, see `eval.schema.CostMeasure`.
+def cost_rows(measured: Mapping[str, Measured], memory: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`.
 
     ``memory``: bytes that a process occupies, by `Variant.key`.
     """
     for key, one in measured.items():
         variant = one.variant.name, one.variant.dtype, one.batch_size
-        dense = dense_of(measured, one.variant.dtype)
-        for measure, group, value in _speedups(one, dense, seed):
-            yield *variant, measure, group, value
         if one.cost is not None:
+            dense_rows = dense_of(measured, one.variant.dtype).lengths.sum()
             for layer, rows in enumerate(one.cost.rows, 1):
-                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.lengths.sum()
-            yield *variant, schema.GMACS, "formula", one.cost.macs / 1e9 / len(one.rows)
+                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense_rows
         if key in memory:
-            yield *variant, schema.HELD_MEMORY, RESIDENT, memory[key] / 2**20
-
-
-def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
-    """Yields theoretical and measured speed-ups over all timed documents and, one by one, by length."""
-    times, dense_times = one.times.batches, dense.times.batches
-    groups = {ALL: np.ones(len(times), dtype=bool)}
-    if one.batch_size == 1:
-        rows = dense.lengths[dense.timed]
-        for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
-            name = f"over {low} rows" if high is None else f"{low + 1}–{high} rows"
-            groups[name] = (rows > low) & (rows <= (high or rows.max()))
-    for group, inside in groups.items():
-        if not inside.any():
-            continue
-        compared = compare_speed(times[inside], dense_times[inside], seed)
-        yield schema.MEASURED, group, compared["speedup"]
-        yield schema.MEASURED_LOW, group, compared["speedup_low"]
-        yield schema.MEASURED_HIGH, group, compared["speedup_high"]
-        if one.cost is not None:
-            chosen = one.timed[inside] if one.batch_size == 1 else one.timed
-            yield schema.THEORETICAL, group, float(dense.macs[chosen].sum() / one.macs[chosen].sum())
+            yield *variant, schema.HELD_MEMORY, schema.RESIDENT, memory[key] / 2**20

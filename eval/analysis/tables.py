@@ -52,9 +52,8 @@ def write_tables(
     _write(folder, "results", results, DIGITS, with_types)
     _write(folder, "intervals", (row for of in by_size for row in interval_rows(of, corpus, seed)), DIGITS)
     _write(folder, "times", (row for one, _ in every for row in time_rows(one)), DIGITS)
-    first, *others = by_size
-    costs = [cost_rows(first, memory, seed), *(cost_rows(of, {}, seed) for of in others)]
-    _write(folder, "cost", (row for rows in costs for row in rows), DIGITS)
+    first = by_size[0]
+    _write(folder, "cost", cost_rows(first, memory), DIGITS)
     counted = [count(one, corpus) for one, _ in every]
     _document_table(corpus.documents, counted).to_csv(folder / "documents.csv", index=False)
 

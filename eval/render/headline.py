@@ -9,7 +9,7 @@ import pandas as pd
 
 from eval.render.files import IntervalRow, ResultRow
 from eval.render.text import code
-from eval.schema import DENSE, HELD_MEMORY
+from eval.schema import DENSE, RESIDENT
 
 DEFAULT = "entropy:balanced"
 DEFAULTS = ("cascade:balanced", DEFAULT)  # the first in the folder of a cascade
@@ -63,7 +63,7 @@ def pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str) 
         table[(table["strategy"] == row["strategy"]) & (table["dtype"] == row["dtype"])] for table in (times, cost)
     )
     spent = own_times.loc[own_times["batch_size"] == row["batch_size"], "latency_ms"].sum()
-    held = own_cost.loc[own_cost["measure"] == HELD_MEMORY, "value"]
+    held = own_cost.loc[own_cost["group"] == RESIDENT, "value"]
     memory = f", and a process with it alone takes {held.iloc[0]:.0f} MiB" if len(held) else ""
     return (
         f"{code(row['label'])} reads {1000 * row['timed_documents'] / spent:.0f} documents a second, "

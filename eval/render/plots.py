@@ -20,7 +20,7 @@ from PIL import Image
 
 from eval.render.files import labelled, reference_row, rows_of
 from eval.render.frontier import f1_axis, frontier, to_label
-from eval.schema import ALL, BASELINE, DENSE, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
+from eval.schema import BASELINE, DENSE, MODEL
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
@@ -178,33 +178,6 @@ def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
         marker, colour = _STYLES.get(str(kind), _OTHER)
         found[label] = {"marker": marker, "color": colour, "fillstyle": fills[dtype]}
     return found
-
-
-def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
-    """Plots the speed-up of our own strategies by length at batch size 1: theoretical, and measured with intervals.
-
-    ``cost``: rows of ``cost.csv`` in one dtype.
-    """
-    kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
-    ours = ~cost["strategy"].map(kinds).isin([DENSE, BASELINE, MODEL])
-    table = cost[ours & (cost["batch_size"] == 1) & (cost["group"] != ALL) & cost["measure"].isin(SPEEDUPS)]
-    wide = table.pivot_table(index=["strategy", "group"], columns="measure", values="value", sort=False)
-    figure, ((axis,),) = new_figure(1, 1, (WIDTH, 4.6))
-    lines = {kind: cycle(("-", "--", "-.")) for kind in kinds.values()}  # dotted is theoretical
-    for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
-        rows, (marker, colour) = of.droplevel("strategy"), _STYLES.get(kinds[str(name)], _OTHER)
-        ends = rows[MEASURED] - rows[MEASURED_LOW], rows[MEASURED_HIGH] - rows[MEASURED]
-        bars = [end.clip(lower=0).fillna(0) for end in ends]
-        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4}
-        line = next(lines[kinds[str(name)]])
-        axis.errorbar(rows.index, rows[MEASURED], bars, linestyle=line, label=name, **style)
-        axis.plot(rows.index, rows[THEORETICAL], linestyle=(0, (1, 3)), alpha=0.7, **style)
-    axis.axhline(1, label=DENSE, **DENSE_LINE)
-    axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
-    axis.set_ylabel("speed-up against dense")
-    axis.set_title("measured; theoretical dotted", fontsize=10)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3)
-    return figure
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +22,6 @@ ABLATIONS, FIGURE = "ablations", "f1_vs_latency.png"
 TITLES = {  # of plots with one picture per dtype, by file name
     "exits": "Words that have exited by each layer, by gold label",
     "groups": "F1 against dense by group of mentions, with 95 % intervals",
-    "speed": "Speed-up against dense by length of the document, batch size 1",
 }
 
 
@@ -44,17 +42,16 @@ def render(folder: Path) -> str:
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
     opening = Opening.of(tables)
     errors, exits = losses.errors_parts(tables["errors"], tables["confusion"]), losses.exits_parts(tables["exits"])
-    groups, cost = losses.groups_parts(tables["subgroups"]), sections.cost_parts(tables["cost"])
+    groups, cost = losses.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
     ours = ~tables["results"]["kind"].isin([DENSE, BASELINE, MODEL])
     dtypes = list(tables["results"].loc[ours, "dtype"].unique())
-    by_length = partial(plots.plot_speed_by_length, results=_named_as_labelled(tables["results"]))
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
         Section("Results", sections.results_parts(rows, intervals)),
         Section("Errors", errors),
         Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], dtypes, folder), *exits]),
         Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], dtypes, folder), *groups]),
-        Section("Cost", [*_draw("speed", by_length, tables["cost"], dtypes, folder), *cost]),
+        Section("Cost", cost),
         Section("How this was measured", sections.about_parts(about)),
     ]
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"

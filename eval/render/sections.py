@@ -6,6 +6,7 @@ Tables of variants are `labelled`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -64,12 +65,10 @@ ABLATIONS_READING = (
     "the gates of `entropy+recovery`. Nothing was timed: the theoretical speed-up is dense ÷ own MACs. Changed "
     "predictions are counted against the default; the default of *weights* are the weights of the run."
 )
-COST_TITLES = {
-    schema.MEASURED: "Speed-up against dense by length: theoretical, by MACs, and measured",
-    schema.GMACS: "MACs (10⁹ a document)",
-    schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
-    schema.HELD_MEMORY: "Memory of a process with the variant alone after a call (MiB)",
-}
+COST_READING = (
+    "MACs of a document, how many times as many `dense` takes, and the memory of a process with the strategy alone "
+    "after a call. What each layer computed: [cost.csv](cost.csv)."
+)
 
 
 def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> dict[int, Table]:
@@ -201,25 +200,17 @@ def ablations_parts(ablations: pd.DataFrame) -> Parts:
     return [*warnings, plot, Table(columns, cells, ABLATIONS_READING)]
 
 
-def cost_parts(cost: pd.DataFrame) -> Parts:
-    """One table per measure of ``cost.csv``; all speed-ups share one."""
-    cost = cost.assign(part=cost["measure"].where(~cost["measure"].isin(schema.SPEEDUPS), schema.MEASURED))
-    by = ["batch_size", "label"]
-    parts: Parts = ["By layer and length of document: [cost.csv](cost.csv)."]
-    for part, title in COST_TITLES.items():
-        rows = cost[cost["part"] == part]
-        if not rows.empty:
-            columns, index = ("measure", [*by, "group"]) if part == schema.MEASURED else ("group", by)
-            wide = rows.pivot_table(index=index, columns=columns, values="value", sort=False).reset_index()
-            wide = rows[index].drop_duplicates().merge(wide, how="left")
-            cells = [[_cost_cell(value) for value in row] for row in wide.itertuples(index=False)]
-            heads = [{"batch_size": "batch", "label": "strategy"}.get(name, name) for name in wide.columns]
-            parts.append(Table([name.replace("_", " ") for name in heads], cells, title, folded=True))
-    return parts
-
-
-def _cost_cell(value: Any) -> str:
-    return str(value) if not isinstance(value, float) else "" if pd.isna(value) else f"{value:.4g}"
+def cost_parts(rows: Sequence[ResultRow], cost: pd.DataFrame) -> Parts:
+    """MACs and memory of our own strategies."""
+    size = min(row["batch_size"] for row in rows)
+    held = cost[cost["group"] == schema.RESIDENT].set_index("label")["value"]
+    cells = []
+    for row in rows:
+        macs = row["gmacs_per_document"]
+        if row["batch_size"] == size and macs is not None and not math.isnan(macs):
+            memory = f"{held[row['label']]:.0f}" if row["label"] in held else ""
+            cells.append([row["label"], f"{macs:.4g}", ratio(row["theoretical_speedup"]), memory])
+    return [Table(["strategy", "10⁹ MACs", "theoretical speed-up", "memory, MiB"], cells, COST_READING)]
 
 
 def about_parts(about: Mapping[str, Any]) -> Parts:

@@ -134,7 +134,7 @@ def test_the_report_shows_dtypes_apart(run):
     for section in ("Errors", "Early exits", "Groups"):
         part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
         assert part.index("entropy (float32)") < part.index("entropy (bfloat16)")
-    plots = ("exits", "groups", "speed", "exits-bfloat16", "groups-bfloat16", "speed-bfloat16", "f1_vs_latency")
+    plots = ("exits", "groups", "exits-bfloat16", "groups-bfloat16", "f1_vs_latency")
     assert {f"{name}.png" for name in plots} <= {path.name for path in run.iterdir()}
 
 

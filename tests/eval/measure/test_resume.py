@@ -27,7 +27,6 @@ pytestmark = pytest.mark.usefixtures("one_pixel")
 
 NAME = "run.jsonl"
 UNCLOCKED = "^(?!latency_ms|encoder_ms|tokens_per_s|speedup)"  # columns that must be equal in two runs
-CLOCKED = ["measured", "measured_low", "measured_high"]  # measures of ``cost.csv`` that need not
 
 
 class KilledError(BaseException):
@@ -71,7 +70,6 @@ def kill(monkeypatch, appends, *, half):
 def unclocked(out):
     """What two runs have in common: all but times."""
     tables = {path.stem: pd.read_csv(path) for path in out.glob("*.csv")}
-    tables["cost"] = tables["cost"][~tables["cost"]["measure"].isin(CLOCKED)]
     texts = {name: table.filter(regex=UNCLOCKED).to_csv() for name, table in tables.items()}
     return texts, contents(out / "predictions")
 

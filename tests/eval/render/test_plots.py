@@ -111,18 +111,6 @@ def test_kinds_and_dtypes_differ_without_colour(found):
     assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
 
 
-def test_speed_by_length_shows_our_strategies_alone():
-    rows = [
-        {"strategy": name, "batch_size": 1, "measure": measure, "group": group, "value": 1.0 + number}
-        for number, name in enumerate(VARIANTS)
-        for measure in ("theoretical", "measured", "measured_low", "measured_high")
-        for group in ("all", "1–128 rows", "129–256 rows")
-    ]
-    figure = plots.plot_speed_by_length(pd.DataFrame(rows), tables(VARIANTS)[0])
-    shown = {text.get_text() for text in figure.legends[0].get_texts()}
-    assert shown == {name for name in VARIANTS if kind(name) not in ("baseline", "model")}
-
-
 @pytest.mark.parametrize(("plot", "columns"), [
     (plots.plot_exits, {"gold": "O", "layer": 1, "share_exited": 0.5}),
     (plots.plot_groups, {"dimension": "type", "group": "Disease", "difference": 0.0, "low": 0.0, "high": 0.0}),
