@@ -48,26 +48,19 @@ def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator
 
 
 class Times:
-    """Milliseconds of each timed pass over each batch, ``[batch][pass]``, end to end and of the encoder alone."""
+    """Milliseconds of each timed pass over each batch, ``[batch][pass]``, end to end."""
 
     def __init__(self, batches: int) -> None:
         self.total: list[list[float]] = [[] for _ in range(batches)]
-        self.encoder: list[list[float]] = [[] for _ in range(batches)]
 
-    def add(self, batch: int, total_ms: float, encoder_ms: float) -> None:
+    def add(self, batch: int, total_ms: float) -> None:
         """Adds one timed call."""
         self.total[batch].append(total_ms)
-        self.encoder[batch].append(encoder_ms)
 
     @property
     def batches(self) -> np.ndarray:
         """Time of each batch, ``(batches,)``: the median over passes."""
         return np.array([statistics.median(times) for times in self.total])
-
-    @property
-    def encoder_batches(self) -> np.ndarray:
-        """Encoder time of each batch, ``(batches,)``: the median over passes."""
-        return np.array([statistics.median(times) for times in self.encoder])
 
 
 def time_variants(
@@ -82,7 +75,7 @@ def time_variants(
             latency = call(variant, unit.batch)
             progress()
             if unit.pass_number:
-                times[variant].add(unit.batch, latency.total_ms, latency.encoder_ms)
+                times[variant].add(unit.batch, latency.total_ms)
     return times
 
 

@@ -18,7 +18,7 @@ from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
 from engine.latency import Times, Unit, units
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import RECOVERY, parse
+from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
 
@@ -57,14 +57,6 @@ class Variant:
         if not self.small_layers:
             return gates
         return self.small_layers, *(self.small_layers + gate for gate in gates)
-
-    @property
-    def family(self) -> str:
-        """The name that the operating points of a strategy, or the depths of ``truncate``, share."""
-        if self.kind == TRUNCATE:
-            return TRUNCATE
-        family = parse(self.strategy.name).without_point if self.strategy else self.name
-        return f"{RANDOM}@{family}" if self.kind == RANDOM else family
 
     def must_beat(self, other: Variant) -> bool:
         """Whether this strategy is only worth its time if it beats another variant.
@@ -181,7 +173,7 @@ def read_record(plan: Plan, log: Iterable[Mapping[str, Any]]) -> Record:
         for key, call in line["calls"].items():
             measured = record[unit.batch_size][key]
             if unit.pass_number:
-                measured.times.add(unit.batch, *call["ms"])
+                measured.times.add(unit.batch, call["ms"])
             for number, rows in enumerate(call["runs"]):
                 if number == len(measured.runs):
                     measured.runs.append([])

@@ -67,7 +67,6 @@ class VariantResult(TypedDict):
     timed_documents: int
     strategy: str
     kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
-    family: str  # the name that operating points of a strategy, or depths of truncate, share
     replays: str  # for random, the strategy whose numbers of words it replays
     prunes: bool  # whether it chooses words, or windows
     point: str  # operating point
@@ -79,13 +78,10 @@ class VariantResult(TypedDict):
     unscored_predictions: int  # of types that are not scored
     latency_ms_median: float  # of a call, end-to-end
     latency_ms_p95: float
-    encoder_ms_median: float
-    tokens_per_s: float
     speedup_vs_dense: float  # against dense in the first dtype
     speedup_vs_dense_same_dtype: float | None  # None if dense did not run in it
     theoretical_speedup: float | None  # dense ÷ own MACs
     token_layers_kept: float | None  # None for cascades, whose models have layers of different sizes
-    token_reduction: float | None  # at the last layer
     read_by_large: float | None  # share of the words that the large model of a cascade read
     gmacs_per_document: float | None  # 10⁹ MACs
     device: str
@@ -126,7 +122,6 @@ class BatchTime(TypedDict):
     batch_size: int
     batch: int
     latency_ms: float
-    encoder_ms: float
 
 
 class CostMeasure(TypedDict):

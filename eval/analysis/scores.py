@@ -65,7 +65,6 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
     """Scores, times and costs of a variant in ``results.csv``; ``others``: all variants at its batch size."""
     variant, times, cost = one.variant, one.times, one.cost
     dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
-    dense_rows = float(dense.lengths.sum())
     totals = [Counts.total(run) for run in count(one, corpus).runs]
     of_types = {
         schema.type_column(type_): np.mean([Counts.total(_count(corpus, run, [type_])).f1 for run in one.runs])
@@ -79,7 +78,6 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
         "timed_documents": len(one.timed),
         "strategy": variant.name,
         "kind": variant.kind,
-        "family": variant.family,
         "replays": variant.replays,
         "prunes": variant.prunes,
         "point": variant.strategy.point if variant.strategy and not variant.replays else "",
@@ -92,15 +90,12 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
         "unscored_predictions": round(float(np.mean(unscored))),
         "latency_ms_median": np.median(times.batches),
         "latency_ms_p95": np.quantile(times.batches, 0.95),
-        "encoder_ms_median": np.median(times.encoder_batches),
-        "tokens_per_s": float(dense.lengths[dense.timed].sum()) / times.batches.sum() * 1e3,
         "speedup_vs_dense": speedup(dense.times, times),
         "speedup_vs_dense_same_dtype": (
             speedup(own_dense.times, times) if own_dense.variant.dtype == variant.dtype else None
         ),
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost and not variant.small_layers else None,
-        "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
         "read_by_large": one.read_by_large,
         "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
         "device": variant.device,
@@ -136,9 +131,8 @@ def interval_row(own: Counted, other: Counted, seed: int) -> Interval:
 
 def time_rows(one: Measured) -> Iterator[tuple[object, ...]]:
     """Yields the cells of the rows of ``times.csv`` for a variant, see `eval.schema.BatchTime`."""
-    pairs = zip(one.times.batches.tolist(), one.times.encoder_batches.tolist(), strict=True)
-    for batch, of_batch in enumerate(pairs):
-        yield one.variant.name, one.variant.dtype, one.batch_size, batch, *of_batch
+    for batch, milliseconds in enumerate(one.times.batches.tolist()):
+        yield one.variant.name, one.variant.dtype, one.batch_size, batch, milliseconds
 
 
 def cost_rows(measured: Mapping[str, Measured], memory: Mapping[str, int]) -> Iterator[tuple[object, ...]]:

@@ -79,5 +79,5 @@ def _run_batch(unit: Unit, plan: Plan, taggers: Sequence[Tagger], *, reseeded: b
         if unit.pass_number == 0:
             runs = [tagged.rows(), *(other(texts).rows() for other in tagger.reseeded if reseeded)]
         found = [[row.to_json() for row in rows] for rows in runs]
-        calls[tagger.variant.key] = {"ms": (tagged.latency.total_ms, tagged.latency.encoder_ms), "runs": found}
+        calls[tagger.variant.key] = {"ms": tagged.ms, "runs": found}
     return {"unit": asdict(unit), "calls": calls}

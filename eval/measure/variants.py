@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from engine.cascade import Cascade
-from engine.latency import Latency
 from engine.pruning.strategy import Strategy
 from engine.result import Judgement, Result
 from engine.tagger import Engine
@@ -22,10 +21,10 @@ from eval.schema import BASELINE, DENSE, MODEL
 
 @dataclass(frozen=True)
 class Tagged:
-    """The outcome of one call: its time, and a function that makes a row of each text outside the timed part."""
+    """The outcome of one call."""
 
-    latency: Latency
-    rows: Callable[[], list[Row]]
+    ms: float  # milliseconds that it took, end to end
+    rows: Callable[[], list[Row]]  # makes a row of each text, outside the timed part
 
 
 Tag = Callable[[Sequence[str]], Tagged]  # tags texts in one call
@@ -55,7 +54,7 @@ def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]]) -> Tag:
 
     def tag(texts: Sequence[str]) -> Tagged:
         results = tag_batch(texts)
-        return Tagged(results[0].latency, lambda: list(map(row, results)))
+        return Tagged(results[0].latency.total_ms, lambda: list(map(row, results)))
 
     return tag
 
@@ -94,8 +93,8 @@ def of_baseline(baseline: Baseline) -> Tagger:
     variant = Variant(baseline.name, BASELINE, baseline.dtype, baseline.device, settings=settings)
 
     def tag(texts: Sequence[str]) -> Tagged:
-        found, latency = baseline.tag(texts)
-        return Tagged(latency, lambda: list(map(Row, found)))
+        found, ms = baseline.tag(texts)
+        return Tagged(ms, lambda: list(map(Row, found)))
 
     return Tagger(variant, tag, {baseline.name: settings}, threads=baseline.threads, release=baseline.release)
 
@@ -108,7 +107,7 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> Tagger:
 
     def tag(texts: Sequence[str]) -> Tagged:
         results = engine.tag_batch(texts, strategy, batch_size=len(texts))
-        return Tagged(results[0].latency, lambda: [Row(result.entities) for result in results])
+        return Tagged(results[0].latency.total_ms, lambda: [Row(result.entities) for result in results])
 
     variant = Variant(name, MODEL, engine.dtype, str(engine.device), settings=settings)
     return Tagger(variant, tag, {name: settings | engine.fingerprint})

@@ -21,7 +21,6 @@ def test_variants_are_interleaved_rotated_the_first_pass_is_discarded_and_a_batc
     assert [name for _, name in calls[:9]] == ["a", "b", "c", "b", "c", "a", "b", "c", "a"]
     assert times["a"].total == [[1, 50, 2]] * 2
     assert times["a"].batches.tolist() == [2, 2]
-    assert times["b"].encoder_batches.tolist() == [0.5, 0.5]
     assert speedup(times["c"], times["a"]) == 2
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from engine.errors import InputError, first_line
-from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
@@ -28,8 +27,8 @@ from engine.text.words import Span
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
-# Returns the entities of each text and the seconds that the encoder took.
-TagTexts = Callable[[Sequence[str], RuntimeParameters], tuple[list[tuple[Entity, ...]], float]]
+# Returns the entities of each text.
+TagTexts = Callable[[Sequence[str], RuntimeParameters], list[tuple[Entity, ...]]]
 
 ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
@@ -67,12 +66,12 @@ class Baseline:
         fastest = f"{stated} (of {len(self.candidates)} tried)"
         return replace(self, chosen=chosen, settings={**self.settings, "fastest": fastest})
 
-    def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Returns the entities of each text and the times of the call and of the encoder."""
+    def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], float]:
+        """Returns the entities of each text and the milliseconds of the call."""
         begin = time.perf_counter()
         chosen = (parameters for size, parameters in sorted(self.chosen.items()) if size >= len(texts))
-        entities, encoder_s = self.run(texts, next(chosen, self.candidates[0]))
-        return entities, Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
+        entities = self.run(texts, next(chosen, self.candidates[0]))
+        return entities, (time.perf_counter() - begin) * 1e3
 
 
 @dataclass(frozen=True)
@@ -90,26 +89,25 @@ class WindowWords:
         return [self.text[start:end] for start, end in self.spans[first : first + count]]
 
 
-# Maps windows in ascending length to probabilities ``(words, labels)`` of all their words and the encoder's seconds.
-Classify = Callable[[Sequence[WindowWords], RuntimeParameters], tuple[np.ndarray, float]]
+# Maps windows in ascending length to probabilities ``(words, labels)`` of all their words.
+Classify = Callable[[Sequence[WindowWords], RuntimeParameters], np.ndarray]
 
 
 def by_windows(engine: Engine, classify: Classify) -> TagTexts:
     """Tags texts with the engine's words, windows and decoding, so that nothing is truncated."""
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
         spans, by_text = engine.pieces.of_texts(texts)
         windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
         windows.sort(key=lambda item: len(item[1].input_ids))
         probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
-        encoder_s = 0.0
         if windows:
-            found, encoder_s = classify([WindowWords(w, texts[text], spans[text]) for text, w in windows], parameters)
+            found = classify([WindowWords(w, texts[text], spans[text]) for text, w in windows], parameters)
             first_word = 0
             for index, (text, w) in enumerate(windows):
                 probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first_word).own]
                 first_word += w.words
-        return [engine.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)], encoder_s
+        return [engine.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)]
 
     return run
 
@@ -144,15 +142,13 @@ def on_runtime(
         by_name = dict(parameters)
         return load(by_name), ThreadPoolExecutor(int(by_name["workers"]))
 
-    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> tuple[np.ndarray, float]:
+    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> np.ndarray:
         forward, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
         groups = group_windows([one.window for one in windows], int(parameters["rows"]))
         batches = [RaggedBatch.from_windows(group) for group in groups]
-        begin = time.perf_counter()
         several = parameters["workers"] != 1 and len(batches) > 1
         logits = list((pool.map if several else map)(forward, batches))
-        encoder_s = time.perf_counter() - begin
-        return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy(), encoder_s
+        return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy()
 
     dtype, settings = "int8" if "int8" in name else "float32", {"input": INPUT, **settings}
     run, release = by_windows(engine, classify), loaded.cache_clear

@@ -6,7 +6,6 @@ not use its own aggregation, which is slower and has other rules: a word has the
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,22 +39,9 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
         device=engine.device,
         aggregation_strategy="none",
     )
-    forward = tagger.model.forward
-    seconds: list[float] = []  # of each of its calls
-
-    def timed(*arguments: Any, **named: Any) -> Any:
-        begin = time.perf_counter()
-        result = forward(*arguments, **named)
-        if engine.device != "cpu":
-            torch.cuda.synchronize(engine.device)
-        seconds.append(time.perf_counter() - begin)
-        return result
-
-    tagger.model.forward = timed
     index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.label_order)}
 
-    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> tuple[np.ndarray, float]:
-        seconds.clear()
+    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> np.ndarray:
         # Lone surrogates cannot be encoded; a question mark has the same length.
         words_of_each = [[word.encode("utf-8", "replace").decode() for word in one.words] for one in windows]
         outputs = tagger(words_of_each, is_split_into_words=True, batch_size=parameters["windows"])
@@ -69,7 +55,7 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
                 if (word := word_at.get(piece["start"])) is not None:
                     found[word, index[piece["entity"]]] = piece["score"]
             probabilities.append(found)
-        return np.concatenate(probabilities), sum(seconds)
+        return np.concatenate(probabilities)
 
     threads = torch.get_num_threads()
     settings = {

@@ -6,7 +6,6 @@ It has its own weights, words and decoding, and runs on one thread.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,11 @@ def load(name: str, inputs: Inputs) -> Baseline:
         raise InputError(f"expected a model of spaCy in {inputs.argument}: {first_line(error)}; {TRAIN}") from error
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
         # Lone surrogates cannot be encoded; a question mark has the same length.
         encodable = [text.encode("utf-8", "replace").decode() for text in texts]
-        begin = time.perf_counter()
-        documents = list(nlp.pipe(encodable, batch_size=parameters["texts"]))
-        encoder_s = time.perf_counter() - begin
-        return [entities(*pair) for pair in zip(texts, documents, strict=True)], encoder_s
+        documents = nlp.pipe(encodable, batch_size=parameters["texts"])
+        return [entities(*pair) for pair in zip(texts, documents, strict=True)]
 
     settings = {
         "weights": f"its own, {_digest(folder)[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),

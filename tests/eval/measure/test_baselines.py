@@ -58,14 +58,13 @@ def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that
     loaded = baseline(unnamed, name, tmp_path)
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):
         one = loaded.with_parameters({len(TEXTS): parameters})
-        found, latency = one.tag(TEXTS)
+        found, milliseconds = one.tag(TEXTS)
         assert torch.get_num_threads() == threads, "it leaves the threads of others alone"
         for entities, dense in zip(found, found_dense, strict=True):
             assert [entity.key for entity in entities] == [entity.key for entity in dense]
             assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in dense], abs=1e-4)
         assert sum(map(len, found)) > 20
-        assert latency.texts == len(TEXTS)
-        assert 0 < latency.encoder_ms < latency.total_ms
+        assert milliseconds > 0
         assert one.tag([])[0] == one.tag([""])[0][1:] == []
         loaded.release()
     assert loaded.dtype == "float32"
