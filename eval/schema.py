@@ -37,15 +37,8 @@ DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurement
 TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
-SEQEVAL = "seqeval"  # stands for a type in the name of the column with seqeval's F1
-
 # Settings in ``ablations.csv`` that are not fields of a controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
-
-
-def type_column(entity_type: str) -> str:
-    """The column of ``results.csv`` for the F1 of an entity type; these columns follow ``recall``."""
-    return f"f1_{entity_type.lower()}"
 
 
 def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -75,7 +68,6 @@ class VariantResult(TypedDict):
     precision: float
     recall: float
     f1_seqeval: float  # strict IOB2 on words
-    unscored_predictions: int  # of types that are not scored
     latency_ms_median: float  # of a call, end-to-end
     latency_ms_p95: float
     speedup_vs_dense: float  # against dense in the first dtype

@@ -38,13 +38,14 @@ class Counted:
 
 def count(one: Measured, corpus: Corpus) -> Counted:
     """Counts the matches, predictions and gold mentions of the scored types in each document."""
-    key = one.variant.name, one.variant.dtype, one.batch_size
-    return Counted(key, [_count(corpus, run, corpus.types) for run in one.runs], one.times.batches)
-
-
-def _count(corpus: Corpus, run: Sequence[Row], types: Sequence[str]) -> list[Counts]:
-    pairs = zip(corpus.documents, run, strict=True)
-    return [count_matches(document.entities, row.entities, types) for document, row in pairs]
+    runs = [
+        [
+            count_matches(document.entities, row.entities, corpus.types)
+            for document, row in zip(corpus.documents, run, strict=True)
+        ]
+        for run in one.runs
+    ]
+    return Counted((one.variant.name, one.variant.dtype, one.batch_size), runs, one.times.batches)
 
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
@@ -66,11 +67,6 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
     variant, times, cost = one.variant, one.times, one.cost
     dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
     totals = [Counts.total(run) for run in count(one, corpus).runs]
-    of_types = {
-        schema.type_column(type_): np.mean([Counts.total(_count(corpus, run, [type_])).f1 for run in one.runs])
-        for type_ in corpus.types
-    }
-    unscored = [sum(entity.type not in corpus.types for row in run for entity in row.entities) for run in one.runs]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
@@ -85,9 +81,7 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
         "f1": np.mean([total.f1 for total in totals]),
         "precision": np.mean([total.precision for total in totals]),
         "recall": np.mean([total.recall for total in totals]),
-        **of_types,
         "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in one.runs]),
-        "unscored_predictions": round(float(np.mean(unscored))),
         "latency_ms_median": np.median(times.batches),
         "latency_ms_p95": np.quantile(times.batches, 0.95),
         "speedup_vs_dense": speedup(dense.times, times),

@@ -20,7 +20,7 @@ from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
 from eval.analysis.scores import Counted, cost_rows, count, interval_rows, result_row, time_rows
 from eval.record import Record
-from eval.schema import DIGITS, MORE_DIGITS, columns, type_column
+from eval.schema import DIGITS, MORE_DIGITS, columns
 
 
 def write_tables(
@@ -46,10 +46,7 @@ def write_tables(
     by_size = list(record.values())
     every = [(one, others) for others in by_size for one in others.values()]
     results: list[object] = [{**result_row(*pair, corpus), "seed": seed, **facts} for pair in every]
-    names = columns("results")
-    after = names.index("recall") + 1
-    with_types = [*names[:after], *map(type_column, corpus.types), *names[after:]]
-    _write(folder, "results", results, DIGITS, with_types)
+    _write(folder, "results", results, DIGITS)
     _write(folder, "intervals", (row for of in by_size for row in interval_rows(of, corpus, seed)), DIGITS)
     _write(folder, "times", (row for one, _ in every for row in time_rows(one)), DIGITS)
     first = by_size[0]
@@ -64,11 +61,9 @@ def write_tables(
     _write(folder, "subgroups", group_rows(comparisons, training, seed))
 
 
-def _write(
-    folder: Path, name: str, rows: Iterable[object], digits: str = MORE_DIGITS, names: Sequence[str] | None = None
-) -> None:
+def _write(folder: Path, name: str, rows: Iterable[object], digits: str = MORE_DIGITS) -> None:
     found: list[Any] = list(rows)
-    table = pd.DataFrame(found, columns=list(names or columns(name)))
+    table = pd.DataFrame(found, columns=columns(name))
     table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
 

@@ -32,7 +32,7 @@ from eval.measure.runner import draw_timed
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan
-from eval.schema import DENSE, RANDOM, RANDOM_WINDOWS, SEQEVAL, type_column
+from eval.schema import DENSE, RANDOM, RANDOM_WINDOWS
 
 LOG = "run"
 DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
@@ -163,15 +163,10 @@ def _with_reference(engines: Sequence[Engine], arguments: argparse.Namespace) ->
 def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     """Loads the corpus to evaluate, with the scored types as its types."""
     corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
-    types = tuple(parse_names(arguments.types)) if arguments.types else corpus.types
+    types = tuple(dict.fromkeys(parse_names(arguments.types))) if arguments.types else corpus.types
     name = corpus.name if arguments.corpus else "sample"
     if not types:
         raise InputError(f"expected gold entities in {name}, got none; choose a file with gold, or name --types")
-    columns = [type_column(type_) for type_ in (SEQEVAL, *types)]
-    if len(set(columns)) < len(columns):
-        raise InputError(
-            f"expected types that differ in more than case, none of them called seqeval, got {list(types)}; rename them"
-        )
     return replace(corpus, name=name, types=types)
 
 

@@ -35,8 +35,9 @@ from eval.statistics import FEWEST, STEADY
 Parts = list[str | Table]
 
 READING = (
-    "F1 counts exact (document, start, end, type) spans, micro-averaged. A speed-up is the sum of the end-to-end times "
-    "of {dense} divided by the variant's, in this run; a theoretical one is the ratio of MACs. Intervals are those of "
+    "F1 counts exact (document, start, end, type) spans, micro-averaged; F1 seqeval is strict IOB2 on words, the "
+    "number that papers report. A speed-up is the sum of the end-to-end times of {dense} divided by the variant's, in "
+    "this run; a theoretical one is the ratio of MACs. Intervals are those of "
     f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include zero difference; over "
     f"fewer than {FEWEST} batches there is neither interval nor ratio. "
     "Precision, recall, latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all "
@@ -55,10 +56,6 @@ CASCADES_READING = (
     "words that the large model does not read exit after the last layer of the small one, whose layers come first; "
     "*context lost* says that the large model read the words, and the mean of both models, or less context, decided."
 )
-TYPES_READING = (
-    "F1 of a scored type counts exact spans, like F1 over all types. F1 seqeval is strict IOB2 on words, the number "
-    "that papers report. Unscored predictions have types that the corpus does not annotate and count as nothing."
-)
 ABLATIONS_READING = (
     "One setting varies at a time, and all others stay as stored, with three exceptions: for `min_keep_ratio`, λ of "
     "`rule` is the largest; for `recovery_limit`, the trigger is `any`; all values of *recovery*, *off* included, have "
@@ -76,7 +73,8 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     dense = reference_row(rows)["label"]
     by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
     columns: tuple[str, ...] = (
-        "strategy", "F1", "against dense, pp [95 %]", "speed-up [95 %]", "theoretical, same dtype", "token-layers kept",
+        "strategy", "F1", "against dense, pp [95 %]", "F1 seqeval", "speed-up [95 %]", "theoretical, same dtype",
+        "token-layers kept",
     )  # fmt: skip
     if cascades := any(row["kind"] == CASCADE for row in rows):
         columns = (*columns, READ)
@@ -84,7 +82,7 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     for row in rows:
         interval, point = by_key[row["label"], row["batch_size"]], row["point"]
         name = row["label"] + (f", {point}" if point and f":{point}" not in row["label"] else "")
-        figures = score(row["f1"]), pp(interval), speedup(interval)
+        figures = score(row["f1"]), pp(interval), score(row["f1_seqeval"]), speedup(interval)
         cost = ratio(row["theoretical_speedup"]), share(row["token_layers_kept"])
         read = [share(row["read_by_large"])] if cascades else []
         cells.setdefault(row["batch_size"], []).append((name, *figures, *cost, *read))
@@ -92,12 +90,11 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
 
 
 def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
-    """A table for each batch size, how to read it, F1 by type, and all pairs."""
+    """A table for each batch size, how to read it, and all pairs."""
     parts: Parts = []
     for size, table in results_tables(rows, intervals).items():
         parts += [f"### Batch size {size}", table]
-    parts += [reading(rows), *_cascades(rows, intervals), "### By type", _types_table(rows), TYPES_READING]
-    return [*parts, *_pairs(rows, intervals)]
+    return [*parts, reading(rows), *_cascades(rows, intervals), *_pairs(rows, intervals)]
 
 
 def _cascades(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
@@ -124,20 +121,6 @@ def reading(rows: Sequence[ResultRow]) -> str:
     if few := [f"{count} batches of {size}" for size, count in batches.items() if FEWEST <= count < STEADY]:
         parts.append(f"Intervals over few batches are too narrow; there are {join(few)}.")
     return " ".join(parts)
-
-
-def _types_table(rows: Sequence[ResultRow]) -> Table:
-    """F1 of each scored type and of seqeval, and the number of unscored predictions, at the smallest batch size."""
-    size = min(row["batch_size"] for row in rows)
-    types = [key for key in rows[0] if key not in (*schema.columns("results"), "label")]
-    cells = []
-    for row in rows:
-        if row["batch_size"] == size:
-            scores: Mapping[str, Any] = row
-            of_types = (score(scores[key]) for key in (*types, "f1_seqeval"))
-            cells.append([row["label"], *of_types, row["unscored_predictions"]])
-    heads = [f"F1 {key.removeprefix('f1_')}" for key in types]
-    return Table(["strategy", *heads, "F1 seqeval", "unscored predictions"], cells, f"At batch size {size}.")
 
 
 def _pairs(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:

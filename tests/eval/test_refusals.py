@@ -38,8 +38,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--strategies random-windows@entropy", "expected random-windows@ with a cascade"),
     (report, "--reference int9", "expected one of the dtypes"),
     (report, "--types Chemical,Chem", "expected types of the gold or the model, got ['Chem']"),
-    (report, "--types Chemical,CHEMICAL", "expected types that differ in more than case"),
-    (report, "--types Chemical,seqeval", "none of them called seqeval"),
     (report, "--set entropy.neighbours", "expected --set STRATEGY.SETTING=VALUE"),
     (report, "--set rule.lambda=1", "got one of 'rule'"),
     (report, "--set dense.gates=1", "got one of 'dense'"),

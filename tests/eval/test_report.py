@@ -204,18 +204,13 @@ def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(report, tmp_pat
     assert "## Groups\n\nNo mentions, no groups." in (out / "report.md").read_text()
 
 
-def test_each_scored_type_has_a_column_and_predictions_of_other_types_are_counted_apart(report, tmp_path):
-    text = "Nausea after aspirin and BRCA1 and famotidine."
+def test_types_that_the_corpus_does_not_have_are_scored_if_they_are_named(report, tmp_path):
     gold = tmp_path / "gold.txt"
-    gold.write_text(f"1|t|{text}\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n1\t25\t30\tBRCA1\tGene\t-1\n")
-    _, out = report("--corpus", str(gold))
-    dense = row(pd.read_csv(out / "results.csv"), "dense")
-    assert "f1_chemical" not in dense
-    assert dense["f1_gene"] == 0
-    scores = f"{dense['f1_disease']:.4f} | 0.0000 | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']}"
-    assert f"| dense | {scores} |" in (out / "report.md").read_text()
-    _, out = report("--corpus", str(gold), "--types", "Chemical,Disease", out="both")
-    assert pd.read_csv(out / "results.csv")["f1_chemical"].tolist() == [0.0]
+    gold.write_text("1|t|Nausea after aspirin.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
+    for types, scored in (((), ["Disease"]), (("--types", "Chemical,Disease"), ["Chemical", "Disease"])):
+        _, out = report("--corpus", str(gold), *types, out=f"out{len(scored)}")
+        gold_types = pd.read_csv(out / "confusion.csv")["gold"].unique().tolist()
+        assert gold_types == [*scored, "none"]
 
 
 def test_a_broken_corpus_is_refused_and_skip_bad_evaluates_the_rest(report, tmp_path, caplog, capsys):
