@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +30,8 @@ from engine.tagger import Engine, load_engine
 from engine.text.scoring import Counts
 from eval.analysis.scores import count
 from eval.measure import environment
-from eval.measure.random_exits import RandomRecovery
+from eval.measure.controls import RandomRecovery, random_exits
 from eval.measure.runner import evaluate, open_log
-from eval.measure.setup import CONTROLS
 from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
@@ -50,11 +50,11 @@ LIMITS = (1, 8, 64, 512)
 
 
 class Configuration(NamedTuple):
-    """A strategy of an engine, or a control that follows it."""
+    """A strategy of an engine, or its control ``random``."""
 
     engine: Engine
     strategy: Strategy
-    control: str = ""
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
     found.append(vary_setting("recovery_limit", recovering, LIMITS))
     truncation = engine.strategy(f"truncate-{max(1, layers // 2)}")
     controllers = vary(CONTROLLER, entropy, {one.name: one for one in (*pruning, truncation)})
-    random = {RANDOM: Configuration(engine, entropy, RANDOM)}
-    found.append(replace(controllers, values={**controllers.values, **random}))
+    random = Configuration(engine, entropy, random=True)
+    found.append(replace(controllers, values={**controllers.values, RANDOM: random}))
     if plain:
         for base in pruning:
             if plain.network or not CONTROLLERS[base.kind].needs_network:
@@ -144,8 +144,8 @@ def _measure(
     """Runs what a log in ``out`` lacks."""
     taggers = {}
     for number, one in enumerate(configurations):
-        control = CONTROLS[one.control].load(one.engine, one.control, one.strategy, ()) if one.control else None
-        tagger = control or of_strategy(one.engine, one.strategy)
+        load = partial(random_exits, name=RANDOM) if one.random else of_strategy
+        tagger = load(one.engine, strategy=one.strategy)
         taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)), reseeded=())
     plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])
     log = open_log(out, LOG, conditions)
@@ -164,7 +164,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
     conditions = {
         **environment.conditions(corpus, [engine]),
         "plain model": plain and plain.fingerprint,
-        "settings": [repr((one.strategy, one.control)) for one in configurations],
+        "settings": [repr((one.strategy, one.random)) for one in configurations],
     }
     found = _measure(list(configurations), corpus, out, conditions)
     rows = [

@@ -28,9 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategies",
         default="",
-        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,truncate-3,…, "
-        "for a cascade also cascade:fast,small,random-windows; dense always runs (default entropy; for a cascade its "
-        "operating points, their controls and its small model)",
+        help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, "
+        "for a cascade also cascade:fast,small,random-windows@cascade:fast; dense always runs "
+        "(default entropy; for a cascade its operating points, their controls and its small model)",
     )
     parser.add_argument("--point", help="operating point of strategies that name none (default balanced)")
     parser.add_argument(

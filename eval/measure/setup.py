@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,39 +20,22 @@ from engine.errors import InputError
 from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
-from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, RECOVERY, parse
+from engine.pruning.strategy_names import CASCADE, parse
 from engine.runs import read_json
 from engine.tagger import Engine
 from engine.text.documents import Document
-from eval.measure import random_exits, random_windows
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
+from eval.measure.controls import CONTROLS
 from eval.measure.runner import draw_timed
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan
-from eval.schema import DENSE, RANDOM, RANDOM_WINDOWS
+from eval.schema import DENSE, RANDOM_WINDOWS
 
 LOG = "run"
 DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
 SMALL = "small"  # names the small model of a cascade among the strategies
-
-
-@dataclass(frozen=True)
-class Control:
-    """A control, named ``CONTROL`` or ``CONTROL@STRATEGY``."""
-
-    # Gets the engine, the name as typed, the strategy that it follows, and the texts of the corpus.
-    load: Callable[[Engine, str, Strategy, Sequence[str]], Tagger]
-    kinds: Collection[str]  # of strategies; without ``@`` it follows the first of them that runs,
-    default: str  # or else this one
-
-
-CONTROLS = {
-    RANDOM: Control(random_exits.load, CONTROLLERS, DEFAULT),
-    RANDOM_WINDOWS: Control(random_windows.load, (CASCADE,), CASCADE),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +163,12 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace, te
     for engine in engines:
         names = parse_names(arguments.strategies) or _defaults(engine)
         names = list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
-        followed = _strategies([name for name in names if name != SMALL])
-        settings = _parse_settings(arguments.set, followed.values())
-        for name, text in followed.items():
+        strategies = {name: _strategy_of(name) for name in names if name != SMALL}
+        settings = _parse_settings(arguments.set, strategies.values())
+        for name, text in strategies.items():
             strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
             control = CONTROLS.get(name.partition("@")[0])
-            found.append(control.load(engine, name, strategy, texts) if control else of_strategy(engine, strategy))
+            found.append(control(engine, name, strategy, texts) if control else of_strategy(engine, strategy))
         if SMALL in names:
             found.append(_small(engine, arguments.point))
     return found
@@ -207,17 +190,14 @@ def _small(engine: Engine, point: str | None) -> Tagger:
     return of_model(SMALL, engine.small, cascade.small)
 
 
-def _strategies(names: Sequence[str]) -> dict[str, str]:
-    """The strategy of each variant: itself or, for a control, the one it names, else the first that it can follow."""
-    own = [name for name in names if name.partition("@")[0] not in CONTROLS]
-    found = {}
-    for name in names:
-        control, _, named = name.partition("@")
-        if name not in own and not named:
-            kinds, default = CONTROLS[control].kinds, CONTROLS[control].default
-            named = next((one for one in own if parse(one).kind in kinds), default).replace(RECOVERY, "")
-        found[name] = named or name
-    return found
+def _strategy_of(name: str) -> str:
+    """The strategy of a variant: itself or, for a control, the one that it names after ``@``."""
+    control, _, followed = name.partition("@")
+    if control not in CONTROLS:
+        return name
+    if not followed:
+        raise InputError(f"expected {control}@STRATEGY, got {name!r}; name the strategy that it follows")
+    return followed
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:

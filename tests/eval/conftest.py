@@ -46,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """A report with everything that one can contain, on six documents of the sample; no test may change its files."""
     out, model = tmp_path_factory.mktemp("run"), str(model_folder)
     options = ["--model", model, "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16"]
-    options += ["--strategies", "entropy,random,truncate-1,entropy+recovery"]
+    options += ["--strategies", "entropy,random@entropy,truncate-1,entropy+recovery"]
     options += ["--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true"]
     options += ["--timed", "5", "--seed", "3", "--baselines", "hf-pipeline"]
     options += ["--others", f"same={model},pruned={model}@entropy"]

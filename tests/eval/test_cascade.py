@@ -113,9 +113,9 @@ def test_the_report_says_what_the_large_model_read_and_whether_doubt_is_worth_it
 
 
 def test_the_operating_point_of_a_control_is_that_of_what_it_follows(cascade_folder):
-    names = "dense,random-windows,cascade:balanced,cascade:careful"
+    names = "random-windows@cascade:balanced,cascade:balanced,cascade:careful"
     options = ["--model", str(cascade_folder), *OPTIONS, "--strategies", names, "--set", "cascade:balanced.threshold=3"]
     variants = {one.name: one for one in set_up(make_parser().parse_args(options)).plan.variants}
-    followed = variants["random-windows"].strategy
-    assert isinstance(followed, Cascade)
-    assert (variants["random-windows"].replays, followed.threshold) == ("cascade:balanced", 3)
+    control = variants["random-windows@cascade:balanced"]
+    assert isinstance(control.strategy, Cascade)
+    assert (control.replays, control.strategy.threshold) == ("cascade:balanced", 3)

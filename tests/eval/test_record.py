@@ -4,7 +4,7 @@ import pytest
 
 from engine.data.corpora import load_corpus
 from engine.pruning.strategy import Strategy
-from eval.measure import random_exits
+from eval.measure.controls import random_exits
 from eval.measure.variants import of_strategy
 from eval.options import SAMPLE
 from eval.record import Variant, dense_of
@@ -18,7 +18,7 @@ def record(engine, tmp_path_factory):
     """Dense, entropy and random on five documents, at two batch sizes."""
     entropy = engine.strategy("entropy", **SETTINGS)
     taggers = [of_strategy(engine, engine.strategy("dense")), of_strategy(engine, entropy)]
-    taggers.append(random_exits.load(engine, "random", entropy, ()))
+    taggers.append(random_exits(engine, "random", entropy))
     return measured(taggers, load_corpus(str(SAMPLE), limit=5), tmp_path_factory.mktemp("record"), (1, 4))
 
 

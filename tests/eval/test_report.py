@@ -18,7 +18,7 @@ REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
 KINDS = [  # strategy, kind, replays, prunes
     ("dense", "dense", "", False),
     ("entropy", "entropy", "", True),
-    ("random", "random", "entropy", False),
+    ("random@entropy", "random", "entropy", False),
     ("truncate-1", "truncate", "", False),
     ("entropy+recovery", "entropy", "", True),
     ("hf-pipeline", "baseline", "", False),
@@ -67,9 +67,9 @@ def test_dense_is_the_reference_and_what_runs_the_same_weights_finds_the_same(re
 
 
 def test_pruning_costs_less_and_random_as_much_as_what_it_replays(results):
-    kept = {name: row(results, name)["token_layers_kept"] for name in ("entropy", "random", "truncate-1")}
+    kept = {name: row(results, name)["token_layers_kept"] for name in ("entropy", "random@entropy", "truncate-1")}
     assert kept["entropy"] < 1 < row(results, "entropy")["theoretical_speedup"]
-    assert kept["random"] == pytest.approx(kept["entropy"], abs=0.1)
+    assert kept["random@entropy"] == pytest.approx(kept["entropy"], abs=0.1)
     assert kept["truncate-1"] == pytest.approx(1 / 3)
 
 
@@ -83,14 +83,14 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_all
         ("hf-pipeline", "float32", "dense", "float32"),
         ("entropy", "bfloat16", "dense", "float32"),
         ("entropy", "bfloat16", "dense", "bfloat16"),
-        ("entropy", "bfloat16", "random", "bfloat16"),
+        ("entropy", "bfloat16", "random@entropy", "bfloat16"),
         ("entropy", "bfloat16", "hf-pipeline", "float32"),
         ("entropy", "float32", "same", "float32"),
         ("entropy+recovery", "float32", "entropy", "float32"),
     } <= found
     assert not found & {
-        ("entropy", "bfloat16", "random", "float32"),
-        ("entropy+recovery", "float32", "random", "float32"),
+        ("entropy", "bfloat16", "random@entropy", "float32"),
+        ("entropy+recovery", "float32", "random@entropy", "float32"),
         ("truncate-1", "float32", "hf-pipeline", "float32"),
     }
 
@@ -146,7 +146,7 @@ def test_settings_of_strategies_baselines_and_models_are_stated(run):
 
 def test_predictions_are_written_for_every_variant(run):
     found = {path.stem: list(read_documents(path)) for path in (run / "found").iterdir()}
-    assert {"dense (float32)", "dense (bfloat16)", "hf-pipeline", "random (bfloat16)"} <= set(found)
+    assert {"dense (float32)", "dense (bfloat16)", "hf-pipeline", "random@entropy (bfloat16)"} <= set(found)
     assert {len(documents) for documents in found.values()} == {6}
     assert any(document.entities for document in found["dense (float32)"])
 

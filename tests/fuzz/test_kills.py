@@ -43,7 +43,7 @@ LONG = {
     "eval.report": (
         report.main,
         "--model {model} --out {out} --predictions {out}/found --format jsonl --corpus {sample} --limit 10 "
-        "--strategies entropy,random --batch-size 1,4",
+        "--strategies entropy,random@entropy --batch-size 1,4",
         report_results,
     ),
     "engine.bulk": (bulk.main, "{pubmed} --model {model} --out {out} --threads 1", contents),

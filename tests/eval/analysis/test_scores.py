@@ -11,7 +11,7 @@ from engine.latency import Times
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from eval.analysis.scores import cost_rows, count, seqeval_f1
-from eval.measure import random_exits
+from eval.measure.controls import random_exits
 from eval.measure.variants import of_strategy
 from eval.options import SAMPLE
 from eval.record import Measured, Row, Variant
@@ -93,7 +93,7 @@ def test_a_boundary_within_a_word_counts_for_the_official_rule_alone():
 def cost(engine, tmp_path_factory):
     """Values of ``cost.csv`` by strategy, batch size, measure and group."""
     taggers = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
-    taggers.append(random_exits.load(engine, "random@rule", engine.strategy("rule"), ()))
+    taggers.append(random_exits(engine, "random@rule", engine.strategy("rule")))
     corpus = load_corpus(str(SAMPLE), limit=6)
     record = measured(taggers, corpus, tmp_path_factory.mktemp("out"))
     table = pd.DataFrame(cost_rows(record[1], {"dense float32": 2**30}), columns=columns("cost"))

@@ -5,7 +5,7 @@ import pytest
 from engine.errors import InputError
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
-from eval.measure.random_exits import load, tag_batch
+from eval.measure.controls import random_exits, tag_batch
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
@@ -44,4 +44,4 @@ def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
 @pytest.mark.parametrize("name", ["dense", "truncate-1", "entropy+recovery"])
 def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
-        load(engine, f"random@{name}", engine.strategy(name), TEXTS)
+        random_exits(engine, f"random@{name}", engine.strategy(name))

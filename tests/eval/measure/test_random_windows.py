@@ -4,7 +4,7 @@ import pytest
 
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
-from eval.measure.random_windows import draw, judge, key, load
+from eval.measure.controls import draw, judge, key, random_windows
 from eval.options import SAMPLE
 from tests.conftest import cascade
 
@@ -19,7 +19,7 @@ def judged(both):
 
 @pytest.fixture(scope="module")
 def control(both):
-    return load(both, "random-windows", CASCADE, TEXTS)
+    return random_windows(both, "random-windows", CASCADE, TEXTS)
 
 
 def words(judged, names):
@@ -61,4 +61,4 @@ def test_what_is_read_does_not_depend_on_the_batch(control):
 
 def test_rejects_what_is_no_cascade(engine):
     with pytest.raises(InputError, match="random-windows@ with a cascade"):
-        load(engine, "random-windows@entropy", engine.strategy("entropy"), TEXTS)
+        random_windows(engine, "random-windows@entropy", engine.strategy("entropy"), TEXTS)

@@ -36,7 +36,7 @@ class KilledError(BaseException):
 @pytest.fixture(scope="module")
 def options(model_folder):
     models = ("--model", str(model_folder), "--others", f"other={model_folder}")
-    run = ("--dtype", "float32", "--baselines", "none", "--strategies", "entropy,random", "--batch-size", "1,4")
+    run = ("--dtype", "float32", "--baselines", "none", "--strategies", "entropy,random@entropy", "--batch-size", "1,4")
     return [*models, *run, "--corpus", str(SAMPLE), "--limit", "5"]
 
 
