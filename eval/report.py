@@ -32,7 +32,6 @@ def make_parser() -> argparse.ArgumentParser:
         "for a cascade also cascade:fast,small,random-windows@cascade:fast; dense always runs "
         "(default entropy; for a cascade its operating points, their controls and its small model)",
     )
-    parser.add_argument("--point", help="operating point of strategies that name none (default balanced)")
     parser.add_argument(
         "--set",
         action="append",

@@ -87,7 +87,7 @@ def set_up(arguments: argparse.Namespace) -> Setup:
     wanted = [name for name in parse_names(arguments.baselines) if name != "none"]
     baselines = load_baselines(engines[0], wanted, calibration, Path(files.name))
     models = [
-        of_model(name, engine, engine.strategy(strategy, arguments.point))
+        of_model(name, engine, engine.strategy(strategy))
         for name, folder, strategy in others
         for engine in load_engines(folder, [one.dtype for one in running], arguments.device)
     ]
@@ -166,11 +166,11 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace, te
         strategies = {name: _strategy_of(name) for name in names if name != SMALL}
         settings = _parse_settings(arguments.set, strategies.values())
         for name, text in strategies.items():
-            strategy = engine.strategy(text, arguments.point, **settings.get(text, {}))
+            strategy = engine.strategy(text, **settings.get(text, {}))
             control = CONTROLS.get(name.partition("@")[0])
             found.append(control(engine, name, strategy, texts) if control else of_strategy(engine, strategy))
         if SMALL in names:
-            found.append(_small(engine, arguments.point))
+            found.append(_small(engine))
     return found
 
 
@@ -182,9 +182,9 @@ def _defaults(engine: Engine) -> list[str]:
     return [DEFAULT] if engine.has_gates else []
 
 
-def _small(engine: Engine, point: str | None) -> Tagger:
+def _small(engine: Engine) -> Tagger:
     """The small model of a cascade under its strategy there."""
-    cascade = engine.strategy(CASCADE, point)
+    cascade = engine.strategy(CASCADE)
     assert isinstance(cascade, Cascade)
     assert engine.small is not None, "an engine with a cascade has its small model"
     return of_model(SMALL, engine.small, cascade.small)

@@ -43,7 +43,7 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--set rule.lambda=1", "got one of 'rule'"),
     (report, "--set dense.gates=1", "got one of 'dense'"),
     (report, "--set entropy.speed=2", "settings"),
-    (report, "--point warp", "expected weights with operating points"),
+    (report, "--strategies entropy:warp", "expected weights with operating points"),
     (report, "--corpus no-such", "expected one of the corpora"),
     (report, "--corpus {other}", "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']"),
     (report, "--device abacus", "expected a device of this machine"),

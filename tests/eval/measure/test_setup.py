@@ -1,12 +1,7 @@
-import json
-import shutil
-
 import pytest
 
-from engine import load_engine
 from engine.data.corpora import Corpus
 from engine.text.documents import Document
-from engine.training.calibrate import store_points
 from eval.measure.setup import set_up, training_documents
 from eval.options import SAMPLE
 from eval.report import make_parser
@@ -55,16 +50,6 @@ def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_o
         ("entropy+recovery:default", "entropy:default"),
         *((name, "truncate-1") for name in ("entropy", "entropy:default", "entropy+recovery:default")),
     }
-
-
-def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(setup, model_folder, tmp_path):
-    folder = shutil.copytree(model_folder, tmp_path / "model")
-    engine = load_engine(folder)
-    strict, loose = (engine.strategy("entropy", max_entropy=(of,)).to_json() for of in (0.01, 0.9))
-    store_points(folder, {"entropy": {"balanced": strict, "fast": loose}})
-    options = ("--model", str(folder), "--strategies", "dense", "--point", "fast")
-    _, other = setup(*options, "--others", f"other={folder}@entropy").plan.variants
-    assert json.loads(other.settings["strategy"])["controller"]["max_entropy"] == [0.9]
 
 
 @pytest.mark.parametrize("options", [(), ("--corpus", str(SAMPLE))])
