@@ -12,7 +12,6 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +26,6 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import BALANCED, DEFAULT, parse, without_recovery
 from engine.runs import locked
 from engine.tagger import Engine, load_engine
-from engine.text.scoring import Counts
 from eval.analysis.scores import count
 from eval.measure import environment
 from eval.measure.controls import RandomRecovery, random_exits
@@ -36,7 +34,7 @@ from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
 from eval.render.report import render_ablations
-from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, columns
+from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, columns
 from eval.statistics import compare_f1
 
 BATCH = 32  # documents per call
@@ -50,9 +48,8 @@ LIMITS = (1, 8, 64, 512)
 
 
 class Configuration(NamedTuple):
-    """A strategy of an engine, or its control ``random``."""
+    """A strategy, or its control ``random``."""
 
-    engine: Engine
     strategy: Strategy
     random: bool = False
 
@@ -67,20 +64,18 @@ class AblatedSetting:
     values: Mapping[str, Configuration]  # by value, as shown
 
 
-def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[AblatedSetting]:
+def ablated_settings(engine: Engine) -> list[AblatedSetting]:
     """All settings that the weights support.
 
     ``min_keep_ratio`` varies at the largest λ, where it matters most; a single gate uses the first threshold.
-
-    ``plain``, on weights with gates that were not trained for pruning, adds the setting ``weights``.
 
     Raises:
         InputError: if weights have no gates.
     """
 
     def vary(name: str, base: Strategy, values: Mapping[str, Strategy], of: str = "") -> AblatedSetting:
-        taken = {value: Configuration(engine, strategy) for value, strategy in values.items()}
-        return AblatedSetting(name, of or base.name, Configuration(engine, base), taken)
+        taken = {value: Configuration(strategy) for value, strategy in values.items()}
+        return AblatedSetting(name, of or base.name, Configuration(base), taken)
 
     def vary_setting(name: str, base: Strategy, values: Sequence[Any]) -> AblatedSetting:
         own = base.settings()[name]
@@ -113,16 +108,8 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
     found.append(vary_setting("recovery_limit", recovering, LIMITS))
     truncation = engine.strategy(f"truncate-{max(1, layers // 2)}")
     controllers = vary(CONTROLLER, entropy, {one.name: one for one in (*pruning, truncation)})
-    random = Configuration(engine, entropy, random=True)
+    random = Configuration(entropy, random=True)
     found.append(replace(controllers, values={**controllers.values, RANDOM: random}))
-    if plain:
-        for base in pruning:
-            if plain.network or not CONTROLLERS[base.kind].needs_network:
-                weights = {
-                    "trained for pruning": Configuration(engine, base),
-                    "not trained for pruning": Configuration(plain, plain.strategy(base)),
-                }
-                found.append(AblatedSetting(WEIGHTS, base.name, Configuration(engine, base), weights))
     return found
 
 
@@ -139,37 +126,29 @@ def _recovery_values(recovering: Strategy) -> dict[str, Strategy]:
 
 
 def _measure(
-    configurations: Sequence[Configuration], corpus: Corpus, out: Path, conditions: Mapping[str, Any]
+    engine: Engine, configurations: Sequence[Configuration], corpus: Corpus, out: Path
 ) -> dict[Configuration, Measured]:
     """Runs what a log in ``out`` lacks."""
     taggers = {}
     for number, one in enumerate(configurations):
-        load = partial(random_exits, name=RANDOM) if one.random else of_strategy
-        tagger = load(one.engine, strategy=one.strategy)
+        strategy = one.strategy
+        tagger = random_exits(engine, RANDOM, strategy) if one.random else of_strategy(engine, strategy)
         taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)), reseeded=())
     plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])
-    log = open_log(out, LOG, conditions)
+    log = open_log(out, LOG, environment.conditions(corpus, [engine]) | {"settings": list(map(repr, configurations))})
     evaluate(plan, list(taggers.values()), log)
     measured = read_record(plan, log)[BATCH]
     return {one: measured[tagger.variant.key] for one, tagger in taggers.items()}
 
 
-def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
+def ablate(engine: Engine, corpus: Corpus, out: Path, seed: int = 0) -> None:
     """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
-    settings, dense = ablated_settings(engine, plain), engine.strategy(DENSE)
-    configurations: dict[Configuration, None] = {Configuration(engine, dense): None}
-    for setting in settings:
-        for one in setting.values.values():
-            configurations |= dict.fromkeys([Configuration(one.engine, dense), setting.default, one])
-    conditions = {
-        **environment.conditions(corpus, [engine]),
-        "plain model": plain and plain.fingerprint,
-        "settings": [repr((one.strategy, one.random)) for one in configurations],
-    }
-    found = _measure(list(configurations), corpus, out, conditions)
+    settings, dense = ablated_settings(engine), Configuration(engine.strategy(DENSE))
+    configurations = dict.fromkeys([dense, *(of for one in settings for of in (one.default, *one.values.values()))])
+    found = _measure(engine, list(configurations), corpus, out)
     rows = [
-        _row(setting, value, found[one], found[setting.default], found[Configuration(one.engine, dense)], corpus, seed)
-        | {"is_default": one == setting.default, "weights": Path(one.engine.source).name}
+        _row(setting, value, found[one], found[setting.default], found[dense], corpus, seed)
+        | {"is_default": one == setting.default}
         for setting in settings
         for value, one in setting.values.items()
     ]
@@ -192,7 +171,6 @@ def _row(
         "strategy": setting.strategy,
         "value": value,
         **compare_f1(runs, dense_runs, seed),
-        "dense_f1": Counts.total(dense_runs[0]).f1,
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": one.cost.token_layers_kept,
         "theoretical_speedup": one.cost.theoretical_speedup,
@@ -208,9 +186,6 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
-    parser.add_argument(
-        "--plain-model", help="also compare with these weights, which have gates but were not trained for pruning"
-    )
     add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap (default 0)")
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
@@ -228,8 +203,7 @@ def main(argv: list[str] | None) -> int:
         if not arguments.render_only:
             engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
             check_types(corpus.types, engine.labels.types)
-            plain = load_engine(arguments.plain_model, "float32") if arguments.plain_model else None
-            ablate(engine, corpus, out, plain, arguments.seed)
+            ablate(engine, corpus, out, arguments.seed)
             title = f"Ablations: {corpus.name} {corpus.split}"
         failed = render_ablations(out, title)
     for failure in failed:

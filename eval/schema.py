@@ -38,7 +38,7 @@ TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
 # Settings in ``ablations.csv`` that are not fields of a controller.
-LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
+LAMBDA, RECOVERY, CONTROLLER = "lambda", "recovery", "controller"
 
 
 def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -194,11 +194,9 @@ class Ablation(TypedDict):
     strategy: str
     value: str
     is_default: bool
-    weights: str
     f1: float
     f1_low: float
     f1_high: float
-    dense_f1: float
     difference: float  # from dense
     low: float
     high: float

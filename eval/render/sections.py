@@ -60,7 +60,7 @@ ABLATIONS_READING = (
     "One setting varies at a time, and all others stay as stored, with three exceptions: for `min_keep_ratio`, λ of "
     "`rule` is the largest; for `recovery_limit`, the trigger is `any`; all values of *recovery*, *off* included, have "
     "the gates of `entropy+recovery`. Nothing was timed: the theoretical speed-up is dense ÷ own MACs. Changed "
-    "predictions are counted against the default; the default of *weights* are the weights of the run."
+    "predictions are counted against the default."
 )
 COST_READING = (
     "MACs of a document, how many times as many `dense` takes, and the memory of a process with the strategy alone "

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from engine.checkpoint import load_weights, save_weights
+from engine.checkpoint import load_weights
 from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
@@ -14,13 +14,9 @@ from eval.render.sections import ablations_parts, failures
 
 @pytest.fixture(scope="module")
 def ablated(model_folder, tmp_path_factory):
-    """All rows on five documents; the weights "not trained for pruning" differ in one bias."""
-    out, plain = tmp_path_factory.mktemp("ablations"), load_weights(model_folder)
-    plain.model.heads["3"].bias.data[0] += 0.5
-    save_weights(out / "plain", plain.model, plain.tokenizer)
-    corpus = load_corpus(str(SAMPLE), limit=5)
-    engine = Engine(load_weights(model_folder))
-    ablate(engine, corpus, out, Engine(load_weights(out / "plain")))
+    """All rows on five documents."""
+    out, engine = tmp_path_factory.mktemp("ablations"), Engine(load_weights(model_folder))
+    ablate(engine, load_corpus(str(SAMPLE), limit=5), out)
     return engine, rows_of(read_table(out, "ablations")), out
 
 
@@ -32,7 +28,7 @@ def test_every_setting_takes_several_values_and_its_default_is_one_of_them(ablat
     engine, rows, _ = ablated
     assert {row["setting"] for row in rows} == {
         "lambda", "min_keep_ratio", "gates", "neighbours", "min_exit_ratio", "recovery", "recovery_limit",
-        "controller", "weights",
+        "controller",
     }  # fmt: skip
     assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}
     for setting in ablated_settings(engine):
@@ -77,16 +73,6 @@ def test_recovery_and_its_limit_count_the_recovered_words(ablated):
     assert limits == sorted(limits)
 
 
-def test_other_weights_are_measured_against_their_own_dense(ablated):
-    _, rows, _ = ablated
-    of = select(rows, "weights", "rule")
-    trained, plain = of["trained for pruning"], of["not trained for pruning"]
-    assert plain["weights"] != trained["weights"]
-    assert plain["effect"]
-    assert plain["default_difference"] == pytest.approx(plain["f1"] - trained["f1"])
-    assert len({row["dense_f1"] for row in rows if row["weights"] == plain["weights"]}) == 1
-
-
 def made(setting, *values, effects=True, kept=(0.9, 0.8, 0.7)):
     table = pd.DataFrame({"value": values, "effect": effects, "token_layers_kept": kept[: len(values)]})
     return table.assign(setting=setting, strategy="rule", is_default=table.index == 0)
@@ -110,9 +96,9 @@ def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_
 def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_no_effect(
     model_folder, tmp_path, monkeypatch, capsys
 ):
-    def ablated_settings(engine, plain):
-        rule = Configuration(engine, engine.strategy("rule"))
-        nearly = Configuration(engine, engine.strategy("rule", attention_received=0.25000001))
+    def ablated_settings(engine):
+        rule = Configuration(engine.strategy("rule"))
+        nearly = Configuration(engine.strategy("rule", attention_received=0.25000001))
         values = {"a quarter": rule, "as much": nearly}
         return [AblatedSetting("attention_received", "rule", rule, values)]
 

@@ -58,7 +58,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (ablations, "--corpus {text}", "expected documents with gold entities"),
     (ablations, "--model no-such", "got 'no-such'"),
     (ablations, "--model {plain}", "expected a model with gates"),
-    (ablations, "--plain-model {plain}", "expected a model with gates"),
     (ablations, "--render-only", "expected ablations.csv in"),
 ])  # fmt: skip
 def test_a_command_refuses_what_it_cannot_measure(
