@@ -184,7 +184,6 @@ class Group(TypedDict):
     low: float
     high: float
     significant: bool
-    keep_rate: float  # share of layers that the words of its gold mentions went through
 
 
 class Ablation(TypedDict):

@@ -75,7 +75,6 @@ class Comparison:
     """All documents under one variant, beside dense in the same dtype."""
 
     variant: Variant
-    layers: int  # of the encoder
     documents: Sequence[DocumentComparison]
 
 
@@ -90,7 +89,7 @@ def compare(measured: Mapping[str, Measured], corpus: Corpus) -> list[Comparison
             DocumentComparison(document, corpus.types, own.exits, own.entities, dense.entities)
             for document, own, dense in rows
         ]
-        found.append(Comparison(one.variant, len(one.cost.rows) if one.cost else 0, documents))
+        found.append(Comparison(one.variant, documents))
     return found
 
 

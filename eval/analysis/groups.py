@@ -1,8 +1,7 @@
 """Who bears the loss: F1 and its difference from dense by group of mentions, in ``subgroups.csv``.
 
 Mentions are grouped by entity type, and by whether their text is a mention in the corpus' training split. Gold mentions
-and predictions alike have a group, so that each group has its own F1. ``recall`` considers only gold mentions, and
-``keep_rate`` is the share of layers that their words went through, 1 for recovered words.
+and predictions alike have a group, so that each group has its own F1; ``recall`` considers only gold mentions.
 """
 
 from __future__ import annotations
@@ -58,7 +57,6 @@ def group_rows(
                 "correct": total.correct,
                 "predicted": total.predicted,
                 "recall": total.recall,
-                "keep_rate": _keep_rate(comparison, group, seen),
                 **compare_f1([own], [other], seed),
             }
 
@@ -77,14 +75,3 @@ def _count(documents: Sequence[DocumentComparison], seen: Set[str] | None) -> di
 
 def _inside(entities: Iterable[Entity], group: Group, seen: Set[str] | None) -> list[Entity]:
     return [entity for entity in entities if group in groups_of(entity, seen)]
-
-
-def _keep_rate(comparison: Comparison, group: Group, seen: Set[str] | None) -> float:
-    exits = [
-        document.exits[index]
-        for document in comparison.documents
-        for mention in _inside(document.gold, group, seen)
-        for index in document.words_of(mention)
-    ]
-    layers = sum(layer if layer > 0 else comparison.layers for layer in exits)
-    return layers / (len(exits) * comparison.layers) if exits else float("nan")

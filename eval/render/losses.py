@@ -28,9 +28,9 @@ EXITS_READING = (
     "By layer and label: [exits.csv](exits.csv)."
 )
 GROUPS_READING = (
-    "F1 against dense in pp [95 %], then the share of layers that the words of the group's gold mentions went through. "
-    f"Predictions belong to groups like gold mentions; recall considers gold mentions alone. {OWN_DTYPE} Each interval "
-    "holds for its own group, not for all of them at once. All figures: [subgroups.csv](subgroups.csv)."
+    "F1 against dense in pp [95 %]. Predictions belong to groups like gold mentions; recall considers gold mentions "
+    f"alone. {OWN_DTYPE} Each interval holds for its own group, not for all of them at once. All figures: "
+    "[subgroups.csv](subgroups.csv)."
 )
 TRAINING_READING = (
     " *Seen* and *unseen* say whether a mention's text occurs in the corpus' own training split. They say nothing "
@@ -108,7 +108,7 @@ def groups_parts(groups: pd.DataFrame) -> Parts:
     for group, of in groups.groupby(["dimension", "group"], sort=False):
         by_label: dict[str, Group] = {row["label"]: row for row in rows_of(of)}
         dense = rows_of(of[of["strategy"] == DENSE])[0]
-        cells = [f"{pp(by_label[name])}; {share(by_label[name]['keep_rate'])}" for name in names]
+        cells = [pp(by_label[name]) for name in names]
         rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
     about = GROUPS_READING + (TRAINING_READING if (groups["dimension"] == schema.TRAINING).any() else NO_TRAINING)
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]

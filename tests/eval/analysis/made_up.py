@@ -10,7 +10,6 @@ from eval.analysis.groups import group_rows
 from eval.record import Variant
 
 TYPES = ("Chemical", "Disease")
-LAYERS = 6
 ENTROPY = Strategy("entropy", (2, 4), EntropyController(0.4))
 RECOVERING = Strategy("entropy+recovery", (2, 4), EntropyController(0.4), recovery=Recovery())
 TEXT = "Renal failure followed high doses of cisplatin ."
@@ -33,7 +32,7 @@ def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
 
 def compared(*documents, strategy=ENTROPY):
     """These documents under a strategy."""
-    return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy), LAYERS, documents)
+    return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy), documents)
 
 
 def grouped(*cases, training=None, seed=0, **facts):

@@ -5,7 +5,7 @@ from engine.text.documents import Document
 from engine.text.scoring import count_documents
 from eval.schema import TRAINING
 from eval.statistics import FEWEST, compare_f1
-from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, LAYERS, TEXT, entity, grouped
+from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, TEXT, entity, grouped
 
 
 def row(rows, group, strategy="entropy"):
@@ -33,12 +33,6 @@ def test_a_prediction_counts_in_its_own_group():
     chemical, disease = row(rows, "Chemical"), row(rows, "Disease")
     assert (disease["support"], disease["predicted"], disease["recall"]) == (1, 0, 0)
     assert (chemical["support"], chemical["predicted"], chemical["f1"]) == (1, 2, pytest.approx(2 / 3))
-
-
-def test_the_keep_rate_is_that_of_the_words_of_the_gold_mentions():
-    rows = grouped((GOLD, GOLD, GOLD), exits={0: 2, 1: -4, 2: 1})
-    assert row(rows, "Disease")["keep_rate"] == pytest.approx((2 + LAYERS) / (2 * LAYERS))
-    assert row(rows, "Chemical")["keep_rate"] == 1
 
 
 def test_intervals_are_those_of_the_paired_bootstrap():

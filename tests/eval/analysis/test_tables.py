@@ -16,4 +16,3 @@ def test_the_counts_of_groups_are_those_of_the_scorer(analysed):
         for dimension in ("type", "training split"):
             sums = of[of["dimension"] == dimension][["correct", "predicted", "support"]].sum()
             assert sums.tolist() == [total.correct, total.predicted, total.gold]
-    assert (groups[groups["strategy"] == "truncate-1"]["keep_rate"] - 1 / 3).abs().max() < 1e-9
