@@ -33,7 +33,7 @@ from eval.measure.runner import evaluate, open_log
 from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
-from eval.render.report import render_ablations
+from eval.render.ablations import render_ablations
 from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, columns
 from eval.statistics import compare_f1
 

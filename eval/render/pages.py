@@ -45,9 +45,12 @@ class Table:
     folded: bool = False  # whether it is exhaustive; HTML shows such a table folded, and Markdown leaves it out
 
 
+Parts = list[str | Table]  # of a section: Markdown and tables
+
+
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: a plain title, then Markdown and tables."""
+    """A part of a page under a plain title."""
 
     title: str
     parts: Sequence[str | Table]
@@ -59,7 +62,7 @@ class Page:
 
     title: str  # plain text
     sections: Sequence[Section]  # listed in its contents
-    opening: Sequence[str | Table] = ()  # Markdown and tables before the contents
+    opening: Sequence[str | Table] = ()  # before the contents
     notes: Sequence[str] = ()  # plain text, shown first
 
 

@@ -1,4 +1,4 @@
-"""Renders pages from a folder's files: ``report.md`` and ``report.html`` with their plots, and ablations."""
+"""Renders ``report.md`` and ``report.html`` with their plots from a folder's files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from engine.errors import InputError
-from eval.render import losses, plots, sections
+from eval.render import plots, sections
 from eval.render.conclusions import Opening
 from eval.render.files import read_table, read_tables, rows_of
 from eval.render.headline import pace
@@ -18,7 +18,7 @@ from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
 from eval.schema import BASELINE, DENSE, FILES, MODEL
 
-ABLATIONS, FIGURE = "ablations", "f1_vs_latency.png"
+FIGURE = "f1_vs_latency.png"
 TITLES = {  # of plots with one picture per dtype, by file name
     "exits": "Words that have exited by each layer, by gold label",
     "groups": "F1 against dense by group of mentions, with 95 % intervals",
@@ -34,15 +34,15 @@ def render(folder: Path) -> str:
     try:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         about, notes = dict(facts["about"]), list(facts["notes"])
-        tables = read_tables(folder, *(name for name in FILES if name != ABLATIONS))
+        tables = read_tables(folder, *(name for name in FILES if name != "ablations"))
         rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
         mentions = int(read_table(folder, "documents")["gold"].sum())
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
     opening = Opening.of(tables)
-    errors, exits = losses.errors_parts(tables["errors"], tables["confusion"]), losses.exits_parts(tables["exits"])
-    groups, cost = losses.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
+    errors, exits = sections.errors_parts(tables["errors"], tables["confusion"]), sections.exits_parts(tables["exits"])
+    groups, cost = sections.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
     ours = ~tables["results"]["kind"].isin([DENSE, BASELINE, MODEL])
     dtypes = list(tables["results"].loc[ours, "dtype"].unique())
     parts = [
@@ -85,12 +85,3 @@ def _named_as_labelled(table: pd.DataFrame) -> pd.DataFrame:
     """Names strategies as their labels do, without the dtype."""
     pairs = zip(table["label"], table["dtype"], strict=True)
     return table.assign(strategy=[label.removesuffix(f" ({dtype})") for label, dtype in pairs])
-
-
-def render_ablations(folder: Path, title: str) -> list[str]:
-    """Writes the plot and page of a folder with ``ablations.csv`` alone; returns the settings that fail, in words."""
-    ablations = read_table(folder, ABLATIONS)
-    plots.save_png(plots.plot_ablations(ablations), folder / "ablations.png")
-    section = Section("One setting at a time", sections.ablations_parts(ablations))
-    write_pages(Page(title, [section]), folder, ABLATIONS)
-    return sections.failures(ablations)

@@ -1,4 +1,4 @@
-"""The sections of a report about results, ablations, cost and the run; each from its files alone.
+"""The sections of a report, each from its files alone.
 
 Tables of variants are `labelled`.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from eval import schema
 from eval.render.files import IntervalRow, ResultRow, reference_row, rows_of
-from eval.render.pages import Table
+from eval.render.pages import Parts, Table
 from eval.render.text import (
     NOT_SIGNIFICANT,
     bullets,
@@ -29,10 +28,8 @@ from eval.render.text import (
     share,
     speedup,
 )
-from eval.schema import BASELINE, CASCADE, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, Group
 from eval.statistics import FEWEST, STEADY
-
-Parts = list[str | Table]
 
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged; F1 seqeval is strict IOB2 on words, the "
@@ -56,16 +53,33 @@ CASCADES_READING = (
     "words that the large model does not read exit after the last layer of the small one, whose layers come first; "
     "*context lost* says that the large model read the words, and the mean of both models, or less context, decided."
 )
-ABLATIONS_READING = (
-    "One setting varies at a time, and all others stay as stored, with three exceptions: for `min_keep_ratio`, λ of "
-    "`rule` is the largest; for `recovery_limit`, the trigger is `any`; all values of *recovery*, *off* included, have "
-    "the gates of `entropy+recovery`. Nothing was timed: the theoretical speed-up is dense ÷ own MACs. Changed "
-    "predictions are counted against the default."
-)
 COST_READING = (
     "MACs of a document, how many times as many `dense` takes, and the memory of a process with the strategy alone "
     "after a call. What each layer computed: [cost.csv](cost.csv)."
 )
+OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
+ERRORS_READING = (
+    "Entities that pruning got wrong and dense did not (caused), and the reverse (fixed), spurious predictions "
+    "included. *Mislabelled at the gate*: its words exited with labels other than dense's; they lacked layers or "
+    "context. *Context lost* (or *less context*): its words were computed to the end, but among fewer others. *Span "
+    "cut*: its words did not all exit at the same layer. "
+    f"{OWN_DTYPE} All counts: [errors.csv](errors.csv), [confusion.csv](confusion.csv)."
+)
+EXITS_READING = (
+    "Shares of the words outside entities and in entities that exit early. Then numbers of words in entities: those "
+    "that exit with a wrong label, and those (recovered ones included) whose label is wrong here and right in dense. "
+    "By layer and label: [exits.csv](exits.csv)."
+)
+GROUPS_READING = (
+    "F1 against dense in pp [95 %]. Predictions belong to groups like gold mentions; recall considers gold mentions "
+    f"alone. {OWN_DTYPE} Each interval holds for its own group, not for all of them at once. All figures: "
+    "[subgroups.csv](subgroups.csv)."
+)
+TRAINING_READING = (
+    " *Seen* and *unseen* say whether a mention's text occurs in the corpus' own training split. They say nothing "
+    "about weights that were trained on other text."
+)
+NO_TRAINING = " Groups by training mentions are left out, because there was no training split beside this one."
 
 
 def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> dict[int, Table]:
@@ -135,52 +149,80 @@ def _pairs(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts
     return [Table(heads, cells, f"Pair by pair: {len(cells)} comparisons", folded=True)] if cells else []
 
 
-def failures(ablations: pd.DataFrame) -> list[str]:
-    """Sentences on the settings that fail their checks.
+def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
+    """The errors that pruning caused and fixed, outcomes against gold and dense, and confusions of types."""
+    changes = []
+    for label in errors.loc[errors["part"] == schema.CAUSED, "label"].unique():
+        own = errors[errors["label"] == label]
+        cells: list[object] = [label]
+        for part in (schema.CAUSED, schema.FIXED):
+            counts = own[own["part"] == part].groupby("how")["count"].sum()
+            ways = ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how])
+            cells += [int(counts.sum()), ways]
+        changes.append(cells)
+    against_dense = errors[errors["part"] == schema.AGAINST_DENSE].replace({"outcome": schema.BESIDE_DENSE})
+    predicted = list(confusion["predicted"].unique())
+    by_pair = confusion.set_index(["label", "gold", "predicted"])["count"]
+    confused = [
+        [label, gold, *(by_pair.get((label, gold, one), "") for one in predicted)]
+        for label, gold in confusion[["label", "gold"]].drop_duplicates().itertuples(index=False)
+    ]
+    about_types = "Gold types (rows) against predicted ones, boundaries aside; *none*: no partner"
+    heads = ["strategy", schema.CAUSED, "how", schema.FIXED, "how"]
+    return [
+        Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense.",
+        _outcomes_table(errors[errors["part"] == schema.AGAINST_GOLD], "Mentions by outcome"),
+        *([_outcomes_table(against_dense, "Entities against dense's")] if len(against_dense) else []),
+        Table(["strategy", "gold", *predicted], confused, about_types, folded=True),
+    ]
 
-    A larger λ must lower the share of token-layers. Each recovery trigger, and at least one value of every other
-    setting, must have an effect.
-    """
-    found = []
-    for (setting, strategy), of in ablations.groupby(["setting", "strategy"], sort=False):
-        changed = of[~of["is_default"]]
-        if setting == LAMBDA:
-            ordered: list[Ablation] = sorted(rows_of(of), key=lambda row: float(row["value"]))
-            found += [
-                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
-                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
-                for before, after in pairwise(ordered)
-                if after["token_layers_kept"] >= before["token_layers_kept"]
-            ]
-        if setting == RECOVERY:
-            dead = changed.loc[~changed["effect"], "value"]
-            found += [f"recovery of {strategy}: expected an effect of trigger {value}, got none" for value in dead]
-        elif len(changed) and not changed["effect"].any():
-            values = ", ".join(of["value"])
-            found.append(
-                f"{setting} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})"
-            )
-    return found
+
+def _outcomes_table(counts: pd.DataFrame, caption: str) -> Table:
+    outcomes = list(counts["outcome"].unique())
+    wide = counts.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)[outcomes]
+    return Table(["strategy", *outcomes], wide.reset_index().to_numpy().tolist(), caption, folded=True)
 
 
-def ablations_parts(ablations: pd.DataFrame) -> Parts:
-    """Failures, the plot, and every value of every setting."""
-    columns = [
-        "setting", "strategy", "value", "F1 [95 %]", "against dense, pp [95 %]", "against default, pp [95 %]",
-        "token-layers kept", "theoretical speed-up", "recovered words", "predictions changed",
+def exits_parts(exits: pd.DataFrame) -> Parts:
+    """Counts the words that exit and the entity words among them that are wrong, in all and by layer and label."""
+    if exits.empty:
+        return ["No strategy with gates ran."]
+    names = list(exits["gold"].unique())
+    summary, by_layer = [], []
+    for label, of in exits.groupby("label", sort=False):
+        entities = of[of["gold"] != "O"]
+        words = entities.drop_duplicates("gold")["words"].sum()
+        outside = of.loc[of["gold"] == "O", "share_exited"].sum()
+        totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
+        within = totals["exited"] / words if words else float("nan")
+        summary.append([label, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
+        for layer, at in of.groupby("layer", sort=False):
+            shares = at.set_index("gold")["share_exited"]
+            counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
+            by_layer.append([label, layer, *(share(shares[name]) for name in names), *counts])
+    heads = ["strategy", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
+    layer_heads = [
+        "strategy", "layer", *names, "entity words", "right", "wrong", "recovered, right", "recovered, wrong",
+        "dense right",
     ]  # fmt: skip
-    cells = []
-    for row in rows_of(ablations):
-        value, difference, changed = f"{row['value']} (default)", "—", "—"
-        if not row["is_default"]:
-            value, difference = row["value"], pp(row, "default_")
-            changed = row["changed_predictions"] if row["effect"] else "no effect"
-        figures = f1_interval(row), pp(row), difference
-        cost = share(row["token_layers_kept"]), ratio(row["theoretical_speedup"]), row["recovered_words"]
-        cells.append([row["setting"], row["strategy"], value, *figures, *cost, changed])
-    warnings = [f"> **Failed**: {escape(failure)}" for failure in failures(ablations)]
-    plot = "![F1 against dense over the share of token-layers kept](ablations.png)"
-    return [*warnings, plot, Table(columns, cells, ABLATIONS_READING)]
+    folded = "By layer: the share of words of each gold label that exit there, and what becomes of the entity words"
+    return [Table(heads, summary, EXITS_READING), Table(layer_heads, by_layer, folded, folded=True)]
+
+
+def groups_parts(groups: pd.DataFrame) -> Parts:
+    """F1 against dense in every group of mentions."""
+    if groups.empty:
+        return ["No mentions, no groups."]
+    names = [str(label) for label in groups.loc[groups["strategy"] != DENSE, "label"].unique()]
+    rows = []
+    for group, of in groups.groupby(["dimension", "group"], sort=False):
+        by_label: dict[str, Group] = {row["label"]: row for row in rows_of(of)}
+        dense = rows_of(of[of["strategy"] == DENSE])[0]
+        cells = [pp(by_label[name]) for name in names]
+        rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
+    about = GROUPS_READING + (TRAINING_READING if (groups["dimension"] == schema.TRAINING).any() else NO_TRAINING)
+    columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
+    return [Table(columns, rows, about)]
 
 
 def cost_parts(rows: Sequence[ResultRow], cost: pd.DataFrame) -> Parts:

@@ -7,9 +7,8 @@ from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
 from eval.ablations import AblatedSetting, Configuration, ablate, ablated_settings, main
 from eval.options import SAMPLE
+from eval.render.ablations import ablations_parts, failures, plot_ablations
 from eval.render.files import read_table, rows_of
-from eval.render.plots import plot_ablations
-from eval.render.sections import ablations_parts, failures
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 from eval.render.files import read_tables
-from eval.render.losses import errors_parts, exits_parts, groups_parts
 from eval.render.plots import plot_exits, plot_groups
-from eval.render.sections import reading
+from eval.render.sections import errors_parts, exits_parts, groups_parts, reading
 
 
 def sections(tables):
