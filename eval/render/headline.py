@@ -34,7 +34,7 @@ def _name(row: ResultRow) -> str:
 def headline(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
     """Speed of the default strategy over the Hugging Face pipeline and a runtime, and its F1 against the former.
 
-    One text at a time; of the runtimes, the fastest. Empty if the report lacks one of the three, or timed too few texts.
+    One text at a time; the fastest runtime. Empty if the report lacks one of the three, or timed too few texts.
     """
     row = default_row(rows)
     if row is None:
