@@ -64,7 +64,6 @@ class FinetuneConfig(TrainingConfig):
     dev_split: str = option("split for early stopping", "calib")
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
     plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
-    scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2", choices=("iob2", "io"))
     soft_labels: str = option(
         "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
     )
@@ -162,8 +161,7 @@ class Finetuning(Training):
                 ", ".join(others),
                 f"{self.dev.name} {self.dev.split}",
             )
-        labels = LabelSet(types) if config.scheme == "iob2" else LabelSet.from_names(["O", *types])
-        model = new_model(config.backbone, labels, plain=config.plain)
+        model = new_model(config.backbone, LabelSet(types), plain=config.plain)
         if config.pruned and not model.has_gates:
             raise InputError("expected gates with --pruned, got none; take two layers or more, and leave --plain out")
         tokenizer = load_tokenizer(config.backbone)

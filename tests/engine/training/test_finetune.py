@@ -186,9 +186,7 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
         ({"epochs": "0"}, "epochs"),
         ({"mixed-precision": "fp3"}, "mixed_precision"),
         ({"pruned": "0.7", "plain": ""}, "leave --plain out"),
-        ({"backbone": "{finetuned}", "scheme": "io"}, "labels"),
         ({"out": "{finetuned}"}, "new folder"),
-        ({"scheme": "bioes"}, "iob2, io"),
     ],
 )
 def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_path, capsys, changes, keyword):
@@ -209,17 +207,15 @@ def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, co
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
 
-def test_a_plain_model_is_a_checkpoint_without_gates_and_may_know_one_label_of_each_type(
-    biobert_like, corpus, tmp_path
-):
+def test_a_plain_model_is_a_checkpoint_without_gates(biobert_like, corpus, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": str(corpus / "train.txt"), "dev-corpus": str(corpus / "dev.txt")}
     given |= {"out": str(tmp_path / "run"), "epochs": "12", "lr": "0.01", "max-rows": "60", "average": "0.5"}
     options = [part for name, value in given.items() for part in (f"--{name}", value)]
-    assert main([*options, "--dropout", "0", "--plain", "--scheme", "io"]) == 0
+    assert main([*options, "--dropout", "0", "--plain"]) == 0
     engine = load_engine(tmp_path / "run")
-    assert (engine.has_gates, len(engine.labels.names)) == (False, 3)
+    assert (engine.has_gates, len(engine.labels.names)) == (False, 5)
     assert engine.tag("Chemical caused nausea", "dense").entities[0].type == "Chemical"
-    assert AutoModelForTokenClassification.from_pretrained(tmp_path / "run").num_labels == 3
+    assert AutoModelForTokenClassification.from_pretrained(tmp_path / "run").num_labels == 5
 
 
 @pytest.fixture
