@@ -49,10 +49,7 @@ def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
 
 
 class VariantResult(TypedDict):
-    """``results.csv``: a variant at a batch size.
-
-    Scores are missing if only speed was measured. Costs of baselines and other models are unknown.
-    """
+    """``results.csv``: a variant at a batch size. Costs of baselines and other models are unknown."""
 
     corpus: str
     split: str
