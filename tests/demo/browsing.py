@@ -32,7 +32,7 @@ def run(page: Any) -> None:
 
 def wait_until(page: Any, *states: str) -> None:
     """Waits for one of these states of the answer."""
-    shown = "states => states.includes(document.querySelector('.answer').dataset.state)"
+    shown = "states => states.includes(document.querySelector('.answer')?.dataset.state)"
     page.wait_for_function(shown, arg=states, timeout=WORK_MS)
 
 
