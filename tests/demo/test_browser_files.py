@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from urllib.parse import urlencode
 from zipfile import ZipFile
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from demo.common.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
 from demo.common.links import EXAMPLES
 from engine.data.formats import read_documents
-from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -123,12 +122,8 @@ class TestCode:
         )  # Gradio makes some far too high
 
 
-def test_a_hostile_link_opens_the_page_as_it_is(open_page, app_url):
-    page = open_page()
-    wait_until(page, "done")  # leaving the page cuts nothing off
+def test_a_hostile_link_opens_the_page_as_it_is(open_page):
     names = ("example", "strategies", "point", "trigger", "rule.lambda_")
-    page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
-    wait_until(page, "done")
-    tab(page, "Compare")
+    page = open_page(link=dict.fromkeys(names, HOSTILE), at="Compare")
     assert [text.split(" ")[0] for text in page.locator(".panel h3").all_inner_texts()] == ["dense", "entropy:balanced"]
     assert_harmless(page)

@@ -94,7 +94,7 @@ def test_an_error_of_the_program_stays_one():
         main([])
 
 
-@pytest.mark.parametrize("name", ["engine.training.calibrate", "eval.ablations"])
+@pytest.mark.parametrize("name", ["engine.training.finetune", "eval.ablations"])
 def test_an_interruption_while_libraries_are_imported_prints_nothing(name, tmp_path):
     (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

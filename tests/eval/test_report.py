@@ -172,7 +172,7 @@ def test_a_report_says_whether_other_processes_ran(report, run, monkeypatch):
 
 
 @pytest.mark.usefixtures("one_pixel")
-@pytest.mark.parametrize("name", REPORTS)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one != REPORTS[0])) for one in REPORTS])
 def test_published_reports_are_rendered_again_from_their_files(tmp_path, name):
     out = shutil.copytree(DOCS / name, tmp_path / "out")
     assert main(["--render-only", "--out", str(out)]) == 0
