@@ -52,8 +52,8 @@ class Composition:
     """A graph under construction; `model` is the result.
 
     Inputs, by name: ``input_ids``, ``position_ids`` and ``position`` int32 ``(1, rows)``; ``word`` int32 ``(rows,)``,
-    the slot of each row's word, the last slot for empty rows (the first row is one), or the number of slots for CLS and
-    SEP; ``bias`` float32 ``(slots + 1,)``, what is added to the scores of attention to the rows of each;
+    the slot of each row's word, the last slot for padding rows (the first row is one), or the number of slots for CLS
+    and SEP; ``bias`` float32 ``(slots + 1,)``, what is added to the scores of attention to the rows of each;
     ``target`` int32 ``(rows,)``, the slot of the word that the row is the first piece of, or the last slot; ``before``
     and ``zeros``, see `GraphGateView`; ``alive``, mask of the window's words, and ``count``, their number;
     ``unlabelled`` float32 ``(1, slots, labels)`` of zeros; at each gate the numbers of its controller and ``least``,
@@ -75,7 +75,8 @@ class Composition:
         self.probabilities = self.input("unlabelled", [1, -1, len(labels)])
         self.alive, self.count = self.input("alive", [1, 1, -1]), self.input("count", [1, 1, 1])
         self.outputs: list[Node] = []
-        self._of_rows: dict[str, list[Node]] = {}
+        self._of_kinds: dict[str, list[Node]] = {}
+        self.bias = self._attention_bias()
         self.model = self._compose()
 
     def input(self, name: str, shape: list[int], dtype: str = "f32") -> Node:
@@ -106,29 +107,27 @@ class Composition:
     def _layer(self, number: int, hidden: Node) -> Node:
         graph = read_graph(self.layers.graphs[number])
         ranks = [parameter.get_partial_shape().rank.get_length() for parameter in graph.get_parameters()]
-        placed, bias = self._placed(self.parts.facts.kinds[number - 1]), self._bias()
+        placed = self._placed(self.parts.facts.kinds[number - 1])
         if not placed and HIDDEN_RANK + 1 in ranks:  # layers of version 0.2 take what hides padding
-            placed = [bias]
+            placed = [self.bias]
         else:
             for softmax in (node for node in graph.get_ops() if node.get_type_name() == "Softmax"):
                 scores = softmax.input(0)
-                scores.replace_source_output(self.ops.add(scores.get_source_output(), bias).output(0))
+                scores.replace_source_output(self.ops.add(scores.get_source_output(), self.bias).output(0))
         return _connected(graph, [*[hidden] * ranks.count(HIDDEN_RANK), *placed])[0]
 
-    def _bias(self) -> Node:
+    def _attention_bias(self) -> Node:
         """What is added to the scores of attention to each row, ``(1, 1, 1, rows)``."""
-        if "bias" not in self._of_rows:
-            of_rows = self.ops.gather(self.input("bias", [-1]), self.word, constant(0, np.int32))
-            self._of_rows["bias"] = [reshaped(of_rows, [1, 1, 1, -1])]
-        return self._of_rows["bias"][0]
+        of_rows = self.ops.gather(self.input("bias", [-1]), self.word, constant(0, np.int32))
+        return reshaped(of_rows, [1, 1, 1, -1])
 
     def _placed(self, kind: str) -> list[Node]:
         """How the rows' positions enter attention, once for all layers of a kind between two gates."""
         if f"placed.{kind}" not in self.parts.graphs:
             return []
-        if kind not in self._of_rows:
-            self._of_rows[kind] = self._spliced(f"placed.{kind}", {"position": self.position})
-        return self._of_rows[kind]
+        if kind not in self._of_kinds:
+            self._of_kinds[kind] = self._spliced(f"placed.{kind}", {"position": self.position})
+        return self._of_kinds[kind]
 
     def _label(self, number: int, hidden: Node) -> None:
         """Runs a label head on all rows, and stores what it says of each word's first piece."""
@@ -166,14 +165,15 @@ class Composition:
         self.alive, self.count = stay, kept
         some = ops.minimum(kept, constant(1))
         stays = ops.gather(reshaped(ops.concat([stay, some], 2), FLAT), self.word, constant(0, np.int32))
-        rows = self._filled(reshaped(ops.non_zero(stays, "i32"), FLAT))
+        rows = self._padded(reshaped(ops.non_zero(stays, "i32"), FLAT))
         self.word, self.target = (ops.gather(of, rows, constant(0, np.int32)) for of in (self.word, self.target))
         self.position = ops.gather(self.position, rows, constant(1, np.int32))
-        self._of_rows.clear()
+        self.bias = self._attention_bias()
+        self._of_kinds.clear()
         return ops.gather(hidden, rows, constant(1, np.int32))
 
-    def _filled(self, rows: Node) -> Node:
-        """Adds the first row, which is empty, in front of row numbers, and behind them until they are a multiple."""
+    def _padded(self, rows: Node) -> Node:
+        """Pads row numbers with that of the first row, a padding row: one in front, the others behind."""
         ops, step = self.ops, constant([STEP], np.int32)
         behind = ops.subtract(constant([STEP - 1], np.int32), ops.floor_mod(ops.shape_of(rows, "i32"), step))
         return ops.pad(rows, constant([1], np.int32), behind, "constant", constant(0, np.int32))

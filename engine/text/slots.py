@@ -1,8 +1,8 @@
 """A window as the inputs of a graph, in which words have slots.
 
 The window's words come first, then `SPARE` empty slots or a few more, and at last one that takes what belongs to no
-word. An empty row precedes the window's rows and some follow them, since OpenVINO generates code for each number of
-rows: that takes time for each new one, and memory.
+word. Rows and slots are padded, because OpenVINO generates code for each row count, which takes time and memory. One
+padding row precedes the window's rows, so that a gate can take it again; the others follow them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from engine.text.windows import Window
 
 SPARE = 16  # as many as neighbours may count, so that no word is a neighbour of the last slot
-STEP = 8  # numbers of rows and of slots are multiples of it
-HIDES = -1e4  # added to the scores of attention to an empty row
+STEP = 8  # rows and slots are padded to multiples of it
+MASKED = -1e4  # added to the scores of attention to a padding row
 
 
 def window_inputs(window: Window, labels: int, first_position: int) -> dict[str, np.ndarray]:
     """The inputs of every graph for a window; `engine.compiled.compose.Composition` says what they are."""
     words, rows = window.words, len(window.input_ids)
     slots = _rounded(words + SPARE + 1)
-    around = 1, _rounded(rows + 1) - rows - 1  # empty rows
+    padding = 1, _rounded(rows + 1) - rows - 1
     first = window.word != np.concatenate(([-1], window.word[:-1]))
     first[-1] = False  # SEP
     positions = np.arange(rows)
@@ -31,17 +31,17 @@ def window_inputs(window: Window, labels: int, first_position: int) -> dict[str,
     alive = np.zeros((1, 1, slots), dtype=np.float32)
     alive[..., :words] = 1
     bias = np.zeros(slots + 1, dtype=np.float32)
-    bias[-2] = HIDES
+    bias[-2] = MASKED
 
-    def filled(values: np.ndarray, empty: int = 0) -> np.ndarray:
-        return np.pad(values.astype(np.int32), around, constant_values=empty)
+    def padded(values: np.ndarray, value: int = 0) -> np.ndarray:
+        return np.pad(values.astype(np.int32), padding, constant_values=value)
 
     return {
-        "input_ids": filled(window.input_ids)[None],
-        "position_ids": filled(position_ids(window.input_ids, positions, (rows,), first_position))[None],
-        "position": filled(positions)[None],
-        "word": filled(np.where(window.word < 0, slots, window.word), slots - 1),
-        "target": filled(np.where(first, window.word, slots - 1), slots - 1),
+        "input_ids": padded(window.input_ids)[None],
+        "position_ids": padded(position_ids(window.input_ids, positions, (rows,), first_position))[None],
+        "position": padded(positions)[None],
+        "word": padded(np.where(window.word < 0, slots, window.word), slots - 1),
+        "target": padded(np.where(first, window.word, slots - 1), slots - 1),
         "bias": bias,
         "before": before,
         "alive": alive,

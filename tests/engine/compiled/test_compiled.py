@@ -69,7 +69,7 @@ def test_a_text_comes_out_the_same_alone_and_among_others(name):
         np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-5)
 
 
-def test_gates_leave_multiples_of_8_rows_the_first_of_them_empty():
+def test_gates_pad_rows_to_multiples_of_8_with_one_padding_row_in_front():
     _, engine = both("bert")
     model = engine.compiled
     composition = Composition(Plan(3, (1,)), *model._stored, model.labels)
