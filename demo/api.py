@@ -21,7 +21,7 @@ from demo.common.limits import (
 from demo.common.markup import printable
 from demo.common.serialization import entity_record, environment_record, result_record, trace_record
 from demo.common.timing import Timing, time_strategies
-from demo.settings import TRIGGERS
+from demo.settings import TRIGGERS, selected
 from engine import Engine, InputError, Strategy
 
 SETTINGS = f"""point: operating point for strategies that do not name one: careful, balanced or fast. Default: balanced,
@@ -34,7 +34,7 @@ TAG = f"""Tags one text.
 Args:
     text: up to {MAX_CHARACTERS:,} characters.
     strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may include an operating
-        point: entropy:fast.
+        point: entropy:fast. Default: the one with which the page opens.
     {SETTINGS}
     trace: whether to include, for every word, the layer after which it exited and its scores at each gate; for texts
         of up to {MAX_TRACED:,} characters.
@@ -46,6 +46,7 @@ COMPARE = f"""Runs strategies on one text and compares them with dense, which is
 Args:
     text: up to {MAX_CHARACTERS:,} characters; characters times strategies may not exceed {MAX_COMPARED:,}.
     strategies: names separated by commas; each may include an operating point: entropy:careful,entropy:fast.
+        Default: those with which the page opens.
     {SETTINGS}
 
 Returns: device, dtype, threads, and for each strategy what /tag returns, the number of runs, their median time as
@@ -70,10 +71,11 @@ def _strategy(engine: Engine, name: str, point: object, **settings: object) -> S
 
 def build_api(engine: Engine) -> None:
     """Adds both functions to the Blocks under construction; callers may send arguments of any type."""
+    offered = selected(engine)
 
     def on_tag(
         text: str,
-        strategy: str = "entropy",
+        strategy: str = offered[-1],
         point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,
@@ -94,7 +96,7 @@ def build_api(engine: Engine) -> None:
 
     def on_compare_api(
         text: str,
-        strategies: str = "dense,entropy",
+        strategies: str = ",".join(offered),
         point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,

@@ -49,6 +49,13 @@ def test_it_opens_on_the_cascade_beside_dense_and_offers_its_points(both):
     assert "large one only the windows that the small one doubts" in claim(both, None)
 
 
+def test_an_http_request_that_names_no_strategy_is_answered_by_the_cascade(both):
+    offered = build_demo(both).get_api_info()["named_endpoints"]
+    for endpoint, parameter, default in (("/tag", "strategy", "cascade"), ("/compare", "strategies", "dense,cascade")):
+        given = {one["parameter_name"]: one["parameter_default"] for one in offered[endpoint]["parameters"]}
+        assert given[parameter] == default
+
+
 def test_computation_counts_the_multiply_accumulates_of_both_models(both, some):
     _, one = beside_dense(both, some)
     large, small = some.cost, some.judgement.result.cost
