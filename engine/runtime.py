@@ -26,6 +26,13 @@ def openvino() -> Any:
         ) from error
 
 
+def check_device(device: str) -> None:
+    """Raises an `InputError` unless the device is a CPU and OpenVINO is installed."""
+    if device != "cpu":
+        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+    openvino()
+
+
 def operations() -> Any:
     """OpenVINO's operations, of the version that graphs are composed of."""
     openvino()

@@ -11,7 +11,7 @@ from engine.compiled.parts import AGAIN, Checkpoint, Parts
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
 from engine.folder import COMPILED, GATES, INT8, ModelFolder
-from engine.runtime import check_machine, openvino
+from engine.runtime import check_device, check_machine
 
 
 def compiled_model(folder: ModelFolder, device: str = "cpu") -> CompiledModel:
@@ -21,9 +21,7 @@ def compiled_model(folder: ModelFolder, device: str = "cpu") -> CompiledModel:
         InputError: if the device is no CPU, OpenVINO is missing or fails on this machine, or the folder lacks files, or
             has files of other weights.
     """
-    if device != "cpu":
-        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
-    openvino()
+    check_device(device)
     for name in (INT8, COMPILED):
         if not (folder.path / name).is_file():
             raise InputError(

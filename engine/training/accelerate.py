@@ -35,7 +35,7 @@ from engine.errors import InputError
 from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.pruning.strategy import Strategy
 from engine.runs import continues, locked, replacing, write_json
-from engine.runtime import openvino
+from engine.runtime import check_device
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.training.calibrate import AGREEMENT_LIMITS, store_points
@@ -199,9 +199,7 @@ def make_fast(
     set_seed(config.seed)
     device = default_device()
     if config.dtype == "int8":
-        if device.type != "cpu":
-            raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
-        openvino()
+        check_device(device.type)
         check_nncf()
     weights = load_weights(source, config.labels or None)
     original = Engine(weights, "float32", str(device))
