@@ -18,7 +18,7 @@ from engine.command import as_command
 from engine.errors import InputError
 from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
 from eval.render.headline import DEFAULT, OPENVINO, PIPELINE, default_row, headline
-from eval.render.text import code, pp, ratio, score, share, speedup
+from eval.render.text import code, pp, ratio, score, share, speedup, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -106,11 +106,10 @@ def _conditions() -> str:
     )
     change = small.against(PIPELINE, row["label"])
     by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
-    verdict = "significant" if change["significant"] else "not significant"
     return (
         f"{row['documents']} PubMed abstracts (BC5CDR test), {row['threads']} threads of an "
         f"{small.processor}; speeds are relative to the pipeline with the same weights. "
-        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict}. Commit "
+        f"The default changes F1 by {by} pp (95 % interval {low} to {high}): {verdict(change)}. Commit "
         f"{row['commit'][:7]}.{elsewhere}"
     )
 

@@ -14,7 +14,7 @@ from engine import Engine
 from eval.render.conclusions import in_pp
 from eval.render.files import ResultRow
 from eval.render.headline import OPENVINO, PIPELINE, RUNTIMES, default_row, headline
-from eval.render.text import join, speedup
+from eval.render.text import join, speedup, verdict
 from eval.schema import DENSE
 
 TITLE = "Find entities in biomedical text faster"
@@ -62,9 +62,8 @@ def how_measured(engine: Engine, report: ReportFolder | None) -> str:
     lines = []
     for one in report.opening.intervals:
         if (one["label"], one["batch_size"]) == (row["label"], row["batch_size"]) and one["against"] in others:
-            verdict = "significant" if one["significant"] else "not significant"
             name = f"{others[one['against']]} ({one['against_dtype']})"
-            lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict}')}</li>")
+            lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict(one)}')}</li>")
     return (
         f"<p><code>{escape(row['label'])}</code> on {row['documents']} documents of {_explained(report.corpus)}, one "
         f"at a time, {escape(report.about.get('machine', row['device']))}. {term('F1')} is {row['f1']:.4f}; brackets "
@@ -113,9 +112,8 @@ def _expectation(folder: Path) -> str:
         shown = one["label"] == row["label"] or one["strategy"] == OPENVINO
         if shown and one["batch_size"] == row["batch_size"]:
             found = report.opening.against_dense(one["label"])
-            verdict = "significant" if found["significant"] else "not significant"
             name = f"<code>{escape(one['label'])}</code>"
-            said.append(f"{name} is {found['speedup']:.2f}× as fast, F1 {escape(in_pp(found))}, {verdict}")
+            said.append(f"{name} is {found['speedup']:.2f}× as fast, F1 {escape(in_pp(found))}, {verdict(found)}")
     return (
         f"<p>What to expect: of a model of BERT-base size made so, compared with its own float32 on "
         f"{_explained(report.corpus)}, {'; '.join(said)}.</p>"

@@ -11,7 +11,7 @@ import pandas as pd
 from eval.render.files import IntervalRow, ResultRow, reference_row, rows_of
 from eval.render.headline import PIPELINE, default_row, headline
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, TOO_FEW, code, join, pp, pp_brackets, speedup
+from eval.render.text import NOT_SIGNIFICANT, TOO_FEW, code, join, pp, pp_brackets, speedup, verdict
 from eval.schema import AGAINST_DENSE, BASELINE, EXACT, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
@@ -166,8 +166,11 @@ class Opening:
 
     def _say_loss(self, shown: ResultRow) -> str:
         interval = self.against_dense(shown["label"])
-        verdict = "significant" if interval["significant"] else "not significant"
-        change = f"{in_pp(interval)}, {verdict}" if self.is_enough(shown) else f"{interval['difference'] * 100:+.2f} pp"
+        change = (
+            f"{in_pp(interval)}, {verdict(interval)}"
+            if self.is_enough(shown)
+            else f"{interval['difference'] * 100:+.2f} pp"
+        )
         of_dense = f"{self._dense['f1']:.4f} for {code(self._dense['label'])}"
         return f"The F1 of {code(shown['label'])} is {interval['f1']:.4f}, against {of_dense}: {change}."
 
@@ -214,10 +217,10 @@ class Opening:
         speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in known)]
         f1 = in_pp(interval)
         if not interval["significant"]:
-            verdict = f"with no significant difference in F1 ({f1})"
+            accuracy = f"with no significant difference in F1 ({f1})"
         else:
-            verdict = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
-        return f"{speeds[0]} as fast{''.join(f' ({one})' for one in speeds[1:])} as {code(other)}, {role}, {verdict}"
+            accuracy = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
+        return f"{speeds[0]} as fast{''.join(f' ({one})' for one in speeds[1:])} as {code(other)}, {role}, {accuracy}"
 
     def table(self) -> Table:
         """Dense, the strategies of `sentences`, and what they must beat."""

@@ -39,6 +39,11 @@ def pp(row: Row, prefix: str = "") -> str:
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
+def verdict(row: Row) -> str:
+    """Whether the difference of F1 in a row of ``intervals.csv`` is significant, in words."""
+    return "significant" if row["significant"] else "not significant"
+
+
 def speedup(row: Row) -> str:
     """The speed-up of a row of ``intervals.csv`` with its interval; none where too few batches were timed for one."""
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
