@@ -95,7 +95,8 @@ class TestRuns:
     def test_a_long_text_is_estimated_at_once_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
         page = open_page()
         wait_until(page, "done")
-        places = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Case report")]
+        buttons = [page.get_by_role("button", name=name, exact=True) for name in ("Run", "Case report")]
+        places = [button.bounding_box() for button in buttons]
         cancel = page.get_by_role("button", name="Cancel", exact=True)
         cancel.wait_for(state="hidden")
         enter(page, LONG)
@@ -106,11 +107,11 @@ class TestRuns:
             bar = "getComputedStyle(document.querySelector('.tab-container[role=tablist]'), '::before').height"
             assert page.evaluate(bar) == "3px"
         assert cancel.is_visible()
+        assert [button.bounding_box() for button in buttons] == places
         cancel.click()
         wait_until(page, "cancelled")
         cancel.wait_for(state="hidden")
-        after = [page.get_by_role("button", name=name, exact=True).bounding_box() for name in ("Run", "Case report")]
-        assert after == places
+        assert [button.bounding_box() for button in buttons] == places
         enter(page, SHORT)
         run(page)
         tab(page, "Compare")
