@@ -41,6 +41,7 @@ class Report:
         self.milliseconds = times.groupby(["strategy", "dtype", "batch_size"])["latency_ms"].sum()
         self.dense = reference_row(self.rows)["label"]
         self.labels = [row["label"] for row in self.rows if row["batch_size"] == ONE]
+        self.sizes = sorted({row["batch_size"] for row in self.rows})
 
     def row(self, label: str, size: int = ONE) -> ResultRow:
         """A variant at a batch size."""
@@ -81,6 +82,7 @@ def usual_ways() -> str:
     """The usual ways to run a tagger beside the default strategy and a cascade, compared with the pipeline."""
     shown = {
         PIPELINE: "`transformers.pipeline`, float32",
+        "spacy": "spaCy, its own weights, trained on BC5CDR",
         "onnx-int8": "ONNX Runtime, 8 bits",
         OPENVINO: "OpenVINO, 8 bits",
         f"{DEFAULT} (int8)": f"{code(DEFAULT)}, 8 bits: the default",
@@ -103,6 +105,7 @@ def _conditions() -> str:
     elsewhere = "".join(
         f" The cascade was measured on an {of.processor}, and compared with the pipeline of its large model there."
         for of in reports(CASCADE)
+        if PIPELINE in of.labels
     )
     change = small.against(PIPELINE, row["label"])
     by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
@@ -149,10 +152,11 @@ def compared(of: Report, labels: Iterable[str], more: Mapping[str, Callable[[Res
     more = more or {}
     cells = []
     for label in (label for label in labels if label in of.labels):
-        one, many = (of.against(of.dense, label, size) for size in (ONE, MANY))
+        intervals = [of.against(of.dense, label, size) for size in of.sizes]
         further = [column(of.row(label)) for column in more.values()]
-        cells.append([code(label), score(one["f1"]), pp(one), speedup(one), speedup(many), *further])
-    heads = ["strategy", "F1", "F1 against `dense`, pp [95 %]", f"speed-up, batch {ONE} [95 %]", f"batch {MANY} [95 %]"]
+        cells.append([code(label), score(intervals[0]["f1"]), pp(intervals[0]), *map(speedup, intervals), *further])
+    speeds = [f"batch {size} [95 %]" for size in of.sizes]
+    heads = ["strategy", "F1", "F1 against `dense`, pp [95 %]", f"speed-up, {speeds[0]}", *speeds[1:]]
     return _table([*heads, *more], cells)
 
 

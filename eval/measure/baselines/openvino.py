@@ -41,7 +41,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {"threads": f"{threads} over all workers", "openvino": runtime.__version__}
-    graph = _convert(model, name, runtime)
+    graph, core = _convert(model, name, runtime), runtime.Core()
     candidates = base.runtime_candidates()
     if name == INT8:
         windows = _calibration_windows(engine, inputs.calibration())
@@ -51,8 +51,8 @@ def load(name: str, inputs: Inputs) -> Baseline:
             f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text"
         )
         # Other layers may run in bfloat16, which is the default on processors that have it.
-        candidates = tuple({**one, "other layers": dtype} for dtype in ("f32", "bf16") for one in candidates)
-    core = runtime.Core()
+        others = ("f32", "bf16") if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("f32",)
+        candidates = tuple({**one, "other layers": dtype} for dtype in others for one in candidates)
 
     def start(parameters: RuntimeParameters) -> Forward:
         hints = properties(threads // int(parameters["workers"]))
