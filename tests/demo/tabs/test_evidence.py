@@ -26,7 +26,7 @@ def report(tmp_path):
 
 
 def engine_of(report, digest=DIGEST):
-    own = {"source": str(report.folder), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
+    own = {"source": str(report.folder), "digest": digest, "dtype": "int8", "runnable": ["dense", "entropy"]}
     return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}}, cascades={})
 
 

@@ -78,7 +78,7 @@ def test_the_published_figure_labels_its_frontier_and_a_few_baselines():
     for axis in figure.axes:
         named = {text.get_text().rpartition(" ")[0] for text in axis.texts if text.get_text()}
         assert len(named) <= LABELS
-        assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)", "openvino-int8"} <= named
+        assert {"dense (float32)", "entropy:balanced", "entropy:fast", "openvino-int8 truncate-3"} <= named
 
 
 def test_a_batch_size_with_too_few_batches_has_no_panel():
