@@ -128,7 +128,8 @@ def own_checkpoint() -> str:
     """What a model of BERT-base size gains over its own full pass in float32: by a cascade, or by `accelerate`."""
     large = next(iter(reports(CASCADE, LARGE)))
     whole = (OPENVINO, f"{OPENVINO} truncate-8")
-    return compared(large, (*whole, "cascade:careful", "cascade:balanced", f"{DEFAULT} (int8)", "entropy:fast (int8)"))
+    cascade = ("cascade:careful", "cascade:balanced", "cascade:fast")
+    return compared(large, (*whole, *cascade, f"{DEFAULT} (int8)", "entropy:fast (int8)"))
 
 
 def all_rows() -> str:

@@ -24,7 +24,7 @@ TITLES = {
     "ncbi-disease-test": "Shipped model on NCBI-disease",
     "biored-dev": "Shipped model on BioRED",
     BASE: "BERT-base size, no gold, on BC5CDR",
-    "bc5cdr-test-base-gold": "BERT-base size, with gold, on BC5CDR",
+    "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
 }
 CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "torch", "commit")
 
