@@ -36,7 +36,8 @@ from engine.cascade import Cascade
 source, dtype, device, labels, strategy, text = sys.argv[1:]
 record = json.loads(strategy)
 strategy = (Cascade if "doubt" in record else Strategy).from_json(record)
-load_engine(source, dtype, device, labels or None).tag(text, strategy)
+engine = load_engine(source, dtype, device, labels or None)
+engine.tag(text, strategy)
 print(psutil.Process().memory_info().rss)
 """
 

@@ -41,3 +41,7 @@ def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(mo
     assert 2**26 < resident_memory(engine, strategy) < 2**33
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))
     assert resident_memory(engine, strategy) is None
+
+
+def test_what_a_process_occupies_includes_the_model_that_it_has_loaded(shipped):
+    assert resident_memory(shipped, shipped.strategy("dense")) > 160 * 2**20  # 117 MiB without it, in 8 bits
