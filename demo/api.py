@@ -71,11 +71,11 @@ def _strategy(engine: Engine, name: str, point: object, **settings: object) -> S
 
 def build_api(engine: Engine) -> None:
     """Adds both functions to the Blocks under construction; callers may send arguments of any type."""
-    offered = selected(engine)
+    defaults = selected(engine)
 
     def on_tag(
         text: str,
-        strategy: str = offered[-1],
+        strategy: str = defaults[-1],
         point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,
@@ -96,7 +96,7 @@ def build_api(engine: Engine) -> None:
 
     def on_compare_api(
         text: str,
-        strategies: str = ",".join(offered),
+        strategies: str = ",".join(defaults),
         point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,

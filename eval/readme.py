@@ -103,11 +103,10 @@ def usual_ways() -> str:
         if {PIPELINE, label} <= set(of.labels)
     ]
     heads = ["", "F1", f"speed, {ONE} text a call", f"speed, {MANY} texts a call", f"abstracts a second, {MANY} a call"]
-    return f"{_table(heads, cells)}\n\n{fill(_conditions(), 120)}"
+    return f"{_table(heads, cells)}\n\n{fill(_conditions(small), 120)}"
 
 
-def _conditions() -> str:
-    (small,) = reports(SMALL)
+def _conditions(small: Report) -> str:
     row = small.row(small.default)
     elsewhere = "".join(
         f" The cascade was measured on an {of.processor}, and compared with the pipeline of its large model there."
