@@ -49,11 +49,6 @@ def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_a_
     assert sound(text, "a.conll") == [Document("1", document.text, document.entities)]
 
 
-def test_what_is_no_word_is_written_too_so_that_nothing_is_lost():
-    document = Document("1", "a \u0301 b\u200b\n\u00ad", (Entity(2, 3, "Sign", "\u0301"),))
-    assert sound(written("conll", document), "a.conll") == [document]
-
-
 @given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), min_size=1, max_size=12))
 def test_tags_are_decoded_as_predictions_are(tags):
     text, spans = place_tokens([["ab"] * len(tags)])

@@ -37,7 +37,6 @@ def file_of(*records):
             "<ArticleTitle><i>In vitro</i> Ca<sup>2+</sup>,\n   H<sub>2</sub>O &lt; 5 &#181;g\u2009ml.</ArticleTitle>",
             "In vitro Ca2+, H2O < 5 µg\u2009ml.",
         ),
-        (f"<ArticleTitle>{'<i>' * 50_000}deep{'</i>' * 50_000}</ArticleTitle>", "deep"),
     ],
 )
 def test_text_is_title_blank_abstract(inside, text):
