@@ -18,8 +18,6 @@ import pytest
 
 pytest.importorskip("ray")  # requirements-bulk.txt
 
-from ray.exceptions import ActorDiedError
-
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OutputError
@@ -106,13 +104,6 @@ def refuses_later(number, file):
     return cluster.RefusedError("no kernel") if number == 0 and file else file and file.name
 
 
-def dies(number, file):
-    """Each worker dies on the file b."""
-    if file and file.name == "b":
-        raise ActorDiedError
-    return file and file.name
-
-
 @pytest.fixture
 def tag_scripted(monkeypatch):
     """Tags the files a, b and c with two workers in this process, which answer by their number and the file."""
@@ -147,12 +138,6 @@ def test_a_worker_that_refuses_is_reported_and_costs_no_file(answer, tag_scripte
 def test_if_no_worker_starts_the_run_ends_and_says_why(tag_scripted):
     with pytest.raises(InputError, match="got none; the last one said: no kernel"):
         tag_scripted(lambda *_: cluster.RefusedError("no kernel"))
-
-
-def test_a_file_on_which_workers_die_is_given_up_and_the_others_are_tagged(tag_scripted):
-    *found, last = tag_scripted(dies)
-    assert found == ["a", "c"]
-    assert last.startswith("expected a worker to tag in/b, got one that died 4 times")
 
 
 def test_a_result_that_cannot_be_written_ends_the_run(tag_scripted):
