@@ -96,15 +96,6 @@ def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
     assert ((drawn == -1) | (drawn > 0)).all()
 
 
-@pytest.mark.parametrize(
-    ("gates", "lowest", "low", "high"),
-    [(11, 0.0, 0.003, 0.004), (11, 0.05, 0.05, 0.06), (11, 0.9, 0.3, 0.3), (1, 0.05, 0.05, 0.06)],
-)
-def test_thresholds_of_the_middle_gate_begin_where_the_model_is_certain(gates, lowest, low, high):
-    drawn = draw(gates, 400, 1.0, lowest)[gates // 2]
-    assert low - 1e-6 <= drawn[drawn > 0].min() <= high + 1e-6
-
-
 @pytest.mark.parametrize(("gates", "first_end"), [(1, 1), (2, 1), (5, 2), (11, 4)])
 def test_where_all_words_exit_at_once_they_do_so_from_a_third_of_the_depth_on(gates, first_end):
     ends = (draw(gates, 400, 1.0) == 1).any(1)
