@@ -114,11 +114,6 @@ def test_survives_pickling(both: Engine) -> None:
     assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
 
 
-def test_is_the_default_in_its_folder(both: Engine) -> None:
-    assert both.tag(TEXT).strategy.name == "cascade"
-    assert both.tag(TEXT, "dense").strategy.name == "dense"
-
-
 def test_each_kind_of_doubt_scores_words() -> None:
     sure, unsure, entity = [0.98, 0.01, 0.01], [0.6, 0.3, 0.1], [0.05, 0.9, 0.05]
     words = np.array([sure, unsure, sure, entity, unsure, sure])
@@ -136,7 +131,8 @@ def test_survives_a_round_trip_through_json(kind: str) -> None:
     assert Cascade.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
-def test_finds_its_operating_points_by_name(both: Engine) -> None:
+def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(both: Engine) -> None:
+    assert both.tag(TEXT).strategy.name == "cascade"
     assert both.strategy("cascade").settings()["threshold"] == 5
     assert both.strategy("cascade:careful").settings()["threshold"] == 1
     assert both.strategy("cascade", "careful", threshold=2.5).settings()["threshold"] == 2.5
@@ -160,18 +156,6 @@ def test_rejects_settings(change: dict[str, Any], problem: str) -> None:
         Cascade.from_json(cascade(1).to_json() | change)
 
 
-def remove_small(folder: Path) -> None:
-    shutil.rmtree(folder / SMALL)
-
-
-def change_small(folder: Path) -> None:
-    flip_last_bit(folder / SMALL / "model.safetensors")
-
-
-def break_points(folder: Path) -> None:
-    (folder / CASCADES).write_text("{}[")
-
-
 def rename_labels(folder: Path) -> None:
     labels = json.loads((folder / "config.json").read_text())["id2label"]
     configure(folder, id2label={key: name.replace("Disease", "Illness") for key, name in labels.items()})
@@ -180,9 +164,9 @@ def rename_labels(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (remove_small, "small'"),
-        (change_small, "small/model.safetensors with SHA-256"),
-        (break_points, "expected the operating points of a cascade"),
+        (lambda folder: shutil.rmtree(folder / SMALL), "small'"),
+        (lambda folder: flip_last_bit(folder / SMALL / "model.safetensors"), "small/model.safetensors with SHA-256"),
+        (lambda folder: (folder / CASCADES).write_text("{}["), "expected the operating points of a cascade"),
         (rename_labels, "expected a small model with the labels of the large one"),
     ],
 )
@@ -193,11 +177,8 @@ def test_rejects_a_folder(cascade_folder: Path, tmp_path: Path, change: Callable
         load_engine(folder)
 
 
-def test_rejects_a_cascade_of_one_model(engine: Engine) -> None:
-    with pytest.raises(InputError, match="expected the folder of a cascade"):
-        engine.strategy("cascade:fast")
-
-
-def test_rejects_an_operating_point_that_is_not_stored(both: Engine) -> None:
+def test_rejects_points_that_are_not_stored_and_a_cascade_of_one_model(both: Engine, engine: Engine) -> None:
     with pytest.raises(InputError, match="expected one of the operating points"):
         both.strategy("cascade:fast")
+    with pytest.raises(InputError, match="expected the folder of a cascade"):
+        engine.strategy("cascade:fast")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from transformers import AutoModelForTokenClassification
 from transformers.pipelines.pt_utils import KeyDataset
 
 from engine import InputError, load_engine, pipeline
@@ -16,7 +15,6 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.words import split_words
 from tests.conftest import TEXT
-from tests.engine.model.families import tiny, tokenizer_of
 
 TEXTS = [
     "Nausea.",
@@ -31,23 +29,10 @@ LONG = TEXT * 8
 TASK = "token-classification"
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta", "xlm-roberta", "modernbert"])
-def folder(request, tmp_path_factory):
-    """A plain checkpoint for WordPiece, byte-level pieces (two kinds) or SentencePiece."""
-    tokenizer = tokenizer_of(request.param)
-    folder = tmp_path_factory.mktemp(request.param)
-    config = tiny(request.param, len(tokenizer), pad_token_id=tokenizer.pad_token_id, max_position_embeddings=200)
-    torch.manual_seed(0)
-    model = AutoModelForTokenClassification.from_config(config)
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.2)
-    with torch.no_grad():  # so that labels vary
-        model.classifier.weight *= 5
-        model.classifier.bias -= model.eval()(**tokenizer(TEXT, return_tensors="pt")).logits[0].mean(0)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+@pytest.fixture(params=["bert", "roberta", "xlm-roberta", "modernbert"])
+def folder(request, folders):
+    """A checkpoint for WordPiece, byte-level pieces (two kinds) or SentencePiece."""
+    return folders(request.param)
 
 
 def pair(folder, **options):

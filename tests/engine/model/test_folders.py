@@ -10,8 +10,6 @@ from transformers import AutoModelForTokenClassification
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights, save_weights
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import EntropyController, RuleController
-from engine.pruning.strategy import Strategy
 from engine.training.finetune import new_model
 from tests.conftest import TEXT, plain_probabilities
 from tests.engine.model.families import FAMILIES, LABELS, every_family, huggingface, tiny, tokenizer_of
@@ -41,19 +39,6 @@ def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, 
             assert all(text[entity.start : entity.end] == entity.text for entity in ours.entities)
             assert not any(entity.text != entity.text.strip() for entity in ours.entities)
     assert len(engine.pieces.windows((TEXT * 6).split())) > 1
-
-
-@every_family
-@pytest.mark.parametrize(
-    "controller", [EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True), RuleController(1.0, neighbours=0)]
-)
-def test_every_word_gets_a_label_if_words_exit(family, folders, controller):
-    engine = load_engine(folders(family))
-    results = engine.tag_batch(TEXTS, Strategy("any", (1, 2), controller))
-    assert sum(result.cost.token_layers_kept for result in results[:-1]) < len(results) - 1
-    for result in results:
-        assert len(result.words) == len(result.trace.words)
-        np.testing.assert_allclose(result.probabilities.sum(-1), 1, atol=1e-4)
 
 
 @every_family
