@@ -1,19 +1,17 @@
 """``python -m tests.demo.load``: a load test of the app. Are all answers right and prompt, and does memory stay flat?
 
 Starts the app in its own process. Many clients tag the examples over HTTP, one after another; each answer is compared
-with the engine's own. Then hostile clients, whose requests are as large as allowed, larger or malformed, replace some.
-Exit status 1: an error, a wrong answer, growing memory, or well-behaved clients that waited more than twice as long.
+with the engine's own. Then greedy clients, whose requests are as large as allowed, replace some. Exit status 1: an
+error, a wrong answer, growing memory, or modest clients that waited more than twice as long.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,12 +30,12 @@ from engine.command import as_command
 from tests.demo.serving import ask, serve_app
 
 STRATEGIES = ("dense", "entropy", "rule")
+CLIENTS, GREEDY = 8, 2  # at once, and how many of them are greedy in the second part
 WARM_UP = 0.25  # share of the time in which caches fill
-MIN_SECONDS = 2  # per part; otherwise memory is never read
 MAX_GROWTH_MB = 50.0
-MAX_SLOWDOWN = 2.0  # of the well-behaved clients' 95th percentile
+MAX_SLOWDOWN = 2.0  # of the modest clients' 95th percentile
 TIMEOUT_S = 120
-TEXT = "Cisplatin caused nausea, tremor and hypotension in mice. "  # of hostile clients
+TEXT = "Cisplatin caused nausea, tremor and hypotension in mice. "  # of greedy clients
 
 Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
 Call = Callable[[httpx.Client, str], None]  # raises an error for an answer that the app must not give
@@ -47,47 +45,17 @@ def _text(characters: int) -> str:
     return (TEXT * (characters // len(TEXT) + 1))[:characters]
 
 
-def _refused(client: httpx.Client, url: str, name: str, body: object) -> None:
-    """Sends a request that must be refused: with a 4xx, or with 503 if the queue is full."""
-    reply = client.post(f"{url}gradio_api/call/v2/{name}", content=json.dumps(body))
-    if reply.status_code < 400 or reply.status_code == 500:
-        raise AssertionError(f"expected a refusal of {name} with {str(body)[:60]}, got {reply.status_code}")
-
-
 def _left_alone(client: httpx.Client, url: str) -> None:
     """Asks for a lot and does not wait for the answer."""
     client.post(f"{url}gradio_api/call/v2/tag", json={"text": _text(MAX_CHARACTERS), "strategy": "dense"})
 
 
-def _file(client: httpx.Client, url: str) -> None:
-    """Uploads a small file with a huge document, which the server reads only when it is tagged."""
-    passages = "".join(f"<passage><offset>{n}000000</offset><text>x</text></passage>" for n in range(80))
-    content = f"<collection><document><id>1</id>{passages}</document></collection>".encode()
-    client.post(f"{url}gradio_api/upload", files={"files": ("wide.xml", content)}).raise_for_status()
-
-
-ATTACKS: tuple[Call, ...] = (
+LARGEST: tuple[Call, ...] = (
     lambda client, url: ask(client, url, "tag", text=_text(MAX_CHARACTERS), strategy="dense"),
     lambda client, url: ask(client, url, "compare", text=_text(MAX_COMPARED // 4), strategies="rule,entropy,mlp"),
     lambda client, url: ask(client, url, "tag", text=_text(MAX_TRACED), strategy="entropy", trace=True),
-    lambda client, url: ask(client, url, "tag", text="a " * (MAX_CHARACTERS // 2), strategy="entropy"),
-    lambda client, url: ask(
-        client, url, "compare", text=TEXT, strategies="rule,entropy,mlp,truncate-2,truncate-3,rule+recovery"
-    ),
-    lambda client, url: _refused(client, url, "tag", {}),
-    lambda client, url: _refused(client, url, "tag", {"text": TEXT, "x": 1}),
-    lambda client, url: _refused(client, url, "tag", [[[[[TEXT]]]]]),
-    lambda client, url: _refused(client, url, "../../etc/passwd", {"text": TEXT}),
     _left_alone,
-    _file,
 )
-
-
-def attacks(seed: int) -> Iterator[Call]:
-    """Yields all attacks again and again, in a different order for each seed."""
-    order = list(ATTACKS)
-    random.Random(seed).shuffle(order)
-    return cycle(order)
 
 
 @dataclass
@@ -148,33 +116,32 @@ def watch_memory(process: int, seconds: float, tally: Tally) -> None:
             bar.update(1)
 
 
-def load(url: str, process: int, sound: int, hostile: int, seconds: float, expected: Expected) -> tuple[Tally, Tally]:
-    """Runs well-behaved and hostile clients at once, after one of each attack: much is loaded only at first use."""
-    well_behaved, attackers = Tally(), Tally()
-    if hostile:
-        run_client(url, ATTACKS, attackers)
+def load(url: str, process: int, greedy: int, seconds: float, expected: Expected) -> tuple[Tally, Tally]:
+    """Runs modest and greedy clients at once, after one of each greedy call: much is loaded only at first use."""
+    modest, large = Tally(), Tally()
+    if greedy:
+        run_client(url, LARGEST, large)
     until = time.monotonic() + seconds
     checks = [partial(check_answer, text=text, strategy=name, expected=expected) for text, name in expected]
-    with ThreadPoolExecutor(sound + hostile + 1) as pool:
-        started = [pool.submit(watch_memory, process, seconds, well_behaved)]
-        for number in range(hostile):
-            started.append(pool.submit(run_client, url, attacks(number), attackers, until))
-        for number in range(sound):
-            started.append(pool.submit(run_client, url, islice(cycle(checks), number, None), well_behaved, until))
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        started = [pool.submit(watch_memory, process, seconds, modest)]
+        for number in range(CLIENTS):
+            calls, tally = (LARGEST, large) if number < greedy else (checks, modest)
+            started.append(pool.submit(run_client, url, islice(cycle(calls), number, None), tally, until))
         for one in started:
             one.result()
-    return well_behaved, attackers
+    return modest, large
 
 
-def report(well_behaved: Tally, attackers: Tally) -> bool:
+def report(modest: Tally, large: Tally) -> bool:
     """Prints the figures; returns whether all answers are right and memory is flat."""
-    seconds, memory = sorted(well_behaved.seconds), well_behaved.memory
-    problems = well_behaved.problems + attackers.problems
-    print(f"{len(seconds)} answers, {len(attackers.seconds)} attacks, {len(problems)} problems")
+    seconds, memory = sorted(modest.seconds), modest.memory
+    problems = modest.problems + large.problems
+    print(f"{len(seconds)} answers, {len(large.seconds)} large ones, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
     if len(seconds) > 1:
-        print(f"seconds per answer: median {median(seconds):.3f}, p95 {well_behaved.p95:.3f}, max {seconds[-1]:.3f}")
+        print(f"seconds per answer: median {median(seconds):.3f}, p95 {modest.p95:.3f}, max {seconds[-1]:.3f}")
     third = max(1, len(memory) // 3)
     growth = median(memory[-third:]) - median(memory[:third])
     print(f"memory: {memory[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
@@ -185,30 +152,17 @@ def report(well_behaved: Tally, attackers: Tally) -> bool:
 def main(argv: list[str] | None) -> int:
     """Runs the command; exit status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo.load", description=__doc__)
-    parser.add_argument("--clients", type=int, default=8, help="clients at once (default 8)")
-    parser.add_argument(
-        "--hostile", type=int, default=2, help="how many of them are hostile in the second part (default 2; 0: none)"
-    )
     parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
-    clients, hostile, seconds = arguments.clients, arguments.hostile, arguments.seconds
-    if clients < 1:
-        parser.error(f"expected --clients 1 or more, got {clients}; leave it out")
-    if not 0 <= hostile < clients:
-        parser.error(f"expected --hostile 0 to {clients - 1}, got {hostile}; keep one client well-behaved")
-    if not seconds >= MIN_SECONDS:
-        parser.error(f"expected --seconds {MIN_SECONDS} or more, got {seconds}; memory is read once a second")
     expected = expected_answers(arguments.model)
     with serve_app(arguments.model) as (url, process):
-        alone, none = load(url, process, clients, 0, seconds, expected)
+        alone, none = load(url, process, 0, arguments.seconds, expected)
         fine = report(alone, none)
-        if hostile:
-            beside, attackers = load(url, process, clients - hostile, hostile, seconds, expected)
-            slowdown = beside.p95 / alone.p95
-            fine = all([report(beside, attackers), fine, slowdown < MAX_SLOWDOWN])
-            print(f"well-behaved clients' p95 alongside hostile ones: {slowdown:.2f} times that without")
-    return 0 if fine else 1
+        beside, large = load(url, process, GREEDY, arguments.seconds, expected)
+        slowdown = beside.p95 / alone.p95
+        print(f"modest clients' p95 beside greedy ones: {slowdown:.2f} times that without")
+    return 0 if report(beside, large) and fine and slowdown < MAX_SLOWDOWN else 1
 
 
 if __name__ == "__main__":

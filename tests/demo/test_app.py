@@ -1,4 +1,4 @@
-"""The page as a whole, the command that serves it, and those that load it and take pictures of it."""
+"""The page as a whole, and the command that serves it."""
 
 import inspect
 import socket
@@ -8,7 +8,6 @@ import pytest
 
 import app
 from demo.server import LAUNCH
-from tests.demo import load, screenshot
 from tests.demo.conftest import components
 
 
@@ -82,23 +81,3 @@ def test_without_glibc_nothing_stops(monkeypatch):
 
     monkeypatch.setattr(app.ctypes, "CDLL", none)
     app.share_memory()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--seconds", "1"], "expected --seconds 2 or more, got 1.0"),
-        (["--hostile", "8"], "expected --hostile 0 to 7"),
-        (["--clients", "0", "--hostile", "0"], "expected --clients 1 or more, got 0"),
-    ],
-)
-def test_a_load_test_that_cannot_be_is_refused(arguments, message, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        load.main(arguments)
-    assert message in capsys.readouterr().err
-
-
-def test_screenshots_need_a_browser(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(screenshot, "browser_path", lambda: None)
-    assert screenshot.main([str(tmp_path)]) == 2
-    assert capsys.readouterr().err == "expected Chromium on the path or in $CHROMIUM, got none; install it\n"
