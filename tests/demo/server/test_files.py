@@ -25,24 +25,17 @@ HTML, PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 SERVED = {
     "README.md": HTML,
     "LICENSE": PLAIN,
-    "CITATION.cff": PLAIN,
     "docs/about.md": HTML,
     "docs/report/page.html": HTML,
     "docs/report/plot.png": "image/png",
-    "docs/report/layers.gif": "image/gif",
     "docs/report/table.csv": PLAIN,
-    "docs/report/results.json": PLAIN,
     "weights/tiny/README.md": HTML,
-    "weights/tiny/make.sh": PLAIN,
 }
 SECRET = (
     "docs/.hidden.md",
-    "docs/.git/notes.md",
     "weights/tiny/model.safetensors",
     "app.py",
-    ".env",
     "SECRETS.md",
-    "eval/notes.md",
 )
 
 
@@ -62,9 +55,7 @@ def project(tmp_path):
         (root / path).write_bytes(PIXEL if path.endswith(".png") else f"# {path}\n".encode())
     (tmp_path / "outside.md").write_text("# outside")
     (root / "docs" / "out.md").symlink_to(tmp_path / "outside.md")
-    (root / "docs" / "weights.md").symlink_to(root / "weights" / "tiny" / "model.safetensors")
     (root / "docs" / "hidden.md").symlink_to(root / "docs" / ".hidden.md")
-    (root / "docs" / "folder").symlink_to(tmp_path)
     return root
 
 
@@ -100,21 +91,11 @@ class TestDocuments:
         [
             *SECRET,
             "docs/",
-            "docs/report",
             "docs/none.md",
-            "docs/about.md/about.md",
             "docs/hidden.md",
             "docs/out.md",
-            "docs/weights.md",
-            "docs/folder/outside.md",
             "docs/%2e%2e/SECRETS.md",
-            "docs/report/%2e%2e/about.md",
-            "docs/..%2f..%2foutside.md",
-            "docs//etc/passwd",
-            "docs/%00",
             "docs/%00.md",
-            f"docs/{300 * 'x'}.md",
-            "weights/tiny/%2e%2e/%2e%2e/SECRETS.md",
             "CHANGELOG.md",  # known but missing
             "model-card/README.md",
         ],
