@@ -81,12 +81,6 @@ def test_rejects_a_file_that_is_gone_empty_large_or_no_text(tmp_path, write, nam
     assert problems.listed[0].startswith(f"{name}: {message}")
 
 
-def test_a_reason_is_kept_however_many_documents_it_leaves_out():
-    problems = Problems()
-    problems.add("expected at most 500 documents, got 600", 100)
-    assert (problems.count, problems.listed) == (100, ["expected at most 500 documents, got 600"])
-
-
 def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch):
     def broken(*_):
         yield Document("a", "Nausea.")

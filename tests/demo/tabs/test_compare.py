@@ -87,10 +87,8 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
 @pytest.mark.parametrize(
     ("text", "names", "message"),
     [
-        ("", ["dense"], "There is no text yet"),
         ("\n\t\u00a0\n", ["dense"], "There is no text yet"),
         (TEXT, [], "No strategy is chosen"),
-        (TEXT, [str(number) for number in range(MAX_STRATEGIES + 1)], f"at most {MAX_STRATEGIES} strategies"),
     ],
 )
 def test_rejects_what_cannot_run(engine, text, names, message):
