@@ -1,6 +1,5 @@
 """An installed copy works without the checkout: packages, their data files and the shipped weights."""
 
-import json
 import os
 import re
 import subprocess
@@ -10,16 +9,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.tabs.code.snippets import as_command, as_python
-from engine import load_engine
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*command, cwd, installed=""):
     """What a command prints in a folder, with an installed copy first on Python's path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PYTHONPATH": str(installed), "PATH": path}
+    environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -60,23 +55,3 @@ def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_instal
     source, *found = run(sys.executable, "-P", "-c", code, cwd=tmp_path, installed=installed).splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
     assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
-
-
-@pytest.mark.slow
-def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed, tmp_path):
-    text = 'It\'s 5 % "aspirin": the patient developed severe hypotension after $1 of it.\n'
-    engine = load_engine()
-    strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
-    expected = [(s.name, *entity.key) for s in strategies for entity in engine.tag(text, s).entities]
-    assert len(expected) >= 4
-
-    code = as_python(engine, strategies, "fast", text)
-    printed = run(sys.executable, "-P", "-c", code, cwd=tmp_path, installed=installed)
-    lines = [line.split(" ", 4)[:4] for line in printed.splitlines()]
-    assert [(name, int(start), int(end), type_) for name, start, end, type_ in lines] == expected
-
-    printed = run("sh", "-ec", as_command(engine, strategies, "fast", text), cwd=tmp_path, installed=installed)
-    documents = [json.loads(line) for line in printed.splitlines()]
-    assert [document["text"] for document in documents] == [text] * len(strategies)
-    found = zip(strategies, documents, strict=True)
-    assert [(s.name, e["start"], e["end"], e["type"]) for s, d in found for e in d["entities"]] == expected

@@ -64,7 +64,7 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
     assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
 
 
-@pytest.mark.parametrize("text", [HOSTILE, LONG, LIKE_PUBTATOR])
+@pytest.mark.parametrize("text", [HOSTILE, LIKE_PUBTATOR])
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     ran = []
@@ -108,20 +108,14 @@ def test_curl_gets_what_the_page_shows(engine, url, monkeypatch, tmp_path, text)
         assert found == [e.key for e in engine.tag(text, strategy).entities]
 
 
-@pytest.mark.parametrize(
-    ("written", "origins"),
-    [
-        (True, ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"]),
-        (
-            False,
-            [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b", "http://a/$(id)", "http://a/;id"],
-        ),
-    ],
-)
-def test_an_address_that_is_none_is_not_written(engine, written, origins):
-    for origin in origins:
-        start = f"api={origin if written else LOCAL}/gradio_api/"
-        assert as_http(engine, [], None, "x", origin).startswith(start)
+@pytest.mark.parametrize("origin", ["https://example.org/apps/ner-1", "http://[::1]:7860"])
+def test_http_names_the_address_of_the_app(engine, origin):
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
+
+
+@pytest.mark.parametrize("origin", [None, "javascript:alert(1)", "http://a/$(id)", "http://a/; rm -rf /"])
+def test_http_does_not_name_what_is_no_address(engine, origin):
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/gradio_api/")
 
 
 @pytest.mark.parametrize(

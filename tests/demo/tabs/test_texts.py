@@ -24,8 +24,8 @@ def panel(result, dense):
     return re.search('class="found".*?>(.*?)</div>', markup, re.DOTALL)[1]
 
 
-@pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "truncate-1"])
-@pytest.mark.parametrize("text", [TEXT, NASTY, "", " \n "])
+@pytest.mark.parametrize("strategy", ["dense", "entropy"])
+@pytest.mark.parametrize("text", [NASTY, " \n "])
 def test_a_panel_holds_the_text(engine, strategy, text):
     shown = panel(engine.tag(text, strategy), engine.tag(text, "dense"))
     assert text_of(shown) == text.replace("\ud800", "\ufffd")
