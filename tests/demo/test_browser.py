@@ -22,7 +22,6 @@ pytestmark = pytest.mark.slow
 SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 18)  # about 6,000 words
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-THRESHOLDS = "number input for Entropy threshold (× the default)"
 TARGET = 44  # pixels
 
 
@@ -62,17 +61,6 @@ class TestWatch:
         assert page.get_by_text("(scrolls sideways)").is_visible()
         assert page.locator(".bars").evaluate("bars => getComputedStyle(bars).maskImage") != "none"
         assert open_page("light", *DESK).get_by_text("(scrolls sideways)").is_hidden()
-
-
-class TestWhy:
-    def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page):
-        page = open_page(at="Why")
-        word = page.locator(".why .word[data-exit='3']").first
-        word.click()
-        detail = page.locator(".why .detail")
-        assert detail.locator("h4").inner_text().startswith(f"{word.inner_text()}: exited after layer 3")
-        assert detail.locator("tr").first.locator("th").last.inner_text() == "Gate after layer 3"
-        assert "exited: its importance is not above the threshold" in detail.inner_text()
 
 
 class TestRuns:
@@ -147,22 +135,6 @@ class TestRuns:
 
 
 class TestSettings:
-    def test_they_are_those_of_the_selected_strategies_and_change_what_exits(self, open_page):
-        page = open_page()
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_role("button", name="Pruning and recovery").click()
-        slider = page.get_by_label(THRESHOLDS)
-        slider.wait_for()
-        page.wait_for_timeout(500)  # Gradio sets its value once more
-        slider.fill("0")
-        slider.press("Enter")
-        page.locator(".answer", has_text="max entropy 0").first.wait_for(timeout=WORK_MS)
-        assert page.get_by_text("Rule: λ").is_hidden()
-        page.get_by_label("rule+recovery").first.check()
-        page.get_by_text("Rule: λ").wait_for()
-        page.get_by_label("Recovery trigger").click()
-        page.get_by_role("option", name="entropy spike").wait_for()
-
     def test_a_checked_radio_stays_visible_under_the_pointer(self, open_page):
         page = open_page()
         radio = page.get_by_label("balanced", exact=True)
@@ -171,13 +143,6 @@ class TestSettings:
         radio.hover()
         page.wait_for_timeout(500)
         assert radio.evaluate(shown) == before
-
-    def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page):
-        page = open_page()
-        page.locator(".strategy-shown").get_by_label("dense", exact=True).check()
-        page.wait_for_function("!document.querySelector('.layers .words .word[data-exit]')", timeout=WORK_MS)
-        tab(page, "Why")
-        page.get_by_text("dense has no gates").wait_for()
 
 
 class TestEverywhere:

@@ -3,16 +3,15 @@
 from copy import copy
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
-from demo.common.reports import BASE, REPORTS, own_report
+from demo.common.reports import BASE, REPORTS, ReportFolder, own_report
 from demo.common.settings_panel import build_settings
 from eval.render.conclusions import in_pp
 from eval.render.headline import default_row, headline
 from tests.demo.tabs.conftest import text_of
-
-gr = pytest.importorskip("gradio")
 
 
 def in_dtype(engine, dtype):
@@ -59,10 +58,7 @@ def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_
 
 
 def test_what_to_expect_of_ones_own_model_is_what_the_report_on_plain_texts_says(engine):
-    report = next(one for one in [own_report(engine, REPORTS)] if True) or None
-    assert report is None, "the tiny model has none, yet the card is about another"
-    from demo.common.reports import ReportFolder
-
+    assert own_report(engine) is None, "the tiny model has none, yet the card is about another"
     opening = ReportFolder(REPORTS / BASE).opening
     row = default_row(opening.rows)
     assert f"{opening.against_dense(row['label'])['speedup']:.2f}× as fast" in own_model(engine)

@@ -4,7 +4,6 @@ import gradio as gr
 import pytest
 
 from demo.common.requests import Latest, build_requests, fingerprint
-from demo.settings import default_values
 from demo.tabs import TABS
 from tests.demo.conftest import components, listeners
 
@@ -12,17 +11,6 @@ TEXT = "Famotidine-associated delirium."
 LABELS = [tab.LABEL for tab in TABS]
 FOLLOWING = ["Watch", "Why", "Evidence", "Use in code"]
 NOTHING = [gr.skip()] * 2
-
-
-def test_button_examples_settings_and_opening_the_page_run(demo, engine):
-    (run,) = components(demo, gr.Button, value="Run")
-    asks, edits = listeners(demo, "on_request"), listeners(demo, "on_edit")
-    assert [function.targets for function in asks] == [[(run._id, "click")]]
-    settings = 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, point (twice), trigger
-    assert len(edits) == 2 + settings  # example, link
-    assert not any(function.queue for function in (*asks, *edits))
-    (comparing,) = listeners(demo, "on_compare")
-    assert comparing.concurrency_id == "engine"
 
 
 def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(demo):
@@ -100,10 +88,3 @@ def test_keystrokes_send_no_text(demo):
     (text,) = components(demo, gr.Textbox, label="Text")
     events = {event for function in demo.fns.values() for block, event in function.targets if block == text._id}
     assert events == {"blur"}
-
-
-def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type():
-    assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
-    assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # these have the same hash
-    values = (["a", ["dense"]], ["b", ["dense"]], ["a", ["dense", "rule"]])
-    assert len(set(map(fingerprint, values))) == 3

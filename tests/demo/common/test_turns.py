@@ -1,17 +1,13 @@
 """Calls take turns: one pass at a time, a short call before a long one's next pass, and no call waits for ever."""
 
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from demo.common.turns import SharedEngine, Turns
 
-ROOT = Path(__file__).resolve().parents[3]
 TEXT = "Famotidine caused delirium and nausea. "
 
 
@@ -95,31 +91,3 @@ def test_waiting_does_not_count_as_time(engine):
         held = pool.submit(turns.run, passes("other", [], 1, 1.0))
         assert SharedEngine(engine, turns).tag(TEXT).latency.total_ms < 1000
         held.result()
-
-
-STARTED_BY_THE_MAIN_THREAD = """
-import os, sys, time
-import app, gradio
-
-def threads():
-    return len(os.listdir("/proc/self/task"))
-
-def launch(*_, **__):
-    import torch
-    torch.set_num_threads(2)
-    time.sleep(1)  # threads that loaded the model's layers end
-    before = threads()
-    torch.ones(10**6)
-    print("started", threads() - before)
-
-gradio.Blocks.launch = launch
-app.main([])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
-def test_the_app_is_built_without_openmp_threads_of_the_main_thread():
-    """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
-    app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
-    assert app.stdout == "started 1\n", app.stderr

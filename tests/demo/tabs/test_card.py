@@ -8,7 +8,7 @@ import pytest
 from demo.common.links import EXAMPLES
 from demo.common.requests import cancelled, checksum, failed, running
 from demo.common.timing import RUNS
-from demo.tabs.compare.card import BARS, card, headline, language_remark, span, summary
+from demo.tabs.compare.card import BARS, card, headline, language_remark, summary
 from engine import Entity
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, beside, text_of, timed
 
@@ -88,13 +88,6 @@ def test_a_single_run_gives_no_times(engine, dense):
     assert "Measuring times…" in show(one, once, timing=True)
     assert " ms" not in text_of(show(one, once, timing=True))
     assert summary([one]).endswith("<td>–</td><td>–</td></tr></tbody></table></div>")
-
-
-@pytest.mark.parametrize(
-    ("ends", "shown"), [((9.94, 9.96), "9.9–10.0"), ((9.91, 9.94), "9.9"), ((10.4, 12.6), "10–13")]
-)
-def test_a_range_whose_ends_are_alike_is_one_number(ends, shown):
-    assert span(ends) == shown
 
 
 def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
