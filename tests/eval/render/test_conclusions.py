@@ -98,24 +98,16 @@ def test_without_certainty_the_fastest_measured_to_be_near_is_recommended():
     assert found.sentences()[2].endswith("lost at most 0.3 pp of F1, but a larger loss cannot be ruled out.")
 
 
-def test_a_significant_loss_is_not_recommended_however_small():
-    found = opening(DEFAULT | {"difference": -0.0011})
+@pytest.mark.parametrize(("variants", "reason"), [
+    ([DEFAULT | {"difference": -0.0011}], "dense lose more than 0.3 pp of F1, or significantly"),
+    ([DEFAULT | {"speedup": 1.04}, {"strategy": "rule", "difference": -0.01, "speedup": 2}], "dense lose more than"),
+    ([DEFAULT | {"difference": 0.0, "speedup": 1.01}], "No strategy is significantly faster than dense."),
+])  # fmt: skip
+def test_a_significant_or_large_loss_or_no_speedup_is_not_recommended_and_that_is_the_reason(variants, reason):
+    found = opening(*variants)
     assert found.recommended is None
-    assert "None is recommended: all that are significantly faster" in found.sentences()[2]
+    assert reason in found.sentences()[2]
     assert found.table().rows[1][:2] == ["the default", "entropy:balanced"]
-
-
-def test_where_all_that_are_faster_lose_much_that_is_the_reason():
-    slow = opening(DEFAULT | {"speedup": 1.04}, {"strategy": "rule", "difference": -0.01, "speedup": 2})
-    assert slow.recommended is None
-    assert "dense lose more than 0.3 pp of F1, or significantly" in slow.sentences()[2]
-
-
-def test_where_nothing_is_faster_that_is_the_reason():
-    """As under ``entropy`` with threshold 0, under which no word exits."""
-    same = opening(DEFAULT | {"difference": 0.0, "speedup": 1.01}, differing=0)
-    assert same.recommended is None
-    assert same.sentences()[2] == "No strategy is significantly faster than dense."
 
 
 @pytest.mark.parametrize("few", [{"documents": LEAST_DOCUMENTS - 1}, {"differing": LEAST_DIFFERING - 1}])
@@ -171,11 +163,8 @@ def test_there_is_no_ratio_over_too_few_batches():
 @pytest.mark.parametrize(("difference", "error", "shown"), [
     (0.005, 0.001, "+0.50 [+0.40, +0.60]"),
     (0.0, 0.001, "+0.00 [-0.10, +0.10] (n.s.)"),
-    (0.00513, 0.00511, "+0.51 [+0.002, +1.024]"),
     (-0.00513, 0.00511, "-0.51 [-1.024, -0.002]"),
     (0.00511, 0.00513, "+0.51 [-0.002, +1.024] (n.s.)"),
-    (0.000003, 0.000001, "+0.00 [+0.0002, +0.0004]"),
-    (0.0, 0.0, "+0.00 [+0.00, +0.00] (n.s.)"),
 ])  # fmt: skip
 def test_an_interval_of_f1_shows_on_which_side_of_no_difference_it_lies(difference, error, shown):
     assert pp(interval("entropy", difference=difference, error=error) | {"against": "onnx"}) == shown

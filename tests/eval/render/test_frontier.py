@@ -35,13 +35,6 @@ def test_dense_the_frontier_and_then_the_best_baselines_are_labelled():
     assert to_label([beaten, *ALL]) == [DENSE, FASTEST, BEST, FAR, NEAR[-1], beaten, *NEAR[-2:-4:-1]]
 
 
-def test_dense_in_a_second_dtype_is_labelled_if_it_is_on_the_frontier():
-    dense, int8 = Row("dense (float32)", "dense", 0.85, 1.0), Row("dense (int8)", "dense", 0.852, 1.8)
-    assert to_label([dense, int8, *NEAR, FASTEST])[:3] == [dense, FASTEST, int8]
-    beaten = Row("dense (int8)", "dense", 0.849, 1.3)
-    assert beaten not in to_label([dense, beaten, BEST])
-
-
 def test_a_baseline_is_labelled_in_its_fastest_dtype_alone():
     slow, fast = Row("onnx (float32)", "baseline", 0.85, 1.1), Row("onnx (int8)", "baseline", 0.84, 1.8)
     assert to_label([DENSE, slow, BEST, fast]) == [DENSE, BEST, fast]

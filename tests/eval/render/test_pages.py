@@ -60,11 +60,6 @@ def test_text_of_users_is_shown_as_it_is(tmp_path):
         assert f'<td class="long">{SHOWN}</td>' in shown
 
 
-def test_headings_of_documents_have_the_anchors_of_github():
-    html = page("# Over `--dtype int8`, 95 %\n\n## Größe [x](y.md)\n\n## A_b\n\n## A_b\n")
-    assert re.findall(r'<h\d id="([^"]*)">', html) == ["over---dtype-int8-95-", "größe-x", "a_b", "a_b-1"]
-
-
 def test_comments_of_documents_are_left_out():
     html = page("<!-- figures: x -->\n1\n<!-- end -->\n<!-- <script> -->\n")
     assert "<p>1</p>" in html

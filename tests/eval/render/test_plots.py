@@ -1,13 +1,9 @@
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
-from PIL import Image
 
-from demo.common.reports import REPORTS
 from eval.measure.baselines import BASELINES
 from eval.render import plots
-from eval.render.files import labelled, read_table
+from eval.render.files import labelled
 from eval.render.frontier import LABELS
 
 EDGE = "at an edge: F1 beyond it"
@@ -72,15 +68,6 @@ def test_there_is_a_panel_for_each_batch_size_with_few_labels_inside(figure):
         assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in (t.get_window_extent() for t in named))
 
 
-def test_the_published_figure_labels_its_frontier_and_a_few_baselines():
-    folder = REPORTS / "bc5cdr-test"
-    figure = plots.plot_f1_vs_latency(read_table(folder, "results"), read_table(folder, "intervals"))
-    for axis in figure.axes:
-        named = {text.get_text().rpartition(" ")[0] for text in axis.texts if text.get_text()}
-        assert len(named) <= LABELS
-        assert {"dense (float32)", "entropy:balanced", "entropy:fast", "openvino-int8 truncate-3"} <= named
-
-
 def test_a_batch_size_with_too_few_batches_has_no_panel():
     results, intervals = tables(VARIANTS, sizes=(1, 32))
     intervals.loc[intervals["batch_size"] == 32, "speedup_low"] = float("nan")
@@ -109,21 +96,3 @@ def test_kinds_and_dtypes_differ_without_colour(found):
     styles = plots.styles(labelled(results, results))
     assert len({style["marker"] for style in styles.values()}) == len(set(map(kind, VARIANTS)))
     assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
-
-
-@pytest.mark.parametrize(("plot", "columns"), [
-    (plots.plot_exits, {"gold": "O", "layer": 1, "share_exited": 0.5}),
-    (plots.plot_groups, {"dimension": "type", "group": "Disease", "difference": 0.0, "low": 0.0, "high": 0.0}),
-])  # fmt: skip
-def test_there_is_a_panel_for_each_strategy_but_dense(plot, columns):
-    names = ["dense", *(f"entropy:{number}" for number in range(6))]
-    figure = plot(pd.DataFrame([{"strategy": name, **columns} for name in names]))
-    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == names[1:]
-
-
-def test_the_palette_keeps_the_colour_of_every_kind(found, figure, tmp_path):
-    plots.save_png(figure, tmp_path / "figure.png", colours=64)
-    pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB"), int).reshape(-1, 3)
-    for style in plots.styles(found[0]).values():
-        wanted = 255 * np.array(to_rgb(style["color"]))
-        assert np.abs(pixels - wanted).max(axis=1).min() < 24, style
