@@ -5,14 +5,12 @@ import json
 import pandas as pd
 import pytest
 
-from engine.cascade import Cascade
 from engine.data.corpora import load_corpus
 from engine.tagger import load_engine
 from engine.text.scoring import Counts, count_documents
-from eval.measure.setup import set_up
 from eval.options import SAMPLE
 from eval.render.files import read_tables
-from eval.report import main, make_parser
+from eval.report import main
 from tests.eval.conftest import stub_slow_parts
 
 OPTIONS = ["--limit", "4", "--batch-size", "1,3", "--baselines", "none"]
@@ -110,12 +108,3 @@ def test_the_report_says_what_the_large_model_read_and_whether_doubt_is_worth_it
     assert worth.count("| small | ") == 2
     assert "as many words, chosen at random | random-windows@cascade:balanced" in text
     assert json.loads((run / "results.json").read_text())["about"]["settings"]["cascade:careful"]["threshold"] == 7.5
-
-
-def test_the_operating_point_of_a_control_is_that_of_what_it_follows(cascade_folder):
-    names = "random-windows@cascade:balanced,cascade:balanced,cascade:careful"
-    options = ["--model", str(cascade_folder), *OPTIONS, "--strategies", names, "--set", "cascade:balanced.threshold=3"]
-    variants = {one.name: one for one in set_up(make_parser().parse_args(options)).plan.variants}
-    control = variants["random-windows@cascade:balanced"]
-    assert isinstance(control.strategy, Cascade)
-    assert (control.replays, control.strategy.threshold) == ("cascade:balanced", 3)

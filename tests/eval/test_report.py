@@ -77,21 +77,11 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_all
     intervals = pd.read_csv(run / "intervals.csv")
     assert (intervals["low"] <= intervals["high"]).all()
     assert (intervals["f1_low"] <= intervals["f1"]).all()
-    columns = ["strategy", "dtype", "against", "against_dtype"]
-    found = set(intervals[columns].itertuples(index=False, name=None))
-    assert {
-        ("hf-pipeline", "float32", "dense", "float32"),
-        ("entropy", "bfloat16", "dense", "float32"),
-        ("entropy", "bfloat16", "dense", "bfloat16"),
-        ("entropy", "bfloat16", "random@entropy", "bfloat16"),
-        ("entropy", "bfloat16", "hf-pipeline", "float32"),
-        ("entropy", "float32", "same", "float32"),
-        ("entropy+recovery", "float32", "entropy", "float32"),
-    } <= found
-    assert not found & {
-        ("entropy", "bfloat16", "random@entropy", "float32"),
-        ("entropy+recovery", "float32", "random@entropy", "float32"),
-        ("truncate-1", "float32", "hf-pipeline", "float32"),
+    of = intervals[(intervals["strategy"] == "entropy") & (intervals["dtype"] == "bfloat16")]
+    assert set(of[["against", "against_dtype"]].itertuples(index=False, name=None)) == {
+        *(("dense", dtype) for dtype in ("float32", "bfloat16")),
+        *((name, "bfloat16") for name in ("random@entropy", "truncate-1", "same", "pruned")),
+        ("hf-pipeline", "float32"),
     }
 
 
@@ -109,8 +99,6 @@ def test_speedups_are_ratios_of_times_of_the_timed_documents_and_f1_is_of_all(ru
 
 def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
     text = (run / "report.md").read_text()
-    for said in ("not a benchmark", "python -m eval.report --model", "- timed: 5 of 6 documents, drawn with seed 3"):
-        assert said in text
     assert ", ".join(re.findall(r"^## (.+)$", text, re.MULTILINE)) == (
         "Contents, F1 against speed-up, Results, Errors, Early exits, Groups, Cost, How this was measured"
     )
@@ -122,19 +110,9 @@ def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
     assert about.startswith("Everything is compared with `dense (float32)`, ")
     assert rows.splitlines()[2].startswith("| reference | dense (float32) |")
     assert 3 <= len(rows.splitlines()) - 2 <= 9
-    assert "<td>entropy+recovery (float32)</td>\n<td>entropy (float32)</td>" in (run / "report.html").read_text()
-
-
-def test_the_report_shows_dtypes_apart(run):
-    text = (run / "report.md").read_text()
-    for name, *_ in KINDS:
-        assert f"| {name} (float32)" in text or f"| {name} | " in text
-    assert "| entropy (bfloat16), custom | " in text
-    for section in ("Errors", "Early exits", "Groups"):
-        part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-        assert part.index("entropy (float32)") < part.index("entropy (bfloat16)")
-    plots = ("exits", "groups", "exits-bfloat16", "groups-bfloat16", "f1_vs_latency")
-    assert {f"{name}.png" for name in plots} <= {path.name for path in run.iterdir()}
+    for plot in ("exits", "groups", "exits-bfloat16", "groups-bfloat16", "f1_vs_latency"):
+        assert f"{plot}.png" in text
+        assert (run / f"{plot}.png").is_file()
 
 
 def test_settings_of_strategies_baselines_and_models_are_stated(run):
