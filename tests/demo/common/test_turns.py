@@ -3,6 +3,8 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,43 +13,47 @@ from demo.common.turns import SharedEngine, Turns
 TEXT = "Famotidine caused delirium and nausea. "
 
 
-def passes(name, ran, number, seconds):
-    """A call of several passes, which notes each."""
+@pytest.fixture
+def together(monkeypatch):
+    """Runs calls that wait at once, each with a number of passes of so many seconds; returns the order of passes.
 
-    def work(between):
-        for last in range(number):
-            ran.append(name)
-            time.sleep(seconds)
-            if last < number - 1:
-                between()
-        return name
+    The seconds pass on a clock of the test's own, whatever else the machine does.
+    """
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("demo.common.turns.time", SimpleNamespace(monotonic=lambda: clock.now))
 
-    return work
+    def run(turns, **calls):
+        ran, begin = [], threading.Event()
+
+        def call(name, number, seconds, between):
+            for left in reversed(range(number)):
+                ran.append(name)
+                clock.now += seconds
+                if left:
+                    between()
+
+        def until_waiting(number):
+            while not turns._busy or len(turns._waiting) < number:
+                time.sleep(0.001)
+
+        with ThreadPoolExecutor() as pool:
+            found = [pool.submit(turns.run, lambda _: begin.wait())]
+            for number, (name, passes) in enumerate(calls.items()):
+                until_waiting(number)  # they come one after another
+                found.append(pool.submit(turns.run, partial(call, name, *passes)))
+            until_waiting(len(calls))
+            begin.set()
+        assert all(one.exception() is None for one in found)
+        return ran
+
+    return run
 
 
-def together(turns, **calls):
-    """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
-    ran = []
-    begin = threading.Event()
-    with ThreadPoolExecutor() as pool:
-        held = pool.submit(turns.run, lambda _: begin.wait())
-        found = []
-        for name, (number, seconds) in calls.items():
-            found.append(pool.submit(turns.run, passes(name, ran, number, seconds)))
-            time.sleep(0.05)  # they come one after another
-        begin.set()
-        held.result()
-        assert [one.result() for one in found] == list(calls)
-    return ran
+def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much(together):
+    assert together(Turns(), long=(3, 0.4), short=(3, 0.01)) == ["long", "short", "short", "short", "long", "long"]
 
 
-def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much():
-    order = together(Turns(), long=(3, 0.4), short=(3, 0.01))
-    assert order[:2] == ["long", "short"]
-    assert order.index("long", 1) > 3, "the short call ends before the long one's second pass"
-
-
-def test_what_a_call_had_is_bounded_so_that_its_turn_comes():
+def test_what_a_call_had_is_bounded_so_that_its_turn_comes(together):
     order = together(Turns(max_debt_s=0.02), long=(2, 0.4), short=(20, 0.01))
     assert order.index("long", 1) < len(order) - 5
 
@@ -60,7 +66,7 @@ def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in():
     turns = Turns()
     with pytest.raises(ZeroDivisionError):
         turns.run(fails)
-    assert turns.run(passes("next", [], 1, 0)) == "next"
+    assert turns.run(lambda _: "next") == "next"
 
 
 def test_calls_that_do_not_overlap_compute_in_one_thread():
@@ -88,6 +94,6 @@ def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine, monkeypatch):
 def test_waiting_does_not_count_as_time(engine):
     turns = Turns()
     with ThreadPoolExecutor() as pool:
-        held = pool.submit(turns.run, passes("other", [], 1, 1.0))
+        held = pool.submit(turns.run, lambda _: time.sleep(1))
         assert SharedEngine(engine, turns).tag(TEXT).latency.total_ms < 1000
         held.result()
