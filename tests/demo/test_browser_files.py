@@ -6,10 +6,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.common.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
+from demo.common.limits import MAX_FILE_BYTES
 from demo.common.links import EXAMPLES
 from engine.data.formats import read_documents
-from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files
+from tests.demo.browsing import WORK_MS, assert_harmless, enter, tab, tag_files
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -63,19 +63,6 @@ class TestYourFiles:
         said.wait_for(timeout=WORK_MS)
         page.wait_for_timeout(1000)
         assert said.count() == 1
-
-    def test_tagging_can_be_cancelled_and_the_app_goes_on(self, open_page, tmp_path):
-        text = EXAMPLES["Long text"][500:800]
-        records = ({"id": str(number), "text": text} for number in range(MAX_DOCUMENTS))
-        page = open_page()
-        tag_files(page, [json_lines(tmp_path / "many.jsonl", records)], f"of {MAX_DOCUMENTS} documents tagged")
-        page.get_by_role("button", name="Cancel tagging").click()
-        page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for(timeout=WORK_MS)
-        assert page.locator("a[href*='tagged.zip']").count() == 0
-        tab(page, "Compare")
-        enter(page, "Naloxone.")
-        run(page)
-        page.locator(".found", has_text="Naloxone").first.wait_for(timeout=WORK_MS)
 
     def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page):
         page = open_page(at="Your files")
