@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import Engine, load_engine
 from engine.checkpoint import save_weights
 from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
 
@@ -36,3 +37,8 @@ def compiled_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path
     folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("compiled") / "model"))
     add_unquantised(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(compiled_folder: Path) -> Engine:
+    return load_engine(compiled_folder, "int8")

@@ -24,7 +24,7 @@ from transformers import (
 from engine import Engine, InputError, load_engine
 from engine.checkpoint import copy_checkpoint, load_weights, save_weights
 from engine.checksums import updating, write_checksums
-from engine.folder import CONTROLLER, GATES, POINTS, UNUSED, local_folder
+from engine.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, UNUSED, local_folder
 from engine.model.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
@@ -319,11 +319,12 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
     assert not (tmp_path / "this-ran").exists()
 
 
-def test_weights_are_saved_without_points_and_networks_of_others(folder, weights):
-    (folder / POINTS).write_text("{}")
+def test_weights_are_saved_without_what_was_made_for_others(folder, weights):
+    made = [folder / name for name in (POINTS, CONTROLLER, INT8, COMPILED)]
+    for path in made:
+        path.write_text("{}")
     save_weights(folder, weights.model, weights.tokenizer)
-    assert not (folder / POINTS).exists()
-    assert not (folder / CONTROLLER).exists()
+    assert not any(path.exists() for path in made)
     assert load_engine(folder).digest == Engine(weights).digest
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from engine import Engine, export, load_engine
+from engine import export
 from engine.errors import InputError
 from tests.conftest import TEXT
 
@@ -28,11 +28,6 @@ STRATEGIES = {
     "truncate-2": {},
     "entropy": {"gates": (1, 2), "max_entropy": (0.5, 0.8), "exit_entities": True, "min_keep_ratio": 0.3},
 }
-
-
-@pytest.fixture(scope="module")
-def compiled(compiled_folder) -> Engine:
-    return load_engine(compiled_folder, "int8")
 
 
 def test_packages_find_what_the_engine_finds(compiled, tmp_path):

@@ -18,11 +18,6 @@ pytest.importorskip("openvino")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module")
-def compiled(compiled_folder) -> Engine:
-    return load_engine(compiled_folder, "int8")
-
-
 WITHOUT_PYTORCH = """
 import sys
 from engine import tag

@@ -55,7 +55,7 @@ def run(folder: Path, texts: Path, out: Path, *more: str) -> int:
     return main([*paths, "--dtype", "float32", "--small-strategy", SMALL_STRATEGY, *more])
 
 
-def test_makes_a_folder_that_runs_without_openvino(
+def test_makes_a_folder_that_runs_without_openvino_and_knows_its_small_model(
     model_folder: Path,
     texts: Path,
     tmp_path: Path,
@@ -77,15 +77,10 @@ def test_makes_a_folder_that_runs_without_openvino(
     assert 0 < thresholds[0] <= thresholds[1] <= thresholds[2]
     results = engine.tag_batch(TEXTS, "cascade:careful")
     assert {window.read for result in results for window in result.trace.windows} == {True, False}
-
-
-def test_a_changed_small_model_is_named(model_folder: Path, texts: Path, tmp_path: Path) -> None:
-    out = tmp_path / "cascade"
-    assert run(model_folder, texts, out, "--weight", "0") == 0
     sums = out / SMALL / SUMS
     sums.write_text(sums.read_text() + "\n")
     with pytest.raises(InputError, match="small/SHA256SUMS with SHA-256"):
-        load_engine(out)
+        load_engine(out, "float32")
 
 
 def test_measures_what_the_cascade_then_does(pair: Pair, reference: Reference) -> None:
@@ -165,10 +160,7 @@ def test_interpolates_between_thresholds() -> None:
             "expected a small model that computes less than the large one",
         ),
         ([], 50, "expected at least 100 windows in the held-out texts, got 50"),
-        (["--share", "0.99,0.4,0.2"], 120, "expected --share of careful at which some windows go on"),
         (["--share", "0.2,0.4,0.6"], 120, "expected 3 descending numbers between 0 and 1 for --share"),
-        (["--share", "half"], 120, "expected 3 descending numbers between 0 and 1 for --share"),
-        (["--weight", "2"], 120, "expected weight as a number between 0 and 1"),
         (["--small-strategy", "mlp"], 120, "expected a model with a learned controller"),
     ],
 )

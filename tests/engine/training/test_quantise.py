@@ -1,6 +1,5 @@
 """Layers in 8 bits: stored beside the weights, calibrated on the rows that layers see, run by OpenVINO."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import numpy as np
 import pytest
 
 from engine import Engine, load_engine
-from engine.checkpoint import load_weights, save_weights
-from engine.folder import INT8
 from engine.training import quantise
 from tests.conftest import SAMPLE, TEXT, needs_vnni
 
@@ -51,13 +48,6 @@ def test_float32_stays_as_it_was_and_runs_in_8_bits_do_not_mix_with_it(engine, q
     assert load_engine(quantised_folder, "float32").fingerprint == engine.fingerprint != quantised.fingerprint
     assert quantised.fingerprint == load_engine(quantised_folder, "int8").fingerprint
     assert quantised.digest == engine.digest
-
-
-def test_layers_of_other_weights_go_when_weights_are_saved(quantised_folder, tmp_path):
-    weights = load_weights(quantised_folder)
-    shutil.copytree(quantised_folder, tmp_path / "model")
-    save_weights(tmp_path / "model", weights.model, weights.tokenizer)
-    assert not (tmp_path / "model" / INT8).exists()
 
 
 @pytest.mark.parametrize(
