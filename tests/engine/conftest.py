@@ -29,16 +29,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def compiled_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+def compiled(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Engine:
     """The tiny model with a compiled pass that is not quantised."""
     pytest.importorskip("openvino")
     from tests.engine.compiled.compiling import add_unquantised
 
     folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("compiled") / "model"))
     add_unquantised(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def compiled(compiled_folder: Path) -> Engine:
-    return load_engine(compiled_folder, "int8")
+    return load_engine(folder, "int8")

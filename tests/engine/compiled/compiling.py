@@ -8,14 +8,12 @@ from tempfile import mkdtemp
 
 import numpy as np
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from engine.checkpoint import save_weights
 from engine.checksums import write_checksums
 from engine.compiled.layers import Layers
 from engine.folder import COMPILED, CONTROLLER, INT8
 from engine.model.conversion import ROWS, WindowLayer, convert_layer, layers_digest, positions
-from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import GRAPH_FEATURES, Network
 from engine.tagger import Engine, load_engine
 from engine.training.quantise import make_parts, serialised
@@ -36,15 +34,6 @@ def add_unquantised(folder: Path) -> None:
     write_checksums(folder)
 
 
-def folder_of(model: GatedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
-    """Saves a model with a compiled pass that is not quantised."""
-    save_weights(folder, model, tokenizer)
-    network().save(folder / CONTROLLER)
-    write_checksums(folder)
-    add_unquantised(folder)
-    return folder
-
-
 def network() -> Network:
     """A random network of ``mlp`` for gates 1 and 2, with every feature."""
     rng = np.random.default_rng(0)
@@ -58,6 +47,9 @@ def network() -> Network:
 def both(family: str) -> tuple[Engine, Engine]:
     """A tiny model of a family in PyTorch and compiled; do not modify."""
     tokenizer = tokenizer_of(family)
-    model = gated(huggingface(tiny(family, len(tokenizer))))
-    folder = folder_of(model, tokenizer, Path(mkdtemp()))
+    folder = Path(mkdtemp())
+    save_weights(folder, gated(huggingface(tiny(family, len(tokenizer)))), tokenizer)
+    network().save(folder / CONTROLLER)
+    write_checksums(folder)
+    add_unquantised(folder)
     return load_engine(folder, "float32"), load_engine(folder, "int8")
