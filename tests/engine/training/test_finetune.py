@@ -221,10 +221,9 @@ def asked(monkeypatch):
     return asked
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_no_corpus_unlearns_what_another_teaches(plain, biobert_like, asked, tmp_path):
+def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
-    run = Finetuning(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0, plain=plain))
+    run = Finetuning(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0))
     for run.epoch in range(1, 21):
         run.train_epoch()
     run.save(tmp_path / "model")
