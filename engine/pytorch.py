@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -16,9 +15,7 @@ from engine.errors import InputError, first_line
 from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
 from engine.model.packing import RaggedBatch
 from engine.model.parallel import at_once
-from engine.pruning.forward import forward, run
-from engine.pruning.gate import Decision, GateView, RowSignals
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning.forward import run
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
@@ -82,20 +79,6 @@ class PyTorchModel:
             yield chunk, result
             if between is not None and index < len(batches):
                 between()
-
-    @torch.inference_mode()
-    def row_signals(self, record: Record, strategy: Strategy) -> list[RowSignals]:
-        """Runs a batch again with its decisions; returns what each of its gates measures on rows."""
-        assert isinstance(record, MemoryBuffer)
-        decisions = {one.number: one.decision for one in record.gates}
-        found: list[RowSignals] = []
-
-        def replay(gate: GateView) -> Decision:
-            found.append(gate.rows)
-            return decisions[gate.number]
-
-        forward(self.model, replace(record.batch), tuple(decisions), replay, min_exit_ratio=0.0)
-        return found
 
     def now(self) -> float:
         """Seconds, after all that was started has been computed."""

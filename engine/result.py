@@ -72,7 +72,7 @@ class Result:
         """Rows, token-layers and MACs."""
         assert self._model is not None, "a pickled result has its cost"
         sizes = self._model.sizes
-        costs = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in self._runs]
+        costs = [window_cost(sizes, record, slot.index) for slot, record in self._runs]
         if self.judgement is None:
             return add(costs, sizes.layers)
         costs += [unread_cost(sizes, window) for window in self.judgement.windows_where(read=False)]

@@ -359,8 +359,7 @@ class Engine:
         for record in dict.fromkeys(record for _, record in result._runs):
             if scores and between is not None:
                 between()
-            signals = result._model.row_signals(record, result.strategy)
-            scores[record] = explain(record, signals, result.strategy, self.network)
+            scores[record] = explain(record, result.strategy)
         found = [of_word for slot, record in result._runs for of_word in scores[record][slot.own]]
         if result.judgement is None or self.small is None:
             return found

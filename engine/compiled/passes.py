@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from threading import get_ident
 from typing import Any
@@ -20,7 +20,7 @@ from engine.errors import InputError
 from engine.folder import INT8, ModelFolder
 from engine.model.chunks import Slot
 from engine.model.packing import Words
-from engine.pruning.gate import Decision, RowSignals
+from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, LayerRun, Record
 from engine.pruning.strategy import Strategy
 from engine.runtime import compile_model, openvino
@@ -115,11 +115,6 @@ class CompiledModel:
                 between()
             some = [slot.window for slot in slots[start : start + step]]
             yield from _workers(at_once, most // at_once, os.getpid()).map(one, some)
-
-    def row_signals(self, record: Record, strategy: Strategy) -> list[RowSignals]:
-        """What each gate of a finished pass measured on rows; attention is not known here."""
-        assert isinstance(record, CompiledRecord)
-        return record.row_signals()
 
     def _record(self, window: Window, plan: Plan, strategy: Strategy, threads: int) -> Record:
         inputs = window_inputs(window, len(self.labels), self.facts.first_position)
@@ -244,34 +239,17 @@ class CompiledRecord(Record):
         stays, scores = self._scores[1 : 1 + len(plan.gates)], self._scores[1 + len(plan.gates) :]
         alive = np.ones(words, dtype=bool)
         found = []
-        for gate, stay, of_slots, importance in zip(plan.gates, stays, scores[::3], scores[1::3], strict=True):
+        of_gates = zip(plan.gates, stays, scores[::3], scores[1::3], scores[2::3], strict=True)
+        for gate, stay, of_slots, importance, change in of_gates:
             reached, exits = np.flatnonzero(alive), alive & (stay[0, 0, :words] == 0)
             decision = Decision(exits, importance[0, 0, :words].astype(np.float64))
-            found.append(GateRecord(gate, reached, of_slots[0, reached], decision))
+            found.append(GateRecord(gate, reached, of_slots[0, reached], decision, change[0, 0, :words]))
             alive = alive & ~exits
         if plan.last in self.strategy.gates and alive.any():
             reached = np.flatnonzero(alive)
             labelled = self._scores[0][0, reached]
             found.append(GateRecord(plan.last, reached, labelled, Decision(alive, np.zeros(words))))
         return found
-
-    def row_signals(self) -> list[RowSignals]:
-        """See `CompiledModel.row_signals`."""
-        words = len(self.words)
-        changes = self._scores[1 + len(self._plan.gates) :][2::3]
-        found: list[RowSignals] = [Changes(change[0, 0, :words]) for change in changes]
-        if len(found) < len(self.gates):  # the last one, at which every word exits
-            found.append(Changes(np.zeros(words, dtype=np.float32)))
-        return found
-
-
-@dataclass(frozen=True)
-class Changes:
-    """The signals from rows that a graph returns."""
-
-    change: np.ndarray
-    attention_received: None = None
-    attention_entropy: None = None
 
 
 @cache

@@ -1,8 +1,7 @@
 """MACs by formula, for one window at a time.
 
 A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf + 2n²d`` (``12nd² + 2n²d`` where f = 4d;
-families that differ override it in their encoders); a label head ``d · labels`` for each word; attention statistics at
-a gate another ``n²d``.
+families that differ override it in their encoders); a label head ``d · labels`` for each word.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from engine.model.sizes import Sizes
 from engine.pruning.record import Record
-from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
 
 
@@ -36,21 +34,17 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def window_cost(sizes: Sizes, record: Record, window: int, strategy: Strategy) -> Cost:
+def window_cost(sizes: Sizes, record: Record, window: int) -> Cost:
     """The cost of one window of a finished pass, including recovery."""
     words = int(record.words.counts[window])
     rows = [0] * sizes.layers
     total = 0
-    at_gate: dict[int, int] = {}
     for layer in record.layers:
         rows[layer.number - 1] += layer.rows[window]
         total += sizes.layer_macs(layer.number, layer.rows[window])
-        at_gate.setdefault(layer.number, layer.rows[window])
     of_window = record.words.window == window
     for number, labelled in record.labelled:
         total += int(of_window[labelled].sum()) * sizes.head_macs[number - 1]
-    if strategy.controller is not None and strategy.controller.uses_attention:
-        total += sum(at_gate[gate] ** 2 * sizes.hidden for gate in strategy.gates if gate in at_gate)
     own = record.rows[window]
     dense = sum(sizes.layer_macs(number, own) for number in range(1, sizes.layers + 1))
     return Cost(

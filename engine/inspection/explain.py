@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from engine.pruning.controllers.base import Controller, Reason
-from engine.pruning.controllers.mlp import NEIGHBOURS, Network
-from engine.pruning.gate import Decision, GateView, RowSignals
+from engine.pruning.controllers.mlp import NEIGHBOURS
+from engine.pruning.gate import Decision, GateView
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 
@@ -25,9 +25,6 @@ class WordScores:
         confidence: probability of this label, 0–1.
         entropy: normalised entropy of the head's label distribution, 0–1.
         windowed_entropy: largest entropy among the word and its neighbours, 0–1.
-        attention_received: attention that the word receives, 1 on average over a window's rows; ``None`` in 8 bits.
-        attention_entropy: normalised entropy of the attention that the word pays, 0–1; ``None`` in 8 bits.
-        risk: the learned controller's estimate, 0–1; ``None`` if the weights have no network for this gate.
         importance: the score by which the strategy decides; infinite for words that may not exit.
         threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
         exited: whether the word exited here.
@@ -39,9 +36,6 @@ class WordScores:
     confidence: float
     entropy: float
     windowed_entropy: float
-    attention_received: float | None
-    attention_entropy: float | None
-    risk: float | None
     importance: float
     threshold: float | None
     exited: bool
@@ -53,32 +47,26 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def explain(
-    record: Record, signals: Sequence[RowSignals], strategy: Strategy, network: Network | None = None
-) -> list[tuple[WordScores, ...]]:
+def explain(record: Record, strategy: Strategy) -> list[tuple[WordScores, ...]]:
     """Returns each word's scores at every gate from the first to the one at which it exited.
 
     Args:
         record: a finished pass. Recovery adds nothing to its gates, because it has none.
-        signals: signals from the rows of each gate.
         strategy: the strategy of the pass.
-        network: the weights' network for ``mlp``, if any.
     """
     found: list[list[WordScores]] = [[] for _ in range(len(record.words))]
     alive, probabilities = np.ones(len(record.words), dtype=bool), np.zeros_like(record.probabilities)
-    for index, (one, rows) in enumerate(zip(record.gates, signals, strict=True)):
+    for index, one in enumerate(record.gates):
         probabilities = probabilities.copy()
         probabilities[one.words] = one.probabilities
-        gate = GateView(one.number, index, record.words, alive, probabilities, record.labels, rows)
-        for word, scores in _scores(gate, one.decision, strategy, network):
+        gate = GateView(one.number, index, record.words, alive, probabilities, record.labels, rows=one)
+        for word, scores in _scores(gate, one.decision, strategy):
             found[word].append(scores)
         alive = alive & ~one.decision.exits
     return [tuple(scores) for scores in found]
 
 
-def _scores(
-    gate: GateView, decision: Decision, strategy: Strategy, network: Network | None
-) -> Iterator[tuple[int, WordScores]]:
+def _scores(gate: GateView, decision: Decision, strategy: Strategy) -> Iterator[tuple[int, WordScores]]:
     """Yields the words that reached a gate, with their scores there."""
     controller, names = strategy.controller, gate.label_set.names
     threshold: np.ndarray | None = None
@@ -89,9 +77,6 @@ def _scores(
         "confidence": gate.confidence,
         "entropy": gate.entropy,
         "windowed_entropy": gate.near(gate.entropy, neighbours_of(strategy)),
-        "attention_received": gate.rows.attention_received,
-        "attention_entropy": gate.rows.attention_entropy,
-        "risk": network.risk(gate) if network is not None and gate.number in network.layers else None,
         "importance": decision.importance,
         "threshold": threshold,
     }

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.attention import Attention, QueryGroup
+from engine.model.attention import QueryGroup, attend
 from engine.model.linear import Linear, rounded
 from engine.model.packing import RaggedBatch
 
@@ -18,21 +18,13 @@ from engine.model.packing import RaggedBatch
 torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
-@dataclass(frozen=True, eq=False)
-class LayerOutput:
-    """Hidden states ``(rows, hidden)`` after a layer; ``attend`` returns the attention that produced them."""
-
-    hidden: Tensor
-    attend: Callable[[], Attention]
-
-
 @dataclass(frozen=True)
 class Placing:
     """How positions enter one layer's attention, other than through embeddings.
 
     ``turn``: transforms queries and keys before scores are computed, e.g. rotates them; ``None`` leaves them unchanged.
-    ``query_groups``: makes the groups for `Attention` from queries and keys; ``None`` for whole windows.
-    ``divisor``: see `Attention`.
+    ``query_groups``: makes the groups for `attend` from queries and keys; ``None`` for whole windows.
+    ``divisor``: see `attend`.
     """
 
     turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
@@ -58,31 +50,16 @@ class Layer(nn.Module):
         """Computes the layer's output ``(n, hidden)`` from its input and the attention output."""
         raise NotImplementedError
 
-    def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
+    def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Tensor:
         """Runs the layer on hidden states ``(rows, hidden)``."""
-        rows, query, key, value = self._project(hidden)
-        query, attention = self._place(query, key, batch, placing)
-        attended = attention.apply(query, value)
-        return LayerOutput(self.update(rows, attended)[: len(hidden)], lambda: attention)
-
-    def attention(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Attention:
-        """The layer's attention, given its input, for a runtime that computes the rest elsewhere."""
-        _, query, key, _ = self._project(hidden)
-        return self._place(query, key, batch, placing)[1]
-
-    def _project(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns the rows and their queries, both rounded, and their keys and values."""
         rows = rounded(hidden)
         query, key, value = self.qkv(self.normed(rows)).chunk(3, dim=1)
-        return rows, query, key[: len(hidden)], value[: len(hidden)]
-
-    def _place(self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing) -> tuple[Tensor, Attention]:
-        """Returns the rounded queries with positions applied, and the layer's attention."""
+        key, value = key[: len(hidden)], value[: len(hidden)]
         if placing.turn is not None:
             query, key = placing.turn(query, key)
-        own = query[: len(batch)]
-        query_groups = None if placing.query_groups is None else placing.query_groups(own, key)
-        return query, Attention(own, key, batch, self.num_heads, query_groups, placing.divisor)
+        query_groups = None if placing.query_groups is None else placing.query_groups(query[: len(hidden)], key)
+        attended = attend(query, key, value, batch, self.num_heads, query_groups, placing.divisor)
+        return self.update(rows, attended)[: len(hidden)]
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
         """Adds a sublayer's output to hidden states, with dropout in training; may overwrite the output."""

@@ -44,9 +44,7 @@ def forward(
     memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
-        previous = hidden
-        output = encoder.layer(number, hidden, batch)
-        hidden = output.hidden
+        previous, hidden = hidden, encoder.layer(number, hidden, batch)
         memory.record_layer(number, batch)
         last = number == encoder.num_layers
         if not (last or number in gates):
@@ -56,6 +54,7 @@ def forward(
             memory.last.append(Matrix(batch, hidden))
             break
         assert controller is not None, "a pass with gates has a controller"
+        rows = LayerSignals(batch, previous, hidden)
         gate = GateView(
             number=number,
             index=len(memory.gates),
@@ -63,10 +62,10 @@ def forward(
             alive=memory.alive,
             probabilities=memory.probabilities,
             label_set=model.labels,
-            rows=LayerSignals(batch, previous, hidden, output.attend),
+            rows=rows,
         )
         decision = _apply_min_exit_ratio(controller(gate), memory, min_exit_ratio)
-        memory.remove(decision, Matrix(batch, hidden))
+        memory.remove(decision, Matrix(batch, hidden), vars(rows).get("change"))
         if decision.exits.any():
             batch, hidden = _remaining_rows(batch, hidden, memory.alive)
             if not len(batch):
@@ -87,9 +86,8 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> None:
     current: Matrix | None = None
     for number in range(int(start.min()), encoder.num_layers + 1):
         if current is not None:
-            output = encoder.layer(number, current.hidden, current.batch)
+            current = Matrix(current.batch, encoder.layer(number, current.hidden, current.batch))
             memory.record_layer(number, current.batch)
-            current = Matrix(current.batch, output.hidden)
         if number not in memory.matrices:
             continue
         alive = ends > number

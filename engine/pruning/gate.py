@@ -14,19 +14,11 @@ from engine.text.labels import LabelSet
 
 
 class RowSignals(Protocol):
-    """Signals of words, float32 ``(words,)`` each, that follow from a layer's rows."""
+    """What follows from a layer's rows."""
 
     @property
-    def change(self) -> np.ndarray:
-        """Norm of the layer's change to each word's first word piece ÷ norm before it."""
-
-    @property
-    def attention_received(self) -> Any:
-        """Attention that words receive, 1 on average over a window's rows; ``None`` where attention is not known."""
-
-    @property
-    def attention_entropy(self) -> Any:
-        """Normalised entropy of the attention that words pay, 0–1; ``None`` where attention is not known."""
+    def change(self) -> Any:
+        """Norm of the layer's change to each word's first word piece ÷ norm before it, float32 ``(words,)``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +82,3 @@ class GateView:
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` words away."""
         return signals.neighbour_max(values, self.words.window, reach)
-
-    def standardised(self, values: np.ndarray) -> np.ndarray:
-        """Standardises ``(words,)`` by the mean and standard deviation of each window's alive words."""
-        window = self.words.window
-        mean, std = signals.window_mean_std(values, self.alive, window, len(self.words.counts))
-        return (values - mean[window]) / std[window].clip(min=1e-6)

@@ -163,11 +163,6 @@ class GraphGateView:
         square = ops.power(ops.subtract(values, mean), constant(2))
         return mean, ops.sqrt(ops.divide(ops.reduce_sum(ops.multiply(square, self.alive), last, True), count))
 
-    def standardised(self, values: Node) -> Node:
-        """Standardises values by the mean and standard deviation of the alive words."""
-        mean, std = self.mean_std(values)
-        return self.ops.divide(self.ops.subtract(values, mean), self.ops.maximum(std, constant(1e-6)))
-
     def keep_minimum(self, stays: Node, importance: Node, floor: Node) -> Node:
         """Adds the most important words to those that stay, until ``floor`` words do; see `keep_minimum` in NumPy."""
         ops = self.ops

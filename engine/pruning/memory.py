@@ -75,10 +75,10 @@ class MemoryBuffer(Record):
         self.labelled.append((head.number, head.words))
         self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
-    def remove(self, decision: Decision, matrix: Matrix) -> None:
-        """Records the decision at the gate of the latest label head and removes the words that exit."""
+    def remove(self, decision: Decision, matrix: Matrix, change: np.ndarray | None) -> None:
+        """Records the gate of the latest label head, see `GateRecord`, and removes the words that exit."""
         number, words = self.labelled[-1]
-        self.gates.append(GateRecord(number, words, self.probabilities[words], decision))
+        self.gates.append(GateRecord(number, words, self.probabilities[words], decision, change))
         self.matrices[number] = matrix
         self.alive = self.alive & ~decision.exits
         self.exit_at[decision.exits] = number

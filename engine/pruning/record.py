@@ -29,12 +29,14 @@ class GateRecord:
     ``words``: indices of the words that reached it, int64 ``(n,)``.
     ``probabilities``: their label distributions, float32 ``(n, labels)``.
     ``decision``: the decision that took effect.
+    ``change``: see `engine.pruning.gate.RowSignals`, if the controller read it.
     """
 
     number: int
     words: np.ndarray
     probabilities: np.ndarray
     decision: Decision
+    change: np.ndarray | None = None
 
 
 @dataclass(eq=False, kw_only=True)

@@ -27,7 +27,6 @@ class Setting:
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: the values that a ``choice`` allows.
         on_page: whether the app offers it; thresholds are always offered.
-        stored_as: its name in JSON, if that is another.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Setting:
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
     on_page: bool = False
-    stored_as: str = ""
 
     @property
     def label(self) -> str:
@@ -104,13 +102,13 @@ def values_of(part: Any) -> dict[str, Any]:
 
 
 def to_values(part: Any) -> dict[str, Any]:
-    """Maps the name in JSON of each setting of an instance to its value."""
-    return {one.stored_as or one.name: getattr(part, one.name) for one in settings_of(type(part))}
+    """Maps the name in JSON of each setting of an instance to its value: Python's, but ``lambda`` for ``lambda_``."""
+    return {name.rstrip("_"): value for name, value in values_of(part).items()}
 
 
 def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON; raises an `InputError` if one is unknown or out of range."""
-    names = {one.stored_as or one.name: one.name for one in settings_of(part)}
+    names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})

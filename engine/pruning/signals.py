@@ -42,14 +42,6 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
     return whole[begins.cumsum() - 1]
 
 
-def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:
-    """Maximum over each word's rows: ``(rows,)`` → ``(words,)``. Ignores word −1; words without rows get 0."""
-    pooled = np.full(words, -np.inf, dtype=values.dtype)
-    member = word >= 0
-    np.maximum.at(pooled, word[member], values[member])
-    return np.where(np.isinf(pooled), 0, pooled)
-
-
 def window_mean_std(
     values: np.ndarray, member: np.ndarray, window: np.ndarray, windows: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS, Controller, Decider
+from engine.pruning.controllers import CONTROLLERS, Controller, Decider, RuleController
 from engine.pruning.gate import Decision, GateView
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
 
 DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
+# What they say of `rule` where attention has no weight in importance, as it always has now.
+GONE = [("uncertainty", 1), ("received", 0), ("entropy", 0)]
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ class Strategy:
 
 def _controller_from_json(settings: dict[str, Any]) -> Decider:
     kind = settings.pop("kind", None)
+    if kind == RuleController.kind:
+        settings = {name: value for name, value in settings.items() if (name, value) not in GONE}
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:

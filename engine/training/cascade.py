@@ -103,7 +103,7 @@ class Pair:
             for first, of_text, own, dense_run in zip(firsts, windows, runs, dense_runs, strict=True):
                 small = first.probabilities[:, columns]
                 large = distributions(own, len(columns))
-                read = [window_cost(sizes, record, slot.index, self.strategy) for slot, record in own]
+                read = [window_cost(sizes, record, slot.index) for slot, record in own]
                 costs = list(zip(read, (unread_cost(sizes, window) for window in of_text), strict=True))
                 dense = self.large.labels.decode(first.text, first.words, distributions(dense_run, len(columns)))
                 tagged.append(Tagged(first.text, first.words, small, large, of_text, costs, first.cost, dense))

@@ -73,7 +73,7 @@ def grid(kind: str, layers: int) -> list[list[Strategy]]:
     if kind == RuleController.kind:  # without attention, which costs more than it saves
         sets = sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends})
         return [
-            [Strategy(kind, gates, RuleController(value, attention_received=0.0, neighbours=near)) for value in LAMBDAS]
+            [Strategy(kind, gates, RuleController(value, neighbours=near)) for value in LAMBDAS]
             for gates, near in product(sets, NEIGHBOURS)
         ]
     base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())

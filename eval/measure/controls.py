@@ -60,11 +60,6 @@ class Recorder(Decider):
         self.counts: dict[tuple[bytes, int], int] = {}
         self._controller, self._window_ids = controller, _WindowIds()
 
-    @property
-    def uses_attention(self) -> bool:
-        """As the other one."""
-        return self._controller.uses_attention
-
     def __call__(self, gate: GateView) -> Decision:
         """Decides and counts."""
         decision = self._controller(gate)

@@ -27,6 +27,7 @@ STRATEGIES = {
     "dense": {},
     "truncate-2": {},
     "entropy": {"gates": (1, 2), "max_entropy": (0.5, 0.8), "exit_entities": True, "min_keep_ratio": 0.3},
+    "rule": {"gates": (1, 2), "lambda_": 0.5},
 }
 
 
@@ -66,7 +67,6 @@ def test_rejects_a_cascade(both, tmp_path):
     ("model", "strategy", "out", "keyword"),
     [
         ("{folder}", "entropy+recovery", "tagger", "a strategy that is one pass"),
-        ("{folder}", "rule", "tagger", "a strategy that can be compiled"),
         ("{folder}", "dense", "my-tagger", "a Python package"),
         ("{plain}", "dense", "tagger", "got no such file; make it with python -m engine.training.quantise"),
     ],

@@ -97,18 +97,18 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
 ):
     def ablated_settings(engine):
         rule = Configuration(engine.strategy("rule"))
-        nearly = Configuration(engine.strategy("rule", attention_received=0.25000001))
-        values = {"a quarter": rule, "as much": nearly}
-        return [AblatedSetting("attention_received", "rule", rule, values)]
+        nearly = Configuration(engine.strategy("rule", lambda_=1e-8))
+        values = {"none": rule, "as much": nearly}
+        return [AblatedSetting("a_setting", "rule", rule, values)]
 
     monkeypatch.setattr("eval.ablations.ablated_settings", ablated_settings)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
-    assert "attention_received of rule: expected an effect" in capsys.readouterr().err
-    assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["a quarter", "as much"]
+    assert "a_setting of rule: expected an effect" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["none", "as much"]
     assert (tmp_path / "ablations.png").is_file()
     page = (tmp_path / "ablations.md").read_text()
-    assert "> **Failed**: attention_received of rule" in page
+    assert "> **Failed**: a_setting of rule" in page
     (tmp_path / "ablations.md").unlink()
     assert main(["--render-only", "--corpus", str(SAMPLE), "--split", "all", "--out", str(tmp_path)]) == 1
     assert (tmp_path / "ablations.md").read_text() == page

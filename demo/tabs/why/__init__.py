@@ -29,9 +29,6 @@ NUMBERS = {  # fields of `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy of its label",
     "windowed_entropy": "entropy with neighbours ({} on each side)",
-    "attention_received": "attention received",
-    "attention_entropy": "attention entropy",
-    "risk": "risk that the label changes (mlp)",
     "importance": "importance",
     "threshold": "threshold",
 }

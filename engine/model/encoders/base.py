@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import InputError
-from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer
+from engine.model.layers import PLAIN, Layer, Placing, PostNormLayer
 from engine.model.packing import RaggedBatch
 from engine.text.slots import position_ids
 
@@ -81,7 +81,7 @@ class Encoder(nn.Module):
         """How positions enter attention in layer ``number``."""
         return PLAIN
 
-    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> Tensor:
         """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
 

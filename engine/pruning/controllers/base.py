@@ -14,8 +14,6 @@ from engine.pruning.graph_gate import GraphGateView, Node
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
 
-ATTENTION = frozenset({"attention_received", "attention_entropy"})
-
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
 
@@ -23,11 +21,6 @@ class Decider(ABC):
     """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
 
     kind: str
-
-    @property
-    def uses_attention(self) -> bool:
-        """Whether it reads attention statistics, which cost extra MACs."""
-        return False
 
     @abstractmethod
     def __call__(self, gate: GateView) -> Decision:
@@ -77,11 +70,6 @@ class Controller(Decider):
     def signals(self) -> frozenset[str]:
         """The signals of a word that it reads, by the names in `WordScores`."""
         return frozenset()
-
-    @property
-    def uses_attention(self) -> bool:
-        """Whether it reads attention statistics, which cost extra MACs."""
-        return not ATTENTION.isdisjoint(self.signals)
 
     @abstractmethod
     def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:

@@ -138,9 +138,9 @@ class LearnedController(ThresholdController):
 
     @property
     def signals(self) -> frozenset[str]:
-        """The risk and what the network computes it from."""
+        """What the network computes the risk from."""
         names = self.network.names if self.network is not None else ()
-        return frozenset({"risk"} | {"confidence" if name == "top_probability" else name for name in names})
+        return frozenset("confidence" if name == "top_probability" else name for name in names)
 
     def __call__(self, gate: GateView) -> Decision:
         assert self.network is not None, "the engine sets the network"

@@ -24,7 +24,7 @@ def of_words(page):
 
 
 def score(**changes):
-    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, exited=False, reason="importance")
+    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 0.2, 0.3, exited=False, reason="importance")
     return (replace(plain, **changes),)
 
 
@@ -42,7 +42,7 @@ class TestView:
         [
             ("entropy", {}, {"entropy", "windowed_entropy", "importance", "threshold"}),
             ("entropy", {"neighbours": 0}, {"entropy", "importance", "threshold"}),
-            ("rule", {"attention_received": 0.0}, {"confidence", "importance", "threshold"}),
+            ("rule", {}, {"confidence", "importance", "threshold"}),
             ("truncate-1", {}, set()),
         ],
     )

@@ -32,8 +32,7 @@ def counted(engine, strategy):
     "strategy",
     [
         "truncate-1",
-        Strategy("rule", (1, 2), RuleController(1.0, attention_received=0.0)),
-        Strategy("rule", (1, 2), RuleController(1.0, attention_entropy=1.0)),
+        Strategy("rule", (1, 2), RuleController(1.0)),
         Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True), recovery=EVERYTHING),
     ],
 )

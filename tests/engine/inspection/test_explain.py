@@ -2,10 +2,7 @@
 
 import math
 
-import numpy as np
 import pytest
-
-from engine.pruning.controllers.mlp import Network
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
 SHORT = "failure and x x a1 nausea"  # random weights take its first two words for one entity
@@ -43,8 +40,7 @@ def test_scores_are_those_of_the_definitions(engine):
         [max(entropies[max(0, i - 1) : i + 2]) for i in range(len(entropies))]
     )
     assert all(math.isinf(at.importance) or at.importance == pytest.approx(at.windowed_entropy) for at in first)
-    assert all(0 <= at.attention_entropy <= 1.0001 for at in first)
-    assert {(at.threshold, at.risk) for at in first} == {(0.5, None)}
+    assert {at.threshold for at in first} == {0.5}
 
 
 def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
@@ -92,10 +88,3 @@ def test_a_single_word_does_not_exit(engine):
 def test_truncation_has_no_threshold_and_without_gates_or_words_there_is_nothing_to_explain(engine):
     assert {(at.threshold, at.reason) for at in explained(engine, "truncate-1")} == {(None, None)}
     assert explained(engine, "dense") == explained(engine, "entropy", "") == []
-
-
-def test_the_networks_risk_is_given_if_there_is_one(engine, monkeypatch):
-    layers = (np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.zeros(1))
-    monkeypatch.setattr(engine, "network", Network(("entropy",), {1: layers}))
-    found = {(at.layer, at.risk) for at in explained(engine, "rule", gates=(1, 2), lambda_=-1.0)}
-    assert found == {(1, 0.5), (2, None)}

@@ -19,7 +19,7 @@ FIXED = {"mpnet": {"relative_bias.weight"}}  # parameters that stay as they were
 def run_dense(encoder: Encoder, batch: RaggedBatch) -> torch.Tensor:
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
-        hidden = encoder.layer(number, hidden, batch).hidden
+        hidden = encoder.layer(number, hidden, batch)
     return hidden
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.gate import GateView
@@ -20,8 +19,7 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     probabilities[np.arange(len(labels)), labels] = certainty
     here = np.array(alive or [True] * len(labels))
     torch.manual_seed(0)
-    previous, hidden, query, key = torch.randn(4, len(batch), 8)
-    rows = LayerSignals(batch, previous, hidden, lambda: Attention(query, key, batch, 2))
+    rows = LayerSignals(batch, *torch.randn(2, len(batch), 8))
     return GateView(1, 0, batch.words, here, probabilities, LabelSet(("Disease",)), rows)
 
 
@@ -32,12 +30,12 @@ def exiting(controller, at: GateView) -> list[int]:
 def read(controller, at: GateView) -> set[str]:
     """The signals of a gate that a controller reads."""
     controller(at)
-    return {"confidence", "entropy", "attention_received", "attention_entropy"} & {*vars(at), *vars(at.rows)}
+    return {"confidence", "entropy"} & vars(at).keys()
 
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
 HALF = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
-RULE = RuleController(0.0, attention_received=0.0, neighbours=1, min_keep_ratio=0.0)
+RULE = RuleController(0.0, neighbours=1, min_keep_ratio=0.0)
 ONE_UNSURE = [SURE, UNSURE, SURE, SURE, SURE, SURE]
 
 
@@ -64,12 +62,8 @@ def test_only_words_that_are_alive_exit(controller, alive):
     assert set(exiting(controller, gate([0] * 4, [SURE] * 4, alive))) <= set(np.flatnonzero(alive))
 
 
-@pytest.mark.parametrize("controller", [
-    CERTAIN, EntropyController(0.2, neighbours=2), RuleController(), RuleController(attention_entropy=1.0),
-    RuleController(uncertainty=0.0, attention_received=0.0),
-])  # fmt: skip
+@pytest.mark.parametrize("controller", [CERTAIN, EntropyController(0.2, neighbours=2), RuleController()])
 def test_a_controller_names_the_signals_that_it_reads(controller):
     at = gate([0, 1, 0], [SURE, UNSURE, SURE])
     assert controller.signals - {"windowed_entropy"} == read(controller, at)
     assert ("windowed_entropy" in controller.signals) == (controller == EntropyController(0.2, neighbours=2))
-    assert controller.uses_attention == any("attention" in name for name in controller.signals)

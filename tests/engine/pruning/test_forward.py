@@ -50,7 +50,7 @@ def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
 @pytest.mark.parametrize(("ratio", "exiting", "exited"), [(0.1, 2, 0), (0.1, 3, 3), (0.0, 2, 2), (0.5, 14, 0)])
 def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine, ratio, exiting, exited):
     class Few:
-        kind, uses_attention = "few", False
+        kind = "few"
 
         def __call__(self, gate):
             return Decision(np.arange(len(gate.words)) < exiting, np.zeros(len(gate.words)))
@@ -71,9 +71,6 @@ def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine, ratio, exiti
         (EntropyController(0.6, 0), "min_keep_ratio", 0.9),
         (EntropyController(0.4, 0), "min_exit_ratio", 0.9),
         (RuleController(0.5), "lambda_", -0.5),
-        (RuleController(0.5), "uncertainty", 0.0),
-        (RuleController(0.5), "attention_received", 3.0),
-        (RuleController(0.5), "attention_entropy", -3.0),
         (RuleController(0.5, neighbours=0), "neighbours", 2),
         (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
         (LEARNED, "max_risk", 0.65),

@@ -1,15 +1,12 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pruning.row_signals import attention_entropy, attention_received
 from engine.pruning.signals import (
     lowest_per_window,
     neighbour_max,
     normalised_entropy,
-    pool_words,
     whole_spans,
     window_mean_std,
 )
@@ -45,21 +42,6 @@ def test_an_entity_leaves_whole_or_not_at_all():
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
     continues = LabelSet(("Chemical", "Disease")).continues(labels)
     assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]
-
-
-@given(cuts=st.lists(st.integers(1, 8), max_size=4, unique=True))
-def test_statistics_of_attention_do_not_depend_on_its_blocks(cuts):
-    window = torch.rand(3, 9, 12, generator=torch.Generator().manual_seed(0)).softmax(-1)
-    blocks = window.tensor_split(sorted(cuts), dim=1)
-    torch.testing.assert_close(attention_received(blocks), window.mean((0, 1)) * 12)
-    assert attention_received(blocks).mean() == pytest.approx(1)
-    torch.testing.assert_close(attention_entropy(blocks), attention_entropy([window]))
-    assert attention_entropy([torch.full((3, 9, 12), 1 / 12)]).tolist() == pytest.approx([1] * 9)
-
-
-def test_words_take_the_maximum_of_their_rows_and_absent_words_0():
-    values, word = np.array([9.0, -1.0, -3.0, 2.0, 9.0]), np.array([-1, 0, 0, 2, -1])
-    assert pool_words(values, word, 3).tolist() == [-1.0, 0.0, 2.0]
 
 
 @given(rows=VALUES)

@@ -12,6 +12,8 @@ from engine.pruning.strategy_names import resolve
 
 ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
 TRUNCATED = resolve("truncate-3", 6, {})
+RULE = {"name": "rule", "gates": [1]}
+WEIGHED = {"kind": "rule", "lambda": 0.5, "uncertainty": 1.0, "received": 0.0, "entropy": 0.0}  # as earlier versions do
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,7 @@ TRUNCATED = resolve("truncate-3", 6, {})
         Strategy("dense"),
         ENTROPY,
         ENTROPY.with_settings(max_entropy=(0.1, 0.2)),
-        Strategy("rule", (1,), RuleController(-0.5, attention_entropy=2.0)),
+        Strategy("rule", (1,), RuleController(-0.5)),
         replace(ENTROPY, recovery=Recovery("confidence")),
         ENTROPY.with_settings(min_exit_ratio=0.3),
         TRUNCATED,
@@ -54,6 +56,7 @@ def test_json_round_trip(strategy):
         (lambda: resolve("truncate-6", 6, {}), "truncate-5"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}), "'no'"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}), "tau"),
+        (lambda: Strategy.from_json(RULE | {"controller": WEIGHED | {"received": 0.25}}), "rule, got .'received'"),
         (lambda: Strategy.from_json({}), "name"),
         (lambda: Strategy.from_json([1]), "name"),
         (lambda: Strategy.from_json(ENTROPY.to_json() | {"controller": "rule"}), "objects"),
@@ -67,6 +70,10 @@ def test_wrong_settings_are_refused(make, word):
 
 def test_a_stored_context_that_says_what_always_happens_is_ignored():
     assert Strategy.from_json(ENTROPY.to_json() | {"context": "drop"}) == ENTROPY
+
+
+def test_a_stored_rule_that_gives_attention_no_weight_is_read():
+    assert Strategy.from_json(RULE | {"controller": WEIGHED}) == Strategy("rule", (1,), RuleController(0.5))
 
 
 def test_lists_and_numpy_numbers_are_the_same_settings():

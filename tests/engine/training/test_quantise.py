@@ -27,7 +27,7 @@ def test_calibration_sees_the_rows_that_pruning_leaves(weights):
     assert rows[1][0] == rows[1][1] == rows[3][0] > rows[3][1]
 
 
-STRATEGIES = {"dense": {}, "entropy": {}, "entropy+recovery": {}, "rule": {"attention_received": 0.0}, "truncate-2": {}}
+STRATEGIES = {"dense": {}, "entropy": {}, "entropy+recovery": {}, "rule": {}, "truncate-2": {}}
 
 
 @needs_vnni
