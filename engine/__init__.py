@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
     from engine.pruning.strategy import Strategy
     from engine.result import Result
     from engine.tagger import Engine, load_engine
-
-# ``python -m`` starts a command: until `engine.command` takes over, Ctrl-C ends it without a traceback.
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # torch and transformers take seconds to import; reading documents does not need them.
 _LAZY = {

@@ -13,14 +13,11 @@ Every problem with input or output becomes one sentence and an exit status:
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
 from itertools import pairwise
-from typing import Any, TextIO
 
 from safetensors import SafetensorError
 
@@ -32,10 +29,6 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
     @wraps(main)
     def run(argv: list[str] | None = None) -> int:
-        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.stdout = sys.stdout or _closed_output()
-        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open to the end
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # in any locale, because results and figures are not ASCII
                 stream.reconfigure(encoding="utf-8", errors="replace")
@@ -43,7 +36,7 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             _refuse_empty_values(sys.argv[1:] if argv is None else argv)
             status = main(argv)
             sys.stdout.flush()
-            return _finish(status)
+            return status
         except InputError as error:
             return _finish(2, str(error))
         except BrokenPipeError:
@@ -63,11 +56,6 @@ def _refuse_empty_values(argv: list[str]) -> None:
             raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
 
 
-def _closed_output() -> TextIO:
-    """Returns a stand-in for a closed standard output, on which every write fails."""
-    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
-
-
 def _output_error(error: OSError | SafetensorError) -> InputError:
     """Makes the error for a file or standard output that cannot be read or written."""
     problem = getattr(error, "strerror", None) or first_line(error)
@@ -75,35 +63,16 @@ def _output_error(error: OSError | SafetensorError) -> InputError:
     return InputError(f"expected to read and write {place}, got: {problem}; check the path, rights and space left")
 
 
-class _StandardError:
-    """Standard error as a file object that ignores failed writes."""
-
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            sys.stderr.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stderr, name)
-
-
-STANDARD_ERROR = _StandardError()  # for progress bars
-
-
 def say(sentence: str) -> None:
-    """Prints a sentence on standard error; ignores a failed write."""
-    print(sentence, file=STANDARD_ERROR, flush=True)
+    """Prints a sentence on standard error."""
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _finish(status: int, sentence: str = "") -> int:
     if sentence:
         say(sentence)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:  # otherwise Python tries to write the rest at exit, and complains
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    try:
+        sys.stdout.flush()
+    except OSError:  # otherwise Python tries to write the rest at exit, and complains
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
-from engine.command import STANDARD_ERROR, as_command, say
+from engine.command import as_command, say
 from engine.data.formats import WRITERS, Ids, read_documents
 from engine.errors import InputError
 from engine.options import EngineOptions, tag_documents
@@ -54,7 +54,7 @@ def main(argv: list[str] | None) -> int:
         problems += 1
         say(str(error))
 
-    documents = tqdm(_read_files(arguments.files, on_error), unit=" documents", disable=None, file=STANDARD_ERROR)
+    documents = tqdm(_read_files(arguments.files, on_error), unit=" documents", disable=None)
     tagged = tag_documents(engine, strategy, documents, options.batch_size)
     for part in WRITERS[arguments.format].write(tagged):
         sys.stdout.write(part)

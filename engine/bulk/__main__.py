@@ -23,7 +23,7 @@ from engine.bulk.cluster import ray_pool, tag_on_ray
 from engine.bulk.folder import FORMATS, RUN, Finished
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.worker import Job, OnProgress, Worker
-from engine.command import STANDARD_ERROR, as_command, say
+from engine.command import as_command, say
 from engine.data.reading.source import COLUMNS
 from engine.options import EngineOptions
 from engine.runs import continues, locked, read_json, write_json
@@ -87,7 +87,7 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, out: Path, 
                     counts.update(files=1, documents=outcome.documents, rejected=outcome.rejected)
                 else:
                     failed += 1
-                    bar.write(str(outcome), file=STANDARD_ERROR)
+                    bar.write(str(outcome), file=sys.stderr)
     finally:
         if (out / RUN).is_file():
             worker.folder.summarise()
@@ -123,7 +123,6 @@ def _progress_bar(files: Sequence[InputFile], finished: set[str]) -> tqdm:
         smoothing=0,
         mininterval=interval,
         maxinterval=interval,
-        file=STANDARD_ERROR,
     )
 
 

@@ -18,7 +18,6 @@ from engine import InputError
 from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
-from engine.command import STANDARD_ERROR
 from engine.errors import first_line
 from engine.runs import check_same, read_json
 
@@ -137,7 +136,7 @@ def tag_on_ray(
             raise found
         if isinstance(found, RefusedError):
             refusal = found
-            tqdm.write(str(refusal), file=STANDARD_ERROR)
+            tqdm.write(str(refusal), file=sys.stderr)
             waiting += [file] if file else []
             continue
         if file:
