@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import torch
 
 from engine.checkpoint import Weights, weights_digest
 from engine.errors import InputError, first_line
 from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
-from engine.model.packing import RaggedBatch
 from engine.model.parallel import at_once
 from engine.pruning.forward import run
 from engine.pruning.record import Record
@@ -22,8 +20,6 @@ from engine.text.windows import Window
 
 MAX_ROWS = 2048  # keeps a layer's activations within the CPU caches; does not affect results
 TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-T = TypeVar("T")
 
 
 class PyTorchModel:
@@ -53,32 +49,24 @@ class PyTorchModel:
         self, windows: Sequence[Sequence[Window]], strategy: Strategy, between: Callable[[], None] | None = None
     ) -> list[list[tuple[Slot, Record]]]:
         """Runs the windows of texts under a strategy; see `CompiledModel.run`."""
-        one = partial(run, self.model, strategy=strategy)
-        return slots_by_text(list(self.passes(windows, one, between)), len(windows))
-
-    def passes(
-        self,
-        windows: Sequence[Sequence[Window]],
-        one: Callable[[RaggedBatch], T],
-        between: Callable[[], None] | None = None,
-    ) -> Iterator[tuple[Chunk, T]]:
-        """Groups the windows of texts into batches; yields each batch in order, with the result of a pass over it.
-
-        On a CPU, as many passes run at once as PyTorch has threads. ``between`` is called between passes, while none
-        runs.
-        """
         on_cpu = self.device.type == "cpu"
         threads = torch.get_num_threads() if on_cpu else 1
         batches = list(chunks(windows, MAX_ROWS, threads))
-        # Each thread enters inference mode by itself.
-        calls = [partial(torch.inference_mode()(one), chunk.batch) for chunk in batches]
-        count = threads if len(calls) >= threads else 1
-        results: Iterator[T]
-        results = at_once(calls, count, threads // count, ahead=between is None) if on_cpu else (one() for one in calls)
-        for index, (chunk, result) in enumerate(zip(batches, results, strict=True), start=1):
-            yield chunk, result
-            if between is not None and index < len(batches):
+        count = threads if len(batches) >= threads else 1
+        one = partial(self._pass, strategy)
+        step = count if between is not None else max(len(batches), 1)
+        found: list[tuple[Chunk, Record]] = []
+        for start in range(0, len(batches), step):
+            if start and between is not None:
                 between()
+            some = batches[start : start + step]
+            records = at_once(one, some, count, threads // count) if on_cpu else map(one, some)
+            found += zip(some, records, strict=True)
+        return slots_by_text(found, len(windows))
+
+    @torch.inference_mode()  # each thread enters it by itself
+    def _pass(self, strategy: Strategy, chunk: Chunk) -> Record:
+        return run(self.model, chunk.batch, strategy)
 
     def now(self) -> float:
         """Seconds, after all that was started has been computed."""
