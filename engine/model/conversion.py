@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -38,7 +39,7 @@ class WindowLayer(nn.Module):
                 setattr(layer, name, nn.Sequential(_linear_copy(module.weight, module.bias), module._activation))
         del layer.qkv
         self.layer, self.heads = layer, encoder.num_heads
-        self.scores = partial(encoder.scores, number)
+        self.place = partial(encoder.place, number)
 
     def forward(self, hidden: Tensor, *placed: Tensor) -> Tensor:
         """Runs the layer on ``(1, rows, hidden)``; ``placed`` is what `Encoder.placed` returns."""
@@ -46,7 +47,9 @@ class WindowLayer(nn.Module):
         query, key, value = (
             part(seen).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
-        attended = self.scores(query, key, *placed).softmax(-1) @ value
+        query, key, bias = self.place(query, key, *placed)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        attended = (scores if bias is None else scores + bias).softmax(-1) @ value
         return self.layer.update(hidden, attended.transpose(1, 2).flatten(2))
 
 

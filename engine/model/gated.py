@@ -49,7 +49,5 @@ class GatedModel(nn.Module):
         return Sizes(
             hidden=encoder.hidden_size,
             row_macs=tuple(map(encoder.row_macs, layers)),
-            pair_macs=(2 * encoder.hidden_size,) * encoder.num_layers,
-            sight=tuple(map(encoder.sight, layers)),
             head_macs=tuple(head + encoder.features_macs(number) for number in layers),
         )

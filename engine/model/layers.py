@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.attention import QueryGroup, attend
+from engine.model.attention import Place, attend
 from engine.model.linear import Linear, rounded
 from engine.model.packing import RaggedBatch
 
 # glibc returns large freed blocks to the system and requests them again in the next layer, which takes a seventh of the
 # time with many rows. Once a block of 32 MB has been allocated and freed, it keeps up to 64 MB.
 torch.empty(2**25 - 2**16, dtype=torch.uint8)
-
-
-@dataclass(frozen=True)
-class Placing:
-    """How positions enter one layer's attention, other than through embeddings.
-
-    ``turn``: transforms queries and keys before scores are computed, e.g. rotates them; ``None`` leaves them unchanged.
-    ``query_groups``: makes the groups for `attend` from queries and keys; ``None`` for whole windows.
-    ``divisor``: see `attend`.
-    """
-
-    turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
-    query_groups: Callable[[Tensor, Tensor], Sequence[QueryGroup]] | None = None
-    divisor: float | None = None
-
-
-PLAIN = Placing()
 
 
 class Layer(nn.Module):
@@ -50,15 +30,12 @@ class Layer(nn.Module):
         """Computes the layer's output ``(n, hidden)`` from its input and the attention output."""
         raise NotImplementedError
 
-    def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Tensor:
-        """Runs the layer on hidden states ``(rows, hidden)``."""
+    def forward(self, hidden: Tensor, batch: RaggedBatch, place: Place | None) -> Tensor:
+        """Runs the layer on hidden states ``(rows, hidden)``; see `attend` for ``place``."""
         rows = rounded(hidden)
         query, key, value = self.qkv(self.normed(rows)).chunk(3, dim=1)
-        key, value = key[: len(hidden)], value[: len(hidden)]
-        if placing.turn is not None:
-            query, key = placing.turn(query, key)
-        query_groups = None if placing.query_groups is None else placing.query_groups(query[: len(hidden)], key)
-        attended = attend(query, key, value, batch, self.num_heads, query_groups, placing.divisor)
+        lengths = [length for length in batch.lengths if length]
+        attended = attend(query, key[: len(hidden)], value[: len(hidden)], lengths, self.num_heads, place)
         return self.update(rows, attended)[: len(hidden)]
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:

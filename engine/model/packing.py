@@ -41,7 +41,7 @@ class RaggedBatch:
     rows of each window, 0 if it is finished. ``first`` bool ``(rows,)``: whether the row is the first word piece of a
     word.
 
-    ``cached``: what an encoder derives from the rows' positions, for later layers.
+    ``cached``: what `Encoder.placed` returned for each window, for later layers of the same kind.
     """
 
     input_ids: np.ndarray

@@ -14,15 +14,11 @@ class Sizes:
     Args:
         hidden: size of hidden states.
         row_macs: MACs of each layer for one row, besides attention between rows.
-        pair_macs: MACs of each layer for one pair of rows, of which one attends to the other.
-        sight: number of rows that a row sees in each layer at most.
         head_macs: MACs of the label head after each layer, for one word.
     """
 
     hidden: int
     row_macs: tuple[int, ...]
-    pair_macs: tuple[int, ...]
-    sight: tuple[int, ...]
     head_macs: tuple[int, ...]
 
     @property
@@ -32,11 +28,9 @@ class Sizes:
 
     def layer_macs(self, number: int, rows: int) -> int:
         """MACs of layer ``number`` over one window of so many rows."""
-        at = number - 1
-        return rows * (self.row_macs[at] + self.pair_macs[at] * min(rows, self.sight[at]))
+        return rows * (self.row_macs[number - 1] + 2 * self.hidden * rows)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Sizes:
-        """Builds the sizes from an object made of them."""
-        values: dict[str, Any] = {name: tuple(of) if isinstance(of, list) else of for name, of in record.items()}
-        return cls(**values)
+        """Builds the sizes from an object made of them; earlier versions stored others, too."""
+        return cls(record["hidden"], tuple(record["row_macs"]), tuple(record["head_macs"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import InputError
-from engine.model.layers import PLAIN, Layer, Placing, PostNormLayer
+from engine.model.layers import Layer, PostNormLayer
 from engine.model.packing import RaggedBatch
 from engine.text.slots import position_ids
 
@@ -77,28 +76,39 @@ class Encoder(nn.Module):
         """Embeds word pieces, given their ids and their indices in the position table, int ``(…,)`` each."""
         raise NotImplementedError
 
-    def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """How positions enter attention in layer ``number``."""
-        return PLAIN
-
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> Tensor:
         """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
-        return self.layers[number - 1](hidden, batch, self.placing(number, batch))
+        kind = self, self.kind(number), torch.is_inference_mode_enabled()  # its tensors cannot be used with gradients
+        if kind not in batch.cached:
+            position = torch.from_numpy(batch.position)[None].int().to(hidden.device)
+            windows = position.split_with_sizes([length for length in batch.lengths if length], dim=1)
+            batch.cached[kind] = [self.placed(number, window) for window in windows]
+        placed = batch.cached[kind]
+
+        def place(window: int, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+            return self.place(number, query, key, *placed[window])
+
+        return self.layers[number - 1](hidden, batch, place if any(placed) else None)
 
     def kind(self, number: int) -> str:
         """The kind of a layer; positions enter attention in the same way in all layers of a kind."""
         return ""
 
     def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
-        """The inputs of `scores` besides queries and keys, of a window's rows at these positions, int ``(1, rows)``.
+        """What `place` needs of a window's rows at these positions, int ``(1, rows)``; nothing if it does nothing.
 
-        Like `scores`, it consists of operations that OpenVINO converts.
+        Both consist of operations that OpenVINO converts.
         """
         return ()
 
-    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Attention scores ``(1, heads, rows, rows)`` of queries and keys ``(1, heads, rows, head size)``."""
-        return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    def place(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Lets positions enter attention in layer ``number``.
+
+        Returns:
+            Queries and keys, given as ``(1, heads, rows, head size)``, in the same shape, and what is added to their
+            scores, ``(1, heads or 1, rows, rows)`` or ``None``. Scores are products ÷ √(head size).
+        """
+        return query, key, None
 
     def features(self, number: int, hidden: Tensor) -> Tensor:
         """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""
@@ -107,10 +117,6 @@ class Encoder(nn.Module):
     def row_macs(self, number: int) -> int:
         """MACs of a layer for one row, besides attention between rows."""
         return 2 * self.hidden_size * (2 * self.hidden_size + self.intermediate_size)
-
-    def sight(self, number: int) -> int:
-        """How many rows a row sees in a layer at most."""
-        return self.max_rows
 
     def features_macs(self, number: int) -> int:
         """MACs of `features` for one row."""

