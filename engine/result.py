@@ -63,7 +63,7 @@ class Result:
     judgement: Judgement | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Drops the records after computing what needs them; `Engine.explain` then no longer works."""
+        """Drops the records after computing what needs them."""
         found = {"cost": self.cost, "recovered": self.recovered, "exits": self.exits, "trace": self.trace}
         return vars(self) | found | {"_runs": [], "_model": None}
 
@@ -101,7 +101,7 @@ class Result:
     @cached_property
     def trace(self) -> Trace:
         """The layer, state and scores at each gate of every word."""
-        words = word_traces(self.text, self.words, self.probabilities, self._runs)
+        words = word_traces(self.text, self.words, self.probabilities, self._runs, self.strategy)
         if self.judgement is None:
             return Trace(self.strategy, words, self.cost, self.latency)
         judged = self.judgement.judged

@@ -16,8 +16,6 @@ from engine.compiled.folder import compiled_model
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
 from engine.folder import ModelFolder, read_folder
-from engine.inspection.explain import WordScores, explain
-from engine.inspection.trace import of_both
 from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.sizes import Sizes
@@ -350,20 +348,6 @@ class Engine:
         See `tag_batch` for ``between``.
         """
         return self._model.run(windows, strategy, between)
-
-    def explain(self, result: Result, between: Callable[[], None] | None = None) -> list[tuple[WordScores, ...]]:
-        """Returns each word's scores at the gates that it reached, in text order; see `tag_batch` for ``between``."""
-        if result._model is None:
-            raise InputError("expected a result of this process, got one that was pickled; tag its text again")
-        scores: dict[Record, list[tuple[WordScores, ...]]] = {}
-        for record in dict.fromkeys(record for _, record in result._runs):
-            if scores and between is not None:
-                between()
-            scores[record] = explain(record, result.strategy)
-        found = [of_word for slot, record in result._runs for of_word in scores[record][slot.own]]
-        if result.judgement is None or self.small is None:
-            return found
-        return list(of_both(self.small.explain(result.judgement.result, between), found, result.judgement.judged))
 
 
 def load_engine(

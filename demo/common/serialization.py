@@ -11,7 +11,7 @@ from typing import Any
 
 from demo.common.markup import printable
 from engine import Engine, Entity, Result
-from engine.inspection.trace import GateScore
+from engine.inspection.explain import WordScores
 from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
@@ -64,10 +64,10 @@ def trace_record(result: Result) -> list[dict[str, Any]]:
     ]
 
 
-def _gate_record(gate: GateScore) -> dict[str, Any]:
-    record = asdict(gate)
-    importance = record.pop("importance")  # infinite for words that must not exit; JSON has no infinity
-    return record | {"need": importance if math.isfinite(importance) else None, "left": record.pop("exited")}
+def _gate_record(gate: WordScores) -> dict[str, Any]:
+    need = gate.importance if math.isfinite(gate.importance) else None  # JSON has no infinity
+    of_label = {"layer": gate.layer, "label": gate.label, "probability": gate.confidence}
+    return of_label | {"need": need, "left": gate.exited}
 
 
 def environment_record(engine: Engine) -> dict[str, Any]:

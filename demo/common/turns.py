@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 from demo.common.limits import WORKS
 from engine import Engine, Result
-from engine.inspection.explain import WordScores
 
 T = TypeVar("T")
 Between = Callable[[], None]
@@ -81,11 +80,6 @@ class SharedEngine(Engine):
         """Tags texts in turns; see `Engine.tag_batch`."""
         tag = super().tag_batch
         return self._turns.run(lambda between: tag(texts, *arguments, **settings | {"between": between}))
-
-    def explain(self, result: Result, between: Between | None = None) -> list[tuple[WordScores, ...]]:
-        """Explains a result in turns; see `Engine.explain`."""
-        explain = super().explain
-        return self._turns.run(lambda turn: explain(result, turn))
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """Does other work that computes."""

@@ -1,4 +1,4 @@
-"""Every word's scores at each gate of a finished pass, computed on demand, outside timed calls."""
+"""The scores of words at each gate of a finished pass, computed on demand, outside timed calls."""
 
 from __future__ import annotations
 
@@ -47,27 +47,28 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def explain(record: Record, strategy: Strategy) -> list[tuple[WordScores, ...]]:
-    """Returns each word's scores at every gate from the first to the one at which it exited.
+def explain(record: Record, strategy: Strategy, words: slice) -> list[tuple[WordScores, ...]]:
+    """Returns the scores of some words at every gate from the first to the one at which each exited.
 
     Args:
         record: a finished pass. Recovery adds nothing to its gates, because it has none.
         strategy: the strategy of the pass.
+        words: which of its words.
     """
-    found: list[list[WordScores]] = [[] for _ in range(len(record.words))]
+    found: list[list[WordScores]] = [[] for _ in range(words.start, words.stop)]
     alive, probabilities = np.ones(len(record.words), dtype=bool), np.zeros_like(record.probabilities)
     for index, one in enumerate(record.gates):
         probabilities = probabilities.copy()
         probabilities[one.words] = one.probabilities
         gate = GateView(one.number, index, record.words, alive, probabilities, record.labels, rows=one)
-        for word, scores in _scores(gate, one.decision, strategy):
-            found[word].append(scores)
+        for word, scores in _scores(gate, one.decision, strategy, words):
+            found[word - words.start].append(scores)
         alive = alive & ~one.decision.exits
     return [tuple(scores) for scores in found]
 
 
-def _scores(gate: GateView, decision: Decision, strategy: Strategy) -> Iterator[tuple[int, WordScores]]:
-    """Yields the words that reached a gate, with their scores there."""
+def _scores(gate: GateView, decision: Decision, strategy: Strategy, words: slice) -> Iterator[tuple[int, WordScores]]:
+    """Yields those of these words that reached a gate, with their scores there."""
     controller, names = strategy.controller, gate.label_set.names
     threshold: np.ndarray | None = None
     reasons: Sequence[Reason | None] = [None] * len(gate.words)
@@ -80,7 +81,7 @@ def _scores(gate: GateView, decision: Decision, strategy: Strategy) -> Iterator[
         "importance": decision.importance,
         "threshold": threshold,
     }
-    for word in np.flatnonzero(gate.alive).tolist():
+    for word in (words.start + np.flatnonzero(gate.alive[words])).tolist():
         numbers: dict[str, Any] = {name: None if of is None else float(of[word]) for name, of in columns.items()}
         label, exited = names[int(gate.labels[word])], bool(decision.exits[word])
         yield word, WordScores(layer=gate.number, label=label, exited=exited, reason=reasons[word], **numbers)

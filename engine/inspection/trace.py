@@ -10,26 +10,15 @@ import numpy as np
 
 from engine.cascade import JudgedWindow
 from engine.inspection.cost import Cost
+from engine.inspection.explain import WordScores, explain
 from engine.latency import Latency
 from engine.model.chunks import Slot
-from engine.pruning.record import GateRecord, Record
+from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
-from engine.text.labels import LabelSet
 from engine.text.words import Span
 
 T = TypeVar("T")
 State = Literal["kept", "exited", "recovered"]
-
-
-@dataclass(frozen=True)
-class GateScore:
-    """One word at one gate: the predicted label and its probability, the word's importance, and whether it exited."""
-
-    layer: int
-    label: str
-    probability: float
-    importance: float
-    exited: bool
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,7 @@ class WordTrace:
     state: State
     label: str
     probability: float
-    gates: tuple[GateScore, ...]
+    gates: tuple[WordScores, ...]
 
 
 @dataclass(frozen=True)
@@ -79,18 +68,19 @@ def word_traces(
     words: Sequence[Span],
     probabilities: np.ndarray,
     runs: Sequence[tuple[Slot, Record]],
+    strategy: Strategy,
 ) -> tuple[WordTrace, ...]:
     """Builds the trace of every word of a text.
 
     ``probabilities`` are the final label distributions ``(words, labels)``, and ``runs`` the text's windows in order,
-    each with the record of the batch that it ran in.
+    each with the record of the batch that it ran in under the strategy.
     """
     traces: list[WordTrace] = []
     for slot, record in runs:
         window = slot.window
         pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        gates = [_scores_by_word(gate, record.labels) for gate in record.gates]
-        for index in range(window.own, window.own_end):
+        own = range(window.own, window.own_end)
+        for index, gates in zip(own, explain(record, strategy, slot.own), strict=True):
             at = slot.in_batch(index)
             start, end = words[index]
             best = int(probabilities[index].argmax())
@@ -104,17 +94,7 @@ def word_traces(
                     state="recovered" if record.recovered[at] else "kept" if record.alive[at] else "exited",
                     label=record.labels.names[best],
                     probability=float(probabilities[index, best]),
-                    gates=tuple(scores[at] for scores in gates if at in scores),
+                    gates=gates,
                 )
             )
     return tuple(traces)
-
-
-def _scores_by_word(gate: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
-    """Maps the index in the batch of each word that reached a gate to its scores."""
-    best = gate.probabilities.argmax(-1)
-    importance, exits = gate.decision.importance.tolist(), gate.decision.exits.tolist()
-    return {
-        word: GateScore(gate.number, labels.names[index], float(of_labels[index]), importance[word], exits[word])
-        for word, index, of_labels in zip(gate.words.tolist(), best.tolist(), gate.probabilities, strict=True)
-    }

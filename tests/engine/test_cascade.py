@@ -90,9 +90,8 @@ def test_explains_each_word_in_the_model_that_labelled_it(both: Engine, engine: 
     pruning = engine.strategy("entropy")
     for threshold, gates in ((1e6, True), (0, False)):
         result = both.tag(TEXT, cascade(threshold, small=pruning))
-        scores = both.explain(result)
-        assert len(scores) == len(result.words)
-        assert any(scores) == gates
+        assert len(result.trace.words) == len(result.words)
+        assert any(word.gates for word in result.trace.words) == gates
 
 
 def test_the_pipeline_gives_each_piece_the_label_of_its_word(both: Engine) -> None:

@@ -50,7 +50,7 @@ def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str
         strategy = strategy.small
     if not strategy.gates:
         return alert(f"{strategy.name} has no gates: every word goes through every layer, so there are no scores.")
-    scores = engine.explain(result)
+    scores = [word.gates for word in result.trace.words]
     heads = [("at", True), ("label", True), *_number_heads(strategy), ("decision", True)]
     words = [list(map(_gate_detail, of_word)) for _, of_word in zip(shown_words(result), scores, strict=False)]
     return (

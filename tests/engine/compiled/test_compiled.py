@@ -91,11 +91,10 @@ def test_gates_pad_rows_to_multiples_of_8_with_one_padding_row_in_front():
 
 def test_why_a_word_exited_or_stayed_is_what_pytorch_says():
     pytorch, compiled = both("bert")
-    for one, other in zip(
-        *(e.explain(e.tag(TEXT, "mlp", **STRATEGIES["mlp"])) for e in (pytorch, compiled)), strict=True
-    ):
-        assert [(gate.layer, gate.reason) for gate in one] == [(gate.layer, gate.reason) for gate in other]
-        for ours, theirs in zip(one, other, strict=True):
+    words = (engine.tag(TEXT, "mlp", **STRATEGIES["mlp"]).trace.words for engine in (pytorch, compiled))
+    for one, other in zip(*words, strict=True):
+        assert [(gate.layer, gate.reason) for gate in one.gates] == [(gate.layer, gate.reason) for gate in other.gates]
+        for ours, theirs in zip(one.gates, other.gates, strict=True):
             assert theirs.importance == pytest.approx(ours.importance, abs=1e-4)
 
 

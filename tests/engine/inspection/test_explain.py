@@ -10,7 +10,7 @@ SHORT = "failure and x x a1 nausea"  # random weights take its first two words f
 
 def explained(engine, strategy, text=TEXT, **settings):
     """The scores of every word at every gate, in text order."""
-    return [at for of_word in engine.explain(engine.tag(text, strategy, **settings)) for at in of_word]
+    return [at for word in engine.tag(text, strategy, **settings).trace.words for at in word.gates]
 
 
 @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
@@ -18,11 +18,10 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine, strateg
     settings = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
     result = engine.tag(TEXT * 12, strategy, **settings)
     assert {word.state for word in result.trace.words} - {"kept"}
-    for word, scores in zip(result.trace.words, engine.explain(result), strict=True):
-        assert [(at.layer, at.label, at.exited) for at in scores] == [
-            (at.layer, at.label, at.exited) for at in word.gates
-        ]
-        assert [at.confidence for at in scores] == pytest.approx([at.probability for at in word.gates], abs=1e-5)
+    for word in result.trace.words:
+        reached = [gate for gate in result.strategy.gates if gate <= word.layer]
+        assert [at.layer for at in word.gates] == reached
+        assert [at.exited for at in word.gates] == [word.state != "kept" and at == word.layer for at in reached]
 
 
 @pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])

@@ -42,7 +42,7 @@ def test_the_engine_offers_runs_and_explains_it(engine):
     assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
     result = engine.tag(TEXT, "every-other", stride=3)
     assert [word.layer for word in result.trace.words].count(1) == -(-len(result.words) // 3)
-    assert [scores[0].reason for scores in engine.explain(result)][:4] == ["exit", "importance", "importance", "exit"]
+    assert [word.gates[0].reason for word in result.trace.words][:4] == ["exit", "importance", "importance", "exit"]
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
