@@ -25,7 +25,7 @@ DOUBT = {"kind": "wrong", "coefficients": []}  # in stored cascades: how doubt i
 
 
 def doubt(probabilities: np.ndarray) -> np.ndarray:
-    """Probability that a word's label is wrong, ``(words, labels)`` → ``(words,)``; the sum expects so many errors."""
+    """Probability that each word's label is wrong, ``(words, labels)`` → ``(words,)``."""
     return 1 - probabilities.max(axis=1)
 
 

@@ -19,7 +19,7 @@ from engine.text.documents import Document
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How texts are tagged, as `add_to` describes; a setting of ``None`` stays as in the operating point."""
+    """How texts are tagged, as `add_to` describes."""
 
     model: str | None = None
     labels: str | None = None
@@ -41,9 +41,7 @@ class EngineOptions:
         default = f"{DEFAULT_STRATEGY}, or {CASCADE} in the folder of one"
         add("--strategy", help=f"dense, rule, mlp, … (default {default})")
         add("--point", help="operating point, where the strategy names none (default balanced)")
-        add("--lambda", dest="lambda_", type=float, help="λ of rule")
-        add("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")
-        add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any other setting, e.g. gates=1,2")
+        add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")
         add("--model", help="folder or hub id; default: the shipped weights")
         add("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
         add("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
@@ -53,7 +51,7 @@ class EngineOptions:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> EngineOptions:
         """Makes the options from parsed arguments; raises an `InputError` if a setting is not ``SETTING=VALUE``."""
-        settings = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
+        settings: dict[str, Any] = {}
         for text in arguments.set:
             setting, equals, value = text.partition("=")
             if not (setting and equals):
