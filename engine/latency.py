@@ -18,10 +18,9 @@ V = TypeVar("V", bound=Hashable)
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one call in milliseconds, end to end and of the encoder alone. ``texts``: number of texts in the call."""
+    """Time of one call in milliseconds, end to end. ``texts``: number of texts in the call."""
 
     total_ms: float
-    encoder_ms: float
     texts: int
 
 

@@ -301,20 +301,18 @@ class Engine:
 
         begin = now()
         words, windows = self.pieces.of_texts(texts)
-        start = now()
         pausing = None if between is None else pause
         judgements: list[Judgement] = []
         if isinstance(strategy, Cascade):
             judgements = self._judge(strategy, texts, windows, pausing)
             windows = [one.windows_where(read=True) for one in judgements]
         runs = self.run(windows, strategy, pausing)
-        encoder_s = now() - start - paused
         found = [distributions(of_runs, len(self.labels)) for of_runs in runs]
         if isinstance(strategy, Cascade):
             pairs = zip(judgements, found, strict=True)
             found = [strategy.merge(one.probabilities, one.judged, large) for one, large in pairs]
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
-        latency = Latency((now() - begin - paused) * 1e3, encoder_s * 1e3, len(texts))
+        latency = Latency((now() - begin - paused) * 1e3, len(texts))
         first: Sequence[Judgement | None] = judgements or [None] * len(texts)
         return [
             Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self._model, judgement)

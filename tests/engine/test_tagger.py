@@ -78,7 +78,7 @@ def test_the_trace_says_which_words_exited_where_and_why(engine):
             assert (word.label, word.probability) == (word.gates[-1].label, pytest.approx(word.gates[-1].confidence))
     assert sum(word.pieces for word in trace.words) + 2 == trace.cost.rows[0]
     assert trace.cost.token_layers == sum(trace.cost.rows) < trace.cost.dense_token_layers
-    assert 0 < trace.latency.encoder_ms < trace.latency.total_ms
+    assert trace.latency.total_ms > 0
 
 
 @pytest.mark.parametrize("strategy", ["dense", "truncate-1", PRUNES, RECOVERS], ids=str)
