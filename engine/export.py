@@ -18,7 +18,6 @@ from engine import errors
 from engine.cascade import Cascade
 from engine.command import as_command
 from engine.compiled import standalone
-from engine.compiled.compose import constant_inputs
 from engine.compiled.passes import plan_of
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
@@ -82,8 +81,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
         for name, value in (controller.numbers(index, words) if controller else {}).items()
         if name not in PER_WINDOW
     }
-    graph = constant_inputs(compiled.compose(plan), numbers)
-    openvino().serialize(graph, str(folder / "graph.xml"), str(folder / "graph.bin"))
+    openvino().serialize(compiled.compose(plan), str(folder / "graph.xml"), str(folder / "graph.bin"))
     shutil.copyfile(engine.folder / "tokenizer.json", folder / "tokenizer.json")
     settings = {
         "model": engine.source,
@@ -93,6 +91,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
         "tokens": list(compiled.facts.tokens),
         "max_rows": compiled.facts.max_rows,
         "first_position": compiled.facts.first_position,
+        "numbers": numbers,
         "min_exit_ratio": strategy.min_exit_ratio,
         "min_keep_ratio": getattr(controller, "min_keep_ratio", 0.0),
     }

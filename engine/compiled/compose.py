@@ -7,7 +7,7 @@ is part of the graph, but thresholds and other numbers are inputs, so that chang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,20 +32,15 @@ class Plan:
         last: the last layer.
         gates: layers before it after which words may exit.
         controller: decides at these gates; ``None`` where the caller does.
-        form: what of the controller is compiled; graphs with equal forms and gates are the same.
+        form: what of the controller is compiled; plans of equal forms and gates are equal.
         scores: whether the graph also returns what the controller saw at each gate.
     """
 
     last: int
     gates: tuple[int, ...] = ()
-    controller: Decider | None = None
+    controller: Decider | None = field(default=None, compare=False)
     form: tuple[Any, ...] = ()
     scores: bool = False
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Identifies the graph."""
-        return self.last, self.gates, self.form, self.scores
 
 
 class Composition:
@@ -219,13 +214,3 @@ def _connected(graph: Any, nodes: list[Node]) -> list[Node]:
         for target in parameter.output(0).get_target_inputs():
             target.replace_source_output(source)
     return [result.input(0).get_source_output() for result in graph.get_results()]
-
-
-def constant_inputs(model: Any, values: Mapping[str, float]) -> Any:
-    """Makes inputs of an ``openvino.Model`` constant, by name; returns the model."""
-    for parameter in model.get_parameters():
-        if (name := parameter.output(0).get_any_name()) in values:
-            parameter.output(0).replace(constant([values[name]]).output(0))
-            model.remove_parameter(parameter)
-    model.validate_nodes_and_infer_types()
-    return model

@@ -152,7 +152,7 @@ class CompiledModel:
     def _call(self, plan: Plan, threads: int, inputs: Arrays) -> list[np.ndarray]:
         """Runs a graph on one window; compiles it first if this thread has not yet."""
         graphs = self._graphs.setdefault((os.getpid(), get_ident()), OrderedDict())
-        key = (plan.key, threads)
+        key = (plan, threads)
         if key not in graphs:
             if len(graphs) == KEPT:
                 graphs.popitem(last=False)

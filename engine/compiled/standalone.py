@@ -36,6 +36,7 @@ class Tagger:
         properties = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         compiled = openvino.Core().compile_model(folder / "graph.xml", "CPU", properties)
         self._names = [one.get_any_name() for one in compiled.inputs]
+        self._numbers = {name: np.array([one], dtype=np.float32) for name, one in self.settings["numbers"].items()}
         self._request = compiled.create_infer_request()
 
     def tag(self, text: str) -> tuple[Entity, ...]:
@@ -46,7 +47,7 @@ class Tagger:
 
     def _run(self, window: Window) -> np.ndarray:
         """Label distributions of the words that a window labels."""
-        inputs = window_inputs(window, len(self.labels), self.settings["first_position"])
+        inputs = window_inputs(window, len(self.labels), self.settings["first_position"]) | self._numbers
         floor = math.ceil(window.words * self.settings["min_keep_ratio"])
         numbers = {"least": least(self.settings["min_exit_ratio"], window.words), "floor": floor}
         for name in self._names:
