@@ -1,9 +1,8 @@
 """Measures how each setting alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
 
-Each setting takes several values while all others stay as stored (``random`` runs with its first seed). A larger λ must
-lower the share of token-layers. Each recovery trigger must change predictions, cost or where words exit, compared with
-no recovery; every other setting must do so for at least one value. Otherwise the command writes everything, names the
-settings that fail and exits with status 1.
+Each setting takes several values while all others stay as stored. A larger λ must lower the share of token-layers, and
+every setting must change predictions, cost or where words exit for at least one value. Otherwise the command writes
+everything, names the settings that fail and exits with status 1.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -23,18 +22,17 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import BALANCED, DEFAULT, parse, without_recovery
+from engine.pruning.strategy_names import without_recovery
 from engine.runs import locked
 from engine.tagger import Engine, load_engine
 from eval.analysis.scores import count
 from eval.measure import environment
-from eval.measure.controls import RandomRecovery, random_exits
 from eval.measure.runner import evaluate, open_log
 from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
 from eval.render.ablations import render_ablations
-from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, columns
+from eval.schema import DENSE, LAMBDA, RECOVERY, columns
 from eval.statistics import compare_f1
 
 BATCH = 32  # documents per call
@@ -47,21 +45,14 @@ NEIGHBOURS = (0, 1, 2, 4)
 LIMITS = (1, 8, 64, 512)
 
 
-class Configuration(NamedTuple):
-    """A strategy, or its control ``random``."""
-
-    strategy: Strategy
-    random: bool = False
-
-
 @dataclass(frozen=True)
 class AblatedSetting:
     """A setting and the values that it takes."""
 
     name: str  # of the setting
     strategy: str  # name of the strategy whose setting it is
-    default: Configuration  # with which all values are compared
-    values: Mapping[str, Configuration]  # by value, as shown
+    default: Strategy  # with which all values are compared
+    values: Mapping[str, Strategy]  # by value, as shown
 
 
 def ablated_settings(engine: Engine) -> list[AblatedSetting]:
@@ -73,69 +64,43 @@ def ablated_settings(engine: Engine) -> list[AblatedSetting]:
         InputError: if weights have no gates.
     """
 
-    def vary(name: str, base: Strategy, values: Mapping[str, Strategy], of: str = "") -> AblatedSetting:
-        taken = {value: Configuration(strategy) for value, strategy in values.items()}
-        return AblatedSetting(name, of or base.name, Configuration(base), taken)
-
-    def vary_setting(name: str, base: Strategy, values: Sequence[Any]) -> AblatedSetting:
+    def vary(name: str, base: Strategy, values: Sequence[Any]) -> AblatedSetting:
         own = base.settings()[name]
         values = values if own in values else sorted((*values, own))
-        return vary(name, base, {f"{value}": base.with_settings(**{name: value}) for value in values})
+        strategies = {f"{value}": base.with_settings(**{name: value}) for value in values}
+        return AblatedSetting(name, base.name, base, strategies)
 
     layers = engine.sizes.layers
     pruning = [engine.strategy(name) for name in engine.runnable if name in CONTROLLERS]
-    rule, entropy = engine.strategy("rule"), engine.strategy("entropy")
+    rule, recovering = engine.strategy("rule"), engine.strategy("entropy+recovery")
+    lambdas = {f"{value:g}": rule.with_settings(lambda_=value) for value in LAMBDAS}
     found = [
-        vary(LAMBDA, rule, {f"{value:g}": rule.with_settings(lambda_=value) for value in LAMBDAS}),
-        vary_setting("min_keep_ratio", rule.with_settings(lambda_=LAMBDAS[-1]), KEEP_RATIOS),
+        AblatedSetting(LAMBDA, rule.name, rule, lambdas),
+        vary("min_keep_ratio", rule.with_settings(lambda_=LAMBDAS[-1]), KEEP_RATIOS),
     ]
     for base in pruning:
         needs_network = CONTROLLERS[base.kind].needs_network
         single = engine.network.layers if needs_network and engine.network else range(1, layers)
         gates = dict.fromkeys([base.gates, *((layer,) for layer in single)])
-        found.append(vary("gates", base, {" ".join(map(str, at)): base.with_settings(gates=at) for at in gates}))
+        strategies = {" ".join(map(str, at)): base.with_settings(gates=at) for at in gates}
+        found.append(AblatedSetting("gates", base.name, base, strategies))
         if "neighbours" in base.settings():
-            found.append(vary_setting("neighbours", base, NEIGHBOURS))
-        found.append(vary_setting("min_exit_ratio", base, EXIT_RATIOS))
-    for point in engine.points.get("entropy+recovery") or [None]:
-        recovering = engine.strategy("entropy+recovery", point)
-        suffix = f":{recovering.point}" if recovering.point not in ("", DEFAULT, BALANCED) else ""
-        values = _recovery_values(recovering)
-        found.append(
-            vary(RECOVERY, without_recovery(recovering), values, parse(recovering.name).without_point + suffix)
-        )
-    recovering = engine.strategy("entropy+recovery").with_settings(trigger=ANY)
-    found.append(vary_setting("recovery_limit", recovering, LIMITS))
-    truncation = engine.strategy(f"truncate-{max(1, layers // 2)}")
-    controllers = vary(CONTROLLER, entropy, {one.name: one for one in (*pruning, truncation)})
-    random = Configuration(entropy, random=True)
-    found.append(replace(controllers, values={**controllers.values, RANDOM: random}))
-    return found
+            found.append(vary("neighbours", base, NEIGHBOURS))
+        found.append(vary("min_exit_ratio", base, EXIT_RATIOS))
+    off = without_recovery(recovering)
+    triggers = {trigger: recovering.with_settings(trigger=trigger) for trigger in (*TRIGGERS, ANY)}
+    found.append(AblatedSetting(RECOVERY, recovering.name, off, {"off": off, **triggers}))
+    return [*found, vary("recovery_limit", triggers[ANY], LIMITS)]
 
 
-def _recovery_values(recovering: Strategy) -> dict[str, Strategy]:
-    """The same gates without recovery, with each trigger, and with as many random words recovered."""
-    own = recovering.recovery
-    assert own is not None, "a strategy with recovery has settings for it"
-    values = {"off": without_recovery(recovering)}
-    for trigger in (*TRIGGERS, ANY):
-        values[trigger] = recovering.with_settings(trigger=trigger)
-        random = RandomRecovery(**vars(replace(own, trigger=trigger)))
-        values[f"{trigger}, random words"] = replace(recovering, recovery=random)
-    return values
-
-
-def _measure(
-    engine: Engine, configurations: Sequence[Configuration], corpus: Corpus, out: Path
-) -> dict[Configuration, Measured]:
+def _measure(engine: Engine, strategies: Sequence[Strategy], corpus: Corpus, out: Path) -> dict[Strategy, Measured]:
     """Runs what a log in ``out`` lacks."""
     taggers = {}
-    for number, one in enumerate(configurations):
-        strategy = one.strategy
-        tagger = random_exits(engine, RANDOM, strategy) if one.random else of_strategy(engine, strategy)
-        taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)), reseeded=())
+    for number, one in enumerate(strategies):
+        tagger = of_strategy(engine, one)
+        taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)))
     plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])
-    log = open_log(out, LOG, environment.conditions(corpus, [engine]) | {"settings": list(map(repr, configurations))})
+    log = open_log(out, LOG, environment.conditions(corpus, [engine]) | {"settings": list(map(repr, strategies))})
     evaluate(plan, list(taggers.values()), log)
     measured = read_record(plan, log)[BATCH]
     return {one: measured[tagger.variant.key] for one, tagger in taggers.items()}
@@ -143,9 +108,9 @@ def _measure(
 
 def ablate(engine: Engine, corpus: Corpus, out: Path, seed: int = 0) -> None:
     """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
-    settings, dense = ablated_settings(engine), Configuration(engine.strategy(DENSE))
-    configurations = dict.fromkeys([dense, *(of for one in settings for of in (one.default, *one.values.values()))])
-    found = _measure(engine, list(configurations), corpus, out)
+    settings, dense = ablated_settings(engine), engine.strategy(DENSE)
+    strategies = dict.fromkeys([dense, *(of for one in settings for of in (one.default, *one.values.values()))])
+    found = _measure(engine, list(strategies), corpus, out)
     rows = [
         _row(setting, value, found[one], found[setting.default], found[dense], corpus, seed)
         | {"is_default": one == setting.default}

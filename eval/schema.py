@@ -38,7 +38,7 @@ TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
 # Settings in ``ablations.csv`` that are not fields of a controller.
-LAMBDA, RECOVERY, CONTROLLER = "lambda", "recovery", "controller"
+LAMBDA, RECOVERY = "lambda", "recovery"
 
 
 def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:

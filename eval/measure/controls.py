@@ -1,7 +1,7 @@
 """Controls: as much is computed as under a strategy, but what it computes is chosen at random.
 
 ``random@STRATEGY`` lets as many words of each window exit at each gate, and shows what a controller's choice is worth.
-`RandomRecovery` recovers as many words as a trigger. ``random-windows@CASCADE`` gives the large model as many words,
+``random-windows@CASCADE`` gives the large model as many words,
 and shows whether doubt chooses better than chance; words are counted over the whole corpus, because most documents have
 a single window.
 """
@@ -22,8 +22,6 @@ from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import CONTROLLERS, Decider
 from engine.pruning.gate import Decision, GateView
-from engine.pruning.record import Record
-from engine.pruning.recovery import Recovery
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
 from engine.result import Result
@@ -115,24 +113,6 @@ def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str
     engine.tag_batch(texts, replace(replayed, controller=recorder), batch_size=len(texts))
     replay = replace(replayed, name=name, point="", controller=Replay(recorder.counts, seed))
     return engine.tag_batch(texts, replay, batch_size=len(texts))
-
-
-@dataclass(frozen=True)
-class RandomRecovery(Recovery):
-    """Recovers as many words as a trigger would, but random ones in random windows."""
-
-    def choose(self, record: Record) -> np.ndarray:
-        """Draws as many words as the trigger, from as many windows."""
-        window, windows = record.words.window, len(record.rows)
-        wanted = np.bincount(window[super().choose(record)], minlength=windows)
-        rng = np.random.default_rng(sum(record.rows) + 1_000_003 * len(window))
-        exited = np.bincount(window[~record.alive], minlength=windows)
-        limits = np.zeros(windows, dtype=np.int64)
-        # The largest count comes first, so that a window with enough words remains for each.
-        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):
-            able = np.flatnonzero((exited >= count) & (limits == 0))
-            limits[rng.choice(able)] = count
-        return lowest_per_window(rng.random(len(window)), ~record.alive, window, limits)
 
 
 @dataclass(frozen=True, kw_only=True)
