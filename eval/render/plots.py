@@ -19,11 +19,13 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from eval.render.files import labelled, reference_row, rows_of
-from eval.render.frontier import f1_axis, frontier, to_label
-from eval.schema import BASELINE, DENSE, MODEL
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
+LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
+WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
+_BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
 _STYLES = {  # marker and colour of each kind
@@ -78,7 +80,7 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
     """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals.
 
-    `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its edge.
+    `to_label` says which variants have labels, and `f1_axis` which F1 the axis shows; others stand at its edge.
     The legend names the kinds, and says if some variants stand at an edge.
     """
     table = _with_intervals(results, intervals)
@@ -100,7 +102,7 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
 
 
 def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """The variants as `eval.render.frontier` expects them, with styles and their difference from dense."""
+    """The variants with their display names, styles and difference from dense."""
     rows, against = labelled(results, results), labelled(intervals, results)
     dense = reference_row(rows_of(rows))["label"]
     own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
@@ -109,6 +111,47 @@ def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFr
         style=table["label"].map(styles(rows)),
         recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
     )
+
+
+def _reference(variants: Sequence[Any]) -> Any:
+    """Dense in the first dtype, whose speed-up is 1."""
+    return min((one for one in variants if one.kind == DENSE), key=lambda one: abs(one.speedup - 1))
+
+
+def frontier(variants: Sequence[Any]) -> list[Any]:
+    """The variants that no other beats in both F1 and speed-up, the fastest first."""
+    best: list[Any] = []
+    for one in sorted(variants, key=lambda one: (-one.speedup, -one.f1)):
+        if not best or one.f1 > best[-1].f1:
+            best.append(one)
+    return best
+
+
+def to_label(variants: Sequence[Any]) -> list[Any]:
+    """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the best baselines.
+
+    The best baselines are those from outside that no other of them beats; then come the fastest of all. One that ran
+    in several dtypes has a label in one of them, unless it is on the frontier in more.
+    """
+    dense = _reference(variants)
+    chosen = [dense, *(one for one in frontier(variants) if one is not dense)]
+    baselines = [one for one in variants if one.kind in (BASELINE, TRUNCATE, MODEL)]
+    best = frontier([one for one in baselines if one.kind == BASELINE])
+    for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
+        if one.label.partition(" (")[0] not in (other.label.partition(" (")[0] for other in chosen):
+            chosen.append(one)
+    return chosen[:LABELS]
+
+
+def f1_axis(variants: Sequence[Any]) -> tuple[float, float]:
+    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label.
+
+    Beside a cascade the axis shows all, so that it reaches from the small model to the large one.
+    """
+    centre = _reference(variants).f1
+    cascade = any(one.kind == CASCADE for one in variants)
+    inside = [one.f1 for one in variants if cascade or abs(one.f1 - centre) <= WINDOW]
+    return min(inside) - _BELOW, max(inside) + _ABOVE
 
 
 def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:

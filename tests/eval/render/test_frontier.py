@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.render.frontier import LABELS, WINDOW, f1_axis, frontier, to_label
+from eval.render.plots import LABELS, WINDOW, f1_axis, frontier, to_label
 
 
 @dataclass(frozen=True)

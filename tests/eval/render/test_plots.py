@@ -4,7 +4,7 @@ import pytest
 from eval.measure.baselines import BASELINES
 from eval.render import plots
 from eval.render.files import labelled
-from eval.render.frontier import LABELS
+from eval.render.plots import LABELS
 
 EDGE = "at an edge: F1 beyond it"
 # F1 and speed-up like those of a real run.
