@@ -16,8 +16,8 @@ from textwrap import fill
 
 from engine.command import as_command
 from engine.errors import InputError
-from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
-from eval.render.headline import DEFAULT, OPENVINO, PIPELINE, default_row, headline
+from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE, Opening
+from eval.render.files import ResultRow, read_tables
 from eval.render.text import code, pp, ratio, score, share, speedup, verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,30 +34,22 @@ class Report:
 
     def __init__(self, name: str) -> None:
         self.name, folder = name, DOCS / name
-        results, times = read_table(folder, "results"), read_table(folder, "times")
-        self.rows: list[ResultRow] = list(rows_of(labelled(results, results)))
-        self.intervals: list[IntervalRow] = list(rows_of(labelled(read_table(folder, "intervals"), results)))
+        tables = read_tables(folder, "results", "intervals", "errors", "times")
+        self.opening = Opening.of(tables)
         self.machine: str = json.loads((folder / "results.json").read_text(encoding="utf-8"))["about"]["machine"]
-        self.milliseconds = times.groupby(["strategy", "dtype", "batch_size"])["latency_ms"].sum()
-        self.dense = reference_row(self.rows)["label"]
-        self.labels = [row["label"] for row in self.rows if row["batch_size"] == ONE]
-        self.sizes = sorted({row["batch_size"] for row in self.rows})
+        self.milliseconds = tables["times"].groupby(["label", "batch_size"])["latency_ms"].sum()
+        self.labels = [row["label"] for row in self.opening.rows if row["batch_size"] == ONE]
 
     @property
     def default(self) -> str:
         """The default strategy, in the dtype in which it is fastest."""
-        row = default_row(self.rows)
+        row = self.opening.default
         assert row is not None, "every published report has the default strategy"
         return row["label"]
 
     def row(self, label: str, size: int = ONE) -> ResultRow:
         """A variant at a batch size."""
-        return next(row for row in self.rows if (row["label"], row["batch_size"]) == (label, size))
-
-    def against(self, other: str, label: str, size: int = ONE) -> IntervalRow:
-        """A variant compared with another."""
-        wanted = label, other, size
-        return next(one for one in self.intervals if (one["label"], one["against_label"], one["batch_size"]) == wanted)
+        return next(row for row in self.opening.rows if (row["label"], row["batch_size"]) == (label, size))
 
     def speed(self, label: str, size: int) -> float:
         """How many times as fast as the Hugging Face pipeline a variant is."""
@@ -70,8 +62,7 @@ class Report:
 
     def rate(self, label: str) -> float:
         """Documents per second, many at a time."""
-        row = self.row(label, MANY)
-        return 1000 * row["timed_documents"] / self.milliseconds[row["strategy"], row["dtype"], MANY]
+        return 1000 * self.row(label, MANY)["timed_documents"] / self.milliseconds[label, MANY]
 
 
 def reports(*names: str) -> list[Report]:
@@ -82,7 +73,7 @@ def reports(*names: str) -> list[Report]:
 def claim() -> str:
     """The headline of the shipped model."""
     (small,) = reports(SMALL)
-    return fill(f"Its default strategy, {code(DEFAULT)}, is **{headline(small.rows, small.intervals)}**.", 120)
+    return fill(f"Its default strategy, {code(DEFAULT)}, is **{small.opening.headline()}**.", 120)
 
 
 def usual_ways() -> str:
@@ -113,7 +104,8 @@ def _conditions(small: Report) -> str:
         for of in reports(CASCADE)
         if PIPELINE in of.labels
     )
-    change = small.against(PIPELINE, small.default)
+    change = small.opening.interval(small.default, PIPELINE)
+    assert change is not None, "strategies are compared with every baseline"
     by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
     return (
         f"{row['documents']} PubMed abstracts (BC5CDR test), {row['threads']} threads of an "
@@ -146,8 +138,8 @@ def overview() -> str:
     parts = []
     for of in reports(*OTHERS, LARGE, CASCADE):
         pruned = [label for label in of.labels if label.startswith(("entropy:", "cascade:"))]
-        about = f"[{of.name}]({of.name}/report.md), {of.rows[0]['documents']} documents:"
-        parts.append(f"{about}\n\n{compared(of, (of.dense, OPENVINO, *pruned))}")
+        about = f"[{of.name}]({of.name}/report.md), {of.opening.rows[0]['documents']} documents:"
+        parts.append(f"{about}\n\n{compared(of, (of.opening.dense['label'], OPENVINO, *pruned))}")
     return "\n\n".join(parts)
 
 
@@ -159,10 +151,10 @@ def compared(of: Report, labels: Iterable[str], more: Mapping[str, Callable[[Res
     more = more or {}
     cells = []
     for label in (label for label in labels if label in of.labels):
-        intervals = [of.against(of.dense, label, size) for size in of.sizes]
+        intervals = [of.opening.against_dense(label, size) for size in of.opening.sizes]
         further = [column(of.row(label)) for column in more.values()]
         cells.append([code(label), score(intervals[0]["f1"]), pp(intervals[0]), *map(speedup, intervals), *further])
-    speeds = [f"batch {size} [95 %]" for size in of.sizes]
+    speeds = [f"batch {size} [95 %]" for size in of.opening.sizes]
     heads = ["strategy", "F1", "F1 against `dense`, pp [95 %]", f"speed-up, {speeds[0]}", *speeds[1:]]
     return _table([*heads, *more], cells)
 

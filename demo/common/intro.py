@@ -11,10 +11,9 @@ import gradio as gr
 from demo.common.markup import escape, term
 from demo.common.reports import BASE, REPORTS, ReportFolder, find_reports, own_report
 from engine import Engine
-from eval.render.conclusions import in_pp
+from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
 from eval.render.files import ResultRow
-from eval.render.headline import OPENVINO, PIPELINE, RUNTIMES, default_row, headline
-from eval.render.text import join, speedup, verdict
+from eval.render.text import in_pp, join, speedup, verdict
 from eval.schema import DENSE
 
 TITLE = "Find entities in biomedical text faster"
@@ -33,7 +32,7 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
         return f"This model has no gates: every word goes through all {number} layers."
     else:
         what = f"Most words do not need all {number} layers. This tagger stops computing them early"
-    said = headline(report.opening.rows, report.opening.intervals) if _measured(engine, report) and report else ""
+    said = report.opening.headline() if _measured(engine, report) and report else ""
     marked = escape(said).replace("F1", term("F1")).replace(" pp", f" {term('pp')}")
     faster = re.sub(r"^(\S+ as fast)", r": <strong>\1</strong>", marked)
     return f"{what}{faster}."
@@ -41,7 +40,7 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
 
 def _measured(engine: Engine, report: ReportFolder | None) -> ResultRow | None:
     """The default strategy in the report on these weights; None unless it computes in the engine's dtype there."""
-    row = default_row(report.opening.rows) if report else None
+    row = report.opening.default if report else None
     return row if row and row["dtype"] == engine.dtype else None
 
 
@@ -104,7 +103,7 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
 def _expectation(folder: Path) -> str:
     """What the default gains at BERT-base size, with OpenVINO alone beside it; empty without such a report."""
     report = find_reports(folder).get(BASE)
-    row = default_row(report.opening.rows) if report else None
+    row = report.opening.default if report else None
     if not report or not row:
         return ""
     said = []

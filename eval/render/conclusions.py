@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from eval.render.files import IntervalRow, ResultRow, reference_row, rows_of
-from eval.render.headline import PIPELINE, default_row, headline
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, TOO_FEW, code, join, pp, pp_brackets, speedup, verdict
+from eval.render.text import NOT_SIGNIFICANT, code, in_pp, join, plain_speedup, pp, speedup, verdict
 from eval.schema import AGAINST_DENSE, BASELINE, EXACT, RANDOM, TRUNCATE
 
+DEFAULT = "entropy:balanced"
+DEFAULTS = ("cascade:balanced", DEFAULT)  # the first in the folder of a cascade
+PIPELINE, OPENVINO = "hf-pipeline", "openvino-int8"  # what people use today, and a fast runtime without pruning
+RUNTIMES = {OPENVINO: "OpenVINO", "onnx-int8": "ONNX Runtime"}  # which is the faster depends on the processor
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
 # A recommendation needs so many documents, and entities in which the strategy differs from dense.
@@ -56,8 +59,37 @@ class Opening:
         return sorted((row for row in self.rows if row["batch_size"] == size), key=lambda row: -row["speedup_vs_dense"])
 
     @property
-    def _dense(self) -> ResultRow:
+    def dense(self) -> ResultRow:
+        """What everything is compared with."""
         return reference_row(self.rows)
+
+    @property
+    def default(self) -> ResultRow | None:
+        """The default strategy in the dtype in which it is fastest; None if the report lacks it."""
+        for name in DEFAULTS:
+            for row in self._fastest_first:
+                if row["label"].removesuffix(f" ({row['dtype']})") == name:
+                    return row
+        return None
+
+    def headline(self) -> str:
+        """Speed of the default strategy over the Hugging Face pipeline and a runtime, and its F1 against the former.
+
+        The one sentence on what it gains, the same in README, model card, reports and app: one text at a time; the
+        fastest runtime. Empty if the report lacks one of the three, or timed too few texts.
+        """
+        if (row := self.default) is None:
+            return ""
+        own = (one for one in self.intervals if one["batch_size"] == row["batch_size"] and one["label"] == row["label"])
+        against = {one["against"]: one for one in own}
+        runtimes = sorted(RUNTIMES.keys() & against, key=lambda name: against[name]["speedup"])
+        if PIPELINE not in against or not runtimes or math.isnan(against[PIPELINE]["speedup_low"]):
+            return ""
+        change = f"{100 * against[PIPELINE]['difference']:+.1f}".replace("-", "−")
+        return (
+            f"{against[PIPELINE]['speedup']:.1f}× as fast as the Hugging Face pipeline on a {row['device'].upper()}, "
+            f"{against[runtimes[0]]['speedup']:.1f}× as fast as {RUNTIMES[runtimes[0]]} in 8 bits, F1 {change} pp"
+        )
 
     def interval(self, label: str, against: str, size: int | None = None) -> IntervalRow | None:
         """Compares two variants, at the smallest batch size unless another is given; None if the report does not."""
@@ -67,7 +99,7 @@ class Opening:
 
     def against_dense(self, label: str, size: int | None = None) -> IntervalRow:
         """Compares a variant with dense, at the smallest batch size unless another is given."""
-        found = self.interval(label, self._dense["label"], size)
+        found = self.interval(label, self.dense["label"], size)
         assert found is not None, "every variant is compared with dense"
         return found
 
@@ -109,7 +141,7 @@ class Opening:
     def shown(self) -> ResultRow | None:
         """The default strategy, else the recommended one, else the fastest that prunes."""
         pruning = (row for row in self._fastest_first if row["prunes"])
-        return default_row(self.rows) or self.recommended or next(pruning, None)
+        return self.default or self.recommended or next(pruning, None)
 
     def _truncation(self, shown: ResultRow) -> ResultRow | None:
         """The depth of ``truncate`` with the nearest F1."""
@@ -142,7 +174,7 @@ class Opening:
             return [few, self._say_loss(shown)]
         label = shown["label"]
         found = [self._say_speed(shown), self._say_loss(shown), self._say_choice(shown)]
-        if self.is_enough(shown) and (claim := headline(self.rows, self.intervals)):
+        if self.is_enough(shown) and (claim := self.headline()):
             found.insert(0, f"The default is {claim}.")
         beaten = (
             (self.baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
@@ -159,9 +191,9 @@ class Opening:
     def _say_speed(self, shown: ResultRow) -> str:
         intervals = (self.against_dense(shown["label"], size) for size in self.sizes)
         first, *larger = (one for one in intervals if not math.isnan(one["speedup_low"]))
-        speeds = [f"{_ratio(first)} as fast as {code(self._dense['label'])} at batch size {first['batch_size']}"]
-        speeds += [f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger]
-        role = ", the default," if shown is default_row(self.rows) else ""
+        speeds = [f"{plain_speedup(first)} as fast as {code(self.dense['label'])} at batch size {first['batch_size']}"]
+        speeds += [f"{plain_speedup(one)} at batch size {one['batch_size']}" for one in larger]
+        role = ", the default," if shown is self.default else ""
         return f"{code(shown['label'])}{role} is {join(speeds)}."
 
     def _say_loss(self, shown: ResultRow) -> str:
@@ -171,7 +203,7 @@ class Opening:
             if self.is_enough(shown)
             else f"{interval['difference'] * 100:+.2f} pp"
         )
-        of_dense = f"{self._dense['f1']:.4f} for {code(self._dense['label'])}"
+        of_dense = f"{self.dense['f1']:.4f} for {code(self.dense['label'])}"
         return f"The F1 of {code(shown['label'])} is {interval['f1']:.4f}, against {of_dense}: {change}."
 
     def _say_choice(self, shown: ResultRow) -> str:
@@ -194,7 +226,7 @@ class Opening:
             found = f"{code(best['label'])} is recommended"
         else:
             interval = self.against_dense(best["label"])
-            found = f"Recommended is {code(best['label'])} ({_ratio(interval)}, {in_pp(interval)})"
+            found = f"Recommended is {code(best['label'])} ({plain_speedup(interval)}, {in_pp(interval)})"
         if self.is_certain(best):
             return f"{found}: it is the fastest that loses at most {WITHIN} pp of F1 with 95 % confidence."
         return f"{found}: it is the fastest that lost at most {WITHIN} pp of F1, but a larger loss cannot be ruled out."
@@ -214,24 +246,24 @@ class Opening:
         if interval is None:
             return ""
         known = (one for one in larger if one and not math.isnan(one["speedup_low"]))
-        speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in known)]
+        more = "".join(f" ({plain_speedup(one)} at batch size {one['batch_size']})" for one in known)
         f1 = in_pp(interval)
         if not interval["significant"]:
             accuracy = f"with no significant difference in F1 ({f1})"
         else:
             accuracy = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
-        return f"{speeds[0]} as fast{''.join(f' ({one})' for one in speeds[1:])} as {code(other)}, {role}, {accuracy}"
+        return f"{plain_speedup(interval)} as fast{more} as {code(other)}, {role}, {accuracy}"
 
     def table(self) -> Table:
         """Dense, the strategies of `sentences`, and what they must beat."""
         shown, best = self.shown, self.recommended
-        roles: list[tuple[str, ResultRow | None]] = [("reference", self._dense)]
+        roles: list[tuple[str, ResultRow | None]] = [("reference", self.dense)]
         if shown:
             sure = (
                 "loses at most {} pp with 95 % confidence" if best and self.is_certain(best) else "lost at most {} pp"
             )
             recommended = f"recommended: {sure.format(WITHIN)}"
-            role = "the default" if shown is default_row(self.rows) else "fastest strategy"
+            role = "the default" if shown is self.default else "fastest strategy"
             roles.append((f"{role}; {recommended}" if shown is best else role, shown))
             roles.append((recommended, None if shown is best else best))
             fastest = next(iter(self.near), None)
@@ -250,16 +282,5 @@ class Opening:
                 speeds = [speedup(interval) for interval in intervals]
                 cells.append([role, row["label"], f"{row['f1']:.4f}", pp(intervals[0]), *speeds])
         heads = [f"speed-up, batch {size} [95 %]" for size in self.sizes]
-        about = ABOUT.format(dense=code(self._dense["label"]))
+        about = ABOUT.format(dense=code(self.dense["label"]))
         return Table(["role", "strategy", "F1", "against dense, pp [95 %]", *heads], cells, about)
-
-
-def _ratio(interval: IntervalRow) -> str:
-    if math.isnan(interval["speedup_low"]):
-        return TOO_FEW
-    return f"{interval['speedup']:.2f}×" + ("" if interval["speedup_significant"] else f" {NOT_SIGNIFICANT}")
-
-
-def in_pp(interval: IntervalRow) -> str:
-    """A difference of F1 with its interval, in a sentence."""
-    return f"{interval['difference'] * 100:+.2f} pp {pp_brackets(interval['low'] * 100, interval['high'] * 100)}"

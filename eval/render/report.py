@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from engine.errors import InputError
 from eval.render import plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import read_table, read_tables, rows_of
-from eval.render.headline import pace
+from eval.render.files import ResultRow, read_table, read_tables, rows_of
 from eval.render.pages import Page, Section, write_pages
-from eval.render.text import bullets, escape, table
-from eval.schema import BASELINE, DENSE, FILES, MODEL
+from eval.render.text import bullets, code, escape, table
+from eval.schema import BASELINE, DENSE, FILES, MODEL, RESIDENT
 
 FIGURE = "f1_vs_latency.png"
 TITLES = {  # of plots with one picture per dtype, by file name
@@ -59,13 +58,24 @@ def render(folder: Path) -> str:
     if opening.shown:
         wanted = opening.shown["label"], opening.sizes[-1]
         row = next(row for row in rows if (row["label"], row["batch_size"]) == wanted)
-        said.append(pace(row, tables["times"], tables["cost"], escape(about["machine"])))
+        said.append(_pace(row, tables["times"], tables["cost"], escape(about["machine"])))
     counted = f"{rows[0]['documents']:,} documents with {mentions:,} entities."
     write_pages(Page(title, parts, [counted, bullets(said), opening.table()], notes), folder, "report")
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))
     return "\n\n".join([*notes, *shown, files])
+
+
+def _pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str) -> str:
+    """How many documents a second a variant reads at a batch size, and the memory of a process with it alone."""
+    spent = times.loc[(times["label"] == row["label"]) & (times["batch_size"] == row["batch_size"]), "latency_ms"].sum()
+    held = cost.loc[(cost["label"] == row["label"]) & (cost["group"] == RESIDENT), "value"]
+    memory = f", and a process with it alone takes {held.iloc[0]:.0f} MiB" if len(held) else ""
+    return (
+        f"{code(row['label'])} reads {1000 * row['timed_documents'] / spent:.0f} documents a second, "
+        f"{row['batch_size']} a call, on {machine}, {row['threads']} threads{memory}."
+    )
 
 
 def _draw(

@@ -35,7 +35,7 @@ def pp(row: Row, prefix: str = "") -> str:
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
     if _compares_with_itself(row):
         return ITSELF
-    text = f"{value:+.2f} {pp_brackets(low, high)}"
+    text = f"{value:+.2f} {_pp_brackets(low, high)}"
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
@@ -55,12 +55,24 @@ def speedup(row: Row) -> str:
     return text if row["speedup_significant"] else f"{text} {NOT_SIGNIFICANT}"
 
 
+def plain_speedup(row: Row) -> str:
+    """The speed-up of a row of ``intervals.csv`` without its interval, in a sentence."""
+    if math.isnan(row["speedup_low"]):
+        return TOO_FEW
+    return f"{row['speedup']:.2f}×" + ("" if row["speedup_significant"] else f" {NOT_SIGNIFICANT}")
+
+
+def in_pp(row: Row) -> str:
+    """A difference of F1 with its interval, in a sentence."""
+    return f"{row['difference'] * 100:+.2f} pp {_pp_brackets(row['low'] * 100, row['high'] * 100)}"
+
+
 def _brackets(low: float, high: float, digits: str, units: str) -> str:
     """An interval; says so if there are too few ``units`` for one."""
     return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
 
-def pp_brackets(low: float, high: float) -> str:
+def _pp_brackets(low: float, high: float) -> str:
     """The interval of a difference of F1 in pp."""
     return _brackets(low, high, f"+.{_decimals(low, high, 0)}f", "documents")
 

@@ -9,8 +9,7 @@ import pytest
 from demo.common.intro import how_measured, intro, own_model
 from demo.common.reports import BASE, REPORTS, ReportFolder, own_report
 from demo.common.settings_panel import build_settings
-from eval.render.conclusions import in_pp
-from eval.render.headline import default_row, headline
+from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
 
 
@@ -30,13 +29,13 @@ def test_two_lines_say_what_happens_and_repeat_the_headline_of_the_report(eight_
     opening = own_report(eight_bits).opening
     said = text_of(intro(eight_bits, {}).partition("<details")[0].replace("<span", "<!").replace("</span>", ""))
     assert "Most words do not need all six layers. This tagger stops computing them early: " in said
-    assert headline(opening.rows, opening.intervals).partition(",")[0] in said
+    assert opening.headline().partition(",")[0] in said
 
 
 def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
     page = intro(eight_bits, {"README": "readme"})
     report = own_report(eight_bits)
-    row = default_row(report.opening.rows)
+    row = report.opening.default
     folded = page.partition("<details")[2]
     for against in ("hf-pipeline", "openvino-int8", "dense"):
         found = next(
@@ -60,7 +59,7 @@ def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_
 def test_what_to_expect_of_ones_own_model_is_what_the_report_on_plain_texts_says(engine):
     assert own_report(engine) is None, "the tiny model has none, yet the card is about another"
     opening = ReportFolder(REPORTS / BASE).opening
-    row = default_row(opening.rows)
+    row = opening.default
     assert f"{opening.against_dense(row['label'])['speedup']:.2f}× as fast" in own_model(engine)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.render.headline import headline
+from eval.render.conclusions import Opening
 
 ROW = {"batch_size": 1, "device": "cpu"}
 
@@ -12,6 +12,10 @@ def rows(*variants):
         ROW | {"label": f"{name} ({dtype})", "dtype": dtype, "speedup_vs_dense": speedup}
         for name, dtype, speedup in variants
     ]
+
+
+def headline(rows, intervals):
+    return Opening(rows, intervals, {}).headline()
 
 
 def interval(label, against, speedup, difference, size=1):
