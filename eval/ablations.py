@@ -27,7 +27,7 @@ from engine.runs import locked
 from engine.tagger import Engine, load_engine
 from eval.analysis.scores import count
 from eval.measure import environment
-from eval.measure.runner import evaluate, open_log
+from eval.measure.run import evaluate, open_log
 from eval.measure.variants import of_strategy
 from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record

@@ -86,7 +86,7 @@ def main(argv: list[str] | None) -> int:
         raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
     with locked(out):
         if not arguments.render_only:
-            from eval.measure.report import measure  # rendering needs no torch, which takes seconds to import
+            from eval.measure.run import measure  # rendering needs no torch, which takes seconds to import
 
             measure(arguments, command)
         print(render(out))

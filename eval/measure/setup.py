@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 
 from engine.cascade import Cascade
@@ -21,19 +22,16 @@ from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy_names import CASCADE, parse
-from engine.runs import read_json
 from engine.tagger import Engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.controls import CONTROLS
-from eval.measure.runner import draw_timed
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan
 from eval.schema import DENSE, RANDOM_WINDOWS
 
-LOG = "run"
 DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
 SMALL = "small"  # names the small model of a cascade among the strategies
 
@@ -54,7 +52,8 @@ class Setup:
 def set_up(arguments: argparse.Namespace) -> Setup:
     """Loads the engines, corpus and variants that the arguments of ``eval.report`` name."""
     load = busy_share()
-    sizes, dtypes, others = parse_batch_sizes(arguments.batch_size), _dtypes(arguments), parse_others(arguments.others)
+    sizes, dtypes = parse_batch_sizes(arguments.batch_size), parse_dtypes(arguments.dtype)
+    others = parse_others(arguments.others)
     if arguments.threads is not None:
         if arguments.threads > (cores := os.cpu_count() or 1):
             raise InputError(
@@ -100,7 +99,8 @@ def set_up(arguments: argparse.Namespace) -> Setup:
             "expected different names of strategies, baselines and other models, got "
             f"{', '.join(repr(name) for name, _ in twice)} twice; leave one out, or rename it in --others"
         )
-    plan = Plan(corpus, variants, sizes, draw_timed(documents, timed, arguments.seed))
+    drawn = np.random.default_rng(arguments.seed).choice(documents, timed, replace=False)
+    plan = Plan(corpus, variants, sizes, sorted(drawn.tolist()))
     return Setup(engines, plan, taggers, baselines, load, arguments.seed, files)
 
 
@@ -123,16 +123,6 @@ def load_engines(
         engine = Engine(weights, dtype, device)
         engines.setdefault(engine.dtype, engine)
     return list(engines.values())
-
-
-def _dtypes(arguments: argparse.Namespace) -> list[str]:
-    """The dtypes of the engines. A run that continues keeps what ``auto`` chose, because that depends on the load."""
-    dtypes, stored = parse_dtypes(arguments.dtype), Path(arguments.out) / f"{LOG}.json"
-    if "auto" in dtypes and stored.is_file():
-        before = parse_dtypes(read_json(stored).get("dtype", arguments.dtype))
-        if {*dtypes} - {"auto"} <= {*before}:
-            return [one for one in before if one != arguments.reference or one in dtypes] or before
-    return dtypes
 
 
 def _with_reference(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Engine]:

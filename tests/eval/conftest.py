@@ -9,7 +9,7 @@ from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
-from eval.measure.runner import evaluate
+from eval.measure.run import evaluate
 from eval.measure.variants import Tagger, of_strategy
 from eval.options import SAMPLE
 from eval.record import Plan, Record, read_record

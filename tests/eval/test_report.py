@@ -169,7 +169,7 @@ def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_
         assert not (tmp_path / "out" / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it")
 
-    monkeypatch.setattr("eval.measure.report.training_documents", missing)
+    monkeypatch.setattr("eval.measure.run.training_documents", missing)
     _, out = report()
     text = (out / "report.md").read_text()
     assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text

@@ -63,7 +63,7 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> None:
 def context() -> ForkServerContext:
     """Starts processes that need not import anything, so that kills meet work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "eval.measure.report", "eval.measure.setup"])
+    context.set_forkserver_preload([__name__, "eval.measure.run", "eval.measure.setup"])
     ready = context.Process(target=sys.exit)
     ready.start()
     ready.join()

@@ -8,7 +8,6 @@ import json
 import shutil
 import subprocess
 import sys
-from itertools import cycle
 
 import pandas as pd
 import pytest
@@ -137,16 +136,3 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
     said = capsys.readouterr().err
     assert said.startswith(f"expected a finished run in {out}, got none: ")
     assert reason in said
-
-
-def test_what_auto_chose_is_kept_and_holds_for_other_models(model_folder, tmp_path, monkeypatch, capsys):
-    options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--baselines", "none"]
-    options += ["--out", str(tmp_path)]
-    options += ["--others", f"other={model_folder}"]
-    choices = cycle([("float32", "tried"), ("bfloat16", "tried")])
-    monkeypatch.setattr("engine.tagger.Engine._choose", lambda *_: next(choices))
-    for _ in range(2):
-        assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"
-        assert set(pd.read_csv(tmp_path / "results.csv")["dtype"]) == {"float32"}
-    assert main([*options, "--dtype", "bfloat16,auto"]) == 2
-    assert 'dtype "bfloat16"' in capsys.readouterr().err

@@ -1,39 +1,101 @@
-"""Measures everything that a run lacks and writes all files of a report but its pages."""
+"""A run: measures batch by batch what its log lacks, and writes all files of a report but its pages."""
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psutil
 import torch
+from tqdm import tqdm
 
 from engine.cascade import Cascade
 from engine.data.formats import WRITERS
 from engine.errors import InputError
-from engine.latency import PASSES
+from engine.latency import PASSES, Unit
 from engine.pruning.strategy_names import DENSE
-from engine.runs import replacing
+from engine.runs import Log, check_same, read_json, replacing, write_json
 from engine.text.documents import Document
 from eval.analysis.tables import write_tables
 from eval.measure import environment
 from eval.measure.baselines import tune
-from eval.measure.runner import evaluate, logged, open_log
-from eval.measure.setup import LOG, Setup, set_up, training_documents
-from eval.measure.variants import of_baseline
-from eval.record import Measured, read_record
+from eval.measure.environment import own_threads
+from eval.measure.setup import Setup, set_up, training_documents
+from eval.measure.variants import Tagger, of_baseline
+from eval.record import Plan, Row, read_record
 from eval.schema import BASELINE, display_names
 
+LOG = "run"
+BURN_IN = 3  # batches that warm up threads, allocators and caches before a process continues another's timings
 BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
     "not a benchmark."
 )
+
+
+def open_log(folder: Path, name: str, conditions: Mapping[str, Any]) -> Log:
+    """Opens ``NAME.jsonl`` in a locked folder; ``NAME.json`` beside it holds the conditions of the run.
+
+    Raises:
+        InputError: if the folder contains a run under other conditions.
+    """
+    stored, log = folder / f"{name}.json", folder / f"{name}.jsonl"
+    if stored.is_file():
+        check_same(folder, read_json(stored), conditions)
+    else:
+        log.unlink(missing_ok=True)
+        write_json(stored, conditions)
+    return Log(log)
+
+
+def logged(log: Log, fact: str) -> list[Any]:
+    """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
+    return [line[fact] for line in log if fact in line]
+
+
+def evaluate(plan: Plan, taggers: Sequence[Tagger], log: Log, load: float = 0.0) -> None:
+    """Runs and logs the batches that the log lacks.
+
+    Rows come from the discarded first pass. Batches keep the order of the documents and are the same for all variants.
+    The log also notes ``load``, the load of the machine before this process began.
+    """
+    done = {Unit(**unit) for unit in logged(log, "unit")}
+    todo = [unit for unit in plan.units() if unit not in done]
+    if todo:
+        log.append({"load": load})
+    for unit in todo[:BURN_IN] if done and plan.timed else ():
+        _run_batch(unit, plan, taggers, reseeded=False)
+    for unit in tqdm(todo, desc="batches", initial=len(done), total=len(done) + len(todo), disable=None):
+        if unit.batch == 0 and unit.pass_number == 0:  # each batch size loads its own graphs
+            for tagger in taggers:
+                tagger.release()
+        if unit.batch == 0:
+            gc.collect()
+        # Which words a seed chooses does not depend on the batch size, so the other seeds run at one size only.
+        log.append(_run_batch(unit, plan, taggers, reseeded=unit.batch_size == plan.batch_sizes[0]))
+
+
+def _run_batch(unit: Unit, plan: Plan, taggers: Sequence[Tagger], *, reseeded: bool) -> dict[str, Any]:
+    """Runs a batch under all variants and returns its line of the log."""
+    texts = [document.text for document in plan.documents(unit)]
+    calls: dict[str, Any] = {}
+    for index in unit.order(range(len(taggers))):
+        tagger = taggers[index]
+        with own_threads(tagger.threads, rest=bool(plan.timed)):
+            tagged = tagger.tag(texts)
+        runs: list[list[Row]] = []
+        if unit.pass_number == 0:
+            runs = [tagged.rows(), *(other(texts).rows() for other in tagger.reseeded if reseeded)]
+        found = [[row.to_json() for row in rows] for rows in runs]
+        calls[tagger.variant.key] = {"ms": tagged.ms, "runs": found}
+    return {"unit": asdict(unit), "calls": calls}
 
 
 def measure(arguments: argparse.Namespace, command: str) -> None:
@@ -59,8 +121,10 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     if arguments.predictions:
         names = display_names((variant.name, variant.dtype) for variant in plan.variants)
         for one in record[sizes[0]].values():
+            pairs = zip(corpus.documents, one.rows, strict=True)
+            found = (replace(document, entities=row.entities) for document, row in pairs)
             name = names[one.variant.name, one.variant.dtype]
-            write_predictions(Path(arguments.predictions), name, _predicted(corpus.documents, one), arguments.format)
+            _write_predictions(Path(arguments.predictions), name, found, arguments.format)
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(starts) > BUSY:
         notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
@@ -127,19 +191,9 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     }
 
 
-def _predicted(documents: Iterable[Document], measured: Measured) -> Iterator[Document]:
-    """Yields the documents with a variant's predictions in place of gold."""
-    for document, row in zip(documents, measured.rows, strict=True):
-        yield replace(document, entities=row.entities)
-
-
-def write_predictions(folder: Path, label: str, documents: Iterable[Document], format_: str = "pubtator") -> Path:
-    """Writes a variant's predictions document by document to a file that is named after its display name.
-
-    A file under its final name is complete.
-    """
+def _write_predictions(folder: Path, label: str, documents: Iterable[Document], format_: str) -> None:
+    """Writes documents to a file that is named after a variant's display name; under its final name it is complete."""
     writer = WRITERS[format_]
     path = folder / (quote(label, safe="@+ ()") + writer.suffix)
     with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
         file.writelines(writer.write(documents))
-    return path
