@@ -25,7 +25,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import without_recovery
 from engine.runs import locked
 from engine.tagger import Engine, load_engine
-from eval.analysis.scores import count
+from eval.analysis.tables import count
 from eval.measure import environment
 from eval.measure.run import evaluate, open_log
 from eval.measure.variants import of_strategy

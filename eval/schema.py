@@ -33,7 +33,7 @@ TRAINING = "training split"  # the dimension of groups of mentions that need the
 
 DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
-# Measures of ``cost.csv``, defined in `eval.analysis.scores`.
+# Measures of ``cost.csv``, defined in `eval.analysis.tables`.
 TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
@@ -114,7 +114,7 @@ class BatchTime(TypedDict):
 
 
 class CostMeasure(TypedDict):
-    """``cost.csv``: one measure of a variant, for a layer or a process; `eval.analysis.scores` defines it."""
+    """``cost.csv``: one measure of a variant, for a layer or a process; `eval.analysis.tables` defines it."""
 
     strategy: str
     dtype: str

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.text.scoring import Counts
-from eval.analysis.scores import Counted, interval_row
+from eval.analysis.tables import Counted, interval_row
 from eval.readme import PAGES, PARTS, filled, reports
 from eval.render.files import read_table, rows_of
 

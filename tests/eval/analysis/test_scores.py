@@ -10,7 +10,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.latency import Times
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
-from eval.analysis.scores import cost_rows, count, seqeval_f1
+from eval.analysis.tables import cost_rows, count, seqeval_f1
 from eval.measure.controls import random_exits
 from eval.measure.variants import of_strategy
 from eval.options import SAMPLE
