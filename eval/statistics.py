@@ -76,17 +76,10 @@ def _mean_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
     """The mean F1 of the runs in each resample; empty with too few documents."""
     if len(runs[0]) < FEWEST:
         return np.empty(0)
+    # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; a seed draws the same documents for all.
     counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
-    return resample_f1(counts, seed).mean(axis=1)
-
-
-def resample_f1(counts: np.ndarray, seed: int) -> np.ndarray:
-    """F1 in each resample of the documents, ``(resamples, rows)``; a seed draws the same documents for all rows.
-
-    ``counts``: matches, and predictions plus gold mentions, ``(rows, documents, 2)``.
-    """
     sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1], seed)], axis=1)
-    return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).T
+    return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).mean(axis=0)
 
 
 def _resamples(units: int, seed: int) -> Iterator[np.ndarray]:

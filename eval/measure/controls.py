@@ -28,7 +28,6 @@ from engine.result import Result
 from engine.tagger import Engine
 from engine.text.windows import Window
 from eval.measure.variants import Tagger, of_engine, of_strategy
-from eval.record import Variant
 from eval.schema import CASCADE, RANDOM, RANDOM_SEEDS, RANDOM_WINDOWS
 
 CALL = 32  # texts that are judged together
@@ -100,9 +99,13 @@ def random_exits(engine: Engine, name: str, strategy: Strategy, _: Sequence[str]
         raise InputError(
             f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
         )
-    tag = partial(tag_batch, engine, name, strategy)
+    return _seeded(engine, name, strategy, partial(tag_batch, engine, name, strategy))
+
+
+def _seeded(engine: Engine, name: str, strategy: Strategy, tag: Callable[..., list[Result]]) -> Tagger:
+    """The control of a strategy, which tags texts with a seed: with the first, and with the others in ``reseeded``."""
     first, *others = (of_engine(partial(tag, seed=seed)) for seed in range(RANDOM_SEEDS))
-    variant = Variant(name, RANDOM, engine.dtype, str(engine.device), strategy)
+    variant = replace(of_strategy(engine, strategy).variant, name=name, kind=RANDOM, settings={})
     return Tagger(variant, first, {"name": name, "replays": strategy.to_json()}, tuple(others))
 
 
@@ -173,12 +176,10 @@ def random_windows(engine: Engine, name: str, strategy: Strategy, texts: Sequenc
     def strategy_of(seed: int) -> RandomWindows:
         return RandomWindows(**vars(strategy) | {"name": name, "point": ""}, drawn=draw(judged(), seed))
 
-    def tag_batch(seed: int, texts: Sequence[str]) -> list[Result]:
+    def tag(texts: Sequence[str], seed: int) -> list[Result]:
         return engine.tag_batch(texts, strategy_of(seed), batch_size=len(texts))
 
-    first, *others = (of_engine(partial(tag_batch, seed)) for seed in range(RANDOM_SEEDS))
-    variant = replace(of_strategy(engine, strategy).variant, name=name, kind=RANDOM, settings={})
-    return Tagger(variant, first, {"name": name, "replays": strategy.to_json()}, tuple(others))
+    return _seeded(engine, name, strategy, tag)
 
 
 # By name: functions of an engine, the name as typed, the strategy after ``@``, and the texts of the corpus.

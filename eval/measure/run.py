@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from engine.cascade import Cascade
 from engine.data.formats import WRITERS
-from engine.errors import InputError
 from engine.latency import PASSES, Unit
 from engine.pruning.strategy_names import DENSE
 from engine.runs import Log, check_same, read_json, replacing, write_json
@@ -102,11 +101,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     """Measures what the log lacks; writes tables and facts to ``--out``, and predictions."""
     setup = set_up(arguments)
     out, corpus, sizes = Path(arguments.out), setup.plan.corpus, setup.plan.batch_sizes
-    training, missing = None, []
-    try:
-        training = training_documents(corpus, arguments.data_dir)
-    except InputError as error:
-        missing.append(f"Groups by training mentions are left out: {error}")
+    training = training_documents(corpus, arguments.data_dir)
     log = open_log(out, LOG, _conditions(setup))
     tuned = {one.name: of_baseline(one) for one in tune(setup.baselines, corpus, sizes, log)}
     taggers = [tuned[one.variant.name] if one.variant.kind == BASELINE else one for one in setup.taggers]
@@ -131,7 +126,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
     about = _about(setup, command, interruptions=len(starts) - 1)
-    (out / "results.json").write_text(json.dumps({"about": about, "notes": [*notes, *missing]}))
+    (out / "results.json").write_text(json.dumps({"about": about, "notes": notes}))
 
 
 def _conditions(setup: Setup) -> dict[str, Any]:

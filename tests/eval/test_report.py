@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from engine.data.formats import read_documents
-from engine.errors import InputError
 from engine.runs import locked
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
@@ -162,17 +161,6 @@ def test_published_reports_are_short_and_their_links_lead_somewhere(name):
     page = (DOCS / name / "report.html").read_text()
     for target in re.findall(r'href="([^"]+)"', page):
         assert f'id="{target[1:]}"' in page if target.startswith("#") else (DOCS / name / target).is_file()
-
-
-def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_path, monkeypatch):
-    def missing(corpus, data_dir):
-        assert not (tmp_path / "out" / "run.jsonl").exists()
-        raise InputError("expected train of it, got none; download it")
-
-    monkeypatch.setattr("eval.measure.run.training_documents", missing)
-    _, out = report()
-    text = (out / "report.md").read_text()
-    assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text
 
 
 def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(report, tmp_path, monkeypatch):
