@@ -18,7 +18,7 @@ from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
 from eval.options import add_inputs, add_number
-from eval.render.report import render
+from eval.render.contents import render
 
 
 def make_parser() -> argparse.ArgumentParser:
