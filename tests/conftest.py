@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from engine.cascade import Cascade
+from engine.cascade import Cascade, Doubt
 from engine.checkpoint import Weights, load_huggingface, load_weights, save_weights
 from engine.folder import CASCADES, SMALL
 from engine.model.encoders.bert import BertEncoder
@@ -158,7 +158,7 @@ def plain_engine(plain_folder: Path) -> Engine:
 
 
 def cascade(threshold: float, weight: float = 0.0, small: Strategy = Strategy("dense")) -> Cascade:  # noqa: B008
-    return Cascade(name="cascade", small=small, threshold=threshold, weight=weight)
+    return Cascade(name="cascade", small=small, doubt=Doubt("wrong"), threshold=threshold, weight=weight)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ With ``--student ENCODER`` in place of ``--small`` it first makes the small mode
 on most of the texts (see ``engine.training.accelerate``); the others are held out. It stays in ``FOLDER-student``, and
 what was interrupted goes on.
 
-Both models tag held-out texts, and it is measured how much agreement with the large model's dense pass is lost while
-that model reads less and less, the windows of least doubt first. Each operating point gets the threshold at which the
-large model reads its share of the words. No gold is needed, and neither model changes.
+Both models tag held-out texts, and for each kind of doubt it is measured how much agreement with the large model's
+dense pass is lost while that model reads less and less, the windows of least doubt first. The kind that loses least on
+average is taken, and each operating point gets the threshold at which the large model reads its share of the words. No
+gold is needed, and neither model changes.
 
 Shares and not limits of agreement, because agreement does not tell F1 here: where the models differ, the small one is
 often right (docs/lab/2026-11-30-cascade.md).
@@ -28,7 +29,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tqdm import tqdm
 
-from engine.cascade import Cascade, columns_of
+from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, features
 from engine.checkpoint import copy_checkpoint, load_weights
 from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
@@ -57,6 +58,7 @@ SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, 
 SHARES: tuple[float, ...] = tuple(np.linspace(0.04, 0.96, 24).tolist())
 SHOWN = (0.2, 0.3, 0.4, 0.5, 0.6)
 WEIGHT = 0.25  # of the small model where both read
+RIDGE, STEPS = 1.0, 20  # of the regression
 CALL = 16  # texts that are tagged together
 
 
@@ -116,10 +118,26 @@ class Pair:
         dense = count_documents(corpus.documents, [one.dense for one in tagged], corpus.types)
         return Reference.of_gold(self.large, corpus, dense)
 
-    def cascade(self, weight: float) -> Cascade:
+    def cascade(self, doubt: Doubt, weight: float) -> Cascade:
         """The cascade of both in which the large model reads everything."""
         own = vars(self.strategy) | {"name": CASCADE, "point": ""}
-        return Cascade(**own, small=self.small_strategy, threshold=0.0, weight=weight)
+        return Cascade(**own, small=self.small_strategy, doubt=doubt, threshold=0.0, weight=weight)
+
+
+def fit_disagreement(tagged: Sequence[Tagged]) -> Doubt:
+    """Fits the probability that the large model gives a word another label, by Newton's method.
+
+    The ridge keeps the coefficients finite if the models agree everywhere, or wherever a measure is 0.
+    """
+    x = np.concatenate([features(one.small) for one in tagged])
+    other = np.concatenate([one.small.argmax(1) != one.large.argmax(1) for one in tagged])
+    coefficients = np.zeros(x.shape[1])
+    for _ in range(STEPS):
+        expected = 1 / (1 + np.exp(-x @ coefficients))
+        slope = x.T @ (expected - other) + RIDGE * coefficients
+        curvature = (x.T * (expected * (1 - expected))) @ x + RIDGE * np.eye(len(coefficients))
+        coefficients -= np.linalg.solve(curvature, slope)
+    return Doubt(DISAGREEMENT, tuple(coefficients.tolist()))
 
 
 @dataclass(frozen=True)
@@ -229,12 +247,12 @@ def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> E
     return load_engine(folder, dtype)
 
 
-def share_table(curves: Mapping[str, Curve]) -> Iterator[str]:
-    """Yields the lines of a Markdown table of curves, by what they measure, at some shares of the words."""
-    yield "| words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
+def doubt_table(curves: Mapping[str, Curve], what: str) -> Iterator[str]:
+    """Yields the lines of a Markdown table of each kind of doubt at some shares of the words."""
+    yield f"| {what}, words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
     yield "| --- |" + " --- |" * len(SHOWN)
-    for what, one in curves.items():
-        yield f"| {what} | " + " | ".join(f"{f1:.4f}" for f1 in one.f1_at(SHOWN)) + " |"
+    for kind, one in curves.items():
+        yield f"| {kind} | " + " | ".join(f"{f1:.4f}" for f1 in one.f1_at(SHOWN)) + " |"
 
 
 def check(pair: Pair, tagged: Sequence[Tagged]) -> None:
@@ -304,15 +322,18 @@ def main(argv: list[str] | None) -> int:
         pair = Pair(large, small, large.strategy(arguments.strategy), small.strategy(arguments.small_strategy))
         tagged = pair.tag(texts)
         check(pair, tagged)
-        strategy = pair.cascade(arguments.weight)
-        curve = Curve.of(strategy, tagged, pair.agreement(tagged), pair)
-        curves = {"agreement": curve}
+        doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
+        cascades = [pair.cascade(doubt, arguments.weight) for doubt in doubts]
+        reference = pair.agreement(tagged)
+        curves = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
+        print(*doubt_table(curves, "agreement"), sep="\n")
         if gold is not None:
             tagged = pair.tag([document.text for document in gold.documents])
-            of_gold = Curve.of(strategy, tagged, pair.gold(tagged, gold), pair)
-            curves[f"F1 on {gold.name} {gold.split}"] = of_gold
-        print(*share_table(curves), sep="\n")
-        chosen = curve.choose(shares)
+            reference = pair.gold(tagged, gold)
+            of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
+            print("", *doubt_table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
+        best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
+        chosen = best.choose(shares)
         write_json(folder / CASCADES, {point: one.strategy.to_json() for point, (one, _) in chosen.items()})
         write_checksums(folder, [f"{SMALL}/{SUMS}"])
         folder.rename(arguments.out)

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from engine import pipeline
-from engine.cascade import Cascade, doubt
+from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
 from engine.folder import CASCADES, SMALL
 from engine.tagger import Engine, load_engine
@@ -112,13 +113,20 @@ def test_survives_pickling(both: Engine) -> None:
     assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
 
 
-def test_a_word_is_doubted_as_much_as_its_label_may_be_wrong() -> None:
-    words = np.array([[0.98, 0.01, 0.01], [0.6, 0.3, 0.1], [0.05, 0.9, 0.05]])
-    np.testing.assert_allclose(doubt(words), [0.02, 0.4, 0.1])
+def test_each_kind_of_doubt_scores_words() -> None:
+    sure, unsure, entity = [0.98, 0.01, 0.01], [0.6, 0.3, 0.1], [0.05, 0.9, 0.05]
+    words = np.array([sure, unsure, sure, entity, unsure, sure])
+    assert MEASURES["uncertain"](words).tolist() == [0, 1, 0, 1, 1, 0]
+    np.testing.assert_allclose(MEASURES["wrong"](words), [0.02, 0.4, 0.02, 0.1, 0.4, 0.02])
+    np.testing.assert_allclose(MEASURES["wrong-near-entities"](words), [0, 0, 0.02, 0.1, 0.4, 0])
+    learned = Doubt(DISAGREEMENT, (-1, 1, 0.5, 0))(words)
+    np.testing.assert_allclose(learned[:2], 1 / (1 + np.exp([1 - 0.5 * 0.02, -0.5 * 0.4])))
 
 
-def test_survives_a_round_trip_through_json() -> None:
-    one = cascade(3.5, 0.25)
+@pytest.mark.parametrize("kind", DOUBTS)
+def test_survives_a_round_trip_through_json(kind: str) -> None:
+    doubt = Doubt(kind, (-1.0, 1.0, 0.5, 0.0) if kind == DISAGREEMENT else ())
+    one = replace(cascade(3.5, 0.25), doubt=doubt)
     assert Cascade.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
@@ -132,7 +140,9 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"doubt": {"kind": "mood", "coefficients": []}}, "expected doubt .*'wrong'.*, got .*'mood'"),
+        ({"doubt": {"kind": "mood"}}, "expected a kind of doubt"),
+        ({"doubt": {"kind": "wrong", "coefficients": [1]}}, "expected 0 coefficients of wrong"),
+        ({"doubt": {"kind": DISAGREEMENT, "coefficients": [1]}}, "expected 4 coefficients"),
         ({"threshold": -1}, "expected threshold as a number"),
         ({"weight": 2}, "expected weight as a number"),
     ],

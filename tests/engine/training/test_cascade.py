@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import BertModel, PreTrainedTokenizerFast
 
-from engine.cascade import Cascade
+from engine.cascade import DISAGREEMENT, Cascade, Doubt
 from engine.checksums import SUMS
 from engine.errors import InputError
 from engine.folder import SMALL
@@ -21,7 +21,7 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine, load_engine
 from engine.text.scoring import Counts
 from engine.training import cascade, trials
-from engine.training.cascade import Curve, Pair, main, measure, parse_shares
+from engine.training.cascade import Curve, Pair, fit_disagreement, main, measure, parse_shares
 from engine.training.trials import Reference, Trial
 from tests.conftest import SAMPLE, TEXT, contents, tiny_config
 from tests.engine.training.conftest import quick
@@ -67,7 +67,7 @@ def test_makes_a_folder_that_runs_without_openvino_and_knows_its_small_model(
     out = tmp_path / "cascade"
     assert run(model_folder, texts, out, "--weight", "0", "--corpus", str(SAMPLE)) == 0
     said = capsys.readouterr().out
-    assert "| agreement | " in said
+    assert said.count("| disagreement |") == 2
     assert "| F1 on " in said
     for name, raw in contents(model_folder).items():
         assert (out / SMALL / name).read_bytes() == raw
@@ -85,7 +85,7 @@ def test_makes_a_folder_that_runs_without_openvino_and_knows_its_small_model(
 
 def test_measures_what_the_cascade_then_does(pair: Pair, reference: Reference) -> None:
     tagged = pair.tag(TEXTS)
-    curve = Curve.of(pair.cascade(0.25), tagged, reference, pair)
+    curve = Curve.of(pair.cascade(Doubt("wrong"), 0.25), tagged, reference, pair)
     assert curve.shares[0] == 1
     assert curve.shares[-1] == 0
     assert list(curve.shares) == sorted(curve.shares, reverse=True)
@@ -106,13 +106,23 @@ def test_the_reference_is_the_large_models_dense_pass_whatever_its_strategy(pair
 
 
 def test_the_large_model_alone_agrees_with_itself(pair: Pair, reference: Reference) -> None:
-    trial, share = measure(pair.cascade(0.0), pair.tag(TEXTS), reference, pair)
+    trial, share = measure(pair.cascade(Doubt("wrong"), 0.0), pair.tag(TEXTS), reference, pair)
     assert (trial.f1, share) == (1, 1)
+
+
+def test_the_regression_ranks_words_that_the_large_model_labels_otherwise(pair: Pair) -> None:
+    tagged = pair.tag(TEXTS)
+    doubt = fit_disagreement(tagged)
+    assert doubt.kind == DISAGREEMENT
+    scores = np.concatenate([doubt(one.small) for one in tagged])
+    other = np.concatenate([one.small.argmax(1) != one.large.argmax(1) for one in tagged])
+    assert scores.sum() == pytest.approx(other.sum(), rel=0.1)
+    assert scores[other].mean() > scores[~other].mean()
 
 
 def curve() -> Curve:
     """Ten documents with 100 entities each, some of which are lost as the large model reads less."""
-    strategy = Cascade(name="cascade", small=Strategy("dense"))
+    strategy = Cascade(name="cascade", small=Strategy("dense"), doubt=Doubt("wrong"))
     shares, found = (1.0, 0.6, 0.4, 0.2, 0.0), (100, 99, 98, 95, 90)
     dense = (Counts(100, 100, 100),) * 10
     costs = [Cost((1,), 1, 2, 10 + round(100 * share), 100) for share in shares]
