@@ -78,7 +78,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
 @pytest.mark.parametrize(
     ("options", "keyword"),
     [
-        (["--strategy", "dense", "--lambda", "1"], "lambda_"),
+        (["--strategy", "dense", "--set", "lambda=1"], "lambda_"),
         (["--set", "neighbours"], "--set SETTING=VALUE"),
         (["--set", "gates=two"], "numbers with commas"),
         (["--set", "point=fast"], "--point"),
