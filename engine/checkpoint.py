@@ -31,6 +31,7 @@ from engine.folder import (
     INT8,
     POINTS,
     ModelFolder,
+    errors_name,
     optional_file,
     read_folder,
 )
@@ -81,21 +82,22 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 @torch.inference_mode(False)  # inside it, parameters would not track their versions
 def weights_of(folder: ModelFolder) -> Weights:
     """Loads the weights of a model folder, in float32 on the CPU; see `load_weights`."""
-    huggingface = load_huggingface(folder.path)
-    encoder = encoder_from_huggingface(huggingface)
-    if encoder.num_layers < 1:
-        raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
-    tokenizer = load_tokenizer(folder.path)
-    entries = 1 + max(tokenizer.get_vocab().values())
-    if entries > huggingface.config.vocab_size:
-        raise InputError(
-            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
-            f"{folder.source!r}, got {entries}; restore its files"
-        )
-    gates = optional_file(folder.path, GATES)
-    model = GatedModel(encoder, folder.labels, gates=gates is not None)
-    _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
-    return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
+    with errors_name(folder.source, folder.path):
+        huggingface = load_huggingface(folder.path)
+        encoder = encoder_from_huggingface(huggingface)
+        if encoder.num_layers < 1:
+            raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
+        tokenizer = load_tokenizer(folder.path)
+        entries = 1 + max(tokenizer.get_vocab().values())
+        if entries > huggingface.config.vocab_size:
+            raise InputError(
+                f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
+                f"{folder.source!r}, got {entries}; restore its files"
+            )
+        gates = optional_file(folder.path, GATES)
+        model = GatedModel(encoder, folder.labels, gates=gates is not None)
+        _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
+        return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
 
 
 def _load_heads(

@@ -10,8 +10,8 @@ the strategies' settings, ``int8.safetensors`` and ``compiled.safetensors`` what
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,25 +85,37 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
-    verify_checksums(path, needed=(path / GATES).is_file())
-    names = _label_names(path, source, labels)
-    label_set = LabelSet.from_names(names)
-    points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
-    cascades = optional_file(path, CASCADES)
-    small = read_folder(path / SMALL) if cascades else None
-    if small:
-        columns_of(small.labels, label_set)
-    return ModelFolder(
-        source=str(source),
-        path=path.absolute(),
-        labels=label_set,
-        label_order=tuple(names.index(name) for name in label_set.names),
-        points=read_points(points) if points else {},
-        network=Network.load(network) if network else None,
-        labels_file=str(labels) if isinstance(labels, str | Path) else "",
-        small=small,
-        cascades=read_cascades(cascades) if cascades else {},
-    )
+    with errors_name(source, path):
+        verify_checksums(path, needed=(path / GATES).is_file())
+        names = _label_names(path, source, labels)
+        label_set = LabelSet.from_names(names)
+        points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
+        cascades = optional_file(path, CASCADES)
+        small = read_folder(path / SMALL) if cascades else None
+        if small:
+            columns_of(small.labels, label_set)
+        return ModelFolder(
+            source=str(source),
+            path=path.absolute(),
+            labels=label_set,
+            label_order=tuple(names.index(name) for name in label_set.names),
+            points=read_points(points) if points else {},
+            network=Network.load(network) if network else None,
+            labels_file=str(labels) if isinstance(labels, str | Path) else "",
+            small=small,
+            cascades=read_cascades(cascades) if cascades else {},
+        )
+
+
+@contextmanager
+def errors_name(source: str | Path, path: Path) -> Iterator[None]:
+    """A context in which errors name a model on the hub by its id, not by its folder in the cache."""
+    try:
+        yield
+    except InputError as error:
+        if Path(source).is_dir():
+            raise
+        raise InputError(str(error).replace(str(path), str(source))) from error
 
 
 def local_folder(source: str | Path) -> Path:
