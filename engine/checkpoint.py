@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +37,12 @@ from engine.folder import (
     optional_file,
     read_folder,
 )
-from engine.model.encoders import encoder_class, encoder_from_huggingface
+from engine.model.encoders import ENCODERS, encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer
 from engine.pruning.controllers.mlp import Network
+
+logger = logging.getLogger(__name__)
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
@@ -141,6 +145,8 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
 
 def load_huggingface(folder: Path) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`."""
+    if sys.flags.optimize > 1:
+        raise InputError("expected Python with docstrings, which transformers needs, got option -OO; use -O")
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()  # otherwise a table of weights that are missing or not used is printed
@@ -170,7 +176,16 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity)
+    if unused := _unused_layers(config, info["unexpected_keys"]):
+        logger.warning("layers %s of %s are not used: its config.json has %d", unused, folder, config.num_hidden_layers)
     return model.eval()
+
+
+def _unused_layers(config: PretrainedConfig, names: Collection[str]) -> list[int]:
+    """The numbers of the layers to which weights that a model did not take belong."""
+    family = ENCODERS[config.model_type]
+    layers = f"{family.prefix}.{family.layer_path}."
+    return sorted({1 + int(name.removeprefix(layers).partition(".")[0]) for name in names if name.startswith(layers)})
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:

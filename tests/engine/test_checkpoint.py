@@ -3,6 +3,7 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,6 +184,18 @@ def labels_in(folder, content):
 def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
     with pytest.raises(InputError, match=keyword):
         load(plain)
+
+
+def test_layers_that_a_configuration_leaves_out_are_named(plain, caplog):
+    configure(plain, num_hidden_layers=1)
+    load_engine(plain)
+    assert f"layers [2, 3] of {plain} are not used: its config.json has 1" in caplog.text
+
+
+def test_without_docstrings_python_is_refused_by_name(plain, monkeypatch):
+    monkeypatch.setattr("engine.checkpoint.sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    with pytest.raises(InputError, match=r"expected Python with docstrings, .*, got option -OO; use -O"):
+        load_engine(plain)
 
 
 @pytest.mark.parametrize(
