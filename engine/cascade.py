@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, cast
 
 import numpy as np
 
@@ -83,6 +83,14 @@ class Doubt:
             return MEASURES[self.kind](probabilities)
         return 1 / (1 + np.exp(-features(probabilities) @ self.coefficients))
 
+    @classmethod
+    def from_json(cls, record: Any) -> Doubt:
+        """Builds the doubt from its fields in JSON; raises an `InputError` if they are anything else."""
+        try:
+            return cls(**record)
+        except TypeError as error:
+            raise InputError(f"expected kind and coefficients of a doubt, got {record!r}; restore them") from error
+
 
 @dataclass(frozen=True)
 class JudgedWindow:
@@ -130,10 +138,10 @@ class Cascade(Strategy):
         return super().to_json() | {"small": self.small.to_json()} | own
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Builds it from an object that `to_json` made; raises an error of any type if it is malformed."""
-        parts = {"small": Strategy.from_json(record["small"]), "doubt": Doubt(**record["doubt"])}
-        return super().from_json(record | parts)
+    def from_json(cls, record: dict[str, Any]) -> Cascade:
+        """Builds it from an object that `to_json` made; raises an `InputError` if that is malformed."""
+        parts = {"small": Strategy.from_json(record.get("small", {})), "doubt": Doubt.from_json(record.get("doubt"))}
+        return cast(Cascade, super().from_json(record | parts))
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
         """Chooses among the large model's windows of a text, given the small one's ``(words, labels)``."""

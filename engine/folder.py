@@ -20,8 +20,8 @@ from engine.cascade import Cascade, columns_of, read_cascades
 from engine.checksums import verify_checksums
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import Points, parse
+from engine.pruning.strategy import DROP, Strategy
+from engine.pruning.strategy_names import Points, current_point, parse
 from engine.text.labels import LabelSet, normalised
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -190,22 +190,24 @@ def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
 
 
 def read_points(path: Path) -> Points:
-    """Reads the operating points of a model folder; raises an `InputError` if the file is damaged.
-
-    Leaves out those of earlier versions in which rows of words that exited stayed visible.
-    """
+    """Reads the operating points of a model folder; raises an `InputError` if the file is damaged."""
     at = "none"
     try:
-        points: dict[str, dict[str, Strategy]] = {}
+        points: dict[str, dict[str, Strategy | str]] = {}
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
-            for point, settings in of.items():
-                at = f"settings of {f'{name}:{point}'!r} that cannot be used"
-                if settings.pop("context", "drop") != "drop":
-                    continue
-                strategy = Strategy.from_json(settings | {"point": point})
+            for stored, settings in of.items():
+                at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
+                point = current_point(stored)
+                strategy = Strategy.from_json(settings | {"point": point, "context": DROP})
                 if strategy.kind != parse(name).kind:
                     raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
                 points.setdefault(name, {})[point] = strategy
+                if (context := settings.get("context", DROP)) != DROP:
+                    points[name][point] = (
+                        f"expected the context {DROP!r} of '{name}:{point}', got {context!r}, which is no longer "
+                        "supported; choose another operating point, or choose them again with python -m "
+                        "engine.training.calibrate"
+                    )
     except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]
         raise InputError(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from engine.pruning.gate import Decision, GateView
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
 
-# What files of earlier versions say of `rule` where attention has no weight in importance, as it always has now.
+DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
+# What they say of `rule` where attention has no weight in importance, as it always has now.
 GONE = [("uncertainty", 1), ("received", 0), ("entropy", 0)]
 
 
@@ -119,14 +120,33 @@ class Strategy:
         return record
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        """Builds the strategy from an object that `to_json` made; raises an error of any type if it is malformed."""
-        controller, recovery = record.get("controller"), record.get("recovery")
+    def from_json(cls, record: dict[str, Any]) -> Strategy:
+        """Builds the strategy from an object that `to_json` made.
+
+        Raises:
+            InputError: if the object is malformed or has an unknown controller or setting.
+        """
+        known = {one.name for one in fields(cls)}
+        if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
+            raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
+        record = dict(record)
+        if (context := record.pop("context", DROP)) != DROP:
+            raise InputError(
+                f"expected the context {DROP!r} of {record['name']!r}, got {context!r}, which is no longer supported; "
+                "choose other settings"
+            )
+        controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
+        if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
+            raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
+        if unknown := record.keys() - known:
+            raise InputError(
+                f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
+            )
         parts: dict[str, Any] = {
             "controller": _controller_from_json(dict(controller)) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
         }
-        return cls(**record | parts)
+        return cls(**{**record, **parts})
 
 
 def _controller_from_json(settings: dict[str, Any]) -> Decider:
@@ -135,7 +155,7 @@ def _controller_from_json(settings: dict[str, Any]) -> Decider:
         settings = {name: value for name, value in settings.items() if (name, value) not in GONE}
     if kind == Truncation.kind:
         return Truncation()
-    if kind not in CONTROLLERS:
+    if not isinstance(kind, str) or kind not in CONTROLLERS:
         raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
     return from_values(CONTROLLERS[kind], kind, settings)
 

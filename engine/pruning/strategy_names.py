@@ -19,8 +19,8 @@ DENSE, CASCADE = "dense", "cascade"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
-# Strategy without operating point → operating point → its settings.
-Points = Mapping[str, Mapping[str, Strategy]]
+# Strategy without operating point → operating point → its settings, or a sentence that says why they cannot be used.
+Points = Mapping[str, Mapping[str, Strategy | str]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ def names() -> tuple[str, ...]:
     return (DENSE, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "truncate-k")
 
 
+def current_point(point: str) -> str:
+    """The name of an operating point; ``careful`` was ``exact`` in earlier versions."""
+    return "careful" if point == "exact" else point
+
+
 def parse(text: str) -> StrategyName:
     """Parses the name of a strategy; raises an `InputError` if no strategy has it."""
     if text == DENSE:
@@ -60,7 +65,7 @@ def parse(text: str) -> StrategyName:
     kind, plus, rest = base.partition(RECOVERY)
     known = kind in CONTROLLERS or (kind == CASCADE and not plus)
     if known and not rest and bool(colon) == bool(point):
-        return StrategyName(kind, bool(plus), point)
+        return StrategyName(kind, bool(plus), current_point(point))
     if colon:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
         raise InputError(
@@ -98,15 +103,18 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
         controller = CONTROLLERS[name.kind]
         return Strategy(text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    point = point or default_point(stored)
+    point = current_point(point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
             f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one"
         )
-    return replace(stored[point], name=text, recovery=stored[point].recovery or recovery)
+    strategy = stored[point]
+    if isinstance(strategy, str):
+        raise InputError(strategy)
+    return replace(strategy, name=text, recovery=strategy.recovery or recovery)
 
 
-def points_of(name: StrategyName, points: Points) -> dict[str, Strategy]:
+def points_of(name: StrategyName, points: Points) -> dict[str, Strategy | str]:
     """Maps each operating point of a strategy to its settings.
 
     With recovery, operating points that are not stored for it come from the strategy without recovery.

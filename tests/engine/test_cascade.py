@@ -143,8 +143,11 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
         ({"doubt": {"kind": "mood"}}, "expected a kind of doubt"),
         ({"doubt": {"kind": "wrong", "coefficients": [1]}}, "expected 0 coefficients of wrong"),
         ({"doubt": {"kind": DISAGREEMENT, "coefficients": [1]}}, "expected 4 coefficients"),
+        ({"doubt": 3}, "expected kind and coefficients of a doubt"),
         ({"threshold": -1}, "expected threshold as a number"),
         ({"weight": 2}, "expected weight as a number"),
+        ({"small": None}, "expected the settings of a strategy"),
+        ({"large": {}}, "expected only the settings"),
     ],
 )
 def test_rejects_settings(change: dict[str, Any], problem: str) -> None:

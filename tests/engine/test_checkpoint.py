@@ -245,10 +245,17 @@ def test_a_file_of_a_folder_is_replaced_together_with_its_sum_and_no_other_is_vo
         load_engine(folder)
 
 
-def test_a_point_with_frozen_rows_is_left_out_and_all_others_run(folder):
-    careful, fast = SETTINGS | {"context": "drop"}, SETTINGS | {"context": "freeze"}
-    replace_points(folder, {"entropy": {"careful": careful, "fast": fast}})
+def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
+    replace_points(folder, {"entropy": {"exact": SETTINGS}})
     assert list(load_engine(folder).points["entropy"]) == ["careful"]
+
+
+def test_a_point_with_frozen_rows_is_refused_by_name_when_asked_for_and_all_others_run(folder):
+    replace_points(folder, {"entropy": {"careful": SETTINGS, "fast": SETTINGS | {"context": "freeze"}}})
+    engine = load_engine(folder)
+    assert engine.strategy("entropy:careful").gates == (1,)
+    with pytest.raises(InputError, match=r"expected the context 'drop' of 'entropy:fast', got 'freeze'.*; choose"):
+        engine.strategy("entropy:fast")
 
 
 @pytest.mark.parametrize("old", [None, {"entropy": {"fast": SETTINGS}}], ids=["new", "replaced"])

@@ -49,17 +49,27 @@ def test_json_round_trip(strategy):
         (lambda: Recovery(trigger="never"), "trigger"),
         (lambda: Recovery(recovery_limit=0), "recovery_limit"),
         (lambda: ENTROPY.with_settings(gates=2.5), "gates"),
+        (lambda: ENTROPY.with_settings(context="drop"), "context"),
+        (lambda: Strategy.from_json(ENTROPY.to_json() | {"context": "freeze"}), "of 'entropy', got 'freeze'"),
         (lambda: ENTROPY.with_settings(lambda_=1.0), "lambda_"),
         (lambda: TRUNCATED.with_settings(gates=2), "gates"),
         (lambda: resolve("truncate-6", 6, {}), "truncate-5"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}), "'no'"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}), "tau"),
         (lambda: Strategy.from_json(RULE | {"controller": WEIGHED | {"received": 0.25}}), "rule, got .'received'"),
+        (lambda: Strategy.from_json({}), "name"),
+        (lambda: Strategy.from_json([1]), "name"),
+        (lambda: Strategy.from_json(ENTROPY.to_json() | {"controller": "rule"}), "objects"),
+        (lambda: Strategy.from_json(ENTROPY.to_json() | {"max_entropy": 0.5}), "max_entropy"),
     ],
 )
 def test_wrong_settings_are_refused(make, word):
     with pytest.raises(InputError, match=word):
         make()
+
+
+def test_a_stored_context_that_says_what_always_happens_is_ignored():
+    assert Strategy.from_json(ENTROPY.to_json() | {"context": "drop"}) == ENTROPY
 
 
 def test_a_stored_rule_that_gives_attention_no_weight_is_read():

@@ -21,6 +21,7 @@ POINTS = {"entropy": {"balanced": BALANCED, "fast": FAST}}
         ("entropy:fast", StrategyName("entropy", point="fast")),
         ("rule+recovery", StrategyName("rule", recovers=True)),
         ("rule+recovery:careful", StrategyName("rule", recovers=True, point="careful")),
+        ("entropy:exact", StrategyName("entropy", point="careful")),
     ],
 )
 def test_a_name_has_parts(text, parts):
