@@ -1,9 +1,8 @@
 """Controls: as much is computed as under a strategy, but what it computes is chosen at random.
 
 ``random@STRATEGY`` lets as many words of each window exit at each gate, and shows what a controller's choice is worth.
-``random-windows@CASCADE`` gives the large model as many words,
-and shows whether doubt chooses better than chance; words are counted over the whole corpus, because most documents have
-a single window.
+``random-windows@CASCADE`` gives the large model as many words, and shows whether doubt chooses better than chance;
+words are counted over the whole corpus, because most documents have a single window.
 """
 
 from __future__ import annotations
