@@ -35,7 +35,7 @@ def test_every_part_is_on_a_page():
 def test_only_what_stands_between_the_marks_is_written():
     page = filled(PAGE.format("claim"))
     assert page.startswith("before\n<!-- figures: claim -->\nIts default")
-    assert page.endswith("pp**.\n<!-- end -->\nafter\n")
+    assert page.endswith("**.\n<!-- end -->\nafter\n")
 
 
 def test_rejects_a_part_that_it_does_not_know():

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.markup import escape, term
-from demo.common.reports import BASE, REPORTS, ReportFolder, find_reports, own_report
+from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, find_reports, own_report
 from engine import Engine
 from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
 from eval.render.files import ResultRow
@@ -19,6 +19,7 @@ from eval.schema import DENSE
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
 GUIDE = "docs/training.md"
+SHIPPED = "weights/minilm-l6-bc5cdr"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -31,7 +32,7 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
     elif not engine.has_gates:
         return f"This model has no gates: every word goes through all {number} layers."
     else:
-        what = f"Most words do not need all {number} layers. This tagger stops computing them early"
+        what = f"Most words do not need all {number} layers. Here each exits when its label is certain"
     said = report.opening.headline() if _measured(engine, report) and report else ""
     marked = escape(said).replace("F1", term("F1")).replace(" pp", f" {term('pp')}")
     faster = re.sub(r"^(\S+ as fast)", r": <strong>\1</strong>", marked)
@@ -91,18 +92,22 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
 
 def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     """A card: how to make one's own checkpoint fast, what that takes, and what to expect."""
-    checkpoint = "CHECKPOINT" if engine.has_gates else escape(engine.source)
-    command = f"python -m engine.training.accelerate {checkpoint} --texts FILE --dtype int8 --out FOLDER"
+    if engine.has_gates or engine.small:
+        report, which, texts, duration = CASCADE, "larger checkpoint for the same types", 100, "some minutes"
+        command = f"python -m engine.training.cascade CHECKPOINT --small {SHIPPED} --texts FILE --out FOLDER"
+    else:  # its labels may be others than the shipped model's, which a cascade needs
+        report, which, texts, duration = BASE, "checkpoint of your own", 400, "about an hour"
+        command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"
+    copied = f'<code>{command}</code> <button type="button" class="copy">Copy</button>'
     return (
-        f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a checkpoint of your '
-        f'own fast with 400 plain texts and <a href="{GUIDE}">about an hour</a>:</p><p class="command"><code>{command}'
-        f'</code> <button type="button" class="copy">Copy</button></p>{_expectation(folder)}</section>'
+        f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a {which} fast with '
+        f'{texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p>'
+        f"{_expectation(find_reports(folder).get(report))}</section>"
     )
 
 
-def _expectation(folder: Path) -> str:
+def _expectation(report: ReportFolder | None) -> str:
     """What the default gains at BERT-base size, with OpenVINO alone beside it; empty without such a report."""
-    report = find_reports(folder).get(BASE)
     row = report.opening.default if report else None
     if not report or not row:
         return ""

@@ -19,12 +19,13 @@ from eval.render.files import read_table, read_tables
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
 BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size that `accelerate` made from plain texts
+CASCADE = "bc5cdr-test-cascade"
 TITLES = {
     "bc5cdr-test": "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
     "biored-dev": "Shipped model on BioRED",
     BASE: "BERT-base size, no gold, on BC5CDR",
-    "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
+    CASCADE: "Cascade with a model of BERT-base size, on BC5CDR",
 }
 CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "torch", "commit")
 

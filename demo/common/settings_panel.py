@@ -59,7 +59,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
         shown = gr.Radio(
             opening,
             value=opening[-1],
-            label="Strategy shown word by word",
+            label="Strategy shown",
             elem_classes=["compact", "strategy-shown"],
         )
         with gr.Accordion("More strategies", open=False):

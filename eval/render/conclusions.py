@@ -85,10 +85,12 @@ class Opening:
         runtimes = sorted(RUNTIMES.keys() & against, key=lambda name: against[name]["speedup"])
         if PIPELINE not in against or not runtimes or math.isnan(against[PIPELINE]["speedup_low"]):
             return ""
-        change = f"{100 * against[PIPELINE]['difference']:+.1f}".replace("-", "−")
+        pipeline, fastest = against[PIPELINE], runtimes[0]
+        change = f"{100 * pipeline['difference']:+.1f}".replace("-", "−")
+        faster, loses = f"{pipeline['speedup']:.1f}× as fast", f"F1 {change} pp, {verdict(pipeline)}"
         return (
-            f"{against[PIPELINE]['speedup']:.1f}× as fast as the Hugging Face pipeline on a {row['device'].upper()}, "
-            f"{against[runtimes[0]]['speedup']:.1f}× as fast as {RUNTIMES[runtimes[0]]} in 8 bits, F1 {change} pp"
+            f"{faster} as the Hugging Face pipeline on a {row['device'].upper()} ({loses}), and "
+            f"{against[fastest]['speedup']:.1f}× as fast as {RUNTIMES[fastest]} in 8 bits"
         )
 
     def interval(self, label: str, against: str, size: int | None = None) -> IntervalRow | None:

@@ -93,7 +93,7 @@ class TestCard:
     def test_float32_and_the_pipeline_are_timed_on_request(self, open_page):
         page = open_page()
         wait_until(page, "done")
-        page.get_by_role("button", name="Time float32").click()
+        page.get_by_role("button", name="Also time float32").click()
         page.get_by_text("the Hugging Face pipeline (float32) with").wait_for(timeout=2 * WORK_MS)
         run(page)
         page.get_by_text("the Hugging Face pipeline (float32) with").wait_for(state="hidden", timeout=WORK_MS)
@@ -129,9 +129,10 @@ def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open
     card.get_by_role("button", name="Copy").click()
     card.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied == "python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER"
-    guide = card.get_by_role("link", name="an hour").get_attribute("href")
-    assert "--minutes" in page.request.get(urljoin(app_url, guide)).text()
+    small = "weights/minilm-l6-bc5cdr"
+    assert copied == f"python -m engine.training.cascade CHECKPOINT --small {small} --texts FILE --out FOLDER"
+    guide = card.get_by_role("link", name="minutes").get_attribute("href")
+    assert "--share" in page.request.get(urljoin(app_url, guide)).text()
 
 
 def test_a_link_is_copied_and_reopens_settings_and_example(open_page, app_url):

@@ -13,7 +13,7 @@ from demo.common.timing import Range, median_interval, speedup
 BARS = 3  # most strategies with a bar each; more are a table
 NAMED = 5  # entities of one kind
 LEAST_WORDS, ENGLISH_SHARE = 12, 0.06  # of very frequent words, which make up a fifth of an abstract
-MORE = '<button type="button" class="more-times">Time float32 and the Hugging Face pipeline, too</button>'
+MORE = '<button type="button" class="more-times">Also time float32 and the Hugging Face pipeline</button>'
 _ENGLISH = re.compile("a|and|are|as|at|by|for|from|in|is|of|on|or|that|the|this|to|was|were|with")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
@@ -94,8 +94,8 @@ def _times(compared: Sequence[Compared]) -> str:
         return f"{full} with <code>{escape(dense.label)}</code>: {how}. {MORE}"
     return (
         f"{span(median_interval(one.timing.runs_ms))} ms instead of {full}, "
-        f"{said(speedup(one.timing.runs_ms, dense.timing.runs_ms))} <code>{escape(dense.label)}</code>: "
-        f"{how}, taken in turns. {MORE}"
+        f"{said(speedup(one.timing.runs_ms, dense.timing.runs_ms))} the full pass, <code>{escape(dense.label)}</code>, "
+        f"on this text and machine: {how}, in turns. {MORE}"
     )
 
 

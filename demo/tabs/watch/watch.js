@@ -27,7 +27,7 @@ function show(at) {
     const { words, exits } = row.dataset;
     const computed = words === "1" ? "1 word" : `${words} words`;
     const then = at === last ? ", and labelled" : hasGates ? `, ${exits} of them exit` : "";
-    const done = words === "0" ? "no word reaches it" : `${computed} computed${then}`;
+    const done = words === "0" ? "all words have exited" : `${computed} computed${then}`;
     text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;

@@ -19,7 +19,7 @@ def test_offers_what_the_engine_can_run_and_compares_two(demo, engine):
 
 
 def test_the_strategy_shown_is_one_of_those_compared(demo):
-    (shown,) = components(demo, gr.Radio, label="Strategy shown word by word")
+    (shown,) = components(demo, gr.Radio, label="Strategy shown")
     assert shown.value == "entropy"
     assert [value for _, value in shown.choices] == ["dense", "entropy"]
     assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
-from demo.common.reports import BASE, REPORTS, ReportFolder, own_report
+from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, own_report
 from demo.common.settings_panel import build_settings
 from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
@@ -28,8 +28,8 @@ def eight_bits(shipped):
 def test_two_lines_say_what_happens_and_repeat_the_headline_of_the_report(eight_bits):
     opening = own_report(eight_bits).opening
     said = text_of(intro(eight_bits, {}).partition("<details")[0].replace("<span", "<!").replace("</span>", ""))
-    assert "Most words do not need all six layers. This tagger stops computing them early: " in said
-    assert opening.headline().partition(",")[0] in said
+    assert "Most words do not need all six layers. Here each exits when its label is certain: " in said
+    assert opening.headline().partition(" (")[0] in said
 
 
 def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
@@ -56,11 +56,11 @@ def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
 
 
-def test_what_to_expect_of_ones_own_model_is_what_the_report_on_plain_texts_says(engine):
-    assert own_report(engine) is None, "the tiny model has none, yet the card is about another"
-    opening = ReportFolder(REPORTS / BASE).opening
-    row = opening.default
-    assert f"{opening.against_dense(row['label'])['speedup']:.2f}× as fast" in own_model(engine)
+@pytest.mark.parametrize(("model", "report"), [("engine", CASCADE), ("plain_engine", BASE)])
+def test_what_to_expect_of_ones_own_model_is_what_the_report_on_that_way_says(model, report, request):
+    opening = ReportFolder(REPORTS / report).opening
+    found = opening.against_dense(opening.default["label"])
+    assert f"{found['speedup']:.2f}× as fast" in own_model(request.getfixturevalue(model))
 
 
 def test_opens_with_the_default_strategy(shipped):
