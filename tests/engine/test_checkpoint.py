@@ -186,6 +186,14 @@ def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain,
         load(plain)
 
 
+def test_a_checkpoint_that_is_refused_prints_no_table(plain, capfd):
+    no_classifier(plain)
+    capfd.readouterr()  # of saving
+    with pytest.raises(InputError, match="expected all weights"):
+        load_engine(plain)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_layers_that_a_configuration_leaves_out_are_named(plain, caplog):
     configure(plain, num_hidden_layers=1)
     load_engine(plain)
