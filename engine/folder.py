@@ -20,7 +20,7 @@ from engine.cascade import Cascade, columns_of, read_cascades
 from engine.checksums import verify_checksums
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import DROP, Strategy
+from engine.pruning.strategy import GoneError, Strategy
 from engine.pruning.strategy_names import Points, current_point, parse
 from engine.text.labels import LabelSet, normalised
 
@@ -198,16 +198,18 @@ def read_points(path: Path) -> Points:
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
                 point = current_point(stored)
-                strategy = Strategy.from_json(settings | {"point": point, "context": DROP})
+                try:
+                    strategy = Strategy.from_json(settings | {"point": point})
+                except GoneError as error:
+                    points.setdefault(name, {})[point] = (
+                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, "
+                        "which is no longer supported; choose another, or choose them again with python -m "
+                        "engine.training.calibrate"
+                    )
+                    continue
                 if strategy.kind != parse(name).kind:
                     raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
                 points.setdefault(name, {})[point] = strategy
-                if (context := settings.get("context", DROP)) != DROP:
-                    points[name][point] = (
-                        f"expected the context {DROP!r} of '{name}:{point}', got {context!r}, which is no longer "
-                        "supported; choose another operating point, or choose them again with python -m "
-                        "engine.training.calibrate"
-                    )
     except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]
         raise InputError(

@@ -15,9 +15,18 @@ from engine.pruning.gate import Decision, GateView
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
 
-DROP = "drop"  # what files of earlier versions say of rows of words that exited: they are removed
-# What they say of `rule` where attention has no weight in importance, as it always has now.
-GONE = [("uncertainty", 1), ("received", 0), ("entropy", 0)]
+# What files of earlier versions may say: rows of words that exited are removed, and, of `rule`, attention has no weight
+# in importance. Both always hold now.
+DROP = "drop"
+WEIGHTS = {"uncertainty": 1, "received": 0, "entropy": 0}
+
+
+class GoneError(InputError):
+    """Settings name ``what`` only earlier versions had."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"expected settings of this version, got {what}, which is no longer supported; choose others")
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -131,10 +140,7 @@ class Strategy:
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         record = dict(record)
         if (context := record.pop("context", DROP)) != DROP:
-            raise InputError(
-                f"expected the context {DROP!r} of {record['name']!r}, got {context!r}, which is no longer supported; "
-                "choose other settings"
-            )
+            raise GoneError(f"the context {context!r}")
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
@@ -152,7 +158,9 @@ class Strategy:
 def _controller_from_json(settings: dict[str, Any]) -> Decider:
     kind = settings.pop("kind", None)
     if kind == RuleController.kind:
-        settings = {name: value for name, value in settings.items() if (name, value) not in GONE}
+        weights = {name: settings.pop(name, weight) for name, weight in WEIGHTS.items()}
+        if weights != WEIGHTS:
+            raise GoneError("weights of attention in importance")
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:

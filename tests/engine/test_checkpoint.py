@@ -258,11 +258,18 @@ def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
     assert list(load_engine(folder).points["entropy"]) == ["careful"]
 
 
-def test_a_point_with_frozen_rows_is_refused_by_name_when_asked_for_and_all_others_run(folder):
-    replace_points(folder, {"entropy": {"careful": SETTINGS, "fast": SETTINGS | {"context": "freeze"}}})
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"context": "freeze"}, "the context 'freeze'"),
+        ({"controller": {"kind": "rule", "lambda": 1.0, "received": 0.5}}, "weights of attention in importance"),
+    ],
+)
+def test_a_point_of_what_went_is_refused_by_name_when_asked_for_and_all_others_run(settings, what, folder):
+    replace_points(folder, {"entropy": {"careful": SETTINGS, "fast": SETTINGS | settings}})
     engine = load_engine(folder)
     assert engine.strategy("entropy:careful").gates == (1,)
-    with pytest.raises(InputError, match=r"expected the context 'drop' of 'entropy:fast', got 'freeze'.*; choose"):
+    with pytest.raises(InputError, match=rf"got 'entropy:fast' with {what}, which is no longer supported; choose"):
         engine.strategy("entropy:fast")
 
 
