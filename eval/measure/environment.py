@@ -111,15 +111,16 @@ def corpus_digest(documents: Iterable[Document]) -> str:
 def machine() -> str:
     """System, architecture, processor, number of cores and, if there is one, the GPU."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{platform.system()} {platform.machine()}, {processor()}{_units()}, {os.cpu_count()} cores{name}"
+    units = {True: " with VNNI", False: " without VNNI", None: ""}[has_vnni()]
+    return f"{platform.system()} {platform.machine()}, {processor()}{units}, {os.cpu_count()} cores{name}"
 
 
-def _units() -> str:
-    """Whether an x86 processor has VNNI, on which the speed of 8 bits depends; empty where that is not known."""
+def has_vnni() -> bool | None:
+    """Whether an x86 processor has VNNI, on which 8 bits depend; ``None`` where that is not known."""
     about = Path("/proc/cpuinfo")
     if platform.machine() != "x86_64" or not about.is_file():
-        return ""
-    return " with VNNI" if "_vnni" in about.read_text(encoding="utf-8") else " without VNNI"
+        return None
+    return "_vnni" in about.read_text(encoding="utf-8")
 
 
 def resident_memory(engine: Engine, strategy: Strategy) -> int | None:

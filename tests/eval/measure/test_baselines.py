@@ -70,8 +70,7 @@ def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that
     assert loaded.dtype == "float32"
 
 
-@pytest.mark.parametrize("name", ["onnx-int8", "openvino-int8"])
-@needs_vnni
+@pytest.mark.parametrize("name", ["onnx-int8", pytest.param("openvino-int8", marks=needs_vnni)])
 def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
     loaded = baseline(engine, name, tmp_path)
     found = {(number, entity.key) for number, of in enumerate(loaded.tag(TEXTS)[0]) for entity in of}

@@ -40,12 +40,16 @@ def test_it_compares_the_default_in_its_fastest_dtype_with_what_people_use_one_t
     )
 
 
-@pytest.mark.parametrize(("rows", "intervals"), [
-    (DEFAULT, [one for one in INTERVALS if one["against"] != "hf-pipeline"]),
-    (DEFAULT, [one for one in INTERVALS if one["against"] != "openvino-int8"]),
-    (DEFAULT, [one | {"speedup_low": float("nan")} for one in INTERVALS]),
-    (DEFAULT[2:], INTERVALS),
-], ids=["no pipeline", "no runtime", "too few texts", "no default"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "intervals"),
+    [
+        (DEFAULT, [one for one in INTERVALS if one["against"] != "hf-pipeline"]),
+        (DEFAULT, [one for one in INTERVALS if one["against"] != "openvino-int8"]),
+        (DEFAULT, [one | {"speedup_low": float("nan")} for one in INTERVALS]),
+        (DEFAULT[2:], INTERVALS),
+    ],
+    ids=["no pipeline", "no runtime", "too few texts", "no default"],
+)
 def test_nothing_is_claimed_without_all_that_it_takes(rows, intervals):
     assert headline(rows, intervals) == ""
 
