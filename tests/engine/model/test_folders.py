@@ -53,7 +53,7 @@ def test_a_base_model_becomes_a_model_with_gates(family, tmp_path):
     with torch.no_grad():
         hidden = model.encoder.embed(batch)
         for number in (1, 2):
-            hidden = model.encoder.layer(number, hidden, batch).hidden
+            hidden = model.encoder.layer(number, hidden, batch)
         ids = torch.from_numpy(batch.input_ids)[None]
         for parameter in reference.parameters():
             parameter.copy_(parameter.half())  # as saved in a folder
