@@ -21,8 +21,8 @@ def load(name: str, inputs: Inputs) -> Baseline:
     engine, runtime = inputs.engine, base.package("onnxruntime", name)
     model = engine.plain_model()
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
-    # Without VNNI, sums of two products of 8 bits saturate, and an MPNet then finds nothing. ONNX Runtime's documentation
-    # advises weights in 7 bits.
+    # Without VNNI, sums of two products of 8 bits saturate, and an MPNet then finds nothing. ONNX Runtime's own advice
+    # is weights in 7 bits.
     reduced = has_vnni() is False
     exported = _export(model, inputs.folder / "float32.onnx", name, fused=fused)
     file = _quantise(exported, name, reduced=reduced)
