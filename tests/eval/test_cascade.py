@@ -57,7 +57,7 @@ def engine(cascade_folder):
 
 def test_the_share_of_words_that_the_large_model_read_is_that_of_its_windows(results, engine):
     texts = [document.text for document in load_corpus(str(SAMPLE), limit=4).documents]
-    of_strategy = results.set_index(["strategy", "batch_size"])["read_by_large"]
+    of_strategy = {(row.strategy, row.batch_size): row.read_by_large for row in results.itertuples()}
     for point, threshold in THRESHOLDS.items():
         for size in (1, 3):
             found = engine.tag_batch(texts, f"cascade:{point}", batch_size=size, threshold=threshold)
@@ -89,7 +89,7 @@ def test_cost_counts_both_models_and_words_that_the_large_one_does_not_read_exit
     exits = read_tables(run, "exits")["exits"]
     own = exits[exits["strategy"] == "cascade:careful"]
     assert set(own["layer"]) == {3}
-    row = results.set_index(["strategy", "batch_size"]).loc["cascade:careful", 1]
+    row = results[(results["strategy"] == "cascade:careful") & (results["batch_size"] == 1)].iloc[0]
     words = own["words"].sum()
     assert own["exited"].sum() / words == pytest.approx(1 - row["read_by_large"], abs=1e-6)
     layers = pd.read_csv(run / "cost.csv").query("strategy == 'cascade:careful' and batch_size == 1")
