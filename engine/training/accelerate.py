@@ -60,7 +60,7 @@ from engine.training.loop import (
 )
 from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, store_labels
-from engine.training.sweep import sweep
+from engine.training.sweep import Sweep
 from engine.training.trials import Reference, Requirement, measure, parse_requirements
 
 logger = logging.getLogger(__name__)
@@ -230,12 +230,9 @@ def make_fast(
         begun = time.monotonic()
         dense = measure(engine, reference, Strategy("dense"), progress="dense pass")
         pace = (time.monotonic() - begun) / len(reference.texts)
-        left = max(started + config.seconds(CHOSEN) - time.monotonic(), config.seconds(MIN_CHOICE))
-        logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
-        reference = replace(reference, dense=dense.counts)
-        found = sweep(engine, reference, config.requirements, STRATEGY, seconds=left, seed=config.seed)
+        sweep = _choose(config, engine, replace(reference, dense=dense.counts), started + config.seconds(CHOSEN))
         timed = 1 + int(config.seconds(1 - CHOSEN) / TIMED_PASSES / pace)
-        rows, busy = measure_rows(engine, dense, found, reference.texts[:timed])
+        rows, busy = measure_rows(dense, sweep, sweep.reference.texts[:timed])
         store_points(out, {STRATEGY: {row.name: row.trial.strategy.to_json() for row in rows[1:] if row.stored}})
         facts = Facts(
             checkpoint=config.checkpoint,
@@ -256,7 +253,7 @@ def make_fast(
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
-    for warning in warnings(rows, facts, found, spare=len(held_out) > len(reference.texts)):
+    for warning in warnings(rows, facts, sweep.time_out(STRATEGY), spare=len(held_out) > len(reference.texts)):
         logger.warning(warning)
     return rows
 
@@ -296,6 +293,15 @@ def _distil(
     passes = distil(learner, examples, training, frozen=config.frozen, student=student, deadline=deadline)
     write_checksums(out)
     return passes
+
+
+def _choose(config: AccelerateConfig, engine: Engine, reference: Reference, deadline: float) -> Sweep:
+    """Chooses operating points until a deadline by `time.monotonic`; returns the finished sweep."""
+    sweep = Sweep(engine, reference, config.requirements, seed=config.seed)
+    left = max(deadline - time.monotonic(), config.seconds(MIN_CHOICE))
+    logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
+    sweep.run(STRATEGY, seconds=left)
+    return sweep
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -30,7 +30,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.sweep import Sweep, sweep
+from engine.training.sweep import Sweep
 from engine.training.trials import Reference, Trial, parse_requirements
 
 GOLD_LIMITS = "0.1,0.3,1.0"  # pp of F1 against gold
@@ -48,17 +48,17 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
         fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
 
 
-def describe(found: Sweep, name: str) -> Iterator[str]:
+def describe(sweep: Sweep, name: str) -> Iterator[str]:
     """Yields a line for each operating point of a strategy."""
-    chosen, closest = found.chosen, found.closest
-    for requirement in found.requirements:
+    chosen, closest = sweep.chosen(name), sweep.closest(name)
+    for requirement in sweep.requirements:
         if one := chosen.get(requirement.point):
             yield f"{name} {requirement.point}: {_figures(one)}, {one.strategy.to_json()}"
         else:
             what = f"the one that loses least: {_figures(closest)}" if closest else "none that was tried saves anything"
             yield f"{name} {requirement.point}: left out, for no setting within {requirement.max_loss:g} pp; {what}"
-    if found.out_of_time:
-        yield f"{name}: time was over after {found.describe()}; give more --minutes"
+    if time_out := sweep.time_out(name):
+        yield f"{name}: {time_out}; give more --minutes"
 
 
 def _figures(one: Trial) -> str:
@@ -129,13 +129,12 @@ def main(argv: list[str] | None) -> int:
         reference = Reference.agreement(engine, read_texts(arguments.texts))
     else:
         reference = Reference.gold(engine, load_corpus(arguments.corpus, arguments.split, arguments.data_dir))
-    points = {name: _stored(engine, name) for name in engine.points}
+    sweep = Sweep(engine, reference, requirements)
     for number, name in enumerate(names):
-        seconds = (deadline - time.monotonic()) / (len(names) - number)
-        found = sweep(engine, reference, requirements, name, points, seconds=seconds)
-        print(*describe(found, name), sep="\n")
-        points[name] = [one.strategy for one in found.chosen.values()]
-    store_points(folder, {name: {one.point: one.to_json() for one in points[name]} for name in names})
+        sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
+        print(*describe(sweep, name), sep="\n")
+    chosen = {name: sweep.chosen(name) for name in names}
+    store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in chosen.items()})
     return 0
 
 

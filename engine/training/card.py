@@ -56,21 +56,21 @@ class Row:
         return 100 * f1_difference_error(self.trial.counts, perfect(self.trial.counts))
 
 
-def measure_rows(engine: Engine, dense: Trial, found: Sweep, texts: Sequence[str]) -> tuple[list[Row], float]:
+def measure_rows(dense: Trial, sweep: Sweep, texts: Sequence[str]) -> tuple[list[Row], float]:
     """Returns rows for dense and each operating point, and the share of the processors that others used before timing.
 
     An operating point that is not reached has the closest setting. ``dense`` is the dense pass over the sweep's texts.
     At most `TIMED` texts are timed.
     """
-    chosen, closest = found.chosen, found.closest
+    chosen, closest = sweep.chosen(STRATEGY), sweep.closest(STRATEGY)
     rows = [Row(dense)]
-    for requirement in found.requirements:
+    for requirement in sweep.requirements:
         if trial := chosen.get(requirement.point) or closest:
             rows.append(Row(trial, requirement, reached=requirement.point in chosen))
     settings = [row.trial.strategy for row in rows if row.reached]
     texts, busy = texts[:TIMED], busy_share()
     timed = {
-        size: dict(zip(settings, speedups(engine, settings, texts, size), strict=True))
+        size: dict(zip(settings, speedups(sweep.engine, settings, texts, size), strict=True))
         for size in BATCH_SIZES
         if len(texts) >= BATCHES * size
     }
@@ -208,15 +208,15 @@ def unlike(dense: Row) -> str:
     )
 
 
-def warnings(rows: Sequence[Row], facts: Facts, found: Sweep, *, spare: bool) -> Iterator[str]:
+def warnings(rows: Sequence[Row], facts: Facts, time_out: str, *, spare: bool) -> Iterator[str]:
     """Yields what time did not suffice for, and what makes the figures less reliable than they look.
 
-    ``spare``: whether time did not allow for all held-out texts.
+    ``time_out`` is what the sweep says of its time; ``spare``: whether time did not allow for all held-out texts.
     """
     if facts.busy > BUSY:
         yield f"other processes used {facts.busy:.0%} of the processors before timing"
-    if found.out_of_time:
-        yield f"time was over after {found.describe()}; start again with more minutes"
+    if time_out:
+        yield f"{time_out}; start again with more minutes"
     if told := unlike(rows[0]).strip():
         yield told
     for row in rows[1:]:

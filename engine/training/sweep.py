@@ -1,20 +1,21 @@
 """The sweep for operating points: which settings are tried, on which texts, and which are chosen.
 
-A grid of settings runs on a sample of some 60 texts. Of those that nothing beats there, the best dozen run on all
-texts. Everything runs through `Engine.tag_batch`, in whatever dtype the engine has.
+A grid of settings runs on a sample of some 60 texts, and then a finer grid around the best of them. Of the settings
+that nothing beats there, the dozen that decide which operating points there are run on all texts. Everything runs
+through `Engine.tag_batch`, in whatever dtype the engine has.
 """
 
 from __future__ import annotations
 
+import bisect
 import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -25,13 +26,14 @@ from engine.tagger import Engine
 from engine.training.trials import OutOfTimeError, Reference, Requirement, Trial, able, choose, enough_texts, measure
 
 SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # minimum size of the sample: some 60 abstracts
-SAMPLE_SHARE = 0.6  # of the time, by which settings on the sample end
-FINALISTS = 4  # settings for each operating point that run on all texts
+GRID_SHARE, FINER_SHARE = 0.4, 0.6  # of the time, by which the grid and the finer grid end
+BEST = 3  # settings for each operating point around which the finer grid lies
 
 # Gates and last gates for 12 layers; those for other depths lie at the same share of the depth.
 DEEP, DEEP_ENDS = ((1, 2, 3, 4), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8)), (8, 10)
-SCALES = tuple(0.54 / 2**step for step in reversed(range(12)))  # geometric mean of a row's thresholds
-NEIGHBOURS = {EntropyController.kind: (0, 2), RuleController.kind: (0, 1, 2)}
+SCALES = tuple(0.54 / 3**step for step in reversed(range(8)))  # geometric mean of a row's thresholds
+FINER = (0.48, 0.69, 1.0, 1.44)  # around them: factors that divide the way to the next scale into three
+NEIGHBOURS = (0, 1, 2)
 LAMBDAS = tuple(step / 4 for step in range(-4, 9))
 LOOSER = (1.0, 1.6)  # thresholds under recovery, as multiples of those without
 # Fewer windows become doubtful along the row of each trigger.
@@ -41,6 +43,7 @@ TRIGGERS: dict[str, tuple[str, tuple[float, ...]]] = {
     "entity_loss": ("recovery_limit", (128, 32)),
 }
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -65,22 +68,13 @@ def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
 
 def grid(kind: str, layers: int) -> list[list[Strategy]]:
     """Rows of settings of a controller; along a row more words exit."""
-    near = NEIGHBOURS.get(kind, ())
-    if kind == EntropyController.kind:
-        return [
-            [Strategy(kind, gates, EntropyController(values, one, exit_entities=True)) for values in row]
-            for (gates, row, _), one in product(_thresholds(layers), near)
-        ]
-    if kind == LearnedController.kind:  # entities may stay, as in published settings
-        return [
-            [Strategy(kind, gates, LearnedController(values, exit_entities=ends)) for values in row]
-            for gates, row, ends in _thresholds(layers)
-        ]
-    if kind == RuleController.kind:
+    if kind in (EntropyController.kind, LearnedController.kind):
+        return [_thresholds(kind, *layout, growth) for layout in layouts(layers) for growth in _growths(*layout)]
+    if kind == RuleController.kind:  # without attention, which costs more than it saves
         sets = sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends})
         return [
-            [Strategy(kind, gates, RuleController(value, neighbours=one)) for value in LAMBDAS]
-            for gates, one in product(sets, near)
+            [Strategy(kind, gates, RuleController(value, neighbours=near)) for value in LAMBDAS]
+            for gates, near in product(sets, NEIGHBOURS)
         ]
     base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())
     rows: list[list[Strategy]] = []  # only the ranges of a new controller's settings are known
@@ -91,23 +85,23 @@ def grid(kind: str, layers: int) -> list[list[Strategy]]:
     return rows
 
 
-def _thresholds(layers: int) -> Iterator[tuple[tuple[int, ...], list[tuple[float, ...]], bool]]:
-    """Yields gates, rows of growing thresholds, and whether the last gate, at 1, lets every word exit."""
-    for gates, ends in layouts(layers):
-        free = len(gates) - ends
-        growths = (1.0,) if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0)  # from gate to gate
-        for growth in growths:
-            factors = [growth ** (index - (free - 1) / 2) for index in range(free)]
-            yield gates, [(*(min(1.0, scale * of) for of in factors), *(1.0,) * ends) for scale in SCALES], ends
+def _growths(gates: tuple[int, ...], ends: bool) -> tuple[float, ...]:
+    """The factors by which thresholds grow from gate to gate."""
+    free = len(gates) - ends
+    return (1.0,) if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0)
 
 
-def recovery_rows(strategy: Strategy) -> list[list[Strategy]]:
-    """Rows for every trigger, at a setting and at looser thresholds, which recovery may make up for."""
-    rows = []
-    for factor, (trigger, (setting, values)) in product(LOOSER, TRIGGERS.items()):
-        loose = with_recovery(_loosened(strategy, factor))
-        rows.append([_changed(loose, **{"trigger": trigger, setting: value}) for value in values])
-    return rows
+def _thresholds(kind: str, gates: tuple[int, ...], ends: bool, growth: float) -> list[Strategy]:
+    """A row of growing thresholds; at the last gate they let every word exit if it ``ends`` the pass."""
+    free = len(gates) - ends
+    row = []
+    for scale in SCALES:
+        values = (*(min(1.0, scale * growth ** (index - (free - 1) / 2)) for index in range(free)), *(1.0,) * ends)
+        if kind == EntropyController.kind:
+            row.append(Strategy(kind, gates, EntropyController(values, 1, exit_entities=True)))
+        else:  # entities may stay, as in published settings
+            row.append(Strategy(kind, gates, LearnedController(values, exit_entities=ends)))
+    return row
 
 
 def _changed(strategy: Strategy, **settings: Any) -> Strategy:
@@ -125,117 +119,142 @@ def _loosened(strategy: Strategy, factor: float) -> Strategy:
     return strategy
 
 
-@dataclass(frozen=True)
+def around(strategy: Strategy) -> Iterator[Strategy]:
+    """A finer grid around a setting: thresholds between those of its row, and other neighbours."""
+    for factor in FINER:
+        near = _loosened(strategy, factor)
+        yield near
+        if "neighbours" in strategy.settings():
+            yield from (_changed(near, neighbours=neighbours) for neighbours in NEIGHBOURS)
+
+
+def recovery_rows(strategy: Strategy) -> list[list[Strategy]]:
+    """Rows for every trigger, at a setting and at looser thresholds, which recovery may make up for."""
+    rows = []
+    for factor, (trigger, (setting, values)) in product(LOOSER, TRIGGERS.items()):
+        loose = with_recovery(_loosened(strategy, factor))
+        rows.append([_changed(loose, **{"trigger": trigger, setting: value}) for value in values])
+    return rows
+
+
 class Sweep:
-    """The trials of one strategy.
+    """Finds the fastest settings that meet each requirement.
 
-    ``sampled``, ``whole``: those on the sample, and on all texts.
-    ``texts``: number of all texts.
-    ``out_of_time``: whether time was over before all settings had run.
+    ``seed`` is that of the order of documents and rows.
+
+    ``sampled``, ``whole``: the trials on the sample, and on all texts.
     """
 
-    requirements: Sequence[Requirement]
-    sampled: Sequence[Trial]
-    whole: Sequence[Trial]
-    texts: int
-    out_of_time: bool
+    def __init__(
+        self, engine: Engine, reference: Reference, requirements: Sequence[Requirement], *, seed: int = 0
+    ) -> None:
+        self.engine, self.reference, self.requirements = engine, reference.shuffled(seed), requirements
+        self.seed = seed
+        self.total = len(self.reference.documents)
+        size = max(SAMPLE_TEXTS, enough_texts(self.reference.texts, SAMPLE_WORDS))
+        self.sample_size = size if 1.5 * size < self.total else self.total
+        self.sampled: dict[Strategy, Trial] = {}
+        self.whole: dict[Strategy, Trial] = self.sampled if self.sample_size == self.total else {}
+        self._out_of_time: set[str] = set()  # names of strategies
+        self._deadline = math.inf
 
-    @property
-    def trials(self) -> Sequence[Trial]:
-        """The trials on all texts or, if time allowed none of these, on the sample."""
-        return self.whole or self.sampled
+    def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
+        """Sweeps the strategy with this name.
 
-    @property
-    def chosen(self) -> dict[str, Trial]:
+        ``stored`` settings, such as operating points chosen before, run on all texts in any case. After some seconds
+        the sweep ends, and what was measured by then counts.
+        """
+        start, kind = time.monotonic(), name.removesuffix(RECOVERY)
+        rows = grid(kind, self.engine.sizes.layers)
+        random.Random(self.seed).shuffle(rows)
+        self._each(name, "stored", [_changed(one) for one in stored], self._on_all, start + seconds)
+        self._each(name, "grid", rows, self._run_row, start + GRID_SHARE * seconds)
+        if name != kind:
+            rows = [row for base in self._best(kind, 1) for row in recovery_rows(base)]
+            self._each(name, "recovery", rows, self._run_row, start + (GRID_SHARE + FINER_SHARE) / 2 * seconds)
+        finer = dict.fromkeys(near for one in self._best(name, BEST) for near in around(one))
+        self._each(name, "finer grid", list(finer), self._on_sample, start + FINER_SHARE * seconds)
+        self._each(name, "all texts", self.requirements, lambda one: self._decide(name, one), start + seconds)
+        logger.info("%s: %d settings ran on %d texts, %d on all %d", name, *self._counts(name))
+
+    def trials(self, name: str) -> list[Trial]:
+        """A strategy's settings that ran on all texts or, if time allowed none of these, on the sample."""
+        return _named(name, self.whole) or _named(name, self.sampled)
+
+    def chosen(self, name: str) -> dict[str, Trial]:
         """Maps each operating point to its setting; those that no setting reaches are left out."""
-        return choose(self.trials, self.requirements)
+        return choose(self.trials(name), self.requirements)
 
-    @property
-    def closest(self) -> Trial | None:
+    def closest(self, name: str) -> Trial | None:
         """The setting that loses least of those that could be an operating point."""
-        return min(filter(able, self.trials), key=Trial.loss_bound, default=None)
+        return min(filter(able, self.trials(name)), key=Trial.loss_bound, default=None)
 
-    def describe(self) -> str:
-        """How many settings ran on how many texts, as a clause."""
-        sample = len(self.sampled[0].counts) if self.sampled else 0
-        return f"{len(self.sampled)} settings ran on {sample} texts and {len(self.whole)} on all {self.texts}"
+    def time_out(self, name: str) -> str:
+        """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
+        if name not in self._out_of_time:
+            return ""
+        return "time was over after {} settings on {} texts and {} on all {}".format(*self._counts(name))
 
+    def _counts(self, name: str) -> tuple[int, int, int, int]:
+        """How many of a strategy's settings ran on the sample, and on all texts, and how many texts these are."""
+        return len(_named(name, self.sampled)), self.sample_size, len(_named(name, self.whole)), self.total
 
-def sweep(
-    engine: Engine,
-    reference: Reference,
-    requirements: Sequence[Requirement],
-    name: str,
-    stored: Mapping[str, Sequence[Strategy]] | None = None,
-    *,
-    seconds: float = math.inf,
-    seed: int = 0,
-) -> Sweep:
-    """Finds the fastest settings of a strategy that meet each requirement.
+    def _each(self, name: str, what: str, items: Sequence[T], run: Callable[[T], object], deadline: float) -> None:
+        """Does something with each item until a time by `time.monotonic`."""
+        self._deadline = deadline
+        try:
+            for item in tqdm(items, desc=f"{name}: {what}", disable=None):
+                run(item)
+        except OutOfTimeError:
+            self._out_of_time.add(name)
 
-    ``stored`` maps strategies to operating points chosen before: those of this one run on all texts in any case, and
-    recovery is tried at those of the strategy without it. After some seconds the sweep ends, and what was measured by
-    then counts. ``seed`` is that of the order of texts and rows.
-    """
-    start, stored, reference = time.monotonic(), stored or {}, reference.shuffled(seed)
-    total = len(reference.texts)
-    size = max(SAMPLE_TEXTS, enough_texts(reference.texts, SAMPLE_WORDS))
-    size = size if 1.5 * size < total else total
-    on_sample = partial(measure, engine, reference, documents=size, deadline=start + SAMPLE_SHARE * seconds)
-    on_all = partial(measure, engine, reference, deadline=start + seconds)
-    kind, layers = name.removesuffix(RECOVERY), engine.sizes.layers
-    rows = grid(kind, layers)
-    if name != kind:
-        bases = stored.get(kind) or [Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())]
-        rows = [row for base in bases for row in recovery_rows(base)]
-    random.Random(seed).shuffle(rows)
-    sampled: list[Trial] = []
-    tried = (trial for row in rows for trial in _run_row(row, on_sample, requirements, total))
-    out_of_time = _append(sampled, tried, f"{name}: settings")
-    whole = sampled if size == total else []
-    settings = dict.fromkeys((*map(_changed, stored.get(name, ())), *_finalists(sampled, requirements, total)))
-    for one in whole:
-        settings.pop(one.strategy, None)
-    out_of_time |= _append(whole, map(on_all, settings), f"{name}: all texts")
-    found = Sweep(requirements, sampled, whole, total, out_of_time)
-    logger.info("%s: %s", name, found.describe())
-    return found
+    def _on_sample(self, setting: Strategy) -> Trial:
+        if setting not in self.sampled:
+            size = self.sample_size
+            self.sampled[setting] = measure(self.engine, self.reference, setting, size, deadline=self._deadline)
+        return self.sampled[setting]
 
+    def _on_all(self, setting: Strategy) -> Trial:
+        if setting not in self.whole:
+            self._on_sample(setting)
+            self.whole[setting] = measure(self.engine, self.reference, setting, deadline=self._deadline)
+        return self.whole[setting]
 
-def _append(trials: list[Trial], new: Iterator[Trial], what: str) -> bool:
-    """Appends new trials, with a progress bar; returns whether time was over before the last of them."""
-    try:
-        for trial in tqdm(new, desc=what, disable=None):
-            trials.append(trial)
-    except OutOfTimeError:
-        return True
-    return False
+    def _expected(self, trial: Trial) -> float:
+        """The loss plus standard error, in pp, to expect of a sampled setting on all texts."""
+        return trial.loss_bound(self.total)
 
+    def _run_row(self, row: Sequence[Strategy]) -> None:
+        """Runs a row on the sample from its middle to both sides, as far as settings can become operating points."""
+        strictest, widest = self.requirements[0].max_loss, self.requirements[-1].max_loss
+        middle = len(row) // 2
+        for setting in row[middle:]:
+            if self._expected(self._on_sample(setting)) > widest:
+                break
+        for setting in reversed(row[: middle + 1]):
+            if self._expected(self._on_sample(setting)) <= strictest:
+                break
 
-def _run_row(
-    row: Sequence[Strategy], run: Callable[[Strategy], Trial], requirements: Sequence[Requirement], texts: int
-) -> Iterator[Trial]:
-    """Runs a row from its middle to both sides, as far as settings can become operating points on so many texts."""
-    middle = len(row) // 2
-    for setting in row[middle:]:
-        yield (trial := run(setting))
-        if trial.loss_bound(texts) > requirements[-1].max_loss:
-            break
-    for setting in reversed(row[:middle]):
-        yield (trial := run(setting))
-        if trial.loss_bound(texts) <= requirements[0].max_loss:
-            break
+    def _best(self, name: str, count: int) -> list[Strategy]:
+        """The fastest settings on the sample for each requirement, or those that lose least where none meets it."""
+        found: dict[Strategy, None] = {}
+        for requirement in self.requirements:
+            trials = [one for one in _named(name, self.sampled) if able(one)]
+            accepted = [one for one in trials if requirement.accepts(one, self.total)]
+            accepted.sort(key=lambda one: -one.theoretical_speedup)
+            found |= dict.fromkeys(one.strategy for one in (accepted or sorted(trials, key=self._expected))[:count])
+        return list(found)
+
+    def _decide(self, name: str, requirement: Requirement) -> None:
+        """Finds the fastest setting that meets a requirement on all texts, by bisection of those not beaten."""
+        frontier: list[Trial] = []  # on the sample, faster and faster
+        trials = filter(able, _named(name, self.sampled))
+        for one in sorted(trials, key=lambda one: (self._expected(one), -one.theoretical_speedup)):
+            if not frontier or one.theoretical_speedup > frontier[-1].theoretical_speedup:
+                frontier.append(one)
+        bisect.bisect_left(frontier, True, key=lambda one: not requirement.accepts(self._on_all(one.strategy)))
 
 
-def _finalists(sampled: Sequence[Trial], requirements: Sequence[Requirement], texts: int) -> Iterator[Strategy]:
-    """Yields for each requirement the fastest settings that nothing beats on the sample, or those that lose least.
-
-    Losses count with the standard error that they would have on so many texts.
-    """
-    frontier: list[Trial] = []  # faster and faster
-    for one in sorted(filter(able, sampled), key=lambda one: (one.loss_bound(texts), -one.theoretical_speedup)):
-        if not frontier or one.theoretical_speedup > frontier[-1].theoretical_speedup:
-            frontier.append(one)
-    for requirement in requirements:
-        accepted = sum(requirement.accepts(one, texts) for one in frontier)
-        yield from (one.strategy for one in frontier[max(0, accepted - FINALISTS) :][:FINALISTS])
+def _named(name: str, trials: dict[Strategy, Trial]) -> list[Trial]:
+    """The trials of a strategy."""
+    return [one for strategy, one in trials.items() if strategy.name == name]

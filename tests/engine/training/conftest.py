@@ -15,6 +15,7 @@ def quick(patch: pytest.MonkeyPatch) -> None:
     """Training is short, two settings are tried, and what is measured does not depend on how busy the machine is."""
     settings = [Strategy("entropy", (1,), EntropyController(value, exit_entities=True)) for value in (0.06, 0.54)]
     patch.setattr(sweep, "grid", lambda *_: [settings])
+    patch.setattr(sweep, "around", lambda _: ())
     patch.setitem(distill.SETTINGS, "epochs", 2)
     patch.setattr(card, "speedups", lambda engine, strategies, *_: [1.0, *(1.1,) * (len(strategies) - 1)])
     patch.setattr(card, "busy_share", lambda: 0.0)

@@ -23,6 +23,7 @@ def folder(model_folder, tmp_path):
 def few(monkeypatch):
     """Few settings are tried, and few entities suffice."""
     monkeypatch.setattr(sweep, "SCALES", (0.06, 0.54))
+    monkeypatch.setattr(sweep, "FINER", (1.0,))
     monkeypatch.setattr(trials, "MIN_ENTITIES", 1)
     monkeypatch.setattr(trials, "MIN_DENSE_F1", 0.0)
 

@@ -9,7 +9,6 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
 from engine.training.card import Facts, Row, card, speedups, table, warnings
-from engine.training.sweep import Sweep
 from engine.training.trials import Requirement, Trial
 from tests.conftest import TEXT
 
@@ -33,7 +32,6 @@ FACTS = Facts(
     dtype="float32",
     busy=0.5,
 )
-IN_TIME = Sweep((), (), (), texts=9, out_of_time=False)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +41,7 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
     row = Row(EARLY, Requirement("fast", 60.0), speedups=speedups)
     assert row.stored == stored
     assert not replace(row, reached=False).stored
-    page, warned = table([row]), " ".join(warnings([row, row], FACTS, IN_TIME, spare=False))
+    page, warned = table([row]), " ".join(warnings([row, row], FACTS, "", spare=False))
     assert ("no faster than `dense`, not stored" in page) == (not stored)
     assert ("entropy:fast was measured to be no faster than dense" in warned) == (not stored)
     assert ("no operating point is stored" in warned) == (not stored)
@@ -66,7 +64,7 @@ def test_the_card_of_a_student_names_what_it_was_and_from_whom_it_learned():
 
 
 def test_few_windows_little_time_and_a_busy_machine_are_warned_of():
-    found = " ".join(warnings([Row(EARLY)], FACTS, replace(IN_TIME, out_of_time=True), spare=True))
+    found = " ".join(warnings([Row(EARLY)], FACTS, "time was over", spare=True))
     parts = "only 9 windows", "give more minutes", "50% of the processors", "time was over", "time for 0.045 passes"
     assert all(part in found for part in parts)
 

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 
 from engine.inspection.cost import Cost
-from engine.pruning.controllers import EntropyController
+from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from engine.training import sweep as sweeping
-from engine.training.sweep import Sweep, grid, layouts, recovery_rows, sweep
+from engine.training.sweep import Sweep, around, grid, layouts, recovery_rows
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose, parse_requirements
 
-REQUIREMENTS = parse_requirements((1.0, 3.0, 9.0), "limits")
+LIMITS = (1.0, 3.0, 9.0)
 ENGINE = SimpleNamespace(sizes=SimpleNamespace(layers=6))
 
 
@@ -55,64 +55,66 @@ def runs(monkeypatch):
     return runs
 
 
-def reference(documents: int = 500) -> Reference:
+def new_sweep(documents=500) -> Sweep:
     of = [Document(str(i), "word " * 240, (Entity(0, 4, "T", "word"),)) for i in range(documents)]
-    return Reference(of, ("T",), (Counts(100, 100, 100),) * documents)
-
-
-def swept(name: str = "entropy", documents: int = 500, **settings) -> Sweep:
-    return sweep(ENGINE, reference(documents), REQUIREMENTS, name, **settings)
+    reference = Reference(of, ("T",), (Counts(100, 100, 100),) * documents)
+    return Sweep(ENGINE, reference, parse_requirements(LIMITS, "limits"))
 
 
 def test_most_settings_run_on_some_sixty_texts_and_a_dozen_on_all(runs):
-    found = swept()
+    sweep = new_sweep()
+    sweep.run("entropy")
     sizes = [size for _, size in runs.ran]
     assert 55 <= sizes[0] <= 65
     assert set(sizes) == {sizes[0], 500}
     assert len(runs.ran) == len(set(runs.ran)), "nothing runs twice"
-    assert 3 <= len(found.whole) <= 12 < 50 < len(found.sampled)
+    assert 3 <= len(sweep.trials("entropy")) <= 18 < 50 < len(sweep.sampled)
 
 
 def test_operating_points_come_close_to_the_fastest_setting_within_each_limit(runs):
-    found = swept().chosen
+    sweep = new_sweep()
+    sweep.run("entropy")
+    found = sweep.chosen("entropy")
     assert list(found) == ["careful", "balanced", "fast"]
     base = Strategy("entropy", (5,), EntropyController((1.0,), 2, exit_entities=True))
-    every = [runs(None, reference(), base.with_settings(max_entropy=(at / 100,))) for at in range(1, 100)]
-    best = choose(every, REQUIREMENTS)
+    every = [runs(None, sweep.reference, base.with_settings(max_entropy=(at / 100,))) for at in range(1, 100)]
+    best = choose(every, sweep.requirements)
     for point, one in found.items():
         assert one.theoretical_speedup > 0.9 * best[point].theoretical_speedup
 
 
 def test_few_texts_are_all_a_sample(runs):
-    found = swept(documents=40)
+    new_sweep(40).run("entropy")
     assert {size for _, size in runs.ran} == {40}
-    assert found.trials is found.sampled
 
 
 def test_a_sweep_ends_in_time_and_chooses_among_what_was_measured(runs):
-    runs.seconds = 0.05
-    begin = time.monotonic()
-    found = swept(seconds=2.0)
-    assert time.monotonic() - begin < 10
-    assert found.out_of_time
-    assert found.trials
+    runs.seconds = 0.01
+    sweep, begin = new_sweep(), time.monotonic()
+    sweep.run("entropy", seconds=0.4)
+    assert time.monotonic() - begin < 5
+    assert "time was over" in sweep.time_out("entropy")
+    assert sweep.trials("entropy")
+    runs.seconds = 0
+    sweep.run("entropy+recovery")
+    assert not sweep.time_out("entropy+recovery"), "the time of another strategy was used up"
 
 
 def test_stored_operating_points_run_on_all_texts(runs):
     stored = Strategy("entropy", (4,), EntropyController((0.3,), 2, exit_entities=True), "fast")
-    found = swept(stored={"entropy": [stored]})
-    assert stored.gates in {one.strategy.gates for one in found.whole}
-    assert not any(strategy.point for strategy, _ in runs.ran)
+    sweep = new_sweep()
+    sweep.run("entropy", [stored])
+    assert stored.gates in {one.strategy.gates for one in sweep.trials("entropy")}
+    assert runs.ran[0][0].point == ""
 
 
 @pytest.mark.parametrize("recovers", [True, False])
-def test_recovery_is_swept_over_triggers_at_the_points_without_it_and_must_bring_words_back(recovers, runs):
-    runs.recovers = recovers
-    stored = Strategy("entropy", (4,), EntropyController((0.01,), 2, exit_entities=True), "fast")
-    found = swept("entropy+recovery", stored={"entropy": [stored]})
-    assert {one.strategy.recovery.trigger for one in found.sampled} == set(TRIGGERS)
-    assert {(one.strategy.name, one.strategy.gates) for one in found.sampled} == {("entropy+recovery", (4,))}
-    assert bool(found.chosen) == bool(found.closest) == recovers
+def test_recovery_is_swept_over_triggers_and_must_bring_words_back(recovers, runs):
+    runs.recovers, sweep = recovers, new_sweep()
+    sweep.run("entropy+recovery")
+    tried = [strategy for strategy in sweep.sampled if strategy.name == "entropy+recovery"]
+    assert {strategy.recovery.trigger for strategy in tried} == set(TRIGGERS)
+    assert bool(sweep.chosen("entropy+recovery")) == bool(sweep.closest("entropy+recovery")) == recovers
 
 
 def test_layouts_hold_those_of_published_operating_points():
@@ -130,6 +132,19 @@ def test_rows_fit_every_depth_and_let_more_and_more_words_exit(kind, setting, la
         values = [strategy.settings()[setting] for strategy in row]
         assert values == sorted(values)
         assert len({strategy.gates for strategy in row}) == 1
+
+
+def test_the_finer_grid_lies_between_thresholds_of_a_row_and_varies_neighbours():
+    row = grid("entropy", 6)[0]
+    finer = [strategy.controller for strategy in around(row[4])]
+    assert {one.neighbours for one in finer} == {0, 1, 2}
+    low, high = (row[at].controller.max_entropy[0] for at in (3, 5))
+    assert all(low < one.max_entropy[0] < high for one in finer)
+    assert len({one.max_entropy for one in finer}) == 4
+    ends = Strategy("entropy", (1, 2), EntropyController((0.1, 1.0)))
+    assert {one.controller.max_entropy[-1] for one in around(ends)} == {1.0}
+    rule = Strategy("rule", (2,), RuleController(0.5))
+    assert {one.controller.lambda_ for one in around(rule)} == {0.5}
 
 
 def test_under_a_trigger_fewer_windows_are_doubtful_along_a_row():
