@@ -18,7 +18,7 @@ from engine.command import as_command
 from engine.errors import InputError
 from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE, Opening
 from eval.render.files import ResultRow, read_tables
-from eval.render.text import code, pp, ratio, score, share, speedup
+from eval.render.text import code, in_pp, pp, ratio, score, share, speedup
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -106,11 +106,10 @@ def _conditions(small: Report) -> str:
     )
     change = small.opening.interval(small.default, PIPELINE)
     assert change is not None, "strategies are compared with every baseline"
-    by, low, high = (f"{100 * change[name]:+.2f}" for name in ("difference", "low", "high"))
     return (
         f"{row['documents']} PubMed abstracts (BC5CDR test), {row['threads']} threads of an "
         f"{small.processor}; speeds are relative to the pipeline. All but spaCy have the same weights. "
-        f"The default changes F1 by {by} pp [{low}, {high}], with 95 % confidence. Commit "
+        f"The default changes F1 by {in_pp(change)}, with 95 % confidence. Commit "
         f"{row['commit'][:7]}.{elsewhere}"
     )
 

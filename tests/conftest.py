@@ -34,6 +34,7 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
+from eval.measure.environment import has_vnni
 
 hypothesis.settings.register_profile("default", max_examples=40, deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
@@ -76,13 +77,8 @@ def tiny_config(vocabulary: int, layers: int = 3, positions: int = 100) -> BertC
     )
 
 
-def _has_vnni() -> bool:
-    """Whether the processor multiplies in 8 bits without saturating; others are wrong on weights as large as ours."""
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.is_file() and "vnni" in cpuinfo.read_text(encoding="utf-8")
-
-
-needs_vnni = pytest.mark.skipif(not _has_vnni(), reason="needs a processor with VNNI")
+# Others saturate on weights as large as ours.
+needs_vnni = pytest.mark.skipif(not has_vnni(), reason="needs a processor with VNNI")
 
 
 @pytest.fixture(scope="session")

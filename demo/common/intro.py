@@ -11,6 +11,7 @@ import gradio as gr
 from demo.common.markup import escape, term
 from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, find_reports, own_report
 from engine import Engine
+from engine.folder import SHIPPED
 from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
 from eval.render.files import ResultRow
 from eval.render.text import in_pp, join, speedup, verdict
@@ -19,7 +20,6 @@ from eval.schema import DENSE
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
 GUIDE = "docs/training.md"
-SHIPPED = "weights/minilm-l6-bc5cdr"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -94,7 +94,9 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     """A card: how to make one's own checkpoint fast, what that takes, and what to expect."""
     if engine.has_gates or engine.small:
         report, which, texts, duration = CASCADE, "larger checkpoint for the same types", 100, "some minutes"
-        command = f"python -m engine.training.cascade CHECKPOINT --small {SHIPPED} --texts FILE --out FOLDER"
+        command = (
+            f"python -m engine.training.cascade CHECKPOINT --small weights/{SHIPPED.name} --texts FILE --out FOLDER"
+        )
     else:  # its labels may be others than the shipped model's, which a cascade needs
         report, which, texts, duration = BASE, "checkpoint of your own", 400, "about an hour"
         command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"

@@ -22,7 +22,7 @@ WEIGHTS = {"uncertainty": 1, "received": 0, "entropy": 0}
 
 
 class GoneError(InputError):
-    """Settings name ``what`` only earlier versions had."""
+    """Settings name something that only earlier versions had: ``what``."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"expected settings of this version, got {what}, which is no longer supported; choose others")

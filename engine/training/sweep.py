@@ -70,7 +70,7 @@ def grid(kind: str, layers: int) -> list[list[Strategy]]:
     """Rows of settings of a controller; along a row more words exit."""
     if kind in (EntropyController.kind, LearnedController.kind):
         return [_thresholds(kind, *layout, growth) for layout in layouts(layers) for growth in _growths(*layout)]
-    if kind == RuleController.kind:  # without attention, which costs more than it saves
+    if kind == RuleController.kind:
         sets = sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends})
         return [
             [Strategy(kind, gates, RuleController(value, neighbours=near)) for value in LAMBDAS]

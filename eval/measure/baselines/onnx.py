@@ -46,7 +46,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused" if fused else "as exported",
         "onnxruntime": runtime.__version__,
-        "quantisation": f"weights per channel{' in 7 bits, for want of VNNI' if reduced else ''}, activations dynamic",
+        "quantisation": f"weights per channel{' in 7 bits, without VNNI' if reduced else ''}, activations dynamic",
     }
     return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
 
