@@ -7,7 +7,8 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,13 +144,23 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
     return {key: entries[key] for key in sorted(entries.keys() - others)}
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Meanwhile transformers shows neither progress nor a table of the weights that are missing or not used."""
+    transformers_logging.disable_progress_bar()
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+@quiet()
 def load_huggingface(folder: Path) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`."""
     if sys.flags.optimize > 1:
         raise InputError("expected Python with docstrings, which transformers needs, got option -OO; use -O")
-    transformers_logging.disable_progress_bar()
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # otherwise a table of weights that are missing or not used is printed
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         encoder_class(config)
@@ -174,8 +185,6 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
             f"expected a Hugging Face token-classification model, got {str(folder)!r}, which cannot be loaded: "
             f"{next(known, first_line(error))}; check the path, or restore the folder"
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     if unused := _unused_layers(config, info["unexpected_keys"]):
         logger.warning("layers %s of %s are not used: its config.json has %d", unused, folder, config.num_hidden_layers)
     return model.eval()

@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 
 PASSES = 3
+BUSY = 0.1  # share of the processors in use by others, above which times are doubtful
 
 V = TypeVar("V", bound=Hashable)
 

@@ -19,7 +19,8 @@ from engine.folder import ModelFolder, read_folder
 from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.sizes import Sizes
-from engine.pruning.controllers import CONTROLLERS, LearnedController
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.controllers.base import Controller
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
@@ -243,14 +244,14 @@ class Engine:
     def _with_network(self, strategy: Strategy) -> Strategy:
         """Gives the weights' network to a controller that needs it."""
         controller = strategy.controller
-        if not isinstance(controller, LearnedController):
+        if not (isinstance(controller, Controller) and controller.needs_network):
             return strategy
         if self.network is None:
             raise InputError(
                 f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r}, which has "
                 f"none; make it with python -m engine.training.controller --model {self.source}"
             )
-        return replace(strategy, controller=replace(controller, network=self.network))
+        return replace(strategy, controller=replace(controller, network=self.network))  # type: ignore[call-arg]
 
     def tag(
         self, text: str, strategy: str | Strategy | None = None, point: str | None = None, **settings: Any

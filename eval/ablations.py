@@ -42,7 +42,7 @@ LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 EXIT_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.8)
 KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NEIGHBOURS = (0, 1, 2, 4)
-LIMITS = (1, 8, 64, 512)
+RECOVERY_LIMITS = (1, 8, 64, 512)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def ablated_settings(engine: Engine) -> list[AblatedSetting]:
     off = without_recovery(recovering)
     triggers = {trigger: recovering.with_settings(trigger=trigger) for trigger in (*TRIGGERS, ANY)}
     found.append(AblatedSetting(RECOVERY, recovering.name, off, {"off": off, **triggers}))
-    return [*found, vary("recovery_limit", triggers[ANY], LIMITS)]
+    return [*found, vary("recovery_limit", triggers[ANY], RECOVERY_LIMITS)]
 
 
 def _measure(engine: Engine, strategies: Sequence[Strategy], corpus: Corpus, out: Path) -> dict[Strategy, Measured]:

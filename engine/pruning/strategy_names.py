@@ -41,7 +41,7 @@ class StrategyName:
 
     @property
     def without_point(self) -> str:
-        """The name without operating point, e.g. ``entropy+recovery``, the key under which these are stored."""
+        """The name alone, e.g. ``entropy+recovery``, the key under which operating points are stored."""
         return self.kind + RECOVERY * self.recovers
 
 

@@ -47,7 +47,7 @@ from engine.training.data import (
     min_texts,
     split_texts,
 )
-from engine.training.distill import SETTINGS, distil
+from engine.training.distill import SETTINGS, WORK, distil
 from engine.training.finetune import new_model
 from engine.training.loop import (
     CHECKPOINT,
@@ -66,7 +66,7 @@ from engine.training.trials import Reference, Requirement, measure, parse_requir
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-CONDITIONS, CARD = "training/accelerate.json", "README.md"
+CONDITIONS, CARD = f"{WORK}/accelerate.json", "README.md"
 # Shares of the time, by which each stage ends; training ends earlier for a frozen checkpoint.
 HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, {False: 0.6, True: 0.4}, 0.9
 MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
@@ -195,7 +195,7 @@ def make_fast(
         InputError: see `accelerate`.
     """
     started = time.monotonic()
-    out, work = Path(config.out), Path(config.out, "training")
+    out, work = Path(config.out), Path(config.out, WORK)
     set_seed(config.seed)
     device = default_device()
     if config.dtype == "int8":

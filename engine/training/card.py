@@ -12,7 +12,7 @@ import torch
 import transformers
 from tqdm import tqdm
 
-from engine.latency import PASSES, Latency, busy_share, speedup, time_variants
+from engine.latency import BUSY, PASSES, Latency, busy_share, speedup, time_variants
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.scoring import f1_difference_error, perfect
@@ -22,7 +22,6 @@ from engine.training.trials import MIN_DENSE_F1, SLACK, Requirement, Trial
 STRATEGY = "entropy"  # the strategy whose operating points are chosen
 BATCH_SIZES, BATCHES, TIMED = (1, 32), 5, 160  # texts per call; minimum number of calls timed; maximum number of texts
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
-BUSY = 0.1  # share of the processors in use by others from which figures are doubtful
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from engine.training.loop import CHECKPOINT, Training, TrainingConfig, default_d
 
 logger = logging.getLogger(__name__)
 
+WORK = "training"  # subfolder of the model, for log and checkpoint
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
@@ -58,7 +59,7 @@ class Distillation(Training):
     `distil`.
     """
 
-    progress = (*Training.progress, "reached")
+    progress = ("reached",)
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Distillation(Training):
     @property
     def work(self) -> Path:
         """Apart from the model, which others load."""
-        return self.out / "training"
+        return self.out / WORK
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
@@ -143,7 +144,7 @@ class Distillation(Training):
             self.model.train()
             while not losses or (time.monotonic() < begin + interval and self.share_done(done + len(losses)) < 1):
                 losses.append(self.step(next(batches)))
-            done, self.epoch = done + len(losses), self.epoch + 1
+            done += len(losses)
             self.reached, self.begun = self.share_done(done), time.monotonic()
             self.save(self.out)
             self.save_checkpoint()
@@ -253,7 +254,7 @@ def distil(
     """
     batches = make_batches(examples, config.max_rows, random.Random(config.seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    seconds, fresh = deadline - time.monotonic(), not Path(config.out, "training", CHECKPOINT).is_file()
+    seconds, fresh = deadline - time.monotonic(), not Path(config.out, WORK, CHECKPOINT).is_file()
     if fresh and not weights.model.has_gates:
         fit_heads(model.to(default_device()), batches, time.monotonic() + HEADS_SHARE * seconds)
     run = Distillation(weights, model, examples, config, frozen=frozen, student=student)

@@ -21,9 +21,8 @@ from statistics import fmean
 import torch
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModel, set_seed
-from transformers.utils import logging as transformers_logging
 
-from engine.checkpoint import load_weights
+from engine.checkpoint import load_weights, quiet
 from engine.checksums import RUN_SETTINGS
 from engine.command import as_command
 from engine.data.corpora import Corpus, load_corpus
@@ -103,12 +102,13 @@ def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedM
                 f"{backbone}; choose another"
             )
         return weights.model
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     try:
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
-        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
+        with quiet():
+            pretrained = AutoModel.from_pretrained(
+                backbone, config=config, dtype=torch.float32, trust_remote_code=False
+            )
     except InputError:
         raise
     except Exception as error:  # as in engine.checkpoint: many types, one meaning
@@ -150,7 +150,7 @@ class Finetuning(Training):
     """
 
     config: FinetuneConfig
-    progress = (*Training.progress, "best", "best_epoch")
+    progress = ("epoch", "best", "best_epoch")
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
@@ -168,7 +168,7 @@ class Finetuning(Training):
         self.pieces = word_pieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
-        self.best, self.best_epoch = -1.0, 0
+        self.best, self.epoch, self.best_epoch = -1.0, 0, 0
         super().__init__(config, model, tokenizer)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:

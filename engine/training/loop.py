@@ -175,7 +175,7 @@ class Training:
     """
 
     examples: Sequence[Example]
-    progress: tuple[str, ...] = ("epoch",)
+    progress: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -197,7 +197,6 @@ class Training:
         self.accelerator = Accelerator(mixed_precision="no", cpu=on_cpu)
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
-        self.epoch = 0
         self.steps = config.epochs * len(self.batches(random.Random(0)))
         model.encoder.set_dropout(config.dropout)
         optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
@@ -250,7 +249,7 @@ class Training:
                 setattr(self, name, state[name])
             for name in PARTS:
                 getattr(self, name).load_state_dict(state[name])
-            logger.info("resumed after epoch %d", self.epoch)
+            logger.info("resumed after step %d", self.schedule.last_epoch)
         elif self.log.is_file():
             raise InputError(
                 f"expected the checkpoint of the run in {self.out}, got none; take the model as it is if the run has "

@@ -7,7 +7,6 @@ through `Engine.tag_batch`, in whatever dtype the engine has.
 
 from __future__ import annotations
 
-import bisect
 import logging
 import math
 import random
@@ -252,7 +251,13 @@ class Sweep:
         for one in sorted(trials, key=lambda one: (self._expected(one), -one.theoretical_speedup)):
             if not frontier or one.theoretical_speedup > frontier[-1].theoretical_speedup:
                 frontier.append(one)
-        bisect.bisect_left(frontier, True, key=lambda one: not requirement.accepts(self._on_all(one.strategy)))
+        begin, end = 0, len(frontier)
+        while begin < end:
+            middle = (begin + end) // 2
+            if requirement.accepts(self._on_all(frontier[middle].strategy)):
+                begin = middle + 1
+            else:
+                end = middle
 
 
 def _named(name: str, trials: dict[Strategy, Trial]) -> list[Trial]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from engine.cascade import Cascade
 from engine.data.formats import WRITERS
-from engine.latency import PASSES, Unit
+from engine.latency import BUSY, PASSES, Unit
 from engine.pruning.strategy_names import DENSE
 from engine.runs import Log, check_same, read_json, replacing, write_json
 from engine.text.documents import Document
@@ -32,7 +32,6 @@ from eval.schema import BASELINE, display_names
 
 LOG = "run"
 BURN_IN = 3  # batches that warm up threads, allocators and caches before a process continues another's timings
-BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
     "not a benchmark."

@@ -164,7 +164,7 @@ class Encoder(nn.Module):
         return [part[1:] + f".{kind}" if part.startswith(".") else f"{path}{part}.{kind}" for part in parts]
 
 
-def like_bert(config: Any) -> dict[str, Any]:
+def bert_settings(config: Any) -> dict[str, Any]:
     """Reads dropout, norms and activation from a configuration that names them as BERT's does."""
     return {
         "dropout": config.hidden_dropout_prob,

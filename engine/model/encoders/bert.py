@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
+from engine.model.encoders.base import PostNormEncoder, Settings, bert_settings
 
 NAMES = {
     "word_embeddings": "embeddings.word_embeddings",
@@ -37,4 +37,4 @@ class BertEncoder(PostNormEncoder):
     settings = SETTINGS
 
     def __init__(self, config: Any, **others: Any) -> None:
-        super().__init__(config, **like_bert(config), token_types=config.type_vocab_size, **others)
+        super().__init__(config, **bert_settings(config), token_types=config.type_vocab_size, **others)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
 
-from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
+from engine.model.encoders.base import PostNormEncoder, Settings, bert_settings, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
 from engine.model.layers import PostNormLayer
 
@@ -46,7 +46,7 @@ class DebertaV2Encoder(PostNormEncoder):
     bucket: Tensor
 
     def __init__(self, config: DebertaV2Config) -> None:
-        super().__init__(config, **like_bert(config), positions=False)
+        super().__init__(config, **bert_settings(config), positions=False)
         buckets: int = getattr(config, "position_buckets", -1)
         farthest = (
             config.max_relative_positions if config.max_relative_positions > 0 else config.max_position_embeddings

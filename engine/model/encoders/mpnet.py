@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import MPNetConfig
 
-from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
+from engine.model.encoders.base import PostNormEncoder, Settings, bert_settings
 from engine.model.encoders.bert import NAMES as BERT_NAMES
 
 FIRST_POSITION = 2  # regardless of the padding token
@@ -40,7 +40,7 @@ class MPNetEncoder(PostNormEncoder):
     bucket: Tensor
 
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__(config, **like_bert(config), first_position=FIRST_POSITION)
+        super().__init__(config, **bert_settings(config), first_position=FIRST_POSITION)
         self.relative_bias = nn.Embedding(BUCKETS, self.num_heads)
         distances = torch.arange(1 - self.max_rows, self.max_rows)
         self.register_buffer("bucket", bucket(distances), persistent=False)

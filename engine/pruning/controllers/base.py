@@ -52,7 +52,8 @@ class Decider(ABC):
 class Controller(Decider):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
-    A new controller is a subclass in its own file and a line in ``CONTROLLERS``.
+    A new controller is a subclass in its own file and a line in ``CONTROLLERS``. One that ``needs_network`` has a field
+    ``network``, which the engine sets to the network that comes with the weights.
     """
 
     description: ClassVar[str]
