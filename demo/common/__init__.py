@@ -1,1 +1,1 @@
-"""HTML for the tabs. Text from users is data and is escaped here."""
+"""What tabs and API share. Text from users is data: `markup` escapes it wherever it becomes HTML."""

@@ -45,7 +45,7 @@ class Documents(StaticFiles):
         self.folder, self.app = folder.resolve(), app
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Finds a file as Starlette does, but only a document."""
+        """Finds a file as Starlette does, but nothing hidden or of an unknown media type."""
         found, status = super().lookup_path(path)
         names = (*Path(path).parts, *Path(found or self.folder).relative_to(self.folder).parts)
         hidden = any(name.startswith(".") for name in names)

@@ -95,7 +95,7 @@ def _times(compared: Sequence[Compared]) -> str:
     return (
         f"{span(median_interval(one.timing.runs_ms))} ms instead of {full}, "
         f"{said(speedup(one.timing.runs_ms, dense.timing.runs_ms))} the full pass, <code>{escape(dense.label)}</code>, "
-        f"on this text and machine: {how}, in turns. {MORE}"
+        f"on this text and machine: {how} of each in turn. {MORE}"
     )
 
 

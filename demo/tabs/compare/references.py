@@ -75,7 +75,7 @@ class References:
         )
         return (
             f'<p class="references"><code>{escape(own.label)}</code>, {span(median_interval(ours))} ms, is {found}: '
-            f"{number_of(len(ours), 'run')}, in turns.</p>"
+            f"{number_of(len(ours), 'run')} of each in turn.</p>"
         )
 
     def _time_pipeline(self, text: str) -> float:

@@ -16,7 +16,7 @@ from engine import Engine, Result
 from engine.inspection.trace import WordTrace
 
 LABEL = "Watch"
-NUMBERS = "A number under a word, or a part of one, is the layer after which it exited. "
+NUMBERS = "The number under a word is the layer after which it exited. "
 _EXITS = """<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
 <li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
 """

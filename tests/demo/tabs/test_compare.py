@@ -45,7 +45,7 @@ def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):
     assert 'data-state="timing"' in first.answer
     assert first.refinement == Refinement(2, "")
     better = refine(engine, TEXT, candidates, first.refinement, budget=PATIENT)
-    assert f"intervals of {RUNS} runs, in turns" in better.answer
+    assert f"intervals of {RUNS} runs of each in turn" in better.answer
     assert 'data-state="done"' in better.answer
 
 
@@ -65,7 +65,7 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine):
         wanted = iter(answers)
         assert compare(engine, TEXT, candidates, PACE, lambda wanted=wanted: next(wanted)) is None
     wanted = iter([True, True, True, False])
-    assert "1 run, in turns" in refine(engine, TEXT, candidates, Refinement(2, ""), lambda: next(wanted)).answer
+    assert "1 run of each in turn" in refine(engine, TEXT, candidates, Refinement(2, ""), lambda: next(wanted)).answer
     assert refine(engine, TEXT, candidates, Refinement(2, ""), lambda: False) is None
 
 
@@ -107,7 +107,7 @@ class TestReferences:
             "dense (float32)",
             "the Hugging Face pipeline (float32)",
             "×</b> as fast as",
-            "runs, in turns",
+            "runs of each in turn",
         ):
             assert part in shown
 
