@@ -179,8 +179,8 @@ class Opening:
         if self.is_enough(shown) and (claim := self.headline()):
             found.insert(0, f"The default is {claim}.")
         beaten = (
-            (self.baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
-            (self._truncation(shown), "where every word exits at one layer"),
+            (self.baseline(truncated=False), f"the fastest unpruned baseline that loses at most {COMPARABLE:g} pp"),
+            (self._truncation(shown), "where every word exits at the same layer"),
             (self._control(shown), "which chooses as many words at random"),
         )
         comparisons = (self._say_comparison(label, other["label"], role) for other, role in beaten if other)
@@ -269,13 +269,13 @@ class Opening:
             roles.append((f"{role}; {recommended}" if shown is best else role, shown))
             roles.append((recommended, None if shown is best else best))
             fastest = next(iter(self.near), None)
-            roles.append(("faster, but may lose more", None if fastest in (shown, best) else fastest))
-            roles.append(("every word exits at one layer", self._truncation(shown)))
+            roles.append(("fastest, but may lose more", None if fastest in (shown, best) else fastest))
+            roles.append(("every word exits at the same layer", self._truncation(shown)))
             roles.append(("as many words, chosen at random", self._control(shown)))
         full = self.baseline(truncated=False)
         pipeline = next((row for row in self._fastest_first if row["strategy"] == PIPELINE), None)
         roles.append(("Hugging Face pipeline", None if pipeline is full else pipeline))
-        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", full))
+        roles.append((f"fastest unpruned baseline within {COMPARABLE:g} pp", full))
         roles.append((f"fastest truncated baseline within {COMPARABLE:g} pp", self.baseline(truncated=True)))
         cells = []
         for role, row in roles:

@@ -71,7 +71,7 @@ def _pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str)
     """How many documents a second a variant reads at a batch size, and the memory of a process with it alone."""
     spent = times.loc[(times["label"] == row["label"]) & (times["batch_size"] == row["batch_size"]), "latency_ms"].sum()
     held = cost.loc[(cost["label"] == row["label"]) & (cost["group"] == RESIDENT), "value"]
-    memory = f", and a process with it alone takes {held.iloc[0]:.0f} MiB" if len(held) else ""
+    memory = f", and a process that runs only it takes {held.iloc[0]:.0f} MiB" if len(held) else ""
     return (
         f"{code(row['label'])} reads {1000 * row['timed_documents'] / spent:.0f} documents a second, "
         f"{row['batch_size']} a call, on {machine}, {row['threads']} threads{memory}."

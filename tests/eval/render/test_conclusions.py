@@ -58,9 +58,9 @@ def test_the_sentences_name_the_default_its_f1_whether_it_is_recommended_and_wha
         "`entropy:balanced`, the default, is 1.80× as fast as `dense` at batch size 1.",
         "The F1 of `entropy:balanced` is 0.8495, against 0.8500 for `dense`: -0.05 pp [-0.15, +0.05], not significant.",
         "`entropy:balanced` is recommended: it is the fastest that loses at most 0.3 pp of F1 with 95 % confidence.",
-        "`entropy:balanced` is 1.64× as fast as `onnx-int8`, the fastest full-model baseline that loses at most 1 pp, "
-        "with no significant difference in F1 (-0.05 pp [-0.15, +0.05]) and 1.40× as fast as `truncate-3`, where every "
-        "word exits at one layer, and more accurate (+0.45 pp [+0.35, +0.55]).",
+        "`entropy:balanced` is 1.64× as fast as `onnx-int8`, the fastest unpruned baseline that loses at most 1 pp, "
+        "with no significant difference in F1 (-0.05 pp [-0.15, +0.05]) and 1.40× as fast as `truncate-3`, where "
+        "every word exits at the same layer, and more accurate (+0.45 pp [+0.35, +0.55]).",
     ]
 
 
@@ -76,10 +76,10 @@ def test_the_rows_show_dense_the_default_and_what_it_must_beat():
         ["reference", "dense", "0.8500", "—"],
         ["the default; recommended: loses at most 0.3 pp with 95 % confidence", "entropy:balanced", "0.8495",
          "-0.05 [-0.15, +0.05] (n.s.)"],
-        ["every word exits at one layer", "truncate-3", "0.8450", "-0.50 [-0.60, -0.40]"],
+        ["every word exits at the same layer", "truncate-3", "0.8450", "-0.50 [-0.60, -0.40]"],
         ["as many words, chosen at random", "random", "0.8200", "-3.00 [-3.10, -2.90]"],
         ["Hugging Face pipeline", "hf-pipeline", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
-        ["fastest full-model baseline within 1 pp", "onnx-int8", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
+        ["fastest unpruned baseline within 1 pp", "onnx-int8", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
     ]  # fmt: skip
 
 
@@ -126,18 +126,18 @@ def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_l
     pairs = [interval("entropy:balanced", name, speedup=ratio) for name, ratio in ratios.items()]
     found = opening(DEFAULT, *OTHERS, baseline("spacy", 2.7, -0.02), baseline("ov", 1.82, -0.02), pairs=pairs)
     *_, beaten, faster = found.sentences()
-    assert "`onnx-int8`, the fastest full-model baseline" in beaten
+    assert "`onnx-int8`, the fastest unpruned baseline" in beaten
     assert faster == (
         "At batch size 1, significantly faster than `entropy:balanced`: `spacy` (1.50× as fast, F1 0.8300)."
     )
-    assert found.table().rows[-1][:2] == ["fastest full-model baseline within 1 pp", "onnx-int8"]
+    assert found.table().rows[-1][:2] == ["fastest unpruned baseline within 1 pp", "onnx-int8"]
 
 
 def test_a_truncated_baseline_stands_beside_the_fastest_that_runs_the_full_model():
     ov, cut = baseline("openvino", 1.3), baseline("openvino truncate-3", 2.4, -0.005)
     found = opening(DEFAULT, ov, cut, pairs=[interval("entropy:balanced", "openvino", speedup=1.4)])
     assert [row[:2] for row in found.table().rows[2:]] == [
-        ["fastest full-model baseline within 1 pp", "openvino"],
+        ["fastest unpruned baseline within 1 pp", "openvino"],
         ["fastest truncated baseline within 1 pp", "openvino truncate-3"],
     ]
 
