@@ -120,20 +120,6 @@ def shipped() -> Engine:
 
 
 @pytest.fixture(scope="session")
-def quantised_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """The same model with its layers in 8 bits."""
-    pytest.importorskip("openvino")
-    pytest.importorskip("nncf")
-    from engine.training import quantise
-
-    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("quantised") / "model"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantise, "TEXTS", 8)
-        assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
-    return folder
-
-
-@pytest.fixture(scope="session")
 def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     """A plain Hugging Face token-classification checkpoint: no gates, labels in another order."""
     torch.manual_seed(3)
@@ -234,6 +220,12 @@ def scaled(folder: Path, name: str, factor: float) -> None:
     """Multiplies all weights in a file of a folder."""
     weights = {key: factor * value for key, value in load_file(folder / name).items()}
     save_file(weights, folder / name, metadata={"format": "pt"})
+
+
+def other_tokenizer(folder: Path) -> None:
+    """Changes an entry of the vocabulary."""
+    path = folder / "tokenizer.json"
+    path.write_text(path.read_text().replace('"fam"', '"maf"'))
 
 
 def configure(folder: Path, **changes: object) -> None:

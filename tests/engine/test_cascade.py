@@ -1,14 +1,9 @@
 """A cascade equals its small model where nothing goes on, its large model where everything does."""
 
-from __future__ import annotations
-
 import json
 import pickle
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,26 +12,23 @@ from engine import pipeline
 from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
 from engine.folder import CASCADES, SMALL
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
 
 LONG = " ".join([TEXT] * 6)  # several windows
 TEXTS = [TEXT, "", LONG, "Nausea after famotidine.", f"{TEXT} and hypotension"]
 
 
-def test_a_threshold_that_no_window_reaches_gives_the_small_model(both: Engine, engine: Engine) -> None:
+def test_a_threshold_that_no_window_reaches_gives_the_small_model_and_zero_the_large_one(both, engine, plain_engine):
     for found, small in zip(both.tag_batch(TEXTS, cascade(1e6)), engine.tag_batch(TEXTS, "dense"), strict=True):
         assert found.entities == small.entities
         assert not any(window.read for window in found.trace.windows)
-
-
-def test_a_threshold_of_zero_gives_the_large_model(both: Engine, plain_engine: Engine) -> None:
     for found, large in zip(both.tag_batch(TEXTS, cascade(0)), plain_engine.tag_batch(TEXTS, "dense"), strict=True):
         assert found.entities == large.entities
         np.testing.assert_allclose(found.probabilities, large.probabilities, atol=1e-6)
 
 
-def test_a_batch_equals_texts_one_by_one(both: Engine) -> None:
+def test_a_batch_equals_texts_one_by_one(both):
     doubts = [window.doubt for result in both.tag_batch(TEXTS, cascade(0)) for window in result.trace.windows]
     some = cascade(float(np.median(doubts)), 0.25)
     together = both.tag_batch(TEXTS, some)
@@ -47,30 +39,21 @@ def test_a_batch_equals_texts_one_by_one(both: Engine) -> None:
         np.testing.assert_allclose(alone.probabilities, result.probabilities, atol=1e-5)
 
 
-def test_where_both_read_labels_come_from_the_weighted_mean(both: Engine, engine: Engine, plain_engine: Engine) -> None:
-    order = [engine.labels.names.index(name) for name in plain_engine.labels.names]
-    small, large = engine.tag(TEXT, "dense").probabilities[:, order], plain_engine.tag(TEXT, "dense").probabilities
-    found = both.tag(TEXT, cascade(0, weight=0.25)).probabilities
-    np.testing.assert_allclose(found, 0.25 * small + 0.75 * large, atol=1e-6)
-
-
-def test_only_windows_in_doubt_go_on(both: Engine, engine: Engine, plain_engine: Engine) -> None:
-    doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
-    result = both.tag(LONG, cascade(sorted(doubts)[1]))
+def test_only_windows_in_doubt_go_on_and_where_both_read_labels_come_from_the_weighted_mean(both, engine, plain_engine):
     order = [engine.labels.names.index(name) for name in plain_engine.labels.names]
     small, large = engine.tag(LONG, "dense").probabilities[:, order], plain_engine.tag(LONG, "dense").probabilities
+    doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
+    result = both.tag(LONG, cascade(sorted(doubts)[1], weight=0.25))
     windows = result.trace.windows
     assert [window.read for window in windows] == [doubt >= sorted(doubts)[1] for doubt in doubts]
-    assert [windows[0].first, *(window.end for window in windows)] == [
-        *(window.first for window in windows),
-        len(result.words),
-    ]
+    assert [0, *(window.end for window in windows)] == [*(window.first for window in windows), len(result.words)]
     for window in windows:
-        own = slice(window.first, window.end)
-        np.testing.assert_allclose(result.probabilities[own], (large if window.read else small)[own], atol=1e-5)
+        own, weight = slice(window.first, window.end), 0.25 if window.read else 1
+        expected = weight * small[own] + (1 - weight) * large[own]
+        np.testing.assert_allclose(result.probabilities[own], expected, atol=1e-5)
 
 
-def test_cost_counts_both_models(both: Engine, engine: Engine, plain_engine: Engine) -> None:
+def test_cost_counts_both_models(both, engine, plain_engine):
     small, large = engine.tag(LONG, "dense").cost, plain_engine.tag(LONG, "dense").cost
     nothing, everything = (both.tag(LONG, cascade(threshold)).cost for threshold in (1e6, 0))
     assert nothing.macs == small.macs
@@ -79,23 +62,17 @@ def test_cost_counts_both_models(both: Engine, engine: Engine, plain_engine: Eng
     assert everything.rows == small.rows + large.rows
 
 
-def test_each_word_is_traced_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:
-    shallow = engine.strategy("truncate-1")
-    for threshold, layer, exit_at in ((1e6, 1, 1), (0, 3, 0)):
-        result = both.tag(TEXT, cascade(threshold, small=shallow))
-        assert {word.layer for word in result.trace.words} == {layer}
-        assert set(result.exits) == {exit_at}
+@pytest.mark.parametrize(("threshold", "layer", "exit_at", "gates"), [(1e6, 1, 1, [1]), (0, 3, 0, [])])
+def test_each_word_is_traced_in_the_model_that_labelled_it(threshold, layer, exit_at, gates, both, engine):
+    all_exit = engine.strategy("entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
+    result = both.tag(TEXT, cascade(threshold, small=all_exit))
+    assert set(result.exits) == {exit_at}
+    assert len(result.trace.words) == len(result.words)
+    for word in result.trace.words:
+        assert (word.layer, [gate.layer for gate in word.gates]) == (layer, gates)
 
 
-def test_explains_each_word_in_the_model_that_labelled_it(both: Engine, engine: Engine) -> None:
-    pruning = engine.strategy("entropy")
-    for threshold, gates in ((1e6, True), (0, False)):
-        result = both.tag(TEXT, cascade(threshold, small=pruning))
-        assert len(result.trace.words) == len(result.words)
-        assert any(word.gates for word in result.trace.words) == gates
-
-
-def test_the_pipeline_gives_each_piece_the_label_of_its_word(both: Engine) -> None:
+def test_the_pipeline_gives_each_piece_the_label_of_its_word(both):
     doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
     strategy = cascade(sorted(doubts)[1], 0.25)
     tagger = pipeline(model=both, strategy=strategy, ignore_labels=[])
@@ -107,13 +84,13 @@ def test_the_pipeline_gives_each_piece_the_label_of_its_word(both: Engine) -> No
             assert piece["entity"] == labels[at]
 
 
-def test_survives_pickling(both: Engine) -> None:
+def test_survives_pickling(both):
     result = both.tag(LONG, cascade(1.0))
     again = pickle.loads(pickle.dumps(result))
     assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
 
 
-def test_each_kind_of_doubt_scores_words() -> None:
+def test_each_kind_of_doubt_scores_words():
     sure, unsure, entity = [0.98, 0.01, 0.01], [0.6, 0.3, 0.1], [0.05, 0.9, 0.05]
     words = np.array([sure, unsure, sure, entity, unsure, sure])
     assert MEASURES["uncertain"](words).tolist() == [0, 1, 0, 1, 1, 0]
@@ -124,17 +101,21 @@ def test_each_kind_of_doubt_scores_words() -> None:
 
 
 @pytest.mark.parametrize("kind", DOUBTS)
-def test_survives_a_round_trip_through_json(kind: str) -> None:
+def test_survives_a_round_trip_through_json(kind):
     doubt = Doubt(kind, (-1.0, 1.0, 0.5, 0.0) if kind == DISAGREEMENT else ())
     one = replace(cascade(3.5, 0.25), doubt=doubt)
     assert Cascade.from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
-def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(both: Engine) -> None:
+def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(both, engine):
     assert both.tag(TEXT).strategy.name == "cascade"
     assert both.strategy("cascade").settings()["threshold"] == 5
     assert both.strategy("cascade:careful").settings()["threshold"] == 1
     assert both.strategy("cascade", "careful", threshold=2.5).settings()["threshold"] == 2.5
+    with pytest.raises(InputError, match="expected one of the operating points"):
+        both.strategy("cascade:fast")
+    with pytest.raises(InputError, match="expected the folder of a cascade"):
+        engine.strategy("cascade:fast")
 
 
 @pytest.mark.parametrize(
@@ -150,12 +131,12 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
         ({"large": {}}, "expected only the settings"),
     ],
 )
-def test_rejects_settings(change: dict[str, Any], problem: str) -> None:
+def test_rejects_settings(change, problem):
     with pytest.raises(InputError, match=problem):
         Cascade.from_json(cascade(1).to_json() | change)
 
 
-def rename_labels(folder: Path) -> None:
+def rename_labels(folder):
     labels = json.loads((folder / "config.json").read_text())["id2label"]
     configure(folder, id2label={key: name.replace("Disease", "Illness") for key, name in labels.items()})
 
@@ -169,15 +150,8 @@ def rename_labels(folder: Path) -> None:
         (rename_labels, "expected a small model with the labels of the large one"),
     ],
 )
-def test_rejects_a_folder(cascade_folder: Path, tmp_path: Path, change: Callable[[Path], None], problem: str) -> None:
-    folder = Path(shutil.copytree(cascade_folder, tmp_path / "folder"))
+def test_rejects_a_folder(cascade_folder, tmp_path, change, problem):
+    folder = shutil.copytree(cascade_folder, tmp_path / "folder")
     change(folder)
     with pytest.raises(InputError, match=problem):
         load_engine(folder)
-
-
-def test_rejects_points_that_are_not_stored_and_a_cascade_of_one_model(both: Engine, engine: Engine) -> None:
-    with pytest.raises(InputError, match="expected one of the operating points"):
-        both.strategy("cascade:fast")
-    with pytest.raises(InputError, match="expected the folder of a cascade"):
-        engine.strategy("cascade:fast")

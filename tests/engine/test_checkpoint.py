@@ -47,12 +47,6 @@ def plain(plain_folder, tmp_path):
     return shutil.copytree(plain_folder, tmp_path / "plain")
 
 
-def test_a_model_folder_is_stored_in_half_precision_and_loaded_in_float32(model_folder, weights):
-    stored = load_file(model_folder / "model.safetensors") | load_file(model_folder / GATES)
-    assert {value.dtype for value in stored.values()} == {torch.float16}
-    assert {parameter.dtype for parameter in weights.model.parameters()} == {torch.float32}
-
-
 def write_network(folder, **changes):
     arrays = {"1.0": np.ones((2, 3)), "1.1": np.ones(3), "1.2": np.ones(3), "1.3": np.ones(1)} | changes
     network = {name: array.astype(np.float32) for name, array in arrays.items()}
@@ -112,10 +106,13 @@ def test_rejects_a_folder_that_is_not_as_it_was_written_in_one_line(folder, dama
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_not_loaded_needs_no_sum(folder):
+def test_what_is_not_loaded_needs_no_sum_and_a_checkpoint_of_others_gets_none(folder, plain):
     for name in ("README.md", ".gitattributes", "figure.png"):
         (folder / name).write_text("anything")
     load_engine(folder)
+    replace_points(plain, {})
+    assert (plain / POINTS).read_text() == "{}"
+    assert not (plain / SUMS).exists()
 
 
 def no_tokenizer(folder):
@@ -334,13 +331,16 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
     assert not (tmp_path / "this-ran").exists()
 
 
-def test_weights_are_saved_without_what_was_made_for_others(folder, weights):
+def test_weights_are_saved_in_half_precision_without_what_was_made_for_others(folder, weights, model_folder):
     made = [folder / name for name in (POINTS, CONTROLLER, INT8, COMPILED)]
     for path in made:
         path.write_text("{}")
     save_weights(folder, weights.model, weights.tokenizer)
     assert not any(path.exists() for path in made)
     assert load_engine(folder).digest == Engine(weights).digest
+    stored = load_file(model_folder / "model.safetensors") | load_file(model_folder / GATES)
+    assert {value.dtype for value in stored.values()} == {torch.float16}
+    assert {parameter.dtype for parameter in weights.model.parameters()} == {torch.float32}
 
 
 @pytest.fixture
@@ -377,9 +377,3 @@ def test_of_the_hub_only_what_models_are_loaded_from_is_downloaded(snapshot, mon
     (snapshot / "model.safetensors").unlink()
     assert local_folder("owner/name") == snapshot
     assert calls[1:] == [{"revision": "0" * 40, "allow_patterns": "pytorch_model*"}]
-
-
-def test_a_checkpoint_of_others_gets_a_new_file_and_no_checksums(plain):
-    replace_points(plain, {})
-    assert (plain / POINTS).read_text() == "{}"
-    assert not (plain / SUMS).exists()

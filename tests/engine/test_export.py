@@ -1,7 +1,5 @@
 """An exported package tags as the engine does, without the project and without PyTorch."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -44,13 +42,10 @@ def test_packages_find_what_the_engine_finds(compiled, tmp_path):
     assert imported == []
 
 
-def test_the_command_line_says_where_the_package_is(compiled, tmp_path, capsys):
+def test_the_command_exports_what_the_model_can_run_by_default(compiled, tmp_path, capsys, engine, plain_engine, both):
     assert export.main([str(compiled.folder), "--strategy", "dense", "--out", str(tmp_path / "tagger")]) == 0
     assert f"the package {tmp_path / 'tagger'} tags texts" in capsys.readouterr().out
     assert (tmp_path / "tagger" / "graph.bin").is_file()
-
-
-def test_what_the_model_can_run_is_exported_by_default(engine, plain_engine, both):
     assert [export.default_strategy(one) for one in (engine, plain_engine, both)] == [
         "entropy:balanced",
         "dense",
@@ -58,20 +53,17 @@ def test_what_the_model_can_run_is_exported_by_default(engine, plain_engine, bot
     ]
 
 
-def test_rejects_a_cascade(both, tmp_path):
-    with pytest.raises(InputError, match="expected a strategy that is one pass, got 'cascade:careful'"):
-        export.export(both, both.strategy("cascade:careful"), tmp_path / "tagger")
-
-
 @pytest.mark.parametrize(
     ("model", "strategy", "out", "keyword"),
     [
-        ("{folder}", "entropy+recovery", "tagger", "a strategy that is one pass"),
-        ("{folder}", "dense", "my-tagger", "a Python package"),
-        ("{plain}", "dense", "tagger", "got no such file; make it with python -m engine.training.quantise"),
+        ("compiled", "entropy+recovery", "tagger", "a strategy that is one pass"),
+        ("both", "cascade:careful", "tagger", "a strategy that is one pass, got 'cascade:careful'"),
+        ("compiled", "dense", "my-tagger", "a Python package"),
+        ("plain_engine", "dense", "tagger", "a model in int8"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(compiled, plain_folder, tmp_path, capsys, model, strategy, out, keyword):
-    model = model.format(folder=compiled.folder, plain=plain_folder)
-    assert export.main([model, "--strategy", strategy, "--out", str(tmp_path / out)]) == 2
-    assert keyword in capsys.readouterr().err
+def test_rejects_what_cannot_be_exported(model, strategy, out, keyword, tmp_path, request):
+    engine = request.getfixturevalue(model)
+    with pytest.raises(InputError, match=keyword):
+        export.export(engine, engine.strategy(strategy), tmp_path / out)
+    assert not (tmp_path / out).exists()

@@ -1,3 +1,5 @@
+"""How calls are timed."""
+
 import time
 
 import pytest

@@ -50,34 +50,30 @@ def same(ours, theirs):
         assert one["score"] == pytest.approx(other["score"], abs=1e-4)
 
 
-def test_all_pieces_of_a_word_have_its_probabilities(folder):
+def test_all_pieces_of_a_word_have_its_probabilities_and_nothing_is_truncated(folder):
     tagger = pipeline(model=folder, strategy="dense", ignore_labels=[])
     starts = [start for start, _ in split_words(TEXT)]
     of_words = defaultdict(set)
     for answer in tagger(TEXT):
         of_words[int(np.searchsorted(starts, answer["end"]))].add((answer["entity"], float(answer["score"])))
     assert all(len(of_word) == 1 for of_word in of_words.values())
+    answers = tagger(LONG)
+    assert [answer["index"] for answer in answers] == list(range(1, len(answers) + 1))
+    assert answers[-1]["end"] == len(LONG)
+    assert len(answers) > 200
 
 
 def test_where_a_words_first_piece_counts_dense_answers_as_hugging_face_does(plain_folder):
-    theirs, ours = pair(plain_folder, aggregation_strategy="first")
-    expected = theirs(TEXTS)
-    assert len({answer["entity_group"] for answers in expected for answer in answers}) > 1
-    for found in (map(ours, TEXTS), ours(TEXTS, batch_size=1), ours(TEXTS, batch_size=3)):
-        for one, other in zip(found, expected, strict=True):
-            same(one, other)
-
-
-def test_generators_and_datasets_stream(plain_folder):
     theirs, ours = pair(plain_folder, aggregation_strategy="first", batch_size=2)
-    expected = theirs(TEXTS)
-    dataset = KeyDataset([{"text": text} for text in TEXTS], "text")
-    assert not isinstance(ours(dataset), list)
-    for stream in (lambda: (text for text in TEXTS), lambda: dataset):
-        # Some versions of Hugging Face's turn a generator into a list.
-        assert isinstance(ours(stream()), list) == isinstance(theirs(stream()), list)
-        for one, other in zip(ours(stream()), expected, strict=True):
+    expected, dataset = theirs(TEXTS), KeyDataset([{"text": text} for text in TEXTS], "text")
+    assert len({answer["entity_group"] for answers in expected for answer in answers}) > 1
+    found = [map(ours, TEXTS), ours(TEXTS), ours(TEXTS, batch_size=3), ours(text for text in TEXTS), ours(dataset)]
+    for answers in found:
+        for one, other in zip(answers, expected, strict=True):
             same(one, other)
+    assert not isinstance(found[-1], list), "datasets stream"
+    # Some versions of Hugging Face's turn a generator into a list.
+    assert isinstance(found[-2], list) == isinstance(theirs(text for text in TEXTS), list)
 
 
 def test_windows_of_hugging_faces_own_are_used_where_a_stride_is_given(plain_folder):
@@ -86,13 +82,6 @@ def test_windows_of_hugging_faces_own_are_used_where_a_stride_is_given(plain_fol
     expected = theirs(LONG)
     for batch_size in (1, 3):
         same(ours(LONG, batch_size=batch_size), expected)
-
-
-def test_nothing_is_truncated(folder):
-    answers = pipeline(model=folder, strategy="dense", ignore_labels=[])(LONG)
-    assert [answer["index"] for answer in answers] == list(range(1, len(answers) + 1))
-    assert answers[-1]["end"] == len(LONG)
-    assert len(answers) > 200
 
 
 HALF = Strategy("half", (1, 2), EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True))

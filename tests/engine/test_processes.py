@@ -36,16 +36,12 @@ def test_a_forked_child_answers_with_one_thread(dtype, threads):
     assert torch.get_num_threads() == threads
 
 
-@pytest.fixture(scope="module")
-def shipped_weights():
-    return load_weights(str(SHIPPED))
-
-
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_two_threads_find_what_one_finds_with_an_engine_each_and_with_one_engine(dtype, shipped_weights):
+def test_two_threads_find_what_one_finds_with_an_engine_each_and_with_one_engine(dtype):
     if dtype == "int8":
         pytest.importorskip("openvino")
-    one, another = (Engine(shipped_weights, dtype) for _ in range(2))
+    weights = load_weights(str(SHIPPED))
+    one, another = (Engine(weights, dtype) for _ in range(2))
     texts = [document.text[:150] for document in load_corpus(str(SAMPLE), limit=2).documents]
     both = Barrier(2)
 

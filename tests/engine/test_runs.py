@@ -52,7 +52,7 @@ def test_a_killed_process_loses_its_lock_and_leaves_the_file_that_was_there(tmp_
     pytest.fail("the lock outlives its process")
 
 
-def test_a_new_folder_in_which_nothing_was_written_disappears(tmp_path):
+def test_a_new_folder_in_which_nothing_was_written_disappears_and_one_without_files_is_new(tmp_path):
     with suppress(ZeroDivisionError), locked(tmp_path / "new" / "out"):
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
@@ -60,6 +60,9 @@ def test_a_new_folder_in_which_nothing_was_written_disappears(tmp_path):
         write_json(tmp_path / "new" / "out" / "a.json", {})
         raise ZeroDivisionError
     assert (tmp_path / "new" / "out" / "a.json").is_file()
+    with locked(tmp_path / "other"):
+        (tmp_path / "other" / "folder").mkdir()
+        check_new(tmp_path / "other")
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all_and_any_string_survives_in_json(tmp_path):
@@ -114,12 +117,6 @@ def test_what_would_mix_results_is_refused_and_nothing_is_lost(attempt, keyword,
     with pytest.raises(InputError, match=keyword):
         attempt(tmp_path)
     assert contents(tmp_path) == before
-
-
-def test_a_folder_is_new_as_long_as_it_holds_no_files(tmp_path):
-    with locked(tmp_path):
-        (tmp_path / "folder").mkdir()
-        check_new(tmp_path)
 
 
 def test_the_digest_of_code_changes_with_every_source_and_its_place(tmp_path, monkeypatch):

@@ -8,7 +8,6 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from engine import InputError
 from engine.spacy_component import NAME
 from tests.conftest import TEXT
 
@@ -101,8 +100,3 @@ def test_a_saved_pipeline_loads_with_its_configuration(model_folder, tmp_path):
     component = again.get_pipe(NAME)
     assert (component.strategy.name, component.engine.dtype) == ("dense", "bfloat16")
     assert spans(again(TEXT)) == spans(nlp(TEXT))
-
-
-def test_what_cannot_run_is_refused_when_it_is_added(model_folder):
-    with pytest.raises(InputError, match="expected one of the strategies"):
-        with_component(model_folder, strategy="nothing")

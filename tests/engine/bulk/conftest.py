@@ -5,16 +5,12 @@ import pytest
 from engine.bulk.__main__ import main
 
 
-def options(*arguments, out, model, dtype="float32"):
-    """The command's arguments: inputs, and options that may override others."""
-    return [str(one) for one in ("--out", out, "--model", model, "--threads", 1, "--dtype", dtype, *arguments)]
-
-
-def run(*arguments, **where):
-    return main(options(*arguments, **where))
+def run(*arguments, out, model, dtype="float32"):
+    """Runs the command on inputs, with options that may override others."""
+    return main(list(map(str, ("--out", out, "--model", model, "--threads", 1, "--dtype", dtype, *arguments))))
 
 
 @pytest.fixture
 def bulk(model_folder, tmp_path):
-    """Runs the command on inputs, with results in ``out``."""
+    """Runs it with results in ``out``."""
     return partial(run, out=tmp_path / "out", model=model_folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,17 +12,12 @@ HEAD = (
 )
 FOOT = "</PubmedArticleSet>\n"
 
-_DRUGS = ["aspirin", "lithium", "5-fluorouracil", "(R)-warfarin", "sodium valproate"]
-_DISEASES = ["nausea", "renal failure", "type 2 diabetes", "Sjögren's syndrome", "seizures"]
+_FOUND = ["aspirin and nausea", "5-fluorouracil and renal failure", "(R)-warfarin and Sjögren's syndrome"]
 
 
 def record(number: int, version: int = 1) -> str:
-    """A ``<PubmedArticle>``; ``number`` is the PMID."""
-    chance = random.Random(number)
-    title, *abstract = (
-        f"We gave {chance.choice(_DRUGS)} to {chance.randrange(2, 900)} patients with {chance.choice(_DISEASES)}."
-        for _ in range(chance.randrange(1, 12))
-    )
+    """A ``<PubmedArticle>`` of one to eleven sentences; ``number`` is the PMID."""
+    title, *abstract = (f"Patient {i} had {_FOUND[(number + i) % 3]}." for i in range(1 + number % 11))
     return (
         f'<PubmedArticle><MedlineCitation Status="MEDLINE"><PMID Version="{version}">{number}</PMID>'
         f"<Article><ArticleTitle>{title}</ArticleTitle>"

@@ -19,7 +19,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from engine.checksums import write_checksums
 from engine.data.formats import read_documents
-from tests.conftest import contents, flip_last_bit, memory_below
+from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
 from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import HEAD, record, write_folder
 
@@ -131,9 +131,7 @@ def test_every_format_may_be_on_other_machines(remote, bulk, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["isfile", "cat_file"])
-def test_what_a_library_for_remote_files_raises_names_the_file(
-    method, remote, bulk, notes, tmp_path, monkeypatch, capsys
-):
+def test_errors_of_libraries_for_remote_files_name_the_file(method, remote, bulk, notes, tmp_path, monkeypatch, capsys):
     def refused(*_, **__):
         raise Exception("no credentials")  # the errors of these libraries are of no standard kind
 
@@ -205,9 +203,7 @@ def no_kernel(path):
     ],
     ids=["the file grows", "an error of the program"],
 )
-def test_what_happens_while_a_file_is_tagged_costs_that_file_alone(
-    event, problem, bulk, notes, tmp_path, monkeypatch, capsys
-):
+def test_what_happens_while_a_file_is_tagged_costs_it_alone(event, problem, bulk, notes, tmp_path, monkeypatch, capsys):
     tag = importlib.import_module("engine.bulk.worker").tag_documents
 
     def interrupted(engine, strategy, documents, batch_size):
@@ -239,11 +235,6 @@ def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, monkeyp
     assert 'with dtype "bfloat16", got dtype "float32"' in capsys.readouterr().err
 
 
-def other_tokenizer(folder):
-    path = folder / "tokenizer.json"
-    path.write_text(path.read_text().replace('"fam"', '"maf"'))
-
-
 @pytest.mark.parametrize(
     ("options", "change", "keyword"),
     [
@@ -254,9 +245,7 @@ def other_tokenizer(folder):
         ([], "engine.bulk.worker.code_digest", "code"),
     ],
 )
-def test_rejects_a_run_under_other_conditions(
-    options, change, keyword, begun, model_folder, tmp_path, monkeypatch, capsys
-):
+def test_rejects_changed_conditions(options, change, keyword, begun, model_folder, tmp_path, monkeypatch, capsys):
     model = shutil.copytree(model_folder, tmp_path / "model")
     before = contents(begun / "out")
     if callable(change):
@@ -299,9 +288,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
         (["IN", "--workers", "1"], "expected Ray", "ray"),
     ],
 )
-def test_rejects_a_wrong_command_and_a_missing_library_in_one_sentence_and_leaves_no_folder(
-    arguments, keyword, missing, bulk, notes, tmp_path, monkeypatch, capsys
-):
+def test_rejects_options_and_leaves_no_folder(arguments, keyword, missing, bulk, notes, tmp_path, monkeypatch, capsys):
     if missing:
         monkeypatch.setitem(sys.modules, missing, None)
     copy = shutil.copytree(notes, tmp_path / "copy")

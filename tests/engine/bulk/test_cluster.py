@@ -61,20 +61,6 @@ def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, bulk, t
     assert not (tmp_path / "out").exists()
 
 
-@pytest.fixture
-def finished(undisturbed, model_folder, tmp_path):
-    """A finished run: what its workers need to know, and its conditions."""
-    out = shutil.copytree(undisturbed, tmp_path / "out")
-    options = EngineOptions(model=str(model_folder), dtype="float32")
-    return Job(options, str(out), "jsonl", ("id", "text"), 1), json.loads((out / "run.json").read_text())
-
-
-def answer_of(job, conditions, file=None):
-    """What a worker answers to its start, or else to a file."""
-    worker = cluster.RayWorker(job, conditions)
-    return pickle.loads(pickle.dumps(worker.started() or worker.tag(file or InputFile("a", "in/a.xml", 1))))
-
-
 def fails(*_):
     raise RuntimeError("no kernel\nat all")
 
@@ -89,19 +75,13 @@ def fails(*_):
     ],
     ids=["other code", "no folder", "no start", "full disk"],
 )
-def test_what_goes_wrong_in_a_worker_is_its_answer(patched, other, problem, finished, monkeypatch):
+def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbed, model_folder, tmp_path, monkeypatch):
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    job = Job(EngineOptions(model=str(model_folder), dtype="float32"), str(out), "jsonl", ("id", "text"), 1)
     monkeypatch.setattr(patched, other)
-    assert problem in str(answer_of(*finished))
-
-
-def refuses(number, file):
-    """The first worker refuses to start."""
-    return cluster.RefusedError("no kernel") if number == 0 else file and file.name
-
-
-def refuses_later(number, file):
-    """The first worker, restarted on another machine, refuses a file."""
-    return cluster.RefusedError("no kernel") if number == 0 and file else file and file.name
+    worker = cluster.RayWorker(job, json.loads((out / "run.json").read_text()))
+    answer = worker.started() or worker.tag(InputFile("a", "in/a.xml", 1))
+    assert problem in str(pickle.loads(pickle.dumps(answer)))
 
 
 @pytest.fixture
@@ -129,18 +109,18 @@ def tag_scripted(monkeypatch):
     return tag_all
 
 
-@pytest.mark.parametrize("answer", [refuses, refuses_later])
-def test_a_worker_that_refuses_is_reported_and_costs_no_file(answer, tag_scripted, capsys):
+@pytest.mark.parametrize("started", [False, True], ids=["at its start", "later, on another machine"])
+def test_a_worker_that_refuses_is_reported_and_costs_no_file(started, tag_scripted, capsys):
+    def answer(number, file):
+        return cluster.RefusedError("no kernel") if number == 0 and (file or not started) else file and file.name
+
     assert tag_scripted(answer) == ["a", "b", "c"]
     assert capsys.readouterr().err == "no kernel\n"
 
 
-def test_if_no_worker_starts_the_run_ends_and_says_why(tag_scripted):
+def test_a_run_ends_if_no_worker_starts_or_a_result_cannot_be_written_and_says_why(tag_scripted):
     with pytest.raises(InputError, match="got none; the last one said: no kernel"):
         tag_scripted(lambda *_: cluster.RefusedError("no kernel"))
-
-
-def test_a_result_that_cannot_be_written_ends_the_run(tag_scripted):
     with pytest.raises(OutputError, match="disk"):
         tag_scripted(lambda number, file: file and OutputError("disk"))
 
@@ -157,9 +137,7 @@ class DyingWorker(cluster.RayWorker):
 
 
 @pytest.mark.slow
-def test_a_file_whose_worker_dies_is_tried_again_and_given_up_after_four_deaths(
-    pubmed, bulk, undisturbed, tmp_path, monkeypatch, capsys
-):
+def test_a_file_is_given_up_after_four_deaths_of_its_worker(pubmed, bulk, undisturbed, tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(cluster, "RayWorker", DyingWorker)
         assert bulk(pubmed, "--workers", 2) == 2

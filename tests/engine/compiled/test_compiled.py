@@ -1,7 +1,5 @@
 """The compiled pass: equal to PyTorch's where nothing is quantised, under every strategy and in every family."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np
@@ -40,7 +38,9 @@ def assert_equal(expected: Engine, compiled: Engine, name: str, **settings: obje
         words = zip(one.trace.words, other.trace.words, strict=True)
         for ours, theirs in words:
             assert (ours.layer, ours.state, ours.label) == (theirs.layer, theirs.state, theirs.label)
-            assert [g.exited for g in ours.gates] == [g.exited for g in theirs.gates]
+            assert [(g.layer, g.exited, g.reason) for g in ours.gates] == [
+                (g.layer, g.exited, g.reason) for g in theirs.gates
+            ]
             importance = ([g.importance for g in of.gates] for of in (ours, theirs))
             np.testing.assert_allclose(*importance, atol=1e-3)
         assert one.recovered == other.recovered
@@ -87,15 +87,6 @@ def test_gates_pad_rows_to_multiples_of_8_with_one_padding_row_in_front():
         np.testing.assert_array_equal(position[0, 1 : 1 + len(kept)], kept)
         assert not position[0, 0]
         assert not position[0, 1 + len(kept) :].any()
-
-
-def test_why_a_word_exited_or_stayed_is_what_pytorch_says():
-    pytorch, compiled = both("bert")
-    words = (engine.tag(TEXT, "mlp", **STRATEGIES["mlp"]).trace.words for engine in (pytorch, compiled))
-    for one, other in zip(*words, strict=True):
-        assert [(gate.layer, gate.reason) for gate in one.gates] == [(gate.layer, gate.reason) for gate in other.gates]
-        for ours, theirs in zip(one.gates, other.gates, strict=True):
-            assert theirs.importance == pytest.approx(ours.importance, abs=1e-4)
 
 
 def test_other_thresholds_compile_nothing(monkeypatch):

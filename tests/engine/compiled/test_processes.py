@@ -1,7 +1,5 @@
 """The compiled pass in fresh, forked and spawned processes: without PyTorch, and loaded again where it is copied."""
 
-from __future__ import annotations
-
 import copy
 import os
 import pickle
@@ -35,14 +33,11 @@ def test_neither_pytorch_nor_transformers_is_imported_to_tag_a_file(compiled, tm
     assert "|t|" in run.stdout
 
 
-def test_an_engine_is_pickled_and_copied_by_loading_it_again(compiled):
+def test_a_copied_engine_is_loaded_again_and_pytorch_when_it_is_needed(compiled):
     expected = compiled.tag(TEXT).entities
     for other in (pickle.loads(pickle.dumps(compiled)), copy.deepcopy(compiled)):
         assert other.dtype == "int8"
         assert other.tag(TEXT).entities == expected
-
-
-def test_pytorch_is_loaded_when_something_needs_it_from_the_same_files(compiled):
     for engine in (load_engine(compiled.folder, "int8"), Engine(load_weights(compiled.folder), "int8")):
         assert engine.model.sizes == engine.sizes
     assert engine.digest == load_engine(compiled.folder, "float32").digest

@@ -24,38 +24,26 @@ BIOC = """<?xml version="1.0" encoding="UTF-8"?>
 </sentence></passage>
 <relation id="R0"><infon key="type">CID</infon><node refid="0" role=""/></relation>
 </document>
-<document><id>2</id><passage><offset>0</offset><text>Second.</text></passage></document>
+<document><id>2</id><passage><offset>0</offset><text>Title.</text></passage>
+<passage><offset>20</offset><text>Abstract.</text></passage></document>
 </collection>
 """
-
-
-def collection(*passages):
-    inside = "".join(f"<passage><offset>{at}</offset><text>{text}</text></passage>" for at, text in passages)
-    return f"<collection><document><id>1</id>{inside}</document></collection>"
 
 
 def test_passages_and_sentences_stand_at_their_offsets_and_a_composite_mention_is_one():
     first, second = sound(BIOC, "a.xml")
     entities = (Entity(0, 7, "Chemical", "Aspirin", concept="D1"), Entity(26, 49, "Disease", "breast and colon cancer"))
     assert first == Document("1", "Aspirin & pain.\nIt helped breast and colon cancer.", entities, title_end=15)
-    assert second == Document("2", "Second.")
+    assert second == Document("2", "Title.\n" + " " * 13 + "Abstract."), "a gap is a line break and blanks"
 
 
-def test_a_gap_between_passages_is_a_line_break_and_blanks():
-    (document,) = sound(collection((0, "Title."), (500, "Abstract.")), "a.xml")
-    assert document.text == "Title.\n" + " " * 493 + "Abstract."
-
-
-def test_versions_of_a_record_are_different_documents_and_a_version_of_another_kind_is_none():
+def test_versions_of_a_record_are_different_documents_and_what_xml_cannot_hold_is_replaced_one_for_one():
     several = [Document("7", "a", version=version) for version in (1, 2)]
     text = written("bioc", *several)
     assert '<id>7</id>\n<infon key="version">2</infon>\n<passage>' in text
     assert sound(text, "a.xml") == several
     for version in ("1.0", "draft"):
         assert sound(written("bioc", several[0]).replace(">1<", f">{version}<"), "a.xml") == [Document("7", "a")]
-
-
-def test_what_xml_cannot_hold_is_replaced_one_for_one():
     document = Document("d", "a\x00b\ud800c", (Entity(4, 5, "Disease", "c"),))
     (again,) = sound(written("bioc", document), "a.xml")
     assert (again.text, again.entities) == ("a\ufffdb\ufffdc", document.entities)

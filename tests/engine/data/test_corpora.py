@@ -116,7 +116,7 @@ def test_rejects_unknown_corpora_and_splits(name, options, message):
         load_corpus(name, **options)
 
 
-def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(tmp_path, caplog):
+def test_a_file_scores_types_in_its_gold_and_can_leave_out_broken_documents_but_not_what_is_torn_off(tmp_path, caplog):
     path = tmp_path / "mine.txt"
     path.write_text(GOOD.replace("1\t0\t7\tAspirin", "1\t0\t7\tIbuprofen"))
     with pytest.raises(InputError, match=r"mine.txt:3: document 1"):
@@ -124,9 +124,6 @@ def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(
     corpus = load_corpus(str(path), skip_bad=True)
     assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)
     assert "mine.txt:3: document 1: expected 'Ibuprofen'" in caplog.text
-
-
-def test_rejects_a_torn_file_even_where_broken_documents_are_left_out(tmp_path):
     documents = [Document(str(number), "Nausea after aspirin.") for number in range(3)]
     (tmp_path / "torn.xml").write_text(written("bioc", *documents).removesuffix("</collection>\n"))
     with pytest.raises(InputError, match="nothing after this place was read"):

@@ -81,9 +81,6 @@ def test_pubtator_is_title_one_character_abstract_and_a_composite_mention_is_one
         Entity(12, 16, "Disease", "pain", concept="D2|D3", parts="one|two"),
     )
     assert sound(written("pubtator", first), "a.pubtator") == [first]
-
-
-def test_windows_line_ends_byte_order_mark_and_missing_blank_lines_are_fine():
     text = GOOD.replace("\n\n", "\n").replace("\n", "\r\n")
     assert sound("\ufeff" + text, "a.pubtator") == sound(GOOD, "a.pubtator")
 

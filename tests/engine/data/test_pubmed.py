@@ -7,9 +7,15 @@ from tests.conftest import memory_below
 from tests.engine.bulk.made_up import FOOT, HEAD, content
 from tests.engine.data.reading import read, sound
 
+OTHERS = (
+    '<OtherAbstract Language="fre"><AbstractText>Nausée.</AbstractText></OtherAbstract>'
+    "<CommentsCorrections><PMID>1</PMID></CommentsCorrections>"
+)
 
-def article(inside="<ArticleTitle>A title.</ArticleTitle>", rest="", version=1):
-    citation = f'<PMID Version="{version}">7</PMID><Article>{inside}</Article>{rest}'
+
+def article(inside="<ArticleTitle>A title.</ArticleTitle>", version=1):
+    """A record beside whose own abstract and PMID there are others."""
+    citation = f'<PMID Version="{version}">7</PMID><Article>{inside}</Article>{OTHERS}'
     return f"<PubmedArticle><MedlineCitation>{citation}</MedlineCitation></PubmedArticle>"
 
 
@@ -45,21 +51,11 @@ def test_text_is_title_blank_abstract(inside, text):
     assert text[document.title_end : document.title_end + 1] in ("", " ")
 
 
-def test_abstracts_in_other_languages_and_the_pmids_of_comments_are_not_the_records():
-    other = '<OtherAbstract Language="fre"><AbstractText>Nausée.</AbstractText></OtherAbstract>'
-    comments = "<CommentsCorrections><PMID>1</PMID></CommentsCorrections>"
-    (document,) = sound(file_of(article(rest=other + comments)), "f.xml")
-    assert (document.id, document.text) == ("7", "A title.")
-
-
-def test_books_are_read():
+def test_books_are_read_and_deleted_citations_handed_over():
     book = "<BookDocument><PMID>8</PMID><Book><BookTitle>A book.</BookTitle></Book><Abstract><AbstractText>On it."
     record = f"<PubmedBookArticle>{book}</AbstractText></Abstract></BookDocument></PubmedBookArticle>"
     (document,) = sound(file_of(record), "f.xml")
     assert (document.id, document.text) == ("8", "A book. On it.")
-
-
-def test_deleted_citations_are_handed_over_and_are_no_documents():
     deleted = []
     gone = '<DeleteCitation><PMID Version="1">3</PMID><PMID Version="2">4</PMID></DeleteCitation>'
     assert len(sound(file_of(article(), gone), "f.xml", on_deleted=lambda *one: deleted.append(one))) == 1
@@ -72,12 +68,8 @@ def test_versions_of_a_record_are_different_records_and_a_second_one_of_a_versio
     assert "expected a unique id" in error.problem
 
 
-def test_a_file_is_recognised_by_its_content():
-    assert len(sound(gzip.compress("".join(content(100, 60)).encode()), "made.gz")) == 60
-
-
-def test_memory_does_not_grow_with_the_file(tmp_path):
-    path = tmp_path / "a.xml"
-    path.write_text("".join(content(1, 3000)), encoding="utf-8")
-    with memory_below(path.stat().st_size // 2):
+def test_a_file_is_recognised_by_its_content_and_memory_does_not_grow_with_it(tmp_path):
+    path, raw = tmp_path / "made.gz", "".join(content(1, 3000)).encode()
+    path.write_bytes(gzip.compress(raw))
+    with memory_below(len(raw) // 2):
         assert sum(1 for _ in read_documents(path)) == 3000

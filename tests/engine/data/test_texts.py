@@ -22,8 +22,7 @@ def test_lines_are_texts_documents_stay_whole_and_each_text_counts_once(name, co
     assert read_texts([path, path]) == texts
 
 
-@pytest.mark.parametrize("content", ["", " \n\t\n"])
-def test_files_without_a_word_are_refused(content, tmp_path):
-    (tmp_path / "texts").write_text(content)
+def test_rejects_files_without_a_word(tmp_path):
+    (tmp_path / "texts").write_text(" \n\t\n")
     with pytest.raises(InputError, match="with a word in it"):
         read_texts([tmp_path / "texts"])

@@ -22,6 +22,8 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine, strateg
         reached = [gate for gate in result.strategy.gates if gate <= word.layer]
         assert [at.layer for at in word.gates] == reached
         assert [at.exited for at in word.gates] == [word.state != "kept" and at == word.layer for at in reached]
+        if word.state == "exited":
+            assert (word.label, word.probability) == (word.gates[-1].label, pytest.approx(word.gates[-1].confidence))
 
 
 @pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
@@ -52,12 +54,17 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
     assert {at.reason for at in scores if math.isinf(at.importance)} == {"entity"}
 
 
-def test_a_word_stays_because_the_whole_entity_does(engine):
+def test_a_word_stays_because_the_whole_entity_does_or_too_few_would_exit(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
     scores = explained(engine, "entropy", SHORT, max_entropy=0.0, **settings)
     between = (scores[0].importance + scores[1].importance) / 2
     again = explained(engine, "entropy", SHORT, max_entropy=between, **settings)
     assert [at.reason for at in again[:3]] == ["whole", "importance", "exit"]
+    all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
+    least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
+    scores = explained(engine, "entropy", max_entropy=(least + second) / 2, **settings)
+    assert [at.reason for at in scores if at.importance == least] == ["few"]
+    assert not any(at.exited for at in scores)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +80,6 @@ def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(engin
     scores = explained(engine, "entropy", **settings)
     assert "end" not in {at.reason for at in scores if at.layer == 1}
     assert {at.reason for at in scores if at.layer == 2} - {"entity"} == reasons
-
-
-def test_a_single_word_does_not_exit(engine):
-    settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
-    all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
-    least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
-    scores = explained(engine, "entropy", max_entropy=(least + second) / 2, **settings)
-    assert [at.reason for at in scores if at.importance == least] == ["few"]
-    assert not any(at.exited for at in scores)
 
 
 def test_truncation_has_no_threshold_and_without_gates_or_words_there_is_nothing_to_explain(engine):

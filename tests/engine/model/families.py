@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import string
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
@@ -97,66 +95,27 @@ def layers(reference: PreTrainedModel, family: str) -> torch.nn.ModuleList:
 
 
 CORPUS = [TEXT, TEXT.lower(), "hypotension after nausea, delirium and aspirin 20 mg", string.printable.split("\t")[0]]
+ANGLED = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+SQUARE = {name: f"[{name.removesuffix('_token').upper()}]" for name in ANGLED}
+UNIGRAM = {"camembert": CamembertTokenizer, "deberta-v2": DebertaV2Tokenizer, "xlm-roberta": XLMRobertaTokenizer}
 
 
 @cache
 def tokenizer_of(family: str) -> PreTrainedTokenizerBase:
     """A tokenizer of the kind the family uses: WordPiece, byte-level BPE or SentencePiece's Unigram."""
-    return _TOKENIZERS.get(family, _wordpiece)(family)
-
-
-def _wordpiece(family: str) -> PreTrainedTokenizerBase:
-    special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"] if family == "mpnet" else []
-    special = special or ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
+    names = ANGLED if family in ("camembert", "mpnet", "roberta", "xlm-roberta") else SQUARE
+    special = list(names.values())
+    if family in UNIGRAM:
+        empty: Any = UNIGRAM[family](vocab=[(piece, 0.0) for piece in special])
+        return empty.train_new_from_iterator(CORPUS, 150, show_progress=False)
+    if family in ("modernbert", "roberta"):
+        ids = {piece: number for number, piece in enumerate(special)}
+        ends = {"bos_token": special[0], "eos_token": special[2]}
+        trained = RobertaTokenizer(vocab=ids, **names, **ends).train_new_from_iterator(CORPUS, 360, show_progress=False)
+        backend = trained.backend_tokenizer
+        return trained if family == "roberta" else PreTrainedTokenizerFast(tokenizer_object=backend, **names)
+    special[3] = "[UNK]"
     characters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
     entries = [*special, *characters, *(f"##{one}" for one in characters), "fam", "##ot", "##idine", "nausea", "and"]
     vocabulary = {entry: index for index, entry in enumerate(entries)}
     return MPNetTokenizer(vocab=vocabulary) if family == "mpnet" else BertTokenizer(vocab=vocabulary)
-
-
-def _byte_level(family: str) -> PreTrainedTokenizerBase:
-    roberta = family == "roberta"
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if roberta else ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"]
-    backend = Tokenizer(models.BPE(unk_token=special[3]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=360, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    backend.train_from_iterator(CORPUS, trainer)
-    if roberta:
-        model = json.loads(backend.to_str())["model"]
-        return RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]])
-    backend.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 2)]
-    )
-    cls, pad, sep, unk, mask = special
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, cls_token=cls, pad_token=pad, sep_token=sep, unk_token=unk, mask_token=mask
-    )
-
-
-def _unigram(family: str) -> PreTrainedTokenizerBase:
-    deberta = family == "deberta-v2"
-    special = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"] if deberta else ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    backend = Tokenizer(models.Unigram())
-    backend.normalizer = normalizers.NFC()
-    backend.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=special, unk_token=special[3], show_progress=False)
-    backend.train_from_iterator(CORPUS, trainer)
-    vocabulary = [(piece, score) for piece, score in json.loads(backend.to_str())["model"]["vocab"]]
-    kinds: dict[str, Any] = {
-        "camembert": CamembertTokenizer,
-        "deberta-v2": DebertaV2Tokenizer,
-        "xlm-roberta": XLMRobertaTokenizer,
-    }
-    return kinds[family](vocab=vocabulary)
-
-
-_TOKENIZERS = {
-    "camembert": _unigram,
-    "deberta-v2": _unigram,
-    "modernbert": _byte_level,
-    "roberta": _byte_level,
-    "xlm-roberta": _unigram,
-}

@@ -9,8 +9,11 @@ import torch
 from engine.model.parallel import at_once
 
 
-def test_results_come_in_order_whatever_ends_first():
+def test_results_come_in_order_whatever_ends_first_and_an_error_reaches_the_caller():
     assert list(at_once(lambda number: time.sleep(0.05 / (1 + number)) or number, range(3), 2, 1)) == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        list(at_once(lambda number: 1 // number, (0, 1), 2, 1))
+    assert list(at_once(lambda number: 1 // number, (1,), 2, 1)) == [1], "and the threads survive it"
 
 
 class Counted:
@@ -49,9 +52,3 @@ def test_two_calls_share_the_threads():
     for caller in callers:
         caller.join()
     assert len(names) == 2
-
-
-def test_an_error_reaches_the_caller():
-    with pytest.raises(ZeroDivisionError):
-        list(at_once(lambda number: 1 // number, (0, 1), 2, 1))
-    assert list(at_once(lambda number: 1 // number, (1,), 2, 1)) == [1], "and the threads survive it"

@@ -10,7 +10,7 @@ from engine.pruning.controllers.mlp import LearnedController
 from engine.pruning.forward import run
 from engine.pruning.gate import Decision
 from engine.pruning.strategy import Strategy
-from tests.engine.pruning.test_learned import network
+from tests.engine.pruning.test_controllers import network
 
 LEARNED = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
 

@@ -1,7 +1,5 @@
 """Adding a controller takes one file and one line: everything else asks it what it is."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 
@@ -38,11 +36,13 @@ def _registered(monkeypatch):
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
 
 
-def test_the_engine_offers_runs_and_explains_it(engine):
+def test_the_engine_offers_runs_explains_and_calibrates_it(engine):
     assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
     result = engine.tag(TEXT, "every-other", stride=3)
     assert [word.layer for word in result.trace.words].count(1) == -(-len(result.words) // 3)
     assert [word.gates[0].reason for word in result.trace.words][:4] == ["exit", "importance", "importance", "exit"]
+    tried = {strategy.controller.stride for row in grid("every-other", 6) for strategy in row}
+    assert {2, 10} < tried
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
@@ -50,8 +50,3 @@ def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
     options = ["--model", str(model_folder), "--strategy", "every-other", "--set", "stride=3", "--format", "jsonl"]
     assert tag.main([str(tmp_path / "a.txt"), *options]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == TEXT
-
-
-def test_calibration_tries_its_settings():
-    tried = {strategy.controller.stride for row in grid("every-other", 6) for strategy in row}
-    assert {2, 10} < tried

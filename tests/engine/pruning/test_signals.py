@@ -3,14 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pruning.signals import (
-    lowest_per_window,
-    neighbour_max,
-    normalised_entropy,
-    whole_spans,
-    window_mean_std,
-)
-from engine.text.labels import LabelSet
+from engine.pruning.signals import lowest_per_window, neighbour_max, normalised_entropy, window_mean_std
 
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
@@ -33,15 +26,6 @@ def test_neighbour_max_looks_at_most_so_far_within_the_window(rows, reach):
         for i in range(len(values))
     ]
     assert neighbour_max(values, window, reach).tolist() == [float(value) for value in expected]
-
-
-def test_an_entity_leaves_whole_or_not_at_all():
-    #                       B  I  O  B  I  B  I | I
-    labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
-    window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
-    candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    continues = LabelSet(("Chemical", "Disease")).continues(labels)
-    assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]
 
 
 @given(rows=VALUES)

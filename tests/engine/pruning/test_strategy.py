@@ -13,7 +13,6 @@ from engine.pruning.strategy_names import resolve
 ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
 TRUNCATED = resolve("truncate-3", 6, {})
 RULE = {"name": "rule", "gates": [1]}
-WEIGHED = {"kind": "rule", "lambda": 0.5, "uncertainty": 1.0, "received": 0.0, "entropy": 0.0}  # as earlier versions do
 
 
 @pytest.mark.parametrize(
@@ -36,35 +35,23 @@ def test_json_round_trip(strategy):
     ("make", "word"),
     [
         (lambda: Strategy("a", (3, 2), EntropyController()), "gates"),
-        (lambda: Strategy("a", (0,), EntropyController()), "gates"),
         (lambda: Strategy("a", "12", EntropyController()), "gates"),
         (lambda: Strategy("a", (2,)), "controller"),
         (lambda: EntropyController(max_entropy=float("nan")), "max_entropy.* between 0 and 1"),
         (lambda: EntropyController(max_entropy=10**400), "max_entropy"),
         (lambda: EntropyController((0.1, 2.0)), "max_entropy"),
-        (lambda: EntropyController(()), "max_entropy"),
         (lambda: EntropyController(min_keep_ratio="half"), "min_keep_ratio"),
         (lambda: EntropyController(neighbours=1.5), "whole number"),
         (lambda: EntropyController(exit_entities=5), "true or false"),
         (lambda: Recovery(trigger="never"), "trigger"),
         (lambda: Recovery(recovery_limit=0), "recovery_limit"),
-        (lambda: ENTROPY.with_settings(gates=2.5), "gates"),
         (lambda: ENTROPY.with_settings(context="drop"), "context"),
-        (
-            lambda: Strategy.from_json(ENTROPY.to_json() | {"context": "freeze"}),
-            "got the context 'freeze'",
-        ),
         (lambda: ENTROPY.with_settings(lambda_=1.0), "lambda_"),
         (lambda: TRUNCATED.with_settings(gates=2), "gates"),
         (lambda: resolve("truncate-6", 6, {}), "truncate-5"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}), "'no'"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}), "tau"),
-        (
-            lambda: Strategy.from_json(RULE | {"controller": WEIGHED | {"received": 0.25}}),
-            "weights of attention",
-        ),
         (lambda: Strategy.from_json({}), "name"),
-        (lambda: Strategy.from_json([1]), "name"),
         (lambda: Strategy.from_json(ENTROPY.to_json() | {"controller": "rule"}), "objects"),
         (lambda: Strategy.from_json(ENTROPY.to_json() | {"max_entropy": 0.5}), "max_entropy"),
     ],
@@ -74,12 +61,10 @@ def test_wrong_settings_are_refused(make, word):
         make()
 
 
-def test_a_stored_context_that_says_what_always_happens_is_ignored():
+def test_what_earlier_versions_stored_is_ignored_where_it_changes_nothing():
     assert Strategy.from_json(ENTROPY.to_json() | {"context": "drop"}) == ENTROPY
-
-
-def test_a_stored_rule_that_gives_attention_no_weight_is_read():
-    assert Strategy.from_json(RULE | {"controller": WEIGHED}) == Strategy("rule", (1,), RuleController(0.5))
+    weighed = {"kind": "rule", "lambda": 0.5, "uncertainty": 1.0, "received": 0.0, "entropy": 0.0}
+    assert Strategy.from_json(RULE | {"controller": weighed}) == Strategy("rule", (1,), RuleController(0.5))
 
 
 def test_lists_and_numpy_numbers_are_the_same_settings():

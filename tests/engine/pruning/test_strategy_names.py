@@ -37,15 +37,12 @@ def test_rejects_other_names(text):
         parse(text)
 
 
-def test_the_name_decides_over_the_point_beside_it():
+def test_the_name_decides_over_the_point_beside_it_and_balanced_or_the_first_is_the_default():
     assert resolve("entropy:fast", 6, POINTS, "balanced") == Strategy(
         "entropy:fast", FAST.gates, FAST.controller, "fast"
     )
     assert resolve("entropy", 6, POINTS, "fast") == FAST
     assert resolve("entropy", 6, POINTS) == BALANCED
-
-
-def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
     only_fast = {"entropy": {"fast": FAST}}
     assert resolve("entropy", 6, only_fast) == FAST
     with pytest.raises(InputError, match=r"points \['fast'\] of entropy\+recovery, got 'balanced'"):

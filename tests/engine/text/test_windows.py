@@ -24,19 +24,7 @@ def pieces(tokenizer):
 
 
 @given(words=WORDS)
-def test_windows_cover_the_text_and_every_word_is_owned_once(pieces, words):
-    windows = pieces.windows(words)
-    owned = [index for window in windows for index in range(window.own, window.own_end)]
-    assert owned == list(range(len(words)))
-    for window in windows:
-        assert len(window.input_ids) == len(window.word) <= 32
-        assert (window.input_ids[0], window.input_ids[-1]) == (pieces.cls_id, pieces.sep_id)
-        assert sorted(set(window.word[1:-1].tolist())) == list(range(window.words))
-        assert window.first <= window.own < window.own_end <= window.first + window.words
-
-
-@given(words=WORDS)
-def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(pieces, words):
+def test_every_word_is_owned_once_by_the_window_in_which_it_is_farthest_from_an_edge(pieces, words):
     windows = pieces.windows(words)
 
     def distance(window, index):
@@ -45,7 +33,13 @@ def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(piece
         right = np.inf if window.first + window.words == len(words) else len(window.word) - 1.5 - rows.mean()
         return min(left, right)
 
+    owned = [index for window in windows for index in range(window.own, window.own_end)]
+    assert owned == list(range(len(words)))
     for window in windows:
+        assert len(window.input_ids) == len(window.word) <= 32
+        assert (window.input_ids[0], window.input_ids[-1]) == (pieces.cls_id, pieces.sep_id)
+        assert sorted(set(window.word[1:-1].tolist())) == list(range(window.words))
+        assert window.first <= window.own < window.own_end <= window.first + window.words
         for index in range(window.own, window.own_end):
             others = [w for w in windows if w.first <= index < w.first + w.words]
             assert distance(window, index) == max(distance(other, index) for other in others)
@@ -82,9 +76,7 @@ def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
         (False, True, ["GENE"], "Nausea", ["nausea"]),  # an added token makes no vocabulary cased
     ],
 )
-def test_case_is_kept_if_the_vocabulary_has_capitals_and_no_setting_says_otherwise(
-    cased, setting, added, word, pieces, tmp_path
-):
+def test_case_is_kept_where_the_vocabulary_has_capitals_unless_set(cased, setting, added, word, pieces, tmp_path):
     write_vocabulary(tmp_path, cased=cased, config=False)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     folder = tmp_path

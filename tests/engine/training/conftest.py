@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from transformers import BertForTokenClassification
+import torch
+from transformers import BertForTokenClassification, BertModel, PreTrainedTokenizerFast
 
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.training import card, distill, sweep
+from tests.conftest import tiny_config
 
 
 def quick(patch: pytest.MonkeyPatch) -> None:
@@ -19,6 +21,17 @@ def quick(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(distill.SETTINGS, "epochs", 2)
     patch.setattr(card, "speedups", lambda engine, strategies, *_: [1.0, *(1.1,) * (len(strategies) - 1)])
     patch.setattr(card, "busy_share", lambda: 0.0)
+
+
+@pytest.fixture(scope="session")
+def encoder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretrained encoder of two layers, without label heads."""
+    folder, config = tmp_path_factory.mktemp("encoder"), tiny_config(len(tokenizer), layers=2)
+    config.initializer_range = 0.1
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

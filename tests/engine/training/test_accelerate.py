@@ -38,12 +38,6 @@ def interrupted(*_, **__):
     raise KeyboardInterrupt
 
 
-@pytest.fixture
-def checkpoint(easy_folder, tmp_path):
-    """A copy to change."""
-    return shutil.copytree(easy_folder, tmp_path / "checkpoint")
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _quick():
     with pytest.MonkeyPatch.context() as patch:
@@ -56,18 +50,11 @@ def frozen(easy_folder, tmp_path_factory):
     return run(easy_folder, tmp_path_factory.mktemp("frozen") / "model", frozen=True)
 
 
-@pytest.fixture(scope="module")
-def trained(easy_folder, tmp_path_factory):
-    return run(easy_folder, tmp_path_factory.mktemp("trained") / "model")
-
-
-def test_a_frozen_checkpoint_keeps_every_file_and_every_bit_of_its_dense_output(frozen, easy_folder):
+def test_a_frozen_checkpoint_keeps_every_file_and_bit_and_training_changes_the_encoder(frozen, easy_folder, tmp_path):
+    trained = run(easy_folder, tmp_path / "trained")
     for file in easy_folder.iterdir():
         assert (frozen / file.name).read_bytes() == file.read_bytes()
     np.testing.assert_array_equal(probabilities(easy_folder), probabilities(frozen))
-
-
-def test_training_changes_the_encoder_and_makes_gates(frozen, trained, easy_folder):
     assert all("entropy" in load_engine(out).runnable for out in (frozen, trained))
     before, after = (load_weights(folder).model.encoder.layers[0].output.weight for folder in (easy_folder, trained))
     assert not torch.equal(before, after)
@@ -85,18 +72,12 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(frozen):
     assert all(part in page for part in ("Chemical", "Disease", "no gold\nwas learned from", "engine.accelerate("))
 
 
-def test_texts_and_held_out_texts_count_once(easy_folder, tmp_path):
-    with pytest.raises(InputError, match="at least 100 windows"):
-        run(easy_folder, tmp_path / "out", made_up(60) * 6)
-    with pytest.raises(InputError, match="at least 100 windows"):
-        run(easy_folder, tmp_path / "out", held_out=made_up(60, seed=1) * 6)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"texts": "Nausea."}, "expected a list of texts as texts, got .*put texts into a list"),
-        ({"texts": ["nausea after famotidine"] * 9}, "at least 100 windows.*held_out"),
+        ({"texts": made_up(60) * 6}, "at least 100 windows.*held_out"),
+        ({"held_out": made_up(60, seed=1) * 6}, "at least 100 windows"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "at least 2 held-out texts"),
         ({"checkpoint": 3}, "expected a folder, a hub id, or a model and its tokenizer"),
         ({"minute": 3}, "expected the settings .*minutes.*, got minute"),
@@ -152,10 +133,8 @@ def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_no
     assert not (tmp_path / "cut" / "training" / "checkpoint.pt").exists()
 
 
-def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(
-    checkpoint, tmp_path, monkeypatch, frozen, easy_folder
-):
-    out = tmp_path / "out"
+def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_folder, frozen, tmp_path, monkeypatch):
+    checkpoint, out = shutil.copytree(easy_folder, tmp_path / "checkpoint"), tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "fit_until", interrupted)
         for resume in (False, True):
@@ -187,9 +166,7 @@ def test_training_is_as_far_as_its_time_or_its_steps_and_its_rate_ends_at_zero(s
 
 
 @pytest.mark.slow
-def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calibrated(
-    easy_folder, tmp_path, monkeypatch
-):
+def test_int8_chooses_points_with_layers_that_the_training_texts_calibrated(easy_folder, tmp_path, monkeypatch):
     pytest.importorskip("nncf")
     monkeypatch.setattr("engine.training.quantise.TEXTS", 10)
     out = run(easy_folder, tmp_path / "out", frozen=True, dtype="int8")

@@ -1,7 +1,6 @@
 """Operating points chosen on gold or plain text, stored with the weights."""
 
 import json
-import re
 import shutil
 
 import pytest
@@ -11,7 +10,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training import sweep, trials
 from engine.training.calibrate import main, store_points
-from tests.conftest import SAMPLE, TEXT, contents
+from tests.conftest import SAMPLE, TEXT
 
 
 @pytest.fixture
@@ -29,16 +28,16 @@ def few(monkeypatch):
 
 
 @pytest.fixture
-def small(tmp_path):
-    path = tmp_path / "small.txt"
-    path.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
-    return path
+def calibrate(few, folder, tmp_path):
+    """Chooses operating points of strategies on four documents."""
+    (tmp_path / "small.txt").write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
+    options = ["--model", str(folder), "--corpus", str(tmp_path / "small.txt"), "--max-f1-drop", "70,80,90"]
+    return lambda strategies: main([*options, "--strategies", strategies])
 
 
-def test_operating_points_are_stored_with_the_weights_and_used(few, folder, small, capsys):
-    options = ["--model", str(folder), "--corpus", str(small), "--max-f1-drop", "70,80,90"]
+def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder, capsys):
     for names in ("entropy", "rule,entropy+recovery"):
-        assert main([*options, "--strategies", names]) == 0
+        assert calibrate(names) == 0
     points = json.loads((folder / "operating_points.json").read_text())
     assert {"entropy", "rule"} <= set(points)
     engine = load_engine(folder)  # the checksums were renewed
@@ -55,38 +54,8 @@ def test_operating_points_may_be_chosen_by_agreement_in_limited_time(few, folder
     assert "time was over after" in capsys.readouterr().out
 
 
-def test_a_stored_point_that_cannot_run_any_more_is_replaced(few, folder, small):
+def test_a_stored_point_that_cannot_run_any_more_is_replaced(calibrate, folder):
     frozen = resolve("entropy", 3, {}).to_json() | {"context": "freeze"}
     store_points(folder, {"entropy": {"fast": frozen}})
-    options = ["--model", str(folder), "--corpus", str(small), "--strategies", "entropy", "--max-f1-drop", "70,80,90"]
-    assert main(options) == 0
+    assert calibrate("entropy") == 0
     assert load_engine(folder).strategy("entropy", "fast").gates
-
-
-@pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
-def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(folder, tmp_path, text, capsys):
-    """A corpus of other types, or without entities: every setting would lose nothing."""
-    store_points(folder, {"entropy": {"fast": resolve("entropy", 3, {}).to_json()}})
-    before = contents(folder)
-    (tmp_path / "other.txt").write_text(text)
-    options = ["--model", str(folder), "--corpus", str(tmp_path / "other.txt"), "--strategies", "entropy"]
-    assert main(options) == 2
-    assert re.search(r"to find 50 gold entities of .*other\.txt", capsys.readouterr().err)
-    assert contents(folder) == before
-
-
-@pytest.mark.parametrize(
-    ("options", "keyword"),
-    [
-        (["--strategies", "mlp"], "python -m engine.training.controller"),
-        (["--minutes", "0"], "--minutes"),
-        (["--model", "user/name"], "download the model first"),
-        (["--model", "{plain}"], "gates"),
-    ],
-)
-def test_wrong_options_end_with_status_2_and_change_nothing(options, keyword, folder, plain_folder, small, capsys):
-    before = contents(folder)
-    given = [option.format(plain=plain_folder) for option in options]
-    assert main(["--model", str(folder), "--corpus", str(small), *given]) == 2
-    assert keyword in capsys.readouterr().err
-    assert contents(folder) == before

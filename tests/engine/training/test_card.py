@@ -16,22 +16,9 @@ DENSE = (Counts(10, 10, 10),) * 2
 EARLY = Trial(
     Strategy("entropy", (1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 1, 2, 10, 13)
 )
-FACTS = Facts(
-    checkpoint="owner/name",
-    student="",
-    types=("Gene",),
-    layers=3,
-    frozen=False,
-    texts=7,
-    passes=0.045,
-    held_out=9,
-    windows=9,
-    entities=60,
-    minutes=1.0,
-    device="a CPU",
-    dtype="float32",
-    busy=0.5,
-)
+COUNTS = {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60, "minutes": 1.0}
+MACHINE = {"device": "a CPU", "dtype": "float32", "busy": 0.5}
+FACTS = Facts(checkpoint="owner/name", student="", types=("Gene",), frozen=False, **COUNTS, **MACHINE)
 
 
 @pytest.mark.parametrize(
@@ -47,20 +34,16 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
     assert ("no operating point is stored" in warned) == (not stored)
 
 
-def test_the_card_says_that_there_is_nothing_to_choose_by_if_dense_passes_differ():
+def test_the_card_says_what_a_student_was_and_whether_there_is_anything_to_choose_by():
     lost = replace(EARLY, counts=(Counts(0, 10, 10),) * 2)
     page = card([Row(lost), Row(lost, Requirement("fast", 60.0), reached=False)], FACTS, "command")
     assert "this model agrees with the checkpoint to 0% only" in page
     assert 'engine.tag("…", "dense")' in page
     assert page.startswith('---\nbase_model: "owner/name"\npipeline_tag')
     assert "this model agrees" not in card([Row(EARLY)], FACTS, "command")
-
-
-def test_the_card_of_a_student_names_what_it_was_and_from_whom_it_learned():
     page = card([Row(EARLY)], replace(FACTS, student="owner/encoder"), "command")
-    assert page.startswith('---\nbase_model: "owner/encoder"\n')
-    assert "# A student of owner/name, with gates" in page
-    assert "It began as owner/encoder." in page
+    for part in ('---\nbase_model: "owner/encoder"\n', "# A student of owner/name", "It began as owner/encoder."):
+        assert part in page
 
 
 def test_few_windows_little_time_and_a_busy_machine_are_warned_of():

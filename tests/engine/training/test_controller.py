@@ -14,14 +14,7 @@ from engine.pruning.strategy import Strategy
 from engine.training.controller import Samples, collect, fit, main
 from tests.conftest import TEXT
 
-SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."] * 12
-
-
-@pytest.fixture
-def sentences(tmp_path):
-    path = tmp_path / "sentences.txt"
-    path.write_text("\n".join(SENTENCES) + "\n")
-    return path
+SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."]
 
 
 def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_the_gates(engine):
@@ -38,9 +31,11 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     assert samples[1].weights.tolist() == [4.0 if here else 1.0 for here in near]
 
 
-def test_a_gate_that_no_word_reaches_needs_more_texts(engine):
+def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(engine):
     with pytest.raises(InputError, match=r"none at \[1, 2\]; give more --texts"):
         collect(engine.model, [])
+    found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
+    assert all(np.isfinite(part).all() for part in found)
 
 
 def test_a_network_learns_what_tells_words_apart():
@@ -52,20 +47,11 @@ def test_a_network_learns_what_tells_words_apart():
     assert ((risk > 0.5) == changes).mean() > 0.95
 
 
-def test_a_gate_that_a_single_word_reaches_gets_a_network_of_numbers():
-    found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
-    assert all(np.isfinite(part).all() for part in found)
-
-
-def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, sentences):
-    folder = shutil.copytree(model_folder, tmp_path / "model")
+def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path):
+    folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
+    sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
     engine = load_engine(folder)  # the checksums were renewed
     assert engine.network.names == tuple(FEATURES)
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
-
-
-def test_texts_that_cannot_be_read_end_with_status_2(model_folder, capsys):
-    assert main(["--model", str(model_folder), "--texts", "/no/such"]) == 2
-    assert "readable" in capsys.readouterr().err

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from transformers import BertModel
 
 from engine import InputError, load_engine
 from engine.text.labels import LabelSet
@@ -15,10 +13,9 @@ from engine.text.words import words_of
 from engine.training import soft_labels
 from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.soft_labels import SoftLabels
-from tests.conftest import scaled, tiny_config
-from tests.engine.training.corpora import write_pubtator
+from tests.conftest import scaled
+from tests.engine.training.corpora import write_pubtator, write_texts
 
-ABSTRACT = "famotidine caused nausea . Nausea after famotidine ."
 TEXTS = [" ".join(["patients had nausea after famotidine .", "nausea 5 - 6 and delirium ."] * n) for n in range(8, 14)]
 BOTH = LabelSet(("Chemical", "Disease"))
 
@@ -30,11 +27,9 @@ def texts(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def abstracts(tmp_path_factory):
-    path = tmp_path_factory.mktemp("abstracts") / "abstracts.jsonl.gz"
-    path.write_bytes(gzip.compress(b'{"id": "a", "text": "nausea ."}\n{"text": "no delirium after famotidine"}\n'))
-    return path
+@pytest.fixture
+def abstracts(tmp_path):
+    return write_texts(tmp_path / "abstracts.txt", 2)
 
 
 def labels_of(teacher, texts, out, *more):
@@ -71,20 +66,14 @@ def test_labelling_that_was_interrupted_continues(labelled, plain_folder, texts,
     np.testing.assert_allclose(resumed.targets[first:].astype(int), whole.targets[first:], atol=1)
 
 
-def test_a_student_learns_the_teachers_distributions(labelled, texts, tokenizer, tmp_path):
-    backbone = tmp_path / "student"
-    config = tiny_config(len(tokenizer))
-    config.initializer_range = 0.1
-    torch.manual_seed(0)
-    BertModel(config).save_pretrained(backbone)
-    tokenizer.save_pretrained(backbone)
+def test_a_student_learns_the_teachers_distributions(labelled, texts, encoder, tmp_path):
     spans = [(0, 10, "Chemical"), (18, 24, "Disease")]
     for name, count in (("train.txt", 8), ("dev.txt", 4)):
         write_pubtator(tmp_path / name, "famotidine caused nausea .", spans, count)
     settings = {"soft_share": 100, "temperature": 1.0, "epochs": 8, "mask": 0, "lr": 0.01, "max_rows": 100}
     settings |= {"soft_labels": f"{labelled}={texts},{labelled}={texts}", "dropout": 0, "out": str(tmp_path)}
     settings |= {"corpus": str(tmp_path / "train.txt"), "dev_corpus": str(tmp_path / "dev.txt")}
-    run = Finetuning(FinetuneConfig(backbone=str(backbone), **settings))
+    run = Finetuning(FinetuneConfig(backbone=str(encoder), **settings))
     for run.epoch in range(1, 9):
         run.train_epoch()
     run.save(tmp_path / "run")
@@ -95,23 +84,13 @@ def test_a_student_learns_the_teachers_distributions(labelled, texts, tokenizer,
     assert np.abs(taught - learned).mean() < 0.05
 
 
-@pytest.mark.parametrize(
-    ("change", "keyword"),
-    [
-        ({"--teacher": "{other}"}, "the same teacher"),
-        ({"--texts": "{abstracts}"}, "the same texts"),
-    ],
-)
-def test_labels_are_not_mixed_with_those_of_other_texts_or_teachers(
-    change, keyword, labelled, plain_folder, texts, abstracts, tmp_path, capsys
-):
+def test_labels_are_not_mixed_with_those_of_others(labelled, plain_folder, texts, abstracts, tmp_path, capsys):
     other, before = shutil.copytree(plain_folder, tmp_path / "other"), labelled.read_bytes()
     scaled(other, "model.safetensors", 1.01)
-    settings = {"--teacher": str(plain_folder), "--texts": str(texts), "--out": str(labelled)} | change
-    files = {"other": other, "abstracts": abstracts}
-    assert soft_labels.main([part.format(**files) for pair in settings.items() for part in pair]) == 2
-    assert keyword in capsys.readouterr().err
-    assert labelled.read_bytes() == before
+    for teacher, given in ((other, texts), (plain_folder, abstracts)):
+        assert soft_labels.main(["--teacher", str(teacher), "--texts", str(given), "--out", str(labelled)]) == 2
+        assert "the same texts by the same teacher" in capsys.readouterr().err
+        assert labelled.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -130,20 +109,13 @@ def test_soft_labels_that_a_student_cannot_learn_are_refused(pair, labels, messa
         soft_examples(pair.format(**files), engine.pieces, labels)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda file, whole: file.write(whole[: len(whole) // 2]),
-        lambda file, whole: np.save(file, np.zeros(3)),
-        lambda file, whole: None,
-    ],
-)
-def test_damaged_soft_labels_are_named(damage, labelled, tmp_path):
-    path = tmp_path / "soft.npz"
-    with path.open("wb") as file:
-        damage(file, labelled.read_bytes())
-    with pytest.raises(InputError, match=r"expected soft labels in .*soft\.npz"):
-        SoftLabels.load(path)
+def test_damaged_soft_labels_are_named(labelled, tmp_path):
+    path, array = tmp_path / "soft.npz", tmp_path / "array.npy"
+    np.save(array, np.zeros(3))
+    for content in (labelled.read_bytes()[:1000], array.read_bytes(), b""):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"expected soft labels in .*soft\.npz"):
+            SoftLabels.load(path)
 
 
 def test_labels_in_another_order_are_learned(labelled, texts, engine):

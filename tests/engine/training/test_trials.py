@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engine import InputError, load_engine
+from engine import InputError
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
@@ -42,9 +42,11 @@ def chosen(*trials: Trial, limits: tuple[float, ...] = (0.11, 0.3, 1.01)) -> dic
     return {point: one.theoretical_speedup for point, one in found.items()}
 
 
-def test_an_operating_point_is_the_fastest_setting_within_its_limit():
+def test_an_operating_point_is_the_fastest_within_its_limit_and_of_almost_as_fast_ones_the_safest():
     trials = [trial(0.80, 1.1), trial(0.798, 2.0), trial(0.7999, 1.5), trial(0.79, 3.0), trial(0.7, 9.0)]
     assert chosen(*trials) == {"careful": 1.5, "balanced": 2.0, "fast": 3.0}
+    fastest, safer, slower = trial(0.7985, 2.0), trial(0.7995, 1.95), trial(0.8, 1.9)
+    assert chosen(fastest, safer, slower, limits=(0.3, 0.3, 0.3))["fast"] == 1.95
 
 
 def test_operating_points_are_in_order_and_differ():
@@ -57,15 +59,13 @@ def test_operating_points_are_in_order_and_differ():
     assert chosen(trial(0.79, 1.5), trial(0.7995, 2.0)) == {"fast": 2.0}, "the slower one loses more"
 
 
-def test_a_loss_counts_with_its_standard_error():
+def test_a_loss_counts_with_its_standard_error_and_finding_nothing_in_nothing_is_no_evidence():
     assert list(chosen(trial(0.795, 2.0))) == ["fast"]
     assert list(chosen(trial(0.7985, 2.0), limits=(0.11, 0.3, 0.3))) == ["fast"]
     assert list(chosen(trial(0.7985, 2.0, uneven=40), limits=(0.11, 0.3, 0.3))) == []
-
-
-def test_of_settings_within_3_percent_the_one_that_loses_least_is_taken():
-    fastest, safer, slower = trial(0.7985, 2.0), trial(0.7995, 1.95), trial(0.8, 1.9)
-    assert chosen(fastest, safer, slower, limits=(0.3, 0.3, 0.3))["fast"] == 1.95
+    nothing = trial(0.8, 2.0, counts=(Counts(), Counts()), dense=(Counts(), Counts()))
+    assert nothing.loss_bound() == math.inf
+    assert chosen(nothing, limits=(100.0, 100.0, 100.0)) == {}
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,11 @@ def test_rejects_limits_that_are_not_three_ascending_numbers(given, message):
         parse_requirements(given, "--limits")
 
 
-def test_finding_nothing_where_nothing_is_to_be_found_is_no_evidence():
-    nothing = trial(0.8, 2.0, counts=(Counts(), Counts()), dense=(Counts(), Counts()))
-    assert nothing.loss_bound() == math.inf
-    assert chosen(nothing, limits=(100.0, 100.0, 100.0)) == {}
-
-
-def test_agreement_counts_against_what_the_dense_pass_finds(engine, monkeypatch):
+def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough(engine, monkeypatch):
+    few = sum(len(engine.tag(text, "dense").entities) for text in TEXTS[:6])
+    assert 0 < few < 50
+    with pytest.raises(InputError, match=f"to find 50 entities in 6 held-out texts or more, got {few};"):
+        Reference.agreement(engine, TEXTS[:6])
     monkeypatch.setattr("engine.training.trials.MIN_ENTITIES", 1)
     reference = Reference.agreement(engine, [TEXT, TEXT[:60]])
     found = engine.tag(TEXT, "dense").entities
@@ -119,15 +117,7 @@ def test_agreement_counts_against_what_the_dense_pass_finds(engine, monkeypatch)
     assert early.loss == pytest.approx(100 * (1 - early.f1))
 
 
-def test_rejects_texts_in_which_too_little_is_found(engine):
-    found = sum(len(engine.tag(text, "dense").entities) for text in TEXTS[:6])
-    assert 0 < found < 50
-    with pytest.raises(InputError, match=f"to find 50 entities in 6 held-out texts or more, got {found};"):
-        Reference.agreement(engine, TEXTS[:6])
-
-
-def test_a_trial_counts_what_the_engine_finds_and_computes(model_folder):
-    engine = load_engine(model_folder)
+def test_a_trial_counts_what_the_engine_finds_and_computes_and_ends_at_its_deadline(engine):
     reference = Reference.agreement(engine, TEXTS).shuffled(0)
     setting = Strategy("entropy+recovery", (1,), EntropyController(0.5), recovery=Recovery(min_confidence=0.9))
     first = measure(engine, reference, setting, 7)
@@ -138,8 +128,5 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(model_folder):
     assert first.cost.macs == sum(one.cost.macs for one in results)
     assert first.recovered == sum(one.recovered for one in results) > 0
     assert len(measure(engine, reference, setting).counts) == len(TEXTS)
-
-
-def test_trials_end_at_their_deadline(engine):
     with pytest.raises(OutOfTimeError):
-        measure(engine, Reference.agreement(engine, TEXTS), Strategy("dense"), deadline=time.monotonic() - 1)
+        measure(engine, reference, Strategy("dense"), deadline=time.monotonic() - 1)

@@ -1,0 +1,74 @@
+"""Bad input ends every command of training with status 2 and one reason, and no file is written or changed."""
+
+import shutil
+
+import pytest
+
+from engine.training import calibrate, cascade, controller, finetune, quantise
+from tests.conftest import SAMPLE, contents
+from tests.engine.training.corpora import write_pubtator, write_texts
+
+DEFAULTS = {  # before the options
+    calibrate: "--model {model} --strategies entropy --corpus {sample}",
+    cascade: "{model} --small {model} --small-strategy truncate-1 --dtype float32 --texts {texts} --out {out}",
+    controller: "--model {model}",
+    finetune: "--backbone {plain} --corpus {train} --dev-corpus {dev} --out {out}",
+    quantise: "",
+}
+TEXT = "Nausea after aspirin."
+
+
+@pytest.fixture
+def paths(model_folder, plain_folder, tmp_path):
+    """Folders and files, by the names that options give them."""
+    found = {"sample": SAMPLE, "out": tmp_path / "out"}
+    for name, source in (("model", model_folder), ("plain", plain_folder), ("incomplete", plain_folder)):
+        found[name] = shutil.copytree(source, tmp_path / name)
+    (found["incomplete"] / "model.safetensors").unlink()
+    for name, spans, count in (
+        ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
+        ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
+        ("genes", [(0, 6, "Gene")], 8),
+        ("genes_dev", [(0, 6, "Gene")], 4),
+        ("other_types", [(0, 6, "DISEASE")], 1),
+        ("unannotated", [], 1),
+        ("empty", [], 0),
+    ):
+        found[name] = tmp_path / f"{name}.txt"
+        write_pubtator(found[name], TEXT, spans, count)
+    found["blank"] = tmp_path / "blank.jsonl"
+    found["blank"].write_text('{"text": " "}\n')
+    return found | {name: write_texts(tmp_path / name, count) for name, count in (("texts", 120), ("few", 50))}
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "reason"),
+    [
+        (calibrate, "--strategies mlp", "python -m engine.training.controller"),
+        (calibrate, "--minutes 0", "expected --minutes above 0"),
+        (calibrate, "--model user/name", "download the model first"),
+        (calibrate, "--model {plain}", "gates"),
+        # where dense finds no gold, every setting would lose nothing
+        *((calibrate, f"--corpus {{{name}}}", "gold entities") for name in ("empty", "unannotated", "other_types")),
+        (cascade, "--strategy truncate-1 --small-strategy dense", "a small model that computes less than the large"),
+        (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
+        (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers between 0 and 1 for --share"),
+        (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
+        (controller, "--texts /no/such", "readable"),
+        (finetune, "--backbone {incomplete}", "Hugging Face encoder"),
+        (finetune, "--backbone {model} --corpus {genes} --dev-corpus {genes_dev}", "a model with the labels"),
+        (finetune, "--corpus {blank}", "documents to learn from"),
+        (finetune, "--dev-corpus {unannotated}", "choose another --dev-corpus"),
+        (finetune, "--dev-corpus {train}", "other documents"),
+        (finetune, "--epochs 0", "epochs"),
+        (finetune, "--pruned 0.7 --plain", "leave --plain out"),
+        (finetune, "--out {model}", "new folder"),
+        (quantise, "nowhere --texts {sample}", "model folder"),
+        (quantise, "{model} --texts nowhere.txt", "nowhere.txt"),
+    ],
+)
+def test_rejects_what_it_cannot_learn_from(command, options, reason, paths, tmp_path, capsys):
+    before = contents(tmp_path)
+    assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert contents(tmp_path) == before
