@@ -18,6 +18,12 @@ from eval.report import main
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
+def stub_plots(patch: pytest.MonkeyPatch) -> None:
+    """Saves every plot as one pixel: placing labels and drawing takes longer than measuring a few documents."""
+    patch.setattr("eval.render.plots.adjust_text", lambda *_, **__: None)
+    patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
+
+
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
@@ -35,9 +41,8 @@ def fast() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def one_pixel() -> Iterator[None]:
-    """Saves every plot as one pixel: drawing takes longer than measuring a few documents."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
+        stub_plots(patch)
         yield
 
 
@@ -53,6 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     options += ["--predictions", str(out / "found"), "--format", "jsonl", "--out", str(out)]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
+        stub_plots(patch)
         patch.setattr("eval.measure.baselines.fastest", lambda baseline, *_: baseline.candidates[0])  # own tests
         assert main(options) == 0
     return out

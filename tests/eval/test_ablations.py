@@ -1,10 +1,8 @@
 import pandas as pd
 import pytest
 
-from engine.checkpoint import load_weights
 from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
-from engine.tagger import Engine
 from eval.ablations import AblatedSetting, ablate, ablated_settings, main
 from eval.options import SAMPLE
 from eval.render.ablations import ablations_parts, failures, plot_ablations
@@ -12,19 +10,23 @@ from eval.render.files import read_table, rows_of
 
 
 @pytest.fixture(scope="module")
-def ablated(model_folder, tmp_path_factory):
+def table(engine, tmp_path_factory):
     """All rows on five documents."""
-    out, engine = tmp_path_factory.mktemp("ablations"), Engine(load_weights(model_folder))
+    out = tmp_path_factory.mktemp("ablations")
     ablate(engine, load_corpus(str(SAMPLE), limit=5), out)
-    return engine, rows_of(read_table(out, "ablations")), out
+    return read_table(out, "ablations")
+
+
+@pytest.fixture(scope="module")
+def rows(table):
+    return rows_of(table)
 
 
 def select(rows, setting, strategy):
     return {row["value"]: row for row in rows if (row["setting"], row["strategy"]) == (setting, strategy)}
 
 
-def test_every_setting_takes_several_values_and_its_default_is_one_of_them(ablated):
-    engine, rows, _ = ablated
+def test_every_setting_takes_several_values_and_its_default_is_one_of_them(rows, engine):
     assert {row["setting"] for row in rows} == {
         "lambda", "min_keep_ratio", "gates", "neighbours", "min_exit_ratio", "recovery", "recovery_limit",
     }  # fmt: skip
@@ -32,10 +34,14 @@ def test_every_setting_takes_several_values_and_its_default_is_one_of_them(ablat
     for setting in ablated_settings(engine):
         assert sum(row["is_default"] for row in select(rows, setting.name, setting.strategy).values()) == 1
     assert set(select(rows, "recovery", "entropy+recovery")) == {"off", "any", *TRIGGERS}
+    recovery = select(rows, "recovery", "entropy+recovery")
+    assert recovery["off"]["recovered_words"] == 0
+    assert recovery["any"]["recovered_words"] >= max(recovery[name]["recovered_words"] for name in TRIGGERS)
+    limits = [row["recovered_words"] for row in select(rows, "recovery_limit", "entropy+recovery").values()]
+    assert limits == sorted(limits)
 
 
-def test_every_value_is_compared_with_the_default_and_the_default_with_itself(ablated):
-    _, rows, _ = ablated
+def test_every_value_is_compared_with_the_default_and_the_default_with_itself(rows):
     for row in rows:
         if row["is_default"]:
             assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
@@ -46,25 +52,15 @@ def test_every_value_is_compared_with_the_default_and_the_default_with_itself(ab
         assert of[name]["default_low"] <= of[name]["default_high"]
 
 
-def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
-    engine = Engine(load_weights(model_folder))
+def test_recovery_is_compared_with_the_same_gates_without_it(engine, monkeypatch):
     own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
-    engine.points = {**engine.points, "entropy+recovery": {"balanced": own}}
+    monkeypatch.setattr(engine, "points", {"entropy+recovery": {"balanced": own}})
     (setting,) = [one for one in ablated_settings(engine) if one.name == "recovery"]
     assert engine.strategy("entropy").gates != (2,)
     for one in setting.values.values():
         assert (one.gates, one.controller) == (own.gates, own.controller)
     assert setting.default == setting.values["off"]
     assert setting.default.recovery is None
-
-
-def test_recovery_and_its_limit_count_the_recovered_words(ablated):
-    _, rows, _ = ablated
-    recovery = select(rows, "recovery", "entropy+recovery")
-    assert recovery["off"]["recovered_words"] == 0
-    assert recovery["any"]["recovered_words"] >= max(recovery[name]["recovered_words"] for name in TRIGGERS)
-    limits = [row["recovered_words"] for row in select(rows, "recovery_limit", "entropy+recovery").values()]
-    assert limits == sorted(limits)
 
 
 def made(setting, *values, effects=True, kept=(0.9, 0.8, 0.7)):
@@ -85,13 +81,10 @@ def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_
     assert all(one.startswith(failure) for one in found)
 
 
-def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_no_effect(
-    model_folder, tmp_path, monkeypatch, capsys
-):
+def test_the_command_ends_with_status_1_if_a_setting_has_no_effect(model_folder, tmp_path, monkeypatch, capsys):
     def ablated_settings(engine):
         rule = engine.strategy("rule")
-        nearly = engine.strategy("rule", lambda_=1e-8)
-        values = {"none": rule, "as much": nearly}
+        values = {"none": rule, "as much": engine.strategy("rule", lambda_=1e-8)}
         return [AblatedSetting("a_setting", "rule", rule, values)]
 
     monkeypatch.setattr("eval.ablations.ablated_settings", ablated_settings)
@@ -107,13 +100,12 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     assert (tmp_path / "ablations.md").read_text() == page
 
 
-def test_table_and_plot_come_from_the_file_alone(ablated):
-    _, rows, out = ablated
-    table = read_table(out, "ablations")
+def test_table_and_plot_come_from_the_file_alone(table):
+    table = table[table["setting"].isin(["lambda", "recovery"])].copy()
     titles = [axis.get_title() for axis in plot_ablations(table).axes if axis.get_title()]
-    assert titles == list(dict.fromkeys(row["setting"] for row in rows))
+    assert titles == list(table["setting"].unique())
     table.loc[table["setting"] == "lambda", "token_layers_kept"] = 0.5
     failed, *_, shown = ablations_parts(table)
     assert failed.startswith("> **Failed**: λ of rule")
-    assert len(shown.rows) == len(rows)
+    assert len(shown.rows) == len(table)
     assert ["recovery", "entropy+recovery", "off (default)"] in [row[:3] for row in shown.rows]

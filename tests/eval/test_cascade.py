@@ -37,7 +37,7 @@ def results(run):
     return pd.read_csv(run / "results.csv")
 
 
-def test_its_parts_and_controls_run_beside_it_and_the_reference_alone_in_its_dtype(results):
+def test_its_parts_and_controls_run_beside_it_and_it_is_compared_with_them(results, run):
     first = results[results["batch_size"] == 1]
     assert list(first[["strategy", "dtype", "kind"]].itertuples(index=False, name=None)) == [
         ("dense", "float32", "dense"),
@@ -48,15 +48,17 @@ def test_its_parts_and_controls_run_beside_it_and_the_reference_alone_in_its_dty
         ("random-windows@cascade:balanced", "bfloat16", "random"),
         ("small", "bfloat16", "model"),
     ]
+    table = pd.read_csv(run / "intervals.csv")
+    pairs = set(table[["strategy", "against"]].itertuples(index=False, name=None))
+    for point in THRESHOLDS:
+        own = f"cascade:{point}"
+        assert {(own, "dense"), (own, "small"), (own, f"random-windows@{own}")} <= pairs
+    assert ("cascade:careful", "random-windows@cascade:balanced") not in pairs
 
 
-@pytest.fixture(scope="module")
-def engine(cascade_folder):
-    return load_engine(cascade_folder, "bfloat16")
-
-
-def test_the_share_of_words_that_the_large_model_read_is_that_of_its_windows(results, engine):
-    texts = [document.text for document in load_corpus(str(SAMPLE), limit=4).documents]
+def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(results, cascade_folder):
+    engine, corpus = load_engine(cascade_folder, "bfloat16"), load_corpus(str(SAMPLE), limit=4)
+    texts = [document.text for document in corpus.documents]
     of_strategy = {(row.strategy, row.batch_size): row.read_by_large for row in results.itertuples()}
     for point, threshold in THRESHOLDS.items():
         for size in (1, 3):
@@ -66,23 +68,9 @@ def test_the_share_of_words_that_the_large_model_read_is_that_of_its_windows(res
             assert of_strategy[f"cascade:{point}", size] == pytest.approx(share, abs=1e-6)
             assert of_strategy[f"random-windows@cascade:{point}", size] == pytest.approx(share, abs=0.08)  # a window
     assert results.loc[results["kind"].isin(["dense", "model"]), "read_by_large"].isna().all()
-
-
-def test_small_is_the_small_model_under_its_strategy(results, engine):
-    corpus = load_corpus(str(SAMPLE), limit=4)
-    texts = [document.text for document in corpus.documents]
     found = [one.entities for one in engine.small.tag_batch(texts, "dense", batch_size=1)]
     small = Counts.total(count_documents(corpus.documents, found, corpus.types)).f1
     assert results.set_index("strategy")["f1"]["small"].iloc[0] == pytest.approx(small, abs=1e-6)
-
-
-def test_it_is_compared_with_its_control_and_with_its_small_model(run):
-    table = pd.read_csv(run / "intervals.csv")
-    pairs = set(table[["strategy", "against"]].itertuples(index=False, name=None))
-    for point in THRESHOLDS:
-        own = f"cascade:{point}"
-        assert {(own, "dense"), (own, "small"), (own, f"random-windows@{own}")} <= pairs
-    assert ("cascade:careful", "random-windows@cascade:balanced") not in pairs
 
 
 def test_cost_counts_both_models_and_words_that_the_large_one_does_not_read_exit_before_it(run, results):

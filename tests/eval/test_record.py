@@ -32,6 +32,7 @@ def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine,
             exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
             assert row.exits == exited
     assert set(record[1]["dense float32"].rows[0].exits) == {0}
+    assert dense_of(record[1], "float32") is dense_of(record[1], "int8") is record[1]["dense float32"]
 
 
 def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
@@ -42,10 +43,6 @@ def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
             assert {len(run) for run in one.runs} == {5}
     first, other, *_ = record[1]["random float32"].runs
     assert [row.exits for row in first] != [row.exits for row in other]
-
-
-def test_dense_is_found_in_a_dtype_and_otherwise_in_the_first(record):
-    assert dense_of(record[1], "float32") is dense_of(record[1], "int8") is record[1]["dense float32"]
 
 
 def test_a_strategy_must_beat_baselines_everywhere_and_its_controls_in_its_own_dtype():

@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 
 from engine.data.formats import read_documents
+from engine.pruning.controllers import CONTROLLERS
 from engine.runs import locked
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
+from eval.render.plots import styles
 from eval.report import main
+from tests.engine.pruning.test_new_controller import EveryOther
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
@@ -56,16 +59,13 @@ def test_there_is_a_row_for_each_batch_size_and_variant_and_it_says_what_the_var
             assert sorted(kinds) == sorted(one for one in KINDS if dtype == "float32" or one[0] != "hf-pipeline")
 
 
-def test_dense_is_the_reference_and_what_runs_the_same_weights_finds_the_same(results):
+def test_what_runs_the_same_weights_finds_the_same_pruning_costs_less_and_random_as_much(results):
     for size in (1, 4):
         dense = row(results, "dense", size)
         assert dense["speedup_vs_dense"] == dense["theoretical_speedup"] == dense["token_layers_kept"] == 1
         for name in ("hf-pipeline", "same"):
             assert row(results, name, size)[["f1", "f1_seqeval"]].equals(dense[["f1", "f1_seqeval"]])
     assert pd.isna(row(results, "hf-pipeline")["gmacs_per_document"])
-
-
-def test_pruning_costs_less_and_random_as_much_as_what_it_replays(results):
     kept = {name: row(results, name)["token_layers_kept"] for name in ("entropy", "random@entropy", "truncate-1")}
     assert kept["entropy"] < 1 < row(results, "entropy")["theoretical_speedup"]
     assert kept["random@entropy"] == pytest.approx(kept["entropy"], abs=0.1)
@@ -114,14 +114,11 @@ def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
         assert (run / f"{plot}.png").is_file()
 
 
-def test_settings_of_strategies_baselines_and_models_are_stated(run):
+def test_settings_of_variants_are_stated_and_their_predictions_written(run):
     settings = json.loads((run / "results.json").read_text())["about"]["settings"]
     assert settings["entropy"]["controller"]["max_entropy"] == 0.4
     assert "at batch size 1" in settings["hf-pipeline"]["fastest"]
     assert json.loads(settings["pruned (float32)"]["strategy"])["name"] == "entropy"
-
-
-def test_predictions_are_written_for_every_variant(run):
     found = {path.stem: list(read_documents(path)) for path in (run / "found").iterdir()}
     assert {"dense (float32)", "dense (bfloat16)", "hf-pipeline", "random@entropy (bfloat16)"} <= set(found)
     assert {len(documents) for documents in found.values()} == {6}
@@ -149,14 +146,19 @@ def test_a_report_says_whether_other_processes_ran(report, run, monkeypatch):
 
 
 @pytest.mark.usefixtures("one_pixel")
-@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one != REPORTS[0])) for one in REPORTS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one != REPORTS[-1])) for one in REPORTS]
+)
 def test_published_reports_are_rendered_again_from_their_files(tmp_path, name):
     out = shutil.copytree(DOCS / name, tmp_path / "out")
     assert main(["--render-only", "--out", str(out)]) == 0
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_published_reports_are_short_and_their_links_lead_somewhere(name):
+def test_published_reports_are_small_and_short_and_their_links_lead_somewhere(name):
+    sizes = {path: path.stat().st_size for path in (DOCS / name).iterdir()}  # git keeps every version
+    assert sum(sizes.values()) < 1_500_000
+    assert all(size < 300_000 for path, size in sizes.items() if path.suffix == ".png")
     assert len((DOCS / name / "report.md").read_text().splitlines()) <= 250
     page = (DOCS / name / "report.html").read_text()
     for target in re.findall(r'href="([^"]+)"', page):
@@ -195,3 +197,15 @@ def test_a_folder_that_another_process_writes_to_is_refused(report, tmp_path, ca
     with locked(tmp_path / "out"):
         assert report()[0] == 2
     assert "to be free, got one that another process writes to" in capsys.readouterr().err
+
+
+def test_a_new_controller_is_measured_and_plotted_with_its_settings(report, monkeypatch):
+    monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
+    names = "every-other,every-other+recovery,random@every-other"
+    _, out = report("--limit", "1", "--strategies", names, "--set", "every-other.stride=3")
+    table = pd.read_csv(out / "results.csv").set_index("strategy")
+    assert list(table.index) == ["dense", *names.split(",")]
+    assert table["prunes"].tolist() == [False, True, True, False]
+    assert table.loc["every-other", "token_layers_kept"] < 1
+    assert "every-other" in styles(table.reset_index())
+    assert "every-other" in (out / "report.md").read_text()

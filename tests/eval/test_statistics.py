@@ -29,14 +29,11 @@ def test_only_a_variant_that_is_faster_is_called_faster(own, significant):
     assert found["speedup_high"] - found["speedup_low"] < 0.1, "paired, so that long documents do not widen it"
 
 
-def test_an_interval_repeats_with_its_seed():
-    assert compare_f1([GOOD], [WORSE], 1) == compare_f1([GOOD], [WORSE], 1) != compare_f1([GOOD], [WORSE], 2)
-
-
-def test_several_runs_count_by_their_mean():
+def test_several_runs_count_by_their_mean_and_an_interval_repeats_with_its_seed():
     both, worse, good = (compare_f1(runs, [GOOD], seed=0)["f1_low"] for runs in ([GOOD, WORSE], [WORSE], [GOOD]))
     assert worse < both < good
     assert both == pytest.approx((worse + good) / 2, abs=1e-3)
+    assert compare_f1([GOOD], [WORSE], 1) == compare_f1([GOOD], [WORSE], 1) != compare_f1([GOOD], [WORSE], 2)
 
 
 def test_the_standard_error_is_that_of_the_bootstrap():

@@ -75,12 +75,9 @@ def test_how_pruning_causes_and_fixes_an_error(dense, own, recovers, exits, expe
     assert (change.part, change.outcome, change.how) == expected
 
 
-def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
+def test_an_error_that_only_changed_and_types_that_are_not_scored_count_as_none():
     assert not list(changes(document([FAILURE], [], [LONE], exits=EXITED)))
     assert not list(changes(document([], [entity("high doses", "Chemical")], [DOSES], exits=EXITED)))
-
-
-def test_types_that_are_not_scored_count_as_none():
     one = document(GOLD, GOLD, GOLD, types=("Disease",))
     assert one.gold == one.found == (FAILURE,)
 

@@ -13,7 +13,7 @@ def row(rows, group, strategy="entropy"):
     return found
 
 
-def test_mentions_are_grouped_by_type_and_by_whether_their_text_is_a_training_mention():
+def test_mentions_are_grouped_by_type_and_training_mention_and_predictions_by_their_own():
     training = [Document("t", TEXT.upper(), (entity("RENAL FAILURE", "Disease", TEXT.upper()),))]
     rows = [r for r in grouped((GOLD, GOLD, [DRUG]), training=training) if r["strategy"] == "entropy"]
     assert [(r["dimension"], r["group"], r["support"], r["correct"]) for r in rows] == [
@@ -22,13 +22,8 @@ def test_mentions_are_grouped_by_type_and_by_whether_their_text_is_a_training_me
         (TRAINING, "seen", 1, 0),
         (TRAINING, "unseen", 1, 1),
     ]
-
-
-def test_without_a_training_split_there_are_types_alone():
-    assert {r["dimension"] for r in grouped((GOLD, GOLD, [DRUG]))} == {"type"}
-
-
-def test_a_prediction_counts_in_its_own_group():
+    assert {r["dimension"] for r in grouped((GOLD, GOLD, [DRUG]))} == {"type"}, "without a training split"
+    assert grouped() == []
     rows = grouped((GOLD, GOLD, [entity("Renal failure", "Chemical"), DRUG]))
     chemical, disease = row(rows, "Chemical"), row(rows, "Disease")
     assert (disease["support"], disease["predicted"], disease["recall"]) == (1, 0, 0)
@@ -56,7 +51,3 @@ def test_a_group_in_few_documents_has_no_interval():
     assert np.isnan([few["f1_low"], few["f1_high"], few["low"], few["high"]]).all()
     assert not few["significant"]
     assert np.isfinite([many["f1_low"], many["f1_high"], many["low"], many["high"]]).all()
-
-
-def test_no_documents_no_rows():
-    assert grouped() == []

@@ -1,22 +1,16 @@
 """The official rule: (document, start, end, type), a composite mention is one, everything not predicted is missed."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
-from engine.data.corpora import Corpus, load_corpus
+from engine.data.corpora import Corpus
 from engine.latency import Times
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
-from eval.analysis.tables import cost_rows, count, seqeval_f1
-from eval.measure.controls import random_exits
-from eval.measure.variants import of_strategy
-from eval.options import SAMPLE
+from eval.analysis.tables import count, seqeval_f1
 from eval.record import Measured, Row, Variant
-from eval.schema import RESIDENT, columns
-from tests.eval.conftest import measured
 
 TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
 COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
@@ -73,39 +67,14 @@ def test_exact_spans_are_counted_and_seqeval_agrees_on_word_borders(predicted, e
     assert on_words == pytest.approx(theirs) == counts.f1
 
 
-def test_types_that_are_not_annotated_are_left_out():
-    assert score([COMPOSITE, ASPIRIN, FU], types=("Disease",))[0] == [Counts(1, 1, 1)]
-
-
-def test_adjacent_mentions_of_one_type_are_two():
+def test_adjacent_mentions_of_one_type_are_two_and_types_that_are_not_annotated_are_left_out():
     document = Document("1", "aspirin ibuprofen", (Entity(0, 7, "Chemical", ""), Entity(8, 17, "Chemical", "")))
     assert score(document.entities, document=document) == ([Counts(2, 2, 2)], 1)
     assert score([Entity(0, 17, "Chemical", "")], document=document) == ([Counts(0, 1, 2)], 0)
+    assert score([COMPOSITE, ASPIRIN, FU], types=("Disease",))[0] == [Counts(1, 1, 1)]
 
 
 def test_a_boundary_within_a_word_counts_for_the_official_rule_alone():
     (counts,), on_words = score([moved(ASPIRIN, end=-1)])
     assert counts.correct == 0
     assert on_words == pytest.approx(2 * 1 / (1 + 4))
-
-
-@pytest.fixture(scope="module")
-def cost(engine, tmp_path_factory):
-    """Values of ``cost.csv`` by strategy, batch size, measure and group."""
-    taggers = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
-    taggers.append(random_exits(engine, "random@rule", engine.strategy("rule")))
-    corpus = load_corpus(str(SAMPLE), limit=6)
-    record = measured(taggers, corpus, tmp_path_factory.mktemp("out"))
-    table = pd.DataFrame(cost_rows(record[1], {"dense float32": 2**30}), columns=columns("cost"))
-    assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
-    return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
-
-
-def test_each_layer_says_what_it_computed(cost):
-    assert cost["dense", 1, "token_layers"].tolist() == [1, 1, 1]
-    assert cost["truncate-1", 1, "token_layers"].tolist() == [1, 0, 0]
-    assert 0 < cost["random@rule", 1, "token_layers", "layer 3"] < 1
-
-
-def test_memory_is_that_of_a_process_with_the_variant_alone(cost):
-    assert cost["dense", 1, "held_mib", RESIDENT] == 2**10

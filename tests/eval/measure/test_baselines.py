@@ -23,12 +23,7 @@ TEXTS = [
     " ".join([TEXT] * 6),  # several windows
     "Naïve α-agonist\tand\ndelirium.",
 ]
-PACKAGES = {
-    "hf-pipeline": [],
-    "onnx": ["onnxruntime", "onnx"],
-    "openvino": ["openvino", "nncf"],
-    "spacy": ["spacy"],
-}
+PACKAGES = {"hf-pipeline": [], "onnx": ["onnxruntime", "onnx"], "openvino": ["openvino", "nncf"], "spacy": ["spacy"]}
 
 
 def baseline(engine, wanted, folder):
@@ -41,19 +36,12 @@ def baseline(engine, wanted, folder):
     return found
 
 
-@pytest.fixture(scope="module")
-def unnamed(plain_folder, tmp_path_factory):
-    """An engine on a checkpoint that names no labels: a list says what they mean."""
-    folder = shutil.copytree(plain_folder, tmp_path_factory.mktemp("unnamed") / "model")
-    nameless(folder)
-    return Engine(load_weights(folder, NAMES))
-
-
 @pytest.mark.parametrize("threads", [2], indirect=True)
 @pytest.mark.parametrize("name", ["hf-pipeline", "openvino"])
-def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_that_are_given(
-    name, threads, unnamed, tmp_path
-):
+def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, threads, plain_folder, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "model")
+    nameless(folder)
+    unnamed = Engine(load_weights(folder, NAMES))
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(unnamed, name, tmp_path)
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):

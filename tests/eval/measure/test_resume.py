@@ -3,7 +3,6 @@
 Real kills at random moments: `tests.fuzz.test_kills`.
 """
 
-import copy
 import json
 import shutil
 import subprocess
@@ -13,11 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.checkpoint import save_weights
+from engine.checksums import write_checksums
+from engine.folder import GATES
 from eval.measure import environment
 from eval.options import SAMPLE
 from eval.report import main
-from tests.conftest import contents
+from tests.conftest import configure, contents, other_tokenizer, scaled
 
 pytestmark = pytest.mark.usefixtures("one_pixel")
 
@@ -77,21 +77,11 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
     assert (undisturbed / "results.json").read_text() == results
 
 
-@pytest.fixture(scope="module")
-def other_models(weights, tmp_path_factory):
-    """What is changed → a folder in which only that differs."""
-    changes = {
-        "weights": lambda model, _: model.heads["3"].bias.data.add_(0.5),
-        "tokenizer": lambda _, tokenizer: setattr(tokenizer, "unk_token", "[MASK]"),
-        "configuration": lambda model, _: setattr(model.encoder.config, "layer_norm_eps", 1e-5),
-    }
-    folders = {}
-    for name, change in changes.items():
-        model, tokenizer = copy.deepcopy((weights.model, weights.tokenizer))
-        change(model, tokenizer)
-        folders[name] = tmp_path_factory.mktemp("other")
-        save_weights(folders[name], model, tokenizer)
-    return folders
+OTHER_MODELS = {
+    "weights": lambda folder: scaled(folder, GATES, 1.1),
+    "tokenizer": other_tokenizer,
+    "configuration": lambda folder: configure(folder, layer_norm_eps=1e-5),
+}
 
 
 @pytest.mark.parametrize(("change", "reason"), [
@@ -104,22 +94,22 @@ def other_models(weights, tmp_path_factory):
     ("--model {tokenizer}", "with model.tokenizer"),
     ("--model {configuration}", "with model.configuration.layer_norm_eps"),
     ("--others other={weights}", "with variants.3.other.weights"),
+    ("code_digest", "with code "),
+    ("machine", "with machine "),
 ])  # fmt: skip
-def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, other_models, capsys, change, reason):
-    changed = change.format(**other_models).split()
+def test_rejects_changed_conditions(options, undisturbed, model_folder, tmp_path, capsys, monkeypatch, change, reason):
+    for name, edit in OTHER_MODELS.items():
+        edit(shutil.copytree(model_folder, tmp_path / name))
+        write_checksums(tmp_path / name)
+    changed = change.format(**{name: tmp_path / name for name in OTHER_MODELS}).split()
+    if not change.startswith("--"):
+        monkeypatch.setattr(environment, changed.pop(), lambda *_: "other")
     threads = torch.get_num_threads()
     try:
         assert resumed([*options, *changed], undisturbed) == 2
     finally:
         torch.set_num_threads(threads)
     assert reason in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["code_digest", "machine"])
-def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturbed, capsys, monkeypatch, name):
-    monkeypatch.setattr(environment, name, lambda *_: "other")
-    assert resumed(options, undisturbed) == 2
-    assert f"with {name.partition('_')[0]} " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("name", "content", "reason"), [

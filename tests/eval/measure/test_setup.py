@@ -18,19 +18,14 @@ def by_name(setup):
     return {one.name: one for one in setup.plan.variants}
 
 
-def test_dense_runs_first_and_a_control_replays_the_strategy_that_it_names(setup):
-    chosen = by_name(setup("--strategies", "rule+recovery,random@entropy"))
-    assert next(iter(chosen)) == "dense"
-    assert chosen["random@entropy"].replays == "entropy"
-
-
-def test_settings_reach_the_strategies_that_run(setup):
+def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(setup):
     settings = {"rule.lambda": "2", "rule.min_keep_ratio": "0.9"}
     for name in ("entropy", "entropy+recovery"):
         settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.min_exit_ratio": "0.2"}
     settings |= {"entropy+recovery.trigger": "confidence"}
     options = [f"--set={name}={value}" for name, value in settings.items()]
     chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
+    assert (next(iter(chosen)), chosen["random@entropy"].replays) == ("dense", "entropy")
     rule, entropy, recovering = (chosen[name].strategy for name in ("rule", "entropy", "entropy+recovery"))
     assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "custom")
     for strategy in (entropy, recovering):

@@ -1,10 +1,14 @@
+from collections import namedtuple
+
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eval.measure.baselines import BASELINES
 from eval.render import plots
 from eval.render.files import labelled
-from eval.render.plots import LABELS
+from eval.render.plots import LABELS, WINDOW, frontier, to_label
 
 EDGE = "at an edge: F1 beyond it"
 # F1 and speed-up like those of a real run.
@@ -40,16 +44,13 @@ def tables(variants, sizes=(1,), dtypes=("float32",)):
     return results, results[["strategy", "dtype", "batch_size"]].assign(**against, **ends)
 
 
-@pytest.fixture(scope="module")
-def found():
-    """Results and intervals at two batch sizes in two dtypes."""
-    return tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
+FOUND = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
 
 
 @pytest.fixture(scope="module")
-def figure(found):
-    """Speed and F1 of these, drawn."""
-    figure = plots.plot_f1_vs_latency(*found)
+def figure():
+    """Two batch sizes in two dtypes, drawn."""
+    figure = plots.plot_f1_vs_latency(*FOUND)
     figure.canvas.draw()
     return figure
 
@@ -59,16 +60,13 @@ def explained(figure):
     return {text.get_text() for text in figure.legends[0].get_texts()}
 
 
-def test_there_is_a_panel_for_each_batch_size_with_few_labels_inside(figure):
+def test_there_is_a_panel_with_few_labels_for_each_batch_size_with_enough_batches(figure):
     assert [axis.get_title("left") for axis in figure.axes] == ["batch size 1", "batch size 32"]
     assert figure.get_figwidth() * 100 == 800
     for axis in figure.axes:
         named = [text for text in axis.texts if text.get_text()]
         assert 0 < len(named) <= LABELS
         assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in (t.get_window_extent() for t in named))
-
-
-def test_a_batch_size_with_too_few_batches_has_no_panel():
     results, intervals = tables(VARIANTS, sizes=(1, 32))
     intervals.loc[intervals["batch_size"] == 32, "speedup_low"] = float("nan")
     assert len(plots.plot_f1_vs_latency(results, intervals).axes) == 1
@@ -79,20 +77,43 @@ def test_speed_is_logarithmic_and_what_has_an_f1_far_away_stands_at_the_edge():
     figure = plots.plot_f1_vs_latency(results, intervals)
     (axis,) = figure.axes
     assert axis.get_xscale() == "log"
-    assert axis.get_ylim()[0] > 0.835
+    low, high = axis.get_ylim()
+    assert 0.8544 - 2 * WINDOW < low < 0.8544 < high < 0.8544 + 2 * WINDOW
     assert {"dense 1.00×", "entropy 2.15×", "spacy 2.50×, F1 0.811"} <= {text.get_text() for text in axis.texts}
-    assert [1.2, axis.get_ylim()[0]] in [list(line.get_xydata()[0]) for line in axis.lines]
+    assert [1.2, low] in [list(line.get_xydata()[0]) for line in axis.lines]
     assert EDGE in explained(figure)
     assert EDGE not in explained(plots.plot_f1_vs_latency(*tables({"dense": (0.85, 1.0), "rule": (0.849, 1.3)})))
 
 
-def test_the_legend_explains_every_symbol(figure):
+def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure):
     symbols = {"float32", "int8", "with recovery", "Pareto frontier"}
     assert set(map(kind, VARIANTS)) | symbols <= explained(figure)
-
-
-def test_kinds_and_dtypes_differ_without_colour(found):
-    results, _ = found
+    results, _ = FOUND
     styles = plots.styles(labelled(results, results))
     assert len({style["marker"] for style in styles.values()}) == len(set(map(kind, VARIANTS)))
     assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
+
+
+Row = namedtuple("Row", "label kind f1 speedup")
+DENSE = Row("dense", "dense", 0.85, 1.0)
+BEST, FASTEST = Row("entropy", "entropy", 0.851, 2.5), Row("entropy:fast", "entropy", 0.848, 3.0)
+BEATEN = [Row(f"rule {number}", "rule", 0.849, 1.1 + number / 100) for number in range(9)]
+NEAR = [Row(f"onnx {number}", "baseline", 0.85, 1.2 + number / 10) for number in range(6)]
+FAR = Row("spacy", "baseline", 0.81, 2.9)
+ALL = [*BEATEN, DENSE, *NEAR, FAR, BEST, FASTEST]
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
+def test_the_frontier_is_what_nothing_beats(points):
+    rows = [Row("", "entropy", float(f1), float(speed)) for speed, f1 in points]
+    beaten = {p for p in points for q in points if q != p and q[0] >= p[0] and q[1] >= p[1]}
+    assert [(one.speedup, one.f1) for one in frontier(rows)] == sorted(set(points) - beaten, reverse=True)
+
+
+def test_dense_the_frontier_and_then_the_best_baselines_are_labelled_each_once():
+    beaten = Row("slow", "baseline", 0.80, 2.8)
+    assert to_label([beaten, *ALL]) == [DENSE, FASTEST, BEST, FAR, NEAR[-1], beaten, *NEAR[-2:-4:-1]]
+    slow, fast = Row("onnx (float32)", "baseline", 0.85, 1.1), Row("onnx (int8)", "baseline", 0.84, 1.8)
+    assert to_label([DENSE, slow, BEST, fast]) == [DENSE, BEST, fast]
+    rows = [Row(f"entropy {n}", "entropy", 0.851 - n / 10000, 2 + n / 10) for n in range(5)]
+    assert to_label([DENSE, *rows, *NEAR]) == [DENSE, *rows[::-1], *NEAR[::-1]][:LABELS]

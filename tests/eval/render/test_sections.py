@@ -1,6 +1,6 @@
 from eval.render.files import read_tables
 from eval.render.plots import plot_exits, plot_groups
-from eval.render.sections import errors_parts, exits_parts, groups_parts, reading
+from eval.render.sections import errors_parts, exits_parts, groups_parts
 
 
 def sections(tables):
@@ -13,7 +13,7 @@ def text_of(parts):
     return "\n".join(part if isinstance(part, str) else f"{part.caption} {part.columns} {part.rows}" for part in parts)
 
 
-def test_sections_and_plots_come_from_the_files_alone(analysed):
+def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed):
     _, (dense, *pruning), out = analysed
     tables = read_tables(out, "errors", "confusion", "exits", "subgroups")
     errors, (summary, by_layer), groups = sections(tables)
@@ -35,11 +35,6 @@ def test_sections_and_plots_come_from_the_files_alone(analysed):
     assert "occurs in the corpus' own training split" in table.caption
     for plot, name in ((plot_groups, "subgroups"), (plot_exits, "exits")):
         assert [axis.get_title() for axis in plot(tables[name]).axes][:3] == pruning
-
-
-def test_sections_say_what_is_missing(analysed):
-    *_, out = analysed
-    tables = read_tables(out, "errors", "confusion", "exits", "subgroups")
     alone = {name: table[table["strategy"] == "dense"] for name, table in tables.items()}
     alone["subgroups"] = alone["subgroups"].query("dimension == 'type'")
     errors, exits, groups = sections(alone)
@@ -47,9 +42,3 @@ def test_sections_say_what_is_missing(analysed):
     assert exits == ["No strategy with gates ran."]
     assert "caused" not in text_of(errors)
     assert groups_parts(alone["subgroups"].iloc[:0]) == ["No mentions, no groups."]
-
-
-def test_intervals_over_few_batches_are_said_to_be_narrow():
-    rows = [{"kind": "dense", "label": "dense", "batch_size": size, "timed_documents": 150} for size in (1, 32, 64)]
-    # Over three batches of 64 there is no interval.
-    assert reading(rows).endswith("Intervals over few batches are too narrow; there are 5 batches of 32.")
