@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import gradio as gr
 import pytest
@@ -52,14 +51,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(
-        theme: str = "light",
-        width: int = 1200,
-        height: int = DESK[1],
-        at: str = "",
-        link: Mapping[str, str] = {},  # read only
-        **settings: Any,
-    ) -> Any:
+    def open_page(theme: str = "light", width: int = 1200, height: int = DESK[1], at: str = "", **settings: Any) -> Any:
         settings = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | settings
         context = browser.new_context(accept_downloads=True, **settings)
         contexts.append(context)
@@ -67,7 +59,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{app_url}?{urlencode({'__theme': theme} | dict(link))}")
+        page.goto(f"{app_url}?__theme={theme}")
         page.locator(ANSWERED).wait_for(timeout=WORK_MS)
         if at:
             tab(page, at)

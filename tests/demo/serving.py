@@ -42,7 +42,8 @@ def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
     Raises:
         InputError: the app ended (it has said why) or does not answer in time.
     """
-    port = _free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
     server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
     arguments = ["--model", model] if model else []
@@ -53,13 +54,6 @@ def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
     finally:
         app.terminate()
         app.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:

@@ -33,7 +33,7 @@ def answer(url, name, event):
 
 
 class TestTag:
-    def test_text_is_the_only_argument_needed(self, client, engine):
+    def test_text_is_the_only_argument_needed_and_there_are_settings_and_a_trace(self, client, engine):
         found = client.predict(TEXT, api_name="/tag")
         expected = engine.tag(TEXT, "entropy")
         assert [(e["start"], e["end"], e["type"]) for e in found["entities"]] == [e.key for e in expected.entities]
@@ -42,8 +42,6 @@ class TestTag:
         assert found["words"] == len(expected.words)
         assert found["token_layers"] == expected.cost.token_layers
         assert "trace" not in found
-
-    def test_settings_and_trace(self, client, engine):
         found = client.predict(TEXT, strategy="rule", lambda_=1.5, min_keep_ratio=0.2, trace=True, api_name="/tag")
         expected = engine.tag(TEXT, "rule", lambda_=1.5, min_keep_ratio=0.2)
         assert found["strategy"] == expected.strategy.to_json()
@@ -57,7 +55,7 @@ class TestTag:
 
 
 class TestCompare:
-    def test_dense_is_the_reference(self, client, engine):
+    def test_dense_is_the_reference_and_a_setting_goes_to_those_that_have_it(self, client, engine):
         found = client.predict(TEXT, strategies="rule, truncate-1", api_name="/compare")
         assert list(found["strategies"]) == ["dense", "rule", "truncate-1"]
         dense, truncated = found["strategies"]["dense"], found["strategies"]["truncate-1"]
@@ -67,8 +65,6 @@ class TestCompare:
         reference = {entity.key for entity in engine.tag(TEXT, "dense").entities}
         assert {(e["start"], e["end"], e["type"]) for e in truncated["new"]} == ours - reference
         assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
-
-    def test_a_setting_goes_to_those_that_have_it(self, client):
         found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
         assert "lambda" not in found["entropy"]["strategy"]["controller"]

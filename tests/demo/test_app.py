@@ -7,22 +7,21 @@ import gradio as gr
 import pytest
 
 import app
+from demo.common.limits import MAX_FILE_BYTES
 from demo.server import LAUNCH
 from tests.demo.conftest import components
 
 
-def test_files_of_visitors_are_gone_within_20_minutes(demo):
+def test_warns_against_clinical_use_and_deletes_files_of_visitors_within_20_minutes(demo):
     every, age = demo.delete_cache
     assert every + age <= 20 * 60
-
-
-def test_warns_against_clinical_use(demo):
     assert any("not for clinical decisions" in str(page.value) for page in components(demo, gr.HTML))
 
 
 def test_launches_without_network():
     assert set(LAUNCH) <= set(inspect.signature(gr.Blocks.launch).parameters)
     assert LAUNCH["run_history"] is False
+    assert LAUNCH["max_file_size"] == MAX_FILE_BYTES
     assert LAUNCH["theme"]._stylesheets == []
     assert "http" not in LAUNCH["css"]
 
@@ -47,9 +46,7 @@ class TestCommand:
             *(("GRADIO_SERVER_PORT", port, "") for port in ("http", "0", "65536", "-1")),
         ],
     )
-    def test_weights_and_addresses_that_cannot_be_used_end_with_status_2_and_the_reason(
-        self, tmp_path, monkeypatch, launched, capsys, variable, value, message
-    ):
+    def test_rejects_weights_and_addresses(self, tmp_path, monkeypatch, launched, capsys, variable, value, message):
         if variable:
             monkeypatch.setenv(variable, value)
         assert app.main(["--model", str(tmp_path)]) == 2
@@ -57,9 +54,7 @@ class TestCommand:
         assert launched == []
 
     def test_a_port_in_use_ends_with_status_2_and_the_reason(self, model_folder, monkeypatch, capsys):
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
             monkeypatch.setenv("GRADIO_SERVER_PORT", str(taken.getsockname()[1]))
             assert app.main(["--model", str(model_folder)]) == 2
         assert "expected a free port" in capsys.readouterr().err

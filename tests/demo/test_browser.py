@@ -26,7 +26,7 @@ TARGET = 44  # pixels
 
 
 class TestWatch:
-    def test_the_slider_lets_words_exit(self, open_page):
+    def test_the_slider_lets_words_exit_and_pointer_and_keyboard_link_words_and_strip(self, open_page):
         page = open_page()
         early, late = (page.locator(f".layers .words .word[data-exit='{layer}']").last for layer in (2, 3))
         slider = page.get_by_role("slider", name="after layer")
@@ -44,9 +44,6 @@ class TestWatch:
         slider.press("End")
         entities = page.locator(".layers .words .entity")
         assert page.locator(".layers .words .entity.decided").count() == entities.count() > 0
-
-    def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page):
-        page = open_page()
         page.locator(".depths i").nth(3).hover()
         assert page.locator(".words .word[data-pointed]").get_attribute("data-word") == "3"
         words = page.locator(".layers .words .word")
@@ -133,8 +130,6 @@ class TestRuns:
         page.get_by_role("button", name="Few entities").click()
         cut.wait_for(state="hidden")
 
-
-class TestSettings:
     def test_a_checked_radio_stays_visible_under_the_pointer(self, open_page):
         page = open_page()
         radio = page.get_by_label("balanced", exact=True)

@@ -6,7 +6,6 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.common.limits import MAX_FILE_BYTES
 from demo.common.links import EXAMPLES
 from engine.data.formats import read_documents
 from tests.demo.browsing import WORK_MS, assert_harmless, enter, tab, tag_files
@@ -45,24 +44,6 @@ class TestYourFiles:
         first, *_ = read_documents(tmp_path / "dense" / "tagged.jsonl")
         assert first.text == HOSTILE
         assert_harmless(page)
-
-    def test_what_is_no_text_is_one_error_alone(self, open_page, tmp_path):
-        (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
-        page = open_page()
-        tag_files(page, [tmp_path / "paper.pdf"], "paper.pdf: expected text, got a PDF")
-        assert page.get_by_role("tabpanel").get_by_role("alert").count() == 1
-        assert page.get_by_text("documents tagged").count() == 0
-
-    def test_over_the_size_limit_is_one_message(self, open_page, tmp_path):
-        (tmp_path / "large.txt").write_bytes(b"a " * MAX_FILE_BYTES)
-        page = open_page(at="Your files")
-        # Gradio asks for the progress of this upload, too, which it does not start.
-        page.route("**/upload_progress?*", lambda route: route.fulfill(body='data: {"msg": "done"}\n\n'))
-        page.get_by_role("tabpanel").locator("input[type=file]").first.set_input_files(tmp_path / "large.txt")
-        said = page.get_by_text("exceed the maximum allowed size").locator("visible=true")
-        said.wait_for(timeout=WORK_MS)
-        page.wait_for_timeout(1000)
-        assert said.count() == 1
 
     def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page):
         page = open_page(at="Your files")

@@ -7,7 +7,6 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, enter, run, wait_until
-from tests.demo.conftest import serving
 
 pytestmark = pytest.mark.slow
 
@@ -63,32 +62,23 @@ class TestFirstScreen:
         assert page.get_by_role("slider", name="after layer").input_value() == "6"
         assert page.locator(".layers[data-moving]").count() == 0
 
-    def test_tabs_are_in_the_order_of_a_visit(self, open_page):
-        assert tuple(open_page().get_by_role("tab").all_inner_texts()) == TABS
-
-    def test_a_term_is_explained_to_pointer_and_keyboard(self, open_page):
+    def test_tabs_are_in_the_order_of_a_visit_and_a_term_is_explained_to_pointer_and_keyboard(self, open_page):
         page = open_page()
+        assert tuple(page.get_by_role("tab").all_inner_texts()) == TABS
         term = page.locator(".intro .term").first
         term.focus()
         assert term.locator(".tip").is_visible()
 
 
 class TestCard:
-    def test_it_says_what_is_saved_before_any_time_with_a_bar_for_each_and_never_uncertain(self, open_page):
+    def test_it_says_what_is_saved_and_shows_it_by_the_length_of_bars(self, open_page):
         page = open_page()
         wait_until(page, "done")
         card = page.locator(".answer")
-        headline = card.locator(".headline").inner_text()
-        assert re.match(r"\d+\s% less computation", headline)
-        assert re.search(r"· same \d+ entities$", headline)
+        assert re.match(r"\d+\s% less computation · same \d+ entities$", card.locator(".headline").inner_text())
         full, pruned = (bar.bounding_box()["width"] for bar in card.locator(".track i").all())
         assert pruned < full
-        names = card.locator(".computation code").all_inner_texts()
-        assert names[0].startswith("dense (")
-        assert names[1].startswith("entropy:balanced (")
-        time = card.locator(".time").inner_text()
-        assert re.search(r"ms instead of .* ms, [\d.–]+× as fast as dense \(\w+\)", time)
-        assert "uncertain" not in card.inner_text()
+        assert re.search(r"ms instead of .* ms, [\d.–]+× as fast as dense \(\w+\)", card.inner_text())
 
     def test_float32_and_the_pipeline_are_timed_on_request(self, open_page):
         page = open_page()
@@ -110,16 +100,6 @@ class TestCard:
         button.click()
         page.locator(".why .detail h4", has_text=f"{word}: ").wait_for(timeout=WORK_MS)
         assert page.locator(".why .word[aria-selected=true]").inner_text() == word
-
-    def test_many_strategies_are_a_table(self, open_page):
-        page = open_page()
-        page.get_by_role("button", name="More strategies").click()
-        for name in ("rule", "mlp", "truncate-3"):
-            page.locator(
-                f".strategies input[value='{name}'], .strategies label:has-text('{name}:') input"
-            ).first.check()
-        page.locator(".answer .summary tbody tr").nth(4).wait_for(timeout=WORK_MS)
-        assert page.locator(".answer .track").count() == 0
 
 
 def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open_page, app_url):
@@ -165,13 +145,3 @@ def test_evidence_opens_with_the_roles_and_offers_nothing_to_try_on_another_mode
     page.get_by_role("option", name="BERT-base size, no gold, on BC5CDR").click()
     page.get_by_text("This report measured another model").wait_for(timeout=WORK_MS)
     assert panel.get_by_role("button", name=re.compile("^Try")).count() == 0
-
-
-def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browser, plain_engine):
-    with serving(plain_engine) as app, browser.new_context() as context:
-        page = context.new_page()
-        page.goto(app.local_url)
-        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)
-        assert f"accelerate {plain_engine.source} --texts" in page.locator(".own-model").inner_text()
-        for part in (".intro", ".answer", ".layers"):
-            assert "exit" not in page.locator(part).inner_text()

@@ -39,7 +39,7 @@ def beside_dense(both, result) -> list[Compared]:
     return compare_all([Candidate(one, one.name) for one in strategies], timings)
 
 
-def test_it_opens_on_the_cascade_beside_dense_and_offers_its_points(both):
+def test_page_and_http_api_offer_the_cascade_beside_dense_first_and_its_points(both):
     demo = build_demo(both)
     (strategies,) = components(demo, gr.CheckboxGroup)
     (point,) = components(demo, gr.Radio, label="Operating point")
@@ -47,36 +47,27 @@ def test_it_opens_on_the_cascade_beside_dense_and_offers_its_points(both):
     assert points(both) == ["careful", "balanced"]
     assert point.value == "balanced"
     assert "large one only the windows that the small one doubts" in claim(both, None)
-
-
-def test_an_http_request_that_names_no_strategy_is_answered_by_the_cascade(both):
-    offered = build_demo(both).get_api_info()["named_endpoints"]
+    offered = demo.get_api_info()["named_endpoints"]
     for endpoint, parameter, default in (("/tag", "strategy", "cascade"), ("/compare", "strategies", "dense,cascade")):
         given = {one["parameter_name"]: one["parameter_default"] for one in offered[endpoint]["parameters"]}
         assert given[parameter] == default
 
 
-def test_computation_counts_the_multiply_accumulates_of_both_models(both, some):
-    _, one = beside_dense(both, some)
-    large, small = some.cost, some.judgement.result.cost
-    assert one.kept == large.macs / large.dense_macs
-    assert large.macs > small.macs
-
-
-def test_the_card_says_how_many_windows_the_large_model_read_and_from_which_doubt_on(both, some):
-    read = sum(window.read for window in some.trace.windows)
-    said = text_of(re.sub('<span class="tip.*?</span>', "", card(LONG, beside_dense(both, some), timing=False)))
-    threshold = some.strategy.threshold
-    assert f"the large model read {read} of {len(some.trace.windows)} windows, those of doubt {threshold:.2f}" in said
-
-
-def test_each_window_is_listed_with_its_doubt_and_the_threshold(some):
+def test_each_window_is_listed_with_its_doubt_and_the_card_says_how_many_the_large_model_read(some, both):
     rows = re.findall('<tr><th scope="row">(.*?)</th>(.*?)</tr>', windows(some))
     assert len(rows) == len(some.trace.windows)
     for (_, values), window in zip(rows, some.trace.windows, strict=True):
         assert f"<td>{window.doubt:.2f}</td>" in values
         assert ("not read, because below" in values) != window.read
         assert f"{some.strategy.threshold:.2f}" in values
+    read = sum(window.read for window in some.trace.windows)
+    said = text_of(re.sub('<span class="tip.*?</span>', "", card(LONG, beside_dense(both, some), timing=False)))
+    threshold = some.strategy.threshold
+    assert f"the large model read {read} of {len(some.trace.windows)} windows, those of doubt {threshold:.2f}" in said
+    _, one = beside_dense(both, some)
+    large, small = some.cost, some.judgement.result.cost
+    assert one.kept == large.macs / large.dense_macs
+    assert large.macs > small.macs
 
 
 def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):

@@ -1,7 +1,6 @@
 """Your own controller needs no code in the app: the page offers, describes and explains it."""
 
 import gradio as gr
-import pytest
 
 from demo.common.differences import differences
 from demo.common.settings_panel import build_settings
@@ -15,30 +14,20 @@ from tests.engine.pruning.test_new_controller import EveryOther
 TEXT = "Famotidine-associated delirium."
 
 
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
+def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine, monkeypatch):
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
-
-
-def test_the_page_offers_it_with_its_settings(engine):
     with gr.Blocks() as page:
         build_settings(engine)
     (strategies,) = components(page, gr.CheckboxGroup)
     assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
     (setting,) = components(page, gr.Slider, label="Every-other: stride")
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
-
-
-def test_compare_runs_it_with_its_settings(engine):
     values = default_values(engine, None)
     values[[setting.name for setting in page_settings(engine)].index("every-other.stride")] = 4
     shown = compare(engine, TEXT, candidates_of(engine, ["every-other"], None, "", *values), pace=1e-6)
+    result = engine.tag(TEXT, "every-other", stride=4)
+    left = [word.state for word in result.trace.words].count("kept")
     panel = shown.texts.partition("<h3>every-other (float32), stride 4</h3>")[2]
-    exited = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("exited")
-    assert f"{5 - exited} of 5 words reach the last layer" in panel
-
-
-def test_why_explains_it(engine):
-    result = engine.tag(TEXT, "every-other")
-    page = why_view(engine, result, differences(result, result))
-    assert "exited: its importance is not above the threshold" in page
+    assert f"{left} of 5 words reach the last layer" in panel
+    explained = why_view(engine, result, differences(result, result))
+    assert "exited: its importance is not above the threshold" in explained

@@ -7,17 +7,10 @@ import pytest
 from demo.settings import chosen_strategy, default_values, label, page_settings, points
 
 
-def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine, plain_engine):
-    assert [setting.name for setting in page_settings(engine)] == [
-        "rule.lambda_",
-        "rule.min_keep_ratio",
-        "entropy.max_entropy",
-        "entropy.min_keep_ratio",
-    ]
+def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_multiply_thresholds(engine, plain_engine):
+    names = ["rule.lambda_", "rule.min_keep_ratio", "entropy.max_entropy", "entropy.min_keep_ratio"]
+    assert [setting.name for setting in page_settings(engine)] == names
     assert page_settings(plain_engine) == []
-
-
-def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine):
     setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
     assert setting.page_value(strategy) == 1.0

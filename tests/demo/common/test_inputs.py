@@ -10,15 +10,12 @@ from engine.pruning.controllers import CONTROLLERS
 from tests.demo.conftest import components, listeners
 
 
-def test_offers_what_the_engine_can_run_and_compares_two(demo, engine):
+def test_offers_what_the_engine_can_run_compares_two_and_shows_one_of_these(demo, engine):
     (strategies,) = components(demo, gr.CheckboxGroup)
     assert [value for _, value in strategies.choices] == list(engine.runnable)
     assert strategies.value == ["dense", "entropy"]
     labels = {value: label for label, value in strategies.choices}
     assert labels["rule"].endswith(CONTROLLERS["rule"].description)
-
-
-def test_the_strategy_shown_is_one_of_those_compared(demo):
     (shown,) = components(demo, gr.Radio, label="Strategy shown")
     assert shown.value == "entropy"
     assert [value for _, value in shown.choices] == ["dense", "entropy"]

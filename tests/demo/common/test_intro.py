@@ -3,12 +3,10 @@
 from copy import copy
 from types import SimpleNamespace
 
-import gradio as gr
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
 from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, own_report
-from demo.common.settings_panel import build_settings
 from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
 
@@ -45,13 +43,10 @@ def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
     assert folded.index(f'href="docs/{report.folder.name}/report.html">Report') < folded.index('href="readme">README')
 
 
-def test_another_dtype_or_model_than_the_report_s_claims_nothing(shipped, engine):
+def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(shipped, engine, plain_engine):
     for other in (in_dtype(shipped, "float32"), engine):
         assert "as fast" not in intro(other, {})
     assert "This model finds Chemical and Disease and computes in float32" in intro(engine, {})
-
-
-def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine):
     assert "every word goes through all three layers" in intro(plain_engine, {})
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
 
@@ -61,13 +56,6 @@ def test_what_to_expect_of_ones_own_model_is_what_the_report_on_that_way_says(mo
     opening = ReportFolder(REPORTS / report).opening
     found = opening.against_dense(opening.default["label"])
     assert f"{found['speedup']:.2f}× as fast" in own_model(request.getfixturevalue(model))
-
-
-def test_opens_with_the_default_strategy(shipped):
-    with gr.Blocks():
-        panel = build_settings(shipped)
-    assert (panel.strategies.value, panel.shown.value) == (["dense", "entropy"], "entropy")
-    assert panel.settings[0].value == "balanced"
 
 
 @pytest.mark.parametrize(("types", "said"), [(["<b>"], "&lt;b&gt;"), ([f"T{i}" for i in range(40)], "40 types")])

@@ -10,7 +10,7 @@ from demo.common.links import EXAMPLES, make_link, model_name, read_link
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
-def test_a_link_reopens_the_settings_and_the_example(engine):
+def test_a_link_reopens_the_settings_and_the_example_and_never_holds_a_users_text(engine):
     name, text = next(iter(EXAMPLES.items()))
     link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
     query = dict(parse_qsl(link.removeprefix("?")))
@@ -18,9 +18,6 @@ def test_a_link_reopens_the_settings_and_the_example(engine):
     found, strategies, _, *settings = read_link(engine, query)
     assert (found, strategies) == (text, ["dense", "entropy+recovery"])
     assert settings == ["entity_loss", 1.5, 0.25, 2.0, 0.5]
-
-
-def test_a_users_text_is_not_in_the_link(engine):
     assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
 
 

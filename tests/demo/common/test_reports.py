@@ -9,17 +9,8 @@ import pytest
 from demo.common.reports import ReportFolder, find_reports, own_report
 
 DIGEST = "0123456789abcdef" * 4
-RESULTS = pd.DataFrame(
-    {
-        "corpus": "made-up",
-        "split": "test",
-        "documents": [7],
-        "device": "cpu",
-        "threads": 2,
-        "dtype": "float32",
-        "commit": "abc",
-    }
-)
+ABOUT = {"corpus": "made-up", "split": "test", "documents": 7, "device": "cpu", "threads": 2}
+RESULTS = pd.DataFrame([ABOUT | {"dtype": "float32", "commit": "abc"}])
 
 
 @pytest.fixture
@@ -40,13 +31,7 @@ def engine_of(digest):
     return SimpleNamespace(digest=digest)
 
 
-def test_a_report_says_what_it_measured_on_what(report):
-    expected = "corpus made-up; split test; documents 7; device cpu; threads 2; commit abc"
-    assert report.conditions == f"Measured on: {expected}."
-    assert say(report, model="m").title == "m on made-up"
-
-
-def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_theirs(report):
+def test_every_folder_with_results_is_a_report_that_says_what_it_measured_on_which_weights(report):
     folder = report.folder.parent
     assert list(find_reports(folder)) == ["one"]
     assert "does not name its weights" in report.other_weights(DIGEST)
@@ -55,6 +40,9 @@ def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_t
     assert "measured another model" in report.other_weights("f" * 64)
     assert own_report(engine_of(DIGEST), folder) == report
     assert own_report(engine_of("f" * 64), folder) is None
+    expected = "corpus made-up; split test; documents 7; device cpu; threads 2; commit abc"
+    assert report.conditions == f"Measured on: {expected}."
+    assert say(report, model="m").title == "m on made-up"
 
 
 @pytest.mark.parametrize(

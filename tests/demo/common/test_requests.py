@@ -13,7 +13,7 @@ FOLLOWING = ["Watch", "Why", "Evidence", "Use in code"]
 NOTHING = [gr.skip()] * 2
 
 
-def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(demo):
+def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(demo):
     edit, latest = listeners(demo, "on_edit")[0].fn, Latest()
     number, line, references = edit(latest, TEXT, ["dense"])
     assert latest.number == number
@@ -24,9 +24,6 @@ def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(
     assert latest.number == again > number
     listeners(demo, "on_cancel")[0].fn(latest, again)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
-
-
-def test_the_button_always_requests(demo):
     request, latest = listeners(demo, "on_request")[0].fn, Latest()
     numbers = [request(latest, TEXT, ["dense"])[0] for _ in range(2)]
     assert numbers[0] < numbers[1] == latest.number

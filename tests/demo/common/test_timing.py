@@ -20,13 +20,10 @@ def test_strategies_take_turns(engine, monkeypatch):
     assert all(len(one.runs_ms) == RUNS for one in found)
 
 
-def test_slow_texts_get_fewer_runs(engine):
+def test_slow_texts_get_fewer_runs_and_an_unfinished_round_does_not_count(engine):
     assert in_turns([lambda: 1.0], Budget(seconds=0.0, least=4)) == [[1.0] * 4]
     (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(seconds=0.0, least=0))
     assert len(one.runs_ms) == 1
-
-
-def test_an_unfinished_round_does_not_count():
     wanted = iter([True, True, True, False])
     assert in_turns([lambda: 1.0, lambda: 2.0], PATIENT, lambda: next(wanted)) == [[1.0], [2.0]]
 

@@ -13,52 +13,42 @@ from demo.common.turns import SharedEngine, Turns
 TEXT = "Famotidine caused delirium and nausea. "
 
 
-@pytest.fixture
-def together(monkeypatch):
-    """Runs calls that wait at once, each with a number of passes of so many seconds; returns the order of passes.
+def together(turns, clock, **calls):
+    """Runs calls that wait at once, each with a number of passes of so many seconds; returns the order of passes."""
+    ran, begin = [], threading.Event()
 
-    The seconds pass on a clock of the test's own, whatever else the machine does.
-    """
-    clock = SimpleNamespace(now=0.0)
+    def call(name, number, seconds, between):
+        for left in reversed(range(number)):
+            ran.append(name)
+            clock.now += seconds
+            if left:
+                between()
+
+    def until_waiting(number):
+        while not turns._busy or len(turns._waiting) < number:
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor() as pool:
+        found = [pool.submit(turns.run, lambda _: begin.wait())]
+        for number, (name, passes) in enumerate(calls.items()):
+            until_waiting(number)  # they come one after another
+            found.append(pool.submit(turns.run, partial(call, name, *passes)))
+        until_waiting(len(calls))
+        begin.set()
+    assert all(one.exception() is None for one in found)
+    return ran
+
+
+def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much_whose_turn_comes_all_the_same(monkeypatch):
+    clock = SimpleNamespace(now=0.0)  # of the test's own, whatever else the machine does
     monkeypatch.setattr("demo.common.turns.time", SimpleNamespace(monotonic=lambda: clock.now))
-
-    def run(turns, **calls):
-        ran, begin = [], threading.Event()
-
-        def call(name, number, seconds, between):
-            for left in reversed(range(number)):
-                ran.append(name)
-                clock.now += seconds
-                if left:
-                    between()
-
-        def until_waiting(number):
-            while not turns._busy or len(turns._waiting) < number:
-                time.sleep(0.001)
-
-        with ThreadPoolExecutor() as pool:
-            found = [pool.submit(turns.run, lambda _: begin.wait())]
-            for number, (name, passes) in enumerate(calls.items()):
-                until_waiting(number)  # they come one after another
-                found.append(pool.submit(turns.run, partial(call, name, *passes)))
-            until_waiting(len(calls))
-            begin.set()
-        assert all(one.exception() is None for one in found)
-        return ran
-
-    return run
-
-
-def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much(together):
-    assert together(Turns(), long=(3, 0.4), short=(3, 0.01)) == ["long", "short", "short", "short", "long", "long"]
-
-
-def test_what_a_call_had_is_bounded_so_that_its_turn_comes(together):
-    order = together(Turns(max_debt_s=0.02), long=(2, 0.4), short=(20, 0.01))
+    order = together(Turns(), clock, long=(3, 0.4), short=(3, 0.01))
+    assert order == ["long", "short", "short", "short", "long", "long"]
+    order = together(Turns(max_debt_s=0.02), clock, long=(2, 0.4), short=(20, 0.01))
     assert order.index("long", 1) < len(order) - 5
 
 
-def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in():
+def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in_and_all_compute_in_one_thread():
     def fails(between):
         between()
         raise ZeroDivisionError
@@ -67,9 +57,6 @@ def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in():
     with pytest.raises(ZeroDivisionError):
         turns.run(fails)
     assert turns.run(lambda _: "next") == "next"
-
-
-def test_calls_that_do_not_overlap_compute_in_one_thread():
     turns = Turns()
     (own,) = {turns.run(lambda _: threading.get_ident()) for _ in range(3)}
     assert own != threading.get_ident()

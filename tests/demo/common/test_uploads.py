@@ -9,6 +9,8 @@ from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from demo.common.uploads import LISTED_PROBLEMS, MAX_MESSAGE, Problems, read_upload
 from engine import Document
 
+LONG = json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)})
+
 
 def read(path):
     """The document ids and the problems."""
@@ -30,10 +32,7 @@ def write(tmp_path):
     ("broken", "problem"),
     [
         ('{"text": "y"', "expected one JSON object on the line"),
-        (
-            json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)}),
-            "document c: expected at most 100,000 characters, got 100,001; split it",
-        ),
+        (LONG, "document c: expected at most 100,000 characters, got 100,001; split it"),
     ],
     ids=["broken", "long"],
 )
@@ -47,28 +46,13 @@ def test_a_broken_or_long_document_loses_none_of_the_others(write, broken, probl
     assert path.exists()  # another user's upload of the same content shares the file
 
 
-def test_a_file_of_nothing_but_problems_lists_the_first_and_counts_all(write):
-    ids, problems = read(write("broken.jsonl", "{\n" * 1000))
-    assert ids == []
-    assert (problems.count, len(problems.listed)) == (1000, LISTED_PROBLEMS)
-
-
-def test_messages_do_not_say_where_the_file_lies(write):
-    _, problems = read(write("mine.txt", b"notes\n\xff\xfe"))
-    assert problems.listed == ["mine.txt:2: document mine: expected UTF-8, got byte 0xff; save the file as UTF-8"]
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("none.txt", None, "expected a file, got one that no longer exists; upload it again"),
         ("empty.txt", b"", "expected text, got an empty file"),
         ("large.txt", b"x" * (MAX_FILE_BYTES + 1), "expected a file of at most 2,000,000 bytes, got 2,000,001"),
-        (
-            "small.jsonl.gz",
-            gzip.compress(b" " * 10_000_000, mtime=0),
-            "expected text, got a compressed file; unpack it",
-        ),
+        ("small.gz", gzip.compress(b" " * 10**7, mtime=0), "expected text, got a compressed file; unpack it"),
         ("small.txt", b"PAR1\x15\x04", "expected text, got Parquet; convert it to JSON lines"),
         ("paper.pdf", b"%PDF-1.7\n%\xe2", "expected text, got a PDF; save its text as a .txt file"),
         ("paper.docx", b"PK\x03\x04\x14", "expected text, got a Word or ZIP file"),
@@ -81,18 +65,22 @@ def test_rejects_a_file_that_is_gone_empty_large_or_no_text(tmp_path, write, nam
     assert problems.listed[0].startswith(f"{name}: {message}")
 
 
-def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch):
+def test_whatever_a_reader_raises_is_a_problem_and_of_many_the_first_are_listed(write, monkeypatch):
     def broken(*_):
         yield Document("a", "Nausea.")
         raise LookupError("private detail")
 
+    ids, problems = read(write("broken.jsonl", "{\n" * 1000))
+    assert (ids, problems.count, len(problems.listed)) == ([], 1000, LISTED_PROBLEMS)
     monkeypatch.setattr("demo.common.uploads.read_documents", broken)
     ids, problems = read(write("some.xml", "x"))
     assert ids == ["a"]
     assert problems.listed == ["some.xml: expected a file of a known format, got LookupError; the rest is left out"]
 
 
-def test_a_message_that_quotes_a_long_id_is_cut(write):
+def test_a_message_does_not_say_where_the_file_lies_and_is_cut_if_it_quotes_a_long_id(write):
+    _, problems = read(write("mine.txt", b"notes\n\xff\xfe"))
+    assert problems.listed == ["mine.txt:2: document mine: expected UTF-8, got byte 0xff; save the file as UTF-8"]
     _, problems = read(write("long.jsonl", json.dumps({"id": "x" * 9000, "text": "x" * (MAX_CHARACTERS + 1)})))
     (message,) = problems.listed
     assert len(message) == MAX_MESSAGE + 1

@@ -31,12 +31,7 @@ SERVED = {
     "docs/report/table.csv": PLAIN,
     "weights/tiny/README.md": HTML,
 }
-SECRET = (
-    "docs/.hidden.md",
-    "weights/tiny/model.safetensors",
-    "app.py",
-    "SECRETS.md",
-)
+SECRET = ("docs/.hidden.md", "weights/tiny/model.safetensors", "app.py", "SECRETS.md")
 
 
 def served(root=ROOT, root_path="", card=None):
@@ -103,11 +98,9 @@ class TestDocuments:
     def test_a_forbidden_or_unknown_address_is_not_found(self, project, address):
         assert served(project).get(f"/{address}").status_code == 404
 
-    def test_the_page_links_what_exists(self, engine, project):
+    def test_the_page_links_what_exists_and_the_card_of_weights_where_it_is(self, engine, project):
         assert document_links(engine, project) == {"README": "README.md"}  # its folder has no card
         assert document_links(engine, project / "docs") == {}
-
-    def test_the_card_of_weights_in_the_project_is_linked_there(self, project):
         folder = project / "weights" / "50% less #1"
         folder.mkdir()
         (folder / "README.md").write_text("# Card")

@@ -84,36 +84,11 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
     assert ran["dense"].label == "dense (float32)"
 
 
-@pytest.mark.parametrize(
-    ("text", "names", "message"),
-    [
-        ("\n\t\u00a0\n", ["dense"], "There is no text yet"),
-        (TEXT, [], "No strategy is chosen"),
-    ],
-)
-def test_rejects_what_cannot_run(engine, text, names, message):
-    with pytest.raises(InputError, match=message):
-        compare(engine, text, chosen(engine, names), PACE)
-
-
-class TestReferences:
-    @pytest.fixture(scope="class")
-    def references(self, engine):
-        return References(SharedEngine(engine, Turns()))
-
-    def test_float32_and_the_pipeline_are_timed_on_the_text(self, engine, references):
-        shown = references.compare(TEXT * 5, chosen(engine, ["entropy"])[-1])  # longer than a window
-        for part in (
-            "dense (float32)",
-            "the Hugging Face pipeline (float32)",
-            "×</b> as fast as",
-            "runs of each in turn",
-        ):
-            assert part in shown
-
-    def test_rejects_a_long_text(self, engine, references):
-        with pytest.raises(InputError, match="up to 20,000 characters"):
-            references.compare("a" * (MAX_REFERENCED + 1), chosen(engine, ["entropy"])[-1])
-
-    def test_stops_when_the_result_is_not_wanted_any_more(self, engine, references):
-        assert references.compare(TEXT, chosen(engine, ["entropy"])[-1], lambda: False) == ""
+def test_float32_and_the_pipeline_are_timed_on_a_text_of_limited_length_while_that_is_wanted(engine):
+    references, (_, own) = References(SharedEngine(engine, Turns())), chosen(engine, ["entropy"])
+    shown = references.compare(TEXT * 5, own)  # longer than a window
+    for part in ("dense (float32)", "the Hugging Face pipeline (float32)", "×</b> as fast as", "runs of each in turn"):
+        assert part in shown
+    assert references.compare(TEXT, own, lambda: False) == ""
+    with pytest.raises(InputError, match="up to 20,000 characters"):
+        references.compare("a" * (MAX_REFERENCED + 1), own)

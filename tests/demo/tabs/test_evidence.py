@@ -30,10 +30,11 @@ def engine_of(report, digest=DIGEST):
     return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}}, cascades={})
 
 
-def test_opens_with_the_table_of_roles_of_the_report(report):
+def test_opens_with_the_table_of_roles_of_the_report_or_says_how_to_create_one(report):
     roles = text_of(show(engine_of(report), report).partition("</table>")[0])
     for row in report.opening.table().rows:
         assert "".join(map(str, row)) in roles
+    assert "python -m eval.report" in show(engine_of(report), None)
 
 
 def test_all_variants_have_a_row_with_their_figures(report):
@@ -51,10 +52,6 @@ def test_what_the_page_can_run_can_be_tried_on_its_own_weights_alone(report):
     assert "measured another model" in foreign
     assert "data-strategy" not in foreign
     assert "try it" not in foreign
-
-
-def test_without_a_report_it_says_how_to_create_one(report):
-    assert "python -m eval.report" in show(engine_of(report), None)
 
 
 def test_a_tried_row_sets_strategies_and_settings_and_nothing_else_does(shipped):

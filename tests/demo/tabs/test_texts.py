@@ -31,7 +31,7 @@ def test_a_panel_holds_the_text(engine, strategy, text):
     assert text_of(shown) == text.replace("\ud800", "\ufffd")
 
 
-def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked(engine):
+def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked_and_counted(engine):
     result = replace(engine.tag(TEXT, "rule", lambda_=2.0), entities=())
     exited = [word for word in result.trace.words if word.state == "exited"]
     shown = panel(result, replace(engine.tag(TEXT, "dense"), entities=()))
@@ -39,8 +39,12 @@ def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked(
     assert "".join("".join(text for _, _, text in marked).split()) == "".join(word.text for word in exited)
     tips = {f"exited after layer {word.layer}" for word in exited}
     assert {each[:2] for each in marked} == {("exited", tip) for tip in tips}
-    result = replace(engine.tag(TEXT, "entropy+recovery", **RECOVERING), entities=())
-    assert 'class="came"' in panel(result, result)
+    recovered = replace(engine.tag(TEXT, "entropy+recovery", **RECOVERING), entities=())
+    page = texts([compared(recovered, recovered)], TYPES)
+    assert 'class="came"' in page.partition('class="found"')[2]
+    assert ", 2 came back: " in page
+    page = texts([compared(engine.tag(TEXT, "truncate-1"), engine.tag(TEXT, "dense"))], TYPES)
+    assert f"0 of {len(result.words)} words reach the last layer: " in page
 
 
 def test_each_kind_has_a_shape_a_sign_and_a_reason(engine):
@@ -53,13 +57,6 @@ def test_each_kind_has_a_shape_a_sign_and_a_reason(engine):
     for part in ("↔ Famotidine</b> (Disease) changed: ", "− delirium</b> (Disease) lost: ", "+ nausea</b> (Disease)"):
         assert part in second
     assert "differences" not in first
-
-
-def test_says_how_many_words_reach_the_last_layer_and_how_many_came_back(engine):
-    page = texts([compared(engine.tag(TEXT, "truncate-1"), engine.tag(TEXT, "dense"))], TYPES)
-    assert f"0 of {len(engine.tag(TEXT).words)} words reach the last layer: " in page
-    recovered = engine.tag(TEXT, "entropy+recovery", **RECOVERING)
-    assert ", 2 came back: " in texts([compared(recovered, recovered)], TYPES)
 
 
 def test_long_lists_of_differences_are_cut(engine):

@@ -67,7 +67,7 @@ class TestListbox:
 
 
 class TestLayerView:
-    def test_counts_the_words_of_each_layer(self, engine, recovered):
+    def test_counts_the_words_of_each_layer_and_bars_end_where_words_exit(self, engine, recovered):
         total = len(recovered.words)
         assert list(words_of_layers(engine.tag(TEXT, "dense"))) == [(layer, total, 0) for layer in (1, 2, 3)]
         assert list(words_of_layers(engine.tag(TEXT, "truncate-1"))) == [(1, total, total), (2, 0, 0), (3, 0, 0)]
@@ -76,8 +76,6 @@ class TestLayerView:
         assert layers == (1, 2, 3)
         assert computed == (total, total - exited.count(1), total - len(exited))
         assert sum(exits) == len(exited) + sum(word.state == "recovered" for word in recovered.trace.words)
-
-    def test_bars_end_where_words_exit(self, engine, recovered):
         bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(engine, recovered))
         assert bars == [
             (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))

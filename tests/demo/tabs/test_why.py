@@ -34,8 +34,12 @@ class TestView:
         page = view(engine, strategy)
         assert len(of_words(page)) == page.count('role="option"') == len(engine.tag(TEXT).words)
 
-    def test_names_as_many_neighbours_as_the_strategy_looks_at(self, engine):
+    def test_names_as_many_neighbours_as_the_strategy_looks_at_and_no_importance_where_every_word_exits(self, engine):
         assert "entropy with neighbours (2 on each side)" in view(engine, "entropy", neighbours=2)
+        page = view(engine, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
+        assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in of_words(page)} == {
+            ("–", "exited: every word exits at this gate")
+        }
 
     @pytest.mark.parametrize(
         ("strategy", "set_", "used"),
@@ -51,12 +55,6 @@ class TestView:
         numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
         assert {name for name, (_, is_used) in numbers.items() if is_used} == used
 
-    def test_where_every_word_exits_no_importance_is_shown(self, engine):
-        page = view(engine, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
-        assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in of_words(page)} == {
-            ("–", "exited: every word exits at this gate")
-        }
-
 
 class TestHistograms:
     def test_they_show_every_word_once_at_each_gate(self, engine):
@@ -66,10 +64,8 @@ class TestHistograms:
         assert "threshold 0.300" in figure
         assert view(engine, "entropy", gates=(1, 2)).count("<figure>") == 2
 
-    def test_words_that_may_not_exit_are_counted_apart(self):
+    def test_words_that_may_not_exit_and_gates_where_all_do_are_told_apart(self):
         assert "1 of them stayed as part of an entity" in histograms([score(importance=float("inf")), score()])
-
-    def test_where_every_word_exits_there_is_no_importance_to_show(self):
         figure = histograms([score(importance=0.0, threshold=1.0, exited=True, reason="end")] * 3)
         assert "Gate after layer 1: every word that reaches it exits (3)." in figure
         assert "<svg" not in figure

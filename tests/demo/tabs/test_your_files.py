@@ -59,21 +59,13 @@ def found(engine, **tagged):
     return [Found(engine.strategy(name), f"{name} (float32)", of) for name, of in tagged.items()]
 
 
-@pytest.fixture
-def lines(tmp_path):
-    """JSON lines of which the second is broken."""
-    return json_lines(tmp_path / "some.jsonl", ({"id": "a", "text": TEXT}, {"id": "b"}, {"id": "c", "text": HOSTILE}))
-
-
 class TestRead:
-    def test_several_files_are_read_in_order_and_one_that_is_none_is_named(self, tmp_path):
+    def test_several_files_are_read_in_order_and_what_is_none_or_too_many_is_said(self, tmp_path):
         paths = [json_lines(tmp_path / f"{name}.jsonl", [{"id": name, "text": "x"}]) for name in ("b", "a")]
         (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
         documents, problems = read_files([*map(str, paths), str(tmp_path / "paper.pdf")])
         assert [document.id for document in documents] == ["b", "a"]
         assert problems.listed == ["paper.pdf: expected text, got a PDF; save its text as a .txt file"]
-
-    def test_too_many_documents_are_counted_with_the_reason(self, tmp_path):
         paths = [
             json_lines(tmp_path / f"{part}.jsonl", ({"id": f"{part}{i}", "text": "x"} for i in range(MAX_DOCUMENTS)))
             for part in "ab"
@@ -137,9 +129,8 @@ class TestTag:
         strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
         *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
         both[0].tagged[0] = both[1].tagged[0] = TaggedDocument(Document("a", TEXT, GOLD), cost(1, 1), 1.0)
-        assert [row[1].split(",")[0] for row in entity_rows(both)] == ["entropy:fast (float32)"] * 2 + [
-            "dense (float32)"
-        ] * 2
+        names = [row[1].split(",")[0] for row in entity_rows(both)]
+        assert names == ["entropy:fast (float32)"] * 2 + ["dense (float32)"] * 2
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
@@ -163,16 +154,17 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, engine, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip(
-            [document], found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)]), "{}", tmp_path / "all.zip"
-        )
+        dense = found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)])
+        write_zip([document], dense, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
 
 
 class TestRun:
-    def test_ends_with_tables_and_files(self, engine, lines):
+    def test_ends_with_tables_and_files(self, engine, tmp_path):
+        records = ({"id": "a", "text": TEXT}, {"id": "b"}, {"id": "c", "text": HOSTILE})
+        lines = json_lines(tmp_path / "some.jsonl", records)
         *_, (report, table, entities, files) = run(engine, [lines, lines], ["dense", "rule"])
         assert "<b>2 files</b>: 4 of 4 documents tagged by" in report
         assert "with dense (float32), rule (float32)." in report
@@ -213,9 +205,7 @@ class TestRun:
         ("calls", "said", "shown"),
         [(1, "before any document", False), (3, "The tables show", True)],
     )
-    def test_cancel_ends_it_before_the_next_call_and_says_last_what_there_is(
-        self, engine, tmp_path, calls, said, shown
-    ):
+    def test_cancel_ends_it_before_the_next_call_and_says_what_there_is(self, engine, tmp_path, calls, said, shown):
         path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": TEXT} for i in range(3 * CHUNK)))
         answers = chain(repeat(True, calls), repeat(False))
         *_, (message, table, entities, files) = run(engine, [path], ["dense", "rule"], lambda: next(answers))
