@@ -1,7 +1,5 @@
 """Figures of README, model card and docs are those of the published reports, which follow from their records."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -32,13 +30,10 @@ def test_every_part_is_on_a_page():
     assert set(marks) == set(PARTS)
 
 
-def test_only_what_stands_between_the_marks_is_written():
+def test_only_what_stands_between_the_marks_is_written_and_a_part_must_be_known():
     page = filled(PAGE.format("claim"))
     assert page.startswith("before\n<!-- figures: claim -->\nIts default")
     assert page.endswith("**.\n<!-- end -->\nafter\n")
-
-
-def test_rejects_a_part_that_it_does_not_know():
     with pytest.raises(InputError, match=r"expected figures named claim, .* got clam; rename the part"):
         filled(PAGE.format("clam"))
 

@@ -29,13 +29,6 @@ def wheel(tmp_path_factory):
     return wheel
 
 
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("installed")
-    ZipFile(wheel).extractall(folder)  # as pip does
-    return folder
-
-
 def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel):
     files = [path for package in ("engine", "eval", "demo") for path in (ROOT / package).rglob("*") if path.is_file()]
     of_packages = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
@@ -46,7 +39,9 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
     assert held == of_packages | of_weights
 
 
-def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(installed, tmp_path):
+def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(wheel, tmp_path):
+    installed = tmp_path / "installed"
+    ZipFile(wheel).extractall(installed)  # as pip does
     pages = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
     samples = re.findall(r"^```python\n(.*?)^```$", pages, re.MULTILINE | re.DOTALL)
     runnable = [sample for sample in samples if "gradio_client" not in sample and "FOLDER" not in sample]

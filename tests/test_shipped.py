@@ -18,10 +18,11 @@ def texts():
     return [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
 
 
-def test_the_shipped_weights_verify_and_weigh_at_most_60_mb(shipped):
+def test_the_shipped_weights_verify_weigh_at_most_60_mb_and_have_all_operating_points(shipped):
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 60e6
     assert shipped.labels.types == ("Chemical", "Disease")
-    assert shipped.model.has_gates
+    points = {name: tuple(found) for name, found in shipped.points.items()}
+    assert points == dict.fromkeys(["entropy", "entropy+recovery", "mlp", "rule"], OPERATING_POINTS)
 
 
 @pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "mlp", "truncate-3"])
@@ -39,11 +40,6 @@ def test_a_quicker_operating_point_computes_less_but_for_rule_on_such_short_text
         careful, balanced, fast = (cost(strategy, point) for point in OPERATING_POINTS)
         assert dense > careful > balanced > fast, strategy
     assert all(dense > cost("rule", point) for point in OPERATING_POINTS)
-
-
-def test_every_pruning_strategy_has_all_operating_points(shipped):
-    points = {name: tuple(found) for name, found in shipped.points.items()}
-    assert points == dict.fromkeys(["entropy", "entropy+recovery", "mlp", "rule"], OPERATING_POINTS)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +20,7 @@ from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.fuzz.texts import texts
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """How documents become the bytes of a file.
 
     ``write``: yields what comes before the documents, each document, what comes after.
@@ -111,8 +109,7 @@ def mutations(draw: st.DrawFn, content: bytes) -> list[Mutation]:
     return sorted(changed, key=lambda mutation: -mutation.start)
 
 
-@dataclass(frozen=True)
-class Damaged:
+class Damaged(NamedTuple):
     """An intact file and its damaged version; ``touched``: ids of the documents that were changed."""
 
     format: str

@@ -3,8 +3,6 @@
 A new command is one entry of ``LONG``.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import random
 import sys
