@@ -26,6 +26,7 @@ TITLES = {
     "biored-dev": "Shipped model on BioRED",
     BASE: "BERT-base size, no gold, on BC5CDR",
     CASCADE: "Cascade with a model of BERT-base size, on BC5CDR",
+    f"{CASCADE}-batch-32": "The same cascade, 32 texts at a time",
 }
 CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "torch", "commit")
 
