@@ -33,7 +33,7 @@ def test_every_strategy_finds_the_plain_entities_of_a_plain_sentence(shipped, st
 
 def test_a_quicker_operating_point_computes_less_but_for_rule_on_such_short_texts(shipped, texts):
     def cost(strategy, point=None):
-        return sum(result.cost.macs for result in shipped.tag_batch(texts, strategy, point))
+        return sum(result.cost.macs for result in shipped.tag_batch(texts[:4], strategy, point))
 
     dense = cost("dense")
     for strategy in ("entropy", "mlp"):

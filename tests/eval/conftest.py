@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats import WRITERS
 from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
@@ -27,6 +29,7 @@ def stub_plots(patch: pytest.MonkeyPatch) -> None:
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
+    patch.setattr("eval.measure.controls.RANDOM_SEEDS", 2)
     patch.setattr("eval.measure.environment.REST_S", 0)
     patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
@@ -47,20 +50,29 @@ def one_pixel() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """A report with everything that one can contain, on six documents of the sample; no test may change its files."""
-    out, model = tmp_path_factory.mktemp("run"), str(model_folder)
-    options = ["--model", model, "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16"]
-    options += ["--strategies", "entropy,random@entropy,truncate-1,entropy+recovery"]
-    options += ["--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true"]
-    options += ["--timed", "5", "--seed", "3", "--baselines", "hf-pipeline"]
-    options += ["--others", f"same={model},pruned={model}@entropy"]
-    options += ["--predictions", str(out / "found"), "--format", "jsonl", "--out", str(out)]
+def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the first 200 characters of the sample's documents: whole ones take four times as long."""
+    whole = load_corpus(str(SAMPLE)).documents
+    short = (replace(d, text=d.text[:200], entities=tuple(e for e in d.entities if e.end <= 200)) for d in whole)
+    path = tmp_path_factory.mktemp("beginnings") / "beginnings.jsonl"
+    path.write_text("".join(WRITERS["jsonl"].write(short)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, beginnings: Path) -> Path:
+    """A report with everything that one can contain, on six documents; no test may change its files."""
+    out = tmp_path_factory.mktemp("run")
+    options = f"--model {model_folder} --corpus {beginnings} --limit 6 --timed 5 --batch-size 1,4 --seed 3"
+    options += " --dtype float32,bfloat16 --strategies entropy,random@entropy,truncate-1,entropy+recovery"
+    options += " --set entropy.gates=1,2 --set entropy.max_entropy=0.4 --set entropy.exit_entities=true"
+    options += f" --baselines hf-pipeline --others same={model_folder},pruned={model_folder}@entropy"
+    options += f" --predictions {out}/found --format jsonl --out {out}"
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
         stub_plots(patch)
         patch.setattr("eval.measure.baselines.fastest", lambda baseline, *_: baseline.candidates[0])  # own tests
-        assert main(options) == 0
+        assert main(options.split()) == 0
     return out
 
 

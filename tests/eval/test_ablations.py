@@ -10,10 +10,10 @@ from eval.render.files import read_table, rows_of
 
 
 @pytest.fixture(scope="module")
-def table(engine, tmp_path_factory):
+def table(engine, beginnings, tmp_path_factory):
     """All rows on five documents."""
     out = tmp_path_factory.mktemp("ablations")
-    ablate(engine, load_corpus(str(SAMPLE), limit=5), out)
+    ablate(engine, load_corpus(str(beginnings), limit=5), out)
     return read_table(out, "ablations")
 
 

@@ -13,8 +13,7 @@ from eval.render.files import read_tables
 from eval.report import main
 from tests.eval.conftest import stub_slow_parts
 
-OPTIONS = ["--limit", "4", "--batch-size", "1,3", "--baselines", "none"]
-OPTIONS += ["--dtype", "bfloat16", "--reference", "float32"]
+OPTIONS = "--limit 4 --batch-size 1,3 --baselines none --dtype bfloat16 --reference float32"
 THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third of the words
 
 
@@ -22,13 +21,14 @@ THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third o
 def run(tmp_path_factory, cascade_folder, one_pixel):
     """A report with the default variants; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
-    options = ["--model", str(cascade_folder), *OPTIONS, "--out", str(out)]
+    options = [*OPTIONS.split(), "--model", str(cascade_folder), "--out", str(out)]
     options += [f"--set=cascade:{point}.threshold={of}" for point, of in THRESHOLDS.items()]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
         assert main(options) == 0
-        status = main(options)  # which continues
-    assert status == 0
+        patch.setattr("eval.measure.run.write_tables", lambda *_: None)
+        patch.setattr("eval.report.render", lambda out: out)
+        assert main(options) == 0, "it continues"
     return out
 
 

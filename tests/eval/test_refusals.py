@@ -11,10 +11,7 @@ DEFAULTS = {  # of each command, and before the options
     report: "--model {model} --limit 2 --dtype float32 --baselines none --strategies dense,entropy --out {out}",
     ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
 }
-FILES = {
-    "text": "Nausea after aspirin.\n",
-    "other": '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n',
-}
+OTHER = '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n'
 CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt")
 
 
@@ -48,8 +45,8 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):
     paths = {"model": model_folder, "plain": plain_folder, "sample": SAMPLE, "out": tmp_path / "out"}
-    for name, text in FILES.items():
-        paths[name] = tmp_path / f"{name}.{'txt' if name == 'text' else 'jsonl'}"
+    for name, text in (("text", "Nausea after aspirin.\n"), ("other", OTHER)):
+        paths[name] = tmp_path / name
         paths[name].write_text(text)
     assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
     assert message in capsys.readouterr().err

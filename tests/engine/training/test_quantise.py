@@ -18,7 +18,7 @@ def quantised(tmp_path_factory, model_folder):
     pytest.importorskip("nncf")
     folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("quantised") / "model")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantise, "TEXTS", 8)
+        patch.setattr(quantise, "TEXTS", 4)
         assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
     return load_engine(folder, "int8")
 

@@ -15,7 +15,6 @@ import torch
 from engine.checksums import write_checksums
 from engine.folder import GATES
 from eval.measure import environment
-from eval.options import SAMPLE
 from eval.report import main
 from tests.conftest import configure, contents, other_tokenizer, scaled
 
@@ -26,10 +25,10 @@ UNCLOCKED = "^(?!latency_ms|speedup)"  # columns that must be equal in two runs
 
 
 @pytest.fixture(scope="module")
-def options(model_folder):
+def options(model_folder, beginnings):
     models = ("--model", str(model_folder), "--others", f"other={model_folder}")
     run = ("--dtype", "float32", "--baselines", "none", "--strategies", "entropy,random@entropy", "--batch-size", "1,4")
-    return [*models, *run, "--corpus", str(SAMPLE), "--limit", "5"]
+    return [*models, *run, "--corpus", str(beginnings), "--limit", "5"]
 
 
 @pytest.fixture(scope="module")
