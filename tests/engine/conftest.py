@@ -1,10 +1,11 @@
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from engine import Engine
+from engine import Engine, load_engine
 from engine.checkpoint import save_weights
 from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
 
@@ -26,9 +27,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def compiled() -> Engine:
-    """A tiny model with a compiled pass that is not quantised."""
+def compiled(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Engine:
+    """The tiny model, which finds entities, with a compiled pass that is not quantised."""
     pytest.importorskip("openvino")
-    from tests.engine.compiled.compiling import both
+    from tests.engine.compiled.compiling import add_unquantised
 
-    return both("bert")[1]
+    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("compiled") / "model"))
+    add_unquantised(folder)
+    return load_engine(folder, "int8")
