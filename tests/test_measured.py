@@ -1,7 +1,6 @@
 """Figures of README, model card and docs are those of the published reports, which follow from their records."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,9 @@ import pytest
 from engine.errors import InputError
 from engine.text.scoring import Counts
 from eval.analysis.tables import Counted, interval_row
-from eval.readme import PAGES, PARTS, filled, reports
+from eval.readme import DOCS, PAGES, PARTS, filled, reports
 from eval.render.files import read_table, rows_of
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = "before\n<!-- figures: {} -->\nold\n<!-- end -->\nafter\n"
 REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
 BY_SIZE = [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("bc5cdr")) for name in REPORTS]
