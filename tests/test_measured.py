@@ -13,7 +13,7 @@ from eval.readme import DOCS, PAGES, PARTS, filled, reports
 from eval.render.files import read_table, rows_of
 
 PAGE = "before\n<!-- figures: {} -->\nold\n<!-- end -->\nafter\n"
-REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
+REPORTS = (path.parent.name for path in sorted(DOCS.glob("*/results.csv")))
 BY_SIZE = [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("bc5cdr")) for name in REPORTS]
 
 

@@ -134,8 +134,7 @@ def test_a_link_is_copied_and_reopens_settings_and_example(open_page, app_url):
     page.get_by_role("button", name="Link copied").wait_for()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link.startswith(app_url)
-    page = page.context.new_page()  # to leave a page while it computes logs an error
-    page.goto(link)
+    (page := page.context.new_page()).goto(link)  # to leave a page while it computes logs an error
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')", timeout=WORK_MS)
     assert page.get_by_label("fast", exact=True).is_checked()
     wait_until(page, "done")

@@ -34,8 +34,7 @@ def test_neither_pytorch_nor_transformers_is_imported_to_tag_a_file(compiled, tm
 
 
 def test_a_copied_engine_is_loaded_again_and_pytorch_when_it_is_needed(compiled):
-    expected = compiled.tag(TEXT).entities
-    assert expected
+    assert (expected := compiled.tag(TEXT).entities)
     for other in (pickle.loads(pickle.dumps(compiled)), copy.deepcopy(compiled)):
         assert other.dtype == "int8"
         assert other.tag(TEXT).entities == expected
