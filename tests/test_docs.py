@@ -1,7 +1,4 @@
-"""What the pages say exists: commands, the file tree, a Space, samples that run with an installed copy alone.
-
-Whether their links lead somewhere is tested where the app serves them.
-"""
+"""What the pages say exists: commands, the file tree, a Space, samples that run with an installed copy alone."""
 
 import os
 import re
