@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pruning.signals import lowest_per_window, neighbour_max, normalised_entropy, window_mean_std
+from engine.pruning.signals import (
+    lowest_per_window,
+    neighbour_max,
+    normalised_entropy,
+    whole_spans,
+    window_mean_std,
+)
+from engine.text.labels import LabelSet
 
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
@@ -47,3 +54,12 @@ def test_lowest_per_window_takes_the_lowest_candidates_up_to_the_limit(rows, lim
         places = [i for i in range(len(values)) if window[i] == index and candidates[i]]
         expected = sorted(places, key=lambda i: (values[i].item(), i))[:limit]
         assert [i for i in range(len(values)) if window[i] == index and chosen[i]] == sorted(expected)
+
+
+def test_an_entity_leaves_whole_or_not_at_all():
+    #                       B  I  O  B  I  B  I | I
+    labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
+    window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
+    candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
+    continues = LabelSet(("Chemical", "Disease")).continues(labels)
+    assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]

@@ -13,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from engine.training import sweep as sweeping
-from engine.training.sweep import Sweep, around, grid, recovery_rows
+from engine.training.sweep import Sweep, around, grid, layouts, recovery_rows
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose, parse_requirements
 
 LIMITS = (1.0, 3.0, 9.0)
@@ -144,3 +144,8 @@ def test_the_finer_grid_lies_between_thresholds_and_rows_of_recovery_doubt_fewer
     assert [one.max_rise for one in recoveries["entropy_spike"]] == [0.05, 0.15, 0.3]
     assert {one.name for row in rows for one in row} == {"entropy+recovery"}
     assert {round(one.controller.max_entropy[0], 3) for row in rows for one in row} == {0.1, 0.16}
+
+
+def test_layouts_hold_those_of_published_operating_points():
+    assert {((1, 2, 3), False), ((1, 2, 3, 5), True), ((2, 3), False), ((3, 4), False)} <= {*layouts(6)}
+    assert {((1, 2, 3, 4, 6, 8), True), ((2, 4, 6, 10), True), ((4, 6, 8, 10), True)} <= {*layouts(12)}

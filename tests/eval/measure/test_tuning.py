@@ -1,12 +1,14 @@
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from engine.data.corpora import Corpus
 from engine.runs import Log
 from engine.text.documents import Document
-from eval.measure.baselines import PASSES, TRIED, fastest, tune
-from eval.measure.baselines.base import Baseline
+from engine.text.windows import Window
+from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tune
+from eval.measure.baselines.base import Baseline, group_windows
 
 ROWS = (1, 512, 2048)
 CANDIDATES = tuple({"rows": rows} for rows in ROWS)
@@ -34,6 +36,21 @@ def clocked(ms=None, candidates=CANDIDATES):
     return Clocked("clocked", "float32", "cpu", run, candidates, {"threads": "1"}, ms=ms or {}, calls=calls)
 
 
+def corpus(texts):
+    return Corpus("c", "all", (), tuple(Document(str(number), text) for number, text in enumerate(texts)))
+
+
+def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
+    texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * SAMPLED)]
+    found = sample_texts(corpus(texts), TRIED)
+    assert len(found) == TRIED
+    lengths = [len(text) for text in texts[:SAMPLED]]
+    assert {min(map(len, found)), max(map(len, found))} == {min(lengths), max(lengths)}
+    places = [texts.index(text) for text in found]
+    assert places == sorted(places)
+    assert places[-1] < SAMPLED
+
+
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
     baseline = clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
     assert fastest(baseline, ["a"] * 8, 1) == {"rows": 1}
@@ -59,11 +76,18 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
 
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
-    texts = Corpus("c", "all", (), tuple(Document(str(number), "aspirin") for number in range(40)))
-    log = tmp_path / "log"
+    texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
     (first,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
     sizes = [size for size, _ in first.calls]
     assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
     (again,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
     assert set(first.chosen) == {1, 20}
     assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(1, [[200], [512]]), (1024, [[200, 512]]), (1023, [[200], [512]])])
+def test_a_short_window_is_padded_beside_a_long_one_only_if_both_fit(rows, expected):
+    windows = [
+        Window(np.zeros(length, dtype=np.int64), np.zeros(length, dtype=np.int64), 0, 0, 0, 0) for length in (200, 512)
+    ]
+    assert [[len(window.input_ids) for window in group] for group in group_windows(windows, rows)] == expected

@@ -1,6 +1,6 @@
 from eval.render.files import read_tables
 from eval.render.plots import plot_exits, plot_groups
-from eval.render.sections import errors_parts, exits_parts, groups_parts
+from eval.render.sections import errors_parts, exits_parts, groups_parts, reading
 
 
 def sections(tables):
@@ -42,3 +42,9 @@ def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(an
     assert exits == ["No strategy with gates ran."]
     assert "caused" not in text_of(errors)
     assert groups_parts(alone["subgroups"].iloc[:0]) == ["No mentions, no groups."]
+
+
+def test_intervals_over_few_batches_are_said_to_be_narrow():
+    rows = [{"kind": "dense", "label": "dense", "batch_size": size, "timed_documents": 150} for size in (1, 32, 64)]
+    # Over three batches of 64 there is no interval.
+    assert reading(rows).endswith("Intervals over few batches are too narrow; there are 5 batches of 32.")
