@@ -1,7 +1,7 @@
 """Writes the figures of README, model card and docs from the published reports: ``python -m eval.readme``.
 
 A page holds them between ``<!-- figures: NAME -->`` and ``<!-- end -->``; NAME is one of ``PARTS``. Run it whenever a
-report in ``docs`` was made again. What a report does not have is left out.
+report in ``docs`` was made again.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from textwrap import fill
 from engine.command import as_command
 from engine.errors import InputError
 from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE, Opening
-from eval.render.files import ResultRow, read_tables
+from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, ResultRow, read_tables
 from eval.render.text import code, in_pp, pp, ratio, score, share, speedup
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", DOCS / "reports.md", ROOT / "weights" / "minilm-l6-bc5cdr" / "README.md")
-SMALL, LARGE = "bc5cdr-test", "bc5cdr-test-base"  # folders in docs
-CASCADE, CASCADE_MANY = "bc5cdr-test-cascade", "bc5cdr-test-cascade-batch-32"  # with 1 and 32 texts per call
 OTHERS = ("ncbi-disease-test", "biored-dev")
 ONE, MANY = 1, 32  # texts per call
 _PART = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -134,7 +132,7 @@ def all_rows() -> str:
 def overview() -> str:
     """The operating points of `entropy` and of cascades beside OpenVINO, in each published report but the first."""
     parts = []
-    for of in reports(*OTHERS, LARGE, CASCADE, CASCADE_MANY):
+    for of in reports(*OTHERS, BASE, CASCADE, CASCADE_MANY):
         pruned = [label for label in of.labels if label.startswith(("entropy:", "cascade:"))]
         about = f"[{of.name}]({of.name}/report.md), {of.opening.rows[0]['documents']} documents:"
         parts.append(f"{about}\n\n{compared(of, (of.opening.dense['label'], OPENVINO, *pruned))}")

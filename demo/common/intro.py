@@ -9,11 +9,11 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.markup import escape, term
-from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, find_reports, own_report
+from demo.common.reports import REPORTS, ReportFolder, find_reports, own_report
 from engine import Engine
 from engine.folder import SHIPPED
 from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
-from eval.render.files import ResultRow
+from eval.render.files import BASE, CASCADE, ResultRow
 from eval.render.text import in_pp, join, speedup, verdict
 from eval.schema import DENSE
 

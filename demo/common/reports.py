@@ -14,19 +14,17 @@ import pandas as pd
 from engine import Engine
 from engine.data.corpora import NAMED
 from eval.render.conclusions import Opening
-from eval.render.files import read_table, read_tables
+from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, read_table, read_tables
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
-BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size that `accelerate` made from plain texts
-CASCADE = "bc5cdr-test-cascade"
 TITLES = {
-    "bc5cdr-test": "Shipped model on BC5CDR",
+    SMALL: "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
     "biored-dev": "Shipped model on BioRED",
     BASE: "BERT-base size, no gold, on BC5CDR",
     CASCADE: "Cascade with a model of BERT-base size, on BC5CDR",
-    f"{CASCADE}-batch-32": "The same cascade, 32 texts at a time",
+    CASCADE_MANY: "The same cascade, 32 texts at a time",
 }
 CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "threads", "torch", "commit")
 

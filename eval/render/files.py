@@ -10,6 +10,10 @@ import pandas as pd
 
 from eval.schema import DENSE, FILES, Interval, VariantResult, columns, display_names
 
+# Published reports, by their folders in docs: on the shipped model, on one of BERT-base size that `accelerate` made
+# from plain texts, and on a cascade of the shipped one and a large one, with 1 and with 32 texts a call.
+SMALL, BASE = "bc5cdr-test", "bc5cdr-test-base"
+CASCADE, CASCADE_MANY = "bc5cdr-test-cascade", "bc5cdr-test-cascade-batch-32"
 NO_POINTS = ("", "default", "custom")  # in the column ``point``: not the name of an operating point
 
 R = TypeVar("R", bound=Mapping[str, Any])

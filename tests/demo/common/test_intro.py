@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
-from demo.common.reports import BASE, CASCADE, REPORTS, ReportFolder, own_report
+from demo.common.reports import REPORTS, ReportFolder, own_report
+from eval.render.files import BASE, CASCADE
 from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
 
