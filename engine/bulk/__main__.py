@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from engine import InputError
 from engine.bulk.cluster import ray_pool, tag_on_ray
-from engine.bulk.folder import FORMATS, RUN, Finished
+from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.worker import Job, OnProgress, Worker
 from engine.command import as_command, say
-from engine.data.reading.source import COLUMNS
+from engine.data.formats import WRITERS
 from engine.options import EngineOptions
 from engine.runs import continues, locked, read_json, write_json
 
@@ -34,9 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, globs; paths or URLs (s3://…)")
     add("--out", required=True, metavar="DIR", help="folder of the run; a stopped run continues in it")
-    add("--format", default="jsonl", choices=FORMATS, help="format of the results (default jsonl)")
-    add("--id-column", default=COLUMNS[0], metavar="NAME", help="id column of Parquet inputs (default id)")
-    add("--text-column", default=COLUMNS[1], metavar="NAME", help="text column of Parquet inputs (default text)")
+    add("--format", default="jsonl", choices=list(WRITERS), help="format of the results (default jsonl)")
     EngineOptions.add_to(parser)
     add("--threads", type=int, metavar="N", help="threads per worker (default: all, shared by --workers)")
     add("--workers", type=int, metavar="N", help="number of processes here, or their maximum on a cluster")
@@ -70,8 +68,7 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, out: Path, 
         threads = 1
     elif threads is None and arguments.workers is not None:
         threads = max(1, (os.cpu_count() or 1) // arguments.workers)
-    columns = (arguments.id_column, arguments.text_column)
-    worker = Worker(Job(options, str(out), arguments.format, columns, threads))
+    worker = Worker(Job(options, str(out), arguments.format, threads))
     options.say_dtype(worker.engine)
     conditions = worker.conditions()
     is_new = not continues(out, RUN, conditions)

@@ -19,11 +19,8 @@ from typing import Any
 from engine import Document, InputError
 from engine.bulk.inputs import InputFile
 from engine.data.formats import WRITERS
-from engine.data.formats.parquet import import_pyarrow, write_entities
 from engine.runs import replacing
 
-PARQUET = "parquet"
-FORMATS = (*WRITERS, PARQUET)
 RUN = "run.json"
 RECORD = ".jsonl"
 SUMMARIES = {"finished": "manifest.jsonl", "rejected": "rejected.jsonl", "deleted": "deleted.jsonl"}
@@ -50,16 +47,14 @@ class Finished:
 
 
 class RunFolder:
-    """Reads and writes the folder of a run; raises an `InputError` if its format needs a missing library."""
+    """Reads and writes the folder of a run, whose results have the format of this name."""
 
     def __init__(self, out: Path, format_: str) -> None:
-        if format_ == PARQUET:
-            import_pyarrow()
-        self.out, self.format = out, format_
+        self.out, self.format = out, WRITERS[format_]
 
     def result(self, name: str) -> Path:
         """Returns the path of an input file's result."""
-        return self.out / "tagged" / f"{name}{'.parquet' if self.format == PARQUET else WRITERS[self.format].suffix}"
+        return self.out / "tagged" / f"{name}{self.format.suffix}"
 
     def record(self, name: str) -> Path:
         """Returns the path of an input file's record."""
@@ -69,11 +64,8 @@ class RunFolder:
         """Writes documents as they come, and returns the SHA-256 of the result, which appears once it is complete."""
         with replacing(self.result(name)) as fresh:
             with fresh.open("wb") as file:
-                if self.format == PARQUET:
-                    write_entities(file, documents)
-                else:
-                    for piece in WRITERS[self.format].write(documents):
-                        file.write(piece.encode("utf-8", "replace"))
+                for piece in self.format.write(documents):
+                    file.write(piece.encode("utf-8", "replace"))
             with fresh.open("rb") as written:
                 return hashlib.file_digest(written, "sha256").hexdigest()
 

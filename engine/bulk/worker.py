@@ -37,20 +37,18 @@ class OutputError(InputError):
 class Job:
     """The configuration of a worker.
 
-    ``out`` is the folder of the run, and ``format`` that of its results, one of `engine.bulk.folder.FORMATS`.
-    ``columns`` are the names of the id column and the text column of Parquet inputs. If ``threads`` is ``None``, the
-    engine chooses their number.
+    ``out`` is the folder of the run, and ``format`` the name of the format of its results. If ``threads`` is ``None``,
+    the engine chooses their number.
     """
 
     options: EngineOptions
     out: str
     format: str
-    columns: tuple[str, str]
     threads: int | None = None
 
 
 class Worker:
-    """Tags files; raises an `InputError` if the engine cannot be loaded, or a library for the results is missing."""
+    """Tags files; raises an `InputError` if the engine cannot be loaded."""
 
     def __init__(self, job: Job) -> None:
         if job.threads is not None:
@@ -68,7 +66,6 @@ class Worker:
             "device": options.device,
             "batch size": options.batch_size,
             "format": self.job.format,
-            "columns": self.job.columns,
             **self.engine.fingerprint,
             "code": code_digest(package),
             "versions": {name: version(name) for name in ("torch", "tokenizers", "numpy")},
@@ -106,7 +103,7 @@ class Worker:
                 record.write(record_line(kind, values))
 
             def tagged_documents() -> Iterator[Document]:
-                documents = _read_file(file, self.job.columns, on_progress, on_loss)
+                documents = _read_file(file, on_progress, on_loss)
                 for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
                     counts.update(documents=1, entities=len(one.entities))
                     yield one
@@ -128,9 +125,7 @@ class Worker:
         return finished
 
 
-def _read_file(
-    file: InputFile, columns: tuple[str, str], on_progress: OnProgress, on_loss: OnLoss
-) -> Iterator[Document]:
+def _read_file(file: InputFile, on_progress: OnProgress, on_loss: OnLoss) -> Iterator[Document]:
     """Yields the documents of a file; raises an `InputError` if it is not readable to its end, or has changed."""
     size, read = file.size, 0
 
@@ -146,7 +141,7 @@ def _read_file(
     with readable(file.url):
         storage, path = storage_of(file.url)
         with io.BufferedReader(storage.open(path, "rb")) as raw:  # fsspec reads whole lines, however long
-            for document in read_source(Source(raw, file.url, None, columns, on_deleted), on_error):
+            for document in read_source(Source(raw, file.url, None, on_deleted), on_error):
                 position = max(read, min(raw.tell(), size))
                 on_progress(position - read)
                 read = position

@@ -18,7 +18,6 @@ from engine.data.formats.bioc import BIOC
 from engine.data.formats.bioc_json import BIOC_JSON
 from engine.data.formats.conll import CONLL
 from engine.data.formats.jsonl import JSONL
-from engine.data.formats.parquet import PARQUET
 from engine.data.formats.plain import PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
@@ -29,7 +28,7 @@ from engine.text.documents import Document
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
-FORMATS = (PARQUET, PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, PLAIN)
+FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, PLAIN)
 WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 

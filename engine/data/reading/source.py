@@ -7,17 +7,15 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path, PurePath
-from typing import IO, cast
+from typing import IO
 
 from engine.data.reading.checks import Ids, Place
 from engine.errors import InputError, first_line
 
 OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a citation that a PubMed file deletes
 
-COLUMNS = ("id", "text")  # default columns of Parquet
 _SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
 _CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
 
@@ -29,7 +27,6 @@ class Source:
         file: opened in binary mode. It is read only once, so a pipe works.
         name: path or URL, used for its suffix and in messages.
         ids: the ids of files read before, if ids must be unique across files.
-        columns: names of the id column and the text column of Parquet.
         on_deleted: what to do with each citation that a PubMed file deletes.
         lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
             file is one document.
@@ -47,17 +44,16 @@ class Source:
         file: IO[bytes],
         name: str,
         ids: Ids | None = None,
-        columns: tuple[str, str] = COLUMNS,
         on_deleted: OnDeleted | None = None,
         lines_are_texts: bool = False,
     ) -> None:
-        self.name, self.columns, self.on_deleted, self.lines_are_texts = name, columns, on_deleted, lines_are_texts
+        self.name, self.on_deleted, self.lines_are_texts = name, on_deleted, lines_are_texts
         self.ids = Ids() if ids is None else ids
         self.line = 1
         path = PurePath(name)
-        self._packed = path.suffix.lower() == ".gz"
-        self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
-        self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
+        packed = path.suffix.lower() == ".gz"
+        self.suffix = (path.with_suffix("") if packed else path).suffix.lower()
+        self._file = gzip.GzipFile(fileobj=file) if packed else file
         chunks = self._read_chunks()
         first = list(islice(chunks, _SNIFFED))
         self._chunks = chain(first, chunks)
@@ -99,13 +95,6 @@ class Source:
                 block.append((number, line))
         if block:
             yield block
-
-    def seekable(self) -> IO[bytes]:
-        """Returns the file at its start; a gzipped file or pipe is read into memory."""
-        if self._packed or not self._file.seekable():
-            return BytesIO(b"".join(self.chunks()))
-        self._file.seek(0)
-        return self._file
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import gzip
 import importlib
-import io
 import json
 import os
 import re
@@ -18,7 +17,6 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from engine.checksums import write_checksums
-from engine.data.formats import read_documents
 from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
 from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import HEAD, record, write_folder
@@ -91,15 +89,6 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
     assert last.stat().st_mtime_ns == untouched
 
 
-def test_results_may_be_parquet(pubmed, bulk, engine, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")  # requirements-bulk.txt
-    path = pubmed / "pubmed99n0001.xml.gz"
-    assert bulk(path, "--format", "parquet") == 0
-    rows = parquet.read_table(tmp_path / "out" / "tagged" / "pubmed99n0001.parquet").to_pylist()
-    expected = [(one.id, *entity.key) for one in read_documents(path) for entity in engine.tag(one.text).entities]
-    assert [(row["document"], row["start"], row["end"], row["type"]) for row in rows] == expected
-
-
 class RemoteFile(AbstractBufferedFile):
     """Like files of ``s3://`` and ``http://``: reads lines of any length, but not in pieces."""
 
@@ -109,11 +98,9 @@ class RemoteFile(AbstractBufferedFile):
 
 @pytest.fixture
 def remote(monkeypatch):
-    """A folder on another machine, with JSON lines, gzipped ones and Parquet."""
-    pyarrow, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))  # requirements-bulk.txt
-    raw, file = (NOTE + NOTE.replace("1", "2")).encode(), io.BytesIO()
-    parquet.write_table(pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), file)
-    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw), "t.parquet": file.getvalue()}
+    """A folder on another machine, with JSON lines and gzipped ones."""
+    raw = (NOTE + NOTE.replace("1", "2")).encode()
+    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw)}
     for name, content in files.items():
         fsspec.filesystem("memory").pipe(f"/notes/{name}", content)
 
@@ -239,7 +226,7 @@ def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, monkeyp
     ("options", "change", "keyword"),
     [
         (["--strategy", "dense"], None, "strategy.name"),
-        (["--format", "parquet"], None, "format"),
+        (["--format", "bioc"], None, "format"),
         ([], other_tokenizer, "tokenizer"),
         ([], lambda folder: flip_last_bit(folder / "gates.safetensors"), "weights"),
         ([], "engine.bulk.worker.code_digest", "code"),
@@ -284,7 +271,6 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
         (["IN", "--threads", "0"], "--threads 1 or more", None),
         (["IN", "--workers", "0"], "--workers 1 or more", None),
         (["IN", "--out", "COPY"], "other files", None),
-        (["IN", "--format", "parquet"], "pyarrow for Parquet", "pyarrow"),
         (["IN", "--workers", "1"], "expected Ray", "ray"),
     ],
 )
