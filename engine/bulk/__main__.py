@@ -32,7 +32,7 @@ from engine.runs import continues, locked, read_json, write_json
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.bulk", description=__doc__)
     add = parser.add_argument
-    add("inputs", nargs="+", metavar="INPUT", help="files, folders, globs; paths or URLs (s3://…)")
+    add("inputs", nargs="+", metavar="INPUT", help="files and folders")
     add("--out", required=True, metavar="DIR", help="folder of the run; a stopped run continues in it")
     add("--format", default="jsonl", choices=list(WRITERS), help="format of the results (default jsonl)")
     EngineOptions.add_to(parser)

@@ -128,7 +128,7 @@ def tag_on_ray(
         except RayError as error:
             died = f"got one that died {RETRIES + 1} times: {first_line(error)}; give each more memory"
             found = (
-                InputError(f"expected a worker to tag {file.url}, {died}")
+                InputError(f"expected a worker to tag {file.path}, {died}")
                 if file
                 else RefusedError(f"expected a worker to start, {died}")
             )

@@ -80,8 +80,8 @@ class RunFolder:
             if not lines:  # emptied when the machine broke down
                 continue
             before = Finished(**lines[0][1])
-            if (before.input, before.input_bytes) != (file.url, file.size):
-                now = "one that has changed to" if before.input == file.url else f"{file.url},"
+            if (before.input, before.input_bytes) != (file.path, file.size):
+                now = "one that has changed to" if before.input == file.path else f"{file.path},"
                 raise InputError(
                     f"expected {before.input} as it was tagged, {before.input_bytes} bytes, got {now} {file.size} "
                     "bytes; use another --out for the new file"

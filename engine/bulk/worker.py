@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import Any
 import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, record_line
-from engine.bulk.inputs import InputFile, storage_of
+from engine.bulk.inputs import InputFile
 from engine.data.formats import read_source
 from engine.data.reading.source import Source, readable
 from engine.errors import first_line
@@ -83,13 +82,13 @@ class Worker:
         except OSError as error:
             place, problem = error.filename or self.folder.result(file.name), error.strerror or first_line(error)
             if error.errno in BAD_NAME_ERRORS:
-                return InputError(f"expected to write {place}, got {problem}; rename {file.url}")
+                return InputError(f"expected to write {place}, got {problem}; rename {file.path}")
             raise OutputError(
                 f"expected to write {place}, got {problem}; free some space and start again; finished files are kept"
             ) from error
         except Exception as error:  # noqa: BLE001  # one file must not stop the others
             problem = f"{type(error).__name__}: {first_line(error)}"
-            return InputError(f"expected to tag {file.url}, got {problem}; leave the file out, and report this")
+            return InputError(f"expected to tag {file.path}, got {problem}; leave the file out, and report this")
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
         path, first_reason = self.folder.result(file.name), ""
@@ -109,12 +108,12 @@ class Worker:
                     yield one
                 if first_reason and not counts["documents"]:
                     raise InputError(
-                        f"expected documents in {file.url}, got only broken ones; the first: {first_reason}"
+                        f"expected documents in {file.path}, got only broken ones; the first: {first_reason}"
                     )
 
             finished = Finished(
                 name=file.name,
-                input=file.url,
+                input=file.path,
                 input_bytes=file.size,
                 output=str(path.relative_to(self.folder.out)),
                 sha256=self.folder.write_result(file.name, tagged_documents()),
@@ -136,19 +135,18 @@ def _read_file(file: InputFile, on_progress: OnProgress, on_loss: OnLoss) -> Ite
         on_loss("rejected", place | {"reason": error.problem})
 
     def on_deleted(identifier: str, version: int) -> None:
-        on_loss("deleted", {"file": file.url, "id": identifier, "version": version})
+        on_loss("deleted", {"file": file.path, "id": identifier, "version": version})
 
-    with readable(file.url):
-        storage, path = storage_of(file.url)
-        with io.BufferedReader(storage.open(path, "rb")) as raw:  # fsspec reads whole lines, however long
-            for document in read_source(Source(raw, file.url, None, on_deleted), on_error):
+    with readable(file.path):
+        with Path(file.path).open("rb") as raw:
+            for document in read_source(Source(raw, file.path, None, on_deleted), on_error):
                 position = max(read, min(raw.tell(), size))
                 on_progress(position - read)
                 read = position
                 yield document
-        if (now := storage.size(path)) not in (None, size):
+        if (now := Path(file.path).stat().st_size) != size:
             raise InputError(
-                f"expected {file.url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
+                f"expected {file.path} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
                 "complete"
             )
     on_progress(size - read)

@@ -25,7 +25,7 @@ class Source:
 
     Args:
         file: opened in binary mode. It is read only once, so a pipe works.
-        name: path or URL, used for its suffix and in messages.
+        name: its path, used for its suffix and in messages.
         ids: the ids of files read before, if ids must be unique across files.
         on_deleted: what to do with each citation that a PubMed file deletes.
         lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
@@ -104,7 +104,7 @@ def readable(name: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # libraries for remote files raise exceptions of their own
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         problem = getattr(error, "strerror", None) or first_line(error)
         remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
         raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error

@@ -1,20 +1,15 @@
 """``engine.bulk`` in one process."""
 
-import gzip
 import importlib
 import json
 import os
-import re
 import resource
 import shutil
 import sys
 from itertools import chain
 from pathlib import Path
 
-import fsspec
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.spec import AbstractBufferedFile
 
 from engine.checksums import write_checksums
 from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
@@ -89,45 +84,6 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
     assert last.stat().st_mtime_ns == untouched
 
 
-class RemoteFile(AbstractBufferedFile):
-    """Like files of ``s3://`` and ``http://``: reads lines of any length, but not in pieces."""
-
-    def _fetch_range(self, start, end):
-        return self.fs.cat_file(self.path, start, end)
-
-
-@pytest.fixture
-def remote(monkeypatch):
-    """A folder on another machine, with JSON lines and gzipped ones."""
-    raw = (NOTE + NOTE.replace("1", "2")).encode()
-    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw)}
-    for name, content in files.items():
-        fsspec.filesystem("memory").pipe(f"/notes/{name}", content)
-
-    def open_remote(self, path, mode="rb", **_):
-        return RemoteFile(self, path, mode, size=self.info(path)["size"])
-
-    monkeypatch.setattr(MemoryFileSystem, "_open", open_remote)
-    return list(files)
-
-
-def test_every_format_may_be_on_other_machines(remote, bulk, tmp_path):
-    assert bulk("memory://notes") == 0
-    manifest = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [(one["input"], one["documents"]) for one in manifest] == [(f"memory:///notes/{name}", 2) for name in remote]
-
-
-@pytest.mark.parametrize("method", ["isfile", "cat_file"])
-def test_errors_of_libraries_for_remote_files_name_the_file(method, remote, bulk, notes, tmp_path, monkeypatch, capsys):
-    def refused(*_, **__):
-        raise Exception("no credentials")  # the errors of these libraries are of no standard kind
-
-    monkeypatch.setattr(MemoryFileSystem, method, refused)
-    assert bulk(notes, "memory://notes/r.jsonl") == 2
-    assert re.search(r"memory:///?notes/r.jsonl.*no credentials", capsys.readouterr().err)
-    assert names(tmp_path / "out") == ["a", "b"]
-
-
 @pytest.mark.parametrize("name", [b"caf\xe9.txt", "\u75c7".encode() * 71 + b".txt"], ids=["not UTF-8", "long"])
 def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
     (tmp_path / "in").mkdir()
@@ -139,10 +95,12 @@ def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
 
 def test_a_name_with_colons_is_the_file_of_that_name(bulk, tmp_path):
     (tmp_path / "in").mkdir()
-    for name, text in (("memory::a.txt", "Pain."), ("a.txt", "Nausea.")):
-        (tmp_path / "in" / name).write_text(text)
+    several = {"memory::a": "Pain.", "file::zip": "Cough.", "a": "Nausea."}
+    for name, text in several.items():
+        (tmp_path / "in" / f"{name}.txt").write_text(text)
     assert bulk(tmp_path / "in") == 0
-    assert [one["text"] for one in lines(tmp_path / "out" / "tagged" / "memory::a.jsonl")] == ["Pain."]
+    for name, text in several.items():
+        assert [one["text"] for one in lines(tmp_path / "out" / "tagged" / f"{name}.jsonl")] == [text]
 
 
 def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, notes, tmp_path):
