@@ -9,10 +9,8 @@ from dataclasses import dataclass
 class Entity:
     """A mention of an entity, ``text``, at ``[start, end)`` of its document.
 
-    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. ``concept`` is the
-    identifier in a database, as the corpus writes it (``D003000``, ``D1|D2`` for a composite mention). ``parts`` are
-    the single mentions of a composite one (``ovarian cancer|breast cancer``). Both are empty if unknown, and scoring
-    ignores both, because a composite mention is one entity.
+    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. A composite mention
+    (``ovarian and breast cancer``) is one entity.
     """
 
     start: int
@@ -20,8 +18,6 @@ class Entity:
     type: str
     text: str
     score: float = 1.0
-    concept: str = ""
-    parts: str = ""
 
     @property
     def key(self) -> tuple[int, int, str]:

@@ -28,7 +28,6 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n'
     "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
 )
-_CONCEPTS = ("identifier", "MESH", "OMIM")  # infons with a database id: first PubTator's, then BC5CDR's
 MAX_GAP = 1_000_000  # characters; a wrong offset must not fill the memory with blanks
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
 FIELDS = ("id", "offset", "text")
@@ -122,8 +121,6 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
         infons["type"],
         mention=part.fields.get("text") if len(spans) == 1 else None,
         score=infons.get("score", 1),
-        concept=next((infons[key] for key in _CONCEPTS if key in infons), ""),
-        parts=infons.get("parts", ""),
     )
 
 
@@ -147,10 +144,9 @@ def _passage(infons: dict[str, str], offset: int, text: str) -> dict[str, Any]:
 
 
 def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
-    infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
+    infons = {"type": entity.type}
     if entity.score != 1:  # as gold entities have
         infons["score"] = repr(entity.score)
-    infons = {key: value for key, value in infons.items() if value}
     locations = [{"offset": entity.start, "length": entity.end - entity.start}]
     return {"id": identifier, "infons": infons, "text": entity.text, "locations": locations}
 

@@ -1,7 +1,7 @@
 """JSON lines: one object per line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans.
 
 Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
-with no id or a blank one gets its line number as id. ``version``, ``concept`` and ``parts`` are written if known.
+with no id or a blank one gets its line number as id. ``version`` is written if known.
 """
 
 from __future__ import annotations
@@ -56,9 +56,8 @@ def _entity(record: Any, text: str, place: Place) -> Entity:
             'expected whole numbers "start" and "end" and a "type" in every entity, '
             f"got {quoted(json.dumps(record, ensure_ascii=False))}; fix it"
         )
-    mention, concept, parts = (_string(fields, key, place) for key in ("text", "concept", "parts"))
-    score = fields.get("score", 1.0)
-    return place.entity(text, start, end, type_, mention=mention or None, score=score, concept=concept, parts=parts)
+    mention = _string(fields, "text", place) or None
+    return place.entity(text, start, end, type_, mention=mention, score=fields.get("score", 1.0))
 
 
 def _string(record: dict[str, Any], key: str, place: Place) -> str:
@@ -73,10 +72,6 @@ def _write_document(document: Document) -> str:
     record = asdict(document)
     if document.version is None:
         del record["version"]
-    for entity in record["entities"]:
-        for key in ("concept", "parts"):
-            if not entity[key]:
-                del entity[key]
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 

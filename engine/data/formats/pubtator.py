@@ -1,7 +1,7 @@
 """PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents.
 
-The text is the title, one character and the abstract. Relation lines (id, name, two concepts) are skipped. A composite
-mention (``|`` between ids, a seventh field) is one entity.
+The text is the title, one character and the abstract. Relation lines (id, name, two concepts) are skipped. Concepts of
+annotations are not kept. A composite mention (``|`` between concepts, a seventh field) is one entity.
 
 A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
 empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
@@ -81,9 +81,7 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
         raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
     if not type_:
         raise place.error("expected a type after the mention, got none; add it")
-    concept, parts = (*fields[5:], "", "")[:2]
-    concept = "" if concept == _NO_CONCEPT else concept
-    one = place.entity(text, start, end, type_, mention=mention, concept=concept, parts=parts)
+    one = place.entity(text, start, end, type_, mention=mention)
     found = one.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
     if not found:
         raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
@@ -99,9 +97,8 @@ def _write_document(document: Document) -> str:
     identifier = _PASSAGE_MARK.sub("_", on_one_line(document.id))
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
     for entity in document.entities:
-        fields = [entity.type, entity.concept or _NO_CONCEPT, *([entity.parts] if entity.parts else [])]
-        mention = line[entity.start : entity.end]
-        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, *map(on_one_line, fields)]))
+        mention, type_ = line[entity.start : entity.end], on_one_line(entity.type)
+        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, type_, _NO_CONCEPT]))
     return "\n".join(lines) + "\n\n"
 
 

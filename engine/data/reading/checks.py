@@ -77,8 +77,6 @@ class Place:
         *,
         mention: str | None = None,
         score: object = 1.0,
-        concept: str = "",
-        parts: str = "",
     ) -> Entity:
         """Returns the entity at ``[start, end)`` of a text.
 
@@ -100,7 +98,7 @@ class Place:
             number = math.nan
         if not math.isfinite(number):
             raise self.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
-        return Entity(start, end, type_, found, number, concept, parts)
+        return Entity(start, end, type_, found, number)
 
     def title_end(self, value: object, text: str) -> int | None:
         """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""

@@ -65,9 +65,9 @@ def documents(draw, characters, *, words: bool = False):
         apart = all(end <= other.start or other.end <= start for other in entities.values())
         if words and not (apart and mention.strip() == mention and mention):
             continue
-        type_, concept = draw(st.sampled_from(["Disease", "Ω-Typ"])), draw(st.sampled_from(["", "D1|D2", "<&>"]))
+        type_ = draw(st.sampled_from(["Disease", "Ω-Typ", "<&>"]))
         score = 1.0 if words else draw(st.floats(0, 1))
-        entities[start] = Entity(start, end, type_, mention, score, "" if words else concept)
+        entities[start] = Entity(start, end, type_, mention, score)
     identifier = draw(st.text(_PRINTED, min_size=1, max_size=5))
     version = None if words else draw(st.none() | st.integers(0, 2**31 - 1))
     return Document(identifier, text, tuple(sorted(entities.values())), title_end, version)

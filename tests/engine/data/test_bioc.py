@@ -32,7 +32,7 @@ BIOC = """<?xml version="1.0" encoding="UTF-8"?>
 
 def test_passages_and_sentences_stand_at_their_offsets_and_a_composite_mention_is_one():
     first, second = sound(BIOC, "a.xml")
-    entities = (Entity(0, 7, "Chemical", "Aspirin", concept="D1"), Entity(26, 49, "Disease", "breast and colon cancer"))
+    entities = (Entity(0, 7, "Chemical", "Aspirin"), Entity(26, 49, "Disease", "breast and colon cancer"))
     assert first == Document("1", "Aspirin & pain.\nIt helped breast and colon cancer.", entities, title_end=15)
     assert second == Document("2", "Title.\n" + " " * 13 + "Abstract."), "a gap is a line break and blanks"
 
@@ -84,4 +84,4 @@ def test_json_is_written_as_one_object():
 def test_json_collections_as_they_are_published_are_read(text):
     document = sound(text, "notes.txt")[0]
     assert (document.id, document.text, document.title_end) == ("1", "Aspirin helped.", 15)
-    assert document.entities == (Entity(0, 7, "Chemical", "Aspirin", concept="MESH:D001241"),)
+    assert document.entities == (Entity(0, 7, "Chemical", "Aspirin"),)
