@@ -11,6 +11,7 @@ import gc
 import json
 import shutil
 import string
+import sys
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ from eval.measure.environment import has_vnni
 hypothesis.settings.register_profile("default", max_examples=40, deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
 torch.set_num_threads(1)  # tiny models spend more time waking threads than computing
+sys.modules["openvino_telemetry"] = None  # to try to send it takes longer than to convert a tiny model
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore interruptions
 
 SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubtator.txt"
