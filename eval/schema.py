@@ -20,7 +20,6 @@ RANDOM_SEEDS = 5
 # Terms of ``errors.csv``, defined in `eval.analysis.errors`.
 EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
 OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
-BESIDE_DENSE = {EXACT: "same", BOUNDARY: "changed", TYPE: "changed", MISSED: "lost", SPURIOUS: "new"}  # on pages
 CONTEXT, NOT_RECOVERED, CUT, AT_GATE = "context lost", "not recovered", "span cut", "mislabelled at the gate"
 LESS_CONTEXT, RIGHT_AT_GATE = "less context", "right at the gate"
 AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED = "against gold", "against dense", "caused", "fixed"

@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from engine import Engine
-from eval.render.pages import page
+from eval.render.pages import as_html
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CARD = "README.md", "model-card"
@@ -69,7 +69,7 @@ def _media_type(file: str | Path) -> str | None:
 
 def _render(file: Path, app: str) -> str:
     text = _FRONT_MATTER.sub("", file.read_text(encoding="utf-8", errors="replace"))
-    return page(f"[Back to the app]({app})\n\n{text}")
+    return as_html(f"[Back to the app]({app})\n\n{text}")
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:

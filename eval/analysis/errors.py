@@ -6,8 +6,7 @@ Files: ``errors.csv``, ``confusion.csv`` and ``exits.csv``.
 with the same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A
 pair is ``exact`` (span and type), ``wrong boundary`` (type only) or ``wrong type`` (any span); a mention without a
 partner is ``missed``, a prediction without one is ``spurious``. So exact + wrong boundary + wrong type + missed is the
-number of reference mentions, and exact + wrong boundary + wrong type + spurious that of predictions. Where dense is the
-reference, pages say same, changed, lost and new (``BESIDE_DENSE``).
+number of reference mentions, and exact + wrong boundary + wrong type + spurious that of predictions.
 
 **Caused** are mentions that dense found exactly and the strategy did not, and spurious predictions that overlap no
 wrong prediction of dense. **Fixed** are mentions that the strategy found exactly and dense did not, and spurious

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,10 +15,10 @@ from eval.render.conclusions import Opening
 from eval.render.files import ResultRow, read_table, read_tables, rows_of
 from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, code, escape, table
-from eval.schema import BASELINE, DENSE, FILES, MODEL, RESIDENT
+from eval.schema import DENSE, FILES, RESIDENT
 
 FIGURE = "f1_vs_latency.png"
-TITLES = {  # of plots with one picture per dtype, by file name
+TITLES = {  # of plots of our own strategies, by file name
     "exits": "Words that have exited by each layer, by gold label",
     "groups": "F1 against dense by group of mentions, with 95 % intervals",
 }
@@ -40,16 +40,14 @@ def render(folder: Path) -> str:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
     opening = Opening.of(tables)
-    errors, exits = sections.errors_parts(tables["errors"], tables["confusion"]), sections.exits_parts(tables["exits"])
+    errors, exits = sections.errors_parts(tables["errors"]), sections.exits_parts(tables["exits"])
     groups, cost = sections.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
-    ours = ~tables["results"]["kind"].isin([DENSE, BASELINE, MODEL])
-    dtypes = list(tables["results"].loc[ours, "dtype"].unique())
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
         Section("Results", sections.results_parts(rows, intervals)),
         Section("Errors", errors),
-        Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], dtypes, folder), *exits]),
-        Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], dtypes, folder), *groups]),
+        Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], folder), *exits]),
+        Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], folder), *groups]),
         Section("Cost", cost),
         Section("How this was measured", sections.about_parts(about)),
     ]
@@ -78,20 +76,8 @@ def _pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str)
     )
 
 
-def _draw(
-    name: str, plot: Callable[[pd.DataFrame], Figure], table: pd.DataFrame, dtypes: Sequence[str], folder: Path
-) -> Iterator[str]:
-    """Draws our own strategies in each of the dtypes; the file of the first has a plain name."""
-    for number, dtype in enumerate(dtypes):
-        own = _named_as_labelled(table[table["dtype"] == dtype])
-        if (own["strategy"] != DENSE).any():
-            file = f"{name}-{dtype}.png" if number else f"{name}.png"
-            title = TITLES[name] + (f", {escape(dtype)}" if len(dtypes) > 1 else "")
-            plots.save_png(plot(own), folder / file)
-            yield f"**{title}**\n\n![{title}]({file})"
-
-
-def _named_as_labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """Names strategies as their labels do, without the dtype."""
-    pairs = zip(table["label"], table["dtype"], strict=True)
-    return table.assign(strategy=[label.removesuffix(f" ({dtype})") for label, dtype in pairs])
+def _draw(name: str, plot: Callable[[pd.DataFrame], Figure], table: pd.DataFrame, folder: Path) -> Iterator[str]:
+    """Draws our own strategies, if there are others than dense."""
+    if (table["strategy"] != DENSE).any():
+        plots.save_png(plot(table), folder / f"{name}.png")
+        yield f"**{TITLES[name]}**\n\n![{TITLES[name]}]({name}.png)"

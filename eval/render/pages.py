@@ -1,4 +1,4 @@
-"""Renders pages as Markdown and as self-contained HTML: reports, and the documents that the app serves."""
+"""Writes reports as Markdown, and renders Markdown as HTML: reports, and the documents that the app serves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ class Table:
     columns: Sequence[str]  # headings
     rows: Sequence[Sequence[object]]  # cells
     caption: str = ""  # Markdown
-    folded: bool = False  # whether it is exhaustive; HTML shows such a table folded, and Markdown leaves it out
 
 
 Parts = list[str | Table]  # of a section: Markdown and tables
@@ -72,25 +71,24 @@ def write_page(path: Path, text: str) -> None:
 
 
 def write_pages(page: Page, folder: Path, name: str) -> None:
-    """Writes a page as ``NAME.md`` and as ``NAME.html``, which contains the images of the folder."""
-
-    def markdown(text: str) -> Markup:
-        return _render_tokens(_PARSER.parse(text), folder)
-
-    write_page(folder / f"{name}.md", _TEMPLATES.get_template("report.md").render(page=page))
-    html = _TEMPLATES.get_template("report.html").render(page=page, title=page.title, markdown=markdown)
-    write_page(folder / f"{name}.html", html)
+    """Writes a page as ``NAME.md`` and the same as ``NAME.html``, which contains the images of the folder."""
+    text = _TEMPLATES.get_template("report.md").render(page=page)
+    write_page(folder / f"{name}.md", text)
+    write_page(folder / f"{name}.html", as_html(text, folder))
 
 
-def page(markdown: str) -> str:
-    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text."""
+def as_html(markdown: str, folder: Path | None = None) -> str:
+    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text.
+
+    ``folder``: if given, the document contains its images instead of links to them.
+    """
     tokens = _PARSER.parse(_COMMENT.sub("", markdown))
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
     title = unescape(titles[0].content) if titles else ""
-    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens))
+    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens, folder))
 
 
-def _render_tokens(tokens: Sequence[Token], folder: Path | None = None) -> Markup:
+def _render_tokens(tokens: Sequence[Token], folder: Path | None) -> Markup:
     """Renders Markdown with GitHub's anchors of headings and a class for long cells; embeds the images of a folder."""
     used: Counter[str] = Counter()
     for token, inside in pairwise(tokens):

@@ -228,7 +228,7 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
     figure, axes = _panels(groups, 0.19 * len(names) + 0.7)
     for number, (axis, strategy) in enumerate(axes.items()):
-        of = names.merge(groups[groups["strategy"] == strategy], how="left")
+        of = names.merge(groups[groups["label"] == strategy], how="left")
         rows = range(len(of))
         axis.hlines(rows, of["low"] * 100, of["high"] * 100, color="#6f6f6f", linewidth=1.2)
         axis.plot(of["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
@@ -246,7 +246,7 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
     figure, axes = _panels(exits, 2.2)
     ticks = sorted(exits["layer"].unique())
     for axis, strategy in axes.items():
-        of = exits[exits["strategy"] == strategy]
+        of = exits[exits["label"] == strategy]
         styled = zip(of.groupby("gold", sort=False), cycle(_LINES), cycle("os^vDx"), strict=False)
         for (label, one), line, marker in styled:
             axis.plot(one["layer"], one["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
@@ -261,12 +261,12 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
 
 def _panels(table: pd.DataFrame, height: float) -> tuple[Figure, dict[Axes, str]]:
     """A figure with a panel for each strategy but dense."""
-    strategies = [str(name) for name in table["strategy"].unique() if name != DENSE]
+    strategies = [str(label) for label in table.loc[table["strategy"] != DENSE, "label"].unique()]
     rows = -(-max(len(strategies), 1) // PANELS)
     figure, axes = new_figure(rows, min(max(len(strategies), 1), PANELS), (WIDTH, height * rows + 0.6))
     for axis in axes.flat[len(strategies) :]:
         axis.axis("off")
     for axis, strategy in zip(axes.flat, strategies, strict=False):
-        axis.set_title(strategy, fontsize=9)
+        axis.set_title(strategy.replace(" (", "\n("), fontsize=9)  # a dtype has a line of its own
         axis.tick_params(labelsize=8)
     return figure, dict(zip(axes.flat, strategies, strict=False))

@@ -5,7 +5,6 @@ Tables of variants are `labelled`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,11 +103,11 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
 
 
 def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
-    """A table for each batch size, how to read it, and all pairs."""
+    """A table for each batch size, how to read it, and what doubt is worth."""
     parts: Parts = []
     for size, table in results_tables(rows, intervals).items():
         parts += [f"### Batch size {size}", table]
-    return [*parts, reading(rows), *_cascades(rows, intervals), *_pairs(rows, intervals)]
+    return [*parts, reading(rows), *_cascades(rows, intervals)]
 
 
 def _cascades(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
@@ -137,20 +136,8 @@ def reading(rows: Sequence[ResultRow]) -> str:
     return " ".join(parts)
 
 
-def _pairs(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
-    """All comparisons but those with dense in the first dtype."""
-    dense = reference_row(rows)["label"]
-    cells = [
-        [row["batch_size"], row["label"], row["against_label"], pp(row), speedup(row)]
-        for row in intervals
-        if row["against_label"] != dense
-    ]
-    heads = ["batch", "strategy", "against", "F1, pp [95 %]", "speed-up [95 %]"]
-    return [Table(heads, cells, f"Pair by pair: {len(cells)} comparisons", folded=True)] if cells else []
-
-
-def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
-    """The errors that pruning caused and fixed, outcomes against gold and dense, and confusions of types."""
+def errors_parts(errors: pd.DataFrame) -> Parts:
+    """The errors that pruning caused and fixed."""
     changes = []
     for label in errors.loc[errors["part"] == schema.CAUSED, "label"].unique():
         own = errors[errors["label"] == label]
@@ -160,53 +147,24 @@ def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
             ways = ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how])
             cells += [int(counts.sum()), ways]
         changes.append(cells)
-    against_dense = errors[errors["part"] == schema.AGAINST_DENSE].replace({"outcome": schema.BESIDE_DENSE})
-    predicted = list(confusion["predicted"].unique())
-    by_pair = confusion.set_index(["label", "gold", "predicted"])["count"]
-    confused = [
-        [label, gold, *(by_pair.get((label, gold, one), "") for one in predicted)]
-        for label, gold in confusion[["label", "gold"]].drop_duplicates().itertuples(index=False)
-    ]
-    about_types = "Gold types (rows) against predicted ones, boundaries aside; *none*: no partner"
     heads = ["strategy", schema.CAUSED, "how", schema.FIXED, "how"]
-    return [
-        Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense.",
-        _outcomes_table(errors[errors["part"] == schema.AGAINST_GOLD], "Mentions by outcome"),
-        *([_outcomes_table(against_dense, "Entities against dense's")] if len(against_dense) else []),
-        Table(["strategy", "gold", *predicted], confused, about_types, folded=True),
-    ]
-
-
-def _outcomes_table(counts: pd.DataFrame, caption: str) -> Table:
-    outcomes = list(counts["outcome"].unique())
-    wide = counts.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)[outcomes]
-    return Table(["strategy", *outcomes], wide.reset_index().to_numpy().tolist(), caption, folded=True)
+    return [Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense."]
 
 
 def exits_parts(exits: pd.DataFrame) -> Parts:
-    """Counts the words that exit and the entity words among them that are wrong, in all and by layer and label."""
+    """Counts the words that exit, and the entity words among them that are wrong."""
     if exits.empty:
         return ["No strategy with gates ran."]
-    names = list(exits["gold"].unique())
-    summary, by_layer = [], []
+    cells = []
     for label, of in exits.groupby("label", sort=False):
         entities = of[of["gold"] != "O"]
         words = entities.drop_duplicates("gold")["words"].sum()
         outside = of.loc[of["gold"] == "O", "share_exited"].sum()
         totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
         within = totals["exited"] / words if words else float("nan")
-        summary.append([label, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
-        for layer, at in of.groupby("layer", sort=False):
-            shares = at.set_index("gold")["share_exited"]
-            counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
-            by_layer.append([label, layer, *(share(shares[name]) for name in names), *counts])
+        cells.append([label, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
     heads = ["strategy", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
-    layer_heads = [
-        "strategy", "layer", *names, "entity words", "right", "wrong", "recovered, right", "recovered, wrong",
-        "dense right",
-    ]  # fmt: skip
-    folded = "By layer: the share of words of each gold label that exit there, and what becomes of the entity words"
-    return [Table(heads, summary, EXITS_READING), Table(layer_heads, by_layer, folded, folded=True)]
+    return [Table(heads, cells, EXITS_READING)]
 
 
 def groups_parts(groups: pd.DataFrame) -> Parts:
@@ -239,11 +197,7 @@ def cost_parts(rows: Sequence[ResultRow], cost: pd.DataFrame) -> Parts:
 
 
 def about_parts(about: Mapping[str, Any]) -> Parts:
-    """The facts of a run; settings folded."""
+    """The facts of a run."""
     facts = {name: code(value) if name == "command" else escape(value) for name, value in about.items()}
     facts["settings"] = "[results.json](results.json)"
-    settings = [(name, json.dumps(of)) for name, of in about["settings"].items()]
-    return [
-        bullets(f"{escape(name)}: {fact}" for name, fact in facts.items()),
-        Table(["strategy", "settings"], settings, "Settings", folded=True),
-    ]
+    return [bullets(f"{escape(name)}: {fact}" for name, fact in facts.items())]

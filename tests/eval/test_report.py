@@ -109,7 +109,7 @@ def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
     assert about.startswith("Everything is compared with `dense (float32)`, ")
     assert rows.splitlines()[2].startswith("| reference | dense (float32) |")
     assert 3 <= len(rows.splitlines()) - 2 <= 9
-    for plot in ("exits", "groups", "exits-bfloat16", "groups-bfloat16", "f1_vs_latency"):
+    for plot in ("exits", "groups", "f1_vs_latency"):
         assert f"{plot}.png" in text
         assert (run / f"{plot}.png").is_file()
 

@@ -1,4 +1,4 @@
-"""Pages: what users wrote is shown as it is, the HTML holds its images, contents lead to sections, tables fold."""
+"""Pages: what users wrote is shown as it is, the HTML holds its images, contents lead to sections."""
 
 import base64
 import io
@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from eval.render.pages import Page, Section, Table, page, write_page, write_pages
+from eval.render.pages import Page, Section, Table, as_html, write_page, write_pages
 from eval.render.text import code, escape
 
 HOSTILE = "<script>alert(1)</script> a|b [x](http://y) *z* `q` &amp; $k$"
@@ -25,17 +25,12 @@ def test_both_pages_have_a_contents_list_that_leads_to_every_section(tmp_path):
     assert re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE) == [("One &#38; all", "one--all"), ("Two", "two")]
     for anchor in re.findall(r'href="#([^"]+)"', html):
         assert f'id="{anchor}"' in html
-    assert html.count('href="#contents"') == 2, "a way back from each"
 
 
-def test_exhaustive_tables_are_folded_and_left_out_of_the_markdown(tmp_path):
-    text, html = written(tmp_path, Table(["a"], [["short"]], "Shown"), Table(["a"], [["long"]], "All", folded=True))
+def test_a_table_follows_its_caption(tmp_path):
+    text, html = written(tmp_path, Table(["a"], [["short"]], "Shown"))
     assert "\n\nShown\n\n| a |\n| --- |\n| short |\n\n## Two\n" in text
-    assert "long" not in text
-    folded = html.partition("<details>")[2].partition("</details>")[0]
-    assert "All" in folded
-    assert "<td>long" in folded
-    assert "short" not in folded
+    assert "<td>short</td>" in html.partition("<p>Shown</p>\n<table>")[2]
 
 
 def test_the_page_holds_its_images(tmp_path):
@@ -52,17 +47,17 @@ def test_text_of_users_is_shown_as_it_is(tmp_path):
     parts = (escape(HOSTILE), Table([HOSTILE], [[HOSTILE]]))
     text, html = written(tmp_path, *parts, "<b>raw</b>", title=HOSTILE, notes=[HOSTILE])
     for markup in ("<script>", '<a href="http', "<em>", "<b>"):
-        assert markup not in html + page(text)
-    for shown in (html, page(text)):
+        assert markup not in html + as_html(text)
+    for shown in (html, as_html(text)):
         assert f"<title>{SHOWN}</title>" in shown
         assert f'<td class="long">{SHOWN}</td>' in shown
 
 
 def test_comments_of_documents_are_left_out_and_images_are_links():
-    html = page("<!-- figures: x -->\n1\n<!-- end -->\n<!-- <script> -->\n")
+    html = as_html("<!-- figures: x -->\n1\n<!-- end -->\n<!-- <script> -->\n")
     assert "<p>1</p>" in html
     assert not re.search("figures|end --|script", html)
-    html = page("![a](a.gif) ![b](https://example.org/b.png) ![c](/etc/passwd)")
+    html = as_html("![a](a.gif) ![b](https://example.org/b.png) ![c](/etc/passwd)")
     assert re.findall(r'src="([^"]*)"', html) == ["a.gif", "https://example.org/b.png", "/etc/passwd"]
 
 
