@@ -7,7 +7,6 @@ report in ``docs`` was made again.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -16,8 +15,9 @@ from textwrap import fill
 
 from engine.command import as_command
 from engine.errors import InputError
-from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE, Opening
+from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE
 from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, ResultRow, read_tables
+from eval.render.folder import LAST, ReportFolder
 from eval.render.text import code, in_pp, pp, ratio, score, share, speedup
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,17 +28,18 @@ ONE, MANY = 1, 32  # texts per call
 _PART = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-class Report:
+class Report(ReportFolder):
     """A published report; variants are named as it displays them."""
 
-    def __init__(self, name: str) -> None:
-        self.name, folder = name, DOCS / name
-        tables = read_tables(folder, "results", "intervals", "errors", "times")
-        self.opening = Opening.of(tables)
-        self.machine: str = json.loads((folder / "results.json").read_text(encoding="utf-8"))["about"]["machine"]
-        self.milliseconds = tables["times"].groupby(["label", "batch_size"])["latency_ms"].sum()
-        self.sizes = self.opening.sizes
-        self.labels = [row["label"] for row in self.opening.rows if row["batch_size"] == self.sizes[0]]
+    @property
+    def sizes(self) -> list[int]:
+        """Batch sizes, ascending."""
+        return self.opening.sizes
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of all variants."""
+        return [row["label"] for row in self.opening.rows if row["batch_size"] == self.sizes[0]]
 
     @property
     def default(self) -> str:
@@ -61,16 +62,18 @@ class Report:
     @property
     def processor(self) -> str:
         """The name of the processor."""
-        return self.machine.split(", ")[1].replace("(R)", "").replace(" Processor", "")
+        machine: str = self.about["machine"]
+        return machine.split(", ")[1].replace("(R)", "").replace(" Processor", "")
 
     def rate(self, label: str) -> float:
         """Documents per second, many at a time."""
-        return 1000 * self.row(label, MANY)["timed_documents"] / self.milliseconds[label, MANY]
+        times = read_tables(self.folder, "times")["times"].groupby(["label", "batch_size"])["latency_ms"].sum()
+        return 1000 * self.row(label, MANY)["timed_documents"] / float(times[label, MANY])
 
 
 def reports(*names: str) -> list[Report]:
     """The published reports of these names that are there."""
-    return [Report(name) for name in names if (DOCS / name / "results.csv").is_file()]
+    return [Report(DOCS / name) for name in names if (DOCS / name / LAST).is_file()]
 
 
 def claim() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.markup import escape, term
-from demo.common.reports import REPORTS, ReportFolder, find_reports, own_report
+from demo.common.reports import REPORTS, Report, find_reports, own_report
 from engine import Engine
 from engine.folder import SHIPPED
 from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
@@ -23,7 +23,7 @@ GUIDE = "docs/training.md"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def claim(engine: Engine, report: ReportFolder | None) -> str:
+def claim(engine: Engine, report: Report | None) -> str:
     """What happens to words and, if the report on these weights measured this dtype, how much faster this is."""
     layers = engine.sizes.layers
     number = _NUMBERS[layers] if layers < len(_NUMBERS) else str(layers)
@@ -39,13 +39,13 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
     return f"{what}{faster}."
 
 
-def _measured(engine: Engine, report: ReportFolder | None) -> ResultRow | None:
+def _measured(engine: Engine, report: Report | None) -> ResultRow | None:
     """The default strategy in the report on these weights; None unless it computes in the engine's dtype there."""
     row = report.opening.default if report else None
     return row if row and row["dtype"] == engine.dtype else None
 
 
-def how_measured(engine: Engine, report: ReportFolder | None) -> str:
+def how_measured(engine: Engine, report: Report | None) -> str:
     """What the claim compares, on what, and how sure it is; what the model finds and computes in."""
     types = engine.labels.types
     named = join(types) if len(types) <= NAMED_TYPES else f"{len(types)} types of entities"
@@ -66,7 +66,7 @@ def how_measured(engine: Engine, report: ReportFolder | None) -> str:
             lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict(one)}')}</li>")
     return (
         f"<p><code>{escape(row['label'])}</code> on {row['documents']} documents of {_explained(report.corpus)}, one "
-        f"at a time, {escape(report.about.get('machine', row['device']))}. {term('F1')} is {row['f1']:.4f}; brackets "
+        f"at a time, {escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}; brackets "
         f"are 95 % intervals.</p><ul>{''.join(lines)}</ul>{model}"
     )
 
@@ -81,7 +81,7 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
     ``links``: the address of each document to link, by title.
     """
     report = own_report(engine, folder)
-    own = {"Report": f"docs/{report.folder.name}/report.html"} if report else {}
+    own = {"Report": f"docs/{report.name}/report.html"} if report else {}
     to = " · ".join(f'<a href="{escape(address)}">{title}</a>' for title, address in (own | dict(links)).items())
     return (
         f'<header class="intro"><h1>{TITLE}</h1><p class="claim">{claim(engine, report)}</p>'
@@ -108,7 +108,7 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     )
 
 
-def _expectation(report: ReportFolder | None) -> str:
+def _expectation(report: Report | None) -> str:
     """What the default gains at BERT-base size, with OpenVINO alone beside it; empty without such a report."""
     row = report.opening.default if report else None
     if not report or not row:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from engine.errors import InputError
 from eval.render import plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import ResultRow, read_table, read_tables, rows_of
+from eval.render.files import ResultRow, read_table, read_tables
 from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, code, escape, table
 from eval.schema import DENSE, FILES, RESIDENT
@@ -34,12 +34,12 @@ def render(folder: Path) -> str:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         about, notes = dict(facts["about"]), list(facts["notes"])
         tables = read_tables(folder, *(name for name in FILES if name != "ablations"))
-        rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
+        opening = Opening.of(tables)
+        rows, intervals = opening.rows, opening.intervals
         mentions = int(read_table(folder, "documents")["gold"].sum())
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
-    opening = Opening.of(tables)
     errors, exits = sections.errors_parts(tables["errors"]), sections.exits_parts(tables["exits"])
     groups, cost = sections.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
     parts = [

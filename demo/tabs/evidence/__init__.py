@@ -12,7 +12,7 @@ import gradio as gr
 from demo.common.inputs import Inputs
 from demo.common.links import read_link
 from demo.common.markup import alert, cells, escape, note, percent, table
-from demo.common.reports import ReportFolder, find_reports, own_report
+from demo.common.reports import Report, find_reports, own_report
 from demo.common.requests import HIDDEN, QUIET, draw_when_visible
 from demo.common.settings_panel import shown_choices
 from demo.settings import points
@@ -25,6 +25,7 @@ from eval.schema import BASELINE, MODEL, RANDOM
 LABEL = "Evidence"
 SCRIPT = Path(__file__).with_name("evidence.js")
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
+OTHER_MODEL = "This report measured another model than this page runs: its figures do not apply here."
 PICTURE, PICTURE_TITLE = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
 ABOUT = (
     "Compared with dense, the full pass in float32: F1 in percentage points (pp; 0.01), speed as a ratio of end-to-end "
@@ -32,24 +33,22 @@ ABOUT = (
 )
 
 
-def show(engine: Engine, report: ReportFolder | None) -> str:
+def show(engine: Engine, report: Report | None) -> str:
     """The table of roles of a report, its main picture, and all figures."""
     if report is None:
         return alert(NO_REPORT)
-    warning = report.other_weights(engine.digest)
-    folder = f"docs/{quote(report.folder.name)}"
+    own, folder = report.measured(engine), f"docs/{quote(report.name)}"
     return (
-        (alert(warning) if warning else "")
+        ("" if own else alert(OTHER_MODEL))
         + roles(report)
         + note(ABOUT)
         + (_picture(f"{folder}/{PICTURE}") if (report.folder / PICTURE).is_file() else "")
-        + figures(engine, report, can_try=not warning)
-        + note(report.conditions)
-        + f'<p class="note"><a href="{folder}/report.html">The whole report</a></p>'
+        + figures(engine, report, can_try=own)
+        + f'<p class="note"><a href="{folder}/report.html">The whole report, and how it was measured</a></p>'
     )
 
 
-def roles(report: ReportFolder) -> str:
+def roles(report: Report) -> str:
     """The table that opens the report: the strategy to use, and what it must beat."""
     found = report.opening.table()
     rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in found.rows)
@@ -63,7 +62,7 @@ def _picture(source: str) -> str:
     )
 
 
-def figures(engine: Engine, report: ReportFolder, *, can_try: bool) -> str:
+def figures(engine: Engine, report: Report, *, can_try: bool) -> str:
     """A table of all variants; ``can_try``: whether those that the page can run have a button."""
     opening = report.opening
     sizes = [f"times as fast, {size} at a time" for size in opening.sizes]
@@ -75,7 +74,7 @@ def figures(engine: Engine, report: ReportFolder, *, can_try: bool) -> str:
     )
 
 
-def _rows(engine: Engine, report: ReportFolder, rows: Iterable[ResultRow], *, can_try: bool) -> Iterable[str]:
+def _rows(engine: Engine, report: Report, rows: Iterable[ResultRow], *, can_try: bool) -> Iterable[str]:
     for row in rows:
         against = [report.opening.against_dense(row["label"], size) for size in report.opening.sizes]
         kept = row["token_layers_kept"]
@@ -116,7 +115,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
 
     report = gr.Dropdown(
         [(report.title, name) for name, report in reports.items()],
-        value=own.folder.name if own else next(iter(reports), None),
+        value=own.name if own else next(iter(reports), None),
         label="Report",
         visible=len(reports) > 1,
     )

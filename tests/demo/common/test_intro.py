@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
-from demo.common.reports import REPORTS, ReportFolder, own_report
+from demo.common.reports import REPORTS, Report, own_report
 from eval.render.files import BASE, CASCADE
 from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
@@ -41,7 +41,7 @@ def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
             one for one in report.opening.intervals if (one["label"], one["against"]) == (row["label"], against)
         )
         assert in_pp(found) in text_of(folded)
-    assert folded.index(f'href="docs/{report.folder.name}/report.html">Report') < folded.index('href="readme">README')
+    assert folded.index(f'href="docs/{report.name}/report.html">Report') < folded.index('href="readme">README')
 
 
 def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(shipped, engine, plain_engine):
@@ -54,7 +54,7 @@ def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(sh
 
 @pytest.mark.parametrize(("model", "report"), [("engine", CASCADE), ("plain_engine", BASE)])
 def test_what_to_expect_of_ones_own_model_is_what_the_report_on_that_way_says(model, report, request):
-    opening = ReportFolder(REPORTS / report).opening
+    opening = Report(REPORTS / report).opening
     found = opening.against_dense(opening.default["label"])
     assert f"{found['speedup']:.2f}× as fast" in own_model(request.getfixturevalue(model))
 

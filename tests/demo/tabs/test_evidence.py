@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from demo.common.reports import REPORTS, ReportFolder
+from demo.common.reports import REPORTS, Report
 from demo.tabs.evidence import show, updates_to_try
 from tests.demo.tabs.conftest import text_of
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = ReportFolder(REPORTS / "bc5cdr-test")  # on the shipped weights
+SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def report(tmp_path):
     for name in ("results", "intervals", "errors"):
         shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
     (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
-    return ReportFolder(tmp_path)
+    return Report(tmp_path)
 
 
 def engine_of(report, digest=DIGEST):
@@ -39,8 +39,9 @@ def test_opens_with_the_table_of_roles_of_the_report_or_says_how_to_create_one(r
 
 def test_all_variants_have_a_row_with_their_figures(report):
     page = show(engine_of(report), report).partition("all-figures")[2]
-    assert page.count('<th scope="row">') == report.results[["strategy", "dtype"]].drop_duplicates().shape[0]
-    row = report.results.query("strategy == 'entropy:fast' and dtype == 'int8' and batch_size == 1").iloc[0]
+    rows = [row for row in report.opening.rows if row["batch_size"] == 1]
+    assert page.count('<th scope="row">') == len(rows)
+    (row,) = (row for row in rows if (row["strategy"], row["dtype"]) == ("entropy:fast", "int8"))
     for figure in (f"{row['f1']:.4f}", f"{row['speedup_vs_dense']:.2f}×", f"{row['token_layers_kept']:.1%}"[:-1]):
         assert figure in page
 
