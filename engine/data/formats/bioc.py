@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
@@ -30,77 +29,52 @@ _HEAD = (
 )
 MAX_GAP = 1_000_000  # characters; a wrong offset must not fill the memory with blanks
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
-FIELDS = ("id", "offset", "text")
-
-
-@dataclass(slots=True)
-class Part:
-    """A document, passage, sentence or annotation of BioC XML or JSON; ``parts`` are those inside it, by kind."""
-
-    fields: dict[str, str] = field(default_factory=dict)  # of FIELDS
-    infons: dict[str, str] = field(default_factory=dict)
-    locations: list[tuple[str, str]] = field(default_factory=list)  # offset, length
-    parts: list[tuple[str, Part]] = field(default_factory=list)
-
-    def of(self, wanted: str) -> Iterator[Part]:
-        """Yields all parts of a kind below this one, in order."""
-        for kind, part in self.parts:
-            if kind == wanted:
-                yield part
-            yield from part.of(wanted)
 
 
 def _records(source: Source) -> Iterator[tuple[int, Element]]:
     return (found for found in records(source, "collection") if found[1].tag == "document")
 
 
-def _document(element: Element, place: Place) -> Document:
-    return document_of(_part(element), place)
-
-
-def _part(element: Element) -> Part:
-    part = Part()
-    for child in element:
-        if child.tag == "infon":
-            part.infons[child.get("key", "")] = "".join(child.itertext())
-        elif child.tag == "location":
-            part.locations.append((child.get("offset", ""), child.get("length", "")))
-        elif child.tag in FIELDS:
-            part.fields[child.tag] = "".join(child.itertext())
-        else:
-            part.parts.append((child.tag, _part(child)))
-    return part
-
-
-def document_of(part: Part, place: Place) -> Document:
-    """Makes a document from a part; raises a `FormatError` if it is broken."""
-    place.document = identifier = part.fields.get("id", "").strip()
+def document_of(element: Element, place: Place) -> Document:
+    """Makes a document from its element; raises a `FormatError` if it is broken."""
+    place.document = identifier = _field(element, "id").strip()
     if not identifier:
         raise place.error("expected a document with an <id>, got none; add it")
     text, title_end = "", None
-    for number, passage in enumerate(part.of("passage")):
-        sentences = [] if passage.fields.get("text") else [*passage.of("sentence")]
-        for of_text in sentences or [passage] * ("text" in passage.fields):
+    for number, passage in enumerate(element.iter("passage")):
+        sentences = [] if _field(passage, "text") else [*passage.iter("sentence")]
+        for of_text in sentences or [passage] * (passage.find("text") is not None):
             text += _gap_and_text(len(text), of_text, place)
-        if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
+        infons = _infons_of(passage)
+        if number == 0 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = len(text)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
     entities = sorted(
         _entity(annotation, text, place)
-        for annotation in part.of("annotation")
-        if annotation.infons.get("CompositeRole") != "IndividualMention"
+        for annotation in element.iter("annotation")
+        if _infons_of(annotation).get("CompositeRole") != "IndividualMention"
     )
     # Another value is no version, because other programs may use this infon for something else.
-    return Document(identifier, text, tuple(entities), title_end, whole_number(part.infons.get("version")))
+    return Document(identifier, text, tuple(entities), title_end, whole_number(_infons_of(element).get("version")))
 
 
-def _gap_and_text(length: int, part: Part, place: Place) -> str:
+def _field(element: Element, name: str) -> str:
+    """The text of an element inside another; ``""`` if there is none."""
+    field = element.find(name)
+    return "" if field is None else "".join(field.itertext())
+
+
+def _infons_of(element: Element) -> dict[str, str]:
+    return {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
+
+
+def _gap_and_text(length: int, part: Element, place: Place) -> str:
     """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
-    offset = _offset_number(part.fields.get("offset", ""), place)
+    offset = _offset_number(_field(part, "offset"), place)
     if not length <= offset <= length + MAX_GAP:
         raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
-    return ("\n".ljust(offset - length) if offset > length else "") + part.fields.get("text", "")
+    return ("\n".ljust(offset - length) if offset > length else "") + _field(part, "text")
 
 
 def _offset_number(value: str, place: Place) -> int:
@@ -109,9 +83,12 @@ def _offset_number(value: str, place: Place) -> int:
     return number
 
 
-def _entity(part: Part, text: str, place: Place) -> Entity:
-    infons = part.infons
-    spans = [(_offset_number(offset, place), _offset_number(length, place)) for offset, length in part.locations]
+def _entity(annotation: Element, text: str, place: Place) -> Entity:
+    infons = _infons_of(annotation)
+    spans = [
+        (_offset_number(location.get("offset", ""), place), _offset_number(location.get("length", ""), place))
+        for location in annotation.iterfind("location")
+    ]
     if not spans or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
     return place.entity(
@@ -119,7 +96,7 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
         min(offset for offset, _ in spans),
         max(offset + length for offset, length in spans),
         infons["type"],
-        mention=part.fields.get("text") if len(spans) == 1 else None,
+        mention=_field(annotation, "text") if len(spans) == 1 and annotation.find("text") is not None else None,
         score=infons.get("score", 1),
     )
 
@@ -181,6 +158,6 @@ BIOC = Format(
     (".xml",),
     lambda head: head.startswith(b"<") and b"<collection" in head,
     _records,
-    _document,
+    document_of,
     writer(_write_document, _HEAD, "</collection>\n"),
 )
