@@ -33,7 +33,6 @@ from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, f
 from engine.checkpoint import copy_checkpoint, load_weights
 from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
-from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
@@ -44,7 +43,7 @@ from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.runs import check_new, write_json
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.documents import Document, Entity
-from engine.text.scoring import Counts, count_documents, count_matches
+from engine.text.scoring import Counts, count_matches
 from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.accelerate import AccelerateConfig, EndedError, make_fast
@@ -113,15 +112,10 @@ class Pair:
         """The reference for agreement with the large model's dense pass."""
         return Reference.of_dense(self.large, [Document("", one.text, one.dense) for one in tagged])
 
-    def gold(self, tagged: Sequence[Tagged], corpus: Corpus) -> Reference:
-        """The reference for F1 on a corpus, whose documents were tagged."""
-        dense = count_documents(corpus.documents, [one.dense for one in tagged], corpus.types)
-        return Reference.of_gold(self.large, corpus, dense)
-
-    def cascade(self, doubt: Doubt, weight: float) -> Cascade:
+    def cascade(self, doubt: Doubt) -> Cascade:
         """The cascade of both in which the large model reads everything."""
         own = vars(self.strategy) | {"name": CASCADE, "point": ""}
-        return Cascade(**own, small=self.small_strategy, doubt=doubt, threshold=0.0, weight=weight)
+        return Cascade(**own, small=self.small_strategy, doubt=doubt, threshold=0.0, weight=WEIGHT)
 
 
 def fit_disagreement(tagged: Sequence[Tagged]) -> Doubt:
@@ -247,9 +241,9 @@ def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> E
     return load_engine(folder, dtype)
 
 
-def doubt_table(curves: Mapping[str, Curve], what: str) -> Iterator[str]:
+def doubt_table(curves: Mapping[str, Curve]) -> Iterator[str]:
     """Yields the lines of a Markdown table of each kind of doubt at some shares of the words."""
-    yield f"| {what}, words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
+    yield "| agreement, words to the large model | " + " | ".join(f"{share:.0%}" for share in SHOWN) + " |"
     yield "| --- |" + " --- |" * len(SHOWN)
     for kind, one in curves.items():
         yield f"| {kind} | " + " | ".join(f"{f1:.4f}" for f1 in one.f1_at(SHOWN)) + " |"
@@ -286,7 +280,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", required=True, type=Path, help="new folder for the cascade")
     add("--strategy", default=DENSE, help="strategy of the large model (default %(default)s)")
     add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")
-    add("--weight", type=float, default=WEIGHT, help="weight of the small model where both read (default %(default)s)")
     add("--dtype", default="int8", choices=DTYPES, help="dtype of both; int8 adds layers in 8 bits where missing")
     add(
         "--share",
@@ -294,9 +287,6 @@ def _parser() -> argparse.ArgumentParser:
         help="share of the held-out words that the large model reads at careful, balanced and fast (default "
         "%(default)s)",
     )
-    add("--corpus", default="", help="corpus with gold, for a table of F1; nothing is chosen by it")
-    add("--split", default="calib", help="split of the corpus (default %(default)s)")
-    add("--data-dir", default="", help="folder searched first for named corpora")
     return parser
 
 
@@ -309,7 +299,6 @@ def main(argv: list[str] | None) -> int:
     shares = parse_shares(arguments.share)
     check_new(arguments.out)
     texts = read_texts(arguments.texts)
-    gold = load_corpus(arguments.corpus, arguments.split, arguments.data_dir or None) if arguments.corpus else None
     small_source = arguments.small
     if arguments.student:
         command = shlex.join(["python", "-m", "engine.training.cascade", *argv])
@@ -323,15 +312,9 @@ def main(argv: list[str] | None) -> int:
         tagged = pair.tag(texts)
         check(pair, tagged)
         doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
-        cascades = [pair.cascade(doubt, arguments.weight) for doubt in doubts]
         reference = pair.agreement(tagged)
-        curves = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
-        print(*doubt_table(curves, "agreement"), sep="\n")
-        if gold is not None:
-            tagged = pair.tag([document.text for document in gold.documents])
-            reference = pair.gold(tagged, gold)
-            of_gold = {one.doubt.kind: Curve.of(one, tagged, reference, pair) for one in cascades}
-            print("", *doubt_table(of_gold, f"F1 on {gold.name} {gold.split}"), sep="\n")
+        curves = {doubt.kind: Curve.of(pair.cascade(doubt), tagged, reference, pair) for doubt in doubts}
+        print(*doubt_table(curves), sep="\n")
         best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
         chosen = best.choose(shares)
         write_json(folder / CASCADES, {point: one.strategy.to_json() for point, (one, _) in chosen.items()})
