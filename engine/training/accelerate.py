@@ -38,8 +38,8 @@ from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import check_device
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.labels import LabelSet
-from engine.training.calibrate import AGREEMENT_LIMITS, store_points
-from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, table, warnings
+from engine.training.calibrate import store_points
+from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, points_of, table, warnings
 from engine.training.data import (
     count_windows,
     digest,
@@ -61,7 +61,7 @@ from engine.training.loop import (
 from engine.training.quantise import add_compiled, check_nncf
 from engine.training.soft_labels import SoftLabels, store_labels
 from engine.training.sweep import Sweep
-from engine.training.trials import Reference, Requirement, measure, parse_requirements
+from engine.training.trials import LIMITS, Reference, Requirement, measure, parse_requirements
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class AccelerateConfig:
     frozen: bool = option("fit gate heads alone; the checkpoint's files are copied byte for byte", False)
     minutes: float | None = option("minutes for everything (default 60, with --frozen 15)", None, (0.001, 10_000))
     max_f1_drop: str | Sequence[float] = option(
-        "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
+        "pp of agreement that careful, balanced and fast may lose against the dense pass", LIMITS
     )
     dtype: str = option(
         "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-int8.txt",
@@ -233,7 +233,7 @@ def make_fast(
         sweep = _choose(config, engine, replace(reference, dense=dense.counts), started + config.seconds(CHOSEN))
         timed = 1 + int(config.seconds(1 - CHOSEN) / TIMED_PASSES / pace)
         rows, busy = measure_rows(dense, sweep, sweep.reference.texts[:timed])
-        store_points(out, {STRATEGY: {row.name: row.trial.strategy.to_json() for row in rows[1:] if row.stored}})
+        store_points(out, {STRATEGY: points_of(rows)})
         facts = Facts(
             checkpoint=config.checkpoint,
             student=config.student,

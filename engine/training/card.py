@@ -1,12 +1,13 @@
-"""Presents what ``engine.training.accelerate`` made: measured operating points, their table, and the model card."""
+"""Presents what a sweep chose: measured operating points, their table, and the card of ``engine.training.accelerate``."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -19,7 +20,7 @@ from engine.text.scoring import f1_difference_error, perfect
 from engine.training.sweep import Sweep
 from engine.training.trials import MIN_DENSE_F1, SLACK, Requirement, Trial
 
-STRATEGY = "entropy"  # the strategy whose operating points are chosen
+STRATEGY = "entropy"  # the strategy whose operating points `accelerate` chooses
 BATCH_SIZES, BATCHES, TIMED = (1, 32), 5, 160  # texts per call; minimum number of calls timed; maximum number of texts
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
 
@@ -28,16 +29,14 @@ STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly dep
 class Row:
     """A measured setting.
 
-    ``trial``: the setting on the held-out texts; its F1 is the agreement with the checkpoint's dense output.
+    ``trial``: the setting on the held-out texts; its F1 is the agreement with the reference.
     ``requirement``: that of the operating point; ``None`` for dense.
-    ``reached``: whether any setting meets it; if not, this is the closest one.
-    ``speedups``: batch size → dense ÷ own time here, for each of `BATCH_SIZES` that has enough batches.
+    ``reached``: whether the sweep chose the setting; if not, it is the closest one.
     """
 
     trial: Trial
     requirement: Requirement | None = None
     reached: bool = True
-    speedups: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -46,8 +45,8 @@ class Row:
 
     @property
     def stored(self) -> bool:
-        """Whether it becomes an operating point: one that was measured, and nowhere faster than dense, is of no use."""
-        return self.reached and (not self.speedups or max(self.speedups.values()) > 1)
+        """Whether it becomes an operating point. One that was chosen may turn out to be no faster than dense."""
+        return self.requirement is not None and self.reached and self.requirement.accepts(self.trial)
 
     @property
     def error(self) -> float:
@@ -55,17 +54,28 @@ class Row:
         return 100 * f1_difference_error(self.trial.counts, perfect(self.trial.counts))
 
 
-def measure_rows(dense: Trial, sweep: Sweep, texts: Sequence[str]) -> tuple[list[Row], float]:
-    """Returns rows for dense and each operating point, and the share of the processors that others used before timing.
-
-    An operating point that is not reached has the closest setting. ``dense`` is the dense pass over the sweep's texts.
-    At most `TIMED` texts are timed.
-    """
-    chosen, closest = sweep.chosen(STRATEGY), sweep.closest(STRATEGY)
-    rows = [Row(dense)]
+def rows_of(sweep: Sweep, name: str) -> list[Row]:
+    """Returns a row for each operating point of a strategy; one that no setting reaches has the closest, if any."""
+    chosen, closest = sweep.chosen(name), sweep.closest(name)
+    rows = []
     for requirement in sweep.requirements:
         if trial := chosen.get(requirement.point) or closest:
             rows.append(Row(trial, requirement, reached=requirement.point in chosen))
+    return rows
+
+
+def points_of(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Maps operating points to their settings, as they are stored."""
+    return {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
+
+
+def measure_rows(dense: Trial, sweep: Sweep, texts: Sequence[str]) -> tuple[list[Row], float]:
+    """Returns rows for dense and each operating point, and the share of the processors that others used before timing.
+
+    ``dense`` is the dense pass over the sweep's texts. At most `TIMED` texts are timed, at each of `BATCH_SIZES` that
+    has enough batches.
+    """
+    rows = [Row(dense), *rows_of(sweep, STRATEGY)]
     settings = [row.trial.strategy for row in rows if row.reached]
     texts, busy = texts[:TIMED], busy_share()
     timed = {
@@ -75,7 +85,8 @@ def measure_rows(dense: Trial, sweep: Sweep, texts: Sequence[str]) -> tuple[list
     }
     for number, row in enumerate(rows):
         if row.reached:
-            rows[number] = replace(row, speedups={size: of[row.trial.strategy] for size, of in timed.items()})
+            measured = {size: of[row.trial.strategy] for size, of in timed.items()}
+            rows[number] = replace(row, trial=replace(row.trial, speedups=measured))
     return rows, busy
 
 
@@ -120,11 +131,11 @@ class Facts:
     busy: float
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Returns a Markdown table."""
+def table(rows: Sequence[Row], sizes: Sequence[int] = BATCH_SIZES) -> str:
+    """Returns a Markdown table, with measured speed-ups at some batch sizes."""
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
     head += ["token-layers kept", "theoretical speed-up"]
-    head += [f"measured, batch {size}" for size in BATCH_SIZES]
+    head += [f"measured, batch {size}" for size in sizes]
     lines = [head, ["---"] * len(head)]
     for row in rows:
         cells = ["`dense`", f"{100 * row.trial.f1:.2f} ± {row.error:.2f}", "–"]
@@ -134,7 +145,7 @@ def table(rows: Sequence[Row]) -> str:
                 name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
             cells = [name, cells[1], f"{row.trial.loss:.2f} ± {row.trial.loss_error:.2f}"]
         cells += [f"{row.trial.cost.token_layers_kept:.0%}", f"{row.trial.theoretical_speedup:.2f}×"]
-        cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in BATCH_SIZES]
+        cells += [f"{row.trial.speedups[size]:.2f}×" if size in row.trial.speedups else "–" for size in sizes]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -151,7 +162,7 @@ def card(rows: Sequence[Row], facts: Facts, made_by: str) -> str:
     busy = f" Other processes used {facts.busy:.0%} of the processors before timing." if facts.busy > BUSY else ""
     conditions = [f"`{row.name}` is a setting where {row.requirement.describe()}." for row in rows if row.requirement]
     condition = f" {conditions[0]} The others have their own limits." if conditions else ""
-    strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows[1:] if row.stored)][-1]
+    strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows if row.stored)][-1]
     # The hub refuses a card whose base model it does not have.
     origin = facts.student or facts.checkpoint
     base = "" if Path(origin).is_dir() else f"base_model: {json.dumps(origin)}\n"
@@ -221,7 +232,7 @@ def warnings(rows: Sequence[Row], facts: Facts, time_out: str, *, spare: bool) -
     for row in rows[1:]:
         if row.reached and not row.stored:
             yield f"{STRATEGY}:{row.name} was measured to be no faster than dense and is not stored"
-    if not any(row.stored for row in rows[1:]):
+    if not any(row.stored for row in rows):
         yield f"no operating point is stored: {STRATEGY} runs with default settings, whose loss was not measured"
     if facts.passes < 1:
         yield (

@@ -1,4 +1,4 @@
-"""Operating points chosen on gold or plain text, stored with the weights."""
+"""Operating points chosen on plain texts, stored with the weights."""
 
 import json
 import shutil
@@ -24,15 +24,14 @@ def few(monkeypatch):
     monkeypatch.setattr(sweep, "SCALES", (0.06, 0.54))
     monkeypatch.setattr(sweep, "FINER", (1.0,))
     monkeypatch.setattr(trials, "MIN_ENTITIES", 1)
-    monkeypatch.setattr(trials, "MIN_DENSE_F1", 0.0)
 
 
 @pytest.fixture
 def calibrate(few, folder, tmp_path):
     """Chooses operating points of strategies on four documents."""
     (tmp_path / "small.txt").write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
-    options = ["--model", str(folder), "--corpus", str(tmp_path / "small.txt"), "--max-f1-drop", "70,80,90"]
-    return lambda strategies: main([*options, "--strategies", strategies])
+    options = ["--model", str(folder), "--texts", str(tmp_path / "small.txt"), "--max-f1-drop", "90,95,100"]
+    return lambda strategies, *more: main([*options, "--strategies", strategies, *more])
 
 
 def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder, capsys):
@@ -43,15 +42,15 @@ def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder
     engine = load_engine(folder)  # the checksums were renewed
     assert engine.strategy("entropy", "fast") == Strategy.from_json(points["entropy"]["fast"])
     assert engine.tag(TEXT, "entropy:fast").cost.token_layers_kept < 1
-    assert "entropy fast: F1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "entropy:\n| operating point" in said
+    assert "| `fast` (100) |" in said
+    assert "measured" not in said
 
 
-def test_operating_points_may_be_chosen_by_agreement_in_limited_time(few, folder, tmp_path, capsys):
-    texts = tmp_path / "texts.txt"
-    texts.write_text("".join(f"{word} after nausea and {word}\n" for word in ("famotidine", "delirium", "hypotension")))
-    options = ["--model", str(folder), "--texts", str(texts), "--strategies", "entropy", "--minutes", "0.0001"]
-    assert main([*options, "--max-f1-drop", "90,95,100"]) == 0
-    assert "time was over after" in capsys.readouterr().out
+def test_a_sweep_ends_when_its_time_is_over(calibrate, capsys):
+    assert calibrate("entropy", "--minutes", "0.0001") == 0
+    assert "entropy: time was over after" in capsys.readouterr().out
 
 
 def test_a_stored_point_that_cannot_run_any_more_is_replaced(calibrate, folder):

@@ -9,7 +9,7 @@ from tests.conftest import SAMPLE, contents
 from tests.engine.training.corpora import write_pubtator, write_texts
 
 DEFAULTS = {  # before the options
-    calibrate: "--model {model} --strategies entropy --corpus {sample}",
+    calibrate: "--model {model} --strategies entropy --texts {texts}",
     cascade: "{model} --small {model} --small-strategy truncate-1 --dtype float32 --texts {texts} --out {out}",
     controller: "--model {model}",
     finetune: "--backbone {plain} --corpus {train} --dev-corpus {dev} --out {out}",
@@ -30,9 +30,7 @@ def paths(model_folder, plain_folder, tmp_path):
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
         ("genes", [(0, 6, "Gene")], 8),
         ("genes_dev", [(0, 6, "Gene")], 4),
-        ("other_types", [(0, 6, "DISEASE")], 1),
         ("unannotated", [], 1),
-        ("empty", [], 0),
     ):
         found[name] = tmp_path / f"{name}.txt"
         write_pubtator(found[name], TEXT, spans, count)
@@ -48,8 +46,8 @@ def paths(model_folder, plain_folder, tmp_path):
         (calibrate, "--minutes 0", "expected --minutes above 0"),
         (calibrate, "--model user/name", "download the model first"),
         (calibrate, "--model {plain}", "gates"),
-        # where dense finds no gold, every setting would lose nothing
-        *((calibrate, f"--corpus {{{name}}}", "gold entities") for name in ("empty", "unannotated", "other_types")),
+        (calibrate, "--texts {blank}", "expected texts in"),
+        (calibrate, "--texts {train}", "to find 50 entities in 1 held-out texts"),
         (cascade, "--strategy truncate-1 --small-strategy dense", "a small model that computes less than the large"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers between 0 and 1 for --share"),
