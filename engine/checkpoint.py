@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import shutil
 import sys
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
@@ -213,7 +211,8 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
     if model.has_gates:
-        save_gates(folder, model, range(len(model.labels)))
+        heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
+        save_file({name: value for name, value in heads.items() if not name.startswith(f"{last}.")}, folder / GATES)
     config = model.encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}
@@ -223,33 +222,14 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     write_checksums(folder)
 
 
-def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> None:
-    """Writes the label heads of all layers but the last, in half precision.
-
-    ``label_order`` is the index, in the configuration in the folder, of each of the model's labels.
-    """
-    last = f"{model.encoder.num_layers}."
-    stored = np.argsort(label_order)
-    heads = {name: value[stored].half().contiguous() for name, value in model.heads.state_dict().items()}
-    save_file({name: value for name, value in heads.items() if not name.startswith(last)}, folder / GATES)
-
-
-def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
+def copy_checkpoint(weights: Weights, folder: Path) -> None:
     """Copies the files that loading a checkpoint needs to a folder, byte for byte.
 
-    Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
-    configuration, because the checkpoint's own names are meaningless.
+    Weights in another format than ``model.safetensors`` are converted.
     """
     found = {name: optional_file(weights.path, name) for name in (CONFIG, MODEL, *TOKENIZER)}
-    if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
+    if not found[MODEL]:
         load_huggingface(weights.path).save_pretrained(folder)  # the configuration, too, which is replaced below
     for name, file in found.items():
         if file:
             shutil.copyfile(file, folder / name)
-    if rename:
-        names = weights.model.labels.names
-        by_logit = [names[index] for index in np.argsort(weights.label_order)]
-        config = json.loads((folder / CONFIG).read_text())
-        config["id2label"] = {str(index): name for index, name in enumerate(by_logit)}
-        config["label2id"] = {name: index for index, name in enumerate(by_logit)}
-        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")

@@ -1,10 +1,10 @@
 """Makes a checkpoint fast: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
-CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
-learn its own output on plain texts while words exit. Operating points are chosen by how much agreement with that output
-they lose on held-out texts, compared with the new model's own dense pass. The folder then holds a model for every
-strategy except ``mlp``, and a card with the measurements. The Python function is `accelerate`, also available as
-``engine.accelerate``. With ``--student`` a smaller encoder learns that output instead.
+CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and encoder learn its own output on
+plain texts while words exit. Operating points are chosen by how much agreement with that output they lose on held-out
+texts, compared with the new model's own dense pass. The folder then holds a model for every strategy except ``mlp``,
+and a card with the measurements. The Python function is `accelerate`, also available as ``engine.accelerate``. With
+``--student`` a smaller encoder learns that output instead.
 
 A run that was interrupted continues from its labels and from the checkpoint of its training.
 """
@@ -27,26 +27,19 @@ from typing import Any
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from engine.checkpoint import Weights, copy_checkpoint, load_weights
-from engine.checksums import write_checksums
+from engine.checkpoint import load_weights
 from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.pruning.strategy import Strategy
 from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import check_device
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.text.labels import LabelSet
 from engine.training.calibrate import store_points
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, points_of, table, warnings
-from engine.training.data import (
-    count_windows,
-    digest,
-    distinct_texts,
-    min_texts,
-    split_texts,
-)
+from engine.training.data import count_windows, digest, distinct_texts, min_texts, split_texts
 from engine.training.distill import SETTINGS, WORK, distil
 from engine.training.finetune import new_model
 from engine.training.loop import (
@@ -65,10 +58,8 @@ from engine.training.trials import LIMITS, Reference, Requirement, measure, pars
 
 logger = logging.getLogger(__name__)
 
-MINUTES = {False: 60.0, True: 15.0}  # frozen or not
 CONDITIONS, CARD = f"{WORK}/accelerate.json", "README.md"
-# Shares of the time, by which each stage ends; training ends earlier for a frozen checkpoint.
-HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, {False: 0.6, True: 0.4}, 0.9
+HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, 0.6, 0.9  # shares of the time, by which each stage ends
 MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
 TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
 
@@ -86,8 +77,7 @@ class AccelerateConfig:
     student: str = option(
         "folder or hub id of an encoder, or a model folder with gates, that learns in place of the checkpoint", ""
     )
-    frozen: bool = option("fit gate heads alone; the checkpoint's files are copied byte for byte", False)
-    minutes: float | None = option("minutes for everything (default 60, with --frozen 15)", None, (0.001, 10_000))
+    minutes: float = option("minutes for everything", 60.0, (0.001, 10_000))
     max_f1_drop: str | Sequence[float] = option(
         "pp of agreement that careful, balanced and fast may lose against the dense pass", LIMITS
     )
@@ -103,12 +93,10 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         check_options(self)
         object.__setattr__(self, "requirements", parse_requirements(self.max_f1_drop, "--max-f1-drop"))
-        if self.frozen and self.student:
-            raise InputError("expected no student for a frozen checkpoint, got one; leave --student or --frozen out")
 
     def seconds(self, share: float) -> float:
         """A share of the time."""
-        return 60 * (self.minutes or MINUTES[self.frozen]) * share
+        return 60 * self.minutes * share
 
 
 def accelerate(
@@ -194,43 +182,28 @@ def make_fast(
         EndedError: if the same run has ended before.
         InputError: see `accelerate`.
     """
-    started = time.monotonic()
-    out, work = Path(config.out), Path(config.out, WORK)
+    started, out = time.monotonic(), Path(config.out)
+
+    def end_of(stage: float) -> float:
+        """The time, by `time.monotonic`, at which a share of the time is over."""
+        return started + config.seconds(stage)
+
     set_seed(config.seed)
-    device = default_device()
-    if config.dtype == "int8":
-        check_device(device.type)
-        check_nncf()
-    weights = load_weights(source, config.labels or None)
-    original = Engine(weights, "float32", str(device))
-    learner = new_student(config.student, weights.labels) if config.student else weights
-    if learner.model.encoder.num_layers < 2:
-        raise InputError(f"expected an encoder of two layers or more, got one in {learner.source!r}; choose another")
+    original, model, tokenizer = _load(config, source)
     texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
-    data = {"learned": digest(texts), "held out": digest(held_out)}
-    conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
-    continues(out, CONDITIONS, conditions, resume=resume, free=("out",))
-    if (out / CARD).is_file():
-        raise EndedError(
-            f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
-            "points with python -m engine.training.calibrate"
-        )
-    with locked(work):
+    conditions = _conditions(config, original, texts, held_out, resume=resume)
+    with locked(out / WORK):
         needed = min_texts(count_windows(held_out, original.pieces))
-        reference = Reference.agreement(original, held_out, needed, started + config.seconds(HELD_OUT))
-        write_json(out / CONDITIONS, conditions)
+        reference = Reference.agreement(original, held_out, needed, end_of(HELD_OUT))
         counts = len(texts), len(reference.texts), len(held_out)
         logger.info("%d texts to learn from; %d of %d held-out texts are used", *counts)
-        labels = _label(original, texts, work, started + config.seconds(LABELLED))
-        passes = _distil(config, learner, labels, texts, started + config.seconds(TRAINED[config.frozen]))
-        if config.dtype == "int8":
-            logger.info("quantising the layers")
-            add_compiled(out, texts)
-        engine = load_engine(out, config.dtype, str(device))
-        begun = time.monotonic()
+        write_json(out / CONDITIONS, conditions)
+        labels = _label(original, texts, out / WORK, end_of(LABELLED))
+        passes = _distil(config, model, tokenizer, labels, texts, end_of(TRAINED))
+        engine, begun = _load_new(config, texts), time.monotonic()
         dense = measure(engine, reference, Strategy("dense"), progress="dense pass")
         pace = (time.monotonic() - begun) / len(reference.texts)
-        sweep = _choose(config, engine, replace(reference, dense=dense.counts), started + config.seconds(CHOSEN))
+        sweep = _choose(config, engine, replace(reference, dense=dense.counts), end_of(CHOSEN))
         timed = 1 + int(config.seconds(1 - CHOSEN) / TIMED_PASSES / pace)
         rows, busy = measure_rows(dense, sweep, sweep.reference.texts[:timed])
         store_points(out, {STRATEGY: points_of(rows)})
@@ -239,23 +212,52 @@ def make_fast(
             student=config.student,
             types=original.labels.types,
             layers=engine.sizes.layers,
-            frozen=config.frozen,
             texts=len(labels.counts),
             passes=passes,
             held_out=len(reference.texts),
             windows=sum(count_windows(reference.texts, original.pieces)),
             entities=sum(of.gold for of in reference.dense),
             minutes=(time.monotonic() - started) / 60,
-            device=device_name(device),
+            device=device_name(default_device()),
             dtype=engine.dtype,
             busy=busy,
         )
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
-        (work / CHECKPOINT).unlink(missing_ok=True)
+        (out / WORK / CHECKPOINT).unlink(missing_ok=True)
     for warning in warnings(rows, facts, sweep.time_out(STRATEGY), spare=len(held_out) > len(reference.texts)):
         logger.warning(warning)
     return rows
+
+
+def _load(config: AccelerateConfig, source: str) -> tuple[Engine, GatedModel, PreTrainedTokenizerBase]:
+    """Returns the checkpoint as it labels texts, and the model to train, its own or a student, with its tokenizer."""
+    if config.dtype == "int8":  # now rather than after an hour
+        check_device(default_device().type)
+        check_nncf()
+    weights = load_weights(source, config.labels or None)
+    model, tokenizer = weights.model, weights.tokenizer
+    if config.student:
+        model, tokenizer = new_model(config.student, weights.labels), load_tokenizer(config.student)
+    if model.encoder.num_layers < 2:
+        given = config.student or weights.source
+        raise InputError(f"expected an encoder of two layers or more, got one in {given!r}; choose another")
+    return Engine(weights, "float32", str(default_device())), model, tokenizer
+
+
+def _conditions(
+    config: AccelerateConfig, original: Engine, texts: Sequence[str], held_out: Sequence[str], *, resume: bool
+) -> dict[str, Any]:
+    """Returns what the run depends on; raises an `InputError` if its folder is not new and it cannot go on there."""
+    out, data = Path(config.out), {"learned": digest(texts), "held out": digest(held_out)}
+    conditions = asdict(config) | {"model": original.fingerprint, "texts": data}
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out",))
+    if (out / CARD).is_file():
+        raise EndedError(
+            f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other operating "
+            "points with python -m engine.training.calibrate"
+        )
+    return conditions
 
 
 def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) -> SoftLabels:
@@ -269,30 +271,26 @@ def _label(original: Engine, texts: Sequence[str], work: Path, deadline: float) 
     return labels
 
 
-def new_student(source: str, labels: LabelSet) -> Weights:
-    """Returns a pretrained encoder with new label heads after each layer, or a model folder with gates, to train."""
-    model = new_model(source, labels)
-    order = tuple(range(len(model.labels)))
-    tokenizer = load_tokenizer(source)
-    return Weights(
-        source=source, path=Path(source), labels=model.labels, label_order=order, model=model, tokenizer=tokenizer
-    )
-
-
 def _distil(
-    config: AccelerateConfig, learner: Weights, labels: SoftLabels, texts: Sequence[str], deadline: float
+    config: AccelerateConfig,
+    model: GatedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    labels: SoftLabels,
+    texts: Sequence[str],
+    deadline: float,
 ) -> float:
     """Trains until a deadline by `time.monotonic`, puts the model into the folder, and returns the passes."""
-    out = Path(config.out)
-    pieces = word_pieces(learner.tokenizer, learner.model.encoder.max_rows)
-    examples = labels.ordered(learner.labels.names).examples(texts, pieces)
-    if config.frozen:
-        copy_checkpoint(learner, out, rename=bool(config.labels))
+    examples = labels.ordered(model.labels.names).examples(texts, word_pieces(tokenizer, model.encoder.max_rows))
     training = TrainingConfig(out=config.out, mixed_precision=config.mixed_precision, seed=config.seed, **SETTINGS)
-    student = bool(config.student)
-    passes = distil(learner, examples, training, frozen=config.frozen, student=student, deadline=deadline)
-    write_checksums(out)
-    return passes
+    return distil(model, tokenizer, examples, training, student=bool(config.student), deadline=deadline)
+
+
+def _load_new(config: AccelerateConfig, texts: Sequence[str]) -> Engine:
+    """Loads the model that was trained, in 8 bits after its layers have been quantised."""
+    if config.dtype == "int8":
+        logger.info("quantising the layers")
+        add_compiled(Path(config.out), texts)
+    return load_engine(config.out, config.dtype, str(default_device()))
 
 
 def _choose(config: AccelerateConfig, engine: Engine, reference: Reference, deadline: float) -> Sweep:

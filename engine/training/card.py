@@ -1,4 +1,4 @@
-"""Presents what a sweep chose: measured operating points, their table, and the card of ``engine.training.accelerate``."""
+"""Presents what a sweep chose: measured operating points, their table, and the card of what ``accelerate`` made."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str
 class Facts:
     """The facts on the card besides the table.
 
-    ``checkpoint``, ``student``, ``types``, ``layers``, ``frozen``: the model, and what it was before, if a student.
+    ``checkpoint``, ``student``, ``types``, ``layers``: the model, and what it was before, if a student.
     ``texts``, ``passes``: the number of texts that were learned from, and of passes over them.
     ``held_out``, ``windows``, ``entities``: number of texts that operating points were chosen on, of their windows, and
     of the entities that the checkpoint finds in them.
@@ -119,7 +119,6 @@ class Facts:
     student: str
     types: tuple[str, ...]
     layers: int
-    frozen: bool
     texts: int
     passes: float
     held_out: int
@@ -152,13 +151,10 @@ def table(rows: Sequence[Row], sizes: Sequence[int] = BATCH_SIZES) -> str:
 
 def card(rows: Sequence[Row], facts: Facts, made_by: str) -> str:
     """Returns the model card, Markdown; ``made_by`` is the command or call that made the model."""
-    training = "Encoder and gate heads were trained while words exited."
-    if facts.frozen:
-        training = "Only the gate heads were fitted; all other files are the checkpoint's."
-    title = f"{_escape(facts.checkpoint)}, with gates"
+    title, began = f"{_escape(facts.checkpoint)}, with gates", ""
     if facts.student:
         title = f"A student of {_escape(facts.checkpoint)}, with gates"
-        training = f"It began as {_escape(facts.student)}. {training}"
+        began = f" It began as {_escape(facts.student)}."
     busy = f" Other processes used {facts.busy:.0%} of the processors before timing." if facts.busy > BUSY else ""
     conditions = [f"`{row.name}` is a setting where {row.requirement.describe()}." for row in rows if row.requirement]
     condition = f" {conditions[0]} The others have their own limits." if conditions else ""
@@ -174,7 +170,7 @@ tags: [token-pruning, early-exit]
 # {title}
 
 A token-classification checkpoint with a label head after each of its {facts.layers} layers, so that words can exit
-early. It finds {_escape(", ".join(facts.types))}. {training}
+early. It finds {_escape(", ".join(facts.types))}.{began} Encoder and gate heads were trained while words exited.
 
 ## Operating points
 {unlike(rows[0])}

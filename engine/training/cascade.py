@@ -231,7 +231,7 @@ def copy_model(source: str, folder: Path, texts: Sequence[str], dtype: str) -> E
     """Copies what a model is loaded from, byte for byte, adds layers in 8 bits if they are missing, and loads it."""
     weights = load_weights(source)
     folder.mkdir()
-    copy_checkpoint(weights, folder, rename=False)
+    copy_checkpoint(weights, folder)
     for name in (GATES, CONTROLLER, POINTS, INT8, COMPILED):
         if file := optional_file(weights.path, name):
             shutil.copyfile(file, folder / name)
@@ -276,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="texts in any format (.txt: one a line); with --small held-out ones",
     )
-    add("--minutes", type=float, help="minutes to make the student in (default 60)")
+    add("--minutes", type=float, default=60.0, help="minutes to make the student in (default %(default)g)")
     add("--out", required=True, type=Path, help="new folder for the cascade")
     add("--strategy", default=DENSE, help="strategy of the large model (default %(default)s)")
     add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")

@@ -1,4 +1,4 @@
-"""Distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
+"""Distillation: a checkpoint's gate heads and encoder, or a student, learn its output on texts.
 
 The targets are the label distributions of the checkpoint's dense pass; words exit while the student is trained. The
 learning rate follows the time that is left, so training ends when it should.
@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
-from engine.checkpoint import Weights, save_gates
 from engine.model.gated import GatedModel
 from engine.pruning.forward import forward
 from engine.pruning.signals import normalised_entropy
@@ -63,38 +63,30 @@ class Distillation(Training):
 
     def __init__(
         self,
-        weights: Weights,
-        model: GatedModel,
-        examples: Sequence[Example],
         config: TrainingConfig,
+        model: GatedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        examples: Sequence[Example],
         *,
-        frozen: bool,
         student: bool,
     ) -> None:
-        self.examples, self.order = examples, weights.label_order
-        self.frozen, self.student = frozen, student
+        self.examples, self.student = examples, student
         self.reached, self.begun, self.deadline = 0.0, 0.0, 0.0  # share of the training done before; times
-        model = copy.deepcopy(model)
-        self.last = str(model.encoder.num_layers)
-        if frozen:
-            for part in (model.encoder, model.heads[self.last]):
-                part.requires_grad_(False)
-        super().__init__(config, model, weights.tokenizer, median_entropy(examples))
+        super().__init__(config, copy.deepcopy(model), tokenizer, median_entropy(examples))
 
     @property
     def work(self) -> Path:
         """Apart from the model, which others load."""
         return self.out / WORK
 
-    def trained(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Gate heads with their own learning rate, and everything else that is not frozen."""
-        heads, others = [], []
+    def trained(self, model: GatedModel) -> list[dict[str, Any]]:
+        """Gate heads with their own learning rate, and everything else."""
+        heads, others = list[Tensor](), list[Tensor]()
+        last = f"heads.{model.encoder.num_layers}."
         for name, parameter in model.named_parameters():
-            if name.startswith("heads.") and not name.startswith(f"heads.{self.last}."):
-                heads.append(parameter)
-            elif parameter.requires_grad:
-                others.append(parameter)
-        return [{"params": heads, "lr": HEAD_LR}, *([{"params": others}] if others else [])]
+            gate = name.startswith("heads.") and not name.startswith(last)
+            (heads if gate else others).append(parameter)
+        return [{"params": heads, "lr": HEAD_LR}, {"params": others}]
 
     def stream(self, done: int) -> Iterator[list[Example]]:
         """The batches from a step on, pass after pass."""
@@ -102,13 +94,6 @@ class Distillation(Training):
             batches = self.batches(random.Random(self.config.seed * 1000 + number))
             yield from batches[done:]
             done = max(0, done - len(batches))
-
-    def save(self, folder: Path) -> None:
-        """Writes a model folder or, for a frozen checkpoint, only the gate heads in its order of labels."""
-        if self.frozen:
-            save_gates(folder, self.average.module, self.order)
-        else:
-            super().save(folder)
 
     def share_done(self, step: int) -> float:
         """Share of the training that is done, 0–1: of its time or, if that is more, of its steps."""
@@ -131,7 +116,7 @@ class Distillation(Training):
         logger.info("time for some %.2g passes over the texts", passes)
         narrow = min(1, NARROW / self.model.encoder.hidden_size)
         rate = STUDENT_LR * narrow if self.student else encoder_lr(passes, narrow)
-        self.schedule.base_lrs[1:] = [rate] * (not self.frozen)
+        self.schedule.base_lrs[1] = rate
 
     def fit_until(self, deadline: float) -> None:
         """Trains until all steps are done or the deadline, by `time.monotonic`; ``out`` then has the model."""
@@ -238,26 +223,27 @@ def encoder_lr(passes: float, narrow: float) -> float:
 
 
 def distil(
-    weights: Weights,
+    model: GatedModel,
+    tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
     config: TrainingConfig,
     *,
-    frozen: bool,
     student: bool,
     deadline: float,
 ) -> float:
     """Trains, or continues an interrupted run, and returns the number of passes over the texts.
 
-    The examples are windows with a checkpoint's labels. The weights are that checkpoint's own or those of a
-    ``student``, which has further to go. The configuration's folder gets the model or, for a frozen checkpoint, the
-    gate heads, and in its subfolder ``training`` log and checkpoint. The deadline is by `time.monotonic`.
+    The examples are windows with a checkpoint's labels. The model is that checkpoint's own or a ``student``, which has
+    further to go. The configuration's folder gets the model, and its subfolder ``training`` log and checkpoint. The
+    deadline is by `time.monotonic`.
     """
-    batches = make_batches(examples, config.max_rows, random.Random(config.seed))
-    model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    seconds, fresh = deadline - time.monotonic(), not Path(config.out, WORK, CHECKPOINT).is_file()
-    if fresh and not weights.model.has_gates:
-        fit_heads(model.to(default_device()), batches, time.monotonic() + HEADS_SHARE * seconds)
-    run = Distillation(weights, model, examples, config, frozen=frozen, student=student)
+    batches, begun = make_batches(examples, config.max_rows, random.Random(config.seed)), time.monotonic()
+    fresh = not Path(config.out, WORK, CHECKPOINT).is_file()
+    if not model.has_gates:
+        model = with_gates(model)
+        if fresh:
+            fit_heads(model.to(default_device()), batches, begun + HEADS_SHARE * (deadline - begun))
+    run = Distillation(config, model, tokenizer, examples, student=student)
     if fresh:
         run.set_peak(deadline - time.monotonic())
     else:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -61,13 +61,13 @@ def shared_option(name: str) -> Any:
 def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
     """Adds the options of settings to a command line, except some fields."""
     for one in (one for one in fields(config) if one.init and one.name not in skip):
-        kind, meaning = str(one.type).split(" ")[0], one.metadata["help"]  # types are strings, e.g. "float | None"
-        parts: dict[str, Any] = {"type": {"int": int, "float": float}.get(kind, str), "default": one.default}
-        if kind == "bool":
+        kind, meaning = {"int": int, "float": float}.get(str(one.type), str), one.metadata["help"]
+        parts: dict[str, Any] = {"type": kind, "default": one.default}
+        if one.type == "bool":
             parts = {"action": "store_true"}
         elif one.default is MISSING:
             parts["required"] = True
-        elif one.default not in ("", None):
+        elif one.default != "":
             meaning += " (default %(default)s)"
         parser.add_argument(f"--{one.name.replace('_', '-')}", help=meaning, **parts)
 
@@ -76,10 +76,9 @@ def check_options(config: Any) -> None:
     """Raises an `InputError` if a setting has the wrong type, is outside its limits, or is none of its choices."""
     for one in (one for one in fields(config) if one.init):
         value, limits, choices = getattr(config, one.name), one.metadata["limits"], one.metadata["choices"]
-        if one.type in ("str", "bool") and type(value).__name__ != one.type:
-            kind = "text" if one.type == "str" else "True or False"
-            raise InputError(f"expected {kind} as {one.name}, got {value!r}; change it")
-        if limits and value is not None and not (isinstance(value, int | float) and limits[0] <= value <= limits[1]):
+        if one.type == "str" and not isinstance(value, str):
+            raise InputError(f"expected text as {one.name}, got {value!r}; change it")
+        if limits and not (isinstance(value, int | float) and limits[0] <= value <= limits[1]):
             raise InputError(f"expected {one.name} between {limits[0]} and {limits[1]}, got {value}; change it")
         if choices and value not in choices:
             raise InputError(f"expected one of {', '.join(choices)} as {one.name}, got {value!r}; choose one of them")
@@ -231,7 +230,7 @@ class Training:
         """Writes a model folder with the average of the weights."""
         save_weights(folder, self.average.module, self.tokenizer)
 
-    def trained(self, model: nn.Module) -> list[dict[str, Any]]:
+    def trained(self, model: GatedModel) -> list[dict[str, Any]]:
         """The parameter groups for AdamW; by default one group of all parameters that require gradients."""
         return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
 

@@ -292,21 +292,14 @@ def test_a_kill_at_any_moment_while_a_file_is_replaced_leaves_a_sound_folder(old
     assert (folder / SUMS).read_text().count(POINTS) == 1
 
 
-def test_labels_that_say_nothing_get_their_names_in_a_copy(plain, tmp_path):
-    nameless(plain)
-    (tmp_path / "copy").mkdir()
-    copy_checkpoint(load_weights(plain, NAMES), tmp_path / "copy", rename=True)
-    assert list(json.loads((tmp_path / "copy" / "config.json").read_text())["id2label"].values()) == NAMES
-
-
-def test_a_conversion_that_was_interrupted_is_done_again(plain, plain_folder, tmp_path):
+def test_a_copy_has_the_weights_as_safetensors_and_the_configuration_as_it_is(plain, plain_folder, tmp_path):
     torch.save(load_file(plain / "model.safetensors"), plain / "pytorch_model.bin")
     (plain / "model.safetensors").unlink()
-    (tmp_path / "model.safetensors").write_bytes(b"torn")
     configure(plain, note="of its own")
-    copy_checkpoint(load_weights(plain), tmp_path, rename=False)
-    assert (tmp_path / "config.json").read_bytes() == (plain / "config.json").read_bytes(), "converted with the weights"
-    before, after = load_file(plain_folder / "model.safetensors"), load_file(tmp_path / "model.safetensors")
+    (copy := tmp_path / "copy").mkdir()
+    copy_checkpoint(load_weights(plain), copy)
+    assert (copy / "config.json").read_bytes() == (plain / "config.json").read_bytes(), "converted with the weights"
+    before, after = load_file(plain_folder / "model.safetensors"), load_file(copy / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
 

@@ -46,22 +46,19 @@ def _quick():
 
 
 @pytest.fixture(scope="module")
-def frozen(easy_folder, tmp_path_factory):
-    return run(easy_folder, tmp_path_factory.mktemp("frozen") / "model", frozen=True)
+def fast(easy_folder, tmp_path_factory):
+    return run(easy_folder, tmp_path_factory.mktemp("fast") / "model")
 
 
-def test_a_frozen_checkpoint_keeps_every_file_and_bit_and_training_changes_the_encoder(frozen, easy_folder, tmp_path):
-    trained = run(easy_folder, tmp_path / "trained")
-    for file in easy_folder.iterdir():
-        assert (frozen / file.name).read_bytes() == file.read_bytes()
-    np.testing.assert_array_equal(probabilities(easy_folder), probabilities(frozen))
-    assert all("entropy" in load_engine(out).runnable for out in (frozen, trained))
-    before, after = (load_weights(folder).model.encoder.layers[0].output.weight for folder in (easy_folder, trained))
+def test_the_encoder_learns_and_its_full_pass_stays_close_to_the_checkpoints(fast, easy_folder):
+    assert "entropy" in load_engine(fast).runnable
+    before, after = (load_weights(folder).model.encoder.layers[0].output.weight for folder in (easy_folder, fast))
     assert not torch.equal(before, after)
+    np.testing.assert_allclose(probabilities(fast), probabilities(easy_folder), atol=0.1)
 
 
-def test_the_card_says_what_was_measured_of_each_stored_operating_point(frozen):
-    page, stored = (frozen / "README.md").read_text(), load_engine(frozen).points["entropy"]
+def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
+    page, stored = (fast / "README.md").read_text(), load_engine(fast).points["entropy"]
     assert stored
     assert page.startswith("---\npipeline_tag")  # its base is a folder, which the hub would refuse
     assert "measured, batch 1 | measured, batch 32 |" in page
@@ -82,11 +79,10 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(frozen):
         ({"checkpoint": 3}, "expected a folder, a hub id, or a model and its tokenizer"),
         ({"minute": 3}, "expected the settings .*minutes.*, got minute"),
         ({"minutes": 0}, "expected minutes between"),
-        ({"frozen": "yes"}, "expected True or False as frozen"),
+        ({"minutes": None}, "expected minutes between"),
         ({"student": ["encoder"]}, "expected text as student"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers for max_f1_drop"),
         ({"dtype": "fp4"}, "as dtype"),
-        ({"frozen": True, "student": "encoder"}, "leave student or frozen out"),
         ({"student": "/no/such"}, "Hugging Face encoder"),
     ],
 )
@@ -101,8 +97,8 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast_and_the_log_has_the_t
     model.name_or_path = ""  # as of a model that was never saved
     pair = model, AutoTokenizer.from_pretrained(easy_folder)
     caplog.set_level(logging.INFO)
-    folder = package.accelerate(pair, made_up(360), tmp_path / "fast", frozen=True, **FAST)
-    np.testing.assert_array_equal(probabilities(easy_folder), probabilities(folder))
+    folder = package.accelerate(pair, made_up(360), tmp_path / "fast", **FAST)
+    np.testing.assert_allclose(probabilities(folder), probabilities(easy_folder), atol=0.1)
     assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in (folder / "README.md").read_text()
     assert "| theoretical speed-up | measured, batch 1 |" in caplog.text
@@ -133,7 +129,7 @@ def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_no
     assert not (tmp_path / "cut" / "training" / "checkpoint.pt").exists()
 
 
-def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_folder, frozen, tmp_path, monkeypatch):
+def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_folder, fast, tmp_path, monkeypatch):
     checkpoint, out = shutil.copytree(easy_folder, tmp_path / "checkpoint"), tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(Distillation, "fit_until", interrupted)
@@ -147,10 +143,10 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
     scaled(checkpoint, "model.safetensors", 1.01)
     with pytest.raises(InputError, match=r"model\.weights"):
         run(checkpoint, out, resume=True)
-    shutil.copytree(frozen, tmp_path / "ended")
+    shutil.copytree(fast, tmp_path / "ended")
     before = contents(tmp_path / "ended")
     with pytest.raises(InputError, match=r"has ended.*engine\.training\.calibrate"):
-        run(easy_folder, tmp_path / "ended", frozen=True, resume=True)
+        run(easy_folder, tmp_path / "ended", resume=True)
     assert contents(tmp_path / "ended") == before
 
 
@@ -169,6 +165,6 @@ def test_training_is_as_far_as_its_time_or_its_steps_and_its_rate_ends_at_zero(s
 def test_int8_chooses_points_with_layers_that_the_training_texts_calibrated(easy_folder, tmp_path, monkeypatch):
     pytest.importorskip("nncf")
     monkeypatch.setattr("engine.training.quantise.TEXTS", 10)
-    out = run(easy_folder, tmp_path / "out", frozen=True, dtype="int8")
+    out = run(easy_folder, tmp_path / "out", dtype="int8")
     assert "Settings ran in int8" in (out / "README.md").read_text()
     assert load_engine(out, "int8").dtype == "int8"

@@ -18,7 +18,7 @@ EARLY = Trial(
 )
 COUNTS = {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60, "minutes": 1.0}
 MACHINE = {"device": "a CPU", "dtype": "float32", "busy": 0.5}
-FACTS = Facts(checkpoint="owner/name", student="", types=("Gene",), frozen=False, **COUNTS, **MACHINE)
+FACTS = Facts(checkpoint="owner/name", student="", types=("Gene",), **COUNTS, **MACHINE)
 
 
 @pytest.mark.parametrize(
