@@ -11,7 +11,7 @@ import torch
 
 from engine.checkpoint import Weights, weights_digest
 from engine.errors import InputError, first_line
-from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
+from engine.model.chunks import Chunk, Slot, by_text, chunks
 from engine.model.parallel import at_once
 from engine.pruning.forward import run
 from engine.pruning.record import Record
@@ -55,14 +55,14 @@ class PyTorchModel:
         count = threads if len(batches) >= threads else 1
         one = partial(self._pass, strategy)
         step = count if between is not None else max(len(batches), 1)
-        found: list[tuple[Chunk, Record]] = []
+        found: list[tuple[Slot, Record]] = []
         for start in range(0, len(batches), step):
             if start and between is not None:
                 between()
             some = batches[start : start + step]
             records = at_once(one, some, count, threads // count) if on_cpu else map(one, some)
-            found += zip(some, records, strict=True)
-        return slots_by_text(found, len(windows))
+            found += ((slot, record) for chunk, record in zip(some, records, strict=True) for slot in chunk.slots)
+        return by_text(found, len(windows))
 
     @torch.inference_mode()  # each thread enters it by itself
     def _pass(self, strategy: Strategy, chunk: Chunk) -> Record:

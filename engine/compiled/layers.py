@@ -7,6 +7,7 @@ engine.compiled.layers FILE`` tries layer 1 on its sample.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +22,20 @@ from engine.runtime import compile_model, core
 
 LARGEST_ERROR = 0.2  # of layer 1 in 8 bits ÷ standard deviation of its float32 output; usually 0.03
 Graph = tuple[bytes, bytes]  # OpenVINO's IR: XML and constants
+
+
+def packed(graphs: Mapping[Any, Graph]) -> dict[str, np.ndarray]:
+    """Graphs by name as the tensors of a safetensors file."""
+    tensors = {}
+    for name, graph in graphs.items():
+        tensors[f"{name}.xml"], tensors[f"{name}.bin"] = (np.frombuffer(part, np.uint8) for part in graph)
+    return tensors
+
+
+def unpacked(tensors: Mapping[str, np.ndarray]) -> dict[str, Graph]:
+    """The graphs among the tensors of a file."""
+    names = sorted(name.removesuffix(".xml") for name in tensors if name.endswith(".xml"))
+    return {name: (tensors[f"{name}.xml"].tobytes(), tensors[f"{name}.bin"].tobytes()) for name in names}
 
 
 def read_graph(graph: Graph) -> Any:
@@ -49,8 +64,7 @@ class Layers:
             with safe_open(path, "numpy") as file:
                 stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 digest = file.metadata()["layers"]
-            numbers = sorted(int(name.partition(".")[0]) for name in stored if name.endswith(".xml"))
-            graphs = {n: (stored[f"{n}.xml"].tobytes(), stored[f"{n}.bin"].tobytes()) for n in numbers}
+            graphs = {int(name): graph for name, graph in unpacked(stored).items()}
             inputs = [stored[name] for name in sorted(stored) if name.startswith("input.")]
             return cls(graphs, digest, (inputs, stored["output"]))
         except Exception as error:  # the library raises its own types
@@ -62,10 +76,8 @@ class Layers:
     def save(self, path: Path) -> None:
         """Saves the layers to a safetensors file."""
         inputs, output = self.sample
-        stored = {f"input.{index}": one for index, one in enumerate(inputs)} | {"output": output}
-        for number, graph in self.graphs.items():
-            stored[f"{number}.xml"], stored[f"{number}.bin"] = (np.frombuffer(part, np.uint8) for part in graph)
-        save_file(stored, path, metadata={"layers": self.digest})
+        sample = {f"input.{index}": one for index, one in enumerate(inputs)} | {"output": output}
+        save_file(sample | packed(self.graphs), path, metadata={"layers": self.digest})
 
     def error_of_sample(self) -> float:
         """Root-mean-square error of layer 1 in 8 bits ÷ standard deviation of its float32 output."""

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from engine.checksums import sha256_of
-from engine.compiled.layers import Graph
+from engine.compiled.layers import Graph, packed, unpacked
 from engine.errors import InputError, first_line
 from engine.folder import ModelFolder
 from engine.model.sizes import Sizes
@@ -65,10 +65,7 @@ class Parts:
 
     def save(self, path: Path) -> None:
         """Saves the parts to a safetensors file."""
-        stored: dict[str, np.ndarray] = {}
-        for name, graph in self.graphs.items():
-            stored[f"{name}.xml"], stored[f"{name}.bin"] = (np.frombuffer(part, np.uint8) for part in graph)
-        save_file(stored, path, metadata={"facts": json.dumps(asdict(self.facts))})
+        save_file(packed(self.graphs), path, metadata={"facts": json.dumps(asdict(self.facts))})
 
     @classmethod
     def load(cls, path: Path) -> Parts:
@@ -76,12 +73,11 @@ class Parts:
         try:
             with safe_open(path, "numpy") as file:
                 facts: dict[str, Any] = json.loads(file.metadata()["facts"])
-                stored = {name: file.get_tensor(name).tobytes() for name in file.keys()}  # noqa: SIM118
-            names = [name.removesuffix(".xml") for name in stored if name.endswith(".xml")]
+                graphs = unpacked({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
             facts["sizes"] = Sizes.from_json(facts["sizes"])
             facts["kinds"], facts["tokens"] = tuple(facts["kinds"]), tuple(facts["tokens"])
             facts["weights"] = {name: tuple(tensors) for name, tensors in facts["weights"].items()}
-            return cls(Facts(**facts), {name: (stored[f"{name}.xml"], stored[f"{name}.bin"]) for name in names})
+            return cls(Facts(**facts), graphs)
         except Exception as error:  # the library raises its own types
             raise InputError(
                 f"expected the parts of a compiled pass in {path}, got {first_line(error)}; restore it, or {AGAIN}"

@@ -18,7 +18,7 @@ from engine.compiled.layers import Layers
 from engine.compiled.parts import Checkpoint, Parts
 from engine.errors import InputError
 from engine.folder import INT8, ModelFolder
-from engine.model.chunks import Slot
+from engine.model.chunks import Slot, by_text
 from engine.model.packing import Words
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, LayerRun, Record
@@ -95,12 +95,7 @@ class CompiledModel:
         """
         flat = [Slot(text, window, index=0, first_word=0) for text, of in enumerate(windows) for window in of]
         flat.sort(key=lambda slot: -len(slot.window.input_ids))  # the last to end is a short one
-        runs: list[list[tuple[Slot, Record]]] = [[] for _ in windows]
-        for slot, record in zip(flat, self._records(flat, strategy, between), strict=True):
-            runs[slot.text].append((slot, record))
-        for run in runs:
-            run.sort(key=lambda one: one[0].window.first)
-        return runs
+        return by_text(zip(flat, self._records(flat, strategy, between), strict=True), len(windows))
 
     def _records(
         self, slots: Sequence[Slot], strategy: Strategy, between: Callable[[], None] | None

@@ -36,7 +36,6 @@ class Cost:
 
 def window_cost(sizes: Sizes, record: Record, window: int) -> Cost:
     """The cost of one window of a finished pass, including recovery."""
-    words = int(record.words.counts[window])
     rows = [0] * sizes.layers
     total = 0
     for layer in record.layers:
@@ -45,22 +44,18 @@ def window_cost(sizes: Sizes, record: Record, window: int) -> Cost:
     of_window = record.words.window == window
     for number, labelled in record.labelled:
         total += int(of_window[labelled].sum()) * sizes.head_macs[number - 1]
-    own = record.rows[window]
-    dense = sum(sizes.layer_macs(number, own) for number in range(1, sizes.layers + 1))
-    return Cost(
-        rows=tuple(rows),
-        token_layers=sum(rows),
-        dense_token_layers=sizes.layers * own,
-        macs=total,
-        dense_macs=dense + words * sizes.head_macs[-1],
-    )
+    unread = _unread(sizes, record.rows[window], int(record.words.counts[window]))
+    return replace(unread, rows=tuple(rows), token_layers=sum(rows), macs=total)
 
 
 def unread_cost(sizes: Sizes, window: Window) -> Cost:
     """The cost of a window that does not run: nothing, where a dense pass would run it."""
-    rows = len(window.input_ids)
+    return _unread(sizes, len(window.input_ids), window.words)
+
+
+def _unread(sizes: Sizes, rows: int, words: int) -> Cost:
     dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
-    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
+    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + words * sizes.head_macs[-1])
 
 
 def with_small(large: Cost, small: Cost) -> Cost:

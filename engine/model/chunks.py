@@ -95,12 +95,11 @@ def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
     return Chunk(RaggedBatch.from_windows([window for _, window in items]), tuple(slots))
 
 
-def slots_by_text(found: Iterable[tuple[Chunk, T]], texts: int) -> list[list[tuple[Slot, T]]]:
-    """Regroups windows by text, in order, each with what was found for its batch."""
+def by_text(found: Iterable[tuple[Slot, T]], texts: int) -> list[list[tuple[Slot, T]]]:
+    """Regroups windows by text, in order, each with what was found for it."""
     regrouped: list[list[tuple[Slot, T]]] = [[] for _ in range(texts)]
-    for chunk, result in found:
-        for slot in chunk.slots:
-            regrouped[slot.text].append((slot, result))
+    for slot, result in found:
+        regrouped[slot.text].append((slot, result))
     for slots in regrouped:
         slots.sort(key=lambda item: item[0].window.first)
     return regrouped

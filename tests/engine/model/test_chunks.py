@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.chunks import chunks, slots_by_text
+from engine.model.chunks import by_text, chunks
 from engine.text.windows import Window, WordPieces
 
 TEXTS = st.lists(st.lists(st.integers(1, 4), max_size=40), max_size=5)
@@ -26,8 +26,8 @@ def test_every_word_gets_the_row_of_the_window_that_labels_it(texts, max_rows):
         rows = np.concatenate(
             [slot.text * 1000 + np.arange(slot.window.words) + slot.window.first for slot in chunk.slots]
         )
-        found.append((chunk, rows))
-    for number, (text, slots) in enumerate(zip(texts, slots_by_text(found, len(texts)), strict=True)):
+        found += ((slot, rows) for slot in chunk.slots)
+    for number, (text, slots) in enumerate(zip(texts, by_text(found, len(texts)), strict=True)):
         own = [row for slot, rows in slots for row in rows[slot.own].tolist()]
         assert own == [number * 1000 + word for word in range(len(text))]
 
