@@ -18,6 +18,7 @@ from typing import Any
 import pooch
 
 from engine.data.formats import read_documents
+from engine.data.hub_datasets import PREFIX, read_dataset
 from engine.data.reading.checks import OnError
 from engine.errors import FormatError, InputError, first_line
 from engine.runs import cache_folder
@@ -125,13 +126,13 @@ def load_corpus(
     skip_bad: bool = False,
     limit: int | None = None,
 ) -> Corpus:
-    """Loads a named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), or a file in a known format.
+    """Loads a named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), Hugging Face dataset, or file in a known format.
 
     Args:
-        name: corpus name, or path of a file.
+        name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
         split: ``bc5cdr`` has train, dev, test, ``fit`` (train and the first 300 development documents) and ``calib``
             (the last 200 development documents); ``ncbi-disease`` train, dev, test; ``biored`` ``fit`` (the first 260
-            documents of the file) and dev (the last 60). Ignored for a file.
+            documents of the file) and dev (the last 60). A dataset has its own splits. Ignored for a file.
         data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: read only the first ``limit`` documents.
@@ -148,11 +149,14 @@ def load_corpus(
                 f"expected one of the splits {list(named.splits)} of {name}, got {split!r}; choose another"
             )
         skip_bad, read = named.skip_bad, partial(_read_split, name, split, data_dir)
+    elif name.startswith(PREFIX):
+        read = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
         read, split = partial(read_documents, name), "all"
     else:
         raise InputError(
-            f"expected one of the corpora {sorted(NAMED)} or the path of a file, got {name!r}; check the name"
+            f"expected one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
+            "check the name"
         )
     types: set[str] = set()
     skipped = 0

@@ -16,6 +16,7 @@ from transformers import PretrainedConfig
 
 from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.hub_datasets import PREFIX
 from engine.errors import InputError, quoted
 from engine.model.packing import RaggedBatch
 from engine.pruning.memory import MemoryBuffer
@@ -49,8 +50,9 @@ def named_corpora(names: str, data_dir: str) -> list[Corpus]:
     """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``fit``."""
     found = []
     for name in names.split(","):
-        name, _, split = name.partition(":")
-        corpus = load_corpus(name, split or "fit", data_dir or None)
+        prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
+        name, _, split = name.removeprefix(prefix).partition(":")
+        corpus = load_corpus(prefix + name, split or "fit", data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
             raise InputError(
                 f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"

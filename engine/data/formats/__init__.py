@@ -21,7 +21,7 @@ from engine.data.formats.jsonl import JSONL
 from engine.data.formats.plain import PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
-from engine.data.reading.checks import Ids, Item, OnError, attempt, raise_error, unexpected_problem
+from engine.data.reading.checks import Ids, Item, OnError, attempt, raise_error, report_errors, unexpected_problem
 from engine.data.reading.source import Source, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
@@ -54,15 +54,16 @@ def read_documents(
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:
     """Yields the documents of an open file; see `read_documents`."""
-    for item in _read_items(recognise_format(source), source):
-        if isinstance(item, FormatError):
-            on_error(item)
-        else:
-            yield item
+    yield from report_errors(_read_items(_recognise_format(source), source), on_error)
 
 
-def recognise_format(source: Source) -> Format:
-    """The format that an open file will be read in."""
+def format_of(path: str | Path) -> Format:
+    """Returns the format that a file will be read in; raises an `InputError` if the file cannot be read."""
+    with _open(path) as file:
+        return _recognise_format(Source(file, str(path)))
+
+
+def _recognise_format(source: Source) -> Format:
     candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
     return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
 

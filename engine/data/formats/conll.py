@@ -33,6 +33,12 @@ _NON_BLANKS = re.compile(r"\S+")
 _SNIFFED_LINE = re.compile(rb"-DOCSTART-\s*($|\{|-X-)|\S[^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$")
 
 
+def check_tag(tag: str, place: Place) -> None:
+    """Raises a `FormatError` unless a tag is an IOB2 tag."""
+    if not _TAG.fullmatch(tag):
+        raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
+
+
 def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
     """Joins tokens by spaces and sentences by line breaks; returns the text and the span of each token in it."""
     parts: list[str] = []
@@ -93,11 +99,9 @@ def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Doc
             columns = line.split("\t") if "\t" in line else line.split()
             if len(columns) < 2 or not columns[0].strip():
                 raise place.error(f"expected a token and a tag separated by a tab, got {quoted(line)}; fix the line")
-            token, tag = columns[0], columns[-1]
-            if not _TAG.fullmatch(tag):
-                raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
-            sentences[-1].append(token)
-            tags.append(tag)
+            check_tag(columns[-1], place)
+            sentences[-1].append(columns[0])
+            tags.append(columns[-1])
     place.line = begin
     identifier = place.identify(header.get("id", ""), number)
     text, spans = place_tokens(filter(None, sentences))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
@@ -122,6 +122,15 @@ def attempt(place: Place, make: Callable[[Any, Place], Document], content: Any) 
     except Exception as error:  # noqa: BLE001  # one document must not stop the others
         return place.error(unexpected_problem(error))
     return document
+
+
+def report_errors(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
+    """Yields the documents and calls ``on_error`` with each error."""
+    for item in items:
+        if isinstance(item, FormatError):
+            on_error(item)
+        else:
+            yield item
 
 
 def unexpected_problem(error: Exception) -> str:

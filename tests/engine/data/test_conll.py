@@ -1,8 +1,15 @@
+"""CoNLL and Hugging Face datasets."""
+
+import sys
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.data.corpora import load_corpus
 from engine.data.formats.conll import entities_of_tags, place_tokens
+from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from tests.engine.data.reading import sound, written
@@ -44,3 +51,52 @@ def test_tags_are_decoded_as_predictions_are(tags):
     labels = LabelSet(("a", "b"))
     probabilities = [[name == tag for name in labels.names] for tag in tags]
     assert entities_of_tags(text, spans, tags) == labels.decode(text, spans, np.array(probabilities, float))
+
+
+def class_labels(tokens, tags, folder):
+    """Saves a dataset whose tags are class labels."""
+    datasets = pytest.importorskip("datasets")
+
+    def features(kind):
+        strings = datasets.Sequence(datasets.Value("string"))
+        return datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(kind)})
+
+    table = datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, features(datasets.Value("int64")))
+    # The library does not check the values of class labels in a table.
+    named = features(datasets.ClassLabel(names=["O", "B-Chemical", "I-Chemical"]))
+    split = datasets.Dataset(table.data, datasets.DatasetInfo(features=named))
+    datasets.DatasetDict({"validation": split}).save_to_disk(folder)
+
+
+def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
+    class_labels([["Valproic", "acid", "helped"], ["No", "drug"]], [[1, 2, 0], [0, 0]], tmp_path)
+    corpus = load_corpus(f"hf:{tmp_path}", "dev")
+    assert corpus.documents == (
+        Document("1", "Valproic acid helped", (Entity(0, 13, "Chemical", "Valproic acid"),)),
+        Document("2", "No drug"),
+    )
+    assert (corpus.split, corpus.types) == ("dev", ("Chemical",))
+    with pytest.raises(InputError, match=r"one of the splits \['validation'\] of hf:.*, got 'test'"):
+        load_corpus(f"hf:{tmp_path}", "test")
+
+
+@pytest.mark.parametrize("tag", [-100, None, 3])
+def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
+    class_labels([["Valproic", "acid"], ["aspirin"]], [[1, tag], [1]], tmp_path)
+    with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got .*{tag}"):
+        load_corpus(f"hf:{tmp_path}", "dev")
+    corpus = load_corpus(f"hf:{tmp_path}", "dev", skip_bad=True)
+    assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
+
+
+def test_rejects_a_dataset_that_cannot_be_loaded(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"tokens": [["a"]], "tags": [["?"]]}).save_to_disk(tmp_path / "tags")
+    with pytest.raises(FormatError, match="expected a tag O, B-TYPE or I-TYPE"):
+        load_corpus(f"hf:{tmp_path}/tags", "dev")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="a dataset"):
+        load_corpus(f"hf:{tmp_path}/empty")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InputError, match=r"pip install -r requirements-eval.txt"):
+        load_corpus(f"hf:{tmp_path}")

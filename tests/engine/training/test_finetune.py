@@ -199,5 +199,7 @@ def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biob
 
 
 def test_a_corpus_may_name_its_split(asked):
-    FinetuneConfig(backbone="b", out="o", corpus="bc5cdr,ncbi-disease:train").corpora()
-    assert asked == [(*one, None) for one in (("bc5cdr", "fit"), ("ncbi-disease", "train"), ("bc5cdr", "calib"))]
+    corpora = "bc5cdr,ncbi-disease:train,hf:owner/name,hf:owner/name:dev"
+    FinetuneConfig(backbone="b", out="o", corpus=corpora).corpora()
+    splits = ("bc5cdr", "fit"), ("ncbi-disease", "train"), ("hf:owner/name", "fit"), ("hf:owner/name", "dev")
+    assert asked == [(*one, None) for one in (*splits, ("bc5cdr", "calib"))]
