@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,18 +80,11 @@ class SoftLabels:
         return [example for targets, text in parts for example in make_examples(words_of(text), targets, pieces)]
 
 
-def distributions(teacher: Engine, texts: Sequence[str]) -> Iterator[np.ndarray]:
-    """Yields a teacher's dense label distributions of each text, float32 ``(words, labels)``."""
-    for begin in range(0, len(texts), CALL):
-        for result in teacher.tag_batch(texts[begin : begin + CALL], "dense"):
-            yield result.probabilities
-
-
 def store_labels(teacher: Engine, texts: Sequence[str], out: Path, deadline: float = math.inf) -> SoftLabels:
     """Labels texts in order and saves the labels regularly, so that an interrupted run continues.
 
-    ``out`` is the ``.npz`` file. Labelling ends at the deadline, by `time.monotonic`, but some texts are labelled
-    anyway.
+    ``out`` is the ``.npz`` file. Labelling ends at the deadline, by `time.monotonic`, but the first call's texts are
+    labelled anyway.
     """
     identity = json.dumps(teacher.fingerprint | {"dtype": teacher.dtype})
     names, sha256 = teacher.labels.names, digest(texts)
@@ -103,21 +96,18 @@ def store_labels(teacher: Engine, texts: Sequence[str], out: Path, deadline: flo
                 f"expected soft labels of the same texts by the same teacher in {out}, got others; use another --out"
             )
     done, count, started = len(stored.counts), len(texts), time.monotonic()
-    if done >= count:
-        return stored
-    found = distributions(teacher, texts[done:])
-    bar = tqdm(found, total=count, initial=done, unit="text", disable=None)
     fresh, due = list[np.ndarray](), started + SAVE_S
-    for number, probabilities in enumerate(bar, start=done + 1):
-        fresh.append((probabilities * 255).round().astype(np.uint8))
-        begin = time.monotonic()
-        last = number == count or (number >= CALL and begin >= deadline)
-        if begin >= due or last:
+    for begin in tqdm(range(done, count, CALL), desc="labels", disable=None):
+        results = teacher.tag_batch(texts[begin : begin + CALL], "dense")
+        fresh += [(result.probabilities * 255).round().astype(np.uint8) for result in results]
+        now, number = time.monotonic(), min(begin + CALL, count)
+        last = number == count or now >= deadline
+        if now >= due or last:
             counts = [*stored.counts, *map(len, fresh)]
             stored = replace(stored, targets=np.concatenate([stored.targets, *fresh]), counts=np.array(counts))
             stored.save(out)  # the whole file: the longer that takes, the less often it is done
-            fresh, now = [], time.monotonic()
-            due = now + max(SAVE_S, (now - begin) / SAVING)
+            fresh, saving = [], time.monotonic() - now
+            due = now + max(SAVE_S, saving / SAVING)
             left = min(deadline - now, (now - started) / (number - done) * (count - number))
             logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(max(0, left)))
         if last:

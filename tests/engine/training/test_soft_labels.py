@@ -1,8 +1,10 @@
 """The soft labels that a teacher gives texts, and students that learn from these."""
 
 import gzip
+import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -126,17 +128,17 @@ def test_labels_in_another_order_are_learned(labelled, texts, engine):
     np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
 
 
-def test_labels_are_saved_while_they_are_made_until_the_deadline(plain_engine, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("deadline", "calls"), [(math.inf, 4), (0, 1)])
+def test_labels_are_saved_after_each_call_until_the_deadline(deadline, calls, tmp_path, monkeypatch):
     monkeypatch.setattr(soft_labels, "SAVE_S", 0)
-    monkeypatch.setattr(soft_labels, "SAVING", np.inf)
+    monkeypatch.setattr(soft_labels, "SAVING", math.inf)
     out, saved = tmp_path / "soft.npz", []
 
-    def one_by_one(teacher, texts):
-        for number in range(len(texts)):
-            saved.append(len(SoftLabels.load(out).counts) if number else 0)
-            yield np.array([[1.0, 0.0, 0.0, 0.0, 0.0]])
+    def tag_batch(texts, _):
+        saved.append(len(SoftLabels.load(out).counts) if out.exists() else 0)
+        return [SimpleNamespace(probabilities=np.eye(5)[:1])] * len(texts)
 
-    monkeypatch.setattr(soft_labels, "distributions", one_by_one)
-    labels = soft_labels.store_labels(plain_engine, ["word"] * 900, out, deadline=0)
-    assert saved == list(range(soft_labels.CALL)), "those of one call are labelled after the deadline, too"
-    assert labels.counts.tolist() == SoftLabels.load(out).counts.tolist() == [1] * len(saved)
+    teacher = SimpleNamespace(tag_batch=tag_batch, labels=BOTH, fingerprint={}, dtype="float32")
+    labels = soft_labels.store_labels(teacher, ["word"] * 4 * soft_labels.CALL, out, deadline)
+    assert saved == [number * soft_labels.CALL for number in range(calls)], "one call in any case"
+    assert labels.counts.tolist() == SoftLabels.load(out).counts.tolist() == [1] * calls * soft_labels.CALL
