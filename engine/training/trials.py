@@ -180,7 +180,7 @@ def parse_requirements(given: str | Iterable[float], option: str) -> tuple[Requi
         limits = []
     if len(limits) != len(OPERATING_POINTS) or not all(0 <= one < math.inf for one in limits):
         raise InputError(
-            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {given!r}; write e.g. 0.2,0.5,1.5"
+            f"expected {len(OPERATING_POINTS)} numbers of 0 or more for {option}, got {given!r}; write e.g. {LIMITS}"
         )
     if limits != sorted(limits):
         raise InputError(f"expected ascending numbers for {option}, got {given!r}; write the smallest first")
