@@ -262,6 +262,20 @@ def check(pair: Pair, tagged: Sequence[Tagged]) -> None:
         )
 
 
+def choose(pair: Pair, texts: Sequence[str], shares: Mapping[str, float]) -> dict[str, tuple[Trial, float]]:
+    """Maps operating points to trials of the kind of doubt that ranks best on held-out texts, and to their shares.
+
+    Prints how well each kind ranks. For errors see `check` and `Curve.choose`.
+    """
+    tagged = pair.tag(texts)
+    check(pair, tagged)
+    reference = pair.agreement(tagged)
+    doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
+    curves = {doubt.kind: Curve.of(pair.cascade(doubt), tagged, reference, pair) for doubt in doubts}
+    print(*doubt_table(curves), sep="\n")
+    return max(curves.values(), key=lambda one: one.f1_at(SHARES).mean()).choose(shares)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
     add = parser.add_argument
@@ -309,14 +323,7 @@ def main(argv: list[str] | None) -> int:
         large = copy_model(arguments.large, folder, texts, arguments.dtype)
         small = copy_model(small_source, folder / SMALL, texts, arguments.dtype)
         pair = Pair(large, small, large.strategy(arguments.strategy), small.strategy(arguments.small_strategy))
-        tagged = pair.tag(texts)
-        check(pair, tagged)
-        doubts = [*map(Doubt, MEASURES), fit_disagreement(tagged)]
-        reference = pair.agreement(tagged)
-        curves = {doubt.kind: Curve.of(pair.cascade(doubt), tagged, reference, pair) for doubt in doubts}
-        print(*doubt_table(curves), sep="\n")
-        best = max(curves.values(), key=lambda one: one.f1_at(SHARES).mean())
-        chosen = best.choose(shares)
+        chosen = choose(pair, texts, shares)
         write_json(folder / CASCADES, {point: one.strategy.to_json() for point, (one, _) in chosen.items()})
         write_checksums(folder, [f"{SMALL}/{SUMS}"])
         folder.rename(arguments.out)

@@ -61,6 +61,7 @@ class FinetuneConfig(TrainingConfig):
     corpus: str = option("training data: NAME (its split fit) or NAME:SPLIT, several joined by commas", "bc5cdr")
     dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
     dev_split: str = option("split for early stopping", "calib")
+    data_dir: str = option("folder searched first for named corpora", "")
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
     plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
     soft_labels: str = option(

@@ -105,7 +105,6 @@ class TrainingConfig:
     )
     pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0, (0, 1))
     mask: float = option("share of words that are masked in each pass", 0.1, (0, 0.9))
-    data_dir: str = option("folder searched first for named corpora", "")
     mixed_precision: str = option(
         "precision of the multiplies in training: no (float32), or bf16, which processors made for it compute faster",
         "no",
