@@ -10,10 +10,11 @@ from typing import Any
 
 from engine.command import say
 from engine.errors import InputError
+from engine.loaded import DTYPES
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
-from engine.tagger import DEFAULT_STRATEGY, DTYPES, Engine, load_engine
+from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
 from engine.text.documents import Document
 
 

@@ -2,187 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.cascade import Cascade, columns_of, resolve_cascade
-from engine.compiled.folder import compiled_model
-from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
 from engine.folder import ModelFolder, read_folder
 from engine.latency import Latency
+from engine.loaded import LoadedModel
 from engine.model.chunks import Slot
-from engine.model.sizes import Sizes
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.base import Controller
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
 from engine.result import Judgement, Result
-from engine.text.windows import Window, WordPieces
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from engine.model.encoders import Encoder
-    from engine.model.gated import GatedModel
-    from engine.pytorch import PyTorchModel
-
-logger = logging.getLogger(__name__)
+from engine.text.windows import Window
 
 DEFAULT_STRATEGY = "entropy:balanced"  # but the cascade in the folder of one
-DTYPES = ("float32", "bfloat16", "int8", "auto")
 
 
-class Engine:
-    """Tags texts with biomedical entities.
+class Engine(LoadedModel):
+    """Tags texts with biomedical entities; see `LoadedModel` for the arguments and for what it knows of its model.
 
-    In ``int8`` it computes by compiled graphs and loads PyTorch only when something needs it.
-
-    Args:
-        folder: a model folder, read or with its weights loaded; the engine computes with a copy of these.
-        dtype: ``float32``, ``bfloat16``, ``int8`` (if the folder has layers in 8 bits), or ``auto``: ``int8`` where
-            that is possible, else ``float32``; on a GPU ``bfloat16`` if it has units for it.
-        device: torch device, ``cpu`` or ``cuda``.
-
-    ``source``, ``labels_file``: the model and the file with the meaning of its labels, as given.
-    ``folder``: the model's folder; of a hub id, that of the revision in the cache.
-    ``labels``: its labels; ``label_order``: the checkpoint's label index of each of them.
-    ``points``, ``network``: its operating points as stored, and its networks of ``mlp``, if any.
-    ``cascades``: operating points of the cascade, if the folder is that of one, and ``small``: an engine of its small
-    model.
-    ``dtype``: the number format that it computes in, with ``auto`` resolved; ``why``: why ``auto`` chose it.
-    ``pieces``: cuts words into word pieces and windows.
-
-    Raises:
-        InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
+    ``small``: an engine of the small model, if the folder is that of a cascade.
     """
 
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
-        if dtype not in DTYPES:
-            raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
-        self._folder, self.device = folder, device
-        self.source, self.folder, self.labels_file = folder.source, folder.path, folder.labels_file
-        self.label_order = folder.label_order
-        self.labels, self.network, self.points = folder.labels, folder.network, folder.points
-        self.cascades = folder.cascades
-        self.compiled: CompiledModel | None = None
-        self.why = ""
-        if dtype == "auto":
-            dtype, self.why = self._choose(device)
-        elif dtype == "int8":
-            self.compiled = compiled_model(folder, device)
-        self.dtype = dtype
-        logger.info("dtype %s%s", dtype, f": {self.why}" if self.why else "")
-        if self.compiled is None:
-            self.pytorch  # noqa: B018  # so that a model that cannot be loaded is refused now
-        self.pieces: WordPieces = self._pieces()
-        self.small = Engine(folder.small, dtype, device) if folder.small else None
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """Compiled graphs cannot be copied: an engine in ``int8`` is loaded again, in another process if need be."""
-        if self.compiled is None:
-            return super().__reduce_ex__(protocol)
-        return Engine, (self._folder, self.dtype, self.device)
-
-    def _choose(self, device: str) -> tuple[str, str]:
-        """What ``auto`` is here, and why."""
-        if device.startswith("cuda"):
-            from engine.pytorch import has_bfloat16_units
-
-            has = has_bfloat16_units(device)
-            return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
-        try:
-            self.compiled = compiled_model(self._folder, device)
-        except InputError as error:
-            return "float32", f"no int8: {error}"
-        return "int8", "OpenVINO runs here, and the model's folder has layers in 8 bits"
-
-    def _pieces(self) -> WordPieces:
-        """Cuts words without transformers where that is known to give the same pieces."""
-        if self.compiled is not None and (found := self.compiled.pieces()) is not None:
-            return found
-        from engine.model.tokenizer import word_pieces
-
-        return word_pieces(self.tokenizer, self.encoder.max_rows if self.compiled is None else self.compiled.max_rows)
-
-    @cached_property
-    def pytorch(self) -> PyTorchModel:
-        """The model in PyTorch, which an engine in ``int8`` loads in float32 when something first needs it.
-
-        Raises:
-            InputError: if the folder's files have changed since the engine was loaded.
-        """
-        from engine.checkpoint import Weights, weights_of
-        from engine.pytorch import PyTorchModel
-
-        weights = self._folder if isinstance(self._folder, Weights) else weights_of(self._folder)
-        found = PyTorchModel(weights, self.dtype if self.compiled is None else "float32", self.device)
-        if self.compiled is not None and found.digest != self.compiled.digest:
-            raise InputError(f"expected {self.folder} to be unchanged, got other weights; load the model again")
-        return found
+        super().__init__(folder, dtype, device)
+        self.small = Engine(folder.small, self.dtype, device) if folder.small else None
 
     @property
-    def model(self) -> GatedModel:
-        """The model in PyTorch."""
-        return self.pytorch.model
-
-    @property
-    def encoder(self) -> Encoder:
-        """Its encoder."""
-        return self.model.encoder
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer as transformers loads it."""
-        if self.compiled is None:
-            return self.pytorch.tokenizer
-        from engine.model.tokenizer import load_tokenizer
-
-        return load_tokenizer(self.folder)
-
-    @property
-    def _model(self) -> PyTorchModel | CompiledModel:
-        """What computes."""
-        return self.pytorch if self.compiled is None else self.compiled
-
-    @property
-    def sizes(self) -> Sizes:
-        """Sizes of the encoder and its label heads."""
-        return self._model.sizes
-
-    @property
-    def has_gates(self) -> bool:
-        """Whether every layer has a label head, so that words can exit."""
-        return self.model.has_gates if self.compiled is None else self._folder.has_gates and self.sizes.layers > 1
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights as loaded, the same in every dtype."""
-        return self._model.digest
-
-    @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
-        return {
-            "weights": self.digest,
-            "tokenizer": self.pieces.digest(),
-            "labels": list(self.labels.names),
-            "runtime": "" if self.compiled is None else str(self.compiled),
-            "configuration": self._folder.configuration(),
-        } | ({"small": self.small.fingerprint} if self.small else {})
-
-    def plain_model(self) -> PreTrainedModel:
-        """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU."""
-        from engine.checkpoint import load_huggingface
-
-        return load_huggingface(self.folder)
+        """That of a cascade also has the small model's."""
+        return super().fingerprint | ({"small": self.small.fingerprint} if self.small else {})
 
     @property
     def runnable(self) -> list[str]:
@@ -359,7 +216,7 @@ def load_engine(
 
     Args:
         path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
-        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `Engine`.
+        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `LoadedModel`.
         device: torch device, ``cpu`` or ``cuda``.
         labels: meaning of the model's labels, if its configuration lacks it; see `engine.folder.read_folder`.
 

@@ -31,12 +31,13 @@ from engine.checkpoint import load_weights
 from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.loaded import DTYPES
 from engine.model.gated import GatedModel
 from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.pruning.strategy import Strategy
 from engine.runs import continues, locked, replacing, write_json
 from engine.runtime import check_device
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import Engine, load_engine
 from engine.training.calibrate import store_points
 from engine.training.card import STRATEGY, Facts, Row, card, device_name, measure_rows, points_of, table, warnings
 from engine.training.data import count_windows, digest, distinct_texts, min_texts, split_texts

@@ -24,10 +24,11 @@ from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.folder import POINTS, model_folder
+from engine.loaded import DTYPES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import Engine, load_engine
 from engine.training.card import points_of, rows_of, table
 from engine.training.sweep import Sweep
 from engine.training.trials import LIMITS, Reference, parse_requirements

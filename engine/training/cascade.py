@@ -37,11 +37,12 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
 from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
+from engine.loaded import DTYPES
 from engine.pruning.record import distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.runs import check_new, write_json
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import Engine, load_engine
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from engine.text.windows import Window

@@ -23,8 +23,9 @@ from tqdm import tqdm
 from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.loaded import DTYPES
 from engine.runs import replacing
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import Engine, load_engine
 from engine.text.windows import WordPieces
 from engine.text.words import words_of
 from engine.training.data import Example, digest, make_examples
