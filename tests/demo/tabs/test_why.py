@@ -1,15 +1,13 @@
-"""The tab Why: scores, reasons and histograms."""
+"""The tab Why: scores and reasons."""
 
 import html
 import json
 import re
-from dataclasses import replace
 
 import pytest
 
 from demo.common.differences import differences
-from demo.tabs.why import NUMBERS, histograms, why_view
-from engine.inspection.explain import WordScores
+from demo.tabs.why import NUMBERS, why_view
 from tests.demo.tabs.conftest import TEXT
 
 
@@ -21,11 +19,6 @@ def view(engine, strategy, **settings):
 def of_words(page):
     """What the page knows of each word: for each gate that it reached, the lines of its detail."""
     return json.loads(html.unescape(re.search(r'data-words="(.+?)"', page)[1]))
-
-
-def score(**changes):
-    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 0.2, 0.3, exited=False, reason="importance")
-    return (replace(plain, **changes),)
 
 
 class TestView:
@@ -54,18 +47,3 @@ class TestView:
         (found,) = re.findall(r'data-scores="(.+?)"', view(engine, strategy, **set_))
         numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
         assert {name for name, (_, is_used) in numbers.items() if is_used} == used
-
-
-class TestHistograms:
-    def test_they_show_every_word_once_at_each_gate(self, engine):
-        figure = histograms([score(importance=0.001 * 2**i, exited=i < 4) for i in range(10)])
-        assert "4 exited (filled), 6 stayed (outlined)" in figure
-        assert (figure.count('<rect class="exited"'), figure.count('<rect class="stayed"')) == (4, 6)
-        assert "threshold 0.300" in figure
-        assert view(engine, "entropy", gates=(1, 2)).count("<figure>") == 2
-
-    def test_words_that_may_not_exit_and_gates_where_all_do_are_told_apart(self):
-        assert "1 of them stayed as part of an entity" in histograms([score(importance=float("inf")), score()])
-        figure = histograms([score(importance=0.0, threshold=1.0, exited=True, reason="end")] * 3)
-        assert "Gate after layer 1: every word that reaches it exits (3)." in figure
-        assert "<svg" not in figure
