@@ -62,7 +62,7 @@ def numbered_words(result: Result) -> Sequence[WordTrace]:
 
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
-    only_dense, only_result = unshared_entities(result, dense)
+    only_dense, only_result = _unshared(result, dense)
     words, of_dense = numbered_words(result), numbered_words(dense)
     starts = [word.start for word in words]
 
@@ -83,7 +83,7 @@ def differences(result: Result, dense: Result) -> list[Difference]:
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
 
 
-def unshared_entities(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+def _unshared(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The entities that only dense has, and those that only the strategy has, by borders and type."""
     shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
     only_dense, only_result = (

@@ -9,8 +9,7 @@ from engine import InputError, Strategy
 
 MAX_CHARACTERS = 100_000  # in one text
 MAX_STRATEGIES = 8  # in one request
-MAX_COMPARED = 200_000  # characters times strategies in one request
-MAX_TRACED = 50_000  # the same, when every word is described; the answer is a hundred times larger
+MAX_TRACED = 50_000  # characters times strategies, where every word is described; the answer is a hundred times larger
 MAX_REFERENCED = 20_000  # in a text on which Hugging Face's pipeline is timed, too
 MAX_FILE_BYTES = 2_000_000
 MAX_DOCUMENTS = 500  # in one file
@@ -55,12 +54,11 @@ def check_strategies(names: object) -> list[str]:
     return names
 
 
-def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = False) -> None:
-    """Limits the time and the answer size of a request."""
-    work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
-    if work > limit:
-        what = "a trace" if traced else "a comparison"
+def check_trace(text: str, strategies: Sequence[Strategy]) -> None:
+    """Limits the size of an answer that describes every word."""
+    work = len(text) * len(strategies)
+    if work > MAX_TRACED:
         raise InputError(
-            f"expected at most {limit:,} characters times strategies for {what}, got {work:,}; "
+            f"expected at most {MAX_TRACED:,} characters times strategies for a trace, got {work:,}; "
             "shorten the text or choose fewer strategies"
         )

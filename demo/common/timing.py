@@ -34,7 +34,6 @@ class Budget:
 
 
 PAGE = Budget(seconds=6.0, least=3)
-API = Budget(seconds=2.0, least=0)
 UNTIMED = Budget(seconds=0.0, least=1)  # a round that prepares what later ones use
 
 
@@ -120,11 +119,3 @@ def more_rounds(text: str, taggers: Sequence[Tagger], budget: Budget, wanted: Wa
 
     runs = in_turns([partial(timer, index) for index in range(len(taggers))], budget, wanted)
     return [Timing(results[index], tuple(of)) for index, of in enumerate(runs) if of]
-
-
-def time_strategies(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Timing]:
-    """Runs every strategy once, then up to ``RUNS`` more times unless the first pass took all the time there is."""
-    taggers = [tagger(engine, strategy) for strategy in strategies]
-    first = first_pass(text, taggers)
-    slow = sum(one.latency_ms for one in first) >= 1e3 * budget.seconds
-    return first if slow else more_rounds(text, taggers, budget)

@@ -68,7 +68,7 @@ async def refuse_call(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(error, TypeError):
         return JSONResponse({"detail": str(error).partition(". ")[0]}, 422)
-    return JSONResponse({"detail": "expected /tag or /compare, got another name"}, 404)
+    return JSONResponse({"detail": "expected /tag, got another name"}, 404)
 
 
 # For the FastAPI app: a missing or unknown argument is a TypeError, an unknown name one of the others.

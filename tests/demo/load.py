@@ -21,7 +21,7 @@ import httpx
 import psutil
 from tqdm import tqdm
 
-from demo.common.limits import MAX_CHARACTERS, MAX_COMPARED, MAX_TRACED
+from demo.common.limits import MAX_CHARACTERS, MAX_TRACED
 from demo.common.links import EXAMPLES
 from engine import load_engine
 from engine.command import as_command
@@ -43,9 +43,8 @@ def _text(characters: int) -> str:
 
 
 LARGEST: tuple[Call, ...] = (
-    lambda client, url: ask(client, url, "tag", text=_text(MAX_CHARACTERS), strategy="dense"),
-    lambda client, url: ask(client, url, "compare", text=_text(MAX_COMPARED // 4), strategies="rule,entropy,mlp"),
-    lambda client, url: ask(client, url, "tag", text=_text(MAX_TRACED), strategy="entropy", trace=True),
+    lambda client, url: ask(client, url, text=_text(MAX_CHARACTERS), strategy="dense"),
+    lambda client, url: ask(client, url, text=_text(MAX_TRACED), strategy="entropy", trace=True),
     # does not wait for the answer
     lambda client, url: client.post(f"{url}gradio_api/call/v2/tag", json={"text": _text(MAX_CHARACTERS)}),
 )
@@ -73,7 +72,7 @@ def checks(model: str | None) -> list[Call]:
         expected = [entity.key for entity in engine.tag(text, strategy).entities]
 
         def call(client: httpx.Client, url: str) -> None:
-            found = ask(client, url, "tag", text=text, strategy=strategy)
+            found = ask(client, url, text=text, strategy=strategy)
             if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected:
                 raise AssertionError(f"wrong entities of {strategy} for {text[:40]!r}")
 

@@ -84,8 +84,8 @@ def chromium(executable: str) -> Iterator[Any]:
         yield browser
 
 
-def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
-    """Calls ``/tag`` or ``/compare`` by plain HTTP and returns the answer.
+def ask(client: httpx.Client, url: str, **arguments: Any) -> Any:
+    """Calls ``/tag`` by plain HTTP and returns the answer.
 
     `gradio_client` shares one stream of answers among all calls of a session. A call that starts before the client has
     noticed that the server closed the previous stream ends in a ``CancelledError``; here each call has its own.
@@ -94,10 +94,10 @@ def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
         httpx.HTTPStatusError: the request is refused.
         RuntimeError: the answer is an error.
     """
-    place = f"{url}gradio_api/call/v2/{name}"
+    place = f"{url}gradio_api/call/v2/tag"
     event = client.post(place, json=arguments).raise_for_status().json()["event_id"]
     answer = client.get(f"{place}/{event}").raise_for_status().text
     kind, data = answer.strip().rpartition("event: ")[2].split("\n", 1)
     if kind != "complete":
-        raise RuntimeError(f"expected an answer of {name}, got {kind}: {data[:200]}")
+        raise RuntimeError(f"expected an answer, got {kind}: {data[:200]}")
     return json.loads(data.removeprefix("data: "))[0]

@@ -54,58 +54,38 @@ class TestTag:
         assert words == [(start, end, text[start:end]) for start, end in engine.tag(text).words]
 
 
-class TestCompare:
-    def test_dense_is_the_reference_and_a_setting_goes_to_those_that_have_it(self, client, engine):
-        found = client.predict(TEXT, strategies="rule, truncate-1", api_name="/compare")
-        assert list(found["strategies"]) == ["dense", "rule", "truncate-1"]
-        dense, truncated = found["strategies"]["dense"], found["strategies"]["truncate-1"]
-        assert dense["speedup_vs_dense"] == 1
-        assert truncated["speedup_vs_dense"] == dense["latency_ms"] / truncated["latency_ms"]
-        ours = {entity.key for entity in engine.tag(TEXT, "truncate-1").entities}
-        reference = {entity.key for entity in engine.tag(TEXT, "dense").entities}
-        assert {(e["start"], e["end"], e["type"]) for e in truncated["new"]} == ours - reference
-        assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
-        found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
-        assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
-        assert "lambda" not in found["entropy"]["strategy"]["controller"]
-
-
 @pytest.mark.parametrize(
-    ("name", "arguments", "message"),
+    ("arguments", "message"),
     [
-        ("tag", {"text": " \n"}, "There is no text yet"),
-        ("tag", {"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters; the limit is 100,000"),
-        ("tag", {"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters times"),
-        ("tag", {"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
-        ("tag", {"strategy": "rule", "point": ["fast"]}, "expected point as a string"),
-        ("tag", {"strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
-        ("tag", {"lambda_": 1.0}, "expected one of entropy's settings"),
-        ("tag", {"trace": "false"}, "expected trace as true or false, got str"),
-        ("compare", {"strategies": ""}, "No strategy is chosen"),
-        ("compare", {"strategies": ",".join(f"truncate-{i}" for i in range(9))}, "expected at most 8 strategies"),
-        ("compare", {"strategies": ["dense"]}, "expected strategies as a string"),
-        ("compare", {"text": "a" * 70_000, "strategies": "rule,entropy"}, "at most 200,000 characters times"),
-        ("compare", {"strategies": "dense", "lambda_": 1.0}, "expected settings that dense have"),
+        ({"text": " \n"}, "There is no text yet"),
+        ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters; the limit is 100,000"),
+        ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters times"),
+        ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
+        ({"strategy": "rule", "point": ["fast"]}, "expected point as a string"),
+        ({"strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
+        ({"lambda_": 1.0}, "expected one of entropy's settings"),
+        ({"trace": "false"}, "expected trace as true or false, got str"),
+        ({"strategy": ["dense"]}, "expected names of strategies"),
     ],
 )
-def test_bad_arguments_get_the_reason_and_are_not_logged(client, capfd, name, arguments, message):
+def test_bad_arguments_get_the_reason_and_are_not_logged(client, capfd, arguments, message):
     with pytest.raises(AppError, match=message):
-        client.predict(**{"text": TEXT} | arguments, api_name=f"/{name}")
+        client.predict(**{"text": TEXT} | arguments, api_name="/tag")
     assert capfd.readouterr().err == ""
 
 
 class TestServer:
-    def test_the_api_page_shows_tag_and_compare_alone(self, client):
+    def test_the_api_page_shows_tag_alone(self, client):
         info = client.view_api(return_format="dict", print_info=False)
-        assert list(info["named_endpoints"]) == ["/tag", "/compare"]
+        assert list(info["named_endpoints"]) == ["/tag"]
         assert info["unnamed_endpoints"] == {}
-        for endpoint in info["named_endpoints"].values():
-            text, *others = endpoint["parameters"]
-            assert text["parameter_name"] == "text"
-            assert all(other["parameter_has_default"] for other in others)
-            assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
-            for parameter in endpoint["parameters"]:
-                assert f"{parameter['parameter_name']}: " in endpoint["description"]
+        endpoint = info["named_endpoints"]["/tag"]
+        text, *others = endpoint["parameters"]
+        assert text["parameter_name"] == "text"
+        assert all(other["parameter_has_default"] for other in others)
+        assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
+        for parameter in endpoint["parameters"]:
+            assert f"{parameter['parameter_name']}: " in endpoint["description"]
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url, monkeypatch):
         go_on, tag = threading.Event(), Engine.tag
@@ -127,12 +107,12 @@ class TestServer:
     @pytest.mark.parametrize(
         ("path", "body", "message"),
         [
-            ("call/nothing", {"data": [TEXT]}, "expected /tag or /compare, got another name"),
-            ("call/v2/on_show", {"text": TEXT}, "expected /tag or /compare"),
+            ("call/nothing", {"data": [TEXT]}, "expected /tag, got another name"),
+            ("call/v2/on_show", {"text": TEXT}, "expected /tag, got another name"),
             ("run/tag", {"data": [TEXT]}, ""),  # there is no way past the queue
         ],
     )
-    def test_rejects_all_that_is_not_tag_or_compare(self, url, path, body, message):
+    def test_rejects_all_that_is_not_tag(self, url, path, body, message):
         reply = httpx.post(f"{url}gradio_api/{path}", json=body)
         assert reply.status_code == 404
         assert message in reply.text
@@ -148,7 +128,7 @@ class TestServer:
     def test_no_session_keeps_what_was_sent_or_answered(self, engine):
         with serving(engine) as app, httpx.Client() as client:
             sessions = app.app.state_holder.session_data
-            assert ask(client, app.local_url, "tag", text=PRIVATE)["words"] > 0
+            assert ask(client, app.local_url, text=PRIVATE)["words"] > 0
             assert not sessions, "each call would push a visitor's session out"
             assert Client(app.local_url, verbose=False).predict(PRIVATE, api_name="/tag")["words"] > 0
             (session,) = sessions.values()

@@ -12,7 +12,7 @@ import gradio as gr
 import pandas as pd
 
 from demo.common.inputs import Inputs
-from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_work
+from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_trace
 from demo.common.markup import escape, printable
 from demo.common.requests import QUIET, draw_when_visible
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
@@ -61,7 +61,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), *settings)
-            check_work(check_text(text), strategies, traced=True)
+            check_trace(check_text(text), strategies)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
         results = [engine.tag(text, strategy) for strategy in strategies]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from demo.common.timing import RUNS, Budget, in_turns, median_interval, speedup, time_strategies
+from demo.common.timing import RUNS, Budget, first_pass, in_turns, median_interval, more_rounds, speedup, tagger
 
 PATIENT = Budget(seconds=600.0, least=0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -14,16 +14,16 @@ def test_strategies_take_turns(engine, monkeypatch):
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))
-    found = time_strategies(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")], PATIENT)
+    taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule")]
+    first, found = first_pass(TEXT, taggers), more_rounds(TEXT, taggers, PATIENT)
+    assert [len(one.runs_ms) for one in first] == [1, 1]
     assert [one.result.strategy.name for one in found] == ["dense", "rule"]
     assert order[:8] == ["dense", "rule", "dense", "rule", "rule", "dense", "dense", "rule"]
     assert all(len(one.runs_ms) == RUNS for one in found)
 
 
-def test_slow_texts_get_fewer_runs_and_an_unfinished_round_does_not_count(engine):
+def test_slow_texts_get_fewer_runs_and_an_unfinished_round_does_not_count():
     assert in_turns([lambda: 1.0], Budget(seconds=0.0, least=4)) == [[1.0] * 4]
-    (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(seconds=0.0, least=0))
-    assert len(one.runs_ms) == 1
     wanted = iter([True, True, True, False])
     assert in_turns([lambda: 1.0, lambda: 2.0], PATIENT, lambda: next(wanted)) == [[1.0], [2.0]]
 
