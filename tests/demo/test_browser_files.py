@@ -54,16 +54,15 @@ class TestYourFiles:
 
 
 class TestCode:
-    def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page, app_url):
+    def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
         page = open_page()
         enter(page, HOSTILE)
         tab(page, "Use in code")
         code = page.get_by_role("tabpanel").locator(".cm-content")
         page.wait_for_function("document.body.innerText.includes('nausea\"}')", timeout=WORK_MS)  # in the command lines
-        python, command, http = (code.nth(place).inner_text() for place in (1, 2, 3))
+        python, command = (code.nth(place).inner_text() for place in (1, 2))
         assert f"text = {HOSTILE!r}" in python
         assert "python -m engine.tag text.jsonl --format=jsonl --strategy=entropy" in command
-        assert f"api={app_url}gradio_api/call/v2/tag" in http
         page.get_by_role("button", name="Show entities and download JSON").click()
         record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
         assert record["text"] == HOSTILE

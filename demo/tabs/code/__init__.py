@@ -17,7 +17,7 @@ from demo.common.markup import escape, printable
 from demo.common.requests import QUIET, draw_when_visible
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
 from demo.settings import chosen_strategies
-from demo.tabs.code.snippets import INSTALL, as_command, as_export, as_http, as_python
+from demo.tabs.code.snippets import INSTALL, as_command, as_export, as_python
 from engine import Engine, InputError, Result
 
 LABEL = "Use in code"
@@ -28,8 +28,6 @@ const reach = () => document.querySelectorAll(".cm-scroller").forEach((code) => 
 reach();
 new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
 """
-# The app's address, which may include a path.
-ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
 
 
 def entity_table(results: list[Result]) -> pd.DataFrame:
@@ -48,15 +46,14 @@ def everything(engine: Engine, text: str, results: list[Result]) -> str:
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, which follows the text and the settings."""
 
-    def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
+    def on_show(text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
         hidden = [gr.update(visible=False), gr.update(visible=False)]  # table and file are of older values
         try:
             strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
-            return [*[f"# {error}\n"] * 4, *hidden]
+            return [*[f"# {error}\n"] * 3, *hidden]
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
-        away = as_export(engine, strategies, point)
-        return [*code, as_http(engine, strategies, point, text, origin), away, *hidden]
+        return [*code, as_export(engine, strategies, point), *hidden]
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -78,14 +75,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
     command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
-    http = gr.Code(language="shell", label="curl, while this app is running", interactive=False, wrap_lines=True)
     away = gr.Code(language="shell", label="A package of its own, in 8 bits", interactive=False, wrap_lines=True)
-    origin = gr.Textbox(visible="hidden")
-    tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
     values = [inputs.text, *inputs.choice]
     # The text is followed when it is left or run: code is not rewritten at each keystroke.
-    changes = [part.change for part in (inputs.requests.number, origin, *inputs.choice)]
-    shown = [python, command, http, away, entities, file]
+    changes = [part.change for part in (inputs.requests.number, *inputs.choice)]
+    shown = [python, command, away, entities, file]
     changed = [inputs.text.blur, *changes]
-    draw_when_visible(tab, inputs.visible_tab, [origin, *values], changed, on_show, shown, **QUIET)
+    draw_when_visible(tab, inputs.visible_tab, values, changed, on_show, shown, **QUIET)
     make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

@@ -1,4 +1,4 @@
-"""The current text and settings as ready-to-run code: installation, Python, command lines, HTTP."""
+"""The current text and settings as ready-to-run code: installation, Python, command lines."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from engine.folder import SHIPPED
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
 DEFAULT_DEVICE = "cpu"
-LOCAL = "http://127.0.0.1:7860"
+READ_FILE = f"text = open({FILE!r}, encoding='utf-8', newline='').read()"
+FROM_FILE = f"import json; {READ_FILE}; print(json.dumps({{'id': 'text', 'text': text}}))"
 INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
 pip install .
 # Your own checkpoint, for --model FOLDER:
 # python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER
 """
-_ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
-_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accepts
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
@@ -66,8 +65,11 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
     """Command lines that tag the text as the page does and print JSON lines with the entities."""
     loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
     # JSON, because plain text might look like another format.
-    short = f"printf %s {_as_word({'id': 'text', 'text': text})} > text.jsonl"
-    lines = [short if len(text) <= INLINED else f"{_from_file({'id': 'text'})} > text.jsonl  # save the text as {FILE}"]
+    if len(text) <= INLINED:
+        # JSON also escapes what a shell or an encoding might misread.
+        lines = [f"printf %s {shlex.quote(json.dumps({'id': 'text', 'text': text}))} > text.jsonl"]
+    else:
+        lines = [f"{shlex.join(['python', '-c', FROM_FILE])} > text.jsonl  # save the text as {FILE}"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
         at_point = [f"--point={own}"] if own else []
@@ -93,40 +95,6 @@ def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None)
             lines.append(f"# as stored with the model, without your changes of settings: {name}")
         lines.append(shlex.join(["python", "-m", "engine.export", *model, f"--strategy={name}", f"--out={package}"]))
     return "\n".join(lines) + "\n"
-
-
-def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str, origin: str | None) -> str:
-    """curl commands that ask this app, while it runs, for the same, with one request per strategy."""
-    server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL
-    lines = [f"api={server}/gradio_api/call/v2/tag"]
-    for strategy in strategies:
-        own = own_point(engine, strategy.name, point)
-        request = {"strategy": strategy.name} | ({"point": own} if own else {})
-        for name, value in changed_settings(engine, strategy, point).items():
-            if name in _BY_HTTP:
-                request[name] = value
-            else:
-                lines.append(f"# left out because /tag cannot set it: {name}={value!r}")
-        if len(text) <= INLINED:
-            data = f"-d {_as_word({'text': text} | request)}"
-        else:
-            data = f"-d @- < <({_from_file(request)})"
-        lines += [
-            f"event=$(curl -s $api -H 'Content-Type: application/json' {data} | sed 's/.*: *\"\\(.*\\)\".*/\\1/')",
-            "curl -sN $api/$event",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _as_word(record: dict[str, Any]) -> str:
-    """A JSON object as one shell word; JSON escapes what a shell or an encoding might misread."""
-    return shlex.quote(json.dumps(record))
-
-
-def _from_file(record: dict[str, Any]) -> str:
-    """A command that prints a JSON object with the text from ``FILE``."""
-    text = f"open({FILE!r}, encoding='utf-8', newline='').read()"
-    return shlex.join(["python", "-c", f"import json; print(json.dumps({{'text': {text}, **{record!r}}}))"])
 
 
 def _as_typed(value: Any) -> str:

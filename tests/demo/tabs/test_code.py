@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 from copy import copy
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest
 from demo.common.limits import MAX_TRACED
 from demo.settings import default_values
 from demo.tabs.code import entity_table, everything
-from demo.tabs.code.snippets import FILE, INLINED, LOCAL, as_command, as_export, as_http, as_python
+from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
 from engine.folder import SHIPPED
 from engine.tag import main
@@ -31,18 +30,13 @@ CHANGED = [
 ]
 
 
-def test_what_a_package_or_curl_cannot_do_is_said_in_a_comment(engine):
+def test_what_a_package_cannot_do_is_said_in_a_comment(engine):
     strategies = [engine.strategy(name) for name in ("entropy", "dense", "entropy+recovery")]
     first, second, third = as_export(engine, strategies, None).splitlines()
     assert "python -m engine.export" in first
     assert "--strategy=entropy" in first
     assert second.endswith("--strategy=dense --out=tagger_dense")
     assert third == "# left out because it is not one pass: entropy+recovery"
-    strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
-    first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
-    assert first == "# left out because /tag cannot set it: neighbours=3"
-    assert '"min_keep_ratio": 0.3' in second
-    assert "neighbours" not in second
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG])
@@ -66,7 +60,6 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
     calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x"))
     assert calls == ["'entropy', 'fast'", "'rule'", "'dense'"]
     assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
-    assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LIKE_PUBTATOR])
@@ -88,33 +81,6 @@ def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, nam
     assert command.startswith("python -m engine.tag text")
     assert main(shlex.split(command)[3:]) == 0
     assert ran == [(text, strategy)]
-
-
-@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
-@pytest.mark.parametrize("text", [HOSTILE.replace("\ud800", ""), LONG])
-def test_curl_gets_what_the_page_shows(engine, url, monkeypatch, tmp_path, text):
-    (tmp_path / FILE).write_text(LONG, newline="")
-    strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
-    commands = as_http(engine, strategies, None, text, url.rstrip("/"))
-    done = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=True)
-    answers = [
-        json.loads(line[6:])[0] for line in done.stdout.splitlines() if line.startswith("data: ") and "[" in line
-    ]
-    assert [answer["strategy"] for answer in answers] == [strategy.to_json() for strategy in strategies]
-    for answer, strategy in zip(answers, strategies, strict=True):
-        found = [(e["start"], e["end"], e["type"]) for e in answer["entities"]]
-        assert found == [e.key for e in engine.tag(text, strategy).entities]
-
-
-@pytest.mark.parametrize(
-    ("origin", "named"),
-    [
-        *((address, address) for address in ("https://example.org/apps/ner-1", "http://[::1]:7860")),
-        *((other, LOCAL) for other in (None, "javascript:alert(1)", "http://a/$(id)", "http://a/; rm -rf /")),
-    ],
-)
-def test_http_names_the_address_of_the_app_and_nothing_that_is_no_address(engine, origin, named):
-    assert as_http(engine, [], None, "x", origin).startswith(f"api={named}/gradio_api/")
 
 
 @pytest.mark.parametrize(
