@@ -18,7 +18,6 @@ import pandas as pd
 
 from engine.command import as_command, say
 from engine.data.corpora import Corpus
-from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
@@ -155,25 +154,16 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )
-    parser.add_argument(
-        "--render-only",
-        action="store_true",
-        help="make the page in --out again from its files; its title names --corpus and --split",
-    )
     arguments = parser.parse_args(argv)
-    out, title = arguments.out, f"Ablations: {arguments.corpus} {arguments.split}"
-    if arguments.render_only and not (out / "ablations.csv").is_file():
-        raise InputError(f"expected ablations.csv in {out}, got none; run it without --render-only first")
+    out = arguments.out
     with locked(out):
-        if not arguments.render_only:
-            engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
-            check_types(corpus.types, engine.labels.types)
-            ablate(engine, corpus, out, arguments.seed)
-            title = f"Ablations: {corpus.name} {corpus.split}"
-        failed = render_ablations(out, title)
+        engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
+        check_types(corpus.types, engine.labels.types)
+        ablate(engine, corpus, out, arguments.seed)
+        failed = render_ablations(out, f"Ablations: {corpus.name} {corpus.split}")
     for failure in failed:
         say(failure)
-    print("\n".join(str(out / name) for name in ("ablations.csv", "ablations.png", "ablations.md")))
+    print("\n".join(str(out / name) for name in ("ablations.csv", "ablations.md")))
     return 1 if failed else 0
 
 

@@ -41,7 +41,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
     (ablations, "--corpus {text}", "expected documents with gold entities"),
     (ablations, "--model {plain}", "expected a model with gates"),
-    (ablations, "--render-only", "expected ablations.csv in"),
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):
     paths = {"model": model_folder, "plain": plain_folder, "sample": SAMPLE, "out": tmp_path / "out"}
