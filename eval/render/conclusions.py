@@ -1,4 +1,4 @@
-"""The opening of a report for a reader in a hurry: at most six sentences and nine rows."""
+"""The opening of a report for a reader in a hurry: at most four sentences and nine rows."""
 
 from __future__ import annotations
 
@@ -167,15 +167,14 @@ class Opening:
         return None
 
     def sentences(self) -> list[str]:
-        """At most six sentences in Markdown about the strategy to use."""
+        """At most four sentences in Markdown about the strategy to use, which say what `table` does not."""
         size, shown = self.sizes[0], self.shown
         if shown is None:
             return ["No strategy that prunes ran."]
         if all(math.isnan(row["speedup_low"]) for row in self.intervals if row["batch_size"] == size):
-            few = f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."
-            return [few, self._say_loss(shown)]
+            return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
         label = shown["label"]
-        found = [self._say_speed(shown), self._say_loss(shown), self._say_choice(shown)]
+        found = [self._say_choice(shown)]
         if self.is_enough(shown) and (claim := self.headline()):
             found.insert(0, f"The default is {claim}.")
         beaten = (
@@ -190,24 +189,6 @@ class Opening:
             found.append(f"At batch size {size}, significantly faster than {code(label)}: {join(faster)}.")
         return found
 
-    def _say_speed(self, shown: ResultRow) -> str:
-        intervals = (self.against_dense(shown["label"], size) for size in self.sizes)
-        first, *larger = (one for one in intervals if not math.isnan(one["speedup_low"]))
-        speeds = [f"{plain_speedup(first)} as fast as {code(self.dense['label'])} at batch size {first['batch_size']}"]
-        speeds += [f"{plain_speedup(one)} at batch size {one['batch_size']}" for one in larger]
-        role = ", the default," if shown is self.default else ""
-        return f"{code(shown['label'])}{role} is {join(speeds)}."
-
-    def _say_loss(self, shown: ResultRow) -> str:
-        interval = self.against_dense(shown["label"])
-        change = (
-            f"{in_pp(interval)}, {verdict(interval)}"
-            if self.is_enough(shown)
-            else f"{interval['difference'] * 100:+.2f} pp"
-        )
-        of_dense = f"{self.dense['f1']:.4f} for {code(self.dense['label'])}"
-        return f"The F1 of {code(shown['label'])} is {interval['f1']:.4f}, against {of_dense}: {change}."
-
     def _say_choice(self, shown: ResultRow) -> str:
         """Which strategy is recommended, and why, or why none is."""
         if not self.faster:
@@ -215,8 +196,8 @@ class Opening:
         if not self.is_enough(shown):
             documents, differing = shown["documents"], self.differing.get(shown["label"], 0)
             return (
-                f"That is too little to conclude from: {documents} documents, and {differing} entities in which it "
-                f"differs from dense; it takes {LEAST_DOCUMENTS} and {LEAST_DIFFERING}."
+                f"This is too little to conclude from: {documents} documents, and {differing} entities in which "
+                f"{code(shown['label'])} differs from dense; it takes {LEAST_DOCUMENTS} and {LEAST_DIFFERING}."
             )
         best = self.recommended
         if best is None:
