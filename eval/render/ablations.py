@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from eval.render.files import read_table, rows_of
-from eval.render.pages import Page, Parts, Section, Table, write_pages
+from eval.render.pages import Parts, Table, write_pages
 from eval.render.text import escape, f1_interval, pp, ratio, share
 from eval.schema import LAMBDA, Ablation
 
@@ -24,7 +24,7 @@ READING = (
 def render_ablations(folder: Path, title: str) -> list[str]:
     """Writes the page of a folder with ``ablations.csv``; returns the settings that fail, in words."""
     ablations = read_table(folder, ABLATIONS)
-    write_pages(Page(title, [Section("One setting at a time", ablations_parts(ablations))]), folder, ABLATIONS)
+    write_pages(folder, ABLATIONS, title, {"One setting at a time": ablations_parts(ablations)})
     return failures(ablations)
 
 

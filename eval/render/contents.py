@@ -13,7 +13,7 @@ from engine.errors import InputError
 from eval.render import plots, sections
 from eval.render.conclusions import Opening
 from eval.render.files import ResultRow, read_table, read_tables
-from eval.render.pages import Page, Section, write_pages
+from eval.render.pages import Parts, write_pages
 from eval.render.text import bullets, code, escape, table
 from eval.schema import DENSE, FILES, RESIDENT
 
@@ -40,17 +40,21 @@ def render(folder: Path) -> str:
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
-    errors, exits = sections.errors_parts(tables["errors"]), sections.exits_parts(tables["exits"])
-    groups, cost = sections.groups_parts(tables["subgroups"]), sections.cost_parts(rows, tables["cost"])
-    parts = [
-        Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
-        Section("Results", sections.results_parts(rows, intervals)),
-        Section("Errors", errors),
-        Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], folder), *exits]),
-        Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], folder), *groups]),
-        Section("Cost", cost),
-        Section("How this was measured", sections.about_parts(about)),
-    ]
+    parts: dict[str, Parts] = {
+        "F1 against speed-up": [f"![F1 against speed-up]({FIGURE})"],
+        "Results": sections.results_parts(rows, intervals),
+        "Errors": sections.errors_parts(tables["errors"]),
+        "Early exits": [
+            *_draw("exits", plots.plot_exits, tables["exits"], folder),
+            *sections.exits_parts(tables["exits"]),
+        ],
+        "Groups": [
+            *_draw("groups", plots.plot_groups, tables["subgroups"], folder),
+            *sections.groups_parts(tables["subgroups"]),
+        ],
+        "Cost": sections.cost_parts(rows, tables["cost"]),
+        "How this was measured": sections.about_parts(about),
+    }
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"
     said = opening.sentences()
     if opening.shown:
@@ -58,7 +62,7 @@ def render(folder: Path) -> str:
         row = next(row for row in rows if (row["label"], row["batch_size"]) == wanted)
         said.append(_pace(row, tables["times"], tables["cost"], escape(about["machine"])))
     counted = f"{rows[0]['documents']:,} documents with {mentions:,} entities."
-    write_pages(Page(title, parts, [counted, bullets(said), opening.table()], notes), folder, "report")
+    write_pages(folder, "report", title, parts, [counted, bullets(said), opening.table()], notes)
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))

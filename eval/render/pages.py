@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
@@ -44,25 +44,7 @@ class Table:
     caption: str = ""  # Markdown
 
 
-Parts = list[str | Table]  # of a section: Markdown and tables
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a page under a plain title."""
-
-    title: str
-    parts: Sequence[str | Table]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page."""
-
-    title: str  # plain text
-    sections: Sequence[Section]  # listed in its contents
-    opening: Sequence[str | Table] = ()  # before the contents
-    notes: Sequence[str] = ()  # plain text, shown first
+Parts = Sequence[str | Table]  # of a section: Markdown and tables
 
 
 def write_page(path: Path, text: str) -> None:
@@ -70,9 +52,25 @@ def write_page(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def write_pages(page: Page, folder: Path, name: str) -> None:
-    """Writes a page as ``NAME.md`` and the same as ``NAME.html``, which contains the images of the folder."""
-    text = _TEMPLATES.get_template("report.md").render(page=page)
+def write_pages(
+    folder: Path,
+    name: str,
+    title: str,
+    sections: Mapping[str, Parts],
+    opening: Parts = (),
+    notes: Sequence[str] = (),
+) -> None:
+    """Writes a page as ``NAME.md`` and the same as ``NAME.html``, which contains the images of the folder.
+
+    Args:
+        folder: where both are written.
+        name: their name without suffix.
+        title: plain text.
+        sections: by plain title, which the page's contents list.
+        opening: parts before the contents.
+        notes: plain text, shown first.
+    """
+    text = _TEMPLATES.get_template("report.md").render(title=title, sections=sections, opening=opening, notes=notes)
     write_page(folder / f"{name}.md", text)
     write_page(folder / f"{name}.html", as_html(text, folder))
 

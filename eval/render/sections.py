@@ -104,7 +104,7 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
 
 def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
     """A table for each batch size, how to read it, and what doubt is worth."""
-    parts: Parts = []
+    parts: list[str | Table] = []
     for size, table in results_tables(rows, intervals).items():
         parts += [f"### Batch size {size}", table]
     return [*parts, reading(rows), *_cascades(rows, intervals)]

@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from eval.render.pages import Page, Section, Table, as_html, write_page, write_pages
+from eval.render.pages import Table, as_html, write_page, write_pages
 from eval.render.text import code, escape
 
 HOSTILE = "<script>alert(1)</script> a|b [x](http://y) *z* `q` &amp; $k$"
@@ -16,7 +16,7 @@ SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt; a|b [x](http://y) *z* `q` &amp;am
 
 def written(folder, *parts, title="Title", notes=()):
     """A page of two sections as Markdown and HTML."""
-    write_pages(Page(title, [Section("One & all", parts), Section("Two", ["Last."])], ["First."], notes), folder, "r")
+    write_pages(folder, "r", title, {"One & all": parts, "Two": ["Last."]}, ["First."], notes)
     return (folder / "r.md").read_text(), (folder / "r.html").read_text()
 
 
