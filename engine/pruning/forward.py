@@ -6,6 +6,8 @@ The dense pass is the same code without gates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,8 +17,31 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision, GateView
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
-from engine.pruning.row_signals import LayerSignals
 from engine.pruning.strategy import Strategy
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSignals:
+    """Signals that follow from a layer's rows, see `engine.pruning.gate.RowSignals`.
+
+    Args:
+        batch: where the rows belong.
+        previous: hidden states ``(rows, hidden)`` before the layer.
+        hidden: hidden states ``(rows, hidden)`` after the layer.
+    """
+
+    batch: RaggedBatch
+    previous: Tensor
+    hidden: Tensor
+
+    @cached_property
+    def change(self) -> np.ndarray:
+        """See `RowSignals.change`."""
+        rows = np.flatnonzero(self.batch.first)
+        before, after = (_take_rows(part, rows).float() for part in (self.previous, self.hidden))
+        moved = np.zeros(len(self.batch.words), dtype=np.float32)
+        moved[self.batch.word[rows]] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
+        return moved
 
 
 def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:

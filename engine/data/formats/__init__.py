@@ -54,16 +54,11 @@ def read_documents(
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:
     """Yields the documents of an open file; see `read_documents`."""
-    yield from report_errors(_read_items(_recognise_format(source), source), on_error)
+    yield from report_errors(_read_items(recognise_format(source), source), on_error)
 
 
-def format_of(path: str | Path) -> Format:
-    """Returns the format that a file will be read in; raises an `InputError` if the file cannot be read."""
-    with _open(path) as file:
-        return _recognise_format(Source(file, str(path)))
-
-
-def _recognise_format(source: Source) -> Format:
+def recognise_format(source: Source) -> Format:
+    """The format that an open file will be read in."""
     candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
     return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
 

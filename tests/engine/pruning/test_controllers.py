@@ -10,8 +10,8 @@ from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network, features
+from engine.pruning.forward import LayerSignals
 from engine.pruning.gate import GateView
-from engine.pruning.row_signals import LayerSignals
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
