@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
+import numpy as np
+
 from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
 from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
@@ -54,15 +56,10 @@ def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
 
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
     """Decodes IOB2 tags into entities, like predictions: an inside tag that continues no entity begins one."""
-    found: list[tuple[int, int, str]] = []
-    previous = "O"
-    for (start, end), tag in zip(spans, tags, strict=True):
-        if tag.startswith("I-") and tag[2:] == previous[2:]:
-            found[-1] = (found[-1][0], end, tag[2:])
-        elif tag != "O":
-            found.append((start, end, tag[2:]))
-        previous = tag
-    return tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in found)
+    labels = LabelSet(sorted({tag[2:] for tag in tags if tag != "O"}))
+    index = {name: number for number, name in enumerate(labels.names)}
+    certain = np.eye(len(labels))  # each tag as a distribution
+    return labels.decode(text, spans, certain[[index[tag] for tag in tags]])
 
 
 def _records(source: Source) -> Iterator[tuple[int, Any]]:
