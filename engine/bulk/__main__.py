@@ -106,7 +106,7 @@ def _outcomes(
     # All machines must use the same dtype.
     job = replace(worker.job, options=replace(worker.job.options, dtype=worker.engine.dtype))
     with ray_pool(arguments.ray, arguments.workers, job.threads or 1) as most:
-        yield tag_on_ray(job, worker.conditions(), missing, most, on_progress)
+        yield tag_on_ray(job, missing, most, on_progress)
 
 
 def _progress_bar(files: Sequence[InputFile], finished: set[str]) -> tqdm:

@@ -32,15 +32,14 @@ class RefusedError(InputError):
 class RayWorker:
     """A worker as a Ray actor, which returns errors, because Ray would wrap them."""
 
-    def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
+    def __init__(self, job: Job) -> None:
         self.refusal: RefusedError | None = None
         try:
             run = Path(job.out, RUN)
             if not run.is_file():
                 raise InputError(f"expected {run}, got no such file; every machine needs the folder at this path")
-            check_same(run.parent, read_json(run), conditions)  # the folder is that of the command
             self.worker = Worker(job)
-            check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same results
+            check_same(run.parent, read_json(run), self.worker.conditions())  # this machine computes the same results
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             unexpected = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
             self.refusal = RefusedError(f"{platform.node()}: {error if isinstance(error, InputError) else unexpected}")
@@ -95,7 +94,7 @@ def _check_answer(address: str) -> None:
 
 
 def tag_on_ray(
-    job: Job, conditions: dict[str, Any], files: Sequence[InputFile], max_workers: int, on_progress: OnProgress
+    job: Job, files: Sequence[InputFile], max_workers: int, on_progress: OnProgress
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
@@ -116,7 +115,7 @@ def tag_on_ray(
     busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
     refusal: object = None
     for _ in files[:max_workers]:
-        worker = actor.remote(job, conditions)
+        worker = actor.remote(job)
         busy[worker.started.remote()] = worker, None
     while waiting or any(file for _, file in busy.values()):
         if not busy:

@@ -1,6 +1,5 @@
 """``engine.bulk`` on Ray."""
 
-import json
 import os
 import pickle
 import platform
@@ -79,7 +78,7 @@ def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbe
     out = shutil.copytree(undisturbed, tmp_path / "out")
     job = Job(EngineOptions(model=str(model_folder), dtype="float32"), str(out), "jsonl", 1)
     monkeypatch.setattr(patched, other)
-    worker = cluster.RayWorker(job, json.loads((out / "run.json").read_text()))
+    worker = cluster.RayWorker(job)
     answer = worker.started() or worker.tag(InputFile("a", "in/a.xml", 1))
     assert problem in str(pickle.loads(pickle.dumps(answer)))
 
@@ -104,7 +103,7 @@ def tag_scripted(monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", ray)
         files = [InputFile(name, f"in/{name}", size) for size, name in enumerate("cba")]
         job = Job(EngineOptions(), "out", "jsonl", 1)
-        return sorted(map(str, cluster.tag_on_ray(job, {}, files, 2, lambda size: None)))
+        return sorted(map(str, cluster.tag_on_ray(job, files, 2, lambda size: None)))
 
     return tag_all
 
