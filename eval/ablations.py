@@ -28,7 +28,7 @@ from eval.analysis.tables import count
 from eval.measure import environment
 from eval.measure.run import evaluate, open_log
 from eval.measure.variants import of_strategy
-from eval.options import add_inputs, add_number, check_types, load_named_corpus
+from eval.options import add_inputs, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
 from eval.render.ablations import render_ablations
 from eval.schema import DENSE, LAMBDA, RECOVERY, columns
@@ -105,13 +105,13 @@ def _measure(engine: Engine, strategies: Sequence[Strategy], corpus: Corpus, out
     return {one: measured[tagger.variant.key] for one, tagger in taggers.items()}
 
 
-def ablate(engine: Engine, corpus: Corpus, out: Path, seed: int = 0) -> None:
+def ablate(engine: Engine, corpus: Corpus, out: Path) -> None:
     """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
     settings, dense = ablated_settings(engine), engine.strategy(DENSE)
     strategies = dict.fromkeys([dense, *(of for one in settings for of in (one.default, *one.values.values()))])
     found = _measure(engine, list(strategies), corpus, out)
     rows = [
-        _row(setting, value, found[one], found[setting.default], found[dense], corpus, seed)
+        _row(setting, value, found[one], found[setting.default], found[dense], corpus)
         | {"is_default": one == setting.default}
         for setting in settings
         for value, one in setting.values.items()
@@ -120,11 +120,11 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, seed: int = 0) -> None:
 
 
 def _row(
-    setting: AblatedSetting, value: str, one: Measured, default: Measured, dense: Measured, corpus: Corpus, seed: int
+    setting: AblatedSetting, value: str, one: Measured, default: Measured, dense: Measured, corpus: Corpus
 ) -> dict[str, object]:
     """The measured columns of `eval.schema.Ablation`: one value beside the setting's default and dense."""
     runs, default_runs, dense_runs = (count(measured, corpus).runs for measured in (one, default, dense))
-    against_default = compare_f1(runs, default_runs, seed)
+    against_default = compare_f1(runs, default_runs)
     pairs = list(zip(one.rows, default.rows, strict=True))
     keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
     changed = sum(len(own ^ other) for own, other in keys)
@@ -134,7 +134,7 @@ def _row(
         "setting": setting.name,
         "strategy": setting.strategy,
         "value": value,
-        **compare_f1(runs, dense_runs, seed),
+        **compare_f1(runs, dense_runs),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": one.cost.token_layers_kept,
         "theoretical_speedup": one.cost.theoretical_speedup,
@@ -150,7 +150,6 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
-    add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap (default 0)")
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )
@@ -159,7 +158,7 @@ def main(argv: list[str] | None) -> int:
     with locked(out):
         engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
         check_types(corpus.types, engine.labels.types)
-        ablate(engine, corpus, out, arguments.seed)
+        ablate(engine, corpus, out)
         failed = render_ablations(out, f"Ablations: {corpus.name} {corpus.split}")
     for failure in failed:
         say(failure)

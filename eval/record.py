@@ -143,11 +143,6 @@ class Measured:
         exits = np.array([exit_ for row in self.rows for exit_ in row.exits])
         return float(((exits == 0) | (abs(exits) > small)).mean()) if small and len(exits) else None
 
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """Word pieces of each document, ``(documents,)``, as the first layer computes them; only if costs are known."""
-        return np.array([row.cost.rows[0] for row in self.rows if row.cost])
-
 
 Record = Mapping[int, Mapping[str, Measured]]  # by batch size, and by `Variant.key`
 

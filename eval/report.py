@@ -52,7 +52,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--reference", metavar="DTYPE", help="compare with dense in this dtype (default: the first of --dtype)"
     )
     add_number(parser, "--timed", 1, metavar="N", help="measure times on N documents, drawn at random, and F1 on all")
-    add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap and of --timed (default 0)")
     parser.add_argument(
         "--baselines",
         default="hf-pipeline",

@@ -75,7 +75,7 @@ class VariantResult(TypedDict):
     device: str
     dtype: str
     threads: int  # of torch; the settings of a baseline state its own
-    seed: int  # of the bootstrap, and of the draw of timed documents
+    seed: int  # of all draws, see `eval.statistics`
     torch: str
     transformers: str
     commit: str

@@ -12,6 +12,7 @@ from engine.text.scoring import Counts
 RESAMPLES = 2000
 FEWEST = 5  # documents or batches for which there is an interval; resampling a single one changes nothing
 STEADY = 20  # with fewer, 95 % intervals cover less often: about 84 % of cases with 5 batches (docs/findings.md)
+SEED = 0  # of all draws
 _CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
 
@@ -36,13 +37,13 @@ class SpeedComparison(TypedDict):
     speedup_significant: bool
 
 
-def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int) -> F1Comparison:
+def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]]) -> F1Comparison:
     """Compares the mean F1 of some runs with that of reference runs, on the same resamples.
 
     A run has the counts of each document.
     """
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
-    resampled, reference_resampled = (_mean_f1(side, seed) for side in (runs, reference))
+    resampled, reference_resampled = map(_mean_f1, (runs, reference))
     f1_low, f1_high = _interval(resampled)
     low, high = _interval(resampled - reference_resampled)
     return F1Comparison(
@@ -56,11 +57,11 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
     )
 
 
-def compare_speed(times: np.ndarray, reference: np.ndarray, seed: int) -> SpeedComparison:
+def compare_speed(times: np.ndarray, reference: np.ndarray) -> SpeedComparison:
     """Compares the milliseconds of each batch, ``(batches,)``, with a reference's: the ratio of their sums."""
     table, sums = np.stack([reference, times], axis=1), np.empty((0, 2))
     if len(table) >= FEWEST:
-        sums = np.concatenate([weights @ table for weights in _resamples(len(table), seed)])
+        sums = np.concatenate([weights @ table for weights in _resamples(len(table))])
     low, high = _interval(sums[:, 0] / sums[:, 1])
     ratio = float(reference.sum() / times.sum())
     return SpeedComparison(speedup=ratio, speedup_low=low, speedup_high=high, speedup_significant=low > 1 or high < 1)
@@ -72,18 +73,18 @@ def _interval(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _mean_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
+def _mean_f1(runs: Sequence[Sequence[Counts]]) -> np.ndarray:
     """The mean F1 of the runs in each resample; empty with too few documents."""
     if len(runs[0]) < FEWEST:
         return np.empty(0)
-    # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; a seed draws the same documents for all.
+    # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; the same documents are drawn for all.
     counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
-    sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1], seed)], axis=1)
+    sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1])], axis=1)
     return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).mean(axis=0)
 
 
-def _resamples(units: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(units: int) -> Iterator[np.ndarray]:
     """Yields how often each resample draws each unit, int64 ``(_CHUNK, units)`` at a time."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     for _ in range(RESAMPLES // _CHUNK):
         yield rng.multinomial(units, np.full(units, 1 / units), size=_CHUNK)

@@ -60,7 +60,6 @@ def test_the_intervals_of_published_reports_follow_from_their_documents_and_time
         interval_row(
             counted[row["strategy"], row["dtype"], row["batch_size"]],
             counted[row["against"], row["against_dtype"], row["batch_size"]],
-            seed=0,
         )
         for row in rows_of(published)
     ]

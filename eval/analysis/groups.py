@@ -32,9 +32,7 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
         yield TRAINING, SEEN if normalise(entity.text) in seen else UNSEEN
 
 
-def group_rows(
-    comparisons: Iterable[Comparison], training: Sequence[Document] | None, seed: int
-) -> Iterator[schema.Group]:
+def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] | None) -> Iterator[schema.Group]:
     """Yields the rows of ``subgroups.csv``, with 95 % intervals of a paired bootstrap over a group's documents."""
     seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
     dense: dict[str, Mapping[Group, Sequence[Counts]]] = {}  # by dtype
@@ -57,7 +55,7 @@ def group_rows(
                 "correct": total.correct,
                 "predicted": total.predicted,
                 "recall": total.recall,
-                **compare_f1([own], [other], seed),
+                **compare_f1([own], [other]),
             }
 
 

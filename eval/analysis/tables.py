@@ -34,7 +34,7 @@ from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
 from eval.record import Measured, Record, Row, dense_of
 from eval.schema import DIGITS, MORE_DIGITS, Interval, columns
-from eval.statistics import compare_f1, compare_speed
+from eval.statistics import SEED, compare_f1, compare_speed
 
 Key = tuple[str, str, int]  # strategy, dtype, batch size
 
@@ -46,7 +46,6 @@ def write_tables(
     memory: Mapping[str, int],
     facts: Mapping[str, Any],
     training: Sequence[Document] | None = None,
-    seed: int = 0,
 ) -> None:
     """Writes the CSV files to an existing folder.
 
@@ -57,13 +56,12 @@ def write_tables(
         memory: bytes that a process with one variant alone occupies, by `eval.record.Variant.key`.
         facts: further cells of all rows of ``results.csv``.
         training: documents whose mentions count as seen; without them, groups by them are left out.
-        seed: seed of the bootstrap.
     """
     by_size = list(record.values())
     every = [(one, others) for others in by_size for one in others.values()]
-    results: list[object] = [{**result_row(*pair, corpus), "seed": seed, **facts} for pair in every]
+    results: list[object] = [{**result_row(*pair, corpus), "seed": SEED, **facts} for pair in every]
     _write(folder, "results", results, DIGITS)
-    _write(folder, "intervals", (row for of in by_size for row in interval_rows(of, corpus, seed)), DIGITS)
+    _write(folder, "intervals", (row for of in by_size for row in interval_rows(of, corpus)), DIGITS)
     _write(folder, "times", (row for one, _ in every for row in time_rows(one)), DIGITS)
     first = by_size[0]
     _write(folder, "cost", cost_rows(first, memory), DIGITS)
@@ -74,7 +72,7 @@ def write_tables(
     _write(folder, "errors", (row for one in comparisons for row in error_rows(one)))
     _write(folder, "confusion", (row for one in comparisons for row in confusion_rows(one)))
     _write(folder, "exits", (row for one in comparisons for row in exit_rows(one)))
-    _write(folder, "subgroups", group_rows(comparisons, training, seed))
+    _write(folder, "subgroups", group_rows(comparisons, training))
 
 
 def _write(folder: Path, name: str, rows: Iterable[object], digits: str = MORE_DIGITS) -> None:
@@ -162,7 +160,7 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
     }
 
 
-def interval_rows(measured: Mapping[str, Measured], corpus: Corpus, seed: int) -> Iterator[Interval]:
+def interval_rows(measured: Mapping[str, Measured], corpus: Corpus) -> Iterator[Interval]:
     """Compares every variant with dense in the first dtype and in its own, and each strategy with all it must beat."""
     dense, every = dense_of(measured), list(measured.values())
     counted = {one.variant.key: count(one, corpus) for one in every}
@@ -171,10 +169,10 @@ def interval_rows(measured: Mapping[str, Measured], corpus: Corpus, seed: int) -
     pairs += [(one, own) for one, own in own_dense if own not in (one, dense)]
     pairs += [(one, other) for one in every for other in every if one.variant.must_beat(other.variant)]
     for one, other in pairs:
-        yield interval_row(counted[one.variant.key], counted[other.variant.key], seed)
+        yield interval_row(counted[one.variant.key], counted[other.variant.key])
 
 
-def interval_row(own: Counted, other: Counted, seed: int) -> Interval:
+def interval_row(own: Counted, other: Counted) -> Interval:
     """Compares a variant with another: a row of ``intervals.csv``."""
     (strategy, dtype, size), (against, against_dtype, _) = own.key, other.key
     return {
@@ -183,8 +181,8 @@ def interval_row(own: Counted, other: Counted, seed: int) -> Interval:
         "batch_size": size,
         "against": against,
         "against_dtype": against_dtype,
-        **compare_f1(own.runs, other.runs, seed),
-        **compare_speed(own.times, other.times, seed),
+        **compare_f1(own.runs, other.runs),
+        **compare_speed(own.times, other.times),
     }
 
 
@@ -201,9 +199,9 @@ def cost_rows(measured: Mapping[str, Measured], memory: Mapping[str, int]) -> It
     """
     for key, one in measured.items():
         variant = one.variant.name, one.variant.dtype, one.batch_size
-        if one.cost is not None:
-            dense_rows = dense_of(measured, one.variant.dtype).lengths.sum()
+        dense = dense_of(measured, one.variant.dtype).cost
+        if one.cost is not None and dense is not None:
             for layer, rows in enumerate(one.cost.rows, 1):
-                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense_rows
+                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.rows[0]
         if key in memory:
             yield *variant, schema.HELD_MEMORY, schema.RESIDENT, memory[key] / 2**20

@@ -111,7 +111,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
         log.append({"memory": _measure_memory(setup)})
     (memory,), starts, record = logged(log, "memory"), logged(log, "load"), read_record(plan, log)
     facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
-    write_tables(out, corpus, record, memory, facts, training, setup.seed)
+    write_tables(out, corpus, record, memory, facts, training)
     if arguments.predictions:
         names = display_names((variant.name, variant.dtype) for variant in plan.variants)
         for one in record[sizes[0]].values():
@@ -133,7 +133,7 @@ def _conditions(setup: Setup) -> dict[str, Any]:
     plan = setup.plan
     return {
         **environment.conditions(plan.corpus, setup.engines),
-        "timed": [len(plan.timed), setup.seed if len(plan.timed) < len(plan.corpus.documents) else None],
+        "timed": len(plan.timed),
         "variants": [dict(tagger.conditions) for tagger in setup.taggers],
         "batch_sizes": plan.batch_sizes,
         "passes": PASSES,
@@ -164,7 +164,7 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     dtypes = [f"{e.dtype} ({e.why})" if e.why else e.dtype for e in setup.engines]
     documents, timed = len(plan.corpus.documents), len(plan.timed)
-    drawn = f"{timed} of {documents} documents, drawn with seed {setup.seed}"
+    drawn = f"{timed} of {documents} documents, drawn at random"
     resident = psutil.Process().memory_info().rss / 2**20
     return {
         "command": command,
@@ -181,7 +181,6 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
         "memory": f"one engine per dtype and all baselines held at once: {resident:.0f} MiB resident at the end",
         "interruptions": interruptions,
-        "seed of the bootstrap": setup.seed,
     }
 
 

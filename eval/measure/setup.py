@@ -31,6 +31,7 @@ from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
 from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan
 from eval.schema import DENSE, RANDOM_WINDOWS
+from eval.statistics import SEED
 
 DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
 SMALL = "small"  # names the small model of a cascade among the strategies
@@ -45,7 +46,6 @@ class Setup:
     taggers: list[Tagger]  # one for each variant of the plan
     baselines: list[Baseline]  # those of the plan; not yet tuned
     load: float  # load of the machine beforehand, 0–1
-    seed: int  # of the bootstrap and of the draw of timed documents
     files: TemporaryDirectory[str]  # folder for files of the baselines
 
 
@@ -99,9 +99,9 @@ def set_up(arguments: argparse.Namespace) -> Setup:
             "expected different names of strategies, baselines and other models, got "
             f"{', '.join(repr(name) for name, _ in twice)} twice; leave one out, or rename it in --others"
         )
-    drawn = np.random.default_rng(arguments.seed).choice(documents, timed, replace=False)
+    drawn = np.random.default_rng(SEED).choice(documents, timed, replace=False)
     plan = Plan(corpus, variants, sizes, sorted(drawn.tolist()))
-    return Setup(engines, plan, taggers, baselines, load, arguments.seed, files)
+    return Setup(engines, plan, taggers, baselines, load, files)
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:

@@ -1,4 +1,7 @@
-"""Plots as pure functions of tables; legible at a width of 800 pixels, in grey, and on light and dark pages."""
+"""Plots as pure functions of tables, which are `eval.render.files.labelled`.
+
+They are legible at a width of 800 pixels, in grey, and on light and dark pages.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
-from eval.render.files import labelled, reference_row, rows_of
+from eval.render.files import reference_row, rows_of
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
 
 WIDTH = 8.0  # inches, 800 pixels
@@ -102,13 +105,12 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
 
 
 def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """The variants with their display names, styles and difference from dense."""
-    rows, against = labelled(results, results), labelled(intervals, results)
-    dense = reference_row(rows_of(rows))["label"]
-    own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
-    table = rows.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
+    """The variants with their styles and difference from dense."""
+    dense = reference_row(rows_of(results))["label"]
+    own = intervals.loc[intervals["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
+    table = results.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
     return table.assign(
-        style=table["label"].map(styles(rows)),
+        style=table["label"].map(styles(results)),
         recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
     )
 
@@ -213,8 +215,7 @@ def _title(results: pd.DataFrame) -> str:
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and fill of each variant of ``results.csv``, by label (by strategy if there are no labels)."""
-    results = results if "label" in results else results.assign(label=results["strategy"], dtype="")
+    """Marker, colour and fill of each variant of ``results.csv``, by label."""
     fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
     found: dict[str, dict[str, Any]] = {}
     for label, kind, dtype in results[["label", "kind", "dtype"]].itertuples(index=False, name=None):

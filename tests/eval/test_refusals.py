@@ -20,7 +20,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--batch-size 1,0", "expected different numbers of 1 or more after --batch-size, got '1,0'"),
     (report, "--batch-size 4,4", "expected different numbers of 1 or more after --batch-size"),
     (report, "--limit 0", "expected --limit 1 or more"),
-    (report, "--seed -1", "expected --seed 0 or more"),
     (report, "--threads 0", "expected --threads 1 or more"),
     (report, "--threads 99999", "the number of processors, got 99999; lower it"),
     (report, "--timed 0", "expected --timed 1 or more"),

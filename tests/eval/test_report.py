@@ -11,6 +11,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.runs import locked
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
+from eval.render.files import read_tables
 from eval.render.plots import styles
 from eval.report import main
 from tests.engine.pruning.test_new_controller import EveryOther
@@ -207,5 +208,5 @@ def test_a_new_controller_is_measured_and_plotted_with_its_settings(report, monk
     assert list(table.index) == ["dense", *names.split(",")]
     assert table["prunes"].tolist() == [False, True, True, False]
     assert table.loc["every-other", "token_layers_kept"] < 1
-    assert "every-other" in styles(table.reset_index())
+    assert "every-other" in styles(read_tables(out, "results")["results"])
     assert "every-other" in (out / "report.md").read_text()

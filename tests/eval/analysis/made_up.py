@@ -35,8 +35,8 @@ def compared(*documents, strategy=ENTROPY):
     return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy), documents)
 
 
-def grouped(*cases, training=None, seed=0, **facts):
+def grouped(*cases, training=None, **facts):
     """The rows about groups, for documents given by gold and what dense and a strategy found."""
     dense = [document(gold, dense, dense, **facts) for gold, dense, _ in cases]
     own = [document(*case, **facts) for case in cases]
-    return list(group_rows([compared(*dense, strategy=Strategy("dense")), compared(*own)], training, seed))
+    return list(group_rows([compared(*dense, strategy=Strategy("dense")), compared(*own)], training))

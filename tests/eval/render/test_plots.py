@@ -41,7 +41,8 @@ def tables(variants, sizes=(1,), dtypes=("float32",)):
     difference = results["f1"] - variants["dense"][0]
     against = {"against": "dense", "against_dtype": dtypes[0], "difference": difference}
     ends = {"low": difference - 0.002, "high": difference + 0.002, "speedup_low": results["speedup_vs_dense"] - 0.1}
-    return results, results[["strategy", "dtype", "batch_size"]].assign(**against, **ends)
+    intervals = results[["strategy", "dtype", "batch_size"]].assign(**against, **ends)
+    return labelled(results, results), labelled(intervals, results)
 
 
 FOUND = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
@@ -88,8 +89,7 @@ def test_speed_is_logarithmic_and_what_has_an_f1_far_away_stands_at_the_edge():
 def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure):
     symbols = {"float32", "int8", "with recovery", "Pareto frontier"}
     assert set(map(kind, VARIANTS)) | symbols <= explained(figure)
-    results, _ = FOUND
-    styles = plots.styles(labelled(results, results))
+    styles = plots.styles(FOUND[0])
     assert len({style["marker"] for style in styles.values()}) == len(set(map(kind, VARIANTS)))
     assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
 
