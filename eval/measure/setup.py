@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,6 @@ class Setup:
     taggers: list[Tagger]  # one for each variant of the plan
     baselines: list[Baseline]  # those of the plan; not yet tuned
     load: float  # load of the machine beforehand, 0–1
-    files: TemporaryDirectory[str]  # folder for files of the baselines
 
 
 def set_up(arguments: argparse.Namespace) -> Setup:
@@ -82,9 +80,8 @@ def set_up(arguments: argparse.Namespace) -> Setup:
             )
         return [document.text for document in training]
 
-    files = TemporaryDirectory()
     wanted = [name for name in parse_names(arguments.baselines) if name != "none"]
-    baselines = load_baselines(engines[0], wanted, calibration, Path(files.name))
+    baselines = load_baselines(engines[0], wanted, calibration)
     models = [
         of_model(name, engine, engine.strategy(strategy))
         for name, folder, strategy in others
@@ -101,7 +98,7 @@ def set_up(arguments: argparse.Namespace) -> Setup:
         )
     drawn = np.random.default_rng(SEED).choice(documents, timed, replace=False)
     plan = Plan(corpus, variants, sizes, sorted(drawn.tolist()))
-    return Setup(engines, plan, taggers, baselines, load, files)
+    return Setup(engines, plan, taggers, baselines, load)
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ class Inputs:
     """The inputs of a baseline."""
 
     engine: Engine  # provides weights, windows, labels and device
-    folder: Path  # for files that must exist as long as the baseline is used
     calibration: Callable[[], Sequence[str]]  # returns texts of the corpus' training split
     argument: str = ""  # what follows the name, as in ``spacy=FOLDER`` or ``openvino=truncate-3``
 

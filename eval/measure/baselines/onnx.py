@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
 
+FILE = "int8.onnx"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
@@ -24,8 +26,8 @@ def load(name: str, inputs: Inputs) -> Baseline:
     # Without VNNI, sums of two products of 8 bits saturate, and an MPNet then finds nothing. ONNX Runtime's own advice
     # is weights in 7 bits.
     reduced = has_vnni() is False
-    exported = _export(model, inputs.folder / "float32.onnx", name, fused=fused)
-    file = _quantise(exported, name, reduced=reduced)
+    folder = TemporaryDirectory()  # which lives as long as `start`, because that uses it
+    _quantise(_export(model, Path(folder.name), name, fused=fused), Path(folder.name) / FILE, name, reduced=reduced)
     threads = torch.get_num_threads()
 
     def start(parameters: RuntimeParameters) -> Forward:
@@ -34,7 +36,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
         options.inter_op_num_threads = 1
         # Threads that spin after a call make whatever runs next two to three times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(Path(folder.name) / FILE, options, providers=["CPUExecutionProvider"])
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
@@ -51,23 +53,22 @@ def load(name: str, inputs: Inputs) -> Baseline:
     return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
 
 
-def _quantise(file: Path, name: str, *, reduced: bool) -> Path:
-    quantised = file.with_name("int8.onnx")
+def _quantise(file: Path, quantised: Path, name: str, *, reduced: bool) -> None:
     # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
     float32 = {"DefaultTensorType": base.package("onnx", name).TensorProto.FLOAT}
     with base.quiet():
         base.package("onnxruntime.quantization", name).quantize_dynamic(
             file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32
         )
-    return quantised
 
 
-def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> Path:
+def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> Path:
     """Writes the model as ONNX and fuses attention and normalisation if the optimiser recognises them.
 
     The older exporter on plain attention is used, because graphs of the newer one are not fused and up to a third
     slower.
     """
+    file = folder / "float32.onnx"
     base.package("onnx", name)
     optimizer = base.package("onnxruntime.transformers.optimizer", name)
     model.set_attn_implementation("eager")

@@ -26,13 +26,12 @@ TEXTS = [
 PACKAGES = {"hf-pipeline": [], "onnx": ["onnxruntime", "onnx"], "openvino": ["openvino", "nncf"], "spacy": ["spacy"]}
 
 
-def baseline(engine, wanted, folder):
+def baseline(engine, wanted):
     """One baseline, calibrated on the sample corpus."""
     for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8")]:
         pytest.importorskip(package)
-    (found,) = load_baselines(
-        engine, [wanted], lambda: [document.text for document in load_corpus(str(SAMPLE)).documents], folder
-    )
+    documents = load_corpus(str(SAMPLE)).documents
+    (found,) = load_baselines(engine, [wanted], lambda: [document.text for document in documents])
     return found
 
 
@@ -43,7 +42,7 @@ def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, thr
     nameless(folder)
     unnamed = Engine(load_weights(folder, NAMES))
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
-    loaded = baseline(unnamed, name, tmp_path)
+    loaded = baseline(unnamed, name)
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):
         one = loaded.with_parameters({len(TEXTS): parameters})
         found, milliseconds = one.tag(TEXTS)
@@ -59,16 +58,16 @@ def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, thr
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", pytest.param("openvino-int8", marks=needs_vnni)])
-def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
-    loaded = baseline(engine, name, tmp_path)
+def test_int8_finds_nearly_the_entities_of_dense(name, engine):
+    loaded = baseline(engine, name)
     found = {(number, entity.key) for number, of in enumerate(loaded.tag(TEXTS)[0]) for entity in of}
     dense = {(n, entity.key) for n, text in enumerate(TEXTS) for entity in engine.tag(text, "dense").entities}
     assert len(found & dense) > 0.6 * max(len(found), len(dense)) > 0
     assert loaded.dtype == "int8"
 
 
-def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine, tmp_path):
-    loaded = baseline(engine, "openvino=truncate-2", tmp_path)
+def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine):
+    loaded = baseline(engine, "openvino=truncate-2")
     found, _ = loaded.tag(TEXTS)
     for entities, text in zip(found, TEXTS, strict=True):
         assert [entity.key for entity in entities] == [entity.key for entity in engine.tag(text, "truncate-2").entities]
@@ -76,8 +75,8 @@ def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine, tmp_path):
     assert loaded.name == "openvino truncate-2"
 
 
-def test_a_lone_surrogate_does_not_stop_a_baseline(engine, tmp_path):
-    ((*_, last),), _ = baseline(engine, "hf-pipeline", tmp_path).tag(["\ud800 " + TEXT])
+def test_a_lone_surrogate_does_not_stop_a_baseline(engine):
+    ((*_, last),), _ = baseline(engine, "hf-pipeline").tag(["\ud800 " + TEXT])
     assert last.end == len(TEXT) + 2
 
 
@@ -87,7 +86,7 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
     folder = tmp_path / "model"
     options = ["--corpus", str(SAMPLE), "--split", "test", "--out", str(folder)]
     assert train_spacy([*options, "--development", "test", "--limit", "1", "--patience", "200"]) == 0
-    loaded = baseline(engine, f"spacy={folder}", tmp_path)
+    loaded = baseline(engine, f"spacy={folder}")
     document = load_corpus(str(SAMPLE), limit=1).documents[0]
     ((*found,), surrogate), _ = loaded.tag([document.text, "\ud800 " + document.text])
     assert all(document.text[entity.start : entity.end] == entity.text for entity in found)
@@ -105,16 +104,16 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
     ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
     ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
 ])  # fmt: skip
-def test_what_cannot_be_loaded_is_refused(engine, tmp_path, wanted, message):
+def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
     for package in PACKAGES.get(wanted.partition("=")[0], []):
         pytest.importorskip(package)
     with pytest.raises(InputError, match=message):
-        load_baselines(engine, [wanted], list, tmp_path)
+        load_baselines(engine, [wanted], list)
 
 
-def test_a_missing_package_is_named(engine, monkeypatch, tmp_path):
+def test_a_missing_package_is_named(engine, monkeypatch):
     for name in set(BASELINES) - {"hf-pipeline"}:
         package, *_ = PACKAGES[name.removesuffix("-int8")]
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=f"the package {package} for baseline {name}, got none; pip install -r"):
-            load_baselines(engine, [name], list, tmp_path)
+            load_baselines(engine, [name], list)
