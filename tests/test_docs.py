@@ -89,8 +89,7 @@ def run(*command, cwd, installed=""):
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    offline = ("-q", "--no-deps", "--no-index", "--disable-pip-version-check", "--no-build-isolation")
-    run(sys.executable, "-m", "pip", "wheel", ".", "--wheel-dir", str(folder), *offline, cwd=ROOT)
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)  # as pip does
     (wheel,) = folder.glob("*.whl")
     return wheel
 

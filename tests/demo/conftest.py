@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 
 from demo.app import build_demo
@@ -94,6 +95,13 @@ def url(engine: Engine) -> Iterator[str]:
     """The address of the tiny model's app, with a slash at the end."""
     with serving(engine) as app:
         yield str(app.local_url)
+
+
+@pytest.fixture(scope="session")
+def http() -> Iterator[httpx.Client]:
+    """Sends requests; to make a client takes longer than most answers."""
+    with httpx.Client(timeout=60) as client:
+        yield client
 
 
 def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:

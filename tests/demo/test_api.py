@@ -3,7 +3,6 @@
 import threading
 from pathlib import Path
 
-import httpx
 import pytest
 from gradio.routes import App
 from gradio_client import Client
@@ -28,8 +27,8 @@ def client(url):
     return Client(url, verbose=False)
 
 
-def answer(url, name, event):
-    return httpx.get(f"{url}gradio_api/call/{name}/{event}", timeout=60).text
+def answer(http, url, name, event):
+    return http.get(f"{url}gradio_api/call/{name}/{event}").text
 
 
 class TestTag:
@@ -87,11 +86,11 @@ class TestServer:
         for parameter in endpoint["parameters"]:
             assert f"{parameter['parameter_name']}: " in endpoint["description"]
 
-    def test_a_full_queue_answers_at_once_and_recovers(self, url, monkeypatch):
+    def test_a_full_queue_answers_at_once_and_recovers(self, url, http, monkeypatch):
         go_on, tag = threading.Event(), Engine.tag
         monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
         room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
-        replies = [httpx.post(f"{url}gradio_api/call/v2/tag", json={"text": TEXT}) for _ in range(room + 3)]
+        replies = [http.post(f"{url}gradio_api/call/v2/tag", json={"text": TEXT}) for _ in range(room + 3)]
         try:
             codes = [reply.status_code for reply in replies]
             assert codes[: QUEUE["max_size"]] == [200] * QUEUE["max_size"]
@@ -101,7 +100,7 @@ class TestServer:
             go_on.set()
         for reply in replies:
             if reply.status_code == 200:
-                assert answer(url, "tag", reply.json()["event_id"]).startswith("event: complete")
+                assert answer(http, url, "tag", reply.json()["event_id"]).startswith("event: complete")
         assert Client(url, verbose=False).predict(TEXT, api_name="/tag")["words"] > 0
 
     @pytest.mark.parametrize(
@@ -112,8 +111,8 @@ class TestServer:
             ("run/tag", {"data": [TEXT]}, ""),  # there is no way past the queue
         ],
     )
-    def test_rejects_all_that_is_not_tag(self, url, path, body, message):
-        reply = httpx.post(f"{url}gradio_api/{path}", json=body)
+    def test_rejects_all_that_is_not_tag(self, url, http, path, body, message):
+        reply = http.post(f"{url}gradio_api/{path}", json=body)
         assert reply.status_code == 404
         assert message in reply.text
 
@@ -125,25 +124,25 @@ class TestServer:
                 assert "https://ner.example.org" in page
                 assert "evil" not in page
 
-    def test_no_session_keeps_what_was_sent_or_answered(self, engine):
-        with serving(engine) as app, httpx.Client() as client:
+    def test_no_session_keeps_what_was_sent_or_answered(self, engine, http):
+        with serving(engine) as app:
             sessions = app.app.state_holder.session_data
-            assert ask(client, app.local_url, text=PRIVATE)["words"] > 0
+            assert ask(http, app.local_url, text=PRIVATE)["words"] > 0
             assert not sessions, "each call would push a visitor's session out"
             assert Client(app.local_url, verbose=False).predict(PRIVATE, api_name="/tag")["words"] > 0
             (session,) = sessions.values()
             assert "private" not in repr([session.config_values, session.state_data])
 
-    def test_requests_that_do_not_fit_are_not_logged(self, url, capfd):
-        event = httpx.post(f"{url}gradio_api/call/tag", json={"data": [PRIVATE]}).json()["event_id"]
-        assert "expected values that fit" in answer(url, "tag", event)
+    def test_requests_that_do_not_fit_are_not_logged(self, url, http, capfd):
+        event = http.post(f"{url}gradio_api/call/tag", json={"data": [PRIVATE]}).json()["event_id"]
+        assert "expected values that fit" in answer(http, url, "tag", event)
         written = capfd.readouterr()
         assert PRIVATE not in written.out + written.err
 
     @pytest.mark.parametrize("path", ["/etc/passwd", str(ROOT / "app.py"), "%2e%2e/%2e%2e/etc/passwd"])
-    def test_no_file_of_the_machine_is_served(self, url, path):
+    def test_no_file_of_the_machine_is_served(self, url, http, path):
         for route in ("gradio_api/file=", "gradio_api/file/", "file=", "static/", "assets/"):
-            reply = httpx.get(f"{url}{route}{path}")
+            reply = http.get(f"{url}{route}{path}")
             assert reply.status_code in (403, 404)
             assert "root:" not in reply.text
             assert "import" not in reply.text

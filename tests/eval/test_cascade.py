@@ -8,20 +8,19 @@ import pytest
 from engine.data.corpora import load_corpus
 from engine.tagger import load_engine
 from engine.text.scoring import Counts, count_documents
-from eval.options import SAMPLE
 from eval.render.files import read_tables
 from eval.report import main
 from tests.eval.conftest import stub_slow_parts
 
-OPTIONS = "--limit 4 --batch-size 1,3 --baselines none --dtype bfloat16 --reference float32"
+OPTIONS = "--limit 6 --batch-size 1,3 --baselines none --dtype bfloat16 --reference float32"
 THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third of the words
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, cascade_folder, one_pixel):
+def run(tmp_path_factory, cascade_folder, beginnings, one_pixel):
     """A report with the default variants; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
-    options = [*OPTIONS.split(), "--model", str(cascade_folder), "--out", str(out)]
+    options = [*OPTIONS.split(), "--model", str(cascade_folder), "--corpus", str(beginnings), "--out", str(out)]
     options += [f"--set=cascade:{point}.threshold={of}" for point, of in THRESHOLDS.items()]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
@@ -56,8 +55,10 @@ def test_its_parts_and_controls_run_beside_it_and_it_is_compared_with_them(resul
     assert ("cascade:careful", "random-windows@cascade:balanced") not in pairs
 
 
-def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(results, cascade_folder):
-    engine, corpus = load_engine(cascade_folder, "bfloat16"), load_corpus(str(SAMPLE), limit=4)
+def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(
+    results, cascade_folder, beginnings
+):
+    engine, corpus = load_engine(cascade_folder, "bfloat16"), load_corpus(str(beginnings), limit=6)
     texts = [document.text for document in corpus.documents]
     of_strategy = {(row.strategy, row.batch_size): row.read_by_large for row in results.itertuples()}
     for point, threshold in THRESHOLDS.items():
