@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -133,13 +132,6 @@ def weights_digest(model: GatedModel, network: Network | None) -> str:
     if network is not None:
         digest.update(network.to_bytes())
     return digest.hexdigest()
-
-
-def configuration(config: PretrainedConfig) -> dict[str, Any]:
-    """The entries of a configuration that results depend on, without labels."""
-    entries = config.to_diff_dict()
-    others = {"_name_or_path", "transformers_version", "id2label", "label2id"}
-    return {key: entries[key] for key in sorted(entries.keys() - others)}
 
 
 @contextmanager

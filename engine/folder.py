@@ -68,7 +68,7 @@ class ModelFolder:
 
     def configuration(self) -> dict[str, Any]:
         """The entries of ``config.json`` that results depend on."""
-        return configuration_of(self.path)
+        return relevant(read_config(self.path, self.source))
 
 
 def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> ModelFolder:
@@ -168,10 +168,9 @@ def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence
     return normalised(names)
 
 
-def configuration_of(folder: Path) -> dict[str, Any]:
-    """The entries of a folder's ``config.json`` that results depend on."""
-    entries = read_config(folder, folder)
-    return {name: entries[name] for name in sorted(entries.keys() - OTHERS)}
+def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of a configuration that results depend on."""
+    return {name: config[name] for name in sorted(config.keys() - OTHERS)}
 
 
 def read_config(folder: Path, source: str | Path) -> dict[str, Any]:

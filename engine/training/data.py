@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.hub_datasets import PREFIX
 from engine.errors import InputError, quoted
+from engine.folder import relevant
 from engine.model.packing import RaggedBatch
 from engine.pruning.memory import MemoryBuffer
 from engine.text.labels import LabelSet
@@ -145,7 +145,7 @@ def gold_digest(corpus: Corpus) -> str:
 
 def data_digest(examples: Sequence[Example], dev: Corpus, pieces: WordPieces, config: PretrainedConfig) -> str:
     """SHA-256 of training windows with their targets, of the development documents, tokenizer and configuration."""
-    found = hashlib.sha256(repr((gold_digest(dev), pieces.digest(), configuration(config))).encode())
+    found = hashlib.sha256(repr((gold_digest(dev), pieces.digest(), relevant(config.to_diff_dict()))).encode())
     for example in examples:
         for part in (example.window.input_ids, example.targets, example.outside):
             found.update(part.tobytes())

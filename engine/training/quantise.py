@@ -30,7 +30,7 @@ from engine.compiled.layers import Graph, Layers
 from engine.compiled.parts import Checkpoint, Facts, Parts, configuration_digest
 from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.folder import COMPILED, CONTROLLER, GATES, INT8, configuration_of, model_folder
+from engine.folder import COMPILED, CONTROLLER, GATES, INT8, model_folder, read_config, relevant
 from engine.model.conversion import WindowLayer, convert_layer, convert_rest, layers_digest
 from engine.model.encoders import Encoder
 from engine.pruning.strategy import Strategy
@@ -134,7 +134,7 @@ def make_parts(engine: Engine, folder: Path) -> Parts:
         pieces=pieces.digest(),
         digest=weights_digest(engine.model, engine.network),
         checksums={file.name: sha256_of(file) for file in files},
-        configuration=configuration_digest(configuration_of(folder)),
+        configuration=configuration_digest(relevant(read_config(folder, folder))),
     )
     return Parts(facts, {name: serialised(graph) for name, graph in graphs.items()})
 
