@@ -60,7 +60,7 @@ def main(argv: list[str] | None) -> int:
     """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
-    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--device", default="cpu", help="torch device, e.g. cuda (default: cpu)")
     parser.add_argument(
         "--dtype",

@@ -157,7 +157,7 @@ def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence
     if labels is not None:
         if not isinstance(labels, str | Path | Sequence):
             raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
-        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+        names = read_labels(labels, count) if isinstance(labels, str | Path) else list(labels)
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != count:
@@ -218,23 +218,19 @@ def read_points(path: Path) -> Points:
     return points
 
 
-def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
-    """Reads the meaning of a checkpoint's label names from a file.
+def read_labels(path: str | Path, count: int) -> list[str]:
+    """Reads what a checkpoint's labels mean from a file, one label a line, in the order of its ``count`` logits.
 
-    The file is either JSON, with a list in the order of the logits or an object that maps names or indices to labels,
-    or text with one label per line. Raises an `InputError` unless it gives one label for each name.
+    Raises an `InputError` if it has another number of labels.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
-    if isinstance(found, Mapping):
-        found = [found.get(name, found.get(str(index))) for index, name in enumerate(names)]
-    labels = [label.strip() for label in found if isinstance(label, str) and label.strip()]
-    if len(labels) != len(names):
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a file of labels, one a line, got {path}: {error}; fix it") from error
+    labels = [line.strip() for line in lines if line.strip()]
+    if len(labels) != count:
         raise InputError(
-            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; name each logit once"
+            f"expected {count} labels in {path}, one a line for each logit, got {len(labels)}; name each logit once"
         )
     return labels
 

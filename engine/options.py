@@ -44,7 +44,7 @@ class EngineOptions:
         add("--point", help="operating point, where the strategy names none (default balanced)")
         add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")
         add("--model", help="folder or hub id; default: the shipped weights")
-        add("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+        add("--labels", metavar="FILE", help="what the model's labels mean, one a line")
         add("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
         add("--device", default=cls.device, help="cpu or cuda")
         add("--dtype", default=cls.dtype, choices=DTYPES, help="default auto: the fastest here, which it names")

@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--types", help="entity types to score, comma-separated (default: those in the corpus)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
     add_number(parser, "--threads", 1, help="processor threads (default: torch's)")
-    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument(
         "--dtype", default="auto", help="comma-separated: float32, bfloat16, int8, auto (default %(default)s)"

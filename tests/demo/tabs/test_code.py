@@ -88,7 +88,7 @@ def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, nam
     [
         (str(SHIPPED), {}, "", ""),
         ("my runs/x", {}, "'my runs/x'", " '--model=my runs/x'"),
-        ("x", {"labels_file": "my.json"}, "'x', labels='my.json'", " --model=x --labels=my.json"),
+        ("x", {"labels_file": "my.txt"}, "'x', labels='my.txt'", " --model=x --labels=my.txt"),
         (
             str(SHIPPED),
             {"dtype": "bfloat16", "why": "", "device": "cuda"},
