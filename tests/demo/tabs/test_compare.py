@@ -84,7 +84,8 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
     assert ran["dense"].label == "dense (float32)"
 
 
-def test_float32_and_the_pipeline_are_timed_on_a_text_of_limited_length_while_that_is_wanted(engine):
+def test_float32_and_the_pipeline_are_timed_on_a_text_of_limited_length_while_that_is_wanted(engine, monkeypatch):
+    monkeypatch.setattr("demo.common.timing.RUNS", 9)
     references, (_, own) = References(SharedEngine(engine, Turns())), chosen(engine, ["entropy"])
     shown = references.compare(TEXT * 5, own)  # longer than a window
     for part in ("dense (float32)", "the Hugging Face pipeline (float32)", "×</b> as fast as", "runs of each in turn"):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from engine import load_engine
+from engine.data.corpora import load_corpus
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training import sweep, trials
@@ -28,8 +29,9 @@ def few(monkeypatch):
 
 @pytest.fixture
 def calibrate(few, folder, tmp_path):
-    """Chooses operating points of strategies on four documents."""
-    (tmp_path / "small.txt").write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
+    """Chooses operating points of strategies on the beginnings of four documents."""
+    texts = [document.text[:300] for document in load_corpus(str(SAMPLE), limit=4).documents]
+    (tmp_path / "small.txt").write_text("\n".join(texts))
     options = ["--model", str(folder), "--texts", str(tmp_path / "small.txt"), "--max-f1-drop", "90,95,100"]
     return lambda strategies, *more: main([*options, "--strategies", strategies, *more])
 
