@@ -6,7 +6,7 @@ that other readers of the format skip, so that offsets survive. Without this JSO
 sentences by line breaks, and the id is a number.
 
 When written, tokens are words, split where an entity begins or ends inside one, and a line is a sentence. Each token
-has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written.
+has one tag, so only the longest of overlapping entities is written. Scores are not written.
 """
 
 from __future__ import annotations
