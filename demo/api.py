@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -12,7 +10,7 @@ from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_strat
 from demo.common.markup import printable
 from demo.common.serialization import result_record, trace_record
 from demo.settings import TRIGGERS, selected
-from engine import Engine, InputError, Strategy
+from engine import Engine, InputError
 
 TAG = f"""Tags one text.
 
@@ -32,23 +30,27 @@ Returns: entities (start, end, type, text, score), the strategy's settings, the 
 token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Sends the message of an `InputError` to the caller without logging it."""
-    try:
-        yield
-    except InputError as error:
-        raise gr.Error(printable(str(error)), print_exception=False) from error
-
-
-def _strategy(engine: Engine, name: str, point: object, **settings: object) -> Strategy:
+def tag(
+    engine: Engine, text: object, strategy: object, point: object, trace: object, **settings: object
+) -> dict[str, Any]:
+    """Answers ``/tag``; callers may send arguments of any type."""
+    text = check_text(text)
+    (name,) = check_strategies([strategy])
     if point is not None and not isinstance(point, str):
         raise InputError(f"expected point as a string, got {type(point).__name__}; send a string or leave it out")
-    return engine.strategy(name, point or None, **settings)
+    if not isinstance(trace, bool):
+        raise InputError(
+            f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
+        )
+    chosen = engine.strategy(name, point or None, **settings)
+    if trace:
+        check_trace(text, [chosen])
+    result = engine.tag(text, chosen)
+    return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 
 
 def build_api(engine: Engine) -> None:
-    """Adds the function to the Blocks under construction; callers may send arguments of any type."""
+    """Adds the function to the Blocks under construction."""
     default = selected(engine)[-1]
 
     def on_tag(
@@ -60,17 +62,10 @@ def build_api(engine: Engine) -> None:
         trigger: str | None = None,
         trace: bool = False,
     ) -> dict[str, Any]:
-        with _refusals():
-            check_text(text)
-            (name,) = check_strategies([strategy])
-            chosen = _strategy(engine, name, point, lambda_=lambda_, min_keep_ratio=min_keep_ratio, trigger=trigger)
-            if not isinstance(trace, bool):
-                raise InputError(
-                    f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
-                )
-            if trace:
-                check_trace(text, [chosen])
-            result = engine.tag(text, chosen)
-            return result_record(result) | ({"trace": trace_record(result)} if trace else {})
+        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        try:
+            return tag(engine, text, strategy, point, trace, **settings)
+        except InputError as error:  # sent to the caller, and not logged
+            raise gr.Error(printable(str(error)), print_exception=False) from error
 
     gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
