@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 import os
 import shutil
@@ -116,6 +117,14 @@ class Corpus:
     types: tuple[str, ...]
     documents: tuple[Document, ...]
     skipped: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of texts and gold."""
+        digest = hashlib.sha256()
+        for document in self.documents:
+            digest.update(repr((document.text, [entity.key for entity in document.entities])).encode())
+        return digest.hexdigest()
 
 
 def load_corpus(

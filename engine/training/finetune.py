@@ -40,7 +40,6 @@ from engine.training.data import (
     Example,
     data_digest,
     digest,
-    gold_digest,
     gold_examples,
     make_batches,
     named_corpora,
@@ -82,7 +81,7 @@ class FinetuneConfig(TrainingConfig):
             raise InputError(
                 f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
             )
-        if gold_digest(dev) in map(gold_digest, train):
+        if dev.digest in (corpus.digest for corpus in train):
             raise InputError(
                 f"expected --dev-corpus with other documents than the training corpora, got {dev.name} {dev.split} for "
                 "both; choose another --dev-corpus or --dev-split"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
@@ -24,7 +23,6 @@ from engine.data.corpora import Corpus
 from engine.pruning.strategy import Strategy
 from engine.runs import code_digest, processor
 from engine.tagger import Engine
-from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]
 REST_S = 0.01  # before every timed call
@@ -94,18 +92,10 @@ def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(first.device),
         "dtype": ",".join(one.dtype for one in engines),
-        "corpus": [corpus.name, corpus.split, corpus_digest(corpus.documents)],
+        "corpus": [corpus.name, corpus.split, corpus.digest],
         "types": corpus.types,
         "model": first.fingerprint | {"runtime": [one.fingerprint["runtime"] for one in engines]},
     }
-
-
-def corpus_digest(documents: Iterable[Document]) -> str:
-    """SHA-256 over texts and gold."""
-    digest = hashlib.sha256()
-    for document in documents:
-        digest.update(repr((document.id, document.text, [entity.key for entity in document.entities])).encode())
-    return digest.hexdigest()
 
 
 def machine() -> str:
