@@ -27,10 +27,6 @@ SCRIPT = Path(__file__).with_name("evidence.js")
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 OTHER_MODEL = "This report measured another model than this page runs: its figures do not apply here."
 PICTURE, PICTURE_TITLE = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
-ABOUT = (
-    "Compared with dense, the full pass in float32: F1 in percentage points (pp; 0.01), speed as a ratio of end-to-end "
-    "times. Brackets are 95 % intervals; (n.s.) means not significant."
-)
 
 
 def show(engine: Engine, report: Report | None) -> str:
@@ -41,7 +37,6 @@ def show(engine: Engine, report: Report | None) -> str:
     return (
         ("" if own else alert(OTHER_MODEL))
         + roles(report)
-        + note(ABOUT)
         + (_picture(f"{folder}/{PICTURE}") if (report.folder / PICTURE).is_file() else "")
         + figures(engine, report, can_try=own)
         + f'<p class="note"><a href="{folder}/report.html">The whole report, and how it was measured</a></p>'
@@ -49,10 +44,10 @@ def show(engine: Engine, report: Report | None) -> str:
 
 
 def roles(report: Report) -> str:
-    """The table that opens the report: the strategy to use, and what it must beat."""
+    """The table that opens the report, and how to read it: the strategy to use, and what it must beat."""
     found = report.opening.table()
     rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in found.rows)
-    return table("Roles", "evidence", found.columns, rows)
+    return table("Roles", "evidence", found.columns, rows) + note(found.caption.replace("`", ""))
 
 
 def _picture(source: str) -> str:
