@@ -16,7 +16,7 @@ from textwrap import fill
 from engine.command import as_command
 from engine.errors import InputError
 from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE
-from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, ResultRow, read_tables
+from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, ResultRow, documents_per_second, read_tables
 from eval.render.folder import LAST, ReportFolder
 from eval.render.text import code, in_pp, pp, ratio, score, share, speedup
 
@@ -67,8 +67,7 @@ class Report(ReportFolder):
 
     def rate(self, label: str) -> float:
         """Documents per second, many at a time."""
-        times = read_tables(self.folder, "times")["times"].groupby(["label", "batch_size"])["latency_ms"].sum()
-        return 1000 * self.row(label, MANY)["timed_documents"] / float(times[label, MANY])
+        return documents_per_second(self.row(label, MANY), read_tables(self.folder, "times")["times"])
 
 
 def reports(*names: str) -> list[Report]:

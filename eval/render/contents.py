@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from engine.errors import InputError
 from eval.render import plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import ResultRow, read_table, read_tables
+from eval.render.files import ResultRow, documents_per_second, read_table, read_tables
 from eval.render.pages import Parts, write_pages
 from eval.render.text import bullets, code, escape, table
 from eval.schema import DENSE, FILES, RESIDENT
@@ -71,11 +71,10 @@ def render(folder: Path) -> str:
 
 def _pace(row: ResultRow, times: pd.DataFrame, cost: pd.DataFrame, machine: str) -> str:
     """How many documents a second a variant reads at a batch size, and the memory of a process with it alone."""
-    spent = times.loc[(times["label"] == row["label"]) & (times["batch_size"] == row["batch_size"]), "latency_ms"].sum()
     held = cost.loc[(cost["label"] == row["label"]) & (cost["group"] == RESIDENT), "value"]
     memory = f", and a process that runs only it takes {held.iloc[0]:.0f} MiB" if len(held) else ""
     return (
-        f"{code(row['label'])} reads {1000 * row['timed_documents'] / spent:.0f} documents a second, "
+        f"{code(row['label'])} reads {documents_per_second(row, times):.0f} documents a second, "
         f"{row['batch_size']} a call, on {machine}, {row['threads']} threads{memory}."
     )
 

@@ -93,6 +93,12 @@ def reference_row(rows: Iterable[R]) -> R:
     return next(row for row in rows if row["kind"] == DENSE)
 
 
+def documents_per_second(row: ResultRow, times: pd.DataFrame) -> float:
+    """How many documents a second a variant reads at a batch size; ``times``: `labelled`."""
+    own = (times["label"] == row["label"]) & (times["batch_size"] == row["batch_size"])
+    return 1000 * row["timed_documents"] / float(times.loc[own, "latency_ms"].sum())
+
+
 def rows_of(table: pd.DataFrame) -> Sequence[Any]:
     """The rows of a file, as typed in `eval.schema`."""
     return table.to_dict("records")
