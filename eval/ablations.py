@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,26 @@ from eval.measure.run import evaluate, open_log
 from eval.measure.variants import of_strategy
 from eval.options import add_inputs, check_types, load_named_corpus
 from eval.record import Measured, Plan, read_record
-from eval.render.ablations import render_ablations
-from eval.schema import DENSE, LAMBDA, RECOVERY, columns
+from eval.render.files import read_table, rows_of
+from eval.render.pages import Parts, Table, write_pages
+from eval.render.text import escape, f1_interval, pp, ratio, share
+from eval.schema import DENSE, LAMBDA, RECOVERY, Ablation, columns
 from eval.statistics import compare_f1
 
 BATCH = 32  # documents per call
-LOG = "ablations"
+NAME = "ablations"  # of the log, the table and the page
 # The whole range. Steps are wider below −1, where few windows reach the minimum exit ratio.
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 EXIT_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.8)
 KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NEIGHBOURS = (0, 1, 2, 4)
 RECOVERY_LIMITS = (1, 8, 64, 512)
+READING = (
+    "One setting varies at a time, and all others stay as stored, with three exceptions: for `min_keep_ratio`, λ of "
+    "`rule` is the largest; for `recovery_limit`, the trigger is `any`; all values of *recovery*, *off* included, have "
+    "the gates of `entropy+recovery`. Nothing was timed: the theoretical speed-up is dense ÷ own MACs. Changed "
+    "predictions are counted against the default."
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ def _measure(engine: Engine, strategies: Sequence[Strategy], corpus: Corpus, out
         tagger = of_strategy(engine, one)
         taggers[one] = replace(tagger, variant=replace(tagger.variant, name=str(number)))
     plan = Plan(corpus, [one.variant for one in taggers.values()], [BATCH], [])
-    log = open_log(out, LOG, environment.conditions(corpus, [engine]) | {"settings": list(map(repr, strategies))})
+    log = open_log(out, NAME, environment.conditions(corpus, [engine]) | {"settings": list(map(repr, strategies))})
     evaluate(plan, list(taggers.values()), log)
     measured = read_record(plan, log)[BATCH]
     return {one: measured[tagger.variant.key] for one, tagger in taggers.items()}
@@ -116,7 +125,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path) -> None:
         for setting in settings
         for value, one in setting.values.items()
     ]
-    pd.DataFrame(rows, columns=columns("ablations")).to_csv(out / "ablations.csv", index=False)
+    pd.DataFrame(rows, columns=columns(NAME)).to_csv(out / f"{NAME}.csv", index=False)
 
 
 def _row(
@@ -145,6 +154,49 @@ def _row(
     }
 
 
+def failures(ablations: pd.DataFrame) -> list[str]:
+    """Sentences on the settings that fail their checks.
+
+    A larger λ must lower the share of token-layers, and at least one value of every setting must have an effect.
+    """
+    found = []
+    for (setting, strategy), of in ablations.groupby(["setting", "strategy"], sort=False):
+        changed = of[~of["is_default"]]
+        if setting == LAMBDA:
+            ordered: list[Ablation] = sorted(rows_of(of), key=lambda row: float(row["value"]))
+            found += [
+                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
+                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
+                for before, after in pairwise(ordered)
+                if after["token_layers_kept"] >= before["token_layers_kept"]
+            ]
+        if len(changed) and not changed["effect"].any():
+            values = ", ".join(of["value"])
+            found.append(
+                f"{setting} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})"
+            )
+    return found
+
+
+def ablations_parts(ablations: pd.DataFrame) -> Parts:
+    """Failures, and every value of every setting."""
+    columns = [
+        "setting", "strategy", "value", "F1 [95 %]", "against dense, pp [95 %]", "against default, pp [95 %]",
+        "token-layers kept", "theoretical speed-up", "recovered words", "predictions changed",
+    ]  # fmt: skip
+    cells = []
+    for row in rows_of(ablations):
+        value, difference, changed = f"{row['value']} (default)", "—", "—"
+        if not row["is_default"]:
+            value, difference = row["value"], pp(row, "default_")
+            changed = row["changed_predictions"] if row["effect"] else "no effect"
+        figures = f1_interval(row), pp(row), difference
+        cost = share(row["token_layers_kept"]), ratio(row["theoretical_speedup"]), row["recovered_words"]
+        cells.append([row["setting"], row["strategy"], value, *figures, *cost, changed])
+    warnings = [f"> **Failed**: {escape(failure)}" for failure in failures(ablations)]
+    return [*warnings, Table(columns, cells, READING)]
+
+
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
@@ -159,10 +211,13 @@ def main(argv: list[str] | None) -> int:
         engine, corpus = load_engine(arguments.model, "float32"), load_named_corpus(arguments)
         check_types(corpus.types, engine.labels.types)
         ablate(engine, corpus, out)
-        failed = render_ablations(out, f"Ablations: {corpus.name} {corpus.split}")
+        table = read_table(out, NAME)
+        parts = {"One setting at a time": ablations_parts(table)}
+        write_pages(out, NAME, f"Ablations: {corpus.name} {corpus.split}", parts)
+    failed = failures(table)
     for failure in failed:
         say(failure)
-    print("\n".join(str(out / name) for name in ("ablations.csv", "ablations.md")))
+    print("\n".join(str(out / f"{NAME}.{kind}") for kind in ("csv", "md", "html")))
     return 1 if failed else 0
 
 

@@ -3,9 +3,8 @@ import pytest
 
 from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
-from eval.ablations import AblatedSetting, ablate, ablated_settings, main
+from eval.ablations import AblatedSetting, ablate, ablated_settings, ablations_parts, failures, main
 from eval.options import SAMPLE
-from eval.render.ablations import ablations_parts, failures
 from eval.render.files import read_table, rows_of
 
 
