@@ -1,7 +1,8 @@
 """Times strategies on one text: one run of each gives an answer, then they take turns for more runs.
 
-Taking turns, noise affects all of them equally. A range is the 95 % interval of the median: a busy machine makes it
-wider, not wrong.
+Taking turns, noise affects all of them equally. A range holds the middle 80 % of the runs: a busy machine makes it
+wider. Unlike an interval of the median, it still holds what a machine at rest would show, although work beside it
+changes the ratio itself (docs/lab/2026-11-30-beside-a-job.md).
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import comb
-from statistics import median
+from statistics import quantiles
 
 from engine import Engine, Result, Strategy
 
 RUNS = 41
+FEW = 6  # runs that are shown with their whole range
 
 Range = tuple[float, float]  # lowest and highest
 Tagger = Callable[[str], Result]
@@ -44,23 +45,18 @@ class Timing:
     result: Result
     runs_ms: tuple[float, ...]
 
-    @property
-    def latency_ms(self) -> float:
-        """The median over the runs."""
-        return median(self.runs_ms)
 
-
-def median_interval(values: Sequence[float]) -> Range:
-    """The 95 % interval of the median by order statistics; of fewer than six values, their whole range."""
-    ranked, runs = sorted(values), len(values)
-    at_most = [sum(comb(runs, below) for below in range(rank + 1)) / 2**runs for rank in range(runs // 2)]
-    cut = max(0, sum(chance <= 0.025 for chance in at_most) - 1)
-    return ranked[cut], ranked[runs - 1 - cut]
+def middle(values: Sequence[float]) -> Range:
+    """The range of the middle 80 % of values; of fewer than six, their whole range."""
+    if len(values) < FEW:
+        return min(values), max(values)
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
 
 
 def speedup(own_ms: Sequence[float], other_ms: Sequence[float]) -> Range:
     """How many times as fast the one is as the other, run by run."""
-    return median_interval([other / own for own, other in zip(own_ms, other_ms, strict=True)])
+    return middle([other / own for own, other in zip(own_ms, other_ms, strict=True)])
 
 
 def tagger(engine: Engine, strategy: Strategy) -> Tagger:

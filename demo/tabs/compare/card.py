@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from demo.common.differences import CHANGED, KINDS, LOST, NEW, SAME, Compared
 from demo.common.markup import cells, escape, number_of, percent, table, term
 from demo.common.requests import answer
-from demo.common.timing import Range, median_interval, speedup
+from demo.common.timing import FEW, Range, middle, speedup
 
 BARS = 3  # most strategies with a bar each; more are a table
 NAMED = 5  # entities of one kind
@@ -78,7 +78,7 @@ def _row(one: Compared) -> str:
     figures = [
         percent(one.kept),
         *("–" if one.is_dense else len(one.of_kind(kind)) for kind in KINDS),
-        span(median_interval(one.timing.runs_ms)) if timed else "–",
+        span(middle(one.timing.runs_ms)) if timed else "–",
         f"{span(speedup(one.timing.runs_ms, one.dense.runs_ms))}×" if timed and not one.is_dense else "–",
     ]
     return f'<tr><th scope="row">{escape(one.label)}</th>{cells(figures)}</tr>'
@@ -88,12 +88,12 @@ def _times(compared: Sequence[Compared]) -> str:
     """The times of dense and of the strategy of the headline, as ranges."""
     one, dense = compared[-1], compared[0]
     runs = len(dense.timing.runs_ms)
-    how = number_of(runs, "run") if runs < 6 else f"95 % intervals of {runs} runs"
-    full = f"{span(median_interval(dense.timing.runs_ms))} ms"
+    how = number_of(runs, "run") if runs < FEW else f"the middle 80 % of {runs} runs"
+    full = f"{span(middle(dense.timing.runs_ms))} ms"
     if one.is_dense:
         return f"{full} with <code>{escape(dense.label)}</code>: {how}. {MORE}"
     return (
-        f"{span(median_interval(one.timing.runs_ms))} ms instead of {full}, "
+        f"{span(middle(one.timing.runs_ms))} ms instead of {full}, "
         f"{said(speedup(one.timing.runs_ms, dense.timing.runs_ms))} the full pass, <code>{escape(dense.label)}</code>, "
         f"on this text and machine: {how} of each in turn. {MORE}"
     )

@@ -10,7 +10,7 @@ from typing import Any
 from demo.common.differences import Candidate
 from demo.common.limits import MAX_REFERENCED, check_text
 from demo.common.markup import escape, number_of, printable
-from demo.common.timing import PAGE, UNTIMED, Wanted, in_turns, median_interval, speedup
+from demo.common.timing import PAGE, UNTIMED, Wanted, in_turns, middle, speedup
 from demo.common.turns import SharedEngine
 from demo.tabs.compare.card import said, span
 from engine import InputError, load_engine
@@ -70,11 +70,11 @@ class References:
             return ""
         names = ("<code>dense (float32)</code>", "the Hugging Face pipeline (float32)")
         found = " and ".join(
-            f"{said(speedup(ours, other))} {name} with {span(median_interval(other))} ms"
+            f"{said(speedup(ours, other))} {name} with {span(middle(other))} ms"
             for name, other in zip(names, others, strict=True)
         )
         return (
-            f'<p class="references"><code>{escape(own.label)}</code>, {span(median_interval(ours))} ms, is {found}: '
+            f'<p class="references"><code>{escape(own.label)}</code>, {span(middle(ours))} ms, is {found}: '
             f"{number_of(len(ours), 'run')} of each in turn.</p>"
         )
 

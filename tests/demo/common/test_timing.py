@@ -1,10 +1,10 @@
-"""Strategies take turns being timed, long texts fewer times; a range is the interval of the median."""
+"""Strategies take turns being timed, long texts fewer times; a range holds the middle 80 % of the runs."""
 
 import random
 
 import pytest
 
-from demo.common.timing import RUNS, Budget, first_pass, in_turns, median_interval, more_rounds, speedup, tagger
+from demo.common.timing import RUNS, Budget, first_pass, in_turns, middle, more_rounds, speedup, tagger
 
 PATIENT = Budget(seconds=600.0, least=0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -28,9 +28,9 @@ def test_slow_texts_get_fewer_runs_and_an_unfinished_round_does_not_count():
     assert in_turns([lambda: 1.0, lambda: 2.0], PATIENT, lambda: next(wanted)) == [[1.0], [2.0]]
 
 
-@pytest.mark.parametrize(("runs", "ends"), [(3, (1, 3)), (5, (1, 5)), (6, (1, 6)), (9, (2, 8)), (41, (14, 28))])
-def test_a_range_has_the_ranks_of_the_interval_of_the_median(runs, ends):
-    assert median_interval(random.Random(0).sample(range(1, runs + 1), runs)) == ends
+@pytest.mark.parametrize(("runs", "ends"), [(1, (1, 1)), (3, (1, 3)), (5, (1, 5)), (6, (1.5, 5.5)), (41, (5, 37))])
+def test_a_range_holds_the_middle_of_the_runs_or_all_of_a_few(runs, ends):
+    assert middle(random.Random(0).sample(range(1, runs + 1), runs)) == ends
 
 
 def test_a_slow_moment_hits_both_or_falls_out():

@@ -45,7 +45,7 @@ def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):
     assert 'data-state="timing"' in first.answer
     assert first.refinement == Refinement(2, "")
     better = refine(engine, TEXT, candidates, first.refinement, budget=PATIENT)
-    assert f"intervals of {RUNS} runs of each in turn" in better.answer
+    assert f"the middle 80 % of {RUNS} runs of each in turn" in better.answer
     assert 'data-state="done"' in better.answer
 
 
