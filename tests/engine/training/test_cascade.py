@@ -64,7 +64,9 @@ def test_makes_a_folder_that_runs_without_openvino_and_knows_the_small_one(model
 
 def test_measures_what_the_cascade_then_does(pair, reference):
     tagged = pair.tag(TEXTS)
-    curve = Curve.of(replace(pair.cascade(Doubt("wrong")), weight=0.0), tagged, reference, pair)
+    made = pair.cascade(Doubt("wrong"))
+    assert made.weight == 0.25
+    curve = Curve.of(replace(made, weight=0.0), tagged, reference, pair)
     assert (curve.trials[0].f1, curve.shares[0], curve.shares[-1]) == (1, 1, 0)
     assert list(curve.shares) == sorted(curve.shares, reverse=True)
     assert len(curve.trials) > 10
