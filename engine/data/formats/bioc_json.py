@@ -16,12 +16,12 @@ from engine.data.formats.base import Format, writer
 from engine.data.formats.bioc import document_of, record_of
 from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
-from engine.errors import FormatError
+from engine.errors import FormatError, quoted
 from engine.text.documents import Document
 
 _HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
 _LIST_START = re.compile(r'"(documents|PubTator3)"\s*:\s*\[')
-_BETWEEN = re.compile(r"[ \t\r\n,]*")
+_BLANKS = re.compile(r"[ \t\r\n]*")
 _FIELDS = ("id", "offset", "text")
 _PARTS = {"passages": "passage", "sentences": "sentence", "annotations": "annotation"}
 
@@ -34,7 +34,7 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
     outside = ""  # the file without its documents
     while match := _LIST_START.search(text, end):
         outside += text[end : match.end()]
-        end = _next(text, match.end())
+        end = _skip_blanks(text, match.end())
         while not text.startswith("]", end):
             line, at = line + text.count("\n", at, end), end
             try:
@@ -43,7 +43,13 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
                 place = source.place(line + text.count("\n", at, getattr(error, "pos", at)))
                 raise _not_json(error, place) from error
             yield line, record
-            end = _next(text, end)
+            end = _skip_blanks(text, end)
+            if text.startswith(",", end):
+                end = _skip_blanks(text, end + 1)
+            elif not text.startswith("]", end):
+                found = quoted(text[end : end + 1] or "the end of the file")
+                place = source.place(line + text.count("\n", at, end))
+                raise place.error(f"expected , or ] after a document, got {found}; fix the file")
     try:
         json.loads(outside + text[end:])
     except (ValueError, RecursionError) as error:
@@ -54,9 +60,9 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
         )
 
 
-def _next(text: str, at: int) -> int:
-    """Where the next document or the end of the list is."""
-    return _BETWEEN.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
+def _skip_blanks(text: str, at: int) -> int:
+    """The place of the next character that is not blank."""
+    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]  # it matches anywhere
 
 
 def _not_json(error: Exception, place: Place) -> FormatError:

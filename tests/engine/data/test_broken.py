@@ -144,6 +144,8 @@ ENTITY = '<!DOCTYPE PubmedArticleSet [<!ENTITY a SYSTEM "file:///etc/passwd">]><
         ("json", '{"documents": []} more', 0, 1, "JSON, got Extra data"),
         ("json", '{"documents": []} ], "more": 1}', 0, 1, "JSON, got Extra data"),
         ("json", ONE + "]", 1, 2, "JSON, got Expecting ',' delimiter"),
+        ("json", ONE.replace(",\n", "\n") + '{"id": "2", "passages": []}]}', 1, 2, "after a document, got '{'"),
+        ("json", ONE.replace(",\n", "\n"), 1, 2, "after a document, got 'the end of the file'"),
         ("json", "{}", 0, 1, "BioC"),
         ("json", ONE.encode() + b'"\xe9"]}', 0, 2, "UTF-8, got byte 0xe9"),
     ],
