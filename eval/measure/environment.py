@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -81,6 +82,11 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+def digest_of_ids(corpus: Corpus) -> str:
+    """SHA-256 of the documents' ids, which rows of the record and tables have."""
+    return hashlib.sha256(repr([document.id for document in corpus.documents]).encode()).hexdigest()
+
+
 def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
     """The code, machine, corpus and weights, which must be the same when an interrupted run continues."""
     first = engines[0]
@@ -92,7 +98,7 @@ def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(first.device),
         "dtype": ",".join(one.dtype for one in engines),
-        "corpus": [corpus.name, corpus.split, corpus.digest],
+        "corpus": [corpus.name, corpus.split, corpus.digest, digest_of_ids(corpus)],
         "types": corpus.types,
         "model": first.fingerprint | {"runtime": [one.fingerprint["runtime"] for one in engines]},
     }

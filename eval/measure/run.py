@@ -29,6 +29,7 @@ from eval.measure.setup import Setup, set_up, training_documents
 from eval.measure.variants import Tagger, of_baseline
 from eval.record import Plan, Row, read_record
 from eval.schema import BASELINE, display_names
+from eval.statistics import SEED
 
 LOG = "run"
 BURN_IN = 3  # batches that warm up threads, allocators and caches before a process continues another's timings
@@ -164,7 +165,7 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     dtypes = [f"{e.dtype} ({e.why})" if e.why else e.dtype for e in setup.engines]
     documents, timed = len(plan.corpus.documents), len(plan.timed)
-    drawn = f"{timed} of {documents} documents, drawn at random"
+    drawn = f"{timed} of {documents} documents, drawn with seed {SEED}"
     resident = psutil.Process().memory_info().rss / 2**20
     return {
         "command": command,
@@ -180,6 +181,7 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
         "weights": f"SHA-256 {engine.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
         "memory": f"one engine per dtype and all baselines held at once: {resident:.0f} MiB resident at the end",
+        "seed of the bootstrap": SEED,
         "interruptions": interruptions,
     }
 

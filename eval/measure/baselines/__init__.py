@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 from tqdm import tqdm
@@ -31,6 +32,7 @@ TAKE_ARGUMENT = ("spacy", "openvino", "openvino-int8")
 TRIED = 16  # documents in a trial, or two batches if that is more
 SAMPLED = 512  # a trial's documents are sampled from this many first ones
 PASSES = 3
+BEHIND, SETTLED_MS = 1.5, 500.0  # candidates slower than BEHIND × max(SETTLED_MS, the fastest's time) are dropped
 ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
@@ -75,13 +77,20 @@ def sample_texts(corpus: Corpus, count: int) -> list[str]:
 
 
 def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> RuntimeParameters:
-    """The candidate with the smallest sum over batches of end-to-end times, each the best of ``PASSES``."""
-    tried = [baseline.with_parameters({batch_size: candidate}) for candidate in baseline.candidates]
-    totals = np.zeros(len(tried))
+    """The candidate with the smallest sum over batches of end-to-end times, each the best of ``PASSES``.
+
+    Candidates that fall behind are dropped, but only once so much was timed that a hiccup cannot decide.
+    """
+    tried = [(candidate, baseline.with_parameters({batch_size: candidate})) for candidate in baseline.candidates]
+    totals = [0.0] * len(tried)
     for start in range(0, len(texts), batch_size):
         batch = texts[start : start + batch_size]
-        totals += np.min([[_milliseconds(one, batch) for one in tried] for _ in range(PASSES)], axis=0)
-    return baseline.candidates[int(np.argmax(totals <= ALIKE * totals.min()))]
+        passes = [[_milliseconds(one, batch) for _, one in tried] for _ in range(PASSES)]
+        totals = [total + min(times) for total, *times in zip(totals, *passes, strict=True)]
+        ahead = [total <= BEHIND * max(SETTLED_MS, min(totals)) for total in totals]
+        tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
+    pairs = zip(tried, totals, strict=True)
+    return next(candidate for (candidate, _), total in pairs if total <= ALIKE * min(totals))
 
 
 def _milliseconds(baseline: Baseline, texts: Sequence[str]) -> float:

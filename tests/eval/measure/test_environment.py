@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import psutil
 
+from engine.data.corpora import load_corpus
 from engine.latency import busy_share
 from eval.measure import environment
-from eval.measure.environment import resident_memory
+from eval.measure.environment import conditions, resident_memory
+from eval.options import SAMPLE
 
 
 def test_work_of_other_processes_is_seen():
@@ -29,6 +32,13 @@ def test_a_copy_within_another_projects_checkout_has_no_commit(tmp_path, monkeyp
     assert commit() == "unknown"
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     assert commit().endswith("-dirty"), "a checkout of which it is a part"
+
+
+def test_other_ids_make_another_corpus(engine):
+    corpus = load_corpus(str(SAMPLE), limit=2)
+    first, *others = corpus.documents
+    renamed = replace(corpus, documents=(replace(first, id="other"), *others))
+    assert conditions(corpus, [engine])["corpus"] != conditions(renamed, [engine])["corpus"]
 
 
 def test_a_fresh_process_says_how_much_it_occupies_with_its_model_and_one_that_fails_nothing(shipped, monkeypatch):

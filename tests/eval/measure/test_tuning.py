@@ -58,6 +58,15 @@ def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_
     assert {rows for _, rows in baseline.calls} == set(ROWS)
 
 
+@pytest.mark.parametrize(
+    ("ms", "batches"), [((600, 800, 6000), (8, 8, 1)), ((10, 14, 90), (8, 8, 8))], ids=["far behind", "short times"]
+)
+def test_candidates_that_fall_far_behind_are_dropped(ms, batches):
+    baseline = clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
+    assert fastest(baseline, ["a"] * 8, 1) == {"rows": 1}
+    assert [baseline.calls.count((1, rows)) for rows in ROWS] == [PASSES * count for count in batches]
+
+
 def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
     chosen = clocked().with_parameters({1: {"rows": 512}, 4: {"rows": 2048}})
     for count in (1, 3, 4, 5):
