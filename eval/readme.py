@@ -10,8 +10,11 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from textwrap import fill
+
+import pandas as pd
 
 from engine.command import as_command
 from engine.errors import InputError
@@ -60,6 +63,11 @@ class Report(ReportFolder):
             return "–"
         return ratio(self.row(label, size)["speedup_vs_dense"] / self.row(PIPELINE, size)["speedup_vs_dense"])
 
+    @cached_property
+    def times(self) -> pd.DataFrame:
+        """The time of each batch."""
+        return read_tables(self.folder, "times")["times"]
+
     @property
     def processor(self) -> str:
         """The name of the processor."""
@@ -68,7 +76,7 @@ class Report(ReportFolder):
 
     def rate(self, label: str) -> float:
         """Documents per second, many at a time."""
-        return documents_per_second(self.row(label, MANY), read_tables(self.folder, "times")["times"])
+        return documents_per_second(self.row(label, MANY), self.times)
 
 
 def reports(*names: str) -> list[Report]:
@@ -90,7 +98,7 @@ def usual_ways() -> str:
         (small, "onnx-int8", "ONNX Runtime, 8 bits"),
         (small, OPENVINO, "OpenVINO, 8 bits"),
         (small, small.default, f"this project, {code(DEFAULT)}, 8 bits"),
-        (large, "cascade:careful", f"`cascade:careful`: {LARGE} rereads doubtful parts; speed beside its own pipeline"),
+        (large, "cascade:careful", f"`cascade:careful`: {LARGE} rereads doubtful parts; speed over its own pipeline"),
     ]
     cells = [
         [name, score(of.row(label)["f1"]), *(of.speed(label, size) for size in (ONE, MANY)), f"{of.rate(label):.0f}"]

@@ -103,13 +103,15 @@ def main(argv: list[str] | None) -> int:
     engine.strategy("truncate-1")  # refuses a model without gates
     names = parse_strategies(arguments.strategies, engine)
     sweep = Sweep(engine, Reference.agreement(engine, read_texts(arguments.texts)), requirements)
+    points = {}
     for number, name in enumerate(names):
         sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
         rows = rows_of(sweep, name)
+        points[name] = points_of(rows)
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
         if time_out := sweep.time_out(name):
             print(f"{name}: {time_out}; give more --minutes")
-    store_points(folder, {name: points_of(rows_of(sweep, name)) for name in names})
+    store_points(folder, points)
     print(f"the operating points are in {folder / POINTS}")
     return 0
 

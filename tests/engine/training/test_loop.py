@@ -90,7 +90,7 @@ def test_windows_have_all_gates_closed_or_end_from_a_third_of_the_depth_on(gates
     pruned, some = (SampledController.draw(gates, 400, share).thresholds for share in (1.0, 0.7))
     assert (np.flatnonzero((pruned == 1).any(1)) + 1).tolist() == list(range(first_end, gates + 1))
     assert ((some == -1) | (some > 0)).all()
-    # All gates are closed in three of ten windows and, where there are many, hardly ever by chance.
+    # Three in ten windows have all gates closed; with many gates, almost none has by chance.
     assert 0.25 < (some < 0).all(0).mean() < 0.4 or gates < 5
 
 
