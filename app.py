@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from engine.command import as_command
+from engine.cli.command import as_command
 from engine.errors import InputError
 
 if TYPE_CHECKING:

@@ -9,25 +9,25 @@ from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 
 if TYPE_CHECKING:
-    from engine.checkpoint import Weights, load_weights
-    from engine.data.corpora import Corpus, load_corpus
-    from engine.pipelines import pipeline
+    from engine.formats.corpora import Corpus, load_corpus
+    from engine.integrations.pipeline import pipeline
     from engine.pruning.strategy import Strategy
+    from engine.pytorch.checkpoint import Weights, load_weights
     from engine.result import Result
     from engine.tagger import Engine, load_engine
 
 # torch and transformers take seconds to import; reading documents does not need them.
 _LAZY = {
-    "Corpus": "engine.data.corpora",
+    "Corpus": "engine.formats.corpora",
     "Engine": "engine.tagger",
     "Result": "engine.result",
     "Strategy": "engine.pruning.strategy",
-    "Weights": "engine.checkpoint",
+    "Weights": "engine.pytorch.checkpoint",
     "accelerate": "engine.training.accelerate",
-    "load_corpus": "engine.data.corpora",
+    "load_corpus": "engine.formats.corpora",
     "load_engine": "engine.tagger",
-    "load_weights": "engine.checkpoint",
-    "pipeline": "engine.pipelines",
+    "load_weights": "engine.pytorch.checkpoint",
+    "pipeline": "engine.integrations.pipeline",
 }
 
 __all__ = [

@@ -16,13 +16,13 @@ from types import ModuleType
 
 from engine import errors
 from engine.cascade import Cascade
-from engine.command import as_command
+from engine.cli.command import as_command
+from engine.cli.runs import check_new
 from engine.compiled import standalone
 from engine.compiled.passes import plan_of
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
-from engine.runs import check_new
 from engine.runtime import openvino
 from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
 from engine.text import documents, labels, slots, windows, words

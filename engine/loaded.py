@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from engine.compiled.folder import compiled_model
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
-from engine.folder import ModelFolder
-from engine.model.sizes import Sizes
+from engine.models.folder import ModelFolder
+from engine.models.sizes import Sizes
 from engine.text.windows import WordPieces
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from engine.model.encoders import Encoder
-    from engine.model.gated import GatedModel
-    from engine.pytorch import PyTorchModel
+    from engine.pytorch.backend import PyTorchModel
+    from engine.pytorch.encoders import Encoder
+    from engine.pytorch.gated import GatedModel
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class LoadedModel:
     def _choose(self, device: str) -> tuple[str, str]:
         """What ``auto`` is here, and why."""
         if device.startswith("cuda"):
-            from engine.pytorch import has_bfloat16_units
+            from engine.pytorch.backend import has_bfloat16_units
 
             has = has_bfloat16_units(device)
             return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
@@ -91,7 +91,7 @@ class LoadedModel:
         """Cuts words without transformers where that is known to give the same pieces."""
         if self.compiled is not None and (found := self.compiled.pieces()) is not None:
             return found
-        from engine.model.tokenizer import word_pieces
+        from engine.pytorch.tokenizer import word_pieces
 
         return word_pieces(self.tokenizer, self.encoder.max_rows if self.compiled is None else self.compiled.max_rows)
 
@@ -102,8 +102,8 @@ class LoadedModel:
         Raises:
             InputError: if the folder's files have changed since the model was loaded.
         """
-        from engine.checkpoint import Weights, weights_of
-        from engine.pytorch import PyTorchModel
+        from engine.pytorch.backend import PyTorchModel
+        from engine.pytorch.checkpoint import Weights, weights_of
 
         weights = self._folder if isinstance(self._folder, Weights) else weights_of(self._folder)
         found = PyTorchModel(weights, self.dtype if self.compiled is None else "float32", self.device)
@@ -126,7 +126,7 @@ class LoadedModel:
         """The tokenizer as transformers loads it."""
         if self.compiled is None:
             return self.pytorch.tokenizer
-        from engine.model.tokenizer import load_tokenizer
+        from engine.pytorch.tokenizer import load_tokenizer
 
         return load_tokenizer(self.folder)
 
@@ -163,6 +163,6 @@ class LoadedModel:
 
     def plain_model(self) -> PreTrainedModel:
         """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU."""
-        from engine.checkpoint import load_huggingface
+        from engine.pytorch.checkpoint import load_huggingface
 
         return load_huggingface(self.folder)

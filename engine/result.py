@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.cascade import JudgedWindow, select
-from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
-from engine.inspection.trace import Trace, of_both, word_traces
 from engine.latency import Latency
-from engine.model.chunks import Slot
+from engine.pruning.cost import Cost, add, unread_cost, window_cost, with_small
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
+from engine.pruning.trace import Trace, of_both, word_traces
+from engine.pytorch.chunks import Slot
 from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import Span
 
 if TYPE_CHECKING:
     from engine.compiled.passes import CompiledModel
-    from engine.pytorch import PyTorchModel
+    from engine.pytorch.backend import PyTorchModel
 
 
 @dataclass(frozen=True, eq=False)

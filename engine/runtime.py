@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from engine.cli.runs import cached
 from engine.errors import InputError
-from engine.runs import cached
 
 
 def openvino() -> Any:

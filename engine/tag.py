@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
-from engine.command import as_command, say
-from engine.data.formats import WRITERS, Ids, read_documents
+from engine.cli.command import as_command, say
+from engine.cli.options import EngineOptions, tag_documents
 from engine.errors import InputError
-from engine.options import EngineOptions, tag_documents
+from engine.formats import WRITERS, Ids, read_documents
 from engine.text.documents import Document
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from engine.cascade import Cascade, columns_of, resolve_cascade
 from engine.errors import InputError
-from engine.folder import ModelFolder, read_folder
 from engine.latency import Latency
 from engine.loaded import LoadedModel
-from engine.model.chunks import Slot
+from engine.models.folder import ModelFolder, read_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.base import Controller
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
+from engine.pytorch.chunks import Slot
 from engine.result import Judgement, Result
 from engine.text.windows import Window
 
@@ -218,7 +218,7 @@ def load_engine(
         path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
         dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `LoadedModel`.
         device: torch device, ``cpu`` or ``cuda``.
-        labels: meaning of the model's labels, if its configuration lacks it; see `engine.folder.read_folder`.
+        labels: meaning of the model's labels, if its configuration lacks it; see `engine.models.folder.read_folder`.
 
     Raises:
         InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no

@@ -17,13 +17,13 @@ from typing import Any
 
 import pandas as pd
 
-from engine.command import as_command, say
-from engine.data.corpora import Corpus
+from engine.cli.command import as_command, say
+from engine.cli.runs import locked
+from engine.formats.corpora import Corpus
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import without_recovery
-from engine.runs import locked
 from engine.tagger import Engine, load_engine
 from eval.analysis.tables import count
 from eval.measure import environment

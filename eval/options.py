@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
+from engine.formats.corpora import Corpus, load_corpus
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 

@@ -16,7 +16,7 @@ from textwrap import fill
 
 import pandas as pd
 
-from engine.command import as_command
+from engine.cli.command import as_command
 from engine.errors import InputError
 from eval.render.conclusions import DEFAULT, OPENVINO, PIPELINE
 from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL, ResultRow, documents_per_second, read_tables

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.corpora import Corpus
-from engine.inspection.cost import Cost, add
+from engine.formats.corpora import Corpus
 from engine.latency import Times, Unit, units
+from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity

@@ -13,10 +13,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.command import as_command
-from engine.data.formats import WRITERS
+from engine.cli.command import as_command
+from engine.cli.runs import locked
 from engine.errors import InputError
-from engine.runs import locked
+from engine.formats import WRITERS
 from eval.options import add_inputs, add_number
 from eval.render.contents import render
 

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.command import as_command, say
-from engine.data.corpora import load_corpus
+from engine.cli.command import as_command, say
+from engine.cli.runs import check_new, locked
 from engine.errors import InputError
-from engine.runs import check_new, locked
+from engine.formats.corpora import load_corpus
 from engine.text.documents import Document
 from eval.measure.baselines.base import package
 from eval.options import add_number

@@ -25,13 +25,13 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
 from engine.cascade import Cascade, Doubt
-from engine.checkpoint import Weights, load_huggingface, load_weights, save_weights
-from engine.folder import CASCADES, SMALL
-from engine.model.encoders.bert import BertEncoder
-from engine.model.gated import GatedModel
-from engine.model.packing import RaggedBatch
-from engine.model.tokenizer import load_tokenizer
+from engine.models.folder import CASCADES, SMALL
 from engine.pruning.strategy import Strategy
+from engine.pytorch.checkpoint import Weights, load_huggingface, load_weights, save_weights
+from engine.pytorch.encoders.bert import BertEncoder
+from engine.pytorch.gated import GatedModel
+from engine.pytorch.packing import RaggedBatch
+from engine.pytorch.tokenizer import load_tokenizer
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
@@ -197,7 +197,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps what is measured here out of the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.runs.cache_folder", lambda: folder)
+        patch.setattr("engine.cli.runs.cache_folder", lambda: folder)
         yield
 
 

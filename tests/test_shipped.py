@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine import load_engine
-from engine.data.corpora import load_corpus
-from engine.folder import SHIPPED
+from engine.formats.corpora import load_corpus
+from engine.models.folder import SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.options import SAMPLE
 

@@ -13,8 +13,8 @@ from demo.common.timing import Timing
 from demo.settings import label
 from engine import Engine, Entity, Result, Strategy
 from engine.cascade import Cascade
-from engine.inspection.cost import Cost
-from engine.inspection.trace import WordTrace
+from engine.pruning.cost import Cost
+from engine.pruning.trace import WordTrace
 
 LOST, NEW, CHANGED, SAME = KINDS = ("lost", "new", "changed", "same")
 SIGNS = {LOST: "− ", NEW: "+ ", CHANGED: "↔ ", SAME: ""}

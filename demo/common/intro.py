@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common.markup import escape, term
 from demo.common.reports import REPORTS, Report, find_reports, own_report
 from engine import Engine
-from engine.folder import SHIPPED
+from engine.models.folder import SHIPPED
 from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
 from eval.render.files import BASE, CASCADE, ResultRow
 from eval.render.text import in_pp, join, speedup, verdict

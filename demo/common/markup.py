@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable
 
-from engine.inspection.trace import WordTrace
+from engine.pruning.trace import WordTrace
 from engine.text.labels import label_parts
 
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine import Engine
-from engine.data.corpora import NAMED
+from engine.formats.corpora import NAMED
 from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL
 from eval.render.folder import LAST, ReportFolder
 

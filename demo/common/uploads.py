@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from engine import Document, FormatError, InputError
-from engine.data.formats import read_documents
+from engine.formats import read_documents
 
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file

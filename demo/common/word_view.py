@@ -15,8 +15,8 @@ from demo.common.markup import alert, cells, describe_word, escape, note, table
 from demo.common.requests import HIDDEN, draw_when_visible, fingerprint
 from demo.settings import chosen_strategy, label
 from engine import Engine, InputError, Result
-from engine.inspection.trace import WordTrace
 from engine.pruning.strategy_names import DENSE
+from engine.pruning.trace import WordTrace
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
 TYPE_COLOURS = 6  # defined in the style sheet

@@ -23,10 +23,10 @@ from engine.bulk.cluster import ray_pool, tag_on_ray
 from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.worker import Job, OnProgress, Worker
-from engine.command import as_command, say
-from engine.data.formats import WRITERS
-from engine.options import EngineOptions
-from engine.runs import continues, locked, read_json, write_json
+from engine.cli.command import as_command, say
+from engine.cli.options import EngineOptions
+from engine.cli.runs import continues, locked, read_json, write_json
+from engine.formats import WRITERS
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,8 +18,8 @@ from engine import InputError
 from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.cli.runs import check_same, read_json
 from engine.errors import first_line
-from engine.runs import check_same, read_json
 
 ANSWER_S = 30  # seconds within which a cluster must report its status
 RETRIES = 3  # of a file whose worker died

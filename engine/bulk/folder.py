@@ -18,8 +18,8 @@ from typing import Any
 
 from engine import Document, InputError
 from engine.bulk.inputs import InputFile
-from engine.data.formats import WRITERS
-from engine.runs import replacing
+from engine.cli.runs import replacing
+from engine.formats import WRITERS
 
 RUN = "run.json"
 RECORD = ".jsonl"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from stat import S_ISREG
 
 from engine import InputError
-from engine.data.formats import SUFFIXES
+from engine.formats import SUFFIXES
 
 _INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
 

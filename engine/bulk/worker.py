@@ -14,12 +14,12 @@ import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, record_line
 from engine.bulk.inputs import InputFile
-from engine.data.formats import read_source
-from engine.data.reading.source import Source, readable
+from engine.cli.options import EngineOptions, tag_documents
+from engine.cli.runs import code_digest, replacing
 from engine.errors import first_line
-from engine.options import EngineOptions, tag_documents
-from engine.runs import code_digest, replacing
-from engine.threads import set_threads
+from engine.formats import read_source
+from engine.formats.source import Source, readable
+from engine.graph.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details

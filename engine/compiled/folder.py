@@ -10,7 +10,7 @@ from engine.compiled.layers import Layers
 from engine.compiled.parts import AGAIN, Checkpoint, Parts
 from engine.compiled.passes import CompiledModel
 from engine.errors import InputError
-from engine.folder import COMPILED, GATES, INT8, ModelFolder
+from engine.models.folder import COMPILED, GATES, INT8, ModelFolder
 from engine.runtime import check_device, check_machine
 
 

@@ -18,11 +18,11 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine.checksums import sha256_of
 from engine.compiled.layers import Graph, packed, unpacked
 from engine.errors import InputError, first_line
-from engine.folder import ModelFolder
-from engine.model.sizes import Sizes
+from engine.models.checksums import sha256_of
+from engine.models.folder import ModelFolder
+from engine.models.sizes import Sizes
 
 AGAIN = "make it again with python -m engine.training.quantise"
 
@@ -39,7 +39,7 @@ class Facts:
         weights: input of a graph → the checkpoint's tensors, which are concatenated.
         tokens: ids of CLS, SEP and the unknown word piece.
         pieces: SHA-256 of everything that word pieces and windows depend on.
-        digest: SHA-256 of the model's weights, as `engine.checkpoint.weights_digest` computes it.
+        digest: SHA-256 of the model's weights, as `engine.pytorch.checkpoint.weights_digest` computes it.
         checksums: SHA-256 of the files that all this belongs to.
         configuration: SHA-256 of the entries of ``config.json`` that results depend on.
     """

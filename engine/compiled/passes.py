@@ -17,16 +17,16 @@ from engine.compiled.compose import Composition, Heads, Plan
 from engine.compiled.layers import Layers
 from engine.compiled.parts import Checkpoint, Parts
 from engine.errors import InputError
-from engine.folder import INT8, ModelFolder
-from engine.model.chunks import Slot, by_text
-from engine.model.packing import Words
+from engine.graph.threads import threads
+from engine.models.folder import INT8, ModelFolder
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, LayerRun, Record
 from engine.pruning.strategy import Strategy
+from engine.pytorch.chunks import Slot, by_text
+from engine.pytorch.packing import Words
 from engine.runtime import compile_model, openvino
 from engine.text.slots import least, window_inputs
 from engine.text.windows import Window, WordPieces
-from engine.threads import threads
 
 KEPT = 12  # compiled graphs of a thread; the one that was used longest ago goes first
 Arrays = dict[str, np.ndarray]

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.model.packing import Words
 from engine.pruning import signals
+from engine.pytorch.packing import Words
 from engine.text.labels import LabelSet
 
 

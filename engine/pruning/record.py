@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.model.chunks import Slot
-from engine.model.packing import Words
 from engine.pruning.gate import Decision
+from engine.pytorch.chunks import Slot
+from engine.pytorch.packing import Words
 from engine.text.labels import LabelSet
 
 

@@ -27,15 +27,15 @@ from typing import Any
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from engine.checkpoint import load_weights
-from engine.command import as_command
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
+from engine.cli.runs import continues, locked, replacing, write_json
 from engine.errors import InputError
+from engine.formats.texts import read_texts
 from engine.loaded import DTYPES
-from engine.model.gated import GatedModel
-from engine.model.tokenizer import load_tokenizer, word_pieces
 from engine.pruning.strategy import Strategy
-from engine.runs import continues, locked, replacing, write_json
+from engine.pytorch.checkpoint import load_weights
+from engine.pytorch.gated import GatedModel
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from engine.runtime import check_device
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import store_points

@@ -19,12 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.checksums import updating
-from engine.command import as_command
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
 from engine.errors import InputError
-from engine.folder import POINTS, model_folder
+from engine.formats.texts import read_texts
 from engine.loaded import DTYPES
+from engine.models.checksums import updating
+from engine.models.folder import POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY

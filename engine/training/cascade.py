@@ -30,18 +30,18 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.cascade import DISAGREEMENT, MEASURES, Cascade, Doubt, columns_of, features
-from engine.checkpoint import copy_checkpoint, load_weights
-from engine.checksums import SUMS, write_checksums
-from engine.command import as_command
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
+from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
-from engine.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
-from engine.inspection.cost import Cost, add, unread_cost, window_cost, with_small
+from engine.formats.texts import read_texts
 from engine.loaded import DTYPES
+from engine.models.checksums import SUMS, write_checksums
+from engine.models.folder import CASCADES, COMPILED, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
+from engine.pruning.cost import Cost, add, unread_cost, window_cost, with_small
 from engine.pruning.record import distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
-from engine.runs import check_new, write_json
+from engine.pytorch.checkpoint import copy_checkpoint, load_weights
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches

@@ -21,17 +21,17 @@ from torch import nn
 from tqdm import tqdm
 from transformers import set_seed
 
-from engine.checksums import updating
-from engine.command import as_command
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
 from engine.errors import InputError
-from engine.folder import CONTROLLER, model_folder
-from engine.model.gated import GatedModel
-from engine.model.packing import RaggedBatch
+from engine.formats.texts import read_texts
+from engine.models.checksums import updating
+from engine.models.folder import CONTROLLER, model_folder
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, Network, features
-from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, GateView
 from engine.pruning.signals import neighbour_max
+from engine.pytorch.forward import forward
+from engine.pytorch.gated import GatedModel
+from engine.pytorch.packing import RaggedBatch
 from engine.tagger import load_engine
 from engine.text.windows import Window
 from engine.text.words import words_of

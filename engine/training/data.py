@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PretrainedConfig
 
-from engine.data.corpora import Corpus, load_corpus
-from engine.data.hub_datasets import PREFIX
 from engine.errors import InputError, quoted
-from engine.folder import relevant
-from engine.model.packing import RaggedBatch
-from engine.pruning.memory import MemoryBuffer
+from engine.formats.corpora import Corpus, load_corpus
+from engine.formats.hub_datasets import PREFIX
+from engine.models.folder import relevant
+from engine.pytorch.memory import MemoryBuffer
+from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
@@ -34,7 +34,7 @@ def digest(texts: Iterable[str]) -> str:
 
 
 def distinct_texts(texts: Iterable[str], what: str) -> list[str]:
-    """Returns the distinct texts in order, without those that have no word, as `engine.data.texts.read_texts` does.
+    """Returns the distinct texts in order, without those that have no word, as `engine.formats.texts.read_texts` does.
 
     Raises an `InputError` that says ``what`` should hold texts, if it is one string or holds something else.
     """

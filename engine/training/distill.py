@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from engine.model.gated import GatedModel
-from engine.pruning.forward import forward
 from engine.pruning.signals import normalised_entropy
+from engine.pytorch.forward import forward
+from engine.pytorch.gated import GatedModel
 from engine.training.data import Example, make_batches, pack
 from engine.training.loop import CHECKPOINT, Training, TrainingConfig, default_device, keep_all
 

@@ -22,17 +22,17 @@ import torch
 from tqdm import tqdm
 from transformers import AutoConfig, AutoModel, set_seed
 
-from engine.checkpoint import load_weights, quiet
-from engine.checksums import RUN_SETTINGS
-from engine.command import as_command
-from engine.data.corpora import Corpus, load_corpus
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
+from engine.cli.runs import continues, locked, write_json
 from engine.errors import InputError, first_line
-from engine.folder import GATES
-from engine.model.encoders import encoder_class
-from engine.model.gated import GatedModel
-from engine.model.tokenizer import load_tokenizer, word_pieces
-from engine.runs import continues, locked, write_json
+from engine.formats.corpora import Corpus, load_corpus
+from engine.formats.texts import read_texts
+from engine.models.checksums import RUN_SETTINGS
+from engine.models.folder import GATES
+from engine.pytorch.checkpoint import load_weights, quiet
+from engine.pytorch.encoders import encoder_class
+from engine.pytorch.gated import GatedModel
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
@@ -111,7 +111,7 @@ def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedM
             )
     except InputError:
         raise
-    except Exception as error:  # as in engine.checkpoint: many types, one meaning
+    except Exception as error:  # as in engine.pytorch.checkpoint: many types, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error

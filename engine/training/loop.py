@@ -24,13 +24,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import PreTrainedTokenizerBase
 
-from engine.checkpoint import save_weights
+from engine.cli.runs import Log, replacing
 from engine.errors import InputError
-from engine.model.gated import GatedModel
 from engine.pruning.controllers import EntropyController
-from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, GateView
-from engine.runs import Log, replacing
+from engine.pytorch.checkpoint import save_weights
+from engine.pytorch.forward import forward
+from engine.pytorch.gated import GatedModel
 from engine.training.data import Example, joint_loss, make_batches, mask_words, pack
 
 logger = logging.getLogger(__name__)

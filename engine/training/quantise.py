@@ -23,17 +23,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from engine.checkpoint import weights_digest
-from engine.checksums import sha256_of, updating
-from engine.command import as_command
+from engine.cli.command import as_command
 from engine.compiled.layers import Graph, Layers
 from engine.compiled.parts import Checkpoint, Facts, Parts, configuration_digest
-from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.folder import COMPILED, CONTROLLER, GATES, INT8, model_folder, read_config, relevant
-from engine.model.conversion import WindowLayer, convert_layer, convert_rest, layers_digest
-from engine.model.encoders import Encoder
+from engine.formats.texts import read_texts
+from engine.models.checksums import sha256_of, updating
+from engine.models.folder import COMPILED, CONTROLLER, GATES, INT8, model_folder, read_config, relevant
 from engine.pruning.strategy import Strategy
+from engine.pytorch.checkpoint import weights_digest
+from engine.pytorch.conversion import WindowLayer, convert_layer, convert_rest, layers_digest
+from engine.pytorch.encoders import Encoder
 from engine.runtime import openvino
 from engine.tagger import Engine, load_engine
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.command import as_command
-from engine.data.texts import read_texts
+from engine.cli.command import as_command
+from engine.cli.runs import replacing
 from engine.errors import InputError
+from engine.formats.texts import read_texts
 from engine.loaded import DTYPES
-from engine.runs import replacing
 from engine.tagger import Engine, load_engine
 from engine.text.windows import WordPieces
 from engine.text.words import words_of

@@ -14,9 +14,9 @@ from itertools import accumulate
 
 from tqdm import tqdm
 
-from engine.data.corpora import Corpus
 from engine.errors import InputError
-from engine.inspection.cost import Cost, add
+from engine.formats.corpora import Corpus
+from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.data.corpora import Corpus
+from engine.formats.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import split_words

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from seqeval.scheme import IOB2, Entities
 
-from engine.data.corpora import Corpus
+from engine.formats.corpora import Corpus
 from engine.latency import speedup
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from engine.cascade import Cascade, JudgedWindow
 from engine.errors import InputError
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import CONTROLLERS, Decider
 from engine.pruning.gate import Decision, GateView
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
+from engine.pytorch.packing import RaggedBatch
 from engine.result import Result
 from engine.tagger import Engine
 from engine.text.windows import Window

@@ -20,9 +20,9 @@ import torch
 
 import engine
 import eval
-from engine.data.corpora import Corpus
+from engine.cli.runs import code_digest, processor
+from engine.formats.corpora import Corpus
 from engine.pruning.strategy import Strategy
-from engine.runs import code_digest, processor
 from engine.tagger import Engine
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,10 +16,10 @@ import torch
 from tqdm import tqdm
 
 from engine.cascade import Cascade
-from engine.data.formats import WRITERS
+from engine.cli.runs import Log, check_same, read_json, replacing, write_json
+from engine.formats import WRITERS
 from engine.latency import BUSY, PASSES, Unit
 from engine.pruning.strategy_names import DENSE
-from engine.runs import Log, check_same, read_json, replacing, write_json
 from engine.text.documents import Document
 from eval.analysis.tables import write_tables
 from eval.measure import environment

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from engine.cascade import Cascade
-from engine.checkpoint import load_weights
-from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.errors import InputError
+from engine.formats.corpora import NAMED, Corpus, load_corpus
 from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy_names import CASCADE, parse
+from engine.pytorch.checkpoint import load_weights
 from engine.tagger import Engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from demo.common.limits import MAX_CHARACTERS, MAX_TRACED
 from demo.common.links import EXAMPLES
 from engine import load_engine
-from engine.command import as_command
+from engine.cli.command import as_command
 from tests.demo.serving import ask, serve_app
 
 STRATEGIES = ("dense", "entropy", "rule")

@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from engine import InputError
-from engine.command import as_command
+from engine.cli.command import as_command
 from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, tab
 from tests.demo.serving import browser_path, chromium, serve_app
 

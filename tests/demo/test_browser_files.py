@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import pytest
 
 from demo.common.links import EXAMPLES
-from engine.data.formats import read_documents
+from engine.formats import read_documents
 from tests.demo.browsing import WORK_MS, assert_harmless, enter, tab, tag_files
 from tests.demo.conftest import json_lines
 

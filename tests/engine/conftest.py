@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, load_engine
-from engine.checkpoint import save_weights
-from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
+from engine.pytorch.checkpoint import save_weights
+from tests.engine.pytorch.families import gated, huggingface, tiny, tokenizer_of
 
 
 @pytest.fixture(scope="session")

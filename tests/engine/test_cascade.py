@@ -11,7 +11,7 @@ import pytest
 from engine import pipeline
 from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
-from engine.folder import CASCADES, SMALL
+from engine.models.folder import CASCADES, SMALL
 from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
 

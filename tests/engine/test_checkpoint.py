@@ -22,10 +22,10 @@ from transformers import (
 )
 
 from engine import Engine, InputError, load_engine
-from engine.checkpoint import copy_checkpoint, load_weights, save_weights
-from engine.checksums import updating, write_checksums
-from engine.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, UNUSED, local_folder
-from engine.model.tokenizer import load_tokenizer, word_pieces
+from engine.models.checksums import updating, write_checksums
+from engine.models.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, UNUSED, local_folder
+from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SUMS = "SHA256SUMS"
@@ -201,7 +201,7 @@ def test_layers_that_a_configuration_leaves_out_are_named(plain, caplog):
 
 
 def test_without_docstrings_python_is_refused_by_name(plain, monkeypatch):
-    monkeypatch.setattr("engine.checkpoint.sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
+    monkeypatch.setattr("engine.pytorch.checkpoint.sys", SimpleNamespace(flags=SimpleNamespace(optimize=2)))
     with pytest.raises(InputError, match=r"expected Python with docstrings, .*, got option -OO; use -O"):
         load_engine(plain)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from engine import Engine, load_engine
-from engine.checkpoint import load_weights
-from engine.data.corpora import load_corpus
-from engine.folder import SHIPPED
+from engine.formats.corpora import load_corpus
+from engine.models.folder import SHIPPED
+from engine.pytorch.checkpoint import load_weights
 from tests.conftest import SAMPLE
 
 TEXT = "Famotidine-associated delirium. " * 20

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from engine.data.formats import WRITERS
+from engine.formats import WRITERS
 from engine.tag import main
 from tests.conftest import memory_below
-from tests.engine.data.reading import GOOD, sound
+from tests.engine.formats.reading import GOOD, sound
 
 
 @pytest.fixture

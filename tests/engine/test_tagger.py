@@ -9,14 +9,14 @@ from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
 from engine.pruning.controllers import EntropyController
-from engine.pruning.forward import run
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
+from engine.pytorch.forward import run
 from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT, tiny_config
-from tests.engine.model.families import every_family, pair
-from tests.engine.model.test_encoders import packed
+from tests.engine.pytorch.families import every_family, pair
+from tests.engine.pytorch.test_encoders import packed
 
 PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
 RECOVERS = replace(PRUNES, recovery=Recovery("confidence", min_confidence=1.0))

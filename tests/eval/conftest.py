@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.data.corpora import Corpus, load_corpus
-from engine.data.formats import WRITERS
-from engine.runs import Log
+from engine.cli.runs import Log
+from engine.formats import WRITERS
+from engine.formats.corpora import Corpus, load_corpus
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables

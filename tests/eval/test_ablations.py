@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from engine.data.corpora import load_corpus
+from engine.formats.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from eval.ablations import AblatedSetting, ablate, ablated_settings, ablations_parts, failures, main
 from eval.options import SAMPLE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.data.corpora import load_corpus
+from engine.formats.corpora import load_corpus
 from engine.pruning.strategy import Strategy
 from eval.measure.controls import random_exits
 from eval.measure.variants import of_strategy

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.data.formats import read_documents
+from engine.cli.runs import locked
+from engine.formats import read_documents
 from engine.pruning.controllers import CONTROLLERS
-from engine.runs import locked
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
 from eval.render.files import read_tables

@@ -12,11 +12,11 @@ from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
-from engine.data.formats import WRITERS, read_documents, recognise_format
-from engine.data.formats.base import writer
-from engine.data.formats.plain import PLAIN
-from engine.data.reading.source import Source
 from engine.errors import FormatError, InputError
+from engine.formats import WRITERS, read_documents, recognise_format
+from engine.formats.base import writer
+from engine.formats.plain import PLAIN
+from engine.formats.source import Source
 from engine.text.documents import Document, Entity
 from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.fuzz.texts import texts

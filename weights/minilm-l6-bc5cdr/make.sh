@@ -51,7 +51,7 @@ import sys
 
 import torch
 
-from engine.checkpoint import load_weights, save_weights
+from engine.pytorch.checkpoint import load_weights, save_weights
 
 first, *others = map(load_weights, sys.argv[2:])
 states = [one.model.state_dict() for one in (first, *others)]

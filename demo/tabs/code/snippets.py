@@ -11,7 +11,7 @@ from typing import Any
 from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
 from engine.cascade import Cascade
-from engine.folder import SHIPPED
+from engine.models.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"

@@ -14,7 +14,7 @@ from demo.common.timing import PAGE, UNTIMED, Wanted, in_turns, middle, speedup
 from demo.common.turns import SharedEngine
 from demo.tabs.compare.card import said, span
 from engine import InputError, load_engine
-from engine.model.tokenizer import load_tokenizer
+from engine.pytorch.tokenizer import load_tokenizer
 
 STRIDE = 64  # word pieces that two windows of the pipeline share
 

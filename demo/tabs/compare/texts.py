@@ -8,7 +8,7 @@ from itertools import groupby
 from demo.common.differences import SIGNS, Compared, Difference, numbered_words
 from demo.common.markup import escape, percent
 from demo.common.word_view import type_colour
-from engine.inspection.trace import WordTrace
+from engine.pruning.trace import WordTrace
 
 LISTED = 40  # differences of a strategy
 _LEGEND = """

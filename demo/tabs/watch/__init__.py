@@ -13,7 +13,7 @@ from demo.common.markup import number_of, percent
 from demo.common.requests import checksum
 from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
-from engine.inspection.trace import WordTrace
+from engine.pruning.trace import WordTrace
 
 LABEL = "Watch"
 NUMBERS = "The number under a word is the layer after which it exited. "

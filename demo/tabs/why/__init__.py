@@ -16,8 +16,8 @@ from demo.common.requests import checksum
 from demo.common.word_view import MAX_WORDS, build_word_view, cut_note, listbox
 from engine import Engine, Result, Strategy
 from engine.cascade import Cascade
-from engine.inspection.explain import WordScores, neighbours_of
 from engine.pruning.controllers import Controller
+from engine.pruning.explain import WordScores, neighbours_of
 
 LABEL = "Why"
 NUMBERS = {  # fields of `WordScores`, with readable names

@@ -19,10 +19,10 @@ from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, envi
 from demo.common.timing import Wanted
 from demo.settings import label
 from engine import Document, Engine, Strategy
-from engine.data.formats import WRITERS
-from engine.inspection.cost import Cost
+from engine.formats import WRITERS
+from engine.graph.threads import threads
+from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
-from engine.threads import threads
 from eval.schema import DENSE
 
 CHUNK = 8  # documents per call; the page is updated after each call

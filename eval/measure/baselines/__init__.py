@@ -12,9 +12,9 @@ from itertools import compress
 import numpy as np
 from tqdm import tqdm
 
-from engine.data.corpora import Corpus
+from engine.cli.runs import Log
 from engine.errors import InputError
-from engine.runs import Log
+from engine.formats.corpora import Corpus
 from engine.tagger import Engine
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from engine.errors import InputError, first_line
-from engine.model.chunks import Slot
-from engine.model.packing import RaggedBatch
+from engine.pytorch.chunks import Slot
+from engine.pytorch.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window

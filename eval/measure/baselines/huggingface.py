@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.model.tokenizer import load_tokenizer
+from engine.pytorch.tokenizer import load_tokenizer
 from engine.tagger import Engine
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, WindowWords, by_windows
 

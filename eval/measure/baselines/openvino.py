@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoint import load_weights
 from engine.errors import InputError
-from engine.model.encoders import shorten
-from engine.model.packing import RaggedBatch
 from engine.pruning.strategy import Truncation
+from engine.pytorch.checkpoint import load_weights
+from engine.pytorch.encoders import shorten
+from engine.pytorch.packing import RaggedBatch
 from engine.runtime import properties
 from engine.tagger import Engine
 from engine.text.windows import Window

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from demo.common.turns import SharedEngine, Turns
-from engine.pytorch import PyTorchModel
+from engine.pytorch.backend import PyTorchModel
 
 TEXT = "Famotidine caused delirium and nausea. "
 
@@ -68,7 +68,7 @@ def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine, monkeypatch):
         time.sleep(0.005)  # long enough for a call to be waiting when the pass ends, whatever else the machine does
         return run(*given)
 
-    monkeypatch.setattr("engine.pytorch.MAX_ROWS", 64)
+    monkeypatch.setattr("engine.pytorch.backend.MAX_ROWS", 64)
     monkeypatch.setattr(PyTorchModel, "_pass", slow_pass)
     shared = SharedEngine(engine, Turns())
     expected = engine.tag(TEXT).entities

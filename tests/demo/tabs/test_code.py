@@ -15,7 +15,7 @@ from demo.settings import default_values
 from demo.tabs.code import entity_table, everything
 from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
-from engine.folder import SHIPPED
+from engine.models.folder import SHIPPED
 from engine.tag import main
 from tests.demo.conftest import listeners
 

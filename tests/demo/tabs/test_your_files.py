@@ -28,8 +28,8 @@ from demo.tabs.your_files.tagging import (
     write_zip,
 )
 from engine import Document, Entity
-from engine.data.formats import WRITERS, read_documents
-from engine.inspection.cost import Cost
+from engine.formats import WRITERS, read_documents
+from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
 from tests.demo.conftest import json_lines
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE

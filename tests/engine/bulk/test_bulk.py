@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.checksums import write_checksums
+from engine.models.checksums import write_checksums
 from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
 from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import HEAD, record, write_folder

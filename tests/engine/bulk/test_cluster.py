@@ -20,8 +20,8 @@ pytest.importorskip("ray")  # requirements-bulk.txt
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OutputError
+from engine.cli.options import EngineOptions
 from engine.errors import InputError
-from engine.options import EngineOptions
 from tests.conftest import contents
 from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import write_folder

@@ -9,15 +9,15 @@ from tempfile import mkdtemp
 import numpy as np
 import torch
 
-from engine.checkpoint import save_weights
-from engine.checksums import write_checksums
 from engine.compiled.layers import Layers
-from engine.folder import COMPILED, CONTROLLER, INT8
-from engine.model.conversion import ROWS, WindowLayer, convert_layer, layers_digest, positions
+from engine.models.checksums import write_checksums
+from engine.models.folder import COMPILED, CONTROLLER, INT8
 from engine.pruning.controllers.mlp import GRAPH_FEATURES, Network
+from engine.pytorch.checkpoint import save_weights
+from engine.pytorch.conversion import ROWS, WindowLayer, convert_layer, layers_digest, positions
 from engine.tagger import Engine, load_engine
 from engine.training.quantise import make_parts, serialised
-from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
+from tests.engine.pytorch.families import gated, huggingface, tiny, tokenizer_of
 
 
 @torch.no_grad()

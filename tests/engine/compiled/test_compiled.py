@@ -5,17 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
-from engine.checksums import write_checksums
 from engine.compiled import passes
 from engine.compiled.compose import Composition, Plan
 from engine.errors import InputError
-from engine.folder import COMPILED, INT8
+from engine.models.checksums import write_checksums
+from engine.models.folder import COMPILED, INT8
 from engine.runtime import compile_model, openvino, operations
 from engine.tagger import Engine, load_engine
 from engine.text.slots import STEP, window_inputs
 from tests.conftest import TEXT, configure, flip_last_bit
 from tests.engine.compiled.compiling import both
-from tests.engine.model.families import FAMILIES
+from tests.engine.pytorch.families import FAMILIES
 
 pytest.importorskip("openvino")
 

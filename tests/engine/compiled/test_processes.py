@@ -62,7 +62,7 @@ if __name__ == "__main__":
 def test_spacy_tags_in_several_processes(compiled, tmp_path, method):
     pytest.importorskip("spacy")
     script = tmp_path / "script.py"
-    script.write_text("import engine.spacy_component\n" + OF_SPACY)
+    script.write_text("import engine.integrations.spacy\n" + OF_SPACY)
     command = [sys.executable, script, method, compiled.folder, TEXT]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.model.packing import RaggedBatch
+from engine.pytorch.packing import RaggedBatch
 from engine.text.words import words_of
 from tests.conftest import TEXT
 

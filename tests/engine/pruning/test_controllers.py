@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from engine.errors import InputError
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network, features
-from engine.pruning.forward import LayerSignals
 from engine.pruning.gate import GateView
 from engine.pruning.strategy import Strategy
+from engine.pytorch.forward import LayerSignals
+from engine.pytorch.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from tests.conftest import TEXT
-from tests.engine.model.test_packing import window
+from tests.engine.pytorch.test_packing import window
 
 SURE, UNSURE = 0.99, 0.6
 

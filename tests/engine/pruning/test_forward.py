@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.controllers.mlp import LearnedController
-from engine.pruning.forward import run
 from engine.pruning.gate import Decision
 from engine.pruning.strategy import Strategy
+from engine.pytorch.forward import run
+from engine.pytorch.packing import RaggedBatch
 from tests.engine.pruning.test_controllers import network
 
 LEARNED = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))

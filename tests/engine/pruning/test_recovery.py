@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
-from engine.pruning.forward import run
 from engine.pruning.gate import Decision
-from engine.pruning.memory import MemoryBuffer
 from engine.pruning.record import GateRecord
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
+from engine.pytorch.forward import run
+from engine.pytorch.memory import MemoryBuffer
+from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
-from tests.engine.model.test_packing import window
+from tests.engine.pytorch.test_packing import window
 
 ENTROPY = EntropyController(0.45, neighbours=0, exit_entities=True)
 ALWAYS = Recovery("confidence", min_confidence=1.0)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from engine.errors import InputError
-from engine.model.tokenizer import load_tokenizer, word_pieces
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import write_vocabulary
-from tests.engine.model.families import every_family, tokenizer_of
+from tests.engine.pytorch.families import every_family, tokenizer_of
 
 WORDS = st.lists(
     st.sampled_from(["a", "and", "famotidine", "hypotension", "x1y2z3", "\x00", "\u200b", "語", "ß"]), max_size=60

@@ -12,8 +12,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import engine as package
 from engine import InputError, load_engine
-from engine.checkpoint import load_weights
-from engine.runs import Log
+from engine.cli.runs import Log
+from engine.pytorch.checkpoint import load_weights
 from engine.training import distill
 from engine.training.accelerate import accelerate
 from engine.training.distill import Distillation

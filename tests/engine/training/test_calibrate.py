@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.data.corpora import load_corpus
+from engine.formats.corpora import load_corpus
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training import sweep, trials

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
+from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
 from engine.training.card import Facts, Row, card, speedups, table, warnings

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from engine.cascade import DISAGREEMENT, Cascade, Doubt
-from engine.checksums import SUMS
 from engine.errors import InputError
-from engine.folder import SMALL
-from engine.inspection.cost import Cost
+from engine.models.checksums import SUMS
+from engine.models.folder import SMALL
+from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine

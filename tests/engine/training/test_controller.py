@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from engine import InputError, load_engine
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES
-from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
+from engine.pytorch.forward import run
+from engine.pytorch.packing import RaggedBatch
 from engine.training.controller import Samples, collect, fit, main
 from tests.conftest import TEXT
 

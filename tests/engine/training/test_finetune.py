@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
-from engine.data.corpora import Corpus
-from engine.model.tokenizer import load_tokenizer
+from engine.formats.corpora import Corpus
+from engine.pytorch.tokenizer import load_tokenizer
 from engine.training.finetune import FinetuneConfig, Finetuning, main, train
 from engine.training.loop import default_device
 from tests.conftest import configure, contents, tiny_config, write_vocabulary

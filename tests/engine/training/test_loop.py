@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from engine.data.corpora import load_corpus
-from engine.model.packing import RaggedBatch
+from engine.formats.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
-from engine.pruning.forward import forward
-from engine.pruning.memory import HeadOutput, MemoryBuffer
+from engine.pytorch.forward import forward
+from engine.pytorch.memory import HeadOutput, MemoryBuffer
+from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.training.data import (
     Packed,

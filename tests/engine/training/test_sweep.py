@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.cost import Cost
 from engine.pruning.recovery import TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity

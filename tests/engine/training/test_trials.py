@@ -6,8 +6,8 @@ import time
 import pytest
 
 from engine import InputError
-from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
+from engine.pruning.cost import Cost
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts, count_documents

@@ -5,7 +5,7 @@ import pytest
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
-from engine.data.corpora import Corpus
+from engine.formats.corpora import Corpus
 from engine.latency import Times
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts

@@ -6,9 +6,9 @@ import sys
 import pytest
 import torch
 
-from engine.checkpoint import load_weights
-from engine.data.corpora import load_corpus
 from engine.errors import InputError
+from engine.formats.corpora import load_corpus
+from engine.pytorch.checkpoint import load_weights
 from engine.tagger import Engine
 from eval.measure.baselines import BASELINES, load_baselines
 from eval.options import SAMPLE

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.data.corpora import load_corpus
 from engine.errors import InputError
+from engine.formats.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from eval.measure.controls import draw, judge, key, random_exits, random_windows, tag_batch

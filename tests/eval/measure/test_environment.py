@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import psutil
 
-from engine.data.corpora import load_corpus
+from engine.formats.corpora import load_corpus
 from engine.latency import busy_share
 from eval.measure import environment
 from eval.measure.environment import conditions, resident_memory

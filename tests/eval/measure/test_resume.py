@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.checksums import write_checksums
-from engine.folder import GATES
+from engine.models.checksums import write_checksums
+from engine.models.folder import GATES
 from eval.measure import environment
 from eval.report import main
 from tests.conftest import configure, contents, other_tokenizer, scaled

@@ -1,6 +1,6 @@
 import pytest
 
-from engine.data.corpora import Corpus
+from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from eval.measure.setup import set_up, training_documents
 from eval.options import SAMPLE

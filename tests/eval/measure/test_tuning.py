@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from engine.data.corpora import Corpus
-from engine.runs import Log
+from engine.cli.runs import Log
+from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.windows import Window
 from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tune

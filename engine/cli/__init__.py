@@ -1,0 +1,1 @@
+"""What all commands share: options, errors, progress and folders of results."""

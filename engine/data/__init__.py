@@ -1,1 +1,0 @@
-"""Corpora and file formats."""

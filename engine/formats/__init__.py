@@ -1,0 +1,85 @@
+"""Reads and writes documents. Each module here defines one `Format`, which ``FORMATS`` lists.
+
+Readers stream. A broken document is left out, with an error that names it. A file whose name ends in ``.gz`` is
+unpacked, and the suffix before ``.gz`` counts. A suffix that only one format has decides the format; otherwise the
+content does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO
+
+from engine.errors import FormatError, InputError
+from engine.formats.base import Format, not_written
+from engine.formats.bioc import BIOC
+from engine.formats.bioc_json import BIOC_JSON
+from engine.formats.checks import Ids, Item, OnError, attempt, raise_error, report_errors, unexpected_problem
+from engine.formats.conll import CONLL
+from engine.formats.jsonl import JSONL
+from engine.formats.plain import PLAIN
+from engine.formats.pubmed import PUBMED
+from engine.formats.pubtator import PUBTATOR
+from engine.formats.source import Source, readable
+from engine.text.documents import Document
+
+# Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
+# the content is used, or else the last candidate.
+FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, PLAIN)
+WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
+SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
+
+
+def read_documents(
+    path: str | Path, on_error: OnError = raise_error, *, lines_are_texts: bool = False, ids: Ids | None = None
+) -> Iterator[Document]:
+    """Yields the documents of a file.
+
+    Args:
+        path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input. A pipe works, too.
+        on_error: called with the error of each broken document, which is then left out; the default raises it.
+        lines_are_texts, ids: see `Source`.
+
+    Raises:
+        InputError: if the file cannot be read.
+        FormatError: for a broken document, with the default ``on_error``.
+    """
+    with _open(path) as file:
+        name = "stdin" if path == "-" else str(path)
+        yield from read_source(Source(file, name, ids, lines_are_texts=lines_are_texts), on_error)
+
+
+def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:
+    """Yields the documents of an open file; see `read_documents`."""
+    yield from report_errors(_read_items(recognise_format(source), source), on_error)
+
+
+def recognise_format(source: Source) -> Format:
+    """The format that an open file will be read in."""
+    candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
+    return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
+
+
+def _read_items(format_: Format, source: Source) -> Iterator[Item]:
+    """Yields the items of a file; an exception while it is split into records becomes an error that ends the file."""
+    try:
+        for line, content in format_.records(source):
+            yield attempt(source.place(line), format_.document, content)
+        return
+    except FormatError as error:
+        last = error
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001  # one file must not stop the others
+        last = source.place(source.line).error(unexpected_problem(error))
+    ending = FormatError(last.file, last.line, last.document, f"{last.problem}; nothing after this place was read")
+    ending.ends_file = True
+    yield ending
+
+
+def _open(path: str | Path) -> AbstractContextManager[IO[bytes]]:
+    with readable(path):
+        return nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb")

@@ -1,0 +1,163 @@
+"""BioC XML: documents that consist of passages (or sentences) with annotations at character offsets.
+
+Passages are placed at their offsets (in characters); a gap between two is filled with a line break and blanks.
+``title_end`` is set if the first passage is a title and a blank separates it from the next. An annotation with several
+locations is one entity from the first to the last. Single mentions of a composite mention (``CompositeRole``) and
+relations are ignored. The infon ``version`` of a document is its version if it is a whole number.
+
+Each character that XML cannot hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
+
+from engine.errors import quoted
+from engine.formats.base import Format, writer
+from engine.formats.checks import Place, whole_number
+from engine.formats.source import Source
+from engine.formats.xml import records
+from engine.text.documents import Document, Entity
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n'
+    "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
+)
+MAX_GAP = 1_000_000  # characters; a wrong offset must not fill the memory with blanks
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
+
+
+def _records(source: Source) -> Iterator[tuple[int, Element]]:
+    return (found for found in records(source, "collection") if found[1].tag == "document")
+
+
+def document_of(element: Element, place: Place) -> Document:
+    """Makes a document from its element; raises a `FormatError` if it is broken."""
+    place.document = identifier = _field(element, "id").strip()
+    if not identifier:
+        raise place.error("expected a document with an <id>, got none; add it")
+    text, title_end = "", None
+    for number, passage in enumerate(element.iter("passage")):
+        sentences = [] if _field(passage, "text") else [*passage.iter("sentence")]
+        for of_text in sentences or [passage] * (passage.find("text") is not None):
+            text += _gap_and_text(len(text), of_text, place)
+        infons = _infons_of(passage)
+        if number == 0 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
+            title_end = len(text)
+    if title_end is not None and text[title_end : title_end + 1].strip():
+        title_end = None  # a title must be followed by a blank
+    entities = sorted(
+        _entity(annotation, text, place)
+        for annotation in element.iter("annotation")
+        if _infons_of(annotation).get("CompositeRole") != "IndividualMention"
+    )
+    # Another value is no version, because other programs may use this infon for something else.
+    return Document(identifier, text, tuple(entities), title_end, whole_number(_infons_of(element).get("version")))
+
+
+def _field(element: Element, name: str) -> str:
+    """The text of an element inside another; ``""`` if there is none."""
+    field = element.find(name)
+    return "" if field is None else "".join(field.itertext())
+
+
+def _infons_of(element: Element) -> dict[str, str]:
+    return {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
+
+
+def _gap_and_text(length: int, part: Element, place: Place) -> str:
+    """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
+    offset = _offset_number(_field(part, "offset"), place)
+    if not length <= offset <= length + MAX_GAP:
+        raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
+    return ("\n".ljust(offset - length) if offset > length else "") + _field(part, "text")
+
+
+def _offset_number(value: str, place: Place) -> int:
+    if (number := whole_number(value)) is None:
+        raise place.error(f"expected a whole number as offset or length, got {quoted(value)}; fix it")
+    return number
+
+
+def _entity(annotation: Element, text: str, place: Place) -> Entity:
+    infons = _infons_of(annotation)
+    spans = [
+        (_offset_number(location.get("offset", ""), place), _offset_number(location.get("length", ""), place))
+        for location in annotation.iterfind("location")
+    ]
+    if not spans or not infons.get("type"):
+        raise place.error("expected an annotation with a location and a type infon, got one without; add it")
+    return place.entity(
+        text,
+        min(offset for offset, _ in spans),
+        max(offset + length for offset, length in spans),
+        infons["type"],
+        mention=_field(annotation, "text") if len(spans) == 1 and annotation.find("text") is not None else None,
+        score=infons.get("score", 1),
+    )
+
+
+def record_of(document: Document) -> dict[str, Any]:
+    """Returns a document as in BioC JSON: a passage each for title and abstract, or a single one without a type."""
+    text, title_end = document.text, document.title_end
+    passages = [_passage({} if title_end is None else {"type": "title"}, 0, text[:title_end])]
+    if title_end is not None and title_end < len(text):
+        # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
+        begin = title_end + (text[title_end] == "\n")
+        passages.append(_passage({"type": "abstract"}, begin, text[begin:]))
+    for number, entity in enumerate(document.entities):
+        passage = [one for one in passages if one["offset"] <= entity.start][-1]
+        passage["annotations"].append(_annotation(str(number), entity))
+    version = {} if document.version is None else {"version": str(document.version)}
+    return {"id": document.id, "infons": version, "passages": passages, "annotations": [], "relations": []}
+
+
+def _passage(infons: dict[str, str], offset: int, text: str) -> dict[str, Any]:
+    return {"offset": offset, "infons": infons, "text": text, "sentences": [], "annotations": [], "relations": []}
+
+
+def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
+    infons = {"type": entity.type}
+    if entity.score != 1:  # as gold entities have
+        infons["score"] = repr(entity.score)
+    locations = [{"offset": entity.start, "length": entity.end - entity.start}]
+    return {"id": identifier, "infons": infons, "text": entity.text, "locations": locations}
+
+
+def _write_document(document: Document) -> str:
+    record = record_of(document)
+    lines = ["<document>", f"<id>{_escape(record['id'])}</id>", *_infons(record)]
+    for passage in record["passages"]:
+        lines += ["<passage>", *_infons(passage), f"<offset>{passage['offset']}</offset>", _text(passage)]
+        for one in passage["annotations"]:
+            location = " ".join(f'{key}="{value}"' for key, value in one["locations"][0].items())
+            inside = "".join([*_infons(one), f"<location {location}/>", _text(one)])
+            lines.append(f'<annotation id="{one["id"]}">{inside}</annotation>')
+        lines.append("</passage>")
+    return "\n".join([*lines, "</document>"]) + "\n"
+
+
+def _infons(record: dict[str, Any]) -> list[str]:
+    return [f'<infon key="{key}">{_escape(value)}</infon>' for key, value in record["infons"].items()]
+
+
+def _text(record: dict[str, Any]) -> str:
+    return f"<text>{_escape(record['text'])}</text>"
+
+
+def _escape(text: str) -> str:
+    return escape(_FORBIDDEN.sub("\ufffd", text), {"\r": "&#13;"})
+
+
+BIOC = Format(
+    "bioc",
+    (".xml",),
+    lambda head: head.startswith(b"<") and b"<collection" in head,
+    _records,
+    document_of,
+    writer(_write_document, _HEAD, "</collection>\n"),
+)

@@ -1,0 +1,84 @@
+"""Hugging Face datasets of tokens and tags: ``hf:ID`` on the hub, or ``hf:FOLDER``; needs ``requirements-eval.txt``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError, first_line, quoted
+from engine.formats.checks import Ids, OnError, Place, attempt, raise_error, report_errors
+from engine.formats.conll import check_tag, entities_of_tags, place_tokens
+from engine.text.documents import Document
+
+PREFIX = "hf:"
+_TAG_COLUMNS = ("ner_tags", "tags", "labels")
+_SPLITS = {"dev": "validation"}  # our names → the hub's
+
+
+def read_dataset(source: str, split: str = "test", on_error: OnError = raise_error) -> Iterator[Document]:
+    """Yields a document per row of a dataset with columns ``tokens`` and ``ner_tags``, ``tags`` or ``labels``.
+
+    Tags are IOB2, as strings or class labels. The text is the tokens joined by spaces. The id is that of a column
+    ``id``, or else the row number. Rows are read one by one from a memory-mapped file.
+
+    Args:
+        source: hub id, folder written by ``save_to_disk``, or folder of files that ``load_dataset`` reads.
+        split: name of the split; ``validation`` also serves as ``dev``. Ignored for a folder that holds a single split.
+        on_error: see `engine.formats.read_documents`; errors give the row number, from 1, as the line.
+
+    Raises:
+        InputError: if the library, dataset, split or a column is missing.
+    """
+    name, rows, ids = f"{PREFIX}{source}", _load_rows(source, split), Ids()
+    column = next((column for column in _TAG_COLUMNS if column in rows.column_names), None)
+    if "tokens" not in rows.column_names or column is None:
+        wanted = f"columns tokens and one of {list(_TAG_COLUMNS)}"
+        raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
+    classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
+    items = (
+        attempt(Place(name, number, ids), _row_document, (row.get("id"), row["tokens"], row[column], classes))
+        for number, row in enumerate(rows, start=1)
+    )
+    yield from report_errors(items, on_error)
+
+
+def _load_rows(source: str, split: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(
+            f"expected the package datasets for {PREFIX}{source}, got none; pip install -r requirements-eval.txt"
+        ) from error
+    folder = Path(source)
+    try:
+        if (folder / "state.json").is_file():
+            return datasets.load_from_disk(source)
+        saved = (folder / "dataset_dict.json").is_file()
+        splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
+    except Exception as error:  # the library raises many types, all for unusable datasets
+        problem = f"{PREFIX}{source}, which cannot be loaded: {first_line(error)}"
+        raise InputError(f"expected a dataset, got {problem}; check the hub id or folder") from error
+    for name in (split, _SPLITS.get(split)):
+        if name in splits:
+            return splits[name]
+    raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")
+
+
+def _row_document(row: tuple[Any, list[str], list[Any], list[str] | None], place: Place) -> Document:
+    """Makes a document from an id, tokens, tags and the names of the class labels, by number."""
+    identifier, tokens, tags, classes = row
+    name = place.identify("" if identifier is None else str(identifier))
+    if len(tokens) != len(tags):
+        raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
+    if classes is not None:
+        # -100, which training code assigns to ignored tokens, is not a label.
+        if wrong := [tag for tag in tags if tag is None or not 0 <= tag < len(classes)]:
+            raise place.error(f"expected class labels from 0 to {len(classes) - 1}, got {wrong[0]}; fix the row")
+        tags = [classes[tag] for tag in tags]
+    for token, tag in zip(tokens, tags, strict=True):
+        if not token.strip():
+            raise place.error(f"expected tokens with letters, got {quoted(token)}; remove it")
+        check_tag(str(tag), place)
+    text, spans = place_tokens([tokens])
+    return Document(name, text, entities_of_tags(text, spans, tags))

@@ -1,0 +1,80 @@
+"""JSON lines: one object per line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans.
+
+Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
+with no id or a blank one gets its line number as id. ``version`` is written if known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from engine.errors import first_line, quoted
+from engine.formats.base import Format, writer
+from engine.formats.checks import Place, whole_number
+from engine.formats.source import Source
+from engine.text.documents import Document, Entity
+
+_OBJECT = re.compile(rb'\{\s*"')
+
+
+def _records(source: Source) -> Iterator[tuple[int, bytes]]:
+    return ((number, raw) for number, raw in enumerate(source.lines(), start=1) if raw.strip())
+
+
+def _document(raw: bytes, place: Place) -> Document:
+    line = place.decode_line(raw)
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
+    text = record.get("text") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        got, remedy = ("none", "add it") if text is None else (quoted(str(text)), "fix it")
+        raise place.error(f'expected an object with a "text" string, got {got}; {remedy}')
+    identifier = place.identify(_string(record, "id", place))
+    title_end = place.title_end(record.get("title_end"), text)
+    records = record.get("entities") or []
+    if not isinstance(records, list):
+        raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
+    entities = tuple(sorted(_entity(one, text, place) for one in records))
+    version = whole_number(record.get("version"))
+    if version is None and record.get("version") is not None:
+        got = quoted(str(record["version"]))
+        raise place.error(f"expected a whole number as version, got {got}; fix it")
+    return Document(identifier, text, entities, title_end, version)
+
+
+def _entity(record: Any, text: str, place: Place) -> Entity:
+    fields: dict[str, Any] = record if isinstance(record, dict) else {}
+    start, end, type_ = whole_number(fields.get("start")), whole_number(fields.get("end")), fields.get("type")
+    if start is None or end is None or not isinstance(type_, str) or not type_:
+        raise place.error(
+            'expected whole numbers "start" and "end" and a "type" in every entity, '
+            f"got {quoted(json.dumps(record, ensure_ascii=False))}; fix it"
+        )
+    mention = _string(fields, "text", place) or None
+    return place.entity(text, start, end, type_, mention=mention, score=fields.get("score", 1.0))
+
+
+def _string(record: dict[str, Any], key: str, place: Place) -> str:
+    """Returns a field as a string; whole numbers are converted, and a missing field is empty."""
+    value = record.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
+        raise place.error(f'expected "{key}" as a string, got {quoted(str(value))}; fix it')
+    return "" if value is None else str(value)
+
+
+def _write_document(document: Document) -> str:
+    record = asdict(document)
+    if document.version is None:
+        del record["version"]
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+JSONL = Format(
+    "jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _records, _document, writer(_write_document)
+)

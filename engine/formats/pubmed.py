@@ -1,0 +1,80 @@
+"""PubMed XML: records of a ``<PubmedArticleSet>``, as in the baseline, the update files and E-utilities.
+
+The text is the title, a blank and the abstract, if there is one; the id is the PMID. Each section of the abstract
+begins with its label and a colon, and sections are separated by a blank. Inline markup is dropped, its text kept. A
+record without an English title gets the title in its own language. Abstracts in other languages (``OtherAbstract``) are
+not read. Versions of a record are different documents.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from engine.errors import quoted
+from engine.formats.base import Format
+from engine.formats.checks import Place, whole_number
+from engine.formats.source import Source
+from engine.formats.xml import records
+from engine.text.documents import Document
+
+_ROOT = "PubmedArticleSet"
+_CITATIONS = {"PubmedArticle": "MedlineCitation", "PubmedBookArticle": "BookDocument"}
+_DELETIONS = ("DeleteCitation", "DeleteDocument")
+_NO_TITLE = "[Not Available]."  # marks a record without an English title
+_NO_LABEL = "UNLABELLED"
+_BLANKS = re.compile(r"[ \t\r\n]+")
+
+
+def _records(source: Source) -> Iterator[tuple[int, Element]]:
+    for line, record in records(source, _ROOT):
+        if record.tag not in _DELETIONS:
+            yield line, record
+        elif source.on_deleted:
+            for pmid in record.iter("PMID"):
+                source.on_deleted(_text(pmid), _version(pmid))
+
+
+def _document(record: Element, place: Place) -> Document:
+    if record.tag not in _CITATIONS:
+        raise place.error(f"expected a record, {' or '.join(_CITATIONS)}, got <{record.tag[:60]}>; remove it")
+    citation = record.find(_CITATIONS[record.tag])
+    pmid = None if citation is None else citation.find("PMID")
+    identifier = _text(pmid)
+    if citation is None or pmid is None or not (identifier.isascii() and identifier.isdecimal()):
+        raise place.error(f"expected a record with a <PMID>, a number, got {quoted(identifier)}; add it")
+    place.document = identifier
+    article = citation.find("Article")
+    article = citation if article is None else article  # for a book, the citation itself
+    title, abstract = _title(article), _abstract(article)
+    text = f"{title} {abstract}" if abstract else title
+    return Document(identifier, text, title_end=len(title), version=_version(pmid))
+
+
+def _version(pmid: Element) -> int:
+    version = whole_number(pmid.get("Version"))
+    return 1 if version is None else version
+
+
+def _title(article: Element) -> str:
+    titles = [_text(article.find(path)) for path in ("ArticleTitle", "VernacularTitle", "Book/BookTitle")]
+    return next((title for title in titles if title not in ("", _NO_TITLE)), titles[0])
+
+
+def _abstract(article: Element) -> str:
+    sections = []
+    for section in article.iterfind("Abstract/AbstractText"):
+        label, text = section.get("Label", "").strip(), _text(section)
+        sections.append(f"{label}: {text}" if label and label.upper() != _NO_LABEL and text else text)
+    return " ".join(filter(None, sections))
+
+
+def _text(element: Element | None) -> str:
+    """Returns the text of an element without markup; runs of blanks become one space."""
+    return "" if element is None else _BLANKS.sub(" ", "".join(element.itertext())).strip(" ")
+
+
+PUBMED = Format(
+    "pubmed", (".xml",), lambda head: head.startswith(b"<") and f"<{_ROOT}".encode() in head, _records, _document
+)

@@ -1,0 +1,112 @@
+"""PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents.
+
+The text is the title, one character and the abstract. Relation lines (id, name, two concepts) are skipped. Concepts of
+annotations are not kept. A composite mention (``|`` between concepts, a seventh field) is one entity.
+
+A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
+empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
+``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from engine.errors import quoted
+from engine.formats.base import Format, most_lines_match, on_one_line, writer
+from engine.formats.checks import Place, whole_number
+from engine.formats.source import Source
+from engine.text.documents import Document, Entity
+
+_PASSAGE = re.compile(r"([^\t\r\n]+?)\|([ta])\|(.*)", re.DOTALL)
+_PASSAGE_START = re.compile(rb"(\xef\xbb\xbf)?[^\t\r\n]+?\|([ta])\|")
+_RELATION = re.compile(r"[A-Za-z][A-Za-z_-]+")
+_RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concepts: BioRED's novelty, or a score
+_PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
+_NO_CONCEPT = "-1"
+_SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
+# Relation lines do not count as evidence of PubTator, because lines of tables look the same.
+_SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")
+
+
+def _records(source: Source) -> Iterator[tuple[int, list[tuple[int, bytes]]]]:
+    return ((block[0][0], block) for block in source.blocks(_begins_document))
+
+
+def _begins_document(line: bytes) -> bool:
+    passage = _PASSAGE_START.match(line)
+    return not line.strip() or (passage is not None and passage[2] == b"t")
+
+
+def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
+    lines = iter(block)
+    place.document = block[0][1].split(b"|", 1)[0].decode("utf-8", "replace")
+    passages: dict[str, str] = {}
+    for kind, wanted in (("t", "a title line 'ID|t|TITLE'"), ("a", "an abstract line 'ID|a|ABSTRACT' after the title")):
+        place.line, raw = next(lines, (place.line, None))
+        if raw is None:
+            raise place.error(f"expected {wanted}, got the end of the document; add the line")
+        line = place.decode_line(raw)
+        match = _PASSAGE.match(line)
+        if not match or match[2] != kind or (passages and match[1] != place.document):
+            raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
+        place.document, passages[kind] = match[1], match[3]
+    identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
+    entities = []
+    for place.line, raw in lines:
+        fields = place.decode_line(raw).split("\t")
+        if not _is_relation(fields):
+            entities.append(_entity(fields, text, place))
+    return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
+
+
+def _is_relation(fields: list[str]) -> bool:
+    end = fields[4:]
+    named = len(fields) >= 4 and _RELATION.fullmatch(fields[1]) is not None
+    return named and (not end or (len(end) == 1 and _RELATION_END.fullmatch(end[0]) is not None))
+
+
+def _entity(fields: list[str], text: str, place: Place) -> Entity:
+    if not 5 <= len(fields) <= 7:
+        wanted = "5 to 7 tab-separated fields (id, start, end, mention, type, concept)"
+        raise place.error(f"expected {wanted}, got {len(fields)}; check the tabs")
+    if fields[0] != place.document:
+        got = f"id {quoted(fields[0])}"
+        raise place.error(f"expected an annotation of this document, got {got}; separate documents by a blank line")
+    start, end, mention, type_ = whole_number(fields[1]), whole_number(fields[2]), fields[3], fields[4]
+    if start is None or end is None:
+        got = f"{quoted(fields[1])} and {quoted(fields[2])}"
+        raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
+    if not type_:
+        raise place.error("expected a type after the mention, got none; add it")
+    one = place.entity(text, start, end, type_, mention=mention)
+    found = one.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
+    if not found:
+        raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
+    return replace(one, end=start + len(found), text=found)
+
+
+def _write_document(document: Document) -> str:
+    text = document.text
+    title_end = text.find("\n") if document.title_end is None else document.title_end
+    if title_end < 0:
+        title_end = len(text)
+    line = on_one_line(text)
+    identifier = _PASSAGE_MARK.sub("_", on_one_line(document.id))
+    lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
+    for entity in document.entities:
+        mention, type_ = line[entity.start : entity.end], on_one_line(entity.type)
+        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, type_, _NO_CONCEPT]))
+    return "\n".join(lines) + "\n\n"
+
+
+PUBTATOR = Format(
+    "pubtator",
+    (".pubtator",),
+    lambda head: most_lines_match(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
+    _records,
+    _document,
+    writer(_write_document),
+)

@@ -1,0 +1,110 @@
+"""An open file, unpacked, which readers take in chunks, lines or blocks."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path, PurePath
+from typing import IO
+
+from engine.errors import InputError, first_line
+from engine.formats.checks import Ids, Place
+
+OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a citation that a PubMed file deletes
+
+_SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
+_CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
+
+
+class Source:
+    """An open file. One whose name ends in ``.gz`` is unpacked.
+
+    Args:
+        file: opened in binary mode. It is read only once, so a pipe works.
+        name: its path, used for its suffix and in messages.
+        ids: the ids of files read before, if ids must be unique across files.
+        on_deleted: what to do with each citation that a PubMed file deletes.
+        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
+            file is one document.
+
+    ``suffix``: the suffix before any ``.gz``, in lower case.
+    ``head``: the first lines, without byte order mark and leading blanks.
+    ``line``: number of the line being read, from 1.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        name: str,
+        ids: Ids | None = None,
+        on_deleted: OnDeleted | None = None,
+        lines_are_texts: bool = False,
+    ) -> None:
+        self.name, self.on_deleted, self.lines_are_texts = name, on_deleted, lines_are_texts
+        self.ids = Ids() if ids is None else ids
+        self.line = 1
+        path = PurePath(name)
+        packed = path.suffix.lower() == ".gz"
+        self.suffix = (path.with_suffix("") if packed else path).suffix.lower()
+        self._file = gzip.GzipFile(fileobj=file) if packed else file
+        chunks = self._read_chunks()
+        first = list(islice(chunks, _SNIFFED))
+        self._chunks = chain(first, chunks)
+        self.head = b"".join(first).removeprefix(codecs.BOM_UTF8).lstrip()
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        with readable(self.name):
+            yield from iter(lambda: self._file.readline(_CHUNK), b"")
+
+    def place(self, line: int) -> Place:
+        """Returns a place in the file."""
+        return Place(self.name, line, self.ids)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yields the file line by line, long lines in several chunks."""
+        for chunk in self._chunks:
+            yield chunk
+            self.line += chunk.count(b"\n")
+
+    def lines(self) -> Iterator[bytes]:
+        """Yields the lines of the file, split at ``\\n`` only."""
+        begun: list[bytes] = []
+        for chunk in self.chunks():
+            begun.append(chunk)
+            if chunk.endswith(b"\n"):
+                yield b"".join(begun)
+                begun = []
+        if begun:
+            yield b"".join(begun)
+
+    def blocks(self, starts_block: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yields blocks of numbered lines, without leading blank lines; ``starts_block`` says where one starts."""
+        block: list[tuple[int, bytes]] = []
+        for number, line in enumerate(self.lines(), start=1):
+            if starts_block(line) and block:
+                yield block
+                block = []
+            if block or line.strip():
+                block.append((number, line))
+        if block:
+            yield block
+
+
+@contextmanager
+def readable(name: str | Path) -> Iterator[None]:
+    """Turns any error in reading a file into an `InputError` that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        problem = getattr(error, "strerror", None) or first_line(error)
+        remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
+        raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error

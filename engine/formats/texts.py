@@ -1,0 +1,25 @@
+"""Reads texts without annotations, from any supported format or plain text with one text per line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.formats import read_documents
+from engine.text.words import split_words
+
+
+def read_texts(files: Iterable[str | Path]) -> list[str]:
+    """Returns the distinct texts of files in order, skipping texts without a word. Plain text has one text per line.
+
+    Raises:
+        InputError: if a file cannot be read, is malformed, or contains no text.
+    """
+    texts: dict[str, None] = {}
+    for file in files:
+        found = [document.text for document in read_documents(file, lines_are_texts=True) if split_words(document.text)]
+        if not found:
+            raise InputError(f"expected texts in {file}, got none with a word in it; choose another file")
+        texts |= dict.fromkeys(found)
+    return list(texts)

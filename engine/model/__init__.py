@@ -1,1 +1,0 @@
-"""The model on packed rows: ragged batches, encoders, linear layers, label heads."""

@@ -1,0 +1,79 @@
+"""MACs by formula, for one window at a time.
+
+A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf + 2n²d`` (``12nd² + 2n²d`` where f = 4d;
+families that differ override it in their encoders); a label head ``d · labels`` for each word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from engine.models.sizes import Sizes
+from engine.pruning.record import Record
+from engine.text.windows import Window
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Rows and MACs of a text under a strategy, and under our dense pass for comparison."""
+
+    rows: tuple[int, ...]  # computed rows of each layer
+    token_layers: int
+    dense_token_layers: int
+    macs: int
+    dense_macs: int
+
+    @property
+    def token_layers_kept(self) -> float:
+        """Share of the dense token-layers that were computed."""
+        return self.token_layers / self.dense_token_layers if self.dense_token_layers else 1.0
+
+    @property
+    def theoretical_speedup(self) -> float:
+        """Dense MACs ÷ the strategy's MACs, which is the speed-up if time is proportional to MACs."""
+        return self.dense_macs / self.macs if self.macs else 1.0
+
+
+def window_cost(sizes: Sizes, record: Record, window: int) -> Cost:
+    """The cost of one window of a finished pass, including recovery."""
+    rows = [0] * sizes.layers
+    total = 0
+    for layer in record.layers:
+        rows[layer.number - 1] += layer.rows[window]
+        total += sizes.layer_macs(layer.number, layer.rows[window])
+    of_window = record.words.window == window
+    for number, labelled in record.labelled:
+        total += int(of_window[labelled].sum()) * sizes.head_macs[number - 1]
+    unread = _unread(sizes, record.rows[window], int(record.words.counts[window]))
+    return replace(unread, rows=tuple(rows), token_layers=sum(rows), macs=total)
+
+
+def unread_cost(sizes: Sizes, window: Window) -> Cost:
+    """The cost of a window that does not run: nothing, where a dense pass would run it."""
+    return _unread(sizes, len(window.input_ids), window.words)
+
+
+def _unread(sizes: Sizes, rows: int, words: int) -> Cost:
+    dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
+    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + words * sizes.head_macs[-1])
+
+
+def with_small(large: Cost, small: Cost) -> Cost:
+    """Adds what the small model of a cascade computed, whose layers come first; the dense pass is the large one's."""
+    return replace(
+        large,
+        rows=small.rows + large.rows,
+        token_layers=small.token_layers + large.token_layers,
+        macs=small.macs + large.macs,
+    )
+
+
+def add(costs: list[Cost], layers: int) -> Cost:
+    """Adds the costs of several windows of an encoder with this number of layers."""
+    return Cost(
+        rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
+        token_layers=sum(cost.token_layers for cost in costs),
+        dense_token_layers=sum(cost.dense_token_layers for cost in costs),
+        macs=sum(cost.macs for cost in costs),
+        dense_macs=sum(cost.dense_macs for cost in costs),
+    )

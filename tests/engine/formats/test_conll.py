@@ -1,0 +1,102 @@
+"""CoNLL and Hugging Face datasets."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import FormatError, InputError
+from engine.formats.conll import entities_of_tags, place_tokens
+from engine.formats.corpora import load_corpus
+from engine.text.documents import Document, Entity
+from engine.text.labels import LabelSet
+from tests.engine.formats.reading import sound, written
+
+CONLL = """-DOCSTART-\tO
+
+Aspirin\tB-Chemical
+helped\tO
+
+breast\tB-Disease
+cancer\tI-Disease
+.\tO
+
+-DOCSTART-\tO
+
+Nausea\tI-Disease
+"""
+
+
+def test_documents_are_parted_by_docstart_or_are_sentences_and_an_inside_tag_may_begin_an_entity():
+    first, second = sound(CONLL, "a.conll")
+    assert first.text == "Aspirin helped\nbreast cancer ."
+    assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(15, 28, "Disease", "breast cancer"))
+    assert second == Document("2", "Nausea", (Entity(0, 6, "Disease", "Nausea"),))
+    text = CONLL.replace("-DOCSTART-\tO\n\n", "").replace("\t", " NN ").replace("\n", "\r\n")
+    assert [document.text for document in sound(text, "a.iob2")] == ["Aspirin helped", "breast cancer .", "Nausea"]
+
+
+def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_a_number():
+    document = Document(" ", "anticonvulsants help", (Entity(4, 14, "Chemical", "convulsant"),))
+    text = written("conll", document)
+    assert "anti\tO\nconvulsant\tB-Chemical\ns\tO\nhelp\tO\n" in text
+    assert sound(text, "a.conll") == [Document("1", document.text, document.entities)]
+
+
+@given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), min_size=1, max_size=12))
+def test_tags_are_decoded_as_predictions_are(tags):
+    text, spans = place_tokens([["ab"] * len(tags)])
+    labels = LabelSet(("a", "b"))
+    probabilities = [[name == tag for name in labels.names] for tag in tags]
+    assert entities_of_tags(text, spans, tags) == labels.decode(text, spans, np.array(probabilities, float))
+
+
+def class_labels(tokens, tags, folder):
+    """Saves a dataset whose tags are class labels."""
+    datasets = pytest.importorskip("datasets")
+
+    def features(kind):
+        strings = datasets.Sequence(datasets.Value("string"))
+        return datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(kind)})
+
+    table = datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, features(datasets.Value("int64")))
+    # The library does not check the values of class labels in a table.
+    named = features(datasets.ClassLabel(names=["O", "B-Chemical", "I-Chemical"]))
+    split = datasets.Dataset(table.data, datasets.DatasetInfo(features=named))
+    datasets.DatasetDict({"validation": split}).save_to_disk(folder)
+
+
+def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
+    class_labels([["Valproic", "acid", "helped"], ["No", "drug"]], [[1, 2, 0], [0, 0]], tmp_path)
+    corpus = load_corpus(f"hf:{tmp_path}", "dev")
+    assert corpus.documents == (
+        Document("1", "Valproic acid helped", (Entity(0, 13, "Chemical", "Valproic acid"),)),
+        Document("2", "No drug"),
+    )
+    assert (corpus.split, corpus.types) == ("dev", ("Chemical",))
+    with pytest.raises(InputError, match=r"one of the splits \['validation'\] of hf:.*, got 'test'"):
+        load_corpus(f"hf:{tmp_path}", "test")
+
+
+@pytest.mark.parametrize("tag", [-100, None, 3])
+def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
+    class_labels([["Valproic", "acid"], ["aspirin"]], [[1, tag], [1]], tmp_path)
+    with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got .*{tag}"):
+        load_corpus(f"hf:{tmp_path}", "dev")
+    corpus = load_corpus(f"hf:{tmp_path}", "dev", skip_bad=True)
+    assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
+
+
+def test_rejects_a_dataset_that_cannot_be_loaded(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"tokens": [["a"]], "tags": [["?"]]}).save_to_disk(tmp_path / "tags")
+    with pytest.raises(FormatError, match="expected a tag O, B-TYPE or I-TYPE"):
+        load_corpus(f"hf:{tmp_path}/tags", "dev")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="a dataset"):
+        load_corpus(f"hf:{tmp_path}/empty")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InputError, match=r"pip install -r requirements-eval.txt"):
+        load_corpus(f"hf:{tmp_path}")

@@ -1,0 +1,152 @@
+import gzip
+import hashlib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from engine.errors import InputError
+from engine.formats import corpora
+from engine.formats.corpora import load_corpus
+from engine.text.documents import Document
+from tests.engine.formats.reading import GOOD, written
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory):
+    """A folder that is served over HTTP, and its address."""
+    folder = tmp_path_factory.mktemp("remote")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture
+def small_corpus(monkeypatch, tmp_path, remote):
+    """`bc5cdr` with our own files at a local address, and an empty cache."""
+    monkeypatch.setattr(corpora, "CACHE", tmp_path / "cache")
+    monkeypatch.delenv("BIONER_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder, address = remote
+    (folder / "small.txt").write_text(GOOD)
+    (folder / "packed.txt.gz").write_bytes(gzip.compress(GOOD.encode()))
+    (folder / "twice.txt").write_text(GOOD + "\n" + GOOD)
+
+    def file(name, source="", content=GOOD):
+        return corpora._File(name, hashlib.sha256(content.encode()).hexdigest(), source and f"{address}/{source}")
+
+    small, packed = file("small.txt", "small.txt"), file("packed.txt", "packed.txt.gz")
+    splits = {
+        "train": small,
+        "dev": packed,
+        "wrong": file("wrong.txt", "small.txt", "other"),
+        "dead": file("dead.txt", "dead.txt"),
+        "twice": file("twice.txt", content=GOOD + "\n" + GOOD),
+        "private": file("private.txt"),
+        "changed": file("changed.txt"),
+    }
+    parts = {split: (corpora._Part(one),) for split, one in splits.items()}
+    parts["fit"] = corpora._Part(small, first=1), corpora._Part(packed, end=1)
+    named = corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True)
+    monkeypatch.setitem(corpora.NAMED, "bc5cdr", named)
+    return tmp_path
+
+
+def test_a_named_corpus_is_found_in_the_data_dir_then_the_environment(small_corpus, monkeypatch):
+    folder = small_corpus / "mine" / "bc5cdr"
+    folder.mkdir(parents=True)
+    (folder / "small.txt").write_text(GOOD)
+    corpus = load_corpus("bc5cdr", "train", small_corpus / "mine")
+    assert [document.id for document in corpus.documents] == ["1", "case-7"]
+    assert corpus.types == ("Chemical", "Disease")
+    monkeypatch.setenv("BIONER_DATA", str(folder))
+    assert load_corpus("bc5cdr", "train").documents == corpus.documents
+    assert not (small_corpus / "cache").exists()
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", "small.txt"), ("dev", "packed.txt.gz")])
+def test_a_named_corpus_is_downloaded_once_unpacked_and_checked(small_corpus, remote, split, name):
+    assert len(load_corpus("bc5cdr", split).documents) == 2
+    (remote[0] / name).unlink()
+    assert len(load_corpus("bc5cdr", split).documents) == 2
+    assert (small_corpus / "cache" / "bc5cdr" / name.removesuffix(".gz")).read_text() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("split", "ids", "skipped"), [("fit", ["case-7", "1"], 0), ("twice", ["1", "case-7"], 2)], ids=["parts", "repeated"]
+)
+def test_a_split_is_made_of_parts_of_files_and_what_is_left_out_is_counted(small_corpus, remote, split, ids, skipped):
+    corpus = load_corpus("bc5cdr", split, remote[0])
+    assert ([document.id for document in corpus.documents], corpus.skipped) == (ids, skipped)
+
+
+@pytest.mark.parametrize(
+    ("split", "keywords"),
+    [
+        ("dead", ["mine/bc5cdr/dead.txt", "mine/dead.txt", "cache/bc5cdr/dead.txt", "/dead.txt (404", "--data-dir"]),
+        ("private", ["cache/private.txt", "bc5cdr has no download address; get the"]),
+        ("wrong", ["nor from http", "hash"]),
+        ("changed", ["expected SHA-256"]),
+    ],
+)
+def test_rejects_a_file_that_is_missing_or_differs_and_does_not_keep_it(small_corpus, split, keywords):
+    (small_corpus / "mine").mkdir()
+    (small_corpus / "mine" / "changed.txt").write_text(GOOD + "\n")
+    with pytest.raises(InputError) as error:
+        load_corpus("bc5cdr", split, small_corpus / "mine")
+    for keyword in keywords:
+        assert keyword in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list((small_corpus / "cache").rglob("*.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
+        ("no-such-file", {}, "expected one of the corpora"),
+        (5, {}, "expected one of the corpora"),
+    ],
+)
+def test_rejects_unknown_corpora_and_splits(name, options, message):
+    with pytest.raises(InputError, match=message):
+        load_corpus(name, **options)
+
+
+def test_a_file_scores_types_in_its_gold_and_can_leave_out_broken_documents_but_not_what_is_torn_off(tmp_path, caplog):
+    path = tmp_path / "mine.txt"
+    path.write_text(GOOD.replace("1\t0\t7\tAspirin", "1\t0\t7\tIbuprofen"))
+    with pytest.raises(InputError, match=r"mine.txt:3: document 1"):
+        load_corpus(str(path))
+    corpus = load_corpus(str(path), skip_bad=True)
+    assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)
+    assert "mine.txt:3: document 1: expected 'Ibuprofen'" in caplog.text
+    documents = [Document(str(number), "Nausea after aspirin.") for number in range(3)]
+    (tmp_path / "torn.xml").write_text(written("bioc", *documents).removesuffix("</collection>\n"))
+    with pytest.raises(InputError, match="nothing after this place was read"):
+        load_corpus(str(tmp_path / "torn.xml"), skip_bad=True)
+
+
+def ids_of(*corpora):
+    return {document.id for corpus in corpora for document in corpus.documents}
+
+
+@pytest.mark.slow
+def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
+    fit, calib, test = (ids_of(load_corpus("bc5cdr", split)) for split in ("fit", "calib", "test"))
+    assert (len(fit), len(calib), len(test), len(fit | calib | test)) == (800, 200, 500, 1500)
+    assert calib == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
+
+
+@pytest.mark.slow
+def test_types_and_documents_of_the_other_corpora():
+    ncbi, fit, dev = load_corpus("ncbi-disease", "train"), load_corpus("biored", "fit"), load_corpus("biored", "dev")
+    for corpus, documents in ((ncbi, 592), (fit, 260), (dev, 60)):
+        assert len(corpus.documents) == len(ids_of(corpus)) == documents
+        assert {e.type for d in corpus.documents for e in d.entities} == set(corpus.types)
+    tested = [load_corpus(name, split) for name in ("bc5cdr", "ncbi-disease") for split in ("dev", "test")]
+    assert ids_of(fit, dev).isdisjoint(ids_of(*tested))
+    assert ids_of(fit).isdisjoint(ids_of(dev))

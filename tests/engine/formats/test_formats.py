@@ -1,0 +1,142 @@
+"""What all formats have in common, and the two simplest, PubTator and JSON lines."""
+
+import gzip
+import io
+import json
+import pickle
+import sys
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from engine.errors import FormatError, InputError
+from engine.formats import WRITERS, Ids, read_documents
+from engine.text.documents import Document, Entity
+from tests.engine.formats.reading import GOOD, SOUND, TEXT, XML_TEXT, documents, read, sound, written
+
+
+@pytest.mark.parametrize(
+    ("content", "ids"),
+    [
+        (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
+        ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
+        ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
+        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["1"]),
+        ("Aspirin {helped}.", ["notes"]),
+        ("PAR1 is a receptor of thrombin.", ["notes"]),
+        ("-DOCSTART- is no word.\n", ["notes"]),
+        ("-DOCSTART- -X- O\n\nAspirin\tO\n", ["1"]),
+        ("Critical |t| values and\nmore |a| values.", ["notes"]),
+        ("Drug\tDose\tUnit\tRoute\nAspirin\tlow\tmg\toral\n", ["notes"]),
+        ("", ["notes"]),
+    ],
+)
+def test_the_format_is_recognised_from_the_content(content, ids):
+    assert [document.id for document in sound(content, "notes.xyz")] == ids
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_written_format_is_recognised_by_content_and_suffix_and_streams(name, tmp_path):
+    entities = (Entity(0, 7, "Chemical", "Aspirin"), Entity(10, 14, "Disease", "pain"))
+    document = Document("é1", "Aspirin & pain.\nIt\u2028helped.", entities, 15)
+    long = Document("long", "Long.\n" + "word " * 30_000, (), 5)
+    path = tmp_path / f"notes{WRITERS[name].suffix}"
+    path.write_text(written(name, document, long))
+    assert list(read_documents(path)) == sound(path.read_bytes(), "notes.txt") == [document, long]
+    with path.open("a") as file:
+        file.write("<broken")
+    assert next(iter(read_documents(path))) == document
+
+
+ROUND_TRIPS = {
+    "bioc": documents(XML_TEXT),
+    "bioc-json": documents(TEXT),
+    "conll": documents(TEXT, words=True),
+    "jsonl": documents(TEXT),
+}
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+@given(data=st.data())
+def test_a_round_trip_loses_nothing(name, data):
+    several = data.draw(st.lists(ROUND_TRIPS[name], max_size=3, unique_by=lambda document: document.id))
+    assert sound(written(name, *several), f"a{WRITERS[name].suffix}") == several
+
+
+@given(documents(TEXT))
+def test_a_round_trip_of_pubtator_loses_no_offset(document):
+    assume(document.title_end is not None and all(entity.text.strip() for entity in document.entities))
+    (again,) = sound(written("pubtator", document), "a.pubtator")
+    expected = [(entity.start, entity.start + len(entity.text.rstrip())) for entity in document.entities]
+    assert [(entity.start, entity.end) for entity in again.entities] == expected
+
+
+def test_pubtator_is_title_one_character_abstract_and_a_composite_mention_is_one_entity():
+    first, second = sound(GOOD, "corpus.txt")
+    assert (first.id, first.text, first.title_end) == ("1", "Aspirin and pain.\nAspirin helped.", 17)
+    assert (second.id, second.text) == ("case-7", "Title only\n")
+    assert first.entities == (
+        Entity(0, 7, "Chemical", "Aspirin"),
+        Entity(12, 16, "Disease", "pain"),
+    )
+    assert sound(written("pubtator", first), "a.pubtator") == [first]
+    text = GOOD.replace("\n\n", "\n").replace("\n", "\r\n")
+    assert sound("\ufeff" + text, "a.pubtator") == sound(GOOD, "a.pubtator")
+
+
+@pytest.mark.parametrize(
+    "relation", ["1\tCID\tD1\tD2", "1\tAssociation\t1234\tD2\tNovel", "1\tCID\tD1\tD2\t0.93", "1\tBind\tc|t|x\tp|a|y"]
+)
+def test_relations_are_skipped_and_a_bar_t_bar_in_a_text_begins_no_document(relation):
+    text = GOOD.replace("1\tCID\tD1\tD2", relation).replace("Aspirin helped.", "Aspirin |t| helped.")
+    first, second = sound(text, "a.pubtator")
+    assert (first.text[18:], len(first.entities), second.id) == ("Aspirin |t| helped.", 2, "case-7")
+
+
+def test_an_id_that_pubtator_cannot_hold_does_not_shift_the_text():
+    document = Document("x|t|y", "Aspirin\nhelps.", (Entity(0, 7, "Chemical", "Aspirin"),), 7)
+    (again,) = sound(written("pubtator", document), "a.pubtator")
+    assert (again.text, again.entities) == (document.text, document.entities)
+
+
+def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
+    identifier = "\x1b[2J\n\u202e\ud800" + "x" * 100_000
+    _, (error,) = read(json.dumps({"id": identifier, "text": "a", "entities": 3}), "a.jsonl")
+    message = str(error)
+    assert message.isprintable()
+    assert len(message) <= 1000
+    assert "\\x1b[2J\\n\\u202e\\ud800xx" in message
+    assert message.endswith("""expected "entities" as a list, got '3'; fix it""")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.line, again.problem) == (message, 1, error.problem)
+
+
+def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_none_is_replaced():
+    ids = Ids()
+    first = sound('{"id": "x", "text": ""}\n{"text": ""}\n{"id": null, "text": ""}', "a.jsonl", ids=ids)
+    more, (error,) = read('{"id": "y", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
+    assert [document.id for document in first + more] == ["x", "2", "3", "y", "2-2"]
+    assert str(error).startswith("b:3: document x: expected a unique id, got one that is used in a.jsonl")
+
+
+def test_standard_input_is_read_and_named(monkeypatch):
+    content = '{"id": "1", "text": 5}\n' + written("jsonl", SOUND)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    errors: list[FormatError] = []
+    assert list(read_documents("-", errors.append)) == [SOUND]
+    assert str(errors[0]).startswith("stdin:1: expected")
+
+
+@pytest.mark.parametrize("path", ["none.txt", "a\x00b", "/dev/null/x", ".", "x" * 5000])
+def test_rejects_a_path_without_a_file(path):
+    with pytest.raises(InputError, match="expected a readable file"):
+        list(read_documents(path))
+
+
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b'{"text": "Nausea."}\n' * 1000, mtime=0)[:-20], b"no gzip"], ids=["cut", "not gzipped"]
+)
+def test_rejects_a_damaged_gzipped_file(content):
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz.*; fetch it again"):
+        read(content, "a.jsonl.gz")

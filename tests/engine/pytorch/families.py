@@ -1,0 +1,121 @@
+"""Tiny real models of every supported family, with random weights and tokenizers of the kind each uses."""
+
+from __future__ import annotations
+
+import string
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    BertTokenizer,
+    CamembertTokenizer,
+    DebertaV2Tokenizer,
+    MPNetTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    RobertaTokenizer,
+    XLMRobertaTokenizer,
+)
+
+from engine.pytorch.encoders import ENCODERS, encoder_from_huggingface
+from engine.pytorch.gated import GatedModel
+from engine.text.labels import LabelSet
+from tests.conftest import TEXT
+
+FAMILIES = tuple(ENCODERS)
+every_family = pytest.mark.parametrize("family", FAMILIES)
+LABELS = LabelSet(("Chemical", "Disease"))
+
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 100,
+}
+PECULIAR: dict[str, dict[str, Any]] = {
+    "deberta-v2": {
+        "relative_attention": True,
+        "position_buckets": 16,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": "p2c|c2p",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
+    "electra": {"embedding_size": 16},
+    "modernbert": {"local_attention": 16},  # 8 to either side
+}
+
+
+def tiny(family: str, vocabulary: int = 200, **changes: Any) -> Any:
+    """The family's own configuration class, small."""
+    settings = SIZES | {"pad_token_id": 1} | PECULIAR.get(family, {}) | changes
+    config = AutoConfig.for_model(family, vocab_size=vocabulary, **settings)
+    config.id2label = dict(enumerate(LABELS.names))
+    config.label2id = {name: index for index, name in enumerate(LABELS.names)}
+    return config
+
+
+def huggingface(config: Any, seed: int = 0, spread: float = 0.3) -> PreTrainedModel:
+    """A token-classification model that exposes its attention, with norms and biases random, too."""
+    torch.manual_seed(seed)
+    model = AutoModelForTokenClassification.from_config(config, attn_implementation="eager")
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, mean=float(parameter.dim() == 1), std=spread)
+    return model.eval()
+
+
+def gated(reference: PreTrainedModel) -> GatedModel:
+    """Our model with the same weights and classifier, and random gates."""
+    model = GatedModel(encoder_from_huggingface(reference), LABELS, gates=True)
+    last: Any = model.heads[str(model.encoder.num_layers)]
+    last.load_state_dict(reference.get_submodule("classifier").state_dict())
+    return model.eval()
+
+
+@cache
+def pair(family: str) -> tuple[PreTrainedModel, GatedModel]:
+    """A Hugging Face model and ours with the same weights; do not modify."""
+    reference = huggingface(tiny(family))
+    return reference, gated(reference)
+
+
+def layers(reference: PreTrainedModel, family: str) -> torch.nn.ModuleList:
+    """The layers of a Hugging Face model."""
+    found = reference.base_model.get_submodule(ENCODERS[family].layer_path)
+    assert isinstance(found, torch.nn.ModuleList)
+    return found
+
+
+CORPUS = [TEXT, TEXT.lower(), "hypotension after nausea, delirium and aspirin 20 mg", string.printable.split("\t")[0]]
+ANGLED = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+SQUARE = {name: f"[{name.removesuffix('_token').upper()}]" for name in ANGLED}
+UNIGRAM = {"camembert": CamembertTokenizer, "deberta-v2": DebertaV2Tokenizer, "xlm-roberta": XLMRobertaTokenizer}
+
+
+@cache
+def tokenizer_of(family: str) -> PreTrainedTokenizerBase:
+    """A tokenizer of the kind the family uses: WordPiece, byte-level BPE or SentencePiece's Unigram."""
+    names = ANGLED if family in ("camembert", "mpnet", "roberta", "xlm-roberta") else SQUARE
+    special = list(names.values())
+    if family in UNIGRAM:
+        empty: Any = UNIGRAM[family](vocab=[(piece, 0.0) for piece in special])
+        return empty.train_new_from_iterator(CORPUS, 150, show_progress=False)
+    if family in ("modernbert", "roberta"):
+        ids = {piece: number for number, piece in enumerate(special)}
+        ends = {"bos_token": special[0], "eos_token": special[2]}
+        trained = RobertaTokenizer(vocab=ids, **names, **ends).train_new_from_iterator(CORPUS, 360, show_progress=False)
+        backend = trained.backend_tokenizer
+        return trained if family == "roberta" else PreTrainedTokenizerFast(tokenizer_object=backend, **names)
+    special[3] = "[UNK]"
+    characters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
+    entries = [*special, *characters, *(f"##{one}" for one in characters), "fam", "##ot", "##idine", "nausea", "and"]
+    vocabulary = {entry: index for index, entry in enumerate(entries)}
+    return MPNetTokenizer(vocab=vocabulary) if family == "mpnet" else BertTokenizer(vocab=vocabulary)

@@ -1,0 +1,154 @@
+"""Rule 1: dense equals the plain Hugging Face model, for every family, batch size and length."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from engine.errors import InputError
+from engine.pytorch.encoders import encoder_class
+from engine.pytorch.encoders.base import Encoder
+from engine.pytorch.gated import GatedModel
+from engine.pytorch.packing import RaggedBatch
+from tests.engine.pytorch.families import FAMILIES, every_family, gated, huggingface, pair, tiny
+from tests.engine.pytorch.test_packing import window
+
+FIXED = {"mpnet": {"relative_bias.weight"}}  # parameters that stay as they were pretrained
+
+
+def run_dense(encoder: Encoder, batch: RaggedBatch) -> torch.Tensor:
+    hidden = encoder.embed(batch)
+    for number in range(1, encoder.num_layers + 1):
+        hidden = encoder.layer(number, hidden, batch)
+    return hidden
+
+
+def dense_logits(model: GatedModel, batch: RaggedBatch) -> torch.Tensor:
+    return model.logits(model.encoder.num_layers, run_dense(model.encoder, batch))
+
+
+def huggingface_logits(reference: PreTrainedModel, batch: RaggedBatch) -> torch.Tensor:
+    windows = np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])
+    return torch.cat([reference(input_ids=torch.from_numpy(ids)[None]).logits[0] for ids in windows])
+
+
+def packed(lengths: list[int]) -> RaggedBatch:
+    return RaggedBatch.from_windows([window([1] * length, offset=5 + index) for index, length in enumerate(lengths)])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        *((family, {}) for family in FAMILIES),
+        ("deberta-v2", {"position_buckets": -1}),
+        ("electra", {"embedding_size": 32}),
+    ],
+    ids=str,
+)
+def test_logits_of_all_rows_equal_those_of_hugging_face(family, changes):
+    reference = huggingface(tiny(family, 300, max_position_embeddings=300, **changes))
+    for lengths in ([1], [5, 1, 30, 96], [280, 3]):
+        batch = packed(lengths)
+        logits, expected = dense_logits(gated(reference), batch), huggingface_logits(reference, batch)
+        torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
+    assert expected.std() > 0.1, "all logits alike: this shows nothing"
+
+
+@every_family
+def test_a_window_may_be_as_long_as_the_limit_and_no_longer_where_the_model_says_so(family):
+    reference, model = pair(family)
+    limit = model.encoder.max_rows
+    assert limit == 100 - {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}.get(family, 0)
+    ids = torch.full((1, limit), 7)
+    with torch.no_grad():
+        assert reference(input_ids=ids).logits.shape[1] == limit
+        assert len(run_dense(model.encoder, packed([limit - 2]))) == limit
+
+
+@every_family
+def test_training_computes_the_same_without_dropout_and_reaches_every_weight(family):
+    model = gated(huggingface(tiny(family)))
+    model.encoder.set_dropout(0.0)
+    batch = RaggedBatch.from_windows([window([1, 2] * 10), window([3])])
+    batch, _ = batch.keep(np.arange(len(batch.words)) % 3 > 0)
+    with torch.no_grad():
+        before = dense_logits(model, batch)
+    model.train()
+    trained = [dense_logits(model, batch) for _ in range(2)]  # no graph is kept from one to the other
+    torch.testing.assert_close(trained[0], before, atol=1e-4, rtol=0)
+    for one in trained:
+        one.square().sum().backward()
+    untrained = {name for name, parameter in model.encoder.named_parameters() if parameter.grad is None}
+    assert untrained == FIXED.get(family, set())
+    assert all(parameter.grad.any() for parameter in model.encoder.layers.parameters() if parameter.requires_grad)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    changed = dense_logits(model, batch).detach()
+    assert not torch.allclose(changed, before, atol=1e-3)
+    with torch.no_grad():  # caches for the old weights are not used for the new ones
+        torch.testing.assert_close(dense_logits(model, batch), changed, atol=1e-3, rtol=1e-4)
+
+
+@every_family
+def test_dropout_makes_training_random_and_changes_no_configuration(family):
+    encoder, batch = gated(huggingface(tiny(family))).encoder, packed([2])
+    configuration = encoder.config.to_dict()
+    encoder.set_dropout(0.3)
+    assert encoder.config.to_dict() == configuration
+    assert torch.equal(run_dense(encoder, batch), run_dense(encoder, batch))
+    encoder.train()
+    assert not torch.equal(run_dense(encoder, batch), run_dense(encoder, batch))
+
+
+@torch.no_grad()
+@every_family
+def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(family):
+    model = gated(huggingface(tiny(family), spread=0.1))
+    batch, _ = packed([5, 1, 30, 96]).keep(np.arange(132) % 2 == 0)
+    exact = run_dense(model.encoder, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = run_dense(model.encoder, batch)
+    whole = run_dense(model.encoder.to(torch.bfloat16), batch)
+    for low in (cast, whole):
+        assert low.shape == exact.shape
+        torch.testing.assert_close(low.float(), exact, atol=0.15, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("family", "setting", "value", "reason"),
+    [
+        ("bert", "position_embedding_type", "relative_key", "other positions"),
+        ("electra", "is_decoder", True, "hidden from a decoder"),
+        ("mpnet", "relative_attention_num_buckets", 64, "whatever is set"),
+        ("deberta-v2", "conv_kernel_size", 3, "convolution"),
+        ("deberta-v2", "pos_att_type", "c2p", "both terms"),
+        ("deberta-v2", "position_biased_input", True, "attention alone"),
+        ("deberta-v2", "attention_head_size", 16, "size"),
+        ("deberta-v2", "max_relative_positions", 8, "distances beyond"),
+    ],
+)
+def test_a_setting_that_is_not_supported_is_named_with_the_reason(family, setting, value, reason):
+    message = f"expected a '{family}' encoder with {setting} = .*, got .*{reason}.*; choose"
+    with pytest.raises(InputError, match=message):
+        encoder_class(tiny(family, **{setting: value}))
+
+
+def test_stretched_rotary_positions_are_refused():
+    config = tiny("modernbert")
+    config.rope_parameters["full_attention"]["rope_type"] = "yarn"
+    with pytest.raises(InputError, match="with rope_type = 'default', got 'yarn'"):
+        encoder_class(config)
+
+
+@torch.no_grad()
+def test_far_positions_are_told_apart_in_bfloat16():
+    model = gated(huggingface(tiny("modernbert", max_position_embeddings=8192)))
+    encoder = model.encoder
+    query, key = torch.randn(2, 1, encoder.num_heads, 8000, encoder.hidden_size // encoder.num_heads)
+    position = torch.arange(8000)[None]
+    number = 1 + encoder.kinds.index("full_attention")
+    exact = encoder.place(number, query, key, *encoder.placed(number, position))[:2]
+    model.to(torch.bfloat16)
+    torch.testing.assert_close(encoder.place(number, query, key, *encoder.placed(number, position))[:2], exact)

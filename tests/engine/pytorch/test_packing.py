@@ -1,0 +1,51 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.pytorch.packing import RaggedBatch
+from engine.text.windows import Window
+
+
+def window(pieces: list[int], offset: int = 10) -> Window:
+    """A window with these piece counts per word."""
+    word = np.repeat(np.arange(len(pieces)), pieces)
+    return Window(
+        input_ids=np.concatenate(([2], offset + np.arange(len(word)), [3])),
+        word=np.concatenate(([-1], word, [-1])),
+        first=0,
+        words=len(pieces),
+        own=0,
+        own_end=len(pieces),
+    )
+
+
+PIECES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+def test_rows_of_all_windows_lie_packed_with_words_counted_through():
+    batch = RaggedBatch.from_windows([window([1, 2]), window([1])])
+    assert batch.lengths == (5, 3)
+    assert batch.word.tolist() == [-1, 0, 1, 1, -1, -1, 2, -1]
+    assert batch.position.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert batch.first.tolist() == [False, True, True, False, False, False, True, False]
+    assert batch.words.window.tolist() == [0, 0, 1]
+    assert batch.words.counts.tolist() == [2, 1]
+
+
+@given(pieces=PIECES, data=st.data())
+def test_keeping_words_keeps_exactly_their_rows_and_the_specials_of_unfinished_windows(pieces, data):
+    batch = RaggedBatch.from_windows([window(p, offset=100 * i) for i, p in enumerate(pieces)])
+    words = len(batch.words)
+    alive = np.array(data.draw(st.lists(st.booleans(), min_size=words, max_size=words)))
+    kept, rows = batch.keep(alive)
+    unfinished = {int(batch.words.window[word]) for word in np.flatnonzero(alive)}
+    expected = [
+        row
+        for row, (word, of) in enumerate(zip(batch.word.tolist(), batch.window_of_rows().tolist(), strict=True))
+        if (alive[word] if word >= 0 else of in unfinished)
+    ]
+    assert rows.tolist() == expected
+    for name in ("input_ids", "position", "word", "first"):
+        assert getattr(kept, name).tolist() == getattr(batch, name)[rows].tolist()
+    assert sum(kept.lengths) == len(expected)
+    assert [length > 0 for length in kept.lengths] == [index in unfinished for index in range(len(pieces))]
