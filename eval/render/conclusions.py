@@ -21,6 +21,7 @@ WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
 # A recommendation needs so many documents, and entities in which the strategy differs from dense.
 LEAST_DOCUMENTS, LEAST_DIFFERING = 30, 20
+MIN_DENSE_F1 = 0.5  # as calibrate asks: without gold entities, or with other types, a strategy has nothing to lose
 ABOUT = (
     "Everything is compared with {dense}, which removes nothing: F1 in percentage points (pp), speed as a ratio of "
     f"end-to-end times. Brackets are 95 % intervals; {NOT_SIGNIFICANT} means not significant."
@@ -106,7 +107,9 @@ class Opening:
         return found
 
     def is_enough(self, row: ResultRow) -> bool:
-        """Whether documents and differing entities are enough to conclude anything about a strategy's F1."""
+        """Whether documents, differing entities and the F1 of dense suffice to conclude on a strategy's F1."""
+        if self.dense["f1"] < MIN_DENSE_F1:
+            return False
         return row["documents"] >= LEAST_DOCUMENTS and self.differing.get(row["label"], 0) >= LEAST_DIFFERING
 
     @property
@@ -193,6 +196,11 @@ class Opening:
         """Which strategy is recommended, and why, or why none is."""
         if not self.faster:
             return "No strategy is significantly faster than dense."
+        if self.dense["f1"] < MIN_DENSE_F1:
+            return (
+                f"Nothing can be concluded on F1: that of dense is {self.dense['f1']:.3f}, and it takes "
+                f"{MIN_DENSE_F1:g}; check that the corpus has annotations, of the types that the model finds."
+            )
         if not self.is_enough(shown):
             documents, differing = shown["documents"], self.differing.get(shown["label"], 0)
             return (

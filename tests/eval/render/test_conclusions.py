@@ -149,6 +149,15 @@ def test_too_few_documents_or_differing_entities_are_no_ground_for_a_conclusion(
     assert "significant." not in said
 
 
+def test_nothing_is_recommended_where_dense_finds_too_few_of_the_gold_entities():
+    dense, *others = (row | {"f1": row["f1"] - 0.845} for row in opening(DEFAULT, *OTHERS).rows)
+    found = Opening([dense, *others], opening(DEFAULT, *OTHERS).intervals, {"entropy:balanced": 500})
+    assert found.recommended is None
+    said = found.sentences()[0]
+    assert "that of dense is 0.005" in said
+    assert "recommended" not in said + str(found.table().rows)
+
+
 def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_loses_much():
     ratios = {"onnx-int8": 1.64, "spacy": 1 / 1.5, "ov": 0.99}
     pairs = [interval("entropy:balanced", name, speedup=ratio) for name, ratio in ratios.items()]
