@@ -18,8 +18,8 @@ Args:
     text: up to {MAX_CHARACTERS:,} characters.
     strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may include an operating
         point: entropy:fast. Default: the one with which the page opens.
-    point: operating point for strategies that do not name one: careful, balanced or fast. Default: balanced,
-        or the first one that the weights have.
+    point: operating point, also of the default strategy: careful, balanced or fast; another than the strategy names is
+        refused. Default: balanced, or the first one that the weights have.
     lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
     min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
     trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's.

@@ -18,7 +18,7 @@ from engine.errors import InputError, first_line
 from engine.pruning.settings import setting
 from engine.pruning.signals import neighbour_max, normalised_entropy
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, default_point, parse
+from engine.pruning.strategy_names import CASCADE, check_point, default_point, parse
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
 
@@ -194,7 +194,9 @@ def read_cascades(path: Path) -> dict[str, Cascade]:
 
 def resolve_cascade(text: str, cascades: Mapping[str, Cascade], point: str | None) -> Cascade:
     """Returns the cascade with this name, see `engine.pruning.strategy_names.resolve`."""
-    point = parse(text).point or point or default_point(cascades)
+    own = parse(text).point
+    check_point(own, point)
+    point = own or point or default_point(cascades)
     if point not in cascades:
         raise InputError(
             f"expected one of the operating points {list(cascades)} of the cascade, got {point!r}; choose one"

@@ -18,7 +18,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.base import Controller
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, parse, resolve
+from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, check_point, parse, resolve
 from engine.pytorch.chunks import Slot
 from engine.result import Judgement, Result
 from engine.text.windows import Window
@@ -58,16 +58,20 @@ class Engine(LoadedModel):
             name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
                 point: ``entropy:fast``; in the folder of a cascade also ``cascade:fast``, which is the default there; a
                 `Strategy` is used as is.
-            point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
-                one. Strategies without operating points ignore it; with weights that store none, leave it out.
+            point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights; the same as in the
+                name, if that has one. Strategies without operating points ignore it.
             **settings: settings to change; ``None`` leaves one unchanged.
 
         Raises:
-            InputError: if the name, operating point or a setting is unknown, or the model lacks the gates or network
-                that the strategy needs.
+            InputError: if the name, operating point or a setting is unknown, name and ``point`` differ, or the model
+                lacks the gates or network that the strategy needs.
         """
+        if not isinstance(point, str | None):
+            raise InputError(f"expected the name of an operating point, got {point!r}; write e.g. fast")
         if name is None:
             name = CASCADE if self.small else DEFAULT_STRATEGY
+            if point:
+                name = f"{parse(name).kind}:{point}"
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         kind = name.kind if isinstance(name, Strategy) else parse(name).kind
@@ -83,6 +87,7 @@ class Engine(LoadedModel):
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         if isinstance(name, Strategy):
+            check_point(name.point, point)
             strategy = name
         elif kind == CASCADE:
             strategy = resolve_cascade(name, self.cascades, point)

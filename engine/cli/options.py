@@ -41,7 +41,7 @@ class EngineOptions:
         add = parser.add_argument
         default = f"{DEFAULT_STRATEGY}, or {CASCADE} in the folder of one"
         add("--strategy", help=f"dense, rule, mlp, … (default {default})")
-        add("--point", help="operating point, where the strategy names none (default balanced)")
+        add("--point", help="operating point, of the default strategy, too (default balanced)")
         add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")
         add("--model", help="folder or hub id; default: the shipped weights")
         add("--labels", metavar="FILE", help="what the model's labels mean, one a line")

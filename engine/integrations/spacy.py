@@ -21,13 +21,20 @@ NAME = "token_pruning_ner"
     NAME,
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0},
-    default_config={"model": None, "strategy": None, "dtype": "auto", "device": "cpu", "labels": None},
+    default_config={"model": None, "strategy": None, "point": None, "dtype": "auto", "device": "cpu", "labels": None},
 )
 def token_pruning_ner(
-    nlp: Language, name: str, model: str | None, strategy: str | None, dtype: str, device: str, labels: str | None
+    nlp: Language,
+    name: str,
+    model: str | None,
+    strategy: str | None,
+    point: str | None,
+    dtype: str,
+    device: str,
+    labels: str | None,
 ) -> EntityTagger:
-    """Builds the component from its configuration; see `load_engine`, and `Engine.strategy` for ``strategy``."""
-    return EntityTagger(load_engine(model, dtype, device, labels), strategy)
+    """Builds the component; see `load_engine`, and `Engine.strategy` for ``strategy`` and ``point``."""
+    return EntityTagger(load_engine(model, dtype, device, labels), strategy, point)
 
 
 class EntityTagger:
@@ -37,9 +44,9 @@ class EntityTagger:
     ``doc.set_ents`` blocked stay outside of entities.
     """
 
-    def __init__(self, engine: Engine, strategy: str | None) -> None:
+    def __init__(self, engine: Engine, strategy: str | None = None, point: str | None = None) -> None:
         self.engine = engine
-        self.strategy = engine.strategy(strategy)
+        self.strategy = engine.strategy(strategy, point)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
@@ -77,6 +78,12 @@ def parse(text: str) -> StrategyName:
     )
 
 
+def check_point(own: str, point: str | None) -> None:
+    """Refuses an operating point that differs from a strategy's own."""
+    if point and own and current_point(point) != own:
+        raise InputError(f"expected one operating point, got {own!r} of the strategy and {point!r}; leave one out")
+
+
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
     """Builds the strategy with this name, for an encoder of so many layers, from the points stored with its weights.
 
@@ -84,9 +91,15 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
     strategies without operating points ignore it.
 
     Raises:
-        InputError: if the name or operating point is unknown, or ``truncate-k`` exceeds the encoder's layers.
+        InputError: if the name or operating point is unknown, the name has another operating point than ``point``, or
+            ``truncate-k`` exceeds the encoder's layers.
     """
     name = parse(text)
+    check_point(name.point, point)
+    if name.kind in (DENSE, Truncation.kind):
+        known = [*OPERATING_POINTS, DEFAULT, *chain(*points.values())]
+        if point and current_point(point) not in known:
+            raise InputError(f"expected one of the operating points {OPERATING_POINTS}, got {point!r}; leave it out")
     if name.kind == DENSE:
         return Strategy(text)
     if name.kind == Truncation.kind:

@@ -61,6 +61,8 @@ class TestTag:
         ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters times"),
         ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
         ({"strategy": "rule", "point": ["fast"]}, "expected point as a string"),
+        ({"strategy": "entropy:fast", "point": "careful"}, "expected one operating point"),
+        ({"point": "quick"}, "operating points for 'quick'"),
         ({"strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
         ({"lambda_": 1.0}, "expected one of entropy's settings"),
         ({"trace": "false"}, "expected trace as true or false, got str"),

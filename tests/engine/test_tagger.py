@@ -84,6 +84,21 @@ def test_settings_and_stored_points_reach_the_strategy(weights):
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
+def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused(shipped, both):
+    assert shipped.tag(TEXT, point="fast").strategy == shipped.strategy("entropy:fast")
+    assert shipped.strategy("entropy:fast", "fast") == shipped.strategy("entropy:fast")
+    with pytest.raises(InputError, match=r"expected one operating point, got 'fast' of the strategy and 'careful'"):
+        shipped.strategy("entropy:fast", "careful")
+    with pytest.raises(InputError, match=r"expected one operating point"):
+        shipped.strategy(shipped.strategy("entropy:fast"), "careful")
+    for name in (None, "entropy", "dense", "truncate-3"):
+        with pytest.raises(InputError, match=r"expected one of .*got 'quick'"):
+            shipped.strategy(name, "quick")
+    assert both.strategy(point="careful").name == "cascade:careful"
+    with pytest.raises(InputError, match=r"expected one operating point"):
+        both.strategy("cascade:balanced", "careful")
+
+
 @pytest.mark.parametrize(
     ("call", "keyword"),
     [
@@ -91,6 +106,7 @@ def test_settings_and_stored_points_reach_the_strategy(weights):
         (lambda e: e.tag(TEXT, "truncate-99"), "truncate-2"),
         (lambda e: e.tag(TEXT, Strategy("entropy", (3,), EntropyController())), "last layer"),
         (lambda e: e.tag(TEXT, 7), "name of a strategy"),
+        (lambda e: e.tag(TEXT, point=7), "name of an operating point"),
         (lambda e: e.tag_batch([TEXT], batch_size="3"), "a batch size.*got '3'"),
         (lambda e: e.tag_batch(TEXT), "got one string"),
         (lambda e: e.tag_batch([TEXT, None]), "texts as strings"),

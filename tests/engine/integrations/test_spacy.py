@@ -8,6 +8,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from engine.errors import InputError
 from engine.integrations.spacy import NAME
 from tests.conftest import TEXT
 
@@ -41,6 +42,12 @@ def test_entities_that_end_at_borders_of_tokens_are_those_of_the_engine(model_fo
 @pytest.fixture(scope="module")
 def shipped():
     return with_component(None, strategy="dense")
+
+
+def test_a_point_applies_to_the_default_strategy():
+    assert with_component(None, point="fast").get_pipe(NAME).strategy.name == "entropy:fast"
+    with pytest.raises(InputError, match="quick"):
+        with_component(None, point="quick")
 
 
 def test_evaluate_returns_the_scores_of_entities(shipped):

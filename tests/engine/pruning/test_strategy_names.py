@@ -37,10 +37,11 @@ def test_rejects_other_names(text):
         parse(text)
 
 
-def test_the_name_decides_over_the_point_beside_it_and_balanced_or_the_first_is_the_default():
-    assert resolve("entropy:fast", 6, POINTS, "balanced") == Strategy(
-        "entropy:fast", FAST.gates, FAST.controller, "fast"
-    )
+def test_the_point_is_in_the_name_or_beside_it_and_balanced_or_the_first_is_the_default():
+    in_name = Strategy("entropy:fast", FAST.gates, FAST.controller, "fast")
+    assert resolve("entropy:fast", 6, POINTS) == resolve("entropy:fast", 6, POINTS, "fast") == in_name
+    with pytest.raises(InputError, match="expected one operating point"):
+        resolve("entropy:fast", 6, POINTS, "balanced")
     assert resolve("entropy", 6, POINTS, "fast") == FAST
     assert resolve("entropy", 6, POINTS) == BALANCED
     only_fast = {"entropy": {"fast": FAST}}
