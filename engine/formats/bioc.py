@@ -1,6 +1,7 @@
 """BioC XML: documents that consist of passages (or sentences) with annotations at character offsets.
 
-Passages are placed at their offsets (in characters); a gap between two is filled with a line break and blanks.
+Passages are placed at their offsets (in characters); a gap between two is filled with a line break and blanks, at most
+ten for each character of the document's text.
 ``title_end`` is set if the first passage is a title and a blank separates it from the next. An annotation with several
 locations is one entity from the first to the last. Single mentions of a composite mention (``CompositeRole``) and
 relations are ignored. The infon ``version`` of a document is its version if it is a whole number.
@@ -27,7 +28,7 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n'
     "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
 )
-MAX_GAP = 1_000_000  # characters; a wrong offset must not fill the memory with blanks
+MAX_BLANKS = 10  # between passages, for each character of text; a wrong offset must not fill the memory
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
 
 
@@ -40,13 +41,19 @@ def document_of(element: Element, place: Place) -> Document:
     place.document = identifier = _field(element, "id").strip()
     if not identifier:
         raise place.error("expected a document with an <id>, got none; add it")
+    passages = [(passage, _parts(passage)) for passage in element.iter("passage")]
+    room = MAX_BLANKS * sum(1 + len(_field(part, "text")) for _, parts in passages for part in parts)
     text, title_end = "", None
-    for number, passage in enumerate(element.iter("passage")):
-        sentences = [] if _field(passage, "text") else [*passage.iter("sentence")]
-        for of_text in sentences or [passage] * (passage.find("text") is not None):
-            text += _gap_and_text(len(text), of_text, place)
+    for number, (passage, parts) in enumerate(passages, start=1):
+        for part in parts:
+            gap = _offset_number(_field(part, "offset"), place) - len(text)
+            if not 0 <= gap <= room:
+                wanted = f"passage {number} to begin between {len(text)} and {len(text) + room}"
+                raise place.error(f"expected {wanted}, got the offset {len(text) + gap}; fix it")
+            room -= gap
+            text += ("\n".ljust(gap) if gap else "") + _field(part, "text")
         infons = _infons_of(passage)
-        if number == 0 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
+        if number == 1 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = len(text)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
@@ -59,6 +66,12 @@ def document_of(element: Element, place: Place) -> Document:
     return Document(identifier, text, tuple(entities), title_end, whole_number(_infons_of(element).get("version")))
 
 
+def _parts(passage: Element) -> list[Element]:
+    """What holds a passage's text: its sentences, unless it has a text of its own."""
+    sentences = [] if _field(passage, "text") else [*passage.iter("sentence")]
+    return sentences or [passage] * (passage.find("text") is not None)
+
+
 def _field(element: Element, name: str) -> str:
     """The text of an element inside another; ``""`` if there is none."""
     field = element.find(name)
@@ -67,14 +80,6 @@ def _field(element: Element, name: str) -> str:
 
 def _infons_of(element: Element) -> dict[str, str]:
     return {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
-
-
-def _gap_and_text(length: int, part: Element, place: Place) -> str:
-    """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
-    offset = _offset_number(_field(part, "offset"), place)
-    if not length <= offset <= length + MAX_GAP:
-        raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
-    return ("\n".ljust(offset - length) if offset > length else "") + _field(part, "text")
 
 
 def _offset_number(value: str, place: Place) -> int:

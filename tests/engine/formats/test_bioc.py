@@ -5,7 +5,8 @@ import json
 import pytest
 
 from engine.text.documents import Document, Entity
-from tests.engine.formats.reading import sound, written
+from tests.conftest import memory_below
+from tests.engine.formats.reading import read, sound, written
 
 BIOC = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE collection SYSTEM "BioC.dtd">
@@ -35,6 +36,17 @@ def test_passages_and_sentences_stand_at_their_offsets_and_a_composite_mention_i
     entities = (Entity(0, 7, "Chemical", "Aspirin"), Entity(26, 49, "Disease", "breast and colon cancer"))
     assert first == Document("1", "Aspirin & pain.\nIt helped breast and colon cancer.", entities, title_end=15)
     assert second == Document("2", "Title.\n" + " " * 13 + "Abstract."), "a gap is a line break and blanks"
+
+
+@pytest.mark.parametrize("offset", [200, 2_000_000_000])
+def test_offsets_far_apart_are_refused_and_do_not_fill_the_memory_with_blanks(offset):
+    passages = [{"offset": 0, "text": "Title."}, {"offset": offset, "text": "Abstract."}]
+    as_json = json.dumps({"documents": [{"id": "2", "passages": passages}]})
+    as_xml = BIOC.replace("<offset>20<", f"<offset>{offset}<")
+    for content, name in ((as_json, "a.json"), (as_xml, "a.xml")):
+        with memory_below(1_000_000):
+            error = read(content, name)[1][0]
+        assert (error.document, "passage 2" in error.problem, str(offset) in error.problem) == ("2", True, True)
 
 
 def test_versions_of_a_record_are_different_documents_and_what_xml_cannot_hold_is_replaced_one_for_one():
