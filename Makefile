@@ -1,4 +1,5 @@
-# Every target first sets up what it needs in .venv. FUZZ: examples of each test of `make fuzz`.
+# Every target first sets up what it needs in .venv. To add an extra to it: .venv/bin/python -m pip install -e ".[NAME]";
+# without -e, a copy of the sources replaces the link to this checkout. FUZZ: examples of each test of `make fuzz`.
 PYTHON ?= python3
 FUZZ ?= 5000
 PY := .venv/bin/python

@@ -11,6 +11,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ from engine.cli.command import as_command, say
 from engine.cli.options import EngineOptions, tag_documents
 from engine.errors import InputError
 from engine.formats import WRITERS, Ids, read_documents
+from engine.formats.source import readable
 from engine.text.documents import Document
 
 
@@ -28,6 +30,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
     EngineOptions.add_to(parser)
     return parser
+
+
+def _exists(file: str, on_error: Callable[[InputError], None]) -> bool:
+    try:
+        with readable(file):
+            return file == "-" or bool(Path(file).stat())
+    except InputError as error:
+        on_error(error)
+        return False
 
 
 def _read_files(files: list[str], on_error: Callable[[InputError], None]) -> Iterator[Document]:
@@ -45,8 +56,6 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     options = EngineOptions.of(arguments)
-    engine, strategy = options.load()
-    options.say_dtype(engine)
     problems = 0
 
     def on_error(error: InputError) -> None:
@@ -54,7 +63,12 @@ def main(argv: list[str] | None) -> int:
         problems += 1
         say(str(error))
 
-    documents = tqdm(_read_files(arguments.files, on_error), unit=" documents", disable=None)
+    files = [file for file in arguments.files if _exists(file, on_error)]
+    if not files:
+        return 2
+    engine, strategy = options.load()
+    options.say_dtype(engine)
+    documents = tqdm(_read_files(files, on_error), unit=" documents", disable=None)
     tagged = tag_documents(engine, strategy, documents, options.batch_size)
     for part in WRITERS[arguments.format].write(tagged):
         sys.stdout.write(part)

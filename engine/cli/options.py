@@ -13,7 +13,7 @@ from engine.errors import InputError
 from engine.loaded import DTYPES
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE
+from engine.pruning.strategy_names import CASCADE, check_point, parse
 from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
 from engine.text.documents import Document
 
@@ -34,6 +34,8 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise InputError(f"expected --batch-size 1 or more, got {self.batch_size}; change it")
+        if self.strategy is not None:
+            check_point(parse(self.strategy).point, self.point)
 
     @classmethod
     def add_to(cls, parser: argparse.ArgumentParser) -> None:

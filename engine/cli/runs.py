@@ -76,6 +76,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with fresh.open("rb+") as file:
             os.fsync(file.fileno())
         fresh.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(fresh)):  # a full disk is reported without a name
+            error.filename = str(path)
+        raise
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -57,7 +57,7 @@ class Source:
         chunks = self._read_chunks()
         first = list(islice(chunks, _SNIFFED))
         self._chunks = chain(first, chunks)
-        self.head = b"".join(first).removeprefix(codecs.BOM_UTF8).lstrip()
+        self.head = _sniffable(b"".join(first))
 
     def _read_chunks(self) -> Iterator[bytes]:
         with readable(self.name):
@@ -95,6 +95,13 @@ class Source:
                 block.append((number, line))
         if block:
             yield block
+
+
+def _sniffable(head: bytes) -> bytes:
+    """The first lines in UTF-8, also those of XML in UTF-16, without byte order mark and leading blanks."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "ignore").encode("utf-8", "replace")
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
 @contextmanager

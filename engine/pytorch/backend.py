@@ -84,8 +84,8 @@ def _device(name: str) -> torch.device:
             return device
     except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
         why = first_line(error)
-        raise InputError(f"expected a device of this machine, got {name!r}: {why}; use --device cpu") from error
-    raise InputError(f"expected the device cpu or cuda, got {name!r}; use --device cpu")
+        raise InputError(f"expected a device of this machine, got {name!r}: {why}; use the device cpu") from error
+    raise InputError(f"expected the device cpu or cuda, got {name!r}; choose one of them")
 
 
 def has_bfloat16_units(device: str) -> bool:

@@ -48,6 +48,15 @@ def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, 
     assert "dtype float32: no int8: expected int8.safetensors in" in capsys.readouterr().err
 
 
+def test_files_that_do_not_exist_are_reported_before_the_model_is_loaded(tag, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("engine.cli.options.EngineOptions.load", None)
+    assert tag(tmp_path / "none.txt", tmp_path / "no" / "file.xml") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert ("none.txt" in first, "file.xml" in second) == (True, True)
+    for options in (["--strategy", "entrop"], ["--strategy", "entropy:fast", "--point", "careful"]):
+        assert tag("-", *options) == 2
+
+
 def test_memory_does_not_grow_with_what_is_broken(tag, tmp_path):
     path = tmp_path / "broken.jsonl"
     path.write_bytes((b"\xe9" * 100_000 + b"\n") * 200)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,12 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all_and_any_string_survives_in_
         raise KeyboardInterrupt
     assert list(tmp_path.rglob("*")) == [path.parent, path]
     assert read_json(path) == values
+
+
+def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space left") as error, replacing(tmp_path / "a.json"):
+        Path("/dev/full").write_text("x")
+    assert error.value.filename == str(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7])

@@ -73,3 +73,10 @@ def test_a_file_is_recognised_by_its_content_and_memory_does_not_grow_with_it(tm
     path.write_bytes(gzip.compress(raw))
     with memory_below(len(raw) // 2):
         assert sum(1 for _ in read_documents(path)) == 3000
+
+
+def test_a_file_in_utf_16_is_read_as_pubmed_and_not_as_bioc():
+    content = file_of(article("<ArticleTitle>Übelkeit.</ArticleTitle>")).replace("utf-8", "utf-16")
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)
+        assert [document.text for document in sound(mark + content.encode(encoding), "a.xml")] == ["Übelkeit."]
