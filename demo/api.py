@@ -9,7 +9,8 @@ import gradio as gr
 from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_strategies, check_text, check_trace
 from demo.common.markup import printable
 from demo.common.serialization import result_record, trace_record
-from demo.settings import TRIGGERS, selected
+from demo.common.tagging import tag_batch
+from demo.settings import TRIGGERS, default_name
 from engine import Engine, InputError
 
 TAG = f"""Tags one text.
@@ -45,13 +46,13 @@ def tag(
     chosen = engine.strategy(name, point or None, **settings)
     if trace:
         check_trace(text, [chosen])
-    result = engine.tag(text, chosen)
+    (result,) = tag_batch(engine, [text], chosen)
     return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 
 
 def build_api(engine: Engine) -> None:
     """Adds the function to the Blocks under construction."""
-    default = selected(engine)[-1]
+    default = default_name(engine)
 
     def on_tag(
         text: str,

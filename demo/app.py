@@ -8,8 +8,7 @@ from demo.api import build_api
 from demo.common.inputs import build_inputs
 from demo.common.intro import build_own_model, intro
 from demo.common.limits import QUEUE
-from demo.common.requests import QUIET
-from demo.common.turns import SharedEngine, Turns
+from demo.common.wiring import QUIET
 from demo.server.files import document_links
 from demo.server.page import Page
 from demo.tabs import TABS
@@ -20,21 +19,19 @@ FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 def build_demo(engine: Engine) -> gr.Blocks:
     """Builds the demo of an engine; launch it with ``demo.server.LAUNCH``."""
-    shared = SharedEngine(engine, Turns())
-    with Page(shared) as demo:
-        gr.HTML(intro(shared, document_links(shared)))
+    with Page(engine) as demo:
+        gr.HTML(intro(engine, document_links(engine)))
         with gr.Row(elem_classes="page"):
             with gr.Column(scale=2, min_width=320, elem_classes="entry"):
-                inputs = build_inputs(shared, demo, TABS[0].LABEL)
+                inputs = build_inputs(engine, demo, TABS[0].LABEL)
             with gr.Column(scale=5, min_width=320, elem_classes="results"):
                 inputs.requests.answer.render()
-                inputs.requests.references.render()
                 with gr.Tabs(overflow_behavior="wrap"):
                     for module in TABS:
                         with gr.Tab(module.LABEL) as tab:
-                            module.build(shared, inputs, tab)
+                            module.build(engine, inputs, tab)
                         tab.select(lambda label=module.LABEL: label, None, inputs.visible_tab, **QUIET)
-        build_own_model(shared)
+        build_own_model(engine)
         gr.HTML(FOOTER)
-        build_api(shared)
+        build_api(engine)
     return demo.queue(**QUEUE)

@@ -10,7 +10,7 @@ from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import Setting, label_of, settings_of
-from engine.pruning.strategy_names import CASCADE, DEFAULT, OPERATING_POINTS, parse, points_of
+from engine.pruning.strategy_names import CASCADE, DEFAULT, DENSE, OPERATING_POINTS, parse, points_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
@@ -81,9 +81,24 @@ def page_settings(engine: Engine) -> list[PageSetting]:
     ]
 
 
+def default_name(engine: Engine) -> str:
+    """The strategy of the result card when the page opens."""
+    return CASCADE if engine.small else "entropy" if engine.has_gates else DENSE
+
+
+def baselines(engine: Engine) -> list[str]:
+    """The strategies that every run has: the full pass and, with gates, just stopping at half of the layers."""
+    return [name for name in engine.runnable if name == DENSE or parse(name).layer]
+
+
 def selected(engine: Engine) -> list[str]:
-    """The strategies with which the page opens: the default one beside dense."""
-    return [name for name in engine.runnable if name in ("dense", CASCADE if engine.small else "entropy")]
+    """The strategies with which the page opens, in page order."""
+    return in_page_order(engine, [default_name(engine)])
+
+
+def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:
+    """The baselines and these strategies, as the page lists them."""
+    return [name for name in engine.runnable if name in names or name in baselines(engine)]
 
 
 def points(engine: Engine) -> list[str]:

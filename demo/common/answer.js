@@ -62,7 +62,6 @@ function explainWord({ word, strategy }) {
 }
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest(".answer .more-times")) trigger("select", {});
   const button = event.target.closest(".answer .to-word");
   if (button) explainWord(button.dataset);
   if (!event.target.closest("button.cancel")) return;

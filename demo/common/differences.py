@@ -1,4 +1,4 @@
-"""A strategy beside dense: its times, and how its entities differ: same, lost, new or changed, and why."""
+"""A strategy beside dense: how its entities differ: same, lost, new or changed, and why."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
-from demo.common.timing import Timing
-from demo.settings import label
-from engine import Engine, Entity, Result, Strategy
+from engine import Entity, Result, Strategy
 from engine.cascade import Cascade
 from engine.pruning.cost import Cost
 from engine.pruning.trace import WordTrace
@@ -135,56 +133,40 @@ def computation(strategy: Strategy, costs: Sequence[Cost]) -> float:
     return own / dense if dense else 1.0
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A strategy to run. ``label``: its name with operating point, dtype and changed settings."""
-
-    strategy: Strategy
-    label: str
-
-    @classmethod
-    def of(cls, engine: Engine, strategy: Strategy, point: str | None) -> Candidate:
-        """A strategy as the page describes it."""
-        return cls(strategy, label(engine, strategy, point))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compared:
-    """A candidate's result and times, and those of dense, with which it is compared."""
+    """What a strategy found in a text and how long it took, beside the full pass.
 
-    candidate: Candidate
-    timing: Timing
-    dense: Timing
+    ``label``: its name with operating point, dtype and changed settings.
+    ``runs_ms``: end-to-end milliseconds of each timed round; empty until they are measured.
+    ``full``, ``full_ms``: the result and the times of dense.
+    """
 
-    @property
-    def label(self) -> str:
-        """Its name with operating point, dtype and changed settings."""
-        return self.candidate.label
+    label: str
+    result: Result
+    runs_ms: tuple[float, ...]
+    full: Result
+    full_ms: tuple[float, ...]
 
     @property
     def name(self) -> str:
         """The name of the strategy."""
-        return self.candidate.strategy.name
-
-    @property
-    def result(self) -> Result:
-        """The strategy's result."""
-        return self.timing.result
+        return self.result.strategy.name
 
     @property
     def is_dense(self) -> bool:
         """Whether it is the full pass itself."""
-        return self.timing is self.dense
+        return self.result is self.full
 
     @property
     def kept(self) -> float:
         """Its computation as a share of dense's, 0–1."""
-        return computation(self.candidate.strategy, [self.result.cost])
+        return computation(self.result.strategy, [self.result.cost])
 
     @cached_property
     def differences(self) -> list[Difference]:
         """Its entities and those that it lost, beside dense's."""
-        return differences(self.result, self.dense.result)
+        return differences(self.result, self.full)
 
     def of_kind(self, kind: str) -> list[Difference]:
         """The differences of one kind."""
@@ -194,8 +176,3 @@ class Compared:
     def unlike(self) -> list[Difference]:
         """All that is not the same as in dense."""
         return [one for one in self.differences if one.kind != SAME]
-
-
-def compare_all(candidates: Sequence[Candidate], timings: Sequence[Timing]) -> list[Compared]:
-    """The candidates that ran, of which the first is dense."""
-    return [Compared(one, timing, timings[0]) for one, timing in zip(candidates, timings, strict=False)]

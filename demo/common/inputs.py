@@ -9,9 +9,9 @@ import gradio as gr
 
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import EXAMPLES, make_link, read_link
-from demo.common.requests import QUIET, Requests, build_requests
+from demo.common.requests import Requests, build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
-from demo.common.timing import pace
+from demo.common.wiring import QUIET
 from engine import Engine
 
 # On a phone the settings are folded so the result fits on the first screen.
@@ -38,14 +38,12 @@ class Inputs:
     """What all tabs share.
 
     ``visible_tab``: label of the selected tab.
-    ``pace``: seconds that dense takes for a character.
     """
 
     text: gr.Textbox
     panel: SettingsPanel
     requests: Requests
     visible_tab: gr.State
-    pace: float
 
     @property
     def choice(self) -> list[Any]:
@@ -85,6 +83,5 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
     linked.then(None, link, None, js=COPY, api_visibility="private")
     changes = [examples.load_input_event.then, opened.then, *panel.changes]
-    typical = pace(engine, first)
-    requests = build_requests(text, choice, changes, run, cancel, typical)
-    return Inputs(text, panel, requests, gr.State(first_tab), typical)
+    requests = build_requests(engine, text, panel, changes, run, cancel)
+    return Inputs(text, panel, requests, gr.State(first_tab))

@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from engine import InputError, Strategy
+from engine import InputError
 
 MAX_CHARACTERS = 100_000  # in one text
 MAX_STRATEGIES = 8  # in one request
 MAX_TRACED = 50_000  # characters times strategies, where every word is described; the answer is a hundred times larger
-MAX_REFERENCED = 20_000  # in a text on which Hugging Face's pipeline is timed, too
-MAX_FILE_BYTES = 2_000_000
+MAX_FILE_BYTES = 2 * 2**20
 MAX_DOCUMENTS = 500  # in one file
 KEEP_FILES_S = 600
+KEEP_RUN_S = 1800  # since a visitor's last run
 
 # `api_open=False`: nothing bypasses the queue.
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
-MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
-# Timing a long text again must not hold up others; passes take turns, so jobs do not distort each other's times.
-TIMING_WORK: dict[str, Any] = {"concurrency_id": "timing", "concurrency_limit": 2}
-# HTTP API calls and jobs of Your files have their own queues, limited together to `max_size`; their passes take turns
-# with all others, see `demo.common.turns`.
-API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
+# Each kind of work has its own queue; calls of the engine run one at a time, see `demo.common.tagging`.
+MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 4}
+API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 4}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
-WORKS = (MODEL_WORK, TIMING_WORK, API_WORK, BATCH_WORK)
-MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in WORKS)
+MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
 # How often Gradio looks for old uploads and downloads, and how old they must be before it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
@@ -54,7 +50,7 @@ def check_strategies(names: object) -> list[str]:
     return names
 
 
-def check_trace(text: str, strategies: Sequence[Strategy]) -> None:
+def check_trace(text: str, strategies: Sequence[object]) -> None:
     """Limits the size of an answer that describes every word."""
     work = len(text) * len(strategies)
     if work > MAX_TRACED:

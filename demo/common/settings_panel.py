@@ -10,8 +10,8 @@ import gradio as gr
 
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
-from demo.common.requests import QUIET
-from demo.settings import TRIGGERS, default_values, has_points, page_settings, points, selected, summarise
+from demo.common.wiring import QUIET
+from demo.settings import TRIGGERS, default_name, default_values, has_points, page_settings, points, selected, summarise
 from engine import Engine
 from engine.pruning.strategy_names import default_point
 
@@ -58,7 +58,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
         )
         shown = gr.Radio(
             opening,
-            value=opening[-1],
+            value=default_name(engine),
             label="Strategy shown",
             elem_classes=["compact", "strategy-shown"],
         )

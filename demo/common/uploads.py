@@ -81,6 +81,6 @@ def _refusal(path: Path) -> str:
     if not start:
         return "expected text, got an empty file; choose another"
     if size > MAX_FILE_BYTES:
-        return f"expected a file of at most {MAX_FILE_BYTES:,} bytes, got {size:,}; split it"
+        return f"expected a file of at most {MAX_FILE_BYTES / 2**20:.0f} MB, got {size / 2**20:.1f} MB; split it"
     kind = next((kind for signature, kind in NOT_TEXT.items() if start.startswith(signature)), "")
     return f"expected text, got {kind}" if kind else ""

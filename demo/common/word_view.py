@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from demo.common.differences import SIGNS, Difference, differences, numbered_words
+from demo.common.differences import SIGNS, Compared, Difference, numbered_words
 from demo.common.inputs import Inputs
-from demo.common.limits import MODEL_WORK, check_text
-from demo.common.markup import alert, cells, describe_word, escape, note, table
-from demo.common.requests import HIDDEN, draw_when_visible, fingerprint
-from demo.settings import chosen_strategy, label
-from engine import Engine, InputError, Result
-from engine.pruning.strategy_names import DENSE
+from demo.common.markup import cells, describe_word, escape, note, table
+from demo.common.runs import Run
+from demo.common.views import draw_when_visible
+from engine import Engine, Result
 from engine.pruning.trace import WordTrace
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
@@ -40,17 +37,17 @@ def type_colour(types: Sequence[str], type_: str) -> int:
     return types.index(type_) % TYPE_COLOURS
 
 
-def listbox(result: Result, found: Sequence[Difference], name: str, types: Sequence[str]) -> str:
+def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
     """The words as options of a list box, with the text's white space between them and frames around entities.
 
     An option has ``data-state`` (``kept``, ``exited`` or ``recovered``) and, unless it was kept, ``data-exit``, the
     layer after which it exited. An entity has ``data-kind``, ``data-type`` and ``data-decided``, the layer after which
     all its words have their labels.
 
-    ``found``: its differences from dense, lost entities included. ``types``: entity types, which decide the colours.
+    ``types``: entity types, which decide the colours.
     """
-    words = shown_words(result)
-    entities = {each.entity.start: each for each in found}
+    result, words = one.result, shown_words(one.result)
+    entities = {each.entity.start: each for each in one.differences}
     parts: list[str] = []
     position = end = 0
     for index, word in enumerate(words):
@@ -108,33 +105,15 @@ def windows(result: Result) -> str:
 
 
 def build_word_view(
-    engine: Engine,
-    inputs: Inputs,
-    tab: gr.Tab,
-    render: Callable[[Engine, Result, Sequence[Difference]], str],
-    script: Path,
+    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Engine, Compared], str], script: Path
 ) -> None:
-    """Builds the view of the shown strategy's result; it opens with the page's first text.
+    """Builds the view of the shown strategy's words.
 
-    ``render``: makes the markup from the result and its differences from dense.
     ``script``: the view's JavaScript, which runs after that of this module.
     """
 
-    def on_view(text: str, name: str, point: str | None, *others: Any) -> list[str]:
-        try:
-            strategy = chosen_strategy(engine, name, point, *others)
-            result = engine.tag(check_text(text), strategy)
-        except InputError as error:
-            return [alert(str(error))]
-        dense = result if strategy.name == DENSE else engine.tag(text, DENSE)
-        shown = note(label(engine, strategy, point))
-        return [shown + windows(result) + render(engine, result, differences(result, dense))]
+    def draw(run: Run, one: Compared) -> list[str]:
+        return [note(one.label) + windows(one.result) + render(engine, one)]
 
-    panel = inputs.panel
-    values = [inputs.text, panel.shown, *panel.settings]
-    first = [component.value for component in values]
-    scripts = "\n".join(path.read_text(encoding="utf-8") for path in (SCRIPT, script))
-    view = gr.HTML(*on_view(*first), js_on_load=scripts)
-    changes = [inputs.requests.number.change, panel.shown.change]
-    work = HIDDEN | MODEL_WORK
-    draw_when_visible(tab, inputs.visible_tab, values, changes, on_view, [view], fingerprint(first), **work)
+    view = gr.HTML(js_on_load="\n".join(path.read_text(encoding="utf-8") for path in (SCRIPT, script)))
+    draw_when_visible(tab, inputs, draw, [view])

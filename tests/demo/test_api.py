@@ -89,8 +89,8 @@ class TestServer:
             assert f"{parameter['parameter_name']}: " in endpoint["description"]
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url, http, monkeypatch):
-        go_on, tag = threading.Event(), Engine.tag
-        monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
+        go_on, tag = threading.Event(), Engine.tag_batch
+        monkeypatch.setattr(Engine, "tag_batch", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
         room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
         replies = [http.post(f"{url}gradio_api/call/v2/tag", json={"text": TEXT}) for _ in range(room + 3)]
         try:

@@ -6,18 +6,16 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.common.differences import Candidate, Compared, compare_all, numbered_words
+from demo.common.card import card
+from demo.common.differences import numbered_words
 from demo.common.intro import claim
-from demo.common.timing import Timing
 from demo.common.word_view import windows
 from demo.settings import points
-from demo.tabs.compare.card import card
 from demo.tabs.watch import layer_view
 from demo.tabs.why import why_view
-from engine import Strategy
 from tests.conftest import TEXT, cascade
 from tests.demo.conftest import components
-from tests.demo.tabs.conftest import text_of
+from tests.demo.tabs.conftest import beside, run_of, text_of
 
 LONG = " ".join([TEXT] * 6)  # several windows
 SMALL = LARGE = 3  # layers
@@ -31,12 +29,6 @@ def some(both):
     result = both.tag(LONG, cascade(doubts[len(doubts) // 2], small=small))
     assert {window.read for window in result.trace.windows} == {True, False}
     return result
-
-
-def beside_dense(both, result) -> list[Compared]:
-    strategies = [Strategy("dense"), result.strategy]
-    timings = [Timing(both.tag(LONG, "dense"), (20.0,) * 3), Timing(result, (10.0,) * 3)]
-    return compare_all([Candidate(one, one.name) for one in strategies], timings)
 
 
 def test_page_and_http_api_offer_the_cascade_beside_dense_first_and_its_points(both):
@@ -60,10 +52,11 @@ def test_each_window_is_listed_with_its_doubt_and_the_card_says_how_many_the_lar
         assert ("not read, because below" in values) != window.read
         assert f"{some.strategy.threshold:.2f}" in values
     read = sum(window.read for window in some.trace.windows)
-    said = text_of(re.sub('<span class="tip.*?</span>', "", card(LONG, beside_dense(both, some), timing=False)))
+    dense = both.tag(LONG, "dense")
+    one = beside(some, dense)
+    said = text_of(re.sub('<span class="tip.*?</span>', "", card(run_of(beside(dense, dense), one), "cascade")))
     threshold = some.strategy.threshold
     assert f"the large model read {read} of {len(some.trace.windows)} windows, those of doubt {threshold:.2f}" in said
-    _, one = beside_dense(both, some)
     large, small = some.cost, some.judgement.result.cost
     assert one.kept == large.macs / large.dense_macs
     assert large.macs > small.macs
@@ -81,9 +74,10 @@ def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
                 assert (word.state, word.layer) == ("recovered", in_small.layer)
             else:
                 assert (word.state, word.layer) == ("kept", SMALL + LARGE)
-    assert f'data-layers="{SMALL + LARGE}" data-has-gates' in layer_view(both, some, [])
+    assert f'data-layers="{SMALL + LARGE}" data-has-gates' in layer_view(both, beside(some, some))
 
 
 def test_why_shows_the_scores_of_the_model_that_labelled_the_word(both, some):
-    assert "Gate after layer" in why_view(both, some, [])
-    assert "has no gates" in why_view(both, both.tag(TEXT, cascade(0)), [])
+    assert "Gate after layer" in why_view(both, beside(some, some))
+    plain = both.tag(TEXT, cascade(0))
+    assert "has no gates" in why_view(both, beside(plain, plain))

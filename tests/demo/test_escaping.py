@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.differences import Candidate, Compared, differences
-from demo.common.requests import failed
-from demo.common.timing import Timing
+from demo.common.answer import failed
+from demo.common.card import card, summary
 from demo.common.uploads import Problems
-from demo.tabs.compare.card import card, summary
 from demo.tabs.compare.texts import texts
 from demo.tabs.watch import layer_view
 from demo.tabs.why import why_view
@@ -18,6 +16,7 @@ from demo.tabs.your_files import status
 from demo.tabs.your_files.tagging import Found
 from engine import Document, Entity
 from engine.text.labels import LabelSet
+from tests.demo.tabs.conftest import beside, run_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"'<script>alert(1)</script> &amp; \ud800"
 TYPES = ("<img>${1}",)
@@ -28,18 +27,16 @@ def result_of(engine, strategy, *entities):
 
 
 def compared(engine):
-    """A strategy whose one entity is the whole text, beside dense, which found nothing."""
-    dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
-    found = Timing(result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE)), (8.0,) * 5)
-    candidates = (Candidate(one.result.strategy, HOSTILE) for one in (dense, found))
-    return [Compared(one, timing, dense) for one, timing in zip(candidates, (dense, found), strict=True)]
+    """Dense, which found nothing, and a strategy whose one entity is the whole text."""
+    dense = result_of(engine, "dense")
+    found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
+    return [beside(result, dense, HOSTILE) for result in (dense, found)]
 
 
 def view(engine, render):
-    _, one = compared(engine)
     hostile = copy(engine)
     hostile.labels = LabelSet(TYPES)
-    return render(hostile, one.result, differences(one.result, one.dense.result))
+    return render(hostile, compared(engine)[1])
 
 
 def file_status(engine):
@@ -52,7 +49,7 @@ def file_status(engine):
 VIEWS = {
     "texts": lambda engine: texts(compared(engine), TYPES),
     "summary": lambda engine: summary(compared(engine)),
-    "card": lambda engine: card(HOSTILE, compared(engine), timing=False, remarks=[HOSTILE]),
+    "card": lambda engine: card(run_of(*compared(engine), text=HOSTILE), "rule"),
     "failure": lambda engine: failed(HOSTILE),
     "watch": lambda engine: view(engine, layer_view),
     "why": lambda engine: view(engine, why_view),

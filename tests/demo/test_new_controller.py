@@ -2,13 +2,13 @@
 
 import gradio as gr
 
-from demo.common.differences import differences
 from demo.common.settings_panel import build_settings
-from demo.settings import default_values, page_settings
-from demo.tabs.compare import candidates_of, compare
+from demo.settings import chosen_strategy, default_values, label, page_settings
+from demo.tabs.compare.texts import texts
 from demo.tabs.why import why_view
 from engine.pruning.controllers import CONTROLLERS
 from tests.demo.conftest import components
+from tests.demo.tabs.conftest import beside
 from tests.engine.pruning.test_new_controller import EveryOther
 
 TEXT = "Famotidine-associated delirium."
@@ -24,10 +24,11 @@ def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine, monke
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
     values = default_values(engine, None)
     values[[setting.name for setting in page_settings(engine)].index("every-other.stride")] = 4
-    shown = compare(engine, TEXT, candidates_of(engine, ["every-other"], None, "", *values), pace=1e-6)
-    result = engine.tag(TEXT, "every-other", stride=4)
+    strategy = chosen_strategy(engine, "every-other", None, "", *values)
+    dense, result = engine.tag(TEXT, "dense"), engine.tag(TEXT, strategy)
+    assert result.entities == engine.tag(TEXT, "every-other", stride=4).entities
+    one = beside(result, dense, label(engine, strategy, None))
     left = [word.state for word in result.trace.words].count("kept")
-    panel = shown.texts.partition("<h3>every-other (float32), stride 4</h3>")[2]
+    panel = texts([one], engine.labels.types).partition("<h3>every-other (float32), stride 4</h3>")[2]
     assert f"{left} of 5 words reach the last layer" in panel
-    explained = why_view(engine, result, differences(result, result))
-    assert "exited: its importance is not above the threshold" in explained
+    assert "exited: its importance is not above the threshold" in why_view(engine, one)

@@ -11,12 +11,14 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from demo.common.differences import Compared
 from demo.common.inputs import Inputs
-from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_trace
+from demo.common.limits import check_trace
 from demo.common.markup import escape, printable
-from demo.common.requests import QUIET, draw_when_visible
+from demo.common.runs import Run
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
-from demo.settings import chosen_strategies
+from demo.common.views import draw_when_visible
+from demo.common.wiring import HIDDEN
 from demo.tabs.code.snippets import INSTALL, as_command, as_export, as_python
 from engine import Engine, InputError, Result
 
@@ -44,28 +46,26 @@ def everything(engine: Engine, text: str, results: list[Result]) -> str:
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab, which follows the text and the settings."""
+    """Builds the tab."""
 
-    def on_show(text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
-        hidden = [gr.update(visible=False), gr.update(visible=False)]  # table and file are of older values
-        try:
-            strategies = chosen_strategies(engine, check_strategies(names), point, *others)
-        except InputError as error:
-            return [*[f"# {error}\n"] * 3, *hidden]
-        code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
-        return [*code, as_export(engine, strategies, point), *hidden]
+    def draw(run: Run, _: Compared) -> list[Any]:
+        strategies = [one.result.strategy for one in run.compared]
+        code = [write(engine, strategies, run.point, run.text) for write in (as_python, as_command)]
+        hidden = [gr.update(visible=False)] * 2  # table and file are of an earlier run
+        return [*code, as_export(engine, strategies, run.point), *hidden]
 
-    def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
+    def on_tag(run: Run | None) -> Iterator[list[Any]]:
         try:
-            strategies = chosen_strategies(engine, check_strategies(names), *settings)
-            check_trace(check_text(text), strategies)
+            if run is None:
+                raise InputError("There is no result yet: press Run.")
+            check_trace(run.text, run.compared)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
-        results = [engine.tag(text, strategy) for strategy in strategies]
+        results = [one.result for one in run.compared]
         # Gradio copies the file at the yield; ours is deleted after it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "results.json"
-            path.write_text(everything(engine, text, results), encoding="utf-8")
+            path.write_text(everything(engine, run.text, results), encoding="utf-8")
             yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
     make = gr.Button("Show entities and download JSON", variant="primary")
@@ -76,10 +76,5 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
     command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
     away = gr.Code(language="shell", label="A package of its own, in 8 bits", interactive=False, wrap_lines=True)
-    values = [inputs.text, *inputs.choice]
-    # The text is followed when it is left or run: code is not rewritten at each keystroke.
-    changes = [part.change for part in (inputs.requests.number, *inputs.choice)]
-    shown = [python, command, away, entities, file]
-    changed = [inputs.text.blur, *changes]
-    draw_when_visible(tab, inputs.visible_tab, values, changed, on_show, shown, **QUIET)
-    make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)
+    draw_when_visible(tab, inputs, draw, [python, command, away, entities, file])
+    make.click(on_tag, inputs.requests.run, [entities, file], **HIDDEN)

@@ -52,8 +52,7 @@ def _words(one: Compared) -> str:
     words = numbered_words(one.result)
     last, came = (sum(word.state == state for word in words) for state in ("kept", "recovered"))
     back = f", {came} came back" if one.result.strategy.recovery else ""
-    cost = f"{percent(one.kept, 1)} of the computation, {one.result.cost.macs / 1e9:.2f} billion multiply-accumulates"
-    return f"{last} of {len(words)} words reach the last layer{back}: {cost}."
+    return f"{last} of {len(words)} words reach the last layer{back}: {percent(one.kept)} of the computation."
 
 
 def _marked_spans(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:

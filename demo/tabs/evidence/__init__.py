@@ -13,8 +13,8 @@ from demo.common.inputs import Inputs
 from demo.common.links import read_link
 from demo.common.markup import alert, cells, escape, note, percent, table
 from demo.common.reports import Report, find_reports, own_report
-from demo.common.requests import HIDDEN, QUIET, draw_when_visible
 from demo.common.settings_panel import shown_choices
+from demo.common.wiring import EVERY_CHANGE, QUIET
 from demo.settings import points
 from engine import Engine
 from engine.pruning.strategy_names import parse
@@ -114,11 +114,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         label="Report",
         visible=len(reports) > 1,
     )
-    shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
 
-    def on_show(name: str | None) -> list[str]:
-        return [show(engine, reports.get(name or ""))]
+    def on_show(name: str | None) -> str:
+        return show(engine, reports.get(name or ""))
 
-    draw_when_visible(tab, inputs.visible_tab, [report], [report.change], on_show, [shown], **HIDDEN)
+    shown = gr.HTML(on_show(report.value), js_on_load=SCRIPT.read_text(encoding="utf-8"))
+    report.change(on_show, report, shown, **EVERY_CHANGE)
     panel = inputs.panel
     shown.select(on_try, panel.shown, [panel.shown, *inputs.choice], **QUIET)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.differences import Difference, numbered_words
+from demo.common.answer import checksum
+from demo.common.differences import Compared, numbered_words
 from demo.common.inputs import Inputs
 from demo.common.markup import number_of, percent
-from demo.common.requests import checksum
 from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
 from engine.pruning.trace import WordTrace
@@ -33,9 +33,10 @@ def legend(*, has_gates: bool) -> str:
     return f'\n<ul class="legend">\n{computed}{_EXITS if has_gates else ""}{_ENTITIES}</ul>\n'
 
 
-def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
+def layer_view(engine: Engine, one: Compared) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
-    layers, types = len(result.cost.rows), engine.labels.types
+    result, types = one.result, engine.labels.types
+    layers = len(result.cost.rows)
     has_gates = engine.has_gates or result.judgement is not None
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
@@ -44,7 +45,7 @@ def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> s
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>'
         f'<p class="pointed">{has_gates * NUMBERS}Point at a word, or move between words with the arrow keys.</p>'
-        f"{listbox(result, found, 'The text, word by word', types)}"
+        f"{listbox(one, 'The text, word by word', types)}"
         f"{legend(has_gates=has_gates)}"
         f"{_depths(result, layers, types)}{cut_note(result)}</section>"
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 
-from demo.common.differences import Difference
+from demo.common.answer import checksum
+from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import alert, escape, label_name, note
-from demo.common.requests import checksum
 from demo.common.word_view import MAX_WORDS, build_word_view, cut_note, listbox
-from engine import Engine, Result, Strategy
+from engine import Engine, Strategy
 from engine.cascade import Cascade
 from engine.pruning.controllers import Controller
 from engine.pruning.explain import WordScores, neighbours_of
@@ -38,9 +37,9 @@ REASONS = {
 }
 
 
-def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
+def why_view(engine: Engine, one: Compared) -> str:
     """The text to choose a word from, and that word's scores."""
-    strategy = result.strategy
+    result, strategy = one.result, one.result.strategy
     if isinstance(strategy, Cascade) and not strategy.gates:
         strategy = strategy.small
     if not strategy.gates:
@@ -51,7 +50,7 @@ def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}" '
         f'data-words="{escape(json.dumps(words))}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
-        f"{listbox(result, found, 'Choose a word', engine.labels.types)}"
+        f"{listbox(one, 'Choose a word', engine.labels.types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
         f"{cut_note(result)}{importance_note(strategy)}</section>"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ from demo.common.limits import (
 )
 from demo.common.links import model_name
 from demo.common.markup import alert, escape, note, number_of
-from demo.common.requests import EVERY_CHANGE, HIDDEN, QUIET, Latest, fingerprint
-from demo.common.timing import Wanted
+from demo.common.requests import Latest, fingerprint
 from demo.common.uploads import LISTED_PROBLEMS, Problems, read_upload
+from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
 from demo.settings import chosen_strategies
 from demo.tabs.your_files.tagging import (
     CHUNK,
@@ -107,7 +107,7 @@ def _left_out(problems: Problems) -> str:
 
 def run_files(
     engine: Engine,
-    wanted: Wanted,
+    wanted: Callable[[], bool],
     progress: gr.Progress,
     paths: Sequence[str] | None,
     names: list[str],
@@ -164,7 +164,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         hidden = gr.update(value=None, visible=False)
         return [latest.take(fingerprint(values)), "", "", hidden, hidden, hidden]
 
-    def on_run(
+    def on_tag_files(
         latest: Latest,
         number: int,
         paths: list[str] | None,
@@ -200,7 +200,12 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     for start in (run.click, loaded.success):
         started = start(on_start, [latest, *values], [number, outdated, *shown], **QUIET)
         started.then(
-            on_run, [latest, number, *values], shown, trigger_mode="always_last", api_visibility="private", **BATCH_WORK
+            on_tag_files,
+            [latest, number, *values],
+            shown,
+            trigger_mode="always_last",
+            api_visibility="private",
+            **BATCH_WORK,
         )
     # Gradio's `cancels` loses what is said after it: the page still draws what it received before, and an error.
     cancel.click(on_stop, latest, None, **QUIET)

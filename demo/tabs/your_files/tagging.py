@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import pandas as pd
 from demo.common.differences import computation
 from demo.common.markup import percent, printable
 from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
-from demo.common.timing import Wanted
+from demo.common.tagging import tag_batch
 from demo.settings import label
 from engine import Document, Engine, Strategy
 from engine.formats import WRITERS
@@ -60,7 +60,7 @@ def tag_documents(
     documents: Sequence[Document],
     strategies: Sequence[Strategy],
     point: str | None,
-    wanted: Wanted = lambda: True,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[list[Found]]:
     """Yields what each strategy has found so far, after every ``CHUNK`` documents, as long as it is wanted.
 
@@ -68,7 +68,7 @@ def tag_documents(
     layers at their first use. Strategies take turns going first, because the first one to see a word tokenises it.
     """
     for count in 1, threads():
-        engine.tag_batch(["untimed"] * count, Strategy(DENSE))
+        tag_batch(engine, ["untimed"] * count, Strategy(DENSE))
     found = [Found(strategy, label(engine, strategy, point)) for strategy in strategies]
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]
@@ -77,7 +77,7 @@ def tag_documents(
         for one in [*found[first:], *found[:first]]:
             if not wanted():
                 return
-            results[one.label] = engine.tag_batch([each.text for each in part], one.strategy, batch_size=CHUNK)
+            results[one.label] = tag_batch(engine, [each.text for each in part], one.strategy, batch_size=CHUNK)
         for one in found:
             one.tagged.extend(
                 TaggedDocument(

@@ -13,12 +13,12 @@ from tests.demo.conftest import components, listeners
 def test_offers_what_the_engine_can_run_compares_two_and_shows_one_of_these(demo, engine):
     (strategies,) = components(demo, gr.CheckboxGroup)
     assert [value for _, value in strategies.choices] == list(engine.runnable)
-    assert strategies.value == ["dense", "entropy"]
+    assert strategies.value == ["dense", "entropy", "truncate-1"]
     labels = {value: label for label, value in strategies.choices}
     assert labels["rule"].endswith(CONTROLLERS["rule"].description)
     (shown,) = components(demo, gr.Radio, label="Strategy shown")
     assert shown.value == "entropy"
-    assert [value for _, value in shown.choices] == ["dense", "entropy"]
+    assert [value for _, value in shown.choices] == ["dense", "entropy", "truncate-1"]
     assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
     assert shown_choices(["dense", "rule"], "dense")["value"] == "dense"
     for misfit in ([], gr.skip(), [["dense"]], 5, None):

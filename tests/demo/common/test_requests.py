@@ -3,24 +3,25 @@
 import gradio as gr
 import pytest
 
-from demo.common.requests import Latest, build_requests, fingerprint
+from demo.common import runs
+from demo.common.requests import Latest
+from demo.settings import default_values, label
 from demo.tabs import TABS
 from tests.demo.conftest import components, listeners
+from tests.demo.tabs.conftest import beside, run_of
 
 TEXT = "Famotidine-associated delirium."
 LABELS = [tab.LABEL for tab in TABS]
-FOLLOWING = ["Watch", "Why", "Evidence", "Use in code"]
-NOTHING = [gr.skip()] * 2
+FOLLOWING = ["Watch", "Compare", "Why", "Use in code"]
 
 
 def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(demo):
     edit, latest = listeners(demo, "on_edit")[0].fn, Latest()
-    number, line, references = edit(latest, TEXT, ["dense"])
+    number, line = edit(latest, TEXT, ["dense"])
     assert latest.number == number
     assert "Running" in line
-    assert references == "", "they are of the text before"
-    assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 3
-    again, *_ = edit(latest, TEXT, ["dense", "entropy"])
+    assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
+    again, _ = edit(latest, TEXT, ["dense", "entropy"])
     assert latest.number == again > number
     listeners(demo, "on_cancel")[0].fn(latest, again)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
@@ -28,15 +29,6 @@ def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(dem
     numbers = [request(latest, TEXT, ["dense"])[0] for _ in range(2)]
     assert numbers[0] < numbers[1] == latest.number
     assert Latest().take() > latest.number, "not even another session has the same number"
-
-
-@pytest.mark.parametrize(("text", "said"), [(TEXT, False), (TEXT * 1000, True)])
-def test_a_long_text_is_estimated_at_once(engine, text, said):
-    run, cancel = gr.Button(render=False), gr.Button(render=False)
-    with gr.Blocks() as page:
-        build_requests(gr.Textbox(), [gr.CheckboxGroup()], [], run, cancel, pace=1e-3)
-    _, line, _ = listeners(page, "on_request")[0].fn(Latest(), text, ["dense", "entropy"])
-    assert ("about 62 s for this text" in line) == said
 
 
 @pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])
@@ -47,31 +39,58 @@ def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo, shown, sa
     assert ("Cancelled" in line) if said else line == gr.skip()
 
 
-def values(function, states):
-    """The page's initial values for a listener's inputs, except states."""
-    return [component.value for component in function.inputs[states:]]
+def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(demo, engine):
+    result = engine.tag(TEXT, "dense")
+    run = run_of(beside(result, result), text=TEXT)
+    changes = {function.fn for function in listeners(demo, "on_change")}
+    drawn = [
+        label for on_change in changes for label in LABELS if on_change(label, None, run, "dense") != skipped(on_change)
+    ]
+    assert sorted(drawn) == sorted(FOLLOWING)
+    for function in listeners(demo, "on_select"):
+        mark, *_ = function.fn(None, run, "dense")
+        assert set(map(str, function.fn(mark, run, "dense"))) == {str(gr.skip())}
+        assert function.fn(None, None, "dense")[0] == gr.skip(), "there is no run yet"
 
 
-def test_a_change_concerns_the_visible_tab_and_no_other(demo):
-    concerned = []
-    for function in listeners(demo, "on_change"):
-        own = [label for label in LABELS if function.fn(label, None, *values(function, 2)) != NOTHING]
-        assert len(own) == 1
-        assert function.concurrency_id != "engine"  # it does not wait for the model
-        concerned += own
-    assert set(concerned) == set(FOLLOWING)
+def skipped(draw):
+    return draw("none", None, None, "dense")
 
 
-def test_a_tab_that_is_selected_again_is_not_drawn_again(demo):
-    selects = listeners(demo, "on_select")
-    assert len(selects) == len(FOLLOWING)
-    for function in selects:
-        own = values(function, 1)
-        assert function.fn(fingerprint(own), *own) == NOTHING
-        other = [*own[:-1], 0.77]
-        first, mark = function.fn(fingerprint(own), *other)
-        assert mark == fingerprint(other)
-        assert first < function.fn(fingerprint(own), *other)[0]  # each request is a new one
+@pytest.fixture
+def on_run(demo):
+    (function,) = listeners(demo, "on_run")
+    return lambda latest, *values: list(function.fn(latest, 7, "rule", *values, progress=lambda share: None))
+
+
+def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_run, engine, monkeypatch):
+    monkeypatch.setattr(runs, "SECONDS", 0)
+    values = default_values(engine, None)
+    first, last = on_run(latest := Latest(7), TEXT, ["rule"], None, "", *values)
+    assert 'data-state="timing"' in first[0]
+    assert 'data-state="done"' in last[0]
+    assert f"<code>{label(engine, engine.strategy('rule'), None)}</code> <strong>" in last[0]
+    assert [one.name for one in last[1].compared] == ["dense", "rule", "truncate-1"]
+    assert first[2] != last[2]
+    assert latest.shown == 7
+    ((answer, run, _),) = on_run(Latest(7), " ", ["rule"], None, "", *values)
+    assert (run, "no text yet" in answer) == (None, True)
+    assert on_run(Latest(8), TEXT, ["rule"], None, "", *values) == [], "another request came"
+
+
+def test_settings_and_trigger_reach_the_strategies_that_have_them(on_run, engine, monkeypatch):
+    monkeypatch.setattr(runs, "SECONDS", 0)
+    names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
+    _, (_, run, _) = on_run(Latest(7), TEXT, names, None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
+    ran = {one.name: one for one in run.compared}
+    of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
+    of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
+    for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
+        assert ran[name].result.strategy == engine.strategy(name, **settings)
+        recovering = engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
+        assert ran[f"{name}+recovery"].result.strategy == recovering
+    assert "λ 1.5" in ran["rule"].label
+    assert "trigger entity loss" in ran["rule+recovery"].label
 
 
 def test_no_change_goes_round_between_listeners(demo):
@@ -84,4 +103,4 @@ def test_no_change_goes_round_between_listeners(demo):
 def test_keystrokes_send_no_text(demo):
     (text,) = components(demo, gr.Textbox, label="Text")
     events = {event for function in demo.fns.values() for block, event in function.targets if block == text._id}
-    assert events == {"blur"}
+    assert events == set()

@@ -3,8 +3,8 @@
 import re
 from html import unescape
 
-from demo.common.differences import Candidate, Compared
-from demo.common.timing import RUNS, Timing
+from demo.common.differences import Compared
+from demo.common.runs import ROUNDS, Run
 from engine import Entity
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
@@ -22,15 +22,14 @@ RECOVERING = {  # two words of the text come back
 }
 
 
-def timed(result, *runs_ms):
-    """Its times, 10 ms in each run unless they are given."""
-    return Timing(result, runs_ms or (10.0,) * RUNS)
+def beside(result, dense, label="", runs_ms=(10.0,) * ROUNDS, full_ms=(20.0,) * ROUNDS):
+    """A strategy's result and times beside those of dense."""
+    return Compared(label or f"{result.strategy.name} (float32)", result, runs_ms, dense, full_ms)
 
 
-def beside(one, dense, label=""):
-    """A strategy's times beside those of dense."""
-    strategy = one.result.strategy
-    return Compared(Candidate(strategy, label or f"{strategy.name} (float32)"), one, dense)
+def run_of(*compared, text=TEXT):
+    """A run of these strategies."""
+    return Run(1, text, None, compared)
 
 
 def text_of(markup):

@@ -11,13 +11,13 @@ import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_TRACED
-from demo.settings import default_values
 from demo.tabs.code import entity_table, everything
 from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
 from engine.models.folder import SHIPPED
 from engine.tag import main
 from tests.demo.conftest import listeners
+from tests.demo.tabs.conftest import beside, run_of
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
@@ -117,6 +117,8 @@ def test_everything_is_json_of_every_word(engine):
 
 def test_more_than_one_can_hold_is_refused(engine, demo):
     tag, _ = (listener.fn for listener in listeners(demo, "on_tag"))  # the other is the HTTP API's
-    text, settings = "x" * (MAX_TRACED // 2 + 1), (None, "", *default_values(engine, None))
+    result = engine.tag("x", "dense")
     with pytest.raises(gr.Error, match="50,002"):
-        next(tag(text, ["dense", "rule"], *settings))
+        next(tag(run_of(*[beside(result, result)] * 2, text="x" * (MAX_TRACED // 2 + 1))))
+    with pytest.raises(gr.Error, match="press Run"):
+        next(tag(None))

@@ -7,20 +7,15 @@ import pytest
 
 from demo.tabs.compare.texts import LISTED, texts
 from engine import Entity
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, NAUSEA, RECOVERING, TEXT, beside, text_of, timed
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, NAUSEA, RECOVERING, TEXT, beside, text_of
 
 NASTY = "<script>alert(1)</script> ${1+1} {{value}} `x` \\ &amp; \x1b \ud800 שלום \u202eabc\u202c 😀 x\r\n\ty"
 TYPES = ("Chemical", "Disease")
 
 
-def compared(result, dense):
-    reference = timed(dense)
-    return beside(reference if result is dense else timed(result), reference)
-
-
 def panel(result, dense):
     """The markup of the text under a strategy."""
-    markup = texts([compared(result, dense)], TYPES)
+    markup = texts([beside(result, dense)], TYPES)
     return re.search('class="found".*?>(.*?)</div>', markup, re.DOTALL)[1]
 
 
@@ -40,17 +35,17 @@ def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked_
     tips = {f"exited after layer {word.layer}" for word in exited}
     assert {each[:2] for each in marked} == {("exited", tip) for tip in tips}
     recovered = replace(engine.tag(TEXT, "entropy+recovery", **RECOVERING), entities=())
-    page = texts([compared(recovered, recovered)], TYPES)
+    page = texts([beside(recovered, recovered)], TYPES)
     assert 'class="came"' in page.partition('class="found"')[2]
     assert ", 2 came back: " in page
-    page = texts([compared(engine.tag(TEXT, "truncate-1"), engine.tag(TEXT, "dense"))], TYPES)
+    page = texts([beside(engine.tag(TEXT, "truncate-1"), engine.tag(TEXT, "dense"))], TYPES)
     assert f"0 of {len(result.words)} words reach the last layer: " in page
 
 
 def test_each_kind_has_a_shape_a_sign_and_a_reason(engine):
     dense = replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
     found = replace(engine.tag(TEXT, "rule"), entities=(replace(FAMOTIDINE, type="Disease"), NAUSEA))
-    _, first, second = texts([compared(dense, dense), compared(found, dense)], TYPES).split('class="panel"')
+    _, first, second = texts([beside(dense, dense), beside(found, dense)], TYPES).split('class="panel"')
     assert set(re.findall(r'class="mark (\w+)"', first)) == {"same"}
     labels = dict(re.findall(r'class="mark (\w+)"[^>]*data-label="([^"]*)"', second))
     assert labels == {"changed": "↔ Disease", "lost": "− Disease", "new": "+ Disease"}
@@ -62,6 +57,6 @@ def test_each_kind_has_a_shape_a_sign_and_a_reason(engine):
 def test_long_lists_of_differences_are_cut(engine):
     dense = replace(engine.tag(TEXT, "dense"), entities=())
     many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(LISTED + 3))
-    page = texts([compared(replace(engine.tag(TEXT, "rule"), entities=many), dense)], TYPES)
+    page = texts([beside(replace(engine.tag(TEXT, "rule"), entities=many), dense)], TYPES)
     assert page.count("<b>+") == LISTED
     assert "and 3 more" in page

@@ -6,20 +6,19 @@ from dataclasses import replace
 import pytest
 
 from demo.common import word_view
-from demo.common.differences import differences
 from demo.common.word_view import listbox
 from demo.tabs.watch import layer_view, words_of_layers
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, spans, text_of
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, spans, text_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
 
 
 def shown(result, dense=None):
-    return listbox(result, differences(result, dense or result), "Words", ("Chemical", "Disease"))
+    return listbox(beside(result, dense or result), "Words", ("Chemical", "Disease"))
 
 
 def view(engine, result):
-    return layer_view(engine, result, differences(result, result))
+    return layer_view(engine, beside(result, result))
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import re
 
 import pytest
 
-from demo.common.differences import differences
 from demo.tabs.why import NUMBERS, why_view
-from tests.demo.tabs.conftest import TEXT
+from tests.demo.tabs.conftest import TEXT, beside
 
 
 def view(engine, strategy, **settings):
     result = engine.tag(TEXT, strategy, **settings)
-    return why_view(engine, result, differences(result, result))
+    return why_view(engine, beside(result, result))
 
 
 def of_words(page):

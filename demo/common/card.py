@@ -2,57 +2,49 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Sequence
 
+from demo.common.answer import answer
 from demo.common.differences import CHANGED, KINDS, LOST, NEW, SAME, Compared
 from demo.common.markup import cells, escape, number_of, percent, table, term
-from demo.common.requests import answer
-from demo.common.timing import FEW, Range, middle, speedup
+from demo.common.runs import FEW, Range, Run, middle, speedup
 
-BARS = 3  # most strategies with a bar each; more are a table
+BARS = 4  # most strategies with a bar each; more are a table
 NAMED = 5  # entities of one kind
-LEAST_WORDS, ENGLISH_SHARE = 12, 0.06  # of very frequent words, which make up a fifth of an abstract
-MORE = '<button type="button" class="more-times">Also time float32 and the Hugging Face pipeline</button>'
-_ENGLISH = re.compile("a|and|are|as|at|by|for|from|in|is|of|on|or|that|the|this|to|was|were|with")
-_LETTERS = re.compile(r"[^\W\d_]+")
+FOREIGN = "The model was trained on English texts: in another script it finds little, or guesses."
 
 
 def language_remark(text: str) -> str:
-    """A remark on a text that looks like another language than English; empty if it does not."""
-    words = _LETTERS.findall(text.lower())
-    english = sum(_ENGLISH.fullmatch(word) is not None for word in words)
-    if len(words) < LEAST_WORDS or english >= ENGLISH_SHARE * len(words):
-        return ""
-    return "This does not look like English: a model trained on English texts finds little here, or guesses."
+    """A remark on a text most of whose letters are of another script than English; empty if they are not."""
+    letters = [character for character in text if character.isalpha()]
+    latin = sum(unicodedata.name(character, "").startswith("LATIN") for character in letters)
+    return FOREIGN if latin < len(letters) / 2 else ""
 
 
-def card(text: str, compared: Sequence[Compared], *, timing: bool, remarks: Sequence[str] = ()) -> str:
-    """The card of a run.
-
-    ``compared``: dense first; the last one is that of the headline. ``timing``: whether its times are still measured.
-    ``remarks``: e.g. on what was left out; empty ones are not shown.
-    """
-    one = compared[-1]
+def card(run: Run, name: str) -> str:
+    """The card of a run, whose headline is on the strategy of this name."""
+    compared, one = run.compared, run.shown(name)
     body = f'<p class="headline">{headline(one)}</p>'
     body += _bars(compared) if len(compared) <= BARS else summary(compared)
     body += "".join(_read(other) for other in compared if other.result.judgement)
     body += "".join(_changes(other) for other in compared if other.unlike)
-    body += f'<p class="time">{"Measuring times…" if timing else _times(compared)}</p>'
-    body += "".join(f"<p>{escape(remark)}</p>" for remark in remarks if remark)
-    return answer("timing" if timing else "done", body, text)
+    body += f'<p class="time">{_times(one) if run.timed else "Measuring times…"}</p>'
+    if remark := language_remark(run.text):
+        body += f"<p>{remark}</p>"
+    return answer("done" if run.timed else "timing", body, run.text)
 
 
 def headline(one: Compared) -> str:
     """What is deterministic: how much less is computed than by dense, and what became of the entities."""
     entities, same = len(one.result.entities), len(one.of_kind(SAME))
     if one.is_dense:
-        return f"<strong>{_entities(entities)}</strong>"
+        return f"<code>{escape(one.label)}</code> <strong>{_entities(entities)}</strong>"
     change = f"{percent(1 - one.kept)} less" if one.kept <= 1 else f"{percent(one.kept - 1)} more"
-    less = f"<strong>{change} {term('computation')}</strong>"
+    less = f"<code>{escape(one.label)}</code> <strong>{change} {term('computation')}</strong>"
     if one.unlike:
         changes = ", ".join(f"{len(of)} {kind}" for kind in (LOST, NEW, CHANGED) if (of := one.of_kind(kind)))
-        return f"{less} · {same} of {_entities(len(one.dense.result.entities))} the same, {changes}"
+        return f"{less} · {same} of {_entities(len(one.full.entities))} the same, {changes}"
     return f"{less} · " + (f"same {_entities(same)}" if same else "no entities, like the full pass")
 
 
@@ -74,34 +66,26 @@ def summary(compared: Sequence[Compared]) -> str:
 
 
 def _row(one: Compared) -> str:
-    timed = len(one.timing.runs_ms) > 1
     figures = [
         percent(one.kept),
         *("–" if one.is_dense else len(one.of_kind(kind)) for kind in KINDS),
-        span(middle(one.timing.runs_ms)) if timed else "–",
-        f"{span(speedup(one.timing.runs_ms, one.dense.runs_ms))}×" if timed and not one.is_dense else "–",
+        span(middle(one.runs_ms)) if one.runs_ms else "–",
+        f"{span(speedup(one.runs_ms, one.full_ms))}×" if one.runs_ms and not one.is_dense else "–",
     ]
     return f'<tr><th scope="row">{escape(one.label)}</th>{cells(figures)}</tr>'
 
 
-def _times(compared: Sequence[Compared]) -> str:
-    """The times of dense and of the strategy of the headline, as ranges."""
-    one, dense = compared[-1], compared[0]
-    runs = len(dense.timing.runs_ms)
-    how = number_of(runs, "run") if runs < FEW else f"the middle 80 % of {runs} runs"
-    full = f"{span(middle(dense.timing.runs_ms))} ms"
+def _times(one: Compared) -> str:
+    """The times of a strategy and of dense, as ranges."""
+    rounds = len(one.runs_ms)
+    how = number_of(rounds, "run") if rounds < FEW else f"the middle 80 % of {rounds} runs"
+    own, full = (f"{span(middle(runs))} ms" for runs in (one.runs_ms, one.full_ms))
     if one.is_dense:
-        return f"{full} with <code>{escape(dense.label)}</code>: {how}. {MORE}"
+        return f"{full} on this text and machine: {how}."
     return (
-        f"{span(middle(one.timing.runs_ms))} ms instead of {full}, "
-        f"{said(speedup(one.timing.runs_ms, dense.timing.runs_ms))} the full pass, <code>{escape(dense.label)}</code>, "
-        f"on this text and machine: {how} of each in turn. {MORE}"
+        f"{own} instead of {full}, <b>{span(speedup(one.runs_ms, one.full_ms))}×</b> as fast as the full pass on this "
+        f"text and machine: {how} of each in turn."
     )
-
-
-def said(factor: Range) -> str:
-    """A speed-up in words."""
-    return f"<b>{span(factor)}×</b> as fast as"
 
 
 def span(ends: Range) -> str:

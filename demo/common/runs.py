@@ -1,0 +1,115 @@
+"""A run: one text under several strategies, each tagged once, then timed in turns. All tabs show the same run.
+
+Taking turns, noise affects all strategies equally. A range holds the middle 80 % of the rounds: a busy machine makes it
+wider. Unlike an interval of the median, it still holds what a machine at rest would show, although work beside it
+changes the ratio itself (docs/lab/2026-11-30-beside-a-job.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+from demo.common.differences import Compared
+from demo.common.tagging import CallCancelledError, tag_batch
+from demo.settings import label
+from engine import Engine, Result, Strategy
+
+ROUNDS = 31
+SECONDS = 4.0  # after these, no further round begins
+FEW = 6  # rounds that are shown with their whole range
+
+Range = tuple[float, float]  # lowest and highest
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a request found.
+
+    ``number``: the request's. ``point``: the operating point chosen on the page.
+    ``compared``: the strategies in page order, dense first.
+    """
+
+    number: int
+    text: str
+    point: str | None
+    compared: tuple[Compared, ...]
+
+    @property
+    def timed(self) -> bool:
+        """Whether the strategies have been timed."""
+        return bool(self.compared[0].runs_ms)
+
+    def shown(self, name: str) -> Compared:
+        """The strategy of this name, or the last one."""
+        return next((one for one in self.compared if one.name == name), self.compared[-1])
+
+
+def run_text(
+    engine: Engine,
+    text: str,
+    strategies: Sequence[Strategy],
+    point: str | None = None,
+    number: int = 0,
+    wanted: Callable[[], bool] = lambda: True,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Iterator[Run]:
+    """Yields the run once every strategy has tagged the text, and again once they have been timed.
+
+    The first round prepares what later ones use, and is not timed.
+
+    Args:
+        strategies: dense first.
+        wanted: whether the result is still wanted; asked after each window.
+        progress: called with the share of the first round that is done, 0–1.
+
+    Raises:
+        CallCancelledError: the result is no longer wanted.
+    """
+    results: list[Result] = []
+    rounds: list[list[float]] = [[] for _ in strategies]
+
+    def run() -> Run:
+        labels = [label(engine, strategy, point) for strategy in strategies]
+        triples = zip(labels, results, map(tuple, rounds), strict=True)
+        return Run(number, text, point, tuple(Compared(*one, results[0], tuple(rounds[0])) for one in triples))
+
+    begin = time.monotonic()
+    for turn in range(ROUNDS + 1):
+        if turn > 1 and time.monotonic() - begin >= SECONDS:
+            break
+        for place in range(len(strategies)):
+            index = (turn + place) % len(strategies)
+
+            def on_window(done: int, windows: int, place: int = place, turn: int = turn) -> None:
+                if not wanted():
+                    raise CallCancelledError
+                if turn == 0:
+                    progress((place + done / max(done, windows)) / len(strategies))
+
+            if not wanted():
+                raise CallCancelledError
+            (result,) = tag_batch(engine, [text], strategies[index], on_window)
+            if turn == 0:
+                results.append(result)
+            else:
+                rounds[index].append(result.latency.total_ms)
+        if turn == 0:
+            yield run()
+            begin = time.monotonic()
+    yield run()
+
+
+def middle(values: Sequence[float]) -> Range:
+    """The range of the middle 80 % of values; of fewer than six, their whole range."""
+    if len(values) < FEW:
+        return min(values), max(values)
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
+
+
+def speedup(own_ms: Sequence[float], other_ms: Sequence[float]) -> Range:
+    """How many times as fast the one is as the other, round by round."""
+    return middle([other / own for own, other in zip(own_ms, other_ms, strict=True)])

@@ -1,0 +1,27 @@
+"""Calls of the engine, one at a time, so that visitors do not distort each other's times; a call can be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from threading import Lock
+from typing import Any
+
+from engine import Engine, Result, Strategy
+
+OnWindow = Callable[[int, int], None]  # called with the number of windows done and of all
+_LOCK = Lock()
+
+
+class CallCancelledError(Exception):
+    """The result of a call is no longer wanted."""
+
+
+def tag_batch(
+    engine: Engine, texts: Sequence[str], strategy: Strategy, on_window: OnWindow | None = None, **settings: Any
+) -> list[Result]:
+    """Tags texts as `Engine.tag_batch` does, after the calls that came before."""
+    done = count(1)
+    between = (lambda: on_window(next(done), 0)) if on_window else None
+    with _LOCK:
+        return engine.tag_batch(texts, strategy, between=between, **settings)

@@ -1,0 +1,106 @@
+"""The result card: what is deterministic first, then times as ranges, whatever the machine is doing."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from demo.common.answer import cancelled, checksum, failed, running
+from demo.common.card import BARS, card, headline, language_remark, summary
+from demo.common.links import EXAMPLES
+from demo.common.runs import ROUNDS
+from engine import Entity
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, beside, run_of, text_of
+
+
+@pytest.fixture
+def dense(engine):
+    return replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
+
+
+def pruned(engine, dense, *entities, **times):
+    return beside(replace(engine.tag(TEXT, "truncate-1"), entities=entities), dense, "truncate-1:fast", **times)
+
+
+def show(one, dense):
+    return card(run_of(beside(dense, dense, runs_ms=one.full_ms, full_ms=one.full_ms), one), one.name)
+
+
+@pytest.mark.parametrize(
+    ("entities", "said"),
+    [
+        ((FAMOTIDINE, DELIRIUM), "less computation · same 2 entities"),
+        ((FAMOTIDINE,), "less computation · 1 of 2 entities the same, 1 lost"),
+        ((FAMOTIDINE, DELIRIUM, Entity(11, 21, "Disease", "associated")), "2 of 2 entities the same, 1 new"),
+    ],
+)
+def test_the_headline_says_what_is_saved_and_what_became_of_the_entities(engine, dense, entities, said):
+    one = pruned(engine, dense, *entities)
+    shown = re.sub("<span.*?</span>", "", headline(one))
+    assert said in text_of(shown)
+    assert "truncate-1:fast" in shown
+    assert f"{100 * (1 - one.kept):.0f}\u00a0% less" in text_of(shown)
+    nothing = replace(dense, entities=())
+    assert "no entities, like the full pass" in headline(pruned(engine, nothing))
+
+
+def test_a_bar_for_each_strategy_names_its_dtype_and_its_share_and_many_strategies_are_a_table(engine, dense):
+    one = pruned(engine, dense, FAMOTIDINE)
+    bars = re.findall(r'<code>([^<]*)</code><span class="track"><i style="width:([\d.]+)%', show(one, dense))
+    assert bars == [("dense (float32)", "100.0"), ("truncate-1:fast", f"{100 * one.kept:.1f}")]
+    several = [beside(dense, dense), *[one] * BARS]
+    shown = card(run_of(*several), one.name)
+    assert "track" not in shown
+    assert shown.count('<th scope="row">') == len(several)
+
+
+@pytest.mark.parametrize(
+    ("dense_ms", "own_ms", "said"),
+    [
+        ([20.0] * ROUNDS, [10.0] * ROUNDS, "10 ms instead of 20 ms, 2.0× as fast as the full pass on th"),
+        ([20.0] * ROUNDS, [25.0] * ROUNDS, "25 ms instead of 20 ms, 0.8× as fast as"),
+        ([18.0, 20.0, 24.0], [10.0] * 3, "10 ms instead of 18–24 ms, 1.8–2.4× as fast as"),  # of few, all
+        # a busy machine
+        ([*[20.0] * 24, *[90.0] * 7], [10.0] * ROUNDS, "10 ms instead of 20–90 ms, 2.0–9.0× as fast as"),
+    ],
+)
+def test_times_are_ranges_never_a_refusal(engine, dense, dense_ms, own_ms, said):
+    one = pruned(engine, dense, FAMOTIDINE, runs_ms=tuple(own_ms), full_ms=tuple(dense_ms))
+    assert said in text_of(show(one, dense))
+
+
+def test_before_strategies_are_timed_there_are_no_times(engine, dense):
+    one = pruned(engine, dense, FAMOTIDINE, runs_ms=(), full_ms=())
+    assert "Measuring times…" in show(one, dense)
+    assert " ms" not in text_of(show(one, dense))
+    assert summary([one]).endswith("<td>–</td><td>–</td></tr></tbody></table></div>")
+
+
+def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
+    shown = show(pruned(engine, dense, FAMOTIDINE, Entity(11, 21, "Disease", "associated")), dense)
+    lost, new = re.findall(r'(\w+): <button [^>]*data-word="(\d+)" data-strategy="([^"]+)">([^<]+)</button>', shown)
+    assert lost == ("lost", "3", "truncate-1", "delirium")
+    assert new == ("new", "2", "truncate-1", "associated")
+
+
+def test_states_are_told_apart(dense):
+    for times, state in (((), "timing"), ((1.0,), "done")):
+        shown = card(run_of(beside(dense, dense, runs_ms=times)), "dense")
+        assert f'data-state="{state}" data-text="{checksum(TEXT)}"' in shown
+    for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):
+        assert f'data-state="{state}" data-text=""' in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (EXAMPLES["Symbols and scripts"], False),
+        ("Aspirin, ibuprofen, α-tocopherol, cisplatin, morphine, naloxone, clonidine, lithium, warfarin", False),
+        ("<ul><li>aspirin</li><li>ibuprofen</li></ul>", False),
+        ("服用法莫替丁后出现谵妄的患者在停药后恢复正常了吗", True),
+        ("После приёма фамотидина развился делирий.", True),
+        ("12 %", False),
+    ],
+)
+def test_a_text_in_another_script_gets_a_remark(text, said):
+    assert bool(language_remark(text)) == said
