@@ -1,0 +1,80 @@
+"""What a long command says, in the same whole lines on a screen and in a log file.
+
+>>> with Progress("Tag 40 files", total=40, about_s=600) as progress:  # Tag 40 files: about 10 min.
+...     for progress.note in files:
+...         tag(progress.note)
+...         progress.advance()  # now and then: 42 % done, about 6 min left (notes.xml).
+...     # Done after 11 min: 40 files tagged.
+...     # Next: python -m eval.report
+...     progress.finish("40 files tagged.", "python -m eval.report")
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from time import monotonic
+
+from engine.cli.command import say
+
+EVERY_S = 20.0  # between two lines
+
+
+@dataclass
+class Progress:
+    """Prints a line now and then while a command works, also within a step that takes minutes."""
+
+    plan: str = ""  # what the command will do, printed at once with ``about_s``; "" prints nothing
+    total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
+    done: float = 0  # how much of it an earlier start of the command has done
+    about_s: float | None = None  # estimated seconds for the rest
+    resume: str = ""  # how to continue, printed if the user interrupts the command
+    note: str = ""  # a few words about the current step, which the next line shows in brackets
+
+    def __post_init__(self) -> None:
+        self._start, self._before, self._ended = monotonic(), self.done, threading.Event()
+        self._thread = threading.Thread(target=self._report, daemon=True)
+        if self.plan:
+            say(f"{self.plan}." if self.about_s is None else f"{self.plan}: about {duration(self.about_s)}.")
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if isinstance(error, KeyboardInterrupt) and self.resume:
+            say(f"{self.line()} {self.resume}")
+
+    def advance(self, amount: float = 1) -> None:
+        """Adds to what is done."""
+        self.done += amount
+
+    def line(self) -> str:
+        """How far the work is, and how long the rest takes at the pace so far."""
+        seconds, new = monotonic() - self._start, self.done - self._before
+        note = f" ({self.note})" if self.note else ""
+        if not self.total:
+            return f"{self.done:,.0f} done after {duration(seconds)}{note}."
+        left = f"about {duration(seconds * max(0, self.total - self.done) / new)} left" if new else "just begun"
+        return f"{min(100, 100 * self.done / self.total):.0f} % done, {left}{note}."
+
+    def finish(self, verdict: str, next_command: str = "") -> None:
+        """Prints how the command ended, a whole sentence, and the command that comes next."""
+        self._ended.set()
+        say(f"Done after {duration(monotonic() - self._start)}: {verdict}")
+        if next_command:
+            say(f"Next: {next_command}")
+
+    def _report(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            say(self.line())
+
+
+def duration(seconds: float) -> str:
+    """Rounds seconds for people: ``8 s``, ``3 min``, ``2 h 10 min``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,73 @@
+"""A long command says what it will do, how far it is, and how it ended, in whole lines."""
+
+import time
+
+import pytest
+
+from engine.cli import progress as module
+from engine.cli.progress import Progress, duration
+
+
+@pytest.fixture(autouse=True)
+def lines(monkeypatch):
+    """What was said; lines follow each other fast."""
+    said = []
+    monkeypatch.setattr(module, "say", said.append)
+    monkeypatch.setattr(module, "EVERY_S", 0.01)
+    return said
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is moved, with progress that reports nothing by itself."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    return now
+
+
+def test_it_begins_with_the_plan_and_ends_with_the_verdict_and_the_next_command(lines, clock):
+    with Progress("Tag 40 files", total=40, about_s=600) as progress:
+        clock[0] = 180
+        progress.finish("40 files tagged.", "python -m eval.report")
+    assert (lines[0], lines[-2:]) == (
+        "Tag 40 files: about 10 min.",
+        ["Done after 3 min: 40 files tagged.", "Next: python -m eval.report"],
+    )
+
+
+def test_time_left_is_that_of_the_pace_of_this_start(lines, clock):
+    progress = Progress(total=100, done=50)
+    assert progress.line() == "50 % done, just begun."
+    progress.advance(10)
+    clock[0], progress.note = 120, "notes.xml"
+    assert progress.line() == "60 % done, about 8 min left (notes.xml)."
+    progress.advance(45)  # more than was planned
+    assert "about 0 s left" in progress.line()
+    progress = Progress()
+    progress.advance(1200)
+    clock[0] += 60
+    assert progress.line() == "1,200 done after 60 s."
+    assert lines == [], "without a plan, and outside of with, nothing is said"
+
+
+def test_lines_come_within_a_long_step_and_end_with_the_work(lines):
+    with Progress(total=10) as progress:
+        time.sleep(0.2)
+    count = len(lines)
+    assert count > 2
+    time.sleep(0.1)
+    assert len(lines) == count
+    assert progress.line() in lines
+
+
+def test_who_interrupts_it_is_told_how_to_continue(lines):
+    with pytest.raises(KeyboardInterrupt), Progress(total=10, resume="The same command continues."):
+        raise KeyboardInterrupt
+    assert lines[-1].endswith("The same command continues.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (100, "2 min"), (5900, "98 min"), (7790, "2 h 10 min")]
+)
+def test_durations_are_rounded_for_people(seconds, text):
+    assert duration(seconds) == text
