@@ -51,7 +51,14 @@ document.addEventListener("settled", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step || !event.target.matches("[role=tab]")) return;
+  const tabs = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+  const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+  next.click();
+  next.focus();
 });
+
 /** Opens Why at a word, for the strategy that the answer speaks of. */
 function explainWord({ word, strategy }) {
   Object.assign(document.body.dataset, { word, text: element.querySelector(".answer").dataset.text });

@@ -48,6 +48,12 @@ def headline(one: Compared) -> str:
     return f"{less} · " + (f"same {_entities(same)}" if same else "no entities, like the full pass")
 
 
+def outcome(one: Compared) -> str:
+    """The headline of a picture: ``67 % less computation, 20 of 20 entities the same``."""
+    entities, same = len(one.full.entities), len(one.of_kind(SAME))
+    return f"{percent(1 - one.kept)} less computation, {same} of {_entities(entities)} the same"
+
+
 def _bars(compared: Sequence[Compared]) -> str:
     if len(compared) < 2:
         return ""
@@ -101,7 +107,7 @@ def _read(one: Compared) -> str:
     threshold = one.result.strategy.settings()["threshold"]
     return (
         f"<p><code>{escape(one.label)}</code>: the large model read {sum(window.read for window in judged)} of "
-        f"{number_of(len(judged), 'window')}, those of {term('doubt')} {threshold:.2f} or more; Watch lists them.</p>"
+        f"{number_of(len(judged), 'window')}, those of {term('doubt')} {threshold:.2f} or more; Why lists them.</p>"
     )
 
 

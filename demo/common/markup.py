@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.pruning.trace import WordTrace
 from engine.text.labels import label_parts
 
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})
+TYPE_COLOURS = 6  # defined in the style sheet
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
 TERMS = {
@@ -72,6 +73,11 @@ def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str]) ->
 def cells(values: Iterable[object]) -> str:
     """The cells of a row, as text."""
     return "".join(f"<td>{escape(str(value))}</td>" for value in values)
+
+
+def type_colour(types: Sequence[str], type_: str) -> int:
+    """The number of a type's colour in the style sheet: its position among the model's types."""
+    return types.index(type_) % TYPE_COLOURS
 
 
 def percent(share: float, digits: int = 0) -> str:

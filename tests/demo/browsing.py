@@ -10,7 +10,7 @@ import pytest
 
 PHONE, DESK = (390, 844), (1440, 900)
 TABS = ("Watch", "Compare", "Your files", "Use in code", "Why", "Evidence")
-TEXTS = {"Compare": ".found", "Watch": ".layers .words", "Why": ".why .words"}  # where tabs show the text
+TEXTS = {"Compare": ".found", "Watch": ".race .wide", "Why": ".why .words"}  # where tabs show the text
 DRAWN = {"Evidence": ".evidence", "Use in code": ".cm-content"}  # drawn when the tab is selected
 WORK_MS = 120_000
 

@@ -46,7 +46,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
 
     def guard(route: Any) -> None:
         url = route.request.url
-        if url.startswith((app_url, "data:", "blob:")):
+        if url.startswith((app_url, "data:", "blob:", "file:")):
             route.continue_()
         else:
             foreign.append(url)

@@ -1,8 +1,12 @@
-"""The views of the text and the settings in a real browser, with pointer, keyboard, phone, light and dark theme."""
+"""The race, the text and the settings in a real browser, with pointer, keyboard, phone, light and dark theme."""
+
+import re
+from itertools import pairwise
 
 import pytest
 
 from demo.common.links import EXAMPLES
+from demo.tabs.watch.race import END_S
 from tests.demo.browsing import (
     DESK,
     PHONE,
@@ -25,39 +29,63 @@ HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` na
 TARGET = 44  # pixels
 
 
-class TestWatch:
-    def test_the_slider_lets_words_exit_and_pointer_and_keyboard_link_words_and_strip(self, open_page):
-        page = open_page()
-        early, late = (page.locator(f".layers .words .word[data-exit='{layer}']").last for layer in (2, 3))
-        slider = page.get_by_role("slider", name="after layer")
-        slider.focus()
-        slider.press("Home")
-        states = page.locator(".layers .words .word").evaluate_all("all => all.map(w => w.dataset.state)")
-        assert set(states) == {"kept"}
-        assert page.locator(".layers .words .entity.decided").count() == 0
-        for _ in range(2):
-            slider.press("ArrowRight")
-        assert "layer 2 of 6" in page.locator(".layers .at").inner_text()
-        assert early.get_attribute("data-state") == "exited"
-        assert late.get_attribute("data-state") == "kept"
-        assert page.locator(".counts li[data-current]").get_attribute("data-layer") == "2"
-        slider.press("End")
-        entities = page.locator(".layers .words .entity")
-        assert page.locator(".layers .words .entity.decided").count() == entities.count() > 0
-        page.locator(".depths i").nth(3).hover()
-        assert page.locator(".words .word[data-pointed]").get_attribute("data-word") == "3"
-        words = page.locator(".layers .words .word")
-        words.first.focus()
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
-        assert page.evaluate("document.activeElement.dataset.word") == "2"
-        assert page.locator(".pointed").inner_text() == words.nth(2).get_attribute("aria-label")
+CLOCKS = """() => [...document.querySelectorAll(".race svg")].filter((picture) => picture.clientHeight)
+  .map((picture) => [picture.getCurrentTime(), picture.animationsPaused()])"""
 
-    def test_a_phone_hints_that_the_grid_scrolls(self, open_page):
+
+class TestRace:
+    def test_it_plays_once_when_colours_are_there_and_ends_with_differing_words_shown(self, open_page):
+        page = open_page(reduced_motion="no-preference")
+        page.locator(".race:not([data-timed])").wait_for()
+        assert page.evaluate(CLOCKS) == [[0, True]], "it waits at the start until times are measured"
+        page.locator(".race[data-timed]").wait_for()
+        page.wait_for_timeout(500)
+        ((time, paused),) = page.evaluate(CLOCKS)
+        assert 0 < time < END_S
+        assert not paused
+        assert page.locator(".race").evaluate("race => getComputedStyle(race).filter") == "none"
+        page.wait_for_function(f"() => ({CLOCKS})()[0][1]", timeout=WORK_MS)
+        page.wait_for_timeout(2000)
+        assert page.evaluate(CLOCKS) == [[END_S, True]]
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_timeout(300)
+        assert page.evaluate(CLOCKS)[0][0] < END_S / 2
+
+    def test_it_does_not_play_where_motion_is_to_be_reduced(self, open_page):
+        page = open_page(reduced_motion="reduce")
+        page.locator(".race[data-timed]").wait_for()
+        page.wait_for_timeout(500)
+        assert page.evaluate(CLOCKS) == [[END_S, True]]
+
+    def test_words_and_layers_stand_beside_it_and_on_a_phone_play_scrolls_to_it(self, open_page):
+        page = open_page("light", 1280, 800)
+        page.locator(".race[data-timed]").wait_for()
+        lanes = page.locator(".race .wide svg > g")
+        boxes = [lane.bounding_box() for lane in lanes.all()]
+        assert len(boxes) == 4, "three lanes and words × layers"
+        assert all(one["x"] + one["width"] <= other["x"] for one, other in pairwise(boxes))
+        assert all(box["y"] < 800 for box in boxes)
         page = open_page("light", *PHONE)
-        assert page.get_by_text("(scrolls sideways)").is_visible()
-        assert page.locator(".bars").evaluate("bars => getComputedStyle(bars).maskImage") != "none"
-        assert open_page("light", *DESK).get_by_text("(scrolls sideways)").is_hidden()
+        wait_until(page, "done")
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_timeout(500)
+        box = page.locator(".race .narrow svg").bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= PHONE[1]
+
+    def test_it_is_saved_as_a_picture_that_plays_by_itself_and_says_the_result(self, open_page, tmp_path):
+        page = open_page("dark")
+        page.locator(".race[data-timed]").wait_for()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save as picture").click()
+        download.value.save_as(tmp_path / "race.svg")
+        page.goto((tmp_path / "race.svg").as_uri())
+        assert re.search(
+            r"\d+\s% less computation, \d+ of \d+ entities the same", page.locator("text").first.text_content()
+        )
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.getCurrentTime()") > 0
+        assert page.locator("rect").first.evaluate("paper => getComputedStyle(paper).fill") == "rgb(255, 255, 255)"
 
 
 class TestRuns:
@@ -71,13 +99,13 @@ class TestRuns:
         enter(page, SHORT)
         wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
-        assert page.locator(".layers").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
+        assert page.locator(".race").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
         page.get_by_label("Text", exact=True).press("Control+Enter")
-        page.locator(".layers .words", has_text="clonidine").wait_for(timeout=WORK_MS)
+        page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
         wait_until(page, "timing", "done")
         assert not page.get_by_text("Out of date").is_visible()
 
-    def test_a_long_text_is_estimated_at_once_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
+    def test_a_long_text_is_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
         page = open_page()
         wait_until(page, "done")
         buttons = [page.get_by_role("button", name=name, exact=True) for name in ("Run", "Case report")]
@@ -86,7 +114,7 @@ class TestRuns:
         cancel.wait_for(state="hidden")
         enter(page, LONG)
         run(page)
-        page.get_by_text("s for this text").wait_for(timeout=5000)
+        wait_until(page, "running")
         for name in TABS:
             page.get_by_role("tab", name=name).click()
             bar = "getComputedStyle(document.querySelector('.tab-container[role=tablist]'), '::before').height"
@@ -169,7 +197,7 @@ class TestEverywhere:
         page = open_page("light", *PHONE)
         wait_until(page, "done")
         page.locator(".settings > button").click()
-        touchable = ".buttons button, [role=tab], #examples .gallery-item, .answer .more-times, .layers .play"
+        touchable = ".buttons button, [role=tab], #examples .gallery-item, .race button"
         for target in page.locator(f"{touchable}, input[type=range], .settings .label-wrap").all():
             if target.is_visible():
                 assert target.bounding_box()["height"] >= TARGET, target.evaluate("target => target.outerHTML")

@@ -9,10 +9,11 @@ from demo.app import build_demo
 from demo.common.card import card
 from demo.common.differences import numbered_words
 from demo.common.intro import claim
-from demo.common.word_view import windows
 from demo.settings import points
-from demo.tabs.watch import layer_view
+from demo.tabs.watch import layers_said
+from demo.tabs.watch.race import race
 from demo.tabs.why import why_view
+from demo.tabs.why.words import windows
 from tests.conftest import TEXT, cascade
 from tests.demo.conftest import components
 from tests.demo.tabs.conftest import beside, run_of, text_of
@@ -74,7 +75,10 @@ def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
                 assert (word.state, word.layer) == ("recovered", in_small.layer)
             else:
                 assert (word.state, word.layer) == ("kept", SMALL + LARGE)
-    assert f'data-layers="{SMALL + LARGE}" data-has-gates' in layer_view(both, beside(some, some))
+    dense = both.tag(LONG, "dense")
+    one = beside(some, dense)
+    assert len(list(layers_said(one))) == SMALL + LARGE
+    assert "<svg" in race(run_of(beside(dense, dense), one, text=LONG), one, both.labels.types)
 
 
 def test_why_shows_the_scores_of_the_model_that_labelled_the_word(both, some):

@@ -10,7 +10,7 @@ from demo.common.answer import failed
 from demo.common.card import card, summary
 from demo.common.uploads import Problems
 from demo.tabs.compare.texts import texts
-from demo.tabs.watch import layer_view
+from demo.tabs.watch.race import race
 from demo.tabs.why import why_view
 from demo.tabs.your_files import status
 from demo.tabs.your_files.tagging import Found
@@ -51,7 +51,7 @@ VIEWS = {
     "summary": lambda engine: summary(compared(engine)),
     "card": lambda engine: card(run_of(*compared(engine), text=HOSTILE), "rule"),
     "failure": lambda engine: failed(HOSTILE),
-    "watch": lambda engine: view(engine, layer_view),
+    "watch": lambda engine: race(run_of(*compared(engine), text=HOSTILE), compared(engine)[1], TYPES),
     "why": lambda engine: view(engine, why_view),
     "your files": file_status,
 }

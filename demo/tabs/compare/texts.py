@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from demo.common.differences import SIGNS, Compared, Difference, numbered_words
-from demo.common.markup import escape, percent
-from demo.common.word_view import type_colour
+from demo.common.markup import escape, percent, type_colour
 from engine.pruning.trace import WordTrace
 
 LISTED = 40  # differences of a strategy

@@ -1,8 +1,8 @@
-"""The tab Watch: words exit from the text layer by layer, with a slider over the layers."""
+"""The tab Watch: a race of all layers, just stopping at a layer, and the strategy shown, on the visitor's text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -10,87 +10,63 @@ import gradio as gr
 from demo.common.answer import checksum
 from demo.common.differences import Compared, numbered_words
 from demo.common.inputs import Inputs
-from demo.common.markup import number_of, percent
-from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
-from engine import Engine, Result
-from engine.pruning.trace import WordTrace
+from demo.common.markup import escape, note, number_of
+from demo.common.runs import Run
+from demo.common.views import draw_when_visible
+from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, lanes_of, race
+from engine import Engine
 
 LABEL = "Watch"
-NUMBERS = "The number under a word is the layer after which it exited. "
-_EXITS = """<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
-<li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
-"""
-_ENTITIES = """<li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
-entity whose labels are decided (+ new, ↔ changed)</li>
-<li><span class="entity decided" data-kind="lost" data-colour="0" data-type="− Type"><span
-class="word">word</span></span> lost: only dense has it</li>
-"""
+SCRIPT = Path(__file__).with_name("watch.js")
+BUTTONS = """<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
+<button type="button" class="save">Save as picture</button></div>"""
+LEGEND = (
+    "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word labelled "
+    "differently blinks, with the label of all layers → its own."
+)
 
 
-def legend(*, has_gates: bool) -> str:
-    """What the marks in the text mean; without gates no word exits."""
-    computed = '<li><span class="word">word</span> computed in this layer</li>\n'
-    return f'\n<ul class="legend">\n{computed}{_EXITS if has_gates else ""}{_ENTITIES}</ul>\n'
-
-
-def layer_view(engine: Engine, one: Compared) -> str:
-    """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
-    result, types = one.result, engine.labels.types
-    layers = len(result.cost.rows)
-    has_gates = engine.has_gates or result.judgement is not None
+def view(engine: Engine, run: Run, one: Compared) -> str:
+    """The race with its buttons, and what each layer computed."""
+    slowest = lanes_of(run, one)[0].slowest
+    words = len(one.result.words)
+    remarks = [
+        f"Milliseconds measured on this machine, {1000 * RACE_S / slowest:,.0f} times slower." if run.timed else "",
+        LEGEND,
+        f"The picture shows the first {WIDE.words} of {words:,} words." if words > WIDE.words else "",
+    ]
+    pictures = (
+        f'<div class="{name}">{race(run, one, engine.labels.types, layout)}</div>'
+        for name, layout in (("wide", WIDE), ("narrow", NARROW))
+    )
+    layers = "".join(f"<li>{line}</li>" for line in layers_said(one))
     return (
-        f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
-        f'{"data-has-gates " * has_gates}style="--layers:{layers};--at:{layers}">'
-        f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
-        f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
-        f'<output class="at"></output></div>'
-        f'<p class="pointed">{has_gates * NUMBERS}Point at a word, or move between words with the arrow keys.</p>'
-        f"{listbox(one, 'The text, word by word', types)}"
-        f"{legend(has_gates=has_gates)}"
-        f"{_depths(result, layers, types)}{cut_note(result)}</section>"
+        f'<section class="race" data-text="{checksum(run.text)}" data-run="{run.number}" data-end="{END_S}" '
+        f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
+        f"<details><summary>Words of each layer, {escape(one.label)}</summary><ol>{layers}</ol></details></section>"
     )
 
 
-def words_of_layers(result: Result) -> Iterator[tuple[int, int, int]]:
-    """Yields each layer with the number of words that went through it, and of those that exited after it.
-
-    Words that came back count as both.
-    """
-    words = numbered_words(result)
-    for layer in range(1, len(result.cost.rows) + 1):
+def layers_said(one: Compared) -> Iterator[str]:
+    """What each layer computed, in words, and how many words exited after it; words that came back count as both."""
+    words = numbered_words(one.result)
+    layers, strategy = len(one.result.cost.rows), one.result.strategy
+    for layer in range(1, layers + 1):
         computed = sum(word.state != "exited" or word.layer >= layer for word in words)
-        yield layer, computed, sum(word.state != "kept" and word.layer == layer for word in words)
-
-
-def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
-    """The layers that computed each word, as bars, and the words of each layer, as a list."""
-    total = max(1, len(result.words))
-    numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
-    counts = "".join(
-        f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
-        f'<span class="unseen">layer {layer}: </span>{number_of(computed, "word")} '
-        f"<small>{percent(computed / total)}</small></li>"
-        for layer, computed, exited in words_of_layers(result)
-    )
-    bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
-    return (
-        '<h4>Words × layers: filled where a layer computed the word<span class="more"> (scrolls sideways)</span></h4>'
-        '<div class="depths">'
-        f'<div class="numbers" aria-hidden="true">{numbers}</div>'
-        '<div class="bars" role="img" tabindex="0" aria-label="The layers that computed each word; the list beside it '
-        f'counts them">{bars}</div>'
-        f'<ol class="counts" aria-label="Words that each layer computed">{counts}</ol></div>'
-    )
-
-
-def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequence[str]) -> str:
-    entity = next((e for e in result.entities if e.start <= word.start < e.end), None) if word.label != "O" else None
-    colour = f' data-colour="{type_colour(types, entity.type)}"' if entity else ""
-    recovered = " data-recovered" if word.state == "recovered" else ""
-    to = layers if word.state == "kept" else word.layer
-    return f'<i data-word="{index}"{colour}{recovered} style="--to:{to}"></i>'
+        exited = sum(word.state != "kept" and word.layer == layer for word in words)
+        if not computed:
+            yield "never computed"
+        elif exited or layer in strategy.gates:
+            yield f"{number_of(computed, 'word')} computed, {exited} exit"
+        else:
+            yield f"{number_of(computed, 'word')} computed" + ("; no gate" if layer < layers else ", and labelled")
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_word_view(engine, inputs, tab, layer_view, Path(__file__).with_name("watch.js"))
+    shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
+
+    def draw(run: Run, one: Compared) -> list[str]:
+        return [view(engine, run, one)]
+
+    draw_when_visible(tab, inputs, draw, [shown], timed=True)

@@ -12,13 +12,16 @@ from demo.common.answer import checksum
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import alert, escape, label_name, note
-from demo.common.word_view import MAX_WORDS, build_word_view, cut_note, listbox
+from demo.common.runs import Run
+from demo.common.views import draw_when_visible
+from demo.tabs.why.words import MAX_WORDS, cut_note, listbox, windows
 from engine import Engine, Strategy
 from engine.cascade import Cascade
 from engine.pruning.controllers import Controller
 from engine.pruning.explain import WordScores, neighbours_of
 
 LABEL = "Why"
+SCRIPT = Path(__file__).with_name("why.js")
 NUMBERS = {  # fields of `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy of its label",
@@ -93,4 +96,9 @@ def format_score(value: float | None) -> str:
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_word_view(engine, inputs, tab, why_view, Path(__file__).with_name("why.js"))
+    shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
+
+    def draw(_: Run, one: Compared) -> list[str]:
+        return [note(one.label) + windows(one.result) + why_view(engine, one)]
+
+    draw_when_visible(tab, inputs, draw, [shown])

@@ -1,4 +1,30 @@
-// Shows the chosen word's scores. All text is set as text, never as markup.
+// Shows the chosen word's scores. All text is set as text, never as markup. `element` is the component's root, whose
+// content may be replaced.
+
+const all = (selector) => element.querySelectorAll(selector);
+
+/** The word to start with: the one that the answer's buttons ask for, or that of the first entity not as in dense. */
+function firstWord() {
+  const view = element.querySelector("[data-text]");
+  const { word, text } = document.body.dataset;
+  if (word && view?.dataset.text === text) return word;
+  return element.querySelector('.words .entity:not([data-kind="same"]) .word')?.dataset.word;
+}
+
+/** Keeps one word in the tab order; arrow keys, Home and End move to others. */
+function rove(event) {
+  const word = event.target.closest(".word[data-word]");
+  if (!word) return;
+  const words = [...all(".word[data-word]")];
+  const index = words.indexOf(word);
+  const target = { ArrowRight: index + 1, ArrowDown: index + 1, ArrowLeft: index - 1, ArrowUp: index - 1, Home: 0,
+    End: words.length - 1 }[event.key];
+  if (target === undefined || !words[target]) return;
+  event.preventDefault();
+  word.tabIndex = -1;
+  words[target].tabIndex = 0;
+  words[target].focus();
+}
 
 function cell(kind, text) {
   const made = document.createElement(kind);
@@ -9,7 +35,6 @@ function cell(kind, text) {
 function choose(index) {
   const word = element.querySelector(`.word[data-word="${index}"]`);
   if (!word) return;
-  point(index);
   all(".word[aria-selected=true]").forEach((other) => other.setAttribute("aria-selected", "false"));
   word.setAttribute("aria-selected", "true");
   const { scores, words } = element.querySelector(".why").dataset;
@@ -45,6 +70,15 @@ function start() {
   choose(last ? last.dataset.word : 0);
 }
 
-document.addEventListener("word", start);
-start();
-watch("value", start);
+function shown() {
+  document.dispatchEvent(new Event("shown"));  // `answer.js` checks whether this is the current text
+  start();
+}
+
+document.addEventListener("word", () => {
+  start();
+  element.querySelector(".word[aria-selected=true]")?.scrollIntoView({ block: "center" });
+});
+element.addEventListener("keydown", rove);
+shown();
+watch("value", shown);

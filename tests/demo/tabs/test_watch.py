@@ -1,82 +1,98 @@
-"""The layer view: the text as words, what happens to them at each layer, and how many are computed."""
+"""The race: each lane takes its measured time, words leave when their layer ends, and differing words blink."""
 
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
-from demo.common import word_view
-from demo.common.word_view import listbox
-from demo.tabs.watch import layer_view, words_of_layers
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, spans, text_of
+from demo.tabs.watch import layers_said, view
+from demo.tabs.watch.race import END_S, LOOP_S, NARROW, RACE_S, WIDE, lanes_of, race, said
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of
 
-HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
-
-
-def shown(result, dense=None):
-    return listbox(beside(result, dense or result), "Words", ("Chemical", "Disease"))
-
-
-def view(engine, result):
-    return layer_view(engine, beside(result, result))
+TYPES = ("Chemical", "Disease")
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = '<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \x1b\0 "quoted" אבג 😀 \u202eabc ' + "long" * 99
 
 
 @pytest.fixture
-def recovered(engine):
-    return engine.tag(TEXT, "entropy+recovery", **RECOVERING)
+def compared(engine):
+    """Dense takes 20 ms, stopping at layer 1 takes 5 ms and loses an entity, and a rule takes 10 ms."""
+    dense = replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
+    cut = replace(engine.tag(TEXT, "truncate-1"), entities=(FAMOTIDINE,))
+    rule = replace(engine.tag(TEXT, "rule", lambda_=2.0), entities=(FAMOTIDINE, DELIRIUM))
+    times = ((20.0,) * 5, (5.0,) * 5, (10.0,) * 5)
+    return [beside(one, dense, runs_ms=ms) for one, ms in zip((dense, cut, rule), times, strict=True)]
 
 
-def test_words_are_said_to_exit_only_if_the_model_has_gates(engine, plain_engine):
-    gated, plain = (view(one, one.tag(TEXT, "dense")) for one in (engine, plain_engine))
-    for part in ("exited", "came back", "data-has-gates"):
-        assert part in gated
-        assert part not in plain
+def test_lanes_end_in_proportion_to_their_milliseconds_and_words_leave_as_layers_end(compared):
+    full, cut, rule = lanes = lanes_of(run_of(*compared), compared[-1])
+    assert [lane.title for lane in lanes] == ["all layers", "just stop at layer 1", "rule (float32)"]
+    assert [lane.end for lane in lanes] == [RACE_S, RACE_S / 4, RACE_S / 2]
+    assert full.layers == pytest.approx([RACE_S / 3, 2 * RACE_S / 3, RACE_S])
+    assert cut.layers[0] == cut.end
+    for word in rule.one.result.trace.words:
+        assert rule.exit_of(word) == (rule.layers[word.layer - 1] if word.state == "exited" else rule.end)
+    assert len(lanes_of(run_of(*compared), compared[1])) == 2, "a baseline has one lane"
 
 
-class TestListbox:
-    def test_holds_the_text_as_text_with_one_word_in_the_tab_order(self, engine):
-        markup = shown(engine.tag(HOSTILE, "rule"))
-        assert text_of(markup) == HOSTILE
-        assert [word["tabindex"] for word in spans(markup, "word")].count("0") == 1
-
-    def test_words_say_what_became_of_them(self, recovered):
-        options = spans(shown(recovered), "word")
-        for option, word in zip(options, recovered.trace.words, strict=True):
-            assert option["data-state"] == word.state
-            assert option.get("data-exit") == (None if word.state == "kept" else str(word.layer))
-            assert option["aria-label"].startswith(f"{word.text}: ")
-        assert sum("came back" in option["aria-label"] for option in options) == 2
-
-    def test_entities_say_when_they_are_decided_and_what_differs_from_dense(self, engine):
-        dense = replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
-        result = replace(engine.tag(TEXT, "truncate-2"), entities=(FAMOTIDINE,))
-        for markup, expected in (
-            (shown(dense), [("same", "Chemical", "3"), ("same", "Disease", "3")]),
-            (shown(result, dense), [("same", "Chemical", "2"), ("lost", "− Disease", "2")]),
-        ):
-            entities = spans(markup, "entity")
-            assert [(one["data-kind"], one["data-type"], one["data-decided"]) for one in entities] == expected
-
-    def test_long_texts_are_cut_and_the_view_says_so(self, engine, monkeypatch):
-        monkeypatch.setattr(word_view, "MAX_WORDS", 5)
-        page = view(engine, engine.tag(TEXT, "truncate-1"))
-        assert page.count('role="option"') == 5
-        assert "Showing the first 5 of 21 words." in page
-        assert re.findall(r'data-exits="(\d+)"', page) == ["21", "0", "0"], "all words are counted"
+@pytest.mark.parametrize("layout", [WIDE, NARROW])
+def test_the_picture_is_a_file_of_its_own_with_text_result_and_a_clock_that_stops(compared, layout):
+    picture = ElementTree.fromstring(race(run_of(*compared), compared[-1], TYPES, layout))
+    texts = [element.text for element in picture.iter(SVG + "text")]
+    for word in TEXT.split():
+        assert word.strip("-.,;()")[:5] in "".join(texts)
+    for shown in ("20.0 ms", "5.0 ms", "10.0 ms", "2 entities"):
+        assert shown in texts
+    assert re.fullmatch(r"\d+\s% less computation, 2 of 2 entities the same", texts[0])
+    for animation in picture.iter(SVG + "animate"):
+        times = list(map(float, animation.get("keyTimes").split(";")))
+        assert times == sorted(times)
+        assert times[0] == 0
+        assert times[-1] <= 1
+        assert len(times) == len(animation.get("values").split(";"))
+    assert RACE_S < END_S < LOOP_S
 
 
-class TestLayerView:
-    def test_counts_the_words_of_each_layer_and_bars_end_where_words_exit(self, engine, recovered):
-        total = len(recovered.words)
-        assert list(words_of_layers(engine.tag(TEXT, "dense"))) == [(layer, total, 0) for layer in (1, 2, 3)]
-        assert list(words_of_layers(engine.tag(TEXT, "truncate-1"))) == [(1, total, total), (2, 0, 0), (3, 0, 0)]
-        exited = [word.layer for word in recovered.trace.words if word.state == "exited"]
-        layers, computed, exits = zip(*words_of_layers(recovered), strict=True)
-        assert layers == (1, 2, 3)
-        assert computed == (total, total - exited.count(1), total - len(exited))
-        assert sum(exits) == len(exited) + sum(word.state == "recovered" for word in recovered.trace.words)
-        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(engine, recovered))
-        assert bars == [
-            (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))
-            for index, word in enumerate(recovered.trace.words)
-        ]
+def test_words_labelled_differently_have_both_labels(engine, compared):
+    full, cut = compared[0].result.trace.words, compared[1].result.trace.words
+    differing = [
+        f"{one.label} → {other.label}" for one, other in zip(full, cut, strict=True) if one.label != other.label
+    ]
+    assert differing
+    page = race(run_of(*compared[:2]), compared[1], TYPES)
+    assert re.findall(r">([^<>]* → [^<>]*)<", page) == differing
+    number = f"{len(differing)} word{'s' * (len(differing) > 1)} labelled differently"
+    assert number in page
+    assert number in said(run_of(*compared), compared[1])
+
+
+@pytest.mark.parametrize("text", [HOSTILE, " "])
+def test_any_text_makes_a_well_formed_picture(engine, text):
+    result = engine.tag(text, "rule")
+    page = race(run_of(beside(result, result), text=text), beside(result, result), TYPES)
+    ElementTree.fromstring(page)
+    assert not re.findall(r"<img|\$\{|\{\{|`|\\\\n", page)
+
+
+def test_each_layer_says_what_it_computed_or_that_it_has_no_gate_or_never_ran(engine, plain_engine):
+    def lines(result):
+        return list(layers_said(beside(result, result)))
+
+    total = len(engine.tag(TEXT, "dense").words)
+    assert lines(engine.tag(TEXT, "truncate-1")) == [f"{total} words computed, {total} exit", *["never computed"] * 2]
+    computed = f"{total} words computed"
+    assert lines(plain_engine.tag(TEXT, "dense")) == [*[f"{computed}; no gate"] * 2, f"{computed}, and labelled"]
+    recovered = engine.tag(TEXT, "entropy+recovery", **RECOVERING)
+    states = [word.state for word in recovered.trace.words]
+    exits = sum(int(number) for number in re.findall(r"(\d+) exit", " ".join(lines(recovered))))
+    assert exits == len(states) - states.count("kept")
+
+
+def test_the_page_says_how_much_slower_it_replays_once_times_are_measured(engine, compared):
+    run = run_of(*compared)
+    assert "data-timed" in view(engine, run, compared[-1])
+    assert "300 times slower" in view(engine, run, compared[-1])
+    untimed = run_of(*(replace(one, runs_ms=()) for one in compared))
+    assert "data-timed" not in view(engine, untimed, untimed.compared[-1])
+    assert "times slower" not in view(engine, untimed, untimed.compared[-1])

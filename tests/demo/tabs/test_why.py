@@ -1,13 +1,17 @@
-"""The tab Why: scores and reasons."""
+"""The tab Why: words to choose from, with scores and reasons."""
 
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from demo.tabs.why import NUMBERS, why_view
-from tests.demo.tabs.conftest import TEXT, beside
+from demo.tabs.why import NUMBERS, why_view, words
+from demo.tabs.why.words import listbox
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, spans, text_of
+
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
 
 
 def view(engine, strategy, **settings):
@@ -46,3 +50,38 @@ class TestView:
         (found,) = re.findall(r'data-scores="(.+?)"', view(engine, strategy, **set_))
         numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
         assert {name for name, (_, is_used) in numbers.items() if is_used} == used
+
+
+def words_of(result, dense=None):
+    return listbox(beside(result, dense or result), "Words", ("Chemical", "Disease"))
+
+
+class TestListbox:
+    def test_holds_the_text_as_text_with_one_word_in_the_tab_order(self, engine):
+        markup = words_of(engine.tag(HOSTILE, "rule"))
+        assert text_of(markup) == HOSTILE
+        assert [word["tabindex"] for word in spans(markup, "word")].count("0") == 1
+
+    def test_words_say_what_became_of_them(self, engine):
+        recovered = engine.tag(TEXT, "entropy+recovery", **RECOVERING)
+        options = spans(words_of(recovered), "word")
+        for option, word in zip(options, recovered.trace.words, strict=True):
+            assert option["data-state"] == word.state
+            assert option.get("data-exit") == (None if word.state == "kept" else str(word.layer))
+            assert option["aria-label"].startswith(f"{word.text}: ")
+        assert sum("came back" in option["aria-label"] for option in options) == 2
+
+    def test_entities_say_what_differs_from_dense(self, engine):
+        dense = replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
+        result = replace(engine.tag(TEXT, "truncate-2"), entities=(FAMOTIDINE,))
+        for markup, expected in (
+            (words_of(dense), [("same", "Chemical"), ("same", "Disease")]),
+            (words_of(result, dense), [("same", "Chemical"), ("lost", "− Disease")]),
+        ):
+            assert [(one["data-kind"], one["data-type"]) for one in spans(markup, "entity")] == expected
+
+    def test_long_texts_are_cut_and_the_view_says_so(self, engine, monkeypatch):
+        monkeypatch.setattr(words, "MAX_WORDS", 5)
+        page = view(engine, "truncate-1")
+        assert page.count('role="option"') == 5
+        assert "Showing the first 5 of 21 words." in page

@@ -1,24 +1,16 @@
-"""A view of one strategy's result as words to point at, which Watch and Why share."""
+"""The words of a text to choose from, and the windows of a cascade."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import gradio as gr
-
-from demo.common.differences import SIGNS, Compared, Difference, numbered_words
-from demo.common.inputs import Inputs
-from demo.common.markup import cells, describe_word, escape, note, table
-from demo.common.runs import Run
-from demo.common.views import draw_when_visible
-from engine import Engine, Result
+from demo.common.differences import SIGNS, Compared, numbered_words
+from demo.common.markup import cells, describe_word, escape, note, table, type_colour
+from engine import Result
 from engine.pruning.trace import WordTrace
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
-TYPE_COLOURS = 6  # defined in the style sheet
 WINDOW_CHARACTERS = 60  # of a window's text
-SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def shown_words(result: Result) -> Sequence[WordTrace]:
@@ -32,17 +24,11 @@ def cut_note(result: Result) -> str:
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
-def type_colour(types: Sequence[str], type_: str) -> int:
-    """The number of a type's colour in the style sheet: its position among the model's types."""
-    return types.index(type_) % TYPE_COLOURS
-
-
 def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
     """The words as options of a list box, with the text's white space between them and frames around entities.
 
     An option has ``data-state`` (``kept``, ``exited`` or ``recovered``) and, unless it was kept, ``data-exit``, the
-    layer after which it exited. An entity has ``data-kind``, ``data-type`` and ``data-decided``, the layer after which
-    all its words have their labels.
+    layer after which it exited. An entity has ``data-kind`` and ``data-type``.
 
     ``types``: entity types, which decide the colours.
     """
@@ -57,24 +43,16 @@ def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
         parts.append(escape(result.text[position : word.start]))
         if each := entities.get(word.start):
             end = each.entity.end
-            parts.append(_open_frame(result, each, words[index:], types))
+            parts.append(
+                f'<span class="entity" role="presentation" data-kind="{each.kind}" '
+                f'data-type="{SIGNS[each.kind]}{escape(each.entity.type)}" '
+                f'data-colour="{type_colour(types, each.entity.type)}">'
+            )
         parts.append(_option(word, index))
         position = word.end
     if end:
         parts.append("</span>")
     return f'<div class="words" role="listbox" aria-orientation="horizontal" aria-label="{name}">{"".join(parts)}</div>'
-
-
-def _open_frame(result: Result, found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
-    """Opens an entity's frame; ``words`` start with the entity's own."""
-    entity, layers = found.entity, len(result.cost.rows)
-    own = [word for word in words if word.start < entity.end]
-    decided = max(word.layer if word.state == "exited" else layers for word in own)
-    return (
-        f'<span class="entity decided" role="presentation" data-kind="{found.kind}" '
-        f'data-type="{SIGNS[found.kind]}{escape(entity.type)}" data-decided="{decided}" '
-        f'data-colour="{type_colour(types, entity.type)}">'
-    )
 
 
 def _option(word: WordTrace, index: int) -> str:
@@ -102,18 +80,3 @@ def windows(result: Result) -> str:
     about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")
     heads = ("window", "words", "doubt", "the large model")
     return table("Windows that the small model judged", "summary", heads, rows) + about
-
-
-def build_word_view(
-    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Engine, Compared], str], script: Path
-) -> None:
-    """Builds the view of the shown strategy's words.
-
-    ``script``: the view's JavaScript, which runs after that of this module.
-    """
-
-    def draw(run: Run, one: Compared) -> list[str]:
-        return [note(one.label) + windows(one.result) + render(engine, one)]
-
-    view = gr.HTML(js_on_load="\n".join(path.read_text(encoding="utf-8") for path in (SCRIPT, script)))
-    draw_when_visible(tab, inputs, draw, [view])

@@ -1,0 +1,290 @@
+"""The race as one animated SVG: strategies replay their milliseconds on one text, word by word.
+
+All animations repeat together every ``LOOP_S`` seconds, so a saved picture plays by itself; the page pauses it at
+``END_S``. Colours follow the page's theme and have fallbacks for a saved picture.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+
+from demo.common.card import outcome
+from demo.common.differences import Compared, numbered_words
+from demo.common.markup import escape, number_of, type_colour
+from demo.common.runs import Run
+from engine import Entity
+from engine.pruning.strategy_names import parse
+from engine.pruning.trace import WordTrace
+
+RACE_S, END_S, LOOP_S = 6.0, 9.0, 12.0
+FADE_S, TICK_S = 0.35, 0.2
+CHARACTER, LINE, HEAD, PAD, GAP = 6.0, 19, 62, 6, 10  # pixels, at 10 pixels a letter
+COLOURS = ("#1d4ed8", "#b91c1c", "#15803d", "#7e22ce", "#c2410c", "#0f766e")  # as in the style sheet
+MONO = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
+TEXT, FADED, ACCENT, WARNING, BORDER, PAPER = (
+    f"var(--{name},{fallback})"
+    for name, fallback in (
+        ("body-text-color", "#1e293b"),
+        ("faded", "#64748b"),
+        ("accent", "#0f766e"),
+        ("warning", "#b45309"),
+        ("border-color-primary", "#e2e8f0"),
+        ("body-background-fill", "#ffffff"),
+    )
+)
+BOTH = f"font:700 8px system-ui,sans-serif;fill:{WARNING};stroke:{PAPER};stroke-width:3px;paint-order:stroke"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the picture is arranged, in pixels.
+
+    ``stacked``: whether the lanes are below each other. ``grid``: the thickness of words × layers.
+    ``words``: most words that are shown. ``title``: the size of the title's letters.
+    """
+
+    width: int
+    stacked: bool
+    grid: int
+    words: int
+    title: int
+
+    def lane_width(self, lanes: int) -> float:
+        """The width of each of so many lanes."""
+        return self.width if self.stacked else (self.width - self.grid - GAP * lanes) / lanes
+
+
+WIDE, NARROW = Layout(900, False, 112, 240, 15), Layout(372, True, 84, 80, 12)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A strategy in the race.
+
+    ``milliseconds``: the median of its times. ``slowest``: that of the slowest lane.
+    """
+
+    one: Compared
+    milliseconds: float
+    slowest: float
+
+    @property
+    def title(self) -> str:
+        """What it does, or its name."""
+        if self.one.is_dense:
+            return "all layers"
+        layer = parse(self.one.name).layer
+        return f"just stop at layer {layer}" if layer else self.one.label
+
+    @property
+    def layers(self) -> list[float]:
+        """When each layer ends, in seconds of the race: it takes the time in proportion to its rows."""
+        rows = self.one.result.cost.rows
+        return [self.end * done / max(1, sum(rows)) for done in accumulate(rows)]
+
+    @property
+    def end(self) -> float:
+        """When it ends, in seconds of the race."""
+        return RACE_S * self.milliseconds / self.slowest
+
+    def exit_of(self, word: WordTrace) -> float:
+        """When a word leaves, in seconds of the race; at the end if it came back."""
+        return self.layers[word.layer - 1] if word.state == "exited" else self.end
+
+
+def lanes_of(run: Run, one: Compared) -> list[Lane]:
+    """All layers, just stopping at a layer, and the strategy shown."""
+    baselines = (each for each in run.compared if each.is_dense or parse(each.name).layer)
+    chosen = list(dict.fromkeys([*baselines, one]))
+    times = [median(each.runs_ms or (each.result.latency.total_ms,)) for each in chosen]
+    return [Lane(each, time, max(times)) for each, time in zip(chosen, times, strict=True)]
+
+
+def race(run: Run, one: Compared, types: Sequence[str], layout: Layout = WIDE) -> str:
+    """The race of a run as SVG; ``types``: the entity types, which decide the colours."""
+    lanes = lanes_of(run, one)
+    width = layout.lane_width(len(lanes))
+    words = numbered_words(one.result)[: layout.words]
+    places, lines = _places(run.text, words, int((width - 2 * PAD) / CHARACTER))
+    height = HEAD + lines * LINE + PAD
+    parts = [_text(0, 16, outcome(one), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
+    x, y = 0.0, 26.0
+    for lane in lanes:
+        parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{_lane(lane, places, types, width, height)}</g>')
+        x, y = (x, y + height + GAP) if layout.stacked else (x + width + GAP, y)
+    down = layout.width - 2 * PAD if layout.stacked else height - HEAD - PAD
+    grid = _grid(lanes[-1], layout, down, types)
+    parts.append(f'<g transform="translate({x:.1f} {y + (0 if layout.stacked else HEAD):.1f})">{grid}</g>')
+    total = y + (layout.grid + GAP if layout.stacked else height)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width} {total:.0f}" role="img" '
+        f'aria-label="{escape(said(run, one))}" style="font:10px {MONO}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def said(run: Run, one: Compared) -> str:
+    """The race in words."""
+    lanes = (f"{lane.title} {lane.milliseconds:.1f} ms, {_differing(lane)}" for lane in lanes_of(run, one))
+    return f"The race: {'; '.join(lanes)}. {outcome(one)}"
+
+
+def _differing(lane: Lane) -> str:
+    if lane.one.is_dense:
+        return number_of(len(lane.one.result.entities), "entity", "entities")
+    pairs = zip(lane.one.result.trace.words, lane.one.full.trace.words, strict=True)
+    number = sum(word.label != full.label for word, full in pairs)
+    return f"{number_of(number, 'word')} labelled differently" if number else "the same labels"
+
+
+def _places(text: str, words: Sequence[WordTrace], columns: int) -> tuple[list[tuple[float, float, str]], int]:
+    """Where each word stands, with what is shown of it, and the number of lines."""
+    places = []
+    column = line = end = 0
+    for word in words:
+        shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in word.text)
+        size = sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in shown)
+        if size > columns:
+            shown, size = shown[: columns // 2 - 1] + "…", columns
+        column += bool(column) and text[end : word.start] != ""
+        if column + size > columns:
+            column, line = 0, line + 1
+        places.append((PAD + CHARACTER * column, HEAD + LINE * (line + 0.75), shown))
+        column, end = column + size, word.end
+    return places, line + 1
+
+
+def _lane(
+    lane: Lane, places: Sequence[tuple[float, float, str]], types: Sequence[str], width: float, height: float
+) -> str:
+    """A lane: its title, clock and bar, its words as they leave, its entities, and what it labels differently."""
+    words, full = numbered_words(lane.one.result), lane.one.full.trace.words
+    entity_of = {
+        index: entity
+        for entity in lane.one.result.entities
+        for index in range(len(places))
+        if entity.start <= words[index].start < entity.end
+    }
+    leaving: dict[tuple[float, bool], list[str]] = defaultdict(list)
+    decided: dict[tuple[float, int], list[str]] = defaultdict(list)
+    blinking: list[str] = []
+    for index, (x, y, shown) in enumerate(places):
+        word, entity = words[index], entity_of.get(index)
+        leaving[lane.exit_of(word), entity is not None].append(_text(x, y, shown))
+        if entity:
+            time = max(lane.exit_of(each) for each in _of_entity(words, entity))
+            box = _rect(x - 1, y - 9, CHARACTER * len(shown) + 2, 12, "opacity:.18")
+            decided[time, type_colour(types, entity.type)].append(box + _text(x, y, shown, "font-weight:700"))
+        if word.label != full[index].label:
+            both = f"{full[index].label} → {word.label}"
+            outline = _rect(
+                x - 1, y - 9, CHARACTER * len(shown) + 2, 12, f"fill:none;stroke:{WARNING};stroke-width:1.5"
+            )
+            blinking.append(outline + _text(x, y - 10, both, BOTH))
+    drawn = [
+        _rect(0.5, 0.5, width - 1, height - 1, f"fill:none;stroke:{BORDER}", "rx='8'"),
+        _text(PAD, 17, lane.title, f"font:700 12px system-ui,sans-serif;fill:{TEXT}"),
+        *_clock(lane),
+        f'<rect x="{PAD}" y="41" height="5" rx="2.5" style="fill:{ACCENT}">'
+        f"{_animate('width', [(0, 0), (lane.end, (width - 2 * PAD) * lane.end / RACE_S)])}</rect>",
+        _appear(RACE_S, _text(PAD, 56, _differing(lane), f"font:9px system-ui,sans-serif;fill:{FADED}")),
+    ]
+    for (time, is_entity), group in leaving.items():
+        steps: list[tuple[float, float]] = [(time, 1), (time + FADE_S, 0 if is_entity else 0.3)]
+        drawn.append(f'<g style="fill:{TEXT}">{_animate("opacity", steps)}{"".join(group)}</g>')
+    drawn += [
+        _appear(time, f'<g style="fill:{colour(number)}">{"".join(group)}</g>')
+        for (time, number), group in decided.items()
+    ]
+    blinks = [(RACE_S + 0.4 * place, place % 2) for place in range(6)]
+    drawn.append(f"<g>{_animate('opacity', [(0, 0), *blinks])}{''.join(blinking)}</g>")
+    return "".join(drawn)
+
+
+def _of_entity(words: Sequence[WordTrace], entity: Entity) -> Iterator[WordTrace]:
+    return (word for word in words if entity.start <= word.start < entity.end)
+
+
+def _clock(lane: Lane) -> Iterator[str]:
+    """The milliseconds, which stop when the lane ends."""
+    style = f"font:700 14px ui-monospace,monospace;fill:{TEXT}"
+    ticks = [TICK_S * number for number in range(int(lane.end / TICK_S) + 1)]
+    for begin, end in zip(ticks, [*ticks[1:], lane.end], strict=True):
+        shown = f"{lane.milliseconds * begin / lane.end:.1f} ms"
+        yield _appear(begin, _text(PAD, 35, shown, style), end)
+    yield _appear(lane.end, _text(PAD, 35, f"{lane.milliseconds:.1f} ms", style))
+
+
+def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> str:
+    """Words × layers of a lane: a bar for each word as long as the layers that computed it."""
+    words = numbered_words(lane.one.result)[: layout.words]
+    layers = lane.layers
+    step, thick = (layout.grid - 14) / len(layers), length / max(1, len(words))
+
+    def bar(place: float, begin: float, end: float, style: str) -> str:
+        box = place, begin, max(0.8, thick - 0.6), end - begin
+        x, y, width, height = box if layout.stacked else (box[1], box[0], box[3], box[2])
+        return _rect(x, y, width, height, style)
+
+    bars = []
+    for index, word in enumerate(words):
+        entity = next((each for each in lane.one.result.entities if each.start <= word.start < each.end), None)
+        style = f"fill:{colour(type_colour(types, entity.type)) if entity else FADED}"
+        depth = step * (len(layers) if word.state == "kept" else word.layer)
+        bars.append(bar(index * thick, 0, depth, style))
+        if word.state == "recovered":
+            bars.append(bar(index * thick, depth, step * len(layers), f"{style};opacity:.4"))
+    steps = [(0.0, 0.0), *((time, step * number) for number, time in enumerate(layers, 1))]
+    side, other = ("height", "width") if layout.stacked else ("width", "height")
+    name = "stacked" if layout.stacked else "beside"
+    clip = f'<rect {other}="{length:.1f}" {side}="{layout.grid}">{_animate(side, steps)}</rect>'
+    places = range(1, len(layers) + 1)
+    if layout.stacked:
+        numbers = "".join(_text(length + 2, step * (number - 0.3), str(number)) for number in places)
+    else:
+        numbers = "".join(_text(step * (number - 0.7), -5, str(number)) for number in places)
+    title = "" if layout.stacked else _text(0, -20, "words × layers", "font:700 12px system-ui,sans-serif")
+    return (
+        f'<g style="fill:{TEXT}">{numbers}{title}</g><clipPath id="layers-{name}">{clip}</clipPath>'
+        f'<g clip-path="url(#layers-{name})">{"".join(bars)}</g>'
+    )
+
+
+def colour(number: int) -> str:
+    """A type's colour by its number."""
+    return f"var(--type-{number},{COLOURS[number]})"
+
+
+def _text(x: float, y: float, shown: str, style: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}"{f""" style="{style}" """ if style else ""}>{escape(shown)}</text>'
+
+
+def _rect(x: float, y: float, width: float, height: float, style: str, more: str = "") -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" style="{style}" {more}/>'
+
+
+def _animate(name: str, steps: Sequence[tuple[float, float]]) -> str:
+    """Moves a number along steps of seconds and values, and holds the first and the last one."""
+    times = [0.0, *(time / LOOP_S for time, _ in steps), 1.0]
+    values = [steps[0][1], *(value for _, value in steps), steps[-1][1]]
+    return _animation(name, map("{:g}".format, values), times)
+
+
+def _appear(begin: float, shown: str, end: float | None = None) -> str:
+    """Markup that is shown from a time on, and until another."""
+    times, values = [0.0, begin / LOOP_S], ["hidden", "visible"]
+    if end is not None:
+        times, values = [*times, end / LOOP_S], [*values, "hidden"]
+    return f'<g visibility="hidden">{_animation("visibility", values, times, "discrete")}{shown}</g>'
+
+
+def _animation(name: str, values: Iterable[str], times: Iterable[float], mode: str = "linear") -> str:
+    return (
+        f'<animate attributeName="{name}" dur="{LOOP_S}s" repeatCount="indefinite" calcMode="{mode}" '
+        f'values="{";".join(values)}" keyTimes="{";".join(map("{:.4f}".format, times))}"/>'
+    )
