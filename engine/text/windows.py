@@ -82,6 +82,16 @@ class WordPieces:
         ids = np.fromiter(chain.from_iterable(parts), dtype=np.int64, count=int(counts.sum()))
         return ids, np.repeat(np.arange(len(parts)), counts)
 
+    def spelled(self, words: Sequence[str]) -> str:
+        """Returns words as the tokenizer spells them, e.g. in lower case; unknown ones stay as they are."""
+        decoder, unknown = self._backend.decoder, self.unk_id
+        ids, numbers = self.pieces(words)
+        tokens = [
+            words[number] if piece == unknown else str(self._backend.id_to_token(piece))
+            for piece, number in zip(ids.tolist(), numbers.tolist(), strict=True)
+        ]
+        return decoder.decode(tokens).strip() if decoder else " ".join(tokens)
+
     def windows(self, words: Sequence[str]) -> list[Window]:
         """Cuts the words of one text into windows, each of which overlaps the next by a quarter.
 
