@@ -1,16 +1,15 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy, settings run on texts that the model was not fitted to (see ``engine.training.sweep``), and so do the
-stored operating points. Of the settings that meet the requirement of an operating point, one of the fastest is chosen
-(see ``engine.training.trials``). Losses are pp of agreement with the entities that the dense pass finds, so no gold is
-needed. The chosen settings go to ``operating_points.json`` in the model folder.
+For each strategy, settings are tried on texts that the model was not fitted to (see ``engine.training.sweep``). Of
+those that lose no more than the limit of an operating point, one of the fastest is chosen. Losses are pp of agreement
+with the entities that the dense pass finds, so no gold is needed. The model folder's ``operating_points.json`` stores
+the settings.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import math
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.command import as_command
+from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats.texts import read_texts
 from engine.loaded import DTYPES
@@ -29,20 +29,18 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import Engine, load_engine
-from engine.training.card import points_of, rows_of, table
-from engine.training.sweep import Sweep
-from engine.training.trials import LIMITS, Reference, parse_requirements
+from engine.training.agreement import Reference
+from engine.training.card import Row, rows_of, table
+from engine.training.options import LIMITS, parse_limits
 
 
-def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes strategy → operating point → settings, and their checksum, to a model folder; keeps other strategies'.
-
-    Strategies without operating points are left out.
-    """
+def store_points(folder: Path, name: str, rows: list[Row]) -> None:
+    """Writes a strategy's operating points to a model folder; keeps those of other strategies."""
     path = folder / POINTS
-    stored = json.loads(path.read_text()) if path.is_file() else {}
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    stored[name] = {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
     with updating(folder, POINTS) as fresh:
-        fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
+        fresh.write_text(json.dumps({kind: points for kind, points in stored.items() if points}, indent=2) + "\n")
 
 
 def parse_strategies(text: str, engine: Engine) -> list[str]:
@@ -57,16 +55,38 @@ def parse_strategies(text: str, engine: Engine) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _stored(engine: Engine, name: str) -> list[Strategy]:
-    """The stored operating points of a strategy that this version can run."""
-    found = []
+def usable_points(engine: Engine, name: str) -> list[Strategy]:
+    """Returns the stored operating points of a strategy that this version can run."""
+    points = []
     for point in engine.points.get(name, {}):
         with suppress(InputError):
-            found.append(engine.strategy(name, point))
-    return found
+            points.append(engine.strategy(name, point))
+    return points
 
 
-def _parser() -> argparse.ArgumentParser:
+def calibrate(
+    engine: Engine, names: list[str], texts: list[str], limits: Mapping[str, float], minutes: float
+) -> dict[str, list[Row]]:
+    """Chooses operating points of strategies and stores them in the engine's folder; returns the table of each."""
+    from engine.pytorch.checkpoint import load_weights
+    from engine.training.dense_pass import DensePass
+    from engine.training.sweep import sweep
+
+    until = time.monotonic() + 60 * minutes
+    reference = Reference.of(engine, texts)
+    outputs = DensePass.run(load_weights(engine.folder).model, engine.pieces, reference)
+    tables = {}
+    for number, name in enumerate(names):
+        seconds = (until - time.monotonic()) / (len(names) - number)
+        chosen, closest = sweep(engine, outputs, name, limits, stored=usable_points(engine, name), seconds=seconds)
+        tables[name] = rows_of(chosen, closest, limits)
+        store_points(engine.folder, name, tables[name])
+    return tables
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the operating points are written into it")
@@ -86,33 +106,21 @@ def _parser() -> argparse.ArgumentParser:
         help=f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas "
         "(default: all that the model can run, without recovery)",
     )
-    return parser
-
-
-@as_command
-def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    arguments = parser.parse_args(argv)
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
-    requirements = parse_requirements(arguments.max_f1_drop, "--max-f1-drop")
-    deadline = time.monotonic() + 60 * arguments.minutes
+    limits = parse_limits(arguments.max_f1_drop, "--max-f1-drop")
     folder = model_folder(arguments.model)
+    texts = read_texts(arguments.texts)
     engine = load_engine(folder, arguments.dtype)
     engine.strategy("truncate-1")  # refuses a model without gates
     names = parse_strategies(arguments.strategies, engine)
-    sweep = Sweep(engine, Reference.agreement(engine, read_texts(arguments.texts)), requirements)
-    points = {}
-    for number, name in enumerate(names):
-        sweep.run(name, _stored(engine, name), (deadline - time.monotonic()) / (len(names) - number))
-        rows = rows_of(sweep, name)
-        points[name] = points_of(rows)
+    progress = Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts")
+    for name, rows in calibrate(engine, names, texts, limits, arguments.minutes).items():
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
-        if time_out := sweep.time_out(name):
-            print(f"{name}: {time_out}; give more --minutes")
-    store_points(folder, points)
-    print(f"the operating points are in {folder / POINTS}")
+    progress.finish(
+        f"the operating points are in {folder / POINTS}.", f"python -m eval.report --model {folder} --corpus CORPUS"
+    )
     return 0
 
 

@@ -1,265 +1,231 @@
-"""The sweep for operating points: which settings are tried, on which texts, and which are chosen.
+"""The sweep for operating points: it tries hundreds of settings of a strategy and measures the dozen that decide.
 
-A grid of settings runs on a sample of some 60 texts, and then a finer grid around the best of them. Of the settings
-that nothing beats there, the dozen that decide which operating points there are run on all texts. Everything runs
-through `Engine.tag_batch`, in whatever dtype the engine has.
+Settings are tried on predictions from one dense pass (`engine.training.dense_pass`). Of those that no other beats there
+in loss and MACs, bisection finds the fastest within each limit with the engine itself, in whatever dtype it has.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
-from tqdm import tqdm
+import numpy as np
 
-from engine.pruning.controllers import CONTROLLERS, EntropyController, LearnedController, RuleController
+from engine.cli.progress import Progress
+from engine.errors import InputError
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.recovery import Recovery
+from engine.pruning.settings import Setting, settings_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, with_recovery
 from engine.tagger import Engine
-from engine.training.trials import OutOfTimeError, Reference, Requirement, Trial, able, choose, enough_texts, measure
+from engine.training.agreement import Trial, choose, measure
+from engine.training.dense_pass import DensePass
 
-SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # minimum size of the sample: some 60 abstracts
-GRID_SHARE, FINER_SHARE = 0.4, 0.6  # of the time, by which the grid and the finer grid end
-BEST = 3  # settings for each operating point around which the finer grid lies
-
-# Gates and last gates for 12 layers; those for other depths lie at the same share of the depth.
-DEEP, DEEP_ENDS = ((1, 2, 3, 4), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8)), (8, 10)
-SCALES = tuple(0.54 / 3**step for step in reversed(range(8)))  # geometric mean of a row's thresholds
-FINER = (0.48, 0.69, 1.0, 1.44)  # around them: factors that divide the way to the next scale into three
-NEIGHBOURS = (0, 1, 2)
-LAMBDAS = tuple(step / 4 for step in range(-4, 9))
-LOOSER = (1.0, 1.6)  # thresholds under recovery, as multiples of those without
-# Fewer windows become doubtful along the row of each trigger.
-TRIGGERS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "confidence": ("min_confidence", (0.6, 0.5, 0.4)),
-    "entropy_spike": ("max_rise", (0.05, 0.15, 0.3)),
-    "entity_loss": ("recovery_limit", (128, 32)),
-}
-
-T = TypeVar("T")
-logger = logging.getLogger(__name__)
+STEPS = 600  # variations that are tried, after the first settings
+BEST = 3  # settings within each limit that are varied
+SEARCH_SHARE = 0.5  # of the time, by which the search ends
+SCALES = tuple(0.54 / 3**step for step in range(8))  # geometric mean of the thresholds of the first settings
+GROWTH = 2.0  # factor by which their thresholds grow from gate to gate
+FRONTIER = 32  # settings among which bisection chooses at most
+NEAR = 3  # multiple of the widest limit beyond which a predicted loss is out of the question
+MIN_STEP = 0.005  # relative difference in MACs between two of them
 
 
-def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
-    """The gates to try, and whether every word exits at the last of them.
+def sweep(
+    engine: Engine,
+    outputs: DensePass,
+    name: str,
+    limits: Mapping[str, float],
+    *,
+    stored: Iterable[Strategy] = (),
+    seconds: float = math.inf,
+    seed: int = 0,
+) -> tuple[dict[str, Trial], Trial | None]:
+    """Chooses the operating points of a strategy.
 
-    Up to eight layers: two or three gates in a row. Deeper encoders have room for more gates, and may end from the
-    middle on.
+    Args:
+        engine: measures settings on the texts of ``outputs``.
+        name: ``KIND`` or ``KIND+recovery``.
+        limits: operating point → pp of agreement that it may lose.
+        stored: settings that are measured in any case, such as earlier operating points.
+        seconds: time after which no further setting is tried or measured.
+
+    Returns:
+        Each operating point that a setting reaches with its trial, and the setting that loses least, if any can be an
+        operating point.
     """
-    if layers <= 8:
-        runs = ((first, min(first + (3 if first == 1 else 2), layers)) for first in range(1, max(1, layers // 2) + 1))
-        sets, ends = [tuple(range(*run)) for run in runs], [layers - 2, layers - 1]
-    else:
-        sets = [tuple(sorted({max(1, round(gate * layers / 12)) for gate in gates})) for gates in DEEP]
-        ends = [round(end * layers / 12) for end in DEEP_ENDS]
-    found = dict.fromkeys((gates, False) for gates in sets)
-    for gates, end in product(sets, ends):
-        if before := tuple(gate for gate in gates if gate < end):
-            found[(*before, end), True] = None
-    return list(found)
+    begin = time.monotonic()
+    tried = search(engine, outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
+    measured: dict[Strategy, Trial] = {}
+    # Bisection of 32 settings takes at most 5 steps for each limit.
+    most = len(limits) * FRONTIER.bit_length() * len(outputs.reference.documents)
+    with Progress(f"Measure the best settings of {name}", most) as progress:
+
+        def trial_of(strategy: Strategy) -> Trial:
+            if strategy not in measured:
+                measured[strategy] = measure(engine, outputs.reference, strategy, progress)
+            return measured[strategy]
+
+        for strategy in stored:
+            trial_of(replace(strategy, point=""))
+        near = [trial for trial in tried if trial.loss_bound <= NEAR * max(limits.values()) + 1]
+        fastest_first = frontier(near or tried)
+        for limit in limits.values():
+            low, high = 0, len(fastest_first)  # those before `low` lose too much, those from `high` on little enough
+            while low < high and (not measured or time.monotonic() < begin + seconds):
+                middle = (low + high) // 2
+                trial = trial_of(fastest_first[middle].strategy)
+                if trial.able and trial.loss_bound <= limit:
+                    high = middle
+                else:
+                    low = middle + 1
+    trials = list(measured.values())
+    closest = min((trial for trial in trials if trial.able), key=lambda trial: trial.loss_bound, default=None)
+    return choose(trials, limits), closest
 
 
-def grid(kind: str, layers: int) -> list[list[Strategy]]:
-    """Rows of settings of a controller; along a row more words exit."""
-    if kind in (EntropyController.kind, LearnedController.kind):
-        return [_thresholds(kind, *layout, growth) for layout in layouts(layers) for growth in _growths(*layout)]
-    if kind == RuleController.kind:
-        sets = sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends})
-        return [
-            [Strategy(kind, gates, RuleController(value, neighbours=near)) for value in LAMBDAS]
-            for gates, near in product(sets, NEIGHBOURS)
-        ]
-    base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())
-    rows: list[list[Strategy]] = []  # only the ranges of a new controller's settings are known
-    for one in CONTROLLERS[kind].settings():
-        if one.kind in ("number", "whole", "per gate"):
-            steps = [one.low + (one.high - one.low) * step / 5 for step in range(6)]
-            rows.append([_changed(base, **{one.name: round(at) if one.kind == "whole" else at}) for at in steps])
-    return rows
+def search(
+    engine: Engine, outputs: DensePass, name: str, limits: Mapping[str, float], until: float, rng: random.Random
+) -> list[Trial]:
+    """Tries first settings, then variations of the fastest within each limit; returns the predicted trials."""
+    kind, layers = name.removesuffix(RECOVERY), engine.sizes.layers
+    tried: dict[Strategy, Trial] = {}
+
+    def best() -> list[Strategy]:
+        """The fastest settings within some limit, or those that lose least where none is within it."""
+        limit = rng.choice(list(limits.values()))
+        able = [trial for trial in tried.values() if trial.able] or list(tried.values())
+        within = [trial for trial in able if trial.loss_bound <= limit]
+        if within:
+            return [trial.strategy for trial in sorted(within, key=lambda one: -one.theoretical_speedup)[:BEST]]
+        return [trial.strategy for trial in sorted(able, key=lambda one: one.loss_bound)[:BEST]]
+
+    begun = list(first_settings(engine, kind, layers))
+    if name != kind:
+        plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
+        begun = [with_recovery(trial.strategy) for trial in frontier(plain)]
+    with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
+        for number in range(len(begun) + STEPS):
+            setting = begun[number] if number < len(begun) else varied(rng.choice(best()), layers, rng)
+            if setting is not None and setting not in tried:
+                tried[setting] = outputs.predict(setting)
+            progress.advance()
+            if time.monotonic() > until:
+                break
+    return list(tried.values())
 
 
-def _growths(gates: tuple[int, ...], ends: bool) -> tuple[float, ...]:
-    """The factors by which thresholds grow from gate to gate."""
-    free = len(gates) - ends
-    return (1.0,) if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0)
+def frontier(trials: Iterable[Trial]) -> list[Trial]:
+    """The settings that no other beats in both loss and MACs, the fastest first; at most `FRONTIER`."""
+    best: list[Trial] = []
+    for trial in sorted(
+        (one for one in trials if one.able), key=lambda one: (one.loss_bound, -one.theoretical_speedup)
+    ):
+        if not best or trial.theoretical_speedup > (1 + MIN_STEP) * best[-1].theoretical_speedup:
+            best.append(trial)
+    step = max(1, -(-len(best) // FRONTIER))
+    return best[::-1][::step]
 
 
-def _thresholds(kind: str, gates: tuple[int, ...], ends: bool, growth: float) -> list[Strategy]:
-    """A row of growing thresholds; at the last gate they let every word exit if it ``ends`` the pass."""
-    free = len(gates) - ends
-    row = []
-    for scale in SCALES:
-        values = (*(min(1.0, scale * growth ** (index - (free - 1) / 2)) for index in range(free)), *(1.0,) * ends)
-        if kind == EntropyController.kind:
-            row.append(Strategy(kind, gates, EntropyController(values, 1, exit_entities=True)))
-        else:  # entities may stay, as in published settings
-            row.append(Strategy(kind, gates, LearnedController(values, exit_entities=ends)))
-    return row
+def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]:
+    """Settings to begin with: gates at several depths, and the first declared setting over its range."""
+    controller = CONTROLLERS[kind]
+    driving = controller.settings()[0]
+    flags = {setting.name: True for setting in controller.settings() if setting.kind == "flag"}
+    for gates in first_gates(layers):
+        base = engine.strategy(Strategy(kind, gates, controller()))
+        values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()
+        if driving.kind == "per gate":
+            middle = (len(gates) - 1) / 2
+            grown = ([scale * GROWTH ** (at - middle) for at in range(len(gates))] for scale in SCALES)
+            values = [tuple(min(driving.high, value) for value in of) for of in grown]
+            values += [(*of[:-1], driving.high) for of in values if len(of) > 1]  # every word exits at the last gate
+        elif driving.kind == "whole":
+            values = sorted({round(value) for value in values})
+        for value in values:
+            yield changed(base, **{driving.name: value})
+            if flags:
+                yield changed(base, **{driving.name: value}, **flags)
 
 
-def _changed(strategy: Strategy, **settings: Any) -> Strategy:
-    """The strategy with some settings changed, and without an operating point."""
+def first_gates(layers: int) -> list[tuple[int, ...]]:
+    """Two or three gates that begin in the first half of the depth, also with one late gate behind them."""
+    step, runs = max(1, layers // 6), list[tuple[int, ...]]()
+    for first in range(1, max(1, layers // 2) + 1, step):
+        run = tuple(gate for gate in range(first, layers, step))[: 3 if first == 1 else 2]
+        runs += [run, *((*run, end) for end in (layers - 2, layers - 1) if run and end > run[-1])]
+    return [run for run in dict.fromkeys(runs) if run]
+
+
+def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | None:
+    """Changes one setting at random; returns ``None`` if the controller refuses the result."""
+    settings: list[Setting | None] = [None, *settings_of(type(strategy.controller))]  # ``None``: the gates
+    if strategy.recovery is not None:
+        settings += settings_of(Recovery)
+    setting = rng.choice(settings)
+    try:
+        if setting is None:
+            return with_gates(strategy, varied_gates(strategy.gates, layers, rng))
+        return changed(strategy, **{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
+    except InputError:
+        return None
+
+
+def varied_gates(gates: tuple[int, ...], layers: int, rng: random.Random) -> tuple[int, ...]:
+    """Adds, removes or moves a gate."""
+    given, free = set(gates), sorted({*range(1, layers)} - {*gates})
+    move = rng.choice(("add", "remove", "move"))
+    if move != "add" and (len(given) > 1 or move == "move"):
+        given.remove(rng.choice(gates))
+    if move != "remove" and free:
+        given.add(rng.choice(free))
+    return tuple(sorted(given)) or gates
+
+
+def with_gates(strategy: Strategy, gates: tuple[int, ...]) -> Strategy:
+    """Changes gates and interpolates the settings that have a value for each."""
+    per_gate = {
+        name: tuple(np.interp(gates, strategy.gates, value).tolist())
+        for name, value in strategy.settings().items()
+        if name != "gates" and isinstance(value, tuple)
+    }
+    return changed(strategy, gates=gates, **per_gate)
+
+
+def varied_value(setting: Setting, value: Any, rng: random.Random) -> Any:
+    """Changes a setting's value at random, within its range."""
+
+    def clipped(number: float) -> float:
+        return min(setting.high, max(setting.low, number))
+
+    match setting.kind:
+        case "flag":
+            return not value
+        case "choice":
+            return rng.choice(setting.choices)
+        case "per gate":
+            values = list(value) if isinstance(value, tuple) else [value]
+            factor, at = math.exp(rng.gauss(0, 0.4)), rng.randrange(len(values) + 1)
+            if at < len(values):
+                values[at] = rng.choice(SCALES) if values[at] >= setting.high else clipped(values[at] * factor)
+            elif rng.random() < 0.2:
+                values[-1] = setting.high
+            else:  # all of them but those that let every word exit
+                values = [each if each >= setting.high else clipped(each * factor) for each in values]
+            return tuple(values)
+        case "whole":
+            if setting.high - setting.low > 100:
+                return round(clipped(value * rng.choice((0.5, 2))))
+            return round(clipped(value + rng.choice((-1, 1))))
+        case _:
+            return clipped(value + rng.gauss(0, (setting.high - setting.low) / 8))
+
+
+def changed(strategy: Strategy, **settings: Any) -> Strategy:
+    """Returns the strategy with some settings changed, and without an operating point."""
     return replace(strategy.with_settings(**settings), point="")
-
-
-def _loosened(strategy: Strategy, factor: float) -> Strategy:
-    """The strategy with its thresholds multiplied, except those that let every word exit."""
-    for name in ("max_entropy", "max_risk"):
-        if name in strategy.settings():
-            given = strategy.settings()[name]
-            values = given if isinstance(given, tuple) else (given,) * len(strategy.gates)
-            return _changed(strategy, **{name: tuple(one if one >= 1 else min(1.0, factor * one) for one in values)})
-    return strategy
-
-
-def around(strategy: Strategy) -> Iterator[Strategy]:
-    """A finer grid around a setting: thresholds between those of its row, and other neighbours."""
-    for factor in FINER:
-        near = _loosened(strategy, factor)
-        yield near
-        if "neighbours" in strategy.settings():
-            yield from (_changed(near, neighbours=neighbours) for neighbours in NEIGHBOURS)
-
-
-def recovery_rows(strategy: Strategy) -> list[list[Strategy]]:
-    """Rows for every trigger, at a setting and at looser thresholds, which recovery may make up for."""
-    rows = []
-    for factor, (trigger, (setting, values)) in product(LOOSER, TRIGGERS.items()):
-        loose = with_recovery(_loosened(strategy, factor))
-        rows.append([_changed(loose, **{"trigger": trigger, setting: value}) for value in values])
-    return rows
-
-
-class Sweep:
-    """Finds the fastest settings that meet each requirement.
-
-    ``seed`` is that of the order of documents and rows.
-
-    ``sampled``, ``whole``: the trials on the sample, and on all texts.
-    """
-
-    def __init__(
-        self, engine: Engine, reference: Reference, requirements: Sequence[Requirement], *, seed: int = 0
-    ) -> None:
-        self.engine, self.reference, self.requirements = engine, reference.shuffled(seed), requirements
-        self.seed = seed
-        self.total = len(self.reference.documents)
-        size = max(SAMPLE_TEXTS, enough_texts(self.reference.texts, SAMPLE_WORDS))
-        self.sample_size = size if 1.5 * size < self.total else self.total
-        self.sampled: dict[Strategy, Trial] = {}
-        self.whole: dict[Strategy, Trial] = self.sampled if self.sample_size == self.total else {}
-        self._out_of_time: set[str] = set()  # names of strategies
-        self._deadline = math.inf
-
-    def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
-        """Sweeps the strategy with this name.
-
-        ``stored`` settings, such as operating points chosen before, run on all texts in any case. After some seconds
-        the sweep ends, and what was measured by then counts.
-        """
-        start, kind = time.monotonic(), name.removesuffix(RECOVERY)
-        rows = grid(kind, self.engine.sizes.layers)
-        random.Random(self.seed).shuffle(rows)
-        self._each(name, "stored", [_changed(one) for one in stored], self._on_all, start + seconds)
-        self._each(name, "grid", rows, self._run_row, start + GRID_SHARE * seconds)
-        if name != kind:
-            rows = [row for base in self._best(kind, 1) for row in recovery_rows(base)]
-            self._each(name, "recovery", rows, self._run_row, start + (GRID_SHARE + FINER_SHARE) / 2 * seconds)
-        finer = dict.fromkeys(near for one in self._best(name, BEST) for near in around(one))
-        self._each(name, "finer grid", list(finer), self._on_sample, start + FINER_SHARE * seconds)
-        self._each(name, "all texts", self.requirements, lambda one: self._decide(name, one), start + seconds)
-        logger.info("%s: %d settings ran on %d texts, %d on all %d", name, *self._counts(name))
-
-    def trials(self, name: str) -> list[Trial]:
-        """A strategy's settings that ran on all texts or, if time allowed none of these, on the sample."""
-        return _named(name, self.whole) or _named(name, self.sampled)
-
-    def chosen(self, name: str) -> dict[str, Trial]:
-        """Maps each operating point to its setting; those that no setting reaches are left out."""
-        return choose(self.trials(name), self.requirements)
-
-    def closest(self, name: str) -> Trial | None:
-        """The setting that loses least of those that could be an operating point."""
-        return min(filter(able, self.trials(name)), key=Trial.loss_bound, default=None)
-
-    def time_out(self, name: str) -> str:
-        """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
-        if name not in self._out_of_time:
-            return ""
-        return "time was over after {} settings on {} texts and {} on all {}".format(*self._counts(name))
-
-    def _counts(self, name: str) -> tuple[int, int, int, int]:
-        """How many of a strategy's settings ran on the sample, and on all texts, and how many texts these are."""
-        return len(_named(name, self.sampled)), self.sample_size, len(_named(name, self.whole)), self.total
-
-    def _each(self, name: str, what: str, items: Sequence[T], run: Callable[[T], object], deadline: float) -> None:
-        """Does something with each item until a time by `time.monotonic`."""
-        self._deadline = deadline
-        try:
-            for item in tqdm(items, desc=f"{name}: {what}", disable=None):
-                run(item)
-        except OutOfTimeError:
-            self._out_of_time.add(name)
-
-    def _on_sample(self, setting: Strategy) -> Trial:
-        if setting not in self.sampled:
-            size = self.sample_size
-            self.sampled[setting] = measure(self.engine, self.reference, setting, size, deadline=self._deadline)
-        return self.sampled[setting]
-
-    def _on_all(self, setting: Strategy) -> Trial:
-        if setting not in self.whole:
-            self._on_sample(setting)
-            self.whole[setting] = measure(self.engine, self.reference, setting, deadline=self._deadline)
-        return self.whole[setting]
-
-    def _expected(self, trial: Trial) -> float:
-        """The loss plus standard error, in pp, to expect of a sampled setting on all texts."""
-        return trial.loss_bound(self.total)
-
-    def _run_row(self, row: Sequence[Strategy]) -> None:
-        """Runs a row on the sample from its middle to both sides, as far as settings can become operating points."""
-        strictest, widest = self.requirements[0].max_loss, self.requirements[-1].max_loss
-        middle = len(row) // 2
-        for setting in row[middle:]:
-            if self._expected(self._on_sample(setting)) > widest:
-                break
-        for setting in reversed(row[: middle + 1]):
-            if self._expected(self._on_sample(setting)) <= strictest:
-                break
-
-    def _best(self, name: str, count: int) -> list[Strategy]:
-        """The fastest settings on the sample for each requirement, or those that lose least where none meets it."""
-        found: dict[Strategy, None] = {}
-        for requirement in self.requirements:
-            trials = [one for one in _named(name, self.sampled) if able(one)]
-            accepted = [one for one in trials if requirement.accepts(one, self.total)]
-            accepted.sort(key=lambda one: -one.theoretical_speedup)
-            found |= dict.fromkeys(one.strategy for one in (accepted or sorted(trials, key=self._expected))[:count])
-        return list(found)
-
-    def _decide(self, name: str, requirement: Requirement) -> None:
-        """Finds the fastest setting that meets a requirement on all texts, by bisection of those not beaten."""
-        frontier: list[Trial] = []  # on the sample, faster and faster
-        trials = filter(able, _named(name, self.sampled))
-        for one in sorted(trials, key=lambda one: (self._expected(one), -one.theoretical_speedup)):
-            if not frontier or one.theoretical_speedup > frontier[-1].theoretical_speedup:
-                frontier.append(one)
-        begin, end = 0, len(frontier)
-        while begin < end:
-            middle = (begin + end) // 2
-            if requirement.accepts(self._on_all(frontier[middle].strategy)):
-                begin = middle + 1
-            else:
-                end = middle
-
-
-def _named(name: str, trials: dict[Strategy, Trial]) -> list[Trial]:
-    """The trials of a strategy."""
-    return [one for strategy, one in trials.items() if strategy.name == name]

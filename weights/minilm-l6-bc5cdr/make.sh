@@ -34,16 +34,12 @@ sentences 60011,66010p > "$RUNS/new.txt"
 sentences '78501,$p' > "$RUNS/rest.txt"
 gunzip -c "$TEXTS/clinical_abstracts.jsonl.gz" > "$RUNS/clinical.jsonl"
 gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,500p > "$RUNS/held_out.jsonl" # the abstracts; full texts follow
-[ -f "$RUNS/teacher/int8.safetensors" ] || stage quantise "$RUNS/teacher" --texts "$RUNS/clinical.jsonl"
-for texts in clinical.jsonl learned.txt new.txt; do
-  stage soft_labels --teacher "$RUNS/teacher" --texts "$RUNS/$texts" --dtype int8 --out "$RUNS/${texts%.*}.npz"
-done
 
-learn --backbone "$student" --soft-labels "$RUNS/clinical.npz=$RUNS/clinical.jsonl,$RUNS/learned.npz=$RUNS/learned.txt" \
+learn --backbone "$student" --teacher "$RUNS/teacher" --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt" \
   --temperature 1 --soft-share 2 --epochs 2 --lr 2e-4 --pruned 0.3 --out "$RUNS/distilled"
 for seed in 0 1 2; do
-  learn --backbone "$RUNS/distilled" --soft-labels "$RUNS/new.npz=$RUNS/new.txt" --soft-share 2 --epochs 1 --lr 1.5e-4 \
-    --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
+  learn --backbone "$RUNS/distilled" --teacher "$RUNS/teacher" --texts "$RUNS/new.txt" --soft-share 2 --epochs 1 \
+    --lr 1.5e-4 --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
 done
 rm -rf "$RUNS/model" # of an earlier start
 python - "$RUNS/model" "$RUNS"/pruned{0,1,2} << 'PY' # the mean of their weights
@@ -59,9 +55,8 @@ first.model.load_state_dict({name: torch.stack([state[name] for state in states]
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
-stage quantise "$RUNS/model" --texts "$RUNS/clinical.jsonl"
 
 choose() { stage calibrate --model "$RUNS/model" --dtype int8 --texts "$RUNS/held_out.jsonl" "$@"; }
 choose --strategies entropy --max-f1-drop 3,6.2,6.9
 choose --strategies entropy+recovery --max-f1-drop 3,4,8
-choose --strategies mlp,rule --max-f1-drop 3,6,8 --minutes 24
+choose --strategies mlp,rule --max-f1-drop 3,6,8

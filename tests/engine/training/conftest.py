@@ -7,20 +7,22 @@ import pytest
 import torch
 from transformers import BertForTokenClassification, BertModel, PreTrainedTokenizerFast
 
-from engine.pruning.controllers import EntropyController
-from engine.pruning.strategy import Strategy
-from engine.training import card, distill, sweep
+from engine.training import distill, make_fast, sweep, trainer
 from tests.conftest import tiny_config
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _float32() -> None:
+    """Whether bfloat16 is faster depends on how busy the machine is."""
+    trainer.FASTER = 0.0
+
+
 def quick(patch: pytest.MonkeyPatch) -> None:
-    """Training is short, two settings are tried, and what is measured does not depend on how busy the machine is."""
-    settings = [Strategy("entropy", (1,), EntropyController(value, exit_entities=True)) for value in (0.06, 0.54)]
-    patch.setattr(sweep, "grid", lambda *_: [settings])
-    patch.setattr(sweep, "around", lambda _: ())
+    """Training is short, few settings are tried, and what is measured does not depend on how busy the machine is."""
+    patch.setattr(sweep, "STEPS", 5)
     patch.setitem(distill.SETTINGS, "epochs", 2)
-    patch.setattr(card, "speedups", lambda engine, strategies, *_: [1.0, *(1.1,) * (len(strategies) - 1)])
-    patch.setattr(card, "busy_share", lambda: 0.0)
+    patch.setattr(make_fast, "speedups", lambda taggers, *_: [1.0, *(1.1,) * (len(taggers) - 1)])
+    patch.setattr(make_fast, "busy_share", lambda: 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from engine.pruning.controllers.mlp import FEATURES
 from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import run
 from engine.pytorch.packing import RaggedBatch
-from engine.training.controller import Samples, collect, fit, main
+from engine.training.controller import ATTENTION, main
+from engine.training.networks import Samples, collect, fit
 from tests.conftest import TEXT
 
 SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."]
@@ -20,7 +21,7 @@ SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No
 def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_the_gates(engine):
     windows = engine.pieces.windows(TEXT.split())
     torch.manual_seed(0)
-    samples = collect(engine.model, windows)
+    samples = collect(engine.model, windows, ["entropy"])
     batch = RaggedBatch.from_windows(windows)
     dense = run(engine.model, batch, Strategy("dense")).probabilities.argmax(-1)
     gate = run(engine.model, batch, engine.strategy("truncate-1")).probabilities.argmax(-1)
@@ -33,7 +34,7 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
 
 def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(engine):
     with pytest.raises(InputError, match=r"none at \[1, 2\]; give more --texts"):
-        collect(engine.model, [])
+        collect(engine.model, [], ["entropy"])
     found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
     assert all(np.isfinite(part).all() for part in found)
 
@@ -52,6 +53,6 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path):
     sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
     engine = load_engine(folder)  # the checksums were renewed
-    assert engine.network.names == tuple(FEATURES)
+    assert {*engine.network.names} == FEATURES.keys() - {*ATTENTION}
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]

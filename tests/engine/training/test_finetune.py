@@ -1,11 +1,12 @@
 """Fine-tuning on gold of one or several corpora, its checkpoints, and its command line."""
 
 import json
-import re
+import math
+import random
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
-import accelerate.state
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,9 +14,12 @@ from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.formats.corpora import Corpus
-from engine.pytorch.tokenizer import load_tokenizer
-from engine.training.finetune import FinetuneConfig, Finetuning, main, train
-from engine.training.loop import default_device
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
+from engine.text.labels import LabelSet
+from engine.training import trainer
+from engine.training.examples import gold_examples
+from engine.training.finetune import FinetuneConfig, finetune, main, new_model
+from engine.training.trainer import Targets, Trainer
 from tests.conftest import configure, contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
 
@@ -59,7 +63,7 @@ def logged(folder, name):
 @pytest.fixture(scope="module")
 def finetuned(biobert_like, corpus, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    return out, train(config(biobert_like, corpus, out))
+    return out, finetune(config(biobert_like, corpus, out))
 
 
 def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned, biobert_like):
@@ -74,17 +78,17 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned, biober
 
 
 def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus, tmp_path, finetuned, monkeypatch):
-    def interrupted(run):
-        if run.epoch == 3:
+    def cut(run, loss):
+        evaluate(run, loss)
+        if run.epoch == 2:
             raise KeyboardInterrupt
-        return train_epoch(run)
 
-    settings, train_epoch = config(biobert_like, corpus, tmp_path / "cut"), Finetuning.train_epoch
+    settings, evaluate = config(biobert_like, corpus, tmp_path / "cut"), Trainer.evaluate
     with monkeypatch.context() as patch:
-        patch.setattr(Finetuning, "train_epoch", interrupted)
+        patch.setattr(Trainer, "evaluate", cut)
         with pytest.raises(KeyboardInterrupt):
-            train(settings)
-    assert train(settings, resume=True) == finetuned[1]
+            finetune(settings)
+    assert finetune(settings, resume=True) == finetuned[1]
     assert logged(tmp_path / "cut", "loss") == pytest.approx(logged(finetuned[0], "loss"), abs=1e-3)
     for name in ("model.safetensors", "gates.safetensors"):  # the averaged weights, on which no loss depends
         one, other = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
@@ -92,45 +96,53 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus
             torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
 
 
-def test_bfloat16_and_the_device_of_engines_are_used(biobert_like, corpus, tmp_path, monkeypatch):
-    losses = []
-    for precision in ("no", "bf16"):
-        torch.manual_seed(0)
-        run = Finetuning(config(biobert_like, corpus, tmp_path, mixed_precision=precision, mask=0.0))
-        losses.append(run.backward(run.gold).item())
-    assert losses[0] != losses[1] == pytest.approx(losses[0], rel=0.05)
-    monkeypatch.setattr(accelerate.state, "is_mps_available", lambda: True)
-    for state in (accelerate.state.PartialState, accelerate.state.AcceleratorState):
-        monkeypatch.setattr(state, "_shared_state", {})
-    assert Finetuning(config(biobert_like, corpus, tmp_path)).accelerator.device.type == default_device().type
+def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
+    """A run on the gold of its corpora that has not begun."""
+    corpora, dev = settings.corpora()
+    model, tokenizer = new_model(settings.backbone, LabelSet(dev.types)), load_tokenizer(settings.backbone)
+    pieces = word_pieces(tokenizer, model.encoder.max_rows)
+    gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
+    return Trainer(settings, model, tokenizer, Targets(gold), work=Path(settings.out), **options)
+
+
+@pytest.mark.parametrize("faster", [0.0, math.inf])
+def test_bfloat16_is_used_where_it_is_faster(faster, biobert_like, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "FASTER", faster)
+    run = trainer_of(config(biobert_like, corpus, tmp_path, mask=0.0))
+    assert run.try_out() > 0
+    assert run.bfloat16 == (faster > 0)
+    losses = {}
+    for run.bfloat16 in (False, True):
+        losses[run.bfloat16] = run.backward(run.targets.draw(random.Random(0))).item()
+    assert losses[False] != losses[True] == pytest.approx(losses[False], rel=0.05)
 
 
 def test_a_run_continues_only_with_its_settings_labels_encoder_and_checkpoint(biobert_like, corpus, tmp_path):
     changing, out = shutil.copytree(corpus, tmp_path / "corpus"), tmp_path / "run"
     backbone = shutil.copytree(biobert_like, tmp_path / "backbone")
     settings = config(backbone, changing, out, epochs=1)
-    train(settings)
-    train(settings, resume=True)
+    finetune(settings)
+    finetune(settings, resume=True)
     with pytest.raises(InputError, match=r"with lr 0.01, got lr 0.5"):
-        train(replace(settings, lr=0.5), resume=True)
+        finetune(replace(settings, lr=0.5), resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS[:3], 8)
     with pytest.raises(InputError, match="texts, labels"):
-        train(settings, resume=True)
+        finetune(settings, resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS, 8)
     configure(backbone, layer_norm_eps=1e-5)
     with pytest.raises(InputError, match="tokenizer and configuration"):
-        train(settings, resume=True)
+        finetune(settings, resume=True)
     configure(backbone, layer_norm_eps=1e-12)
     (out / "checkpoint.pt").unlink()
     before = contents(out)
     with pytest.raises(InputError, match="expected the checkpoint of the run"):
-        train(settings, resume=True)
+        finetune(settings, resume=True)
     assert contents(out) == before
 
 
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.training.finetune.PATIENCE", 2)
-    train(config(biobert_like, corpus, tmp_path / "run", lr=0.0))
+    monkeypatch.setattr(trainer, "PATIENCE", 2)
+    finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0))
     assert len(logged(tmp_path / "run", "epoch")) == 3
 
 
@@ -140,24 +152,37 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
     tokenizer.mask_token = None
     tokenizer.save_pretrained(backbone)
     with pytest.raises(InputError, match="add --mask 0"):
-        train(config(backbone, corpus, tmp_path / "run", epochs=1))
-    train(config(backbone, corpus, tmp_path / "run", epochs=1, mask=0.0))
+        finetune(config(backbone, corpus, tmp_path / "run", epochs=1))
+    finetune(config(backbone, corpus, tmp_path / "run", epochs=1, mask=0.0))
 
 
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
     settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
-    assert train(settings) > 0.9
+    assert finetune(settings) > 0.9
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
 
-def test_a_plain_model_is_a_checkpoint_without_gates(biobert_like, corpus, tmp_path):
-    options = f"--backbone {biobert_like} --corpus {corpus}/train.txt --dev-corpus {corpus}/dev.txt"
-    options += f" --out {tmp_path}/run --epochs 12 --lr 0.01 --max-rows 60 --average 0.5 --dropout 0 --plain"
-    assert main(options.split()) == 0
+@pytest.mark.parametrize("from_gates", [False, True])
+def test_a_plain_model_is_a_checkpoint_without_gates(from_gates, biobert_like, finetuned, corpus, tmp_path):
+    options = f"--backbone {finetuned[0] if from_gates else biobert_like} --corpus {corpus}/train.txt"
+    options += f" --dev-corpus {corpus}/dev.txt --out {tmp_path}/run --epochs 12 --lr 0.01 --max-rows 60 --average 0.5"
+    assert main([*options.split(), "--dropout", "0", "--plain"]) == 0
     engine = load_engine(tmp_path / "run")
     assert (engine.has_gates, len(engine.labels.names)) == (False, 5)
     assert engine.tag("Chemical caused nausea", "dense").entities[0].type == "Chemical"
     assert AutoModelForTokenClassification.from_pretrained(tmp_path / "run").num_labels == 5
+
+
+def test_an_interruption_names_what_continues(biobert_like, corpus, tmp_path, monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "fit", interrupted)
+    options = (
+        f"--backbone {biobert_like} --corpus {corpus}/train.txt --dev-corpus {corpus}/dev.txt --out {tmp_path}/run"
+    )
+    assert main(options.split()) == 130
+    assert "--resume" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -173,29 +198,26 @@ def asked(monkeypatch):
         documents = [Document(str(number), ABSTRACT[:22], found) for number in range(4 if split == "calib" else 8)]
         return Corpus(name, split, types, documents)
 
-    for module in ("finetune", "data"):
-        monkeypatch.setattr(f"engine.training.{module}.load_corpus", load)
+    monkeypatch.setattr("engine.training.finetune.load_corpus", load)
     return asked
 
 
 def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
-    run = Finetuning(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0))
-    for run.epoch in range(1, 21):
-        run.train_epoch()
-    run.save(tmp_path / "model")
-    engine = load_engine(tmp_path / "model")
-    found = engine.tag(ABSTRACT[:22], "dense").probabilities
+    run = trainer_of(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0))
+    run.fit()
+    engine = load_engine(tmp_path)
+    probabilities = engine.tag(ABSTRACT[:22], "dense").probabilities
     # Half of the documents label each entity O.
-    assert found[0, engine.labels.names.index("B-Chemical")] > 0.8
-    assert found[2, engine.labels.names.index("B-Disease")] > 0.8
+    assert probabilities[0, engine.labels.names.index("B-Chemical")] > 0.8
+    assert probabilities[2, engine.labels.names.index("B-Disease")] > 0.8
 
 
-@pytest.mark.parametrize(("dev", "dropped"), [("both", []), ("chemical", ["Disease"])])
-def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biobert_like, asked, tmp_path, caplog):
-    run = Finetuning(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus="both", dev_corpus=dev))
-    assert ("Disease" in run.model.labels.types) == (not dropped)
-    assert re.findall("learned as outside: (.*?);", caplog.text) == dropped
+@pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])
+def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biobert_like, asked, tmp_path, capsys):
+    finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus="both", dev_corpus=dev, epochs=1))
+    assert ("Disease" in load_engine(tmp_path).labels.types) != dropped
+    assert ("Learned as outside: Disease" in capsys.readouterr().err) == dropped
 
 
 def test_a_corpus_may_name_its_split(asked):

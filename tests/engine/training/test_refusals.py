@@ -4,16 +4,16 @@ import shutil
 
 import pytest
 
-from engine.training import calibrate, cascade, controller, finetune, quantise
-from tests.conftest import SAMPLE, contents
+from engine.training import accelerate, calibrate, cascade, controller, finetune
+from tests.conftest import SAMPLE, configure, contents
 from tests.engine.training.corpora import write_pubtator, write_texts
 
 DEFAULTS = {  # before the options
+    accelerate: "{model} --texts {texts} --out {out}",
     calibrate: "--model {model} --strategies entropy --texts {texts}",
     cascade: "{model} --small {model} --small-strategy truncate-1 --dtype float32 --texts {texts} --out {out}",
     controller: "--model {model}",
     finetune: "--backbone {plain} --corpus {train} --dev-corpus {dev} --out {out}",
-    quantise: "",
 }
 TEXT = "Nausea after aspirin."
 
@@ -25,6 +25,11 @@ def paths(model_folder, plain_folder, tmp_path):
     for name, source in (("model", model_folder), ("plain", plain_folder), ("incomplete", plain_folder)):
         found[name] = shutil.copytree(source, tmp_path / name)
     (found["incomplete"] / "model.safetensors").unlink()
+    found["headless"] = shutil.copytree(plain_folder, tmp_path / "headless")
+    configure(found["headless"], architectures=["BertModel"])
+    found["genes_model"] = shutil.copytree(plain_folder, tmp_path / "genes_model")
+    names = ["O", "B-Gene", "I-Gene", "B-Cell", "I-Cell"]
+    configure(found["genes_model"], id2label=dict(enumerate(names)))
     for name, spans, count in (
         ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
@@ -42,27 +47,32 @@ def paths(model_folder, plain_folder, tmp_path):
 @pytest.mark.parametrize(
     ("command", "options", "reason"),
     [
+        (accelerate, "--minutes 0", "expected minutes between"),
+        (accelerate, "--held-out /no/such", "readable"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
         (calibrate, "--minutes 0", "expected --minutes above 0"),
         (calibrate, "--model user/name", "download the model first"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
         (calibrate, "--texts {train}", "to find 50 entities in 1 held-out texts"),
-        (cascade, "--strategy truncate-1 --small-strategy dense", "a small model that computes less than the large"),
+        (cascade, "--small-strategy dense", "a small model that computes less than the large"),
+        (cascade, "--small {headless}", "an encoder without a label head"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers between 0 and 1 for --share"),
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
         (controller, "--texts /no/such", "readable"),
+        (controller, "--model {plain} --texts {texts}", "a model with gates"),
         (finetune, "--backbone {incomplete}", "Hugging Face encoder"),
         (finetune, "--backbone {model} --corpus {genes} --dev-corpus {genes_dev}", "a model with the labels"),
         (finetune, "--corpus {blank}", "documents to learn from"),
         (finetune, "--dev-corpus {unannotated}", "choose another --dev-corpus"),
         (finetune, "--dev-corpus {train}", "other documents"),
         (finetune, "--epochs 0", "epochs"),
-        (finetune, "--pruned 0.7 --plain", "leave --plain out"),
+        (finetune, "--pruned 0.7 --plain", "got --plain"),
         (finetune, "--out {model}", "new folder"),
-        (quantise, "nowhere --texts {sample}", "model folder"),
-        (quantise, "{model} --texts nowhere.txt", "nowhere.txt"),
+        (finetune, "--teacher {plain}", "--teacher together with --texts"),
+        (finetune, "--teacher {plain} --texts /no/such", "readable"),
+        (finetune, "--teacher {genes_model} --texts {texts}", "choose another teacher"),
     ],
 )
 def test_rejects_what_it_cannot_learn_from(command, options, reason, paths, tmp_path, capsys):

@@ -1,103 +1,22 @@
-"""Training data: texts cut into windows with target labels, in packed batches, and the loss of a pass over one."""
+"""Examples to learn from: windows with target labels, packed into batches, and the loss of a pass over a batch."""
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PretrainedConfig
 
-from engine.errors import InputError, quoted
-from engine.formats.corpora import Corpus, load_corpus
-from engine.formats.hub_datasets import PREFIX
-from engine.models.folder import relevant
+from engine.formats.corpora import Corpus
 from engine.pytorch.memory import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import split_words, words_of
-
-MIN_WINDOWS, MIN_TEXTS = 100, 2  # to choose operating points on; a single text has no standard error
-WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
-
-
-def digest(texts: Iterable[str]) -> str:
-    """SHA-256 of texts and their order."""
-    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
-
-
-def distinct_texts(texts: Iterable[str], what: str) -> list[str]:
-    """Returns the distinct texts in order, without those that have no word, as `engine.formats.texts.read_texts` does.
-
-    Raises an `InputError` that says ``what`` should hold texts, if it is one string or holds something else.
-    """
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise InputError(f"expected a list of texts as {what}, got {quoted(repr(texts))}; put texts into a list")
-    given = list(texts)
-    if not all(isinstance(text, str) for text in given):
-        raise InputError(f"expected strings as {what}, got something else among them; convert them to str")
-    return [text for text in dict.fromkeys(given) if split_words(text)]
-
-
-def named_corpora(names: str, data_dir: str) -> list[Corpus]:
-    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``fit``."""
-    found = []
-    for name in names.split(","):
-        prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
-        name, _, split = name.removeprefix(prefix).partition(":")
-        corpus = load_corpus(prefix + name, split or "fit", data_dir or None)
-        if not any(split_words(document.text) for document in corpus.documents):
-            raise InputError(
-                f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
-            )
-        found.append(corpus)
-    return found
-
-
-def count_windows(texts: Iterable[str], pieces: WordPieces) -> list[int]:
-    """Counts the windows of each text."""
-    return [len(pieces.windows(words_of(text))) for text in texts]
-
-
-def min_texts(windows: Sequence[int]) -> int:
-    """Returns how many of the first texts suffice to choose operating points on, given the windows of each text."""
-    totals = enumerate(accumulate(windows), start=1)
-    return next(count for count, total in totals if total >= MIN_WINDOWS and count >= MIN_TEXTS)
-
-
-def split_texts(
-    texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int
-) -> tuple[list[str], list[str]]:
-    """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
-
-    If there are no ``held_out``, up to a third of ``texts`` is held out.
-    """
-    training, apart = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
-    remedy = f"give {MIN_TEXTS} or more after --held-out"
-    if not held_out:
-        windows = 0
-        while len(apart) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(apart) < MIN_TEXTS):
-            apart.append(training[len(apart)])
-            windows += len(pieces.windows(words_of(apart[-1])))
-        remedy = f"a third of the texts is held out: give three times as many as are missing, or {remedy}"
-    total = sum(count_windows(apart, pieces))
-    if total < MIN_WINDOWS or len(apart) < MIN_TEXTS:
-        raise InputError(
-            f"expected at least {MIN_WINDOWS} windows in at least {MIN_TEXTS} held-out texts, got {total} in "
-            f"{len(apart)}; {remedy}"
-        )
-    words_apart = {tuple(words_of(text)) for text in apart}
-    training = [text for text in training if tuple(words_of(text)) not in words_apart]
-    if not training:
-        raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
-    return training, apart
+from engine.text.words import split_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,15 +55,6 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
         words = [document.text[start:end] for start, end in spans]
         examples += make_examples(words, certain[labels.encode(spans, document.entities)], pieces, outside)
     return examples
-
-
-def data_digest(examples: Sequence[Example], dev: Corpus, pieces: WordPieces, config: PretrainedConfig) -> str:
-    """SHA-256 of training windows with their targets, of the development documents, tokenizer and configuration."""
-    found = hashlib.sha256(repr((dev.digest, pieces.digest(), relevant(config.to_diff_dict()))).encode())
-    for example in examples:
-        for part in (example.window.input_ids, example.targets, example.outside):
-            found.update(part.tobytes())
-    return found.hexdigest()
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:

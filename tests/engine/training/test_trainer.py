@@ -1,4 +1,4 @@
-"""Batches with targets, the joint loss of all heads, and the random settings that windows are pruned with."""
+"""Batches with targets, the joint loss of all heads, and the random settings under which windows are pruned."""
 
 import random
 
@@ -13,7 +13,7 @@ from engine.pytorch.forward import forward
 from engine.pytorch.memory import HeadOutput, MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
-from engine.training.data import (
+from engine.training.examples import (
     Packed,
     gold_examples,
     joint_loss,
@@ -23,7 +23,7 @@ from engine.training.data import (
     pack,
     spread_outside,
 )
-from engine.training.loop import SampledController
+from engine.training.trainer import SampledController
 from tests.conftest import SAMPLE
 
 

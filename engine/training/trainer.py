@@ -1,0 +1,311 @@
+"""The trainer: every head learns from gold labels, from a teacher's, or from both.
+
+It runs the same packed passes as tagging, in which words may exit (self-sampling). A run ends after its epochs, when
+its score stops rising, or when its time is over, whichever comes first, and continues from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import PreTrainedTokenizerBase
+
+from engine.cli.command import say
+from engine.cli.progress import Progress
+from engine.cli.runs import Log, replacing
+from engine.errors import InputError
+from engine.pruning.controllers import EntropyController
+from engine.pruning.gate import Decision, GateView
+from engine.pytorch.checkpoint import save_weights
+from engine.pytorch.forward import forward
+from engine.pytorch.gated import GatedModel
+from engine.training.examples import Example, joint_loss, make_batches, mask_words, pack
+from engine.training.options import TrainingConfig
+
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this range, log-uniformly
+WEIGHT_DECAY = 0.01  # of AdamW
+WARM_UP = 0.1  # share of the training in which the learning rate rises
+PATIENCE = 4  # epochs without a better score after which training stops
+CHECKPOINT_S, CHECKPOINTS = 180, 4  # of a run without a score: maximum seconds between two; minimum number
+FASTER = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
+STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
+NUMBERS = ("reached", "epoch", "best", "best_epoch", "bfloat16")  # attributes that they keep besides
+
+
+def default_device() -> torch.device:
+    """Returns a GPU with CUDA if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class SampledController:
+    """An `EntropyController` with a separate random threshold for each gate and window, float ``(gates, windows)``.
+
+    Entropies are never negative, so −1 closes a gate; at 1 all words exit.
+    """
+
+    thresholds: np.ndarray
+    controller: EntropyController
+
+    @classmethod
+    def draw(cls, gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> SampledController:
+        """Draws thresholds, so that training sees all ways of pruning.
+
+        Args:
+            gates: number of gates, one after each layer but the last.
+            windows: number of windows in the batch.
+            pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
+                at a gate, drawn from a third of the depth to the last one.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
+                words' entropy.
+        """
+        low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
+        levels = (low + (high - low) * torch.rand(windows)).exp()
+        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
+        steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
+        thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
+        thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
+        ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
+        for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
+            thresholds[ends[window], window] = 1.0
+        thresholds[:, torch.rand(windows) >= pruned] = -1.0
+        neighbours = int(torch.randint(1, 3, ()))
+        return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
+
+    def __call__(self, gate: GateView) -> Decision:
+        return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])
+
+
+def keep_all(gate: GateView) -> Decision:
+    """A controller under which no word exits."""
+    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What a model learns from.
+
+    ``gold``: windows with gold labels.
+    ``soft``: windows with a teacher's labels.
+    ``soft_share``: number of the latter in a pass, as a multiple of the gold windows; without gold, all of them.
+    """
+
+    gold: Sequence[Example] = ()
+    soft: Sequence[Example] = ()
+    soft_share: float = 1.0
+
+    def draw(self, rng: random.Random) -> list[Example]:
+        """Returns the examples of one pass."""
+        if not self.gold:
+            return list(self.soft)
+        return [*self.gold, *rng.sample(self.soft, min(len(self.soft), round(len(self.gold) * self.soft_share)))]
+
+
+class Trainer:
+    """A training run with its checkpoints; ``config.out`` receives the model.
+
+    Args:
+        model: the model to train; it changes.
+        targets: what it learns from.
+        work: folder of log and checkpoint.
+        score: scores a model folder. With it, the running average of the weights is scored after each epoch, the best
+            one is kept, and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
+        until: time by `time.monotonic` at which training ends; the learning rate then has fallen to zero.
+        head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
+        lowest: see `SampledController.draw`.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        model: GatedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        targets: Targets,
+        *,
+        work: Path,
+        score: Callable[[Path], float] | None = None,
+        until: float = math.inf,
+        head_lr: float | None = None,
+        lowest: float = ENTROPIES[0],
+    ) -> None:
+        self.config, self.tokenizer, self.targets = config, tokenizer, targets
+        self.score, self.until, self.lowest = score, until, lowest
+        self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
+        self.candidate = work / "candidate"
+        self.device = default_device()
+        self.steps = config.epochs * len(self.batches(random.Random(0)))
+        model.encoder.set_dropout(config.dropout)
+        self.model = model.to(self.device).train()
+        last = f"heads.{model.encoder.num_layers}."
+        heads, others = list[Tensor](), list[Tensor]()
+        for name, parameter in model.named_parameters():
+            (heads if name.startswith("heads.") and not name.startswith(last) else others).append(parameter)
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": heads, "lr": head_lr or config.lr}]
+        self.optimizer = AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
+        self.schedule = LambdaLR(self.optimizer, self.rate)
+        self.average: Any = AveragedModel(model, multi_avg_fn=partial(moving_average, config.average))
+        self.reached, self.begun = 0.0, time.monotonic()  # the share done before this time
+        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
+        self.bfloat16 = False
+
+    def batches(self, rng: random.Random) -> list[list[Example]]:
+        """The batches of one pass; their number hardly varies, which the schedule relies on."""
+        return make_batches(self.targets.draw(rng), self.config.max_rows, rng)
+
+    def share_done(self) -> float:
+        """Share of the training that is done, 0–1: of its steps or, if that is more, of its time."""
+        seconds = self.until - self.begun
+        passed = (time.monotonic() - self.begun) / seconds if seconds > 0 else 1.0
+        return min(1.0, max(self.schedule.last_epoch / self.steps, self.reached + (1 - self.reached) * passed))
+
+    def rate(self, step: int) -> float:
+        """The learning rate as a share of its peak: linear warm-up, then linear decay to the end."""
+        done = self.share_done() if step else 0.0
+        return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
+
+    def set_lr(self, lr: float) -> None:
+        """Sets the peak learning rate of all but gate heads."""
+        self.schedule.base_lrs[0] = lr
+
+    def try_out(self) -> float:
+        """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
+        batch = max(self.batches(random.Random(self.config.seed)), key=len)
+        seconds: dict[bool, float] = {}
+        for self.bfloat16 in (True, False):
+            times = list[float]()
+            for _ in range(3):  # the first one allocates memory
+                begin = time.monotonic()
+                self.backward(batch)
+                times.append(time.monotonic() - begin)
+            seconds[self.bfloat16] = min(times)
+        self.optimizer.zero_grad()
+        self.bfloat16 = seconds[True] < FASTER * seconds[False]
+        return seconds[self.bfloat16]
+
+    def loss(self, examples: list[Example]) -> Tensor:
+        """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
+        packed = pack(examples, self.device, self.config.temperature)
+        if self.config.mask:
+            batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
+            packed = replace(packed, batch=batch)
+        layers = self.model.encoder.num_layers
+        gates = range(1, layers) if self.model.has_gates else range(0)
+        controller: Callable[[GateView], Decision] = keep_all
+        if self.config.pruned:
+            controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
+        return joint_loss(forward(self.model, packed.batch, gates, controller), packed, layers)
+
+    def backward(self, batch: list[Example]) -> Tensor:
+        """Computes the loss of a batch and clipped gradients."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            loss = self.loss(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        return loss
+
+    def step(self, batch: list[Example]) -> float:
+        """Trains on one batch; returns its loss."""
+        loss = self.backward(batch)
+        self.optimizer.step()
+        # `Linear` sees by a weight's version whether its packed copy is stale; fused optimizers do not change it.
+        for parameter in self.model.parameters():
+            torch.autograd.graph.increment_version(parameter)
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.average.update_parameters(self.model)
+        return loss.item()
+
+    def stream(self) -> Iterator[tuple[list[Example], bool]]:
+        """Yields the batches that follow the steps done, pass after pass, and whether each is the last of its pass."""
+        skipped = self.schedule.last_epoch
+        for number in count():
+            batches = self.batches(random.Random(self.config.seed * 1000 + number))
+            for index, batch in enumerate(batches[skipped:], start=skipped + 1):
+                yield batch, index == len(batches)
+            skipped = max(0, skipped - len(batches))
+
+    def fit(self) -> None:
+        """Trains to the end; ``config.out`` then has the model."""
+        self.begun, losses = time.monotonic(), list[float]()
+        pause = self.next_pause()
+        batches = self.stream()
+        with Progress("Train", 1, self.reached) as progress:
+            while not self.is_over():
+                batch, ends_pass = next(batches)
+                losses.append(self.step(batch))
+                progress.done = self.share_done()
+                if self.share_done() >= 1 or (ends_pass if self.score else time.monotonic() >= pause):
+                    self.evaluate(fmean(losses))
+                    losses, pause = [], self.next_pause()
+
+    def is_over(self) -> bool:
+        """Whether steps or time are used up, or the score has not risen for too long."""
+        return self.reached >= 1 or bool(self.score and self.epoch - self.best_epoch >= PATIENCE)
+
+    def next_pause(self) -> float:
+        """The time at which a run without a score writes its next checkpoint."""
+        now = time.monotonic()
+        return now + min(CHECKPOINT_S, (self.until - now) / CHECKPOINTS)
+
+    def evaluate(self, loss: float) -> None:
+        """Saves the average of the weights, scores it if there is a score, and writes log and checkpoint."""
+        self.reached, self.begun = self.share_done(), time.monotonic()
+        step = self.schedule.last_epoch
+        record: dict[str, Any] = {"step": step, "done": round(self.reached, 4), "loss": round(loss, 5)}
+        if self.score is None:
+            save_weights(self.out, self.average.module, self.tokenizer)
+        else:
+            self.epoch += 1
+            save_weights(self.candidate, self.average.module, self.tokenizer)
+            score = self.score(self.candidate)
+            if score > self.best:
+                self.best, self.best_epoch = score, self.epoch
+                for file in self.candidate.iterdir():
+                    file.replace(self.out / file.name)
+            shutil.rmtree(self.candidate)
+            record |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
+            say(f"Epoch {self.epoch}: loss {loss:.4f}, F1 on development {score:.4f}.")
+        state = {name: getattr(self, name) for name in NUMBERS} | {"random": torch.get_rng_state()}
+        with replacing(self.checkpoint) as fresh:
+            torch.save(state | {name: getattr(self, name).state_dict() for name in STATES}, fresh)
+        Log(self.log).append(record)
+
+    def resume(self) -> bool:
+        """Continues from the checkpoint; returns whether there is one."""
+        if not self.checkpoint.is_file():
+            if self.log.is_file():
+                raise InputError(
+                    f"expected the checkpoint of the run in {self.out}, got none; take the model as it is if the run "
+                    "has ended, or use another --out"
+                )
+            return False
+        state = torch.load(self.checkpoint, map_location=self.device)
+        torch.set_rng_state(state["random"].cpu())
+        for name in NUMBERS:
+            setattr(self, name, state[name])
+        for name in STATES:
+            getattr(self, name).load_state_dict(state[name])
+        say(f"Continue after step {self.schedule.last_epoch} of {self.steps} at most.")
+        return True
+
+
+def moving_average(decay: float, average: Sequence[Tensor], current: Sequence[Tensor], number: Tensor | int) -> None:
+    """Updates an exponential moving average, whose decay is lower for the first steps, so that it follows them."""
+    get_ema_multi_avg_fn(min(decay, (1 + float(number)) / (10 + float(number))))(average, current, number)
