@@ -1,6 +1,6 @@
-"""Links that reopen the page with its settings and an example.
+"""Links that reopen the page with its settings and an example; their values are checked.
 
-They never contain a user's text, and their values are checked.
+A user's text is never part of the query, which the server sees; ``links.js`` can add it as the fragment.
 """
 
 from __future__ import annotations
