@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import EXAMPLES, make_link, read_link
+from demo.common.links import EXAMPLES, FAILURES, make_link, read_link
 from demo.common.requests import Requests, build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
 from demo.common.wiring import QUIET
@@ -68,14 +68,22 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
         cancel = gr.Button("Cancel", elem_classes="cancel", min_width=70)
     gr.HTML(LINK_SAID, elem_classes="link-said", js_on_load=SCRIPT.read_text(encoding="utf-8"))
-    examples = gr.Examples(
-        [[example] for example in EXAMPLES.values()],
-        text,
-        label="Examples (invented)",
-        example_labels=list(EXAMPLES),
-        api_visibility="private",
-        elem_id="examples",
-    )
+    wrong = [title for title, *_ in FAILURES]
+    fine = [title for title in EXAMPLES if title not in wrong]
+    examples = [
+        gr.Examples(
+            [[EXAMPLES[title]] for title in titles],
+            text,
+            label=label,
+            example_labels=titles,
+            api_visibility="private",
+            elem_id=name,
+        ).load_input_event.then
+        for titles, label, name in (
+            (fine, "Examples (invented)", "examples"),
+            (wrong, "Where it goes wrong (invented)", "failures"),
+        )
+    ]
     panel = build_settings(engine)
 
     def on_open(kept: str, request: gr.Request) -> list[Any]:
@@ -89,6 +97,6 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     link = gr.Textbox(visible="hidden")
     linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
     linked.then(None, link, None, js=LINK, api_visibility="private")
-    changes = [examples.load_input_event.then, opened.then, *panel.changes]
+    changes = [*examples, opened.then, *panel.changes]
     requests = build_requests(engine, text, panel, changes, run, cancel)
     return Inputs(text, panel, requests, gr.State(first_tab))
