@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,34 @@ def load_named_corpus(arguments: argparse.Namespace, **options: bool) -> Corpus:
     corpus = load_corpus(name, arguments.split, arguments.data_dir, limit=arguments.limit, **options)
     if not corpus.documents:
         raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
-    return corpus
+    return corpus if arguments.corpus else replace(corpus, name="sample")
+
+
+def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
+    """Loads the corpus of ``eval.report`` with the scored types as its types, and checks what can be without a model.
+
+    Raises:
+        InputError: if the corpus or an option cannot be used.
+    """
+    parse_batch_sizes(arguments.batch_size)
+    parse_dtypes(arguments.dtype)
+    parse_others(arguments.others)
+    cores = os.cpu_count() or 1
+    if (arguments.threads or 1) > cores:
+        raise InputError(
+            f"expected --threads up to {cores}, the number of processors, got {arguments.threads}; lower it"
+        )
+    corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
+    documents = len(corpus.documents)
+    if (arguments.timed or 1) > documents:
+        raise InputError(
+            f"expected --timed up to {documents}, the number of documents in {corpus.name}, got {arguments.timed}; "
+            "lower it"
+        )
+    types = tuple(dict.fromkeys(parse_names(arguments.types))) if arguments.types else corpus.types
+    if not types:
+        raise InputError(f"expected gold entities in {corpus.name}, got none; choose a file with gold, or name --types")
+    return replace(corpus, types=types)
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
@@ -64,10 +93,10 @@ def parse_names(text: str) -> list[str]:
 
 def parse_dtypes(text: str) -> list[str]:
     """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist."""
-    found = [part.strip() for part in text.split(",")]
-    if not all(found) or len(set(found)) < len(found):
+    dtypes = [part.strip() for part in text.split(",")]
+    if not all(dtypes) or len(set(dtypes)) < len(dtypes):
         raise InputError(f"expected different dtypes after --dtype, got {text!r}; write e.g. float32,int8")
-    return found
+    return dtypes
 
 
 def parse_batch_sizes(text: str) -> list[int]:
@@ -81,14 +110,14 @@ def parse_batch_sizes(text: str) -> list[int]:
 
 def parse_others(text: str) -> list[tuple[str, str, str]]:
     """Parses ``--others``, e.g. ``small=FOLDER,base=FOLDER@entropy:fast``, into names, folders and strategies."""
-    found = []
+    models = []
     for part in filter(str.strip, text.split(",")):
         name, _, rest = part.partition("=")
         folder, at, strategy = rest.partition("@")
-        found.append((name.strip(), folder.strip(), strategy.strip() if at else "dense"))
-    if not all(all(one) for one in found) or len({name for name, _, _ in found}) < len(found):
+        models.append((name.strip(), folder.strip(), strategy.strip() if at else "dense"))
+    if not all(map(all, models)) or len({name for name, _, _ in models}) < len(models):
         raise InputError(
             f"expected different names and folders after --others, got {text!r}; write e.g. small=FOLDER or "
             "small=FOLDER@entropy:fast"
         )
-    return found
+    return models

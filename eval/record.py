@@ -1,49 +1,58 @@
 """The record of a run: what every variant found in every document, at what cost, and how long it took.
 
-A log has a line for each batch in each pass. In a line, every variant has its milliseconds and, in the first pass, a
-row for each document (`Row`), for ``random`` under each of its seeds. All tables of a report are functions of the
-record and the corpus.
+It is one table in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
+milliseconds and, in the first pass, a row for each document (`Row`), for controls under each of their seeds. All tables
+of a report are functions of the record and the corpus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from engine import latency
+from engine.cli.runs import Log
+from engine.errors import InputError, first_line
 from engine.formats.corpora import Corpus
-from engine.latency import Times, Unit, units
+from engine.latency import Unit, units
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
 
+NO_POINT = ("", "default", "custom")  # `Strategy.point`: not an operating point
+
 
 @dataclass(frozen=True)
 class Variant:
     """What is measured: a strategy, a control, a baseline or another model."""
 
-    name: str  # as typed; two variants of the same name differ in dtype
+    title: str  # its name but for the dtype
     kind: str  # see `eval.schema.VariantResult`
     dtype: str  # number format that it runs in
     device: str  # torch device that it runs on
     strategy: Strategy | None = None  # for controls, the one that they replay; none for baselines and other models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
     small_layers: int = 0  # layers of the small model of a cascade, which are numbered before those of the large one
+    one_of_several: bool = False  # whether the run has it in several dtypes
 
     @property
-    def key(self) -> str:
-        """Identifies the variant within a run."""
-        return f"{self.name} {self.dtype}"
+    def name(self) -> str:
+        """Identifies the variant in the run, its files and its report."""
+        return self._with_dtype(self.title)
 
     @property
     def replays(self) -> str:
-        """For controls, the strategy whose numbers of words they replay."""
-        return self.strategy.name if self.strategy and self.kind == RANDOM else ""
+        """For controls, the name of the strategy whose numbers of words they replay."""
+        return self._with_dtype(title_of(self.strategy)) if self.strategy and self.kind == RANDOM else ""
+
+    def _with_dtype(self, title: str) -> str:
+        return f"{title} ({self.dtype})" if self.one_of_several else title
 
     @property
     def prunes(self) -> bool:
@@ -66,9 +75,14 @@ class Variant:
         """
         if not self.prunes:
             return False
-        without_recovery = RECOVERY in self.name and other.name == self.name.replace(RECOVERY, "")
+        without_recovery = RECOVERY in self.title and other.title == self.title.replace(RECOVERY, "")
         alike = other.kind in (MODEL, TRUNCATE) or other.replays == self.name or without_recovery
         return other.kind == BASELINE or (alike and other.dtype == self.dtype)
+
+
+def title_of(strategy: Strategy) -> str:
+    """The name of a strategy with its operating point, if it has one: ``entropy:balanced``."""
+    return strategy.name if strategy.point in NO_POINT or ":" in strategy.name else f"{strategy.name}:{strategy.point}"
 
 
 @dataclass(frozen=True)
@@ -117,18 +131,30 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The record of one variant at one batch size. For ``random``, all but ``runs`` belongs to the first seed."""
+    """The record of one variant at one batch size. For controls, times and cost are those of the first seed."""
 
     variant: Variant
     batch_size: int  # documents per call
-    runs: list[list[Row]]  # of each document, for each seed of ``random``; one run for all others
-    times: Times  # of the timed documents
-    timed: np.ndarray  # indices of the timed documents
+    placed: list[dict[int, Row]]  # by the document's index, for each seed of a control; one for all others
+    passes: np.ndarray  # milliseconds, ``(passes, batches)`` of the timed documents; NaN until they are measured
+    seeded: Measured | None = None  # the same at the first batch size, at which further seeds run
+
+    @cached_property
+    def runs(self) -> list[list[Row]]:
+        """The rows of all documents in their order, for each seed."""
+        # Which words a seed chooses does not depend on the batch size, so further seeds run at the first size alone.
+        placed = [*self.placed[:1], *self.seeded.placed[1:]] if self.seeded else self.placed
+        return [[run[index] for index in sorted(run)] for run in placed]
 
     @property
     def rows(self) -> list[Row]:
-        """The rows of the first run, in the order of the documents."""
+        """The rows of the first run."""
         return self.runs[0]
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """Milliseconds of each batch, ``(batches,)``: the median over passes."""
+        return np.median(self.passes, axis=0)
 
     @cached_property
     def cost(self) -> Cost | None:
@@ -144,37 +170,86 @@ class Measured:
         return float(((exits == 0) | (abs(exits) > small)).mean()) if small and len(exits) else None
 
 
-Record = Mapping[int, Mapping[str, Measured]]  # by batch size, and by `Variant.key`
+class Record:
+    """The record of a run: `Measured` by batch size and name of the variant, and the log that a killed run continues.
+
+    ``todo``: the batches that are still to be measured.
+
+    Raises:
+        InputError: if the log is damaged, or a batch is missing before its last one.
+    """
+
+    def __init__(self, plan: Plan, log: Log) -> None:
+        self.plan, self.log = plan, log
+        self.by_size: dict[int, dict[str, Measured]] = {}
+        for size in plan.batch_sizes:
+            shape = latency.PASSES, -(-len(plan.timed) // size)
+            first = next(iter(self.by_size.values()), {})
+            self.by_size[size] = {
+                one.name: Measured(one, size, [{}], np.full(shape, np.nan), first.get(one.name))
+                for one in plan.variants
+            }
+        planned, done = plan.units(), self._read()
+        for wanted, unit in zip(planned, done, strict=False):
+            if wanted != unit:
+                raise InputError(
+                    f"expected batch {wanted.batch} of pass {wanted.pass_number} at batch size {wanted.batch_size} in "
+                    f"{log.path}, got batch {unit.batch} of pass {unit.pass_number}: a line is missing; restore it, or "
+                    "use another --out"
+                )
+        self.todo = planned[len(done) :]
+
+    @property
+    def first(self) -> Mapping[str, Measured]:
+        """The variants at the first batch size."""
+        return next(iter(self.by_size.values()))
+
+    def __iter__(self) -> Iterator[Measured]:
+        """All variants, batch size by batch size."""
+        return (one for measured in self.by_size.values() for one in measured.values())
+
+    def facts(self, name: str) -> list[Any]:
+        """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
+        return [line[name] for line in self.log if name in line]
+
+    def add(self, unit: Unit, calls: Mapping[str, tuple[float, Sequence[Sequence[Row]]]]) -> None:
+        """Adds a batch: for each variant its milliseconds, and its rows under each seed."""
+        rows = {name: [[row.to_json() for row in run] for run in runs] for name, (_, runs) in calls.items()}
+        line = {"unit": asdict(unit), "calls": {name: {"ms": calls[name][0], "runs": rows[name]} for name in calls}}
+        self.log.append(line)
+        self._place(line)
+
+    def _read(self) -> list[Unit]:
+        """Places all batches of the log."""
+        done = []
+        try:
+            for line in self.log:
+                if "unit" in line:  # others are facts about the run
+                    done.append(self._place(line))
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise InputError(
+                f"expected the batches of this run in {self.log.path}, got {first_line(error)}; restore it, or use "
+                "another --out"
+            ) from error
+        return done
+
+    def _place(self, line: Mapping[str, Any]) -> Unit:
+        """Puts a batch of the log in its place."""
+        unit = Unit(**line["unit"])
+        documents, begin = self.plan.documents(unit), unit.batch * unit.batch_size
+        for name, call in line["calls"].items():
+            measured = self.by_size[unit.batch_size][name]
+            if unit.pass_number:
+                measured.passes[unit.pass_number - 1, unit.batch] = call["ms"]
+            for seed, rows in enumerate(call["runs"]):
+                if seed == len(measured.placed):
+                    measured.placed.append({})
+                for index, (row, document) in enumerate(zip(rows, documents, strict=True), begin):
+                    measured.placed[seed][index] = Row.from_json(row, document.text)
+        return unit
 
 
 def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:
     """Dense in a dtype; if it did not run in that one, dense in the first dtype, the reference of the whole run."""
-    found = [one for one in measured.values() if one.variant.kind == DENSE]
-    return next((one for one in found if one.variant.dtype == dtype), found[0])
-
-
-def read_record(plan: Plan, log: Iterable[Mapping[str, Any]]) -> Record:
-    """Reads a complete log once."""
-    timed = np.array(plan.timed)
-    record = {
-        size: {one.key: Measured(one, size, [], Times(-(-len(timed) // size)), timed) for one in plan.variants}
-        for size in plan.batch_sizes
-    }
-    for line in log:
-        if "unit" not in line:  # facts about the run
-            continue
-        unit = Unit(**line["unit"])
-        texts = [document.text for document in plan.documents(unit)]
-        for key, call in line["calls"].items():
-            measured = record[unit.batch_size][key]
-            if unit.pass_number:
-                measured.times.add(unit.batch, call["ms"])
-            for number, rows in enumerate(call["runs"]):
-                if number == len(measured.runs):
-                    measured.runs.append([])
-                measured.runs[number] += [Row.from_json(*pair) for pair in zip(rows, texts, strict=True)]
-    first, *others = record.values()
-    for by_key in others:  # which words a seed chooses does not depend on the batch size, so others ran at the first
-        for key, measured in by_key.items():
-            measured.runs.extend(first[key].runs[1:])
-    return record
+    dense = [one for one in measured.values() if one.variant.kind == DENSE]
+    return next((one for one in dense if one.variant.dtype == dtype), dense[0])

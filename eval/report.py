@@ -13,12 +13,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.cli.command import as_command
+from engine.cli.command import as_command, say
 from engine.cli.runs import locked
 from engine.errors import InputError
-from engine.formats import WRITERS
-from eval.options import add_inputs, add_number
-from eval.render.contents import render
+from eval.options import add_inputs, add_number, load_scored_corpus
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -29,8 +27,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--strategies",
         default="",
         help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, "
-        "for a cascade also cascade:fast,small,random-windows@cascade:fast; dense always runs "
-        "(default entropy; for a cascade its operating points, their controls and its small model)",
+        "for a cascade also cascade:fast,small; dense always runs "
+        "(default entropy; for a cascade its operating points and its small model)",
     )
     parser.add_argument(
         "--set",
@@ -46,18 +44,17 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument(
-        "--dtype", default="auto", help="comma-separated: float32, bfloat16, int8, auto (default %(default)s)"
-    )
-    parser.add_argument(
-        "--reference", metavar="DTYPE", help="compare with dense in this dtype (default: the first of --dtype)"
+        "--dtype",
+        default="auto",
+        help="comma-separated: float32, bfloat16, int8, auto (default %(default)s); dense also runs in float32, with "
+        "which all is compared",
     )
     add_number(parser, "--timed", 1, metavar="N", help="measure times on N documents, drawn at random, and F1 on all")
     parser.add_argument(
         "--baselines",
         default="hf-pipeline",
-        help="comma-separated: hf-pipeline,onnx-int8,openvino,openvino-int8, which run the same weights; "
-        "openvino-int8=truncate-3, cut after a layer; spacy=FOLDER, made by eval.train_spacy; or none (default "
-        "%(default)s)",
+        help="comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights; "
+        "spacy=FOLDER, made by eval.train_spacy; or none (default %(default)s)",
     )
     parser.add_argument(
         "--others",
@@ -65,13 +62,15 @@ def make_parser() -> argparse.ArgumentParser:
         default="",
         help="other models in the same run, comma-separated; each runs dense, or the strategy in NAME=FOLDER@STRATEGY",
     )
-    parser.add_argument("--predictions", metavar="DIR", help="write the predictions of all variants to this folder")
-    parser.add_argument(
-        "--format", default="pubtator", choices=tuple(WRITERS), help="format of --predictions (default %(default)s)"
-    )
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
+    parser.add_argument("--html", action="store_true", help="also write the report as report.html, beside its plots")
     return parser
+
+
+def _next_command(arguments: argparse.Namespace) -> str:
+    """The real thing after the sample; then the app, which shows reports in ``docs``."""
+    return "python app.py" if arguments.corpus else "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
 
 
 @as_command
@@ -83,12 +82,26 @@ def main(argv: list[str] | None) -> int:
     out = Path(arguments.out)
     if arguments.render_only and not out.is_dir():
         raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
+    progress = None
+    if not arguments.render_only:
+        corpus = load_scored_corpus(arguments)
+        sizes = " and ".join(arguments.batch_size.split(","))
+        say(f"{len(corpus.documents)} documents of {corpus.name}, {sizes} a call, into {out}; loading the models.")
     with locked(out):
         if not arguments.render_only:
-            from eval.measure.run import measure  # rendering needs no torch, which takes seconds to import
+            from eval.measure.run import report  # rendering needs no torch, which takes seconds to import
 
-            measure(arguments, command)
-        print(render(out))
+            progress = report(arguments, corpus, command)
+        from eval.render import ReportFolder, headline
+        from eval.render.report import render
+
+        print(render(out, html=arguments.html), flush=True)
+        if progress is None:
+            say(f"{headline(ReportFolder(out))} The report is {out / 'report.md'}.")
+        else:
+            progress.finish(
+                f"{headline(ReportFolder(out))} The report is {out / 'report.md'}.", _next_command(arguments)
+            )
     return 0
 
 

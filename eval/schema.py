@@ -2,20 +2,19 @@
 
 Each file has a class, listed in ``FILES``, whose fields are its columns in order. F1, its differences, intervals and
 shares are 0–1. Intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant``
-means that the interval excludes equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or
-another model) and ``dtype``, the number format that it runs in.
+means that the interval excludes equality. ``variant`` is the name of what was measured, unique in a run: a strategy
+with its operating point, a control, a baseline or another model, followed by its dtype, such as ``dense (int8)``, if
+the run has it in several.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import TypedDict
 
 DENSE, TRUNCATE, RANDOM, CASCADE = "dense", "truncate", "random", "cascade"
-RANDOM_WINDOWS = "random-windows"  # a control, of kind random
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
+PIPELINE = "hf-pipeline"  # the baseline that people use today: the reference of speed in a report's summary
 
 # Terms of ``errors.csv``, defined in `eval.analysis.errors`.
 EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
@@ -36,16 +35,6 @@ DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurement
 TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
-# Settings in ``ablations.csv`` that are not fields of a controller.
-LAMBDA, RECOVERY = "lambda", "recovery"
-
-
-def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Display names of variants, given as strategy and dtype: the strategy, with its dtype if it ran in several."""
-    pairs = list(dict.fromkeys(variants))
-    dtypes = Counter(strategy for strategy, _ in pairs)
-    return {(name, dtype): f"{name} ({dtype})" if dtypes[name] > 1 else name for name, dtype in pairs}
-
 
 class VariantResult(TypedDict):
     """``results.csv``: a variant at a batch size. Costs of baselines and other models are unknown."""
@@ -54,7 +43,7 @@ class VariantResult(TypedDict):
     split: str
     documents: int
     timed_documents: int
-    strategy: str
+    variant: str
     kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
     replays: str  # for random, the strategy whose numbers of words it replays
     prunes: bool  # whether it chooses words, or windows
@@ -66,8 +55,7 @@ class VariantResult(TypedDict):
     f1_seqeval: float  # strict IOB2 on words
     latency_ms_median: float  # of a call, end-to-end
     latency_ms_p95: float
-    speedup_vs_dense: float  # against dense in the first dtype
-    speedup_vs_dense_same_dtype: float | None  # None if dense did not run in it
+    speedup_vs_dense: float  # against dense in float32
     theoretical_speedup: float | None  # dense ÷ own MACs
     token_layers_kept: float | None  # None for cascades, whose models have layers of different sizes
     read_by_large: float | None  # share of the words that the large model of a cascade read
@@ -84,14 +72,12 @@ class VariantResult(TypedDict):
 class Interval(TypedDict):
     """``intervals.csv``: the F1 and times of one variant compared with another's at a batch size."""
 
-    strategy: str
-    dtype: str
+    variant: str
     batch_size: int
     f1: float
     f1_low: float
     f1_high: float
-    against: str
-    against_dtype: str
+    against: str  # another variant
     difference: float  # of F1
     low: float
     high: float
@@ -105,18 +91,23 @@ class Interval(TypedDict):
 class BatchTime(TypedDict):
     """``times.csv``: milliseconds of a batch of timed documents, the medians over passes."""
 
-    strategy: str
-    dtype: str
+    variant: str
     batch_size: int
     batch: int
     latency_ms: float
 
 
+class DocumentCounts(TypedDict):
+    """``documents.csv``: a document; further columns, ``VARIANT BATCH_SIZE RUN``, have its matches and predictions."""
+
+    document: str  # its id
+    gold: int  # number of its gold mentions
+
+
 class CostMeasure(TypedDict):
     """``cost.csv``: one measure of a variant, for a layer or a process; `eval.analysis.tables` defines it."""
 
-    strategy: str
-    dtype: str
+    variant: str
     batch_size: int
     measure: str
     group: str
@@ -126,8 +117,7 @@ class CostMeasure(TypedDict):
 class ErrorCount(TypedDict):
     """``errors.csv``: numbers of mentions by outcome, and of errors that pruning caused and fixed."""
 
-    dtype: str
-    strategy: str
+    variant: str
     part: str
     outcome: str
     how: str  # of caused and fixed errors, else empty
@@ -137,8 +127,7 @@ class ErrorCount(TypedDict):
 class Confusion(TypedDict):
     """``confusion.csv``: numbers of mentions by gold and predicted type."""
 
-    dtype: str
-    strategy: str
+    variant: str
     gold: str
     predicted: str
     count: int
@@ -147,10 +136,9 @@ class Confusion(TypedDict):
 class Exit(TypedDict):
     """``exits.csv``: words with a gold label that exit after a layer, by their ``FATES``."""
 
-    dtype: str
-    strategy: str
+    variant: str
     layer: int
-    label: str
+    gold: str
     words: int
     exited: int
     share_exited: float
@@ -164,8 +152,7 @@ class Exit(TypedDict):
 class Group(TypedDict):
     """``subgroups.csv``: F1 of a group of mentions, and its difference from dense's in the same group, one by one."""
 
-    dtype: str
-    strategy: str
+    variant: str
     dimension: str
     group: str
     support: int
@@ -182,11 +169,11 @@ class Group(TypedDict):
     significant: bool
 
 
-class Ablation(TypedDict):
+class AblationRow(TypedDict):
     """``ablations.csv``: one value of one setting, compared with dense and with the setting's default."""
 
-    setting: str
     strategy: str
+    setting: str
     value: str
     is_default: bool
     f1: float
@@ -201,26 +188,20 @@ class Ablation(TypedDict):
     default_high: float
     default_significant: bool
     token_layers_kept: float
-    theoretical_speedup: float
+    computation: float  # own ÷ dense MACs
     recovered_words: int
-    changed_predictions: int
-    changed_words: int
+    changed_predictions: int  # against the default
     effect: bool  # on predictions, cost or where words exit
 
 
-FILES: dict[str, type] = {  # by name without suffix
+FILES: dict[str, type] = {  # of a report, by name without suffix
     "results": VariantResult,
     "intervals": Interval,
+    "documents": DocumentCounts,
     "times": BatchTime,
     "cost": CostMeasure,
     "errors": ErrorCount,
     "confusion": Confusion,
     "exits": Exit,
     "subgroups": Group,
-    "ablations": Ablation,
 }
-
-
-def columns(file: str) -> list[str]:
-    """The columns of one of ``FILES``."""
-    return list(FILES[file].__annotations__)

@@ -6,61 +6,51 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.errors import InputError
 from engine.text.scoring import Counts
 from eval.analysis.tables import Counted, interval_row
-from eval.readme import DOCS, PAGES, PARTS, filled, reports
-from eval.render.files import read_table, rows_of
+from eval.figures import PAGES, ROOT, filled
+from eval.render import ReportFolder
+from eval.render.report import summary
 
-PAGE = "before\n<!-- figures: {} -->\nold\n<!-- end -->\nafter\n"
-REPORTS = (path.parent.name for path in sorted(DOCS.glob("*/results.csv")))
-BY_SIZE = [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("bc5cdr")) for name in REPORTS]
+REPORTS = (path.parent for path in sorted(ROOT.glob("docs/*/results.csv")))
+BY_SIZE = [pytest.param(path, marks=[pytest.mark.slow] * path.name.startswith("bc5cdr")) for path in REPORTS]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[f"{page.parent.name}/{page.name}" for page in PAGES])
-def test_writing_the_figures_again_changes_nothing(page):
-    text = page.read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_the_figures_of_the_files_that_it_includes(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    included = re.findall(r"<!-- figures: (\S+)/summary.md -->", text)
+    assert included
     assert filled(text) == text
+    for folder in included:
+        assert summary(ReportFolder(ROOT / folder)) == (ROOT / folder / "summary.md").read_text(encoding="utf-8")
 
 
-def test_every_part_is_on_a_page():
-    marks = re.findall(r"<!-- figures: ([\w-]+) -->", "".join(page.read_text(encoding="utf-8") for page in PAGES))
-    assert set(marks) == set(PARTS)
+def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
+    (tmp_path / "new.md").write_text("new\n")
+    page = "before\n<!-- figures: new.md -->\nold\n<!-- end -->\nafter\n"
+    assert filled(page, tmp_path) == page.replace("old", "new")
 
 
-def test_only_what_stands_between_the_marks_is_written_and_a_part_must_be_known():
-    page = filled(PAGE.format("claim"))
-    assert page.startswith("before\n<!-- figures: claim -->\nIts default")
-    assert page.endswith("**.\n<!-- end -->\nafter\n")
-    with pytest.raises(InputError, match=r"expected figures named claim, .* got clam; rename the part"):
-        filled(PAGE.format("clam"))
-
-
-def test_a_report_that_is_not_there_is_left_out():
-    assert reports("bc5cdr-test-none") == []
-    assert [report.name for report in reports("bc5cdr-test-none", "biored-dev")] == ["biored-dev"]
-
-
-def counts(folder):
-    """What intervals are computed from, by strategy, dtype and batch size."""
-    documents, runs = read_table(folder, "documents"), {}
+def counts(report):
+    """What intervals are computed from, by variant and batch size."""
+    documents, runs = report.table("documents"), {}
     for column in documents.columns[2:]:
-        strategy, dtype, size, _ = column.rsplit(" ", 3)
+        variant, size, _ = column.rsplit(" ", 2)
         pairs = zip(documents[column].str.split("/"), documents["gold"], strict=True)
         run = [Counts(int(correct), int(predicted), gold) for (correct, predicted), gold in pairs]
-        runs.setdefault((strategy, dtype, int(size)), []).append(run)
-    times = read_table(folder, "times").groupby(["strategy", "dtype", "batch_size"])["latency_ms"]
+        runs.setdefault((variant, int(size)), []).append(run)
+    times = report.table("times").groupby(["variant", "batch_size"])["latency_ms"]
     return {key: Counted(key, runs[key], np.array(of)) for key, of in times}
 
 
-@pytest.mark.parametrize("name", BY_SIZE)
-def test_the_intervals_of_published_reports_follow_from_their_documents_and_times(name):
-    counted, published = counts(DOCS / name), read_table(DOCS / name, "intervals")
+@pytest.mark.parametrize("folder", BY_SIZE, ids=lambda path: path.name)
+def test_the_intervals_of_published_reports_follow_from_their_documents_and_times(folder):
+    report = ReportFolder(folder)
+    counted = counts(report)
     again = [
-        interval_row(
-            counted[row["strategy"], row["dtype"], row["batch_size"]],
-            counted[row["against"], row["against_dtype"], row["batch_size"]],
-        )
-        for row in rows_of(published)
+        interval_row(*(counted[row[side], row["batch_size"]] for side in ("variant", "against")))
+        for row in report.intervals
     ]
+    published = report.table("intervals").drop(columns="kind")
     pd.testing.assert_frame_equal(pd.DataFrame(again)[list(published)], published, rtol=1e-5, check_dtype=False)

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import EXAMPLES, FAILURES, make_link, read_link
+from demo.common.links import EXAMPLES, make_link, read_link
 from demo.common.requests import Requests, build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
 from demo.common.wiring import QUIET
 from engine import Engine
 
-SCRIPT = Path(__file__).with_name("links.js")
 # On a phone the settings are folded so the result fits on the first screen.
 FOLD = """() => {
   if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
 }"""
-LINK = """(query) => document.dispatchEvent(new CustomEvent("link", { detail: query }))"""
-LINK_SAID = """<p class="note"><span class="said" role="status"></span>
-<button type="button" hidden>Copy it with the text</button></p>"""
-# A text in the link, or else the one that a visitor left behind, unless the link names an example.
-KEPT = """() => {
-  const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
-  if (text === undefined) {
-    return new URLSearchParams(location.search).has("example") ? "" : sessionStorage.getItem("text") ?? "";
-  }
-  history.replaceState(null, "", location.pathname + location.search);
+# Browsers allow copying only over HTTPS and on the same machine; the link is in the address bar in any case.
+COPY = """async (link) => {
+  const theme = new URLSearchParams(location.search).get("__theme");
+  history.replaceState(null, "", link + (theme ? `&__theme=${theme}` : ""));
+  const button = document.querySelector("button.copy-link");
   try {
-    return decodeURIComponent(text);
+    await navigator.clipboard.writeText(location.href);
+    button.textContent = "Link copied";
   } catch {
-    return "";
+    button.textContent = "Link is in the address bar";
   }
+  setTimeout(() => { button.textContent = "Copy link"; }, 2500);
 }"""
 
 
@@ -67,36 +62,26 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
         run = gr.Button("Run", variant="primary", elem_classes="run", min_width=70)
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
         cancel = gr.Button("Cancel", elem_classes="cancel", min_width=70)
-    gr.HTML(LINK_SAID, elem_classes="link-said", js_on_load=SCRIPT.read_text(encoding="utf-8"))
-    wrong = [title for title, *_ in FAILURES]
-    fine = [title for title in EXAMPLES if title not in wrong]
-    examples = [
-        gr.Examples(
-            [[EXAMPLES[title]] for title in titles],
-            text,
-            label=label,
-            example_labels=titles,
-            api_visibility="private",
-            elem_id=name,
-        ).load_input_event.then
-        for titles, label, name in (
-            (fine, "Examples (invented)", "examples"),
-            (wrong, "Where it goes wrong (invented)", "failures"),
-        )
-    ]
+    examples = gr.Examples(
+        [[example] for example in EXAMPLES.values()],
+        text,
+        label="Examples (invented)",
+        example_labels=list(EXAMPLES),
+        api_visibility="private",
+        elem_id="examples",
+    )
     panel = build_settings(engine)
 
-    def on_open(kept: str, request: gr.Request) -> list[Any]:
-        example, names, *settings = read_link(engine, dict(request.query_params))
-        return [kept[:MAX_CHARACTERS] or example, shown_choices(names, panel.shown.value), names, *settings]
+    def on_open(request: gr.Request) -> list[Any]:
+        link_text, names, *settings = read_link(engine, dict(request.query_params))
+        return [link_text, shown_choices(names, panel.shown.value), names, *settings]
 
     choice = [panel.strategies, *panel.settings]
-    kept = gr.Textbox(visible="hidden")
-    opened = page.load(on_open, kept, [text, panel.shown, *choice], js=KEPT, **QUIET)
+    opened = page.load(on_open, None, [text, panel.shown, *choice], **QUIET)
     page.load(None, None, None, js=FOLD)
     link = gr.Textbox(visible="hidden")
     linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
-    linked.then(None, link, None, js=LINK, api_visibility="private")
-    changes = [*examples, opened.then, *panel.changes]
+    linked.then(None, link, None, js=COPY, api_visibility="private")
+    changes = [examples.load_input_event.then, opened.then, *panel.changes]
     requests = build_requests(engine, text, panel, changes, run, cancel)
     return Inputs(text, panel, requests, gr.State(first_tab))

@@ -9,39 +9,35 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.markup import escape, term
-from demo.common.reports import REPORTS, Report, find_reports, own_report
+from demo.common.reports import BASE, CASCADE, REPORTS, Report, find_reports, own_report
 from engine import Engine
 from engine.models.folder import SHIPPED
-from eval.render.conclusions import OPENVINO, PIPELINE, RUNTIMES
-from eval.render.files import BASE, CASCADE, ResultRow
+from eval.render import default, headline
+from eval.render.summary import RUNTIMES
 from eval.render.text import in_pp, join, speedup, verdict
-from eval.schema import DENSE
+from eval.schema import PIPELINE, VariantResult
 
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
+PLURALS = {"Chemical": "chemicals", "Disease": "diseases"}
 GUIDE = "docs/training.md"
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
 def claim(engine: Engine, report: Report | None) -> str:
-    """What happens to words and, if the report on these weights measured this dtype, how much faster this is."""
-    layers = engine.sizes.layers
-    number = _NUMBERS[layers] if layers < len(_NUMBERS) else str(layers)
-    if engine.small:
-        what = "A small model reads every text, and this large one only the windows that the small one doubts"
-    elif not engine.has_gates:
-        return f"This model has no gates: every word goes through all {number} layers."
-    else:
-        what = f"Most words do not need all {number} layers. Here each exits when its label is certain"
-    said = report.opening.headline() if _measured(engine, report) and report else ""
-    marked = escape(said).replace("F1", term("F1")).replace(" pp", f" {term('pp')}")
-    faster = re.sub(r"^(\S+ as fast)", r": <strong>\1</strong>", marked)
-    return f"{what}{faster}."
+    """What the model finds and, if the report on its weights measured this dtype, the report's headline."""
+    types = engine.labels.types
+    named = join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
+    finds = f"Finds {escape(named)}"
+    if not (engine.has_gates or engine.small):
+        return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
+    said = headline(report) if report and _measured(engine, report) else "Easy words leave the network early."
+    faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
+    return f"{finds}. {faster}"
 
 
-def _measured(engine: Engine, report: Report | None) -> ResultRow | None:
+def _measured(engine: Engine, report: Report | None) -> VariantResult | None:
     """The default strategy in the report on these weights; None unless it computes in the engine's dtype there."""
-    row = report.opening.default if report else None
+    row = default(report) if report else None
     return row if row and row["dtype"] == engine.dtype else None
 
 
@@ -54,18 +50,15 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     row = _measured(engine, report)
     if not row or not report:
         return model
-    others = {
-        PIPELINE: "the Hugging Face pipeline with the same weights",
-        **{name: f"{title} in 8 bits, which removes nothing" for name, title in RUNTIMES.items()},
-        DENSE: "its own full pass",
-    }
+    others = {PIPELINE: "the Hugging Face pipeline with the same weights"}
+    others |= {name: f"{title}, which removes nothing" for name, title in RUNTIMES.items()}
+    others |= {report.dense["variant"]: "its own full pass in float32"}
     lines = []
-    for one in report.opening.intervals:
-        if (one["label"], one["batch_size"]) == (row["label"], row["batch_size"]) and one["against"] in others:
-            name = f"{others[one['against']]} ({one['against_dtype']})"
+    for against, name in others.items():
+        if one := report.interval(row["variant"], against):
             lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict(one)}')}</li>")
     return (
-        f"<p><code>{escape(row['label'])}</code> on {row['documents']} documents of {_explained(report.corpus)}, one "
+        f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {_explained(report.corpus)}, one "
         f"at a time, {escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}; brackets "
         f"are 95 % intervals.</p><ul>{''.join(lines)}</ul>{model}"
     )
@@ -81,7 +74,7 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
     ``links``: the address of each document to link, by title.
     """
     report = own_report(engine, folder)
-    own = {"Report": f"docs/{report.name}/report.html"} if report else {}
+    own = {"Report": f"docs/{report.name}/report.md"} if report else {}
     to = " · ".join(f'<a href="{escape(address)}">{title}</a>' for title, address in (own | dict(links)).items())
     return (
         f'<header class="intro"><h1>{TITLE}</h1><p class="claim">{claim(engine, report)}</p>'
@@ -109,19 +102,20 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
 
 
 def _expectation(report: Report | None) -> str:
-    """What the default gains at BERT-base size, with OpenVINO alone beside it; empty without such a report."""
-    row = report.opening.default if report else None
+    """What the default gains at BERT-base size, with 8-bit runtimes beside it; empty without such a report."""
+    row = default(report) if report else None
     if not report or not row:
         return ""
     said = []
-    for one in report.opening.rows:
-        shown = one["label"] == row["label"] or one["strategy"] == OPENVINO
-        if shown and one["batch_size"] == row["batch_size"]:
-            found = report.opening.against_dense(one["label"])
-            name = f"<code>{escape(one['label'])}</code>"
-            said.append(f"{name} is {found['speedup']:.2f}× as fast, F1 {escape(in_pp(found))}, {verdict(found)}")
+    for one in report.variants:
+        if one["variant"] in (row["variant"], "openvino-int8", "onnx-int8"):
+            interval = report.against_dense(one["variant"])
+            name = f"<code>{escape(one['variant'])}</code>"
+            said.append(
+                f"{name} is {interval['speedup']:.2f}× as fast, F1 {escape(in_pp(interval))}, {verdict(interval)}"
+            )
     return (
-        f"<p>What to expect: of a model of BERT-base size made so, compared with its own float32 on "
+        f"<p>What to expect: of a model of BERT-base size made so, compared with its own full pass in float32 on "
         f"{_explained(report.corpus)}, {'; '.join(said)}.</p>"
     )
 

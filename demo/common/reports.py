@@ -6,10 +6,13 @@ from pathlib import Path
 
 from engine import Engine
 from engine.formats.corpora import NAMED
-from eval.render.files import BASE, CASCADE, CASCADE_MANY, SMALL
-from eval.render.folder import LAST, ReportFolder
+from eval.render import LAST, ReportFolder
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
+# Published reports on the shipped model, on one of BERT-base size that `accelerate` made from plain texts, and on a
+# cascade of the shipped one and a large one, with 1 and with 32 texts a call.
+SMALL, BASE = "bc5cdr-test", "bc5cdr-test-base"
+CASCADE, CASCADE_MANY = "bc5cdr-test-cascade", "bc5cdr-test-cascade-batch-32"
 TITLES = {
     SMALL: "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
@@ -31,7 +34,7 @@ class Report(ReportFolder):
     @property
     def corpus(self) -> str:
         """The corpus as readers know it: its name, or its file's name, and its split unless that is ``test``."""
-        name, split = self.opening.dense["corpus"], self.opening.dense["split"]
+        name, split = self.dense["corpus"], self.dense["split"]
         shown = name.upper() if name in NAMED else Path(name).name
         return shown if split == "test" else f"{shown} {split}"
 

@@ -131,7 +131,7 @@ def error_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
     for part in (AGAINST_GOLD,) if is_dense else (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
         for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
             for how in WAYS.get(part, ("",)):
-                yield comparison.variant.dtype, comparison.variant.name, part, outcome, how, counts[part, outcome, how]
+                yield comparison.variant.name, part, outcome, how, counts[part, outcome, how]
 
 
 def confusion_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
@@ -143,7 +143,7 @@ def confusion_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
     types = dict.fromkeys(type_ for document in comparison.documents for type_ in document.types)
     names = (*types, NO_PARTNER)
     for pair in list(product(names, names))[:-1]:  # the last would have neither mention nor prediction
-        yield comparison.variant.dtype, comparison.variant.name, *pair, counts[pair]
+        yield comparison.variant.name, *pair, counts[pair]
 
 
 def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
@@ -174,8 +174,7 @@ def exit_rows(comparison: Comparison) -> Iterator[tuple[object, ...]]:
             of_label = [fates[layer, label, fate] for fate in schema.FATES]
             exited = sum(of_label)
             share = exited / words[label] if words[label] else 0.0
-            place = variant.dtype, variant.name, layer, label
-            yield *place, words[label], exited, share, *of_label, dense_right[layer, label]
+            yield variant.name, layer, label, words[label], exited, share, *of_label, dense_right[layer, label]
 
 
 def _type_of(entity: Entity | None) -> str:

@@ -46,8 +46,7 @@ def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] |
             own, other = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
             total = Counts.total(own)
             yield {
-                "dtype": variant.dtype,
-                "strategy": variant.name,
+                "variant": variant.name,
                 "dimension": group[0],
                 "group": group[1],
                 "support": total.gold,

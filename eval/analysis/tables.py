@@ -7,8 +7,7 @@ dense rows that a layer computed, rows recovered included (in a cascade, the sma
 `eval.analysis.groups` make the rows of the others.
 
 Besides the files of `eval.schema`, ``documents.csv`` has a row for each document: its id, the number of its gold
-mentions, and for each run of a variant a column ``STRATEGY DTYPE BATCH_SIZE RUN`` with matches and predictions as
-``10/12``.
+mentions, and for each run of a variant a column ``VARIANT BATCH_SIZE RUN`` with matches and predictions as ``10/12``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import pandas as pd
 from seqeval.scheme import IOB2, Entities
 
 from engine.formats.corpora import Corpus
-from engine.latency import speedup
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches
@@ -33,15 +31,14 @@ from eval.analysis import compare
 from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
 from eval.record import Measured, Record, Row, dense_of
-from eval.schema import DIGITS, MORE_DIGITS, Interval, columns
+from eval.schema import DIGITS, FILES, MORE_DIGITS, PIPELINE, Interval
 from eval.statistics import SEED, compare_f1, compare_speed
 
-Key = tuple[str, str, int]  # strategy, dtype, batch size
+Key = tuple[str, int]  # name of a variant, batch size
 
 
 def write_tables(
     folder: Path,
-    corpus: Corpus,
     record: Record,
     memory: Mapping[str, int],
     facts: Mapping[str, Any],
@@ -51,22 +48,20 @@ def write_tables(
 
     Args:
         folder: folder of the report.
-        corpus: the documents with gold; its types are scored.
-        record: what was found.
-        memory: bytes that a process with one variant alone occupies, by `eval.record.Variant.key`.
+        record: what was measured on a corpus with gold, whose types are scored.
+        memory: bytes that a process with one variant alone occupies, by the variant's name.
         facts: further cells of all rows of ``results.csv``.
         training: documents whose mentions count as seen; without them, groups by them are left out.
     """
-    by_size = list(record.values())
-    every = [(one, others) for others in by_size for one in others.values()]
-    results: list[object] = [{**result_row(*pair, corpus), "seed": SEED, **facts} for pair in every]
+    corpus, first = record.plan.corpus, record.first
+    results = ({**result_row(one, record, corpus), "seed": SEED, **facts} for one in record)
     _write(folder, "results", results, DIGITS)
-    _write(folder, "intervals", (row for of in by_size for row in interval_rows(of, corpus)), DIGITS)
-    _write(folder, "times", (row for one, _ in every for row in time_rows(one)), DIGITS)
-    first = by_size[0]
+    counted = {one.key: one for one in (count(one, corpus) for one in record)}
+    intervals = (row for measured in record.by_size.values() for row in interval_rows(measured, counted))
+    _write(folder, "intervals", intervals, DIGITS)
+    _write(folder, "times", (row for one in record for row in time_rows(one)), DIGITS)
     _write(folder, "cost", cost_rows(first, memory), DIGITS)
-    counted = [count(one, corpus) for one, _ in every]
-    _document_table(corpus.documents, counted).to_csv(folder / "documents.csv", index=False)
+    _document_table(corpus.documents, counted.values()).to_csv(folder / "documents.csv", index=False)
 
     comparisons = compare(first, corpus)
     _write(folder, "errors", (row for one in comparisons for row in error_rows(one)))
@@ -76,8 +71,8 @@ def write_tables(
 
 
 def _write(folder: Path, name: str, rows: Iterable[object], digits: str = MORE_DIGITS) -> None:
-    found: list[Any] = list(rows)
-    table = pd.DataFrame(found, columns=columns(name))
+    cells: list[Any] = list(rows)
+    table = pd.DataFrame(cells, columns=list(FILES[name].__annotations__))
     table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
 
@@ -95,7 +90,7 @@ class Counted:
     """What intervals are computed from: a variant's counts of each document and times of each batch."""
 
     key: Key
-    runs: Sequence[Sequence[Counts]]  # of each document; several runs for ``random``
+    runs: Sequence[Sequence[Counts]]  # of each document; several runs for controls
     times: np.ndarray  # milliseconds of each batch, ``(batches,)``, medians over passes
 
 
@@ -108,7 +103,7 @@ def count(one: Measured, corpus: Corpus) -> Counted:
         ]
         for run in one.runs
     ]
-    return Counted((one.variant.name, one.variant.dtype, one.batch_size), runs, one.times.batches)
+    return Counted((one.variant.name, one.batch_size), runs, one.times)
 
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
@@ -125,17 +120,17 @@ def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
     return counts.f1
 
 
-def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) -> dict[str, object]:
-    """Scores, times and costs of a variant in ``results.csv``; ``others``: all variants at its batch size."""
+def result_row(one: Measured, record: Record, corpus: Corpus) -> dict[str, object]:
+    """Scores, times and costs of a variant in ``results.csv``."""
     variant, times, cost = one.variant, one.times, one.cost
-    dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
+    dense = dense_of(record.by_size[one.batch_size])
     totals = [Counts.total(run) for run in count(one, corpus).runs]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),
-        "timed_documents": len(one.timed),
-        "strategy": variant.name,
+        "timed_documents": len(record.plan.timed),
+        "variant": variant.name,
         "kind": variant.kind,
         "replays": variant.replays,
         "prunes": variant.prunes,
@@ -145,12 +140,9 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
         "precision": np.mean([total.precision for total in totals]),
         "recall": np.mean([total.recall for total in totals]),
         "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in one.runs]),
-        "latency_ms_median": np.median(times.batches),
-        "latency_ms_p95": np.quantile(times.batches, 0.95),
-        "speedup_vs_dense": speedup(dense.times, times),
-        "speedup_vs_dense_same_dtype": (
-            speedup(own_dense.times, times) if own_dense.variant.dtype == variant.dtype else None
-        ),
+        "latency_ms_median": np.median(times),
+        "latency_ms_p95": np.quantile(times, 0.95),
+        "speedup_vs_dense": dense.times.sum() / times.sum(),
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost and not variant.small_layers else None,
         "read_by_large": one.read_by_large,
@@ -160,27 +152,28 @@ def result_row(one: Measured, others: Mapping[str, Measured], corpus: Corpus) ->
     }
 
 
-def interval_rows(measured: Mapping[str, Measured], corpus: Corpus) -> Iterator[Interval]:
-    """Compares every variant with dense in the first dtype and in its own, and each strategy with all it must beat."""
-    dense, every = dense_of(measured), list(measured.values())
-    counted = {one.variant.key: count(one, corpus) for one in every}
-    pairs = [(one, dense) for one in every]
-    own_dense = [(one, dense_of(measured, one.variant.dtype)) for one in every]
-    pairs += [(one, own) for one, own in own_dense if own not in (one, dense)]
-    pairs += [(one, other) for one in every for other in every if one.variant.must_beat(other.variant)]
-    for one, other in pairs:
-        yield interval_row(counted[one.variant.key], counted[other.variant.key])
+def interval_rows(measured: Mapping[str, Measured], counted: Mapping[Key, Counted]) -> Iterator[Interval]:
+    """Compares the variants at a batch size.
+
+    Each is compared with dense in float32 and in its own dtype and with the Hugging Face pipeline, and each strategy
+    with all that it must beat.
+    """
+    every = list(measured.values())
+    for one in every:
+        beaten = [other for other in every if one.variant.must_beat(other.variant)]
+        pipeline = [other for other in every if other.variant.name == PIPELINE]
+        others = [dense_of(measured), dense_of(measured, one.variant.dtype), *pipeline, *beaten]
+        for other in dict.fromkeys(others):
+            yield interval_row(*(counted[pair.variant.name, pair.batch_size] for pair in (one, other)))
 
 
 def interval_row(own: Counted, other: Counted) -> Interval:
     """Compares a variant with another: a row of ``intervals.csv``."""
-    (strategy, dtype, size), (against, against_dtype, _) = own.key, other.key
+    (variant, size), (against, _) = own.key, other.key
     return {
-        "strategy": strategy,
-        "dtype": dtype,
+        "variant": variant,
         "batch_size": size,
         "against": against,
-        "against_dtype": against_dtype,
         **compare_f1(own.runs, other.runs),
         **compare_speed(own.times, other.times),
     }
@@ -188,20 +181,16 @@ def interval_row(own: Counted, other: Counted) -> Interval:
 
 def time_rows(one: Measured) -> Iterator[tuple[object, ...]]:
     """Yields the cells of the rows of ``times.csv`` for a variant, see `eval.schema.BatchTime`."""
-    for batch, milliseconds in enumerate(one.times.batches.tolist()):
-        yield one.variant.name, one.variant.dtype, one.batch_size, batch, milliseconds
+    for batch, milliseconds in enumerate(one.times.tolist()):
+        yield one.variant.name, one.batch_size, batch, milliseconds
 
 
 def cost_rows(measured: Mapping[str, Measured], memory: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
-    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`.
-
-    ``memory``: bytes that a process occupies, by `Variant.key`.
-    """
-    for key, one in measured.items():
-        variant = one.variant.name, one.variant.dtype, one.batch_size
+    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`."""
+    for name, one in measured.items():
         dense = dense_of(measured, one.variant.dtype).cost
         if one.cost is not None and dense is not None:
             for layer, rows in enumerate(one.cost.rows, 1):
-                yield *variant, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.rows[0]
-        if key in memory:
-            yield *variant, schema.HELD_MEMORY, schema.RESIDENT, memory[key] / 2**20
+                yield name, one.batch_size, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.rows[0]
+        if name in memory:
+            yield name, one.batch_size, schema.HELD_MEMORY, schema.RESIDENT, memory[name] / 2**20

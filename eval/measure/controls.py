@@ -1,36 +1,31 @@
 """Controls: as much is computed as under a strategy, but what it computes is chosen at random.
 
 ``random@STRATEGY`` lets as many words of each window exit at each gate, and shows what a controller's choice is worth.
-``random-windows@CASCADE`` gives the large model as many words, and shows whether doubt chooses better than chance;
-words are counted over the whole corpus, because most documents have a single window.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from engine.cascade import Cascade, JudgedWindow
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Decider
 from engine.pruning.gate import Decision, GateView
+from engine.pruning.record import Record
+from engine.pruning.recovery import Recovery
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
 from engine.pytorch.packing import RaggedBatch
 from engine.result import Result
 from engine.tagger import Engine
-from engine.text.windows import Window
 from eval.measure.variants import Tagger, of_engine, of_strategy
-from eval.schema import CASCADE, RANDOM, RANDOM_SEEDS, RANDOM_WINDOWS
-
-CALL = 32  # texts that are judged together
-NOTHING = 1e6  # a doubt that no window reaches
+from eval.record import title_of
+from eval.schema import RANDOM, RANDOM_SEEDS
 
 
 class _WindowIds:
@@ -88,24 +83,31 @@ class Replay(Decider):
         return torch.rand(words, generator=torch.Generator().manual_seed(seed)).numpy()
 
 
-def random_exits(engine: Engine, name: str, strategy: Strategy, _: Sequence[str] = ()) -> Tagger:
+class RandomWords(Recovery):
+    """Recovery that brings back as many words of each window as it would otherwise, but chooses them at random."""
+
+    def choose(self, record: Record) -> np.ndarray:
+        """Returns the words, bool ``(words,)``, that come back after a finished pass."""
+        window = record.words.window
+        counts = np.bincount(window[super().choose(record)], minlength=len(record.rows))
+        order = np.random.default_rng(len(window)).random(len(window))
+        return lowest_per_window(order, ~record.alive, window, counts)
+
+
+def random_exits(engine: Engine, name: str, strategy: Strategy) -> Tagger:
     """``random@STRATEGY`` with its first seed, and with the others in ``reseeded``.
 
     Raises:
-        InputError: if the strategy does not prune, recovers words, or is a cascade.
+        InputError: if the strategy does not prune, or recovers words.
     """
     if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
         raise InputError(
             f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
         )
-    return _seeded(engine, name, strategy, partial(tag_batch, engine, name, strategy))
-
-
-def _seeded(engine: Engine, name: str, strategy: Strategy, tag: Callable[..., list[Result]]) -> Tagger:
-    """The control of a strategy, which tags texts with a seed: with the first, and with the others in ``reseeded``."""
-    first, *others = (of_engine(partial(tag, seed=seed)) for seed in range(RANDOM_SEEDS))
-    variant = replace(of_strategy(engine, strategy).variant, name=name, kind=RANDOM, settings={})
-    return Tagger(variant, first, {"name": name, "replays": strategy.to_json()}, tuple(others))
+    title = f"{RANDOM}@{title_of(strategy)}"
+    tags = [of_engine(partial(tag_batch, engine, title, strategy, seed=seed)) for seed in range(RANDOM_SEEDS)]
+    variant = replace(of_strategy(engine, strategy).variant, title=title, kind=RANDOM, settings={})
+    return Tagger(variant, tags[0], {"name": title, "replays": strategy.to_json()}, tuple(tags[1:]))
 
 
 def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str], seed: int = 0) -> list[Result]:
@@ -115,74 +117,3 @@ def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str
     engine.tag_batch(texts, replace(replayed, controller=recorder), batch_size=len(texts))
     replay = replace(replayed, name=name, point="", controller=Replay(recorder.counts, seed))
     return engine.tag_batch(texts, replay, batch_size=len(texts))
-
-
-@dataclass(frozen=True, kw_only=True)
-class RandomWindows(Cascade):
-    """A cascade whose large model reads the windows with the keys ``drawn``, whatever the small one doubts."""
-
-    drawn: frozenset[bytes]
-
-    def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
-        """Lets the large model read the windows that were drawn."""
-        judged = super().judge(probabilities, windows)
-        return tuple(replace(one, read=key(window) in self.drawn) for one, window in zip(judged, windows, strict=True))
-
-
-def key(window: Window) -> bytes:
-    """Identifies a window by its word pieces."""
-    return window.input_ids.tobytes()
-
-
-def judge(engine: Engine, cascade: Cascade, texts: Sequence[str]) -> dict[bytes, JudgedWindow]:
-    """Judges all windows of texts, by `key`; the large model does not run."""
-    found = {}
-    for begin in tqdm(range(0, len(texts), CALL), desc=f"windows of {cascade.name}", disable=None):
-        for result in engine.tag_batch(texts[begin : begin + CALL], replace(cascade, threshold=NOTHING)):
-            assert result.judgement is not None, "a cascade judges"
-            for window, one in zip(result.judgement.windows, result.judgement.judged, strict=True):
-                found[key(window)] = replace(one, read=one.doubt >= cascade.threshold)
-    return found
-
-
-def draw(judged: Mapping[bytes, JudgedWindow], seed: int) -> frozenset[bytes]:
-    """Draws windows until they have as many words as those that are read."""
-    windows = list(judged.items())
-    wanted = sum(one.end - one.first for one in judged.values() if one.read)
-    drawn: list[bytes] = []
-    for index in np.random.default_rng(seed).permutation(len(windows)):
-        if wanted <= 0:
-            break
-        name, one = windows[index]
-        drawn.append(name)
-        wanted -= one.end - one.first
-    return frozenset(drawn)
-
-
-def random_windows(engine: Engine, name: str, strategy: Strategy, texts: Sequence[str]) -> Tagger:
-    """``random-windows@CASCADE`` with its first seed, and with the others in ``reseeded``.
-
-    ``texts``: those of the corpus.
-
-    Raises:
-        InputError: if the strategy is no cascade.
-    """
-    if not isinstance(strategy, Cascade):
-        raise InputError(f"expected {RANDOM_WINDOWS}@ with a {CASCADE}, got {name[:60]!r}; write e.g. @cascade:fast")
-    judged = cache(partial(judge, engine, strategy, texts))
-
-    @cache
-    def strategy_of(seed: int) -> RandomWindows:
-        return RandomWindows(**vars(strategy) | {"name": name, "point": ""}, drawn=draw(judged(), seed))
-
-    def tag(texts: Sequence[str], seed: int) -> list[Result]:
-        return engine.tag_batch(texts, strategy_of(seed), batch_size=len(texts))
-
-    return _seeded(engine, name, strategy, tag)
-
-
-# By name: functions of an engine, the name as typed, the strategy after ``@``, and the texts of the corpus.
-CONTROLS: dict[str, Callable[[Engine, str, Strategy, Sequence[str]], Tagger]] = {
-    RANDOM: random_exits,
-    RANDOM_WINDOWS: random_windows,
-}

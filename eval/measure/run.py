@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psutil
 import torch
-from tqdm import tqdm
 
 from engine.cascade import Cascade
-from engine.cli.runs import Log, check_same, read_json, replacing, write_json
-from engine.formats import WRITERS
+from engine.cli.progress import Progress
+from engine.cli.runs import Log, check_same, read_json, write_json
+from engine.formats.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
-from engine.pruning.strategy_names import DENSE
-from engine.text.documents import Document
 from eval.analysis.tables import write_tables
 from eval.measure import environment
 from eval.measure.baselines import tune
 from eval.measure.environment import own_threads
 from eval.measure.setup import Setup, set_up, training_documents
 from eval.measure.variants import Tagger, of_baseline
-from eval.record import Plan, Row, read_record
-from eval.schema import BASELINE, display_names
+from eval.record import Plan, Record, Row
+from eval.schema import BASELINE, DENSE
 from eval.statistics import SEED
 
 LOG = "run"
@@ -39,13 +35,37 @@ SAMPLE_NOTE = (
 )
 
 
-def open_log(folder: Path, name: str, conditions: Mapping[str, Any]) -> Log:
-    """Opens ``NAME.jsonl`` in a locked folder; ``NAME.json`` beside it holds the conditions of the run.
+def report(arguments: argparse.Namespace, corpus: Corpus, command: str) -> Progress:
+    """Measures what ``eval.report`` was asked for; writes tables and facts to ``--out``, and predictions."""
+    setup, out = set_up(arguments, corpus), Path(arguments.out)
+    training = training_documents(corpus, arguments.data_dir)
+    record = Record(setup.plan, open_log(out, setup))
+    with progress_of(setup, record) as progress:
+        setup = tuned(setup, record, progress)
+        run(setup, record, progress)
+        if not record.facts("memory"):
+            progress.note = "memory"
+            record.log.append({"memory": _measure_memory(setup)})
+    (memory,), loads = record.facts("memory"), record.facts("load")
+    facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
+    write_tables(out, record, memory, facts, training)
+    notes = [] if arguments.corpus else [SAMPLE_NOTE]
+    if max(loads) > BUSY:
+        notes.append(f"Other processes used {max(loads):.0%} of the processors when this began: distrust the times.")
+    if corpus.skipped:
+        notes.append(f"Broken documents left out: {corpus.skipped}.")
+    about = _about(setup, command, interruptions=len(loads) - 1)
+    write_json(out / "results.json", {"about": about, "notes": notes})
+    return progress
+
+
+def open_log(folder: Path, setup: Setup) -> Log:
+    """Opens ``run.jsonl`` in a locked folder; ``run.json`` beside it holds the conditions of the run.
 
     Raises:
         InputError: if the folder contains a run under other conditions.
     """
-    stored, log = folder / f"{name}.json", folder / f"{name}.jsonl"
+    stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", _conditions(setup)
     if stored.is_file():
         check_same(folder, read_json(stored), conditions)
     else:
@@ -54,79 +74,65 @@ def open_log(folder: Path, name: str, conditions: Mapping[str, Any]) -> Log:
     return Log(log)
 
 
-def logged(log: Log, fact: str) -> list[Any]:
-    """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
-    return [line[fact] for line in log if fact in line]
+def progress_of(setup: Setup, record: Record) -> Progress:
+    """Says what will be measured and about how long it takes, as if every variant took as long as dense."""
+    dense, plan = setup.taggers[0], setup.plan
+    todo, total = (sum(len(plan.documents(unit)) for unit in units) for units in (record.todo, plan.units()))
+    texts = [document.text for document in plan.corpus.documents[:3]]
+    ms = min(dense.tag([text]).ms for text in texts) if todo else 0  # the first call also loads what it needs
+    named = ", ".join(variant.name for variant in plan.variants[:20]) + ", …" * (len(plan.variants) > 20)
+    return Progress(
+        f"Measuring {len(plan.variants)} variants: {named}",
+        total=total,
+        done=total - todo,
+        about_s=ms / 1000 * todo * len(setup.taggers),
+        resume="The same command continues.",
+    )
 
 
-def evaluate(plan: Plan, taggers: Sequence[Tagger], log: Log, load: float = 0.0) -> None:
-    """Runs and logs the batches that the log lacks.
+def tuned(setup: Setup, record: Record, progress: Progress) -> Setup:
+    """Gives baselines their fastest settings."""
+    progress.note = "trying settings of the baselines"
+    plan = setup.plan
+    found = {one.name: of_baseline(one) for one in tune(setup.baselines, plan.corpus, plan.batch_sizes, record.log)}
+    taggers = [found[one.variant.title] if one.variant.kind == BASELINE else one for one in setup.taggers]
+    return replace(setup, taggers=taggers)
 
-    Rows come from the discarded first pass. Batches keep the order of the documents and are the same for all variants.
-    The log also notes ``load``, the load of the machine before this process began.
-    """
-    done = {Unit(**unit) for unit in logged(log, "unit")}
-    todo = [unit for unit in plan.units() if unit not in done]
+
+def run(setup: Setup, record: Record, progress: Progress) -> None:
+    """Measures what the record lacks."""
+    plan, todo, taggers = setup.plan, record.todo, setup.taggers
     if todo:
-        log.append({"load": load})
-    for unit in todo[:BURN_IN] if done and plan.timed else ():
+        record.log.append({"load": setup.load})
+    resumed = len(todo) < len(plan.units())
+    for unit in todo[:BURN_IN] if resumed and plan.timed else ():
         _run_batch(unit, plan, taggers, reseeded=False)
-    for unit in tqdm(todo, desc="batches", initial=len(done), total=len(done) + len(todo), disable=None):
-        if unit.batch == 0 and unit.pass_number == 0:  # each batch size loads its own graphs
-            for tagger in taggers:
-                tagger.release()
+    for unit in todo:
+        progress.note = f"batch size {unit.batch_size}, pass {unit.pass_number + 1} of {PASSES + 1}"
         if unit.batch == 0:
+            if unit.pass_number == 0:  # each batch size loads its own graphs
+                for tagger in taggers:
+                    tagger.release()
             gc.collect()
-        # Which words a seed chooses does not depend on the batch size, so the other seeds run at one size only.
-        log.append(_run_batch(unit, plan, taggers, reseeded=unit.batch_size == plan.batch_sizes[0]))
+        record.add(unit, _run_batch(unit, plan, taggers, reseeded=unit.batch_size == plan.batch_sizes[0]))
+        progress.advance(len(plan.documents(unit)))
 
 
-def _run_batch(unit: Unit, plan: Plan, taggers: Sequence[Tagger], *, reseeded: bool) -> dict[str, Any]:
-    """Runs a batch under all variants and returns its line of the log."""
+def _run_batch(
+    unit: Unit, plan: Plan, taggers: Sequence[Tagger], *, reseeded: bool
+) -> dict[str, tuple[float, list[list[Row]]]]:
+    """Runs a batch under all variants; returns for each its milliseconds and, in the first pass, its rows by seed."""
     texts = [document.text for document in plan.documents(unit)]
-    calls: dict[str, Any] = {}
+    calls: dict[str, tuple[float, list[list[Row]]]] = {}
     for index in unit.order(range(len(taggers))):
         tagger = taggers[index]
         with own_threads(tagger.threads, rest=bool(plan.timed)):
             tagged = tagger.tag(texts)
-        runs: list[list[Row]] = []
+        runs = []
         if unit.pass_number == 0:
             runs = [tagged.rows(), *(other(texts).rows() for other in tagger.reseeded if reseeded)]
-        found = [[row.to_json() for row in rows] for rows in runs]
-        calls[tagger.variant.key] = {"ms": tagged.ms, "runs": found}
-    return {"unit": asdict(unit), "calls": calls}
-
-
-def measure(arguments: argparse.Namespace, command: str) -> None:
-    """Measures what the log lacks; writes tables and facts to ``--out``, and predictions."""
-    setup = set_up(arguments)
-    out, corpus, sizes = Path(arguments.out), setup.plan.corpus, setup.plan.batch_sizes
-    training = training_documents(corpus, arguments.data_dir)
-    log = open_log(out, LOG, _conditions(setup))
-    tuned = {one.name: of_baseline(one) for one in tune(setup.baselines, corpus, sizes, log)}
-    taggers = [tuned[one.variant.name] if one.variant.kind == BASELINE else one for one in setup.taggers]
-    plan = replace(setup.plan, variants=[one.variant for one in taggers])
-    setup = replace(setup, plan=plan, taggers=taggers)
-    evaluate(plan, taggers, log, setup.load)
-    if not logged(log, "memory"):
-        log.append({"memory": _measure_memory(setup)})
-    (memory,), starts, record = logged(log, "memory"), logged(log, "load"), read_record(plan, log)
-    facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
-    write_tables(out, corpus, record, memory, facts, training)
-    if arguments.predictions:
-        names = display_names((variant.name, variant.dtype) for variant in plan.variants)
-        for one in record[sizes[0]].values():
-            pairs = zip(corpus.documents, one.rows, strict=True)
-            found = (replace(document, entities=row.entities) for document, row in pairs)
-            name = names[one.variant.name, one.variant.dtype]
-            _write_predictions(Path(arguments.predictions), name, found, arguments.format)
-    notes = [] if arguments.corpus else [SAMPLE_NOTE]
-    if max(starts) > BUSY:
-        notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
-    if corpus.skipped:
-        notes.append(f"Broken documents left out: {corpus.skipped}.")
-    about = _about(setup, command, interruptions=len(starts) - 1)
-    (out / "results.json").write_text(json.dumps({"about": about, "notes": notes}))
+        calls[plan.variants[index].name] = tagged.ms, runs
+    return calls
 
 
 def _conditions(setup: Setup) -> dict[str, Any]:
@@ -142,25 +148,26 @@ def _conditions(setup: Setup) -> dict[str, Any]:
 
 
 def _measure_memory(setup: Setup) -> dict[str, int]:
-    """Bytes that a process with one variant alone occupies: dense, and strategies that prune, by their keys."""
+    """Bytes that a process with one variant alone occupies: dense, and strategies that prune, by their names."""
     engines = {engine.dtype: engine for engine in setup.engines}
-    found: dict[str, int] = {}
+    memory: dict[str, int] = {}
     for variant in setup.plan.variants:
         if variant.strategy is not None and (variant.prunes or variant.kind == DENSE):
             strategy = variant.strategy
             if isinstance(strategy, Cascade):
                 strategy = replace(strategy, threshold=0.0)  # so that the large model reads the text, too
             occupied = environment.resident_memory(engines[variant.dtype], strategy)
-            found |= {variant.key: occupied} if occupied else {}
-    return found
+            memory |= {variant.name: occupied} if occupied else {}
+    return memory
 
 
 def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     """Facts about the run for readers."""
     engine, plan = setup.engines[0], setup.plan
-    names = display_names((variant.name, variant.dtype) for variant in plan.variants)
     settings: dict[str, Mapping[str, Any]] = {
-        one.name if one.prunes else names[one.name, one.dtype]: one.settings for one in plan.variants if one.settings
+        variant.name: tagger.variant.settings
+        for variant, tagger in zip(plan.variants, setup.taggers, strict=True)
+        if tagger.variant.settings
     }
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     dtypes = [f"{e.dtype} ({e.why})" if e.why else e.dtype for e in setup.engines]
@@ -184,11 +191,3 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
         "seed of the bootstrap": SEED,
         "interruptions": interruptions,
     }
-
-
-def _write_predictions(folder: Path, label: str, documents: Iterable[Document], format_: str) -> None:
-    """Writes documents to a file that is named after a variant's display name; under its final name it is complete."""
-    writer = WRITERS[format_]
-    path = folder / (quote(label, safe="@+ ()") + writer.suffix)
-    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        file.writelines(writer.write(documents))

@@ -1,9 +1,8 @@
-"""Loads what the options of ``eval.report`` name and checks it before anything is timed."""
+"""Loads the models that the options of ``eval.report`` name, and makes a tagger of each variant."""
 
 from __future__ import annotations
 
 import argparse
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -25,20 +24,21 @@ from engine.tagger import Engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
-from eval.measure.controls import CONTROLS
+from eval.measure.controls import random_exits
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
-from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
-from eval.record import Plan
-from eval.schema import DENSE, RANDOM_WINDOWS
+from eval.options import check_types, parse_batch_sizes, parse_dtypes, parse_names, parse_others
+from eval.record import Plan, Variant
+from eval.schema import DENSE, RANDOM
 from eval.statistics import SEED
 
 DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
 SMALL = "small"  # names the small model of a cascade among the strategies
+REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What the options of ``eval.report`` name."""
+    """What a run needs."""
 
     engines: list[Engine]  # one for each dtype, that of the reference first
     plan: Plan  # the types of its corpus are the scored ones
@@ -47,26 +47,16 @@ class Setup:
     load: float  # load of the machine beforehand, 0–1
 
 
-def set_up(arguments: argparse.Namespace) -> Setup:
-    """Loads the engines, corpus and variants that the arguments of ``eval.report`` name."""
+def set_up(arguments: argparse.Namespace, corpus: Corpus) -> Setup:
+    """Loads the engines and variants that the arguments of ``eval.report`` name."""
     load = busy_share()
-    sizes, dtypes = parse_batch_sizes(arguments.batch_size), parse_dtypes(arguments.dtype)
-    others = parse_others(arguments.others)
     if arguments.threads is not None:
-        if arguments.threads > (cores := os.cpu_count() or 1):
-            raise InputError(
-                f"expected --threads up to {cores}, the number of processors, got {arguments.threads}; lower it"
-            )
         torch.set_num_threads(arguments.threads)
-    corpus = _load_scored_corpus(arguments)
-    documents = len(corpus.documents)
-    if (timed := arguments.timed or documents) > documents:
-        raise InputError(
-            f"expected --timed up to {documents}, the number of documents in {corpus.name}, got {timed}; lower it"
-        )
-    running = load_engines(arguments.model, dtypes, arguments.device, arguments.labels)
-    engines = _with_reference(running, arguments)
-    running = [engine for engine in engines if engine in running]
+    engines = load_engines(arguments.model, parse_dtypes(arguments.dtype), arguments.device, arguments.labels)
+    strategies = list(engines)
+    if all(engine.dtype != REFERENCE for engine in engines):
+        engines = [*load_engines(arguments.model, [REFERENCE], arguments.device, arguments.labels), *engines]
+    engines.sort(key=lambda engine: engine.dtype != REFERENCE)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
@@ -84,21 +74,28 @@ def set_up(arguments: argparse.Namespace) -> Setup:
     baselines = load_baselines(engines[0], wanted, calibration)
     models = [
         of_model(name, engine, engine.strategy(strategy))
-        for name, folder, strategy in others
-        for engine in load_engines(folder, [one.dtype for one in running], arguments.device)
+        for name, folder, strategy in parse_others(arguments.others)
+        for engine in load_engines(folder, [one.dtype for one in strategies], arguments.device)
     ]
-    texts = [document.text for document in corpus.documents]
-    dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in running]
-    taggers = [*dense, *choose_variants(running, arguments, texts), *map(of_baseline, baselines), *models]
-    variants = [one.variant for one in taggers]
-    if twice := [name for name, count in Counter((one.name, one.dtype) for one in variants).items() if count > 1]:
-        raise InputError(
-            "expected different names of strategies, baselines and other models, got "
-            f"{', '.join(repr(name) for name, _ in twice)} twice; leave one out, or rename it in --others"
-        )
-    drawn = np.random.default_rng(SEED).choice(documents, timed, replace=False)
-    plan = Plan(corpus, variants, sizes, sorted(drawn.tolist()))
+    dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
+    taggers = [*dense, *choose_variants(strategies, arguments), *map(of_baseline, baselines), *models]
+    documents = len(corpus.documents)
+    drawn = np.random.default_rng(SEED).choice(documents, arguments.timed or documents, replace=False)
+    variants = name_variants([tagger.variant for tagger in taggers])
+    plan = Plan(corpus, variants, parse_batch_sizes(arguments.batch_size), sorted(drawn.tolist()))
     return Setup(engines, plan, taggers, baselines, load)
+
+
+def name_variants(variants: Sequence[Variant]) -> list[Variant]:
+    """Adds the dtype to the names of those that a run has in several; raises `InputError` if two are the same."""
+    dtypes = Counter(variant.title for variant in variants)
+    named = [replace(variant, one_of_several=dtypes[variant.title] > 1) for variant in variants]
+    if twice := [name for name, count in Counter(variant.name for variant in named).items() if count > 1]:
+        raise InputError(
+            f"expected different names of strategies, baselines and other models, got {', '.join(map(repr, twice))} "
+            "twice; leave one out, or rename it in --others"
+        )
+    return named
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
@@ -122,31 +119,13 @@ def load_engines(
     return list(engines.values())
 
 
-def _with_reference(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Engine]:
-    """The engine with which all others are compared first; loads it if none runs in its dtype."""
-    wanted = arguments.reference or engines[0].dtype
-    if all(engine.dtype != wanted for engine in engines):
-        return [*load_engines(arguments.model, [wanted], arguments.device, arguments.labels), *engines]
-    return sorted(engines, key=lambda engine: engine.dtype != wanted)
-
-
-def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
-    """Loads the corpus to evaluate, with the scored types as its types."""
-    corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
-    types = tuple(dict.fromkeys(parse_names(arguments.types))) if arguments.types else corpus.types
-    name = corpus.name if arguments.corpus else "sample"
-    if not types:
-        raise InputError(f"expected gold entities in {name}, got none; choose a file with gold, or name --types")
-    return replace(corpus, name=name, types=types)
-
-
-def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace, texts: Sequence[str]) -> list[Tagger]:
-    """The strategies and controls as typed, and ``dense``, under each engine; ``texts``: those of the corpus.
+def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Tagger]:
+    """The strategies and controls as typed, and ``dense``, under each engine.
 
     Raises:
         InputError: if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
-    found: list[Tagger] = []
+    taggers: list[Tagger] = []
     for engine in engines:
         names = parse_names(arguments.strategies) or _defaults(engine)
         names = list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
@@ -154,18 +133,16 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace, te
         settings = _parse_settings(arguments.set, strategies.values())
         for name, text in strategies.items():
             strategy = engine.strategy(text, **settings.get(text, {}))
-            control = CONTROLS.get(name.partition("@")[0])
-            found.append(control(engine, name, strategy, texts) if control else of_strategy(engine, strategy))
+            taggers.append(of_strategy(engine, strategy) if name == text else random_exits(engine, name, strategy))
         if SMALL in names:
-            found.append(_small(engine))
-    return found
+            taggers.append(_small(engine))
+    return taggers
 
 
 def _defaults(engine: Engine) -> list[str]:
     """What is measured beside ``dense`` if nothing is named."""
     if engine.small:
-        points = [f"{CASCADE}:{point}" for point in engine.cascades]
-        return [*points, SMALL, *(f"{RANDOM_WINDOWS}@{point}" for point in points)]
+        return [*(f"{CASCADE}:{point}" for point in engine.cascades), SMALL]
     return [DEFAULT] if engine.has_gates else []
 
 
@@ -180,10 +157,10 @@ def _small(engine: Engine) -> Tagger:
 def _strategy_of(name: str) -> str:
     """The strategy of a variant: itself or, for a control, the one that it names after ``@``."""
     control, _, followed = name.partition("@")
-    if control not in CONTROLS:
+    if control != RANDOM:
         return name
     if not followed:
-        raise InputError(f"expected {control}@STRATEGY, got {name!r}; name the strategy that it follows")
+        raise InputError(f"expected {RANDOM}@STRATEGY, got {name!r}; name the strategy that it follows")
     return followed
 
 

@@ -15,7 +15,7 @@ from engine.pruning.strategy import Strategy
 from engine.result import Judgement, Result
 from engine.tagger import Engine
 from eval.measure.baselines.base import Baseline
-from eval.record import Row, Variant
+from eval.record import Row, Variant, title_of
 from eval.schema import BASELINE, DENSE, MODEL
 
 
@@ -78,7 +78,7 @@ def of_strategy(engine: Engine, strategy: Strategy) -> Tagger:
     """A strategy of the engine."""
     record = strategy.to_json()
     shown = {key: of for key, of in record.items() if key not in ("name", "point")}
-    variant = Variant(strategy.name, strategy.kind, engine.dtype, str(engine.device), strategy)
+    variant = Variant(title_of(strategy), strategy.kind, engine.dtype, str(engine.device), strategy)
     if isinstance(strategy, Cascade) and engine.small:
         variant = replace(variant, settings=shown, small_layers=engine.small.sizes.layers)
     elif strategy.prunes:

@@ -1,9 +1,7 @@
-"""Writes reports as Markdown, and renders Markdown as HTML: reports, and the documents that the app serves."""
+"""Pages in Markdown, and Markdown as HTML: reports, and the documents that the app serves."""
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +14,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
-from PIL import Image
 
 from eval.render.text import anchor, escape, table
 
@@ -52,42 +49,28 @@ def write_page(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def write_pages(
-    folder: Path,
-    name: str,
-    title: str,
-    sections: Mapping[str, Parts],
-    opening: Parts = (),
-    notes: Sequence[str] = (),
-) -> None:
-    """Writes a page as ``NAME.md`` and the same as ``NAME.html``, which contains the images of the folder.
+def page(title: str, sections: Mapping[str, Parts], opening: Parts = (), notes: Sequence[str] = ()) -> str:
+    """A page in Markdown.
 
     Args:
-        folder: where both are written.
-        name: their name without suffix.
         title: plain text.
         sections: by plain title, which the page's contents list.
         opening: parts before the contents.
         notes: plain text, shown first.
     """
-    text = _TEMPLATES.get_template("report.md").render(title=title, sections=sections, opening=opening, notes=notes)
-    write_page(folder / f"{name}.md", text)
-    write_page(folder / f"{name}.html", as_html(text, folder))
+    return _TEMPLATES.get_template("report.md").render(title=title, sections=sections, opening=opening, notes=notes)
 
 
-def as_html(markdown: str, folder: Path | None = None) -> str:
-    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text.
-
-    ``folder``: if given, the document contains its images instead of links to them.
-    """
+def as_html(markdown: str) -> str:
+    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text."""
     tokens = _PARSER.parse(_COMMENT.sub("", markdown))
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
     title = unescape(titles[0].content) if titles else ""
-    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens, folder))
+    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens))
 
 
-def _render_tokens(tokens: Sequence[Token], folder: Path | None) -> Markup:
-    """Renders Markdown with GitHub's anchors of headings and a class for long cells; embeds the images of a folder."""
+def _render_tokens(tokens: Sequence[Token]) -> Markup:
+    """Renders Markdown with GitHub's anchors of headings and a class for long cells."""
     used: Counter[str] = Counter()
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
@@ -97,15 +80,4 @@ def _render_tokens(tokens: Sequence[Token], folder: Path | None) -> Markup:
             used[name] += 1
         elif token.type == "td_open" and len(inside.content) > LONG:
             token.attrSet("class", "long")
-    images = [child for token in tokens for child in token.children or [] if child.type == "image"]
-    if folder is not None:
-        for image in images:
-            image.attrs["src"] = _data_address(folder / str(image.attrs["src"]))
     return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
-
-
-def _data_address(file: Path) -> str:
-    """An image as a data address, in a format that takes two thirds of the space."""
-    packed = io.BytesIO()
-    Image.open(file).save(packed, "webp", lossless=True, quality=100, method=4)
-    return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"

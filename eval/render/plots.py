@@ -1,4 +1,4 @@
-"""Plots as pure functions of tables, which are `eval.render.files.labelled`.
+"""Plots as pure functions of the tables of a report.
 
 They are legible at a width of 800 pixels, in grey, and on light and dark pages.
 """
@@ -21,7 +21,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
-from eval.render.files import reference_row, rows_of
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
 
 WIDTH = 8.0  # inches, 800 pixels
@@ -46,6 +45,11 @@ _OTHER = ("H", "#444444")
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
 _LINES = ("-", "--", ":", "-.")
+CURVES: dict[Any, str] = {
+    "point": "operating points",
+    "lambda_": "λ",
+    "layer": "layer",
+}  # settings that are drawn, as shown
 
 LabelledMark = tuple[float, float, str, str]  # x, y, label (may be empty), colour
 
@@ -106,12 +110,12 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
 
 def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
     """The variants with their styles and difference from dense."""
-    dense = reference_row(rows_of(results))["label"]
-    own = intervals.loc[intervals["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
-    table = results.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
+    dense = results.loc[results["kind"] == DENSE, "variant"].iloc[0]
+    own = intervals.loc[intervals["against"] == dense, ["variant", "batch_size", "difference", "low", "high"]]
+    table = results.merge(own, how="left", on=["variant", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
     return table.assign(
-        style=table["label"].map(styles(results)),
-        recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
+        style=table["variant"].map(styles(results)),
+        recovers=table["prunes"] & table["variant"].str.contains("+recovery", regex=False),
     )
 
 
@@ -140,7 +144,7 @@ def to_label(variants: Sequence[Any]) -> list[Any]:
     baselines = [one for one in variants if one.kind in (BASELINE, TRUNCATE, MODEL)]
     best = frontier([one for one in baselines if one.kind == BASELINE])
     for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
-        if one.label.partition(" (")[0] not in (other.label.partition(" (")[0] for other in chosen):
+        if one.variant.partition(" (")[0] not in (other.variant.partition(" (")[0] for other in chosen):
             chosen.append(one)
     return chosen[:LABELS]
 
@@ -183,7 +187,7 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
             axis.plot(row.speedup, shown_f1, ".", color=dot, markersize=5, zorder=3)
         name = ""
         if row in named:
-            name = f"{row.label} {row.speedup:.2f}×" + (f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else "")
+            name = f"{row.variant} {row.speedup:.2f}×" + (f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else "")
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, name, colour))
@@ -215,21 +219,21 @@ def _title(results: pd.DataFrame) -> str:
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and fill of each variant of ``results.csv``, by label."""
+    """Marker, colour and fill of each variant of ``results.csv``, by name."""
     fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
-    found: dict[str, dict[str, Any]] = {}
-    for label, kind, dtype in results[["label", "kind", "dtype"]].itertuples(index=False, name=None):
+    by_name: dict[str, dict[str, Any]] = {}
+    for name, kind, dtype in results[["variant", "kind", "dtype"]].itertuples(index=False, name=None):
         marker, colour = _STYLES.get(str(kind), _OTHER)
-        found[label] = {"marker": marker, "color": colour, "fillstyle": fills[dtype]}
-    return found
+        by_name[name] = {"marker": marker, "color": colour, "fillstyle": fills[dtype]}
+    return by_name
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:
     """Plots F1 against dense in every group, with intervals, one panel per strategy; from ``subgroups.csv``."""
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
     figure, axes = _panels(groups, 0.19 * len(names) + 0.7)
-    for number, (axis, strategy) in enumerate(axes.items()):
-        of = names.merge(groups[groups["label"] == strategy], how="left")
+    for number, (axis, variant) in enumerate(axes.items()):
+        of = names.merge(groups[groups["variant"] == variant], how="left")
         rows = range(len(of))
         axis.hlines(rows, of["low"] * 100, of["high"] * 100, color="#6f6f6f", linewidth=1.2)
         axis.plot(of["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
@@ -246,8 +250,8 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
     """Plots the share of words exited by each layer, per gold label, one panel per strategy; from ``exits.csv``."""
     figure, axes = _panels(exits, 2.2)
     ticks = sorted(exits["layer"].unique())
-    for axis, strategy in axes.items():
-        of = exits[exits["label"] == strategy]
+    for axis, variant in axes.items():
+        of = exits[exits["variant"] == variant]
         styled = zip(of.groupby("gold", sort=False), cycle(_LINES), cycle("os^vDx"), strict=False)
         for (label, one), line, marker in styled:
             axis.plot(one["layer"], one["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
@@ -260,14 +264,46 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
     return figure
 
 
+def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
+    """Plots F1 against the share of computation: all operating points, layers to stop at, and λ as a curve.
+
+    From ``ablations.csv``.
+    """
+    figure, ((axis,),) = new_figure(1, 1, (WIDTH, 5.5))
+    dense = ablations[ablations["strategy"] == DENSE].iloc[0]
+    curves = ablations[ablations["setting"].isin(CURVES)].groupby(["strategy", "setting"], sort=False)
+    marks: list[LabelledMark] = []
+    for number, ((strategy, setting), rows) in enumerate(curves):
+        marker, colour = _STYLES.get(str(strategy).partition("+")[0], _OTHER)
+        fill = "none" if "+" in str(strategy) else "full"
+        points = [*rows[["computation", "f1"]].itertuples(index=False, name=None)]
+        name = f"{strategy}, {CURVES[setting]}"
+        axis.plot(
+            *zip(*points, strict=True), _LINES[number % 4], marker=marker, color=colour, fillstyle=fill, label=name
+        )
+        values = rows["value"] if setting == "point" else [f"{CURVES[setting]} {value}" for value in rows["value"]]
+        marks += [(*point, str(value), colour) for point, value in zip(points, values, strict=True)]
+    axis.plot(dense["computation"], dense["f1"], "s", color="#1b1b1b", label="dense")
+    axis.axhline(dense["f1"], **DENSE_LINE)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    low = ablations.loc[ablations["setting"].isin(CURVES), "f1"].clip(lower=dense["f1"] - 2 * WINDOW).min()
+    axis.set_ylim(low - _BELOW, max(ablations["f1"].max(), dense["f1"]) + _ABOVE)
+    axis.set_xlabel("computation, share of the MACs of dense")
+    axis.set_ylabel("F1 (exact spans)")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    figure.draw_without_rendering()
+    write_labels(axis, [mark for mark in marks if mark[1] >= axis.get_ylim()[0]])
+    return figure
+
+
 def _panels(table: pd.DataFrame, height: float) -> tuple[Figure, dict[Axes, str]]:
     """A figure with a panel for each strategy but dense."""
-    strategies = [str(label) for label in table.loc[table["strategy"] != DENSE, "label"].unique()]
-    rows = -(-max(len(strategies), 1) // PANELS)
-    figure, axes = new_figure(rows, min(max(len(strategies), 1), PANELS), (WIDTH, height * rows + 0.6))
-    for axis in axes.flat[len(strategies) :]:
+    variants = [str(name) for name in table.loc[table["kind"] != DENSE, "variant"].unique()]
+    rows = -(-max(len(variants), 1) // PANELS)
+    figure, axes = new_figure(rows, min(max(len(variants), 1), PANELS), (WIDTH, height * rows + 0.6))
+    for axis in axes.flat[len(variants) :]:
         axis.axis("off")
-    for axis, strategy in zip(axes.flat, strategies, strict=False):
-        axis.set_title(strategy.replace(" (", "\n("), fontsize=9)  # a dtype has a line of its own
+    for axis, variant in zip(axes.flat, variants, strict=False):
+        axis.set_title(variant.replace(" (", "\n("), fontsize=9)  # a dtype has a line of its own
         axis.tick_params(labelsize=8)
-    return figure, dict(zip(axes.flat, strategies, strict=False))
+    return figure, dict(zip(axes.flat, variants, strict=False))

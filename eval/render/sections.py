@@ -1,18 +1,13 @@
-"""The sections of a report, each from its files alone.
-
-Tables of variants are `labelled`.
-"""
+"""The sections of a report, each a function of its folder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from eval import schema
-from eval.render.files import IntervalRow, ResultRow, reference_row, rows_of
+from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Parts, Table
 from eval.render.text import (
     NOT_SIGNIFICANT,
@@ -27,7 +22,7 @@ from eval.render.text import (
     share,
     speedup,
 )
-from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, Group
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM
 from eval.statistics import FEWEST, STEADY
 
 READING = (
@@ -36,8 +31,8 @@ READING = (
     "this run; a theoretical one is the ratio of MACs. Intervals are those of "
     f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include zero difference; over "
     f"fewer than {FEWEST} batches there is neither interval nor ratio. "
-    "Precision, recall, latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all "
-    "intervals in [intervals.csv](intervals.csv)."
+    "Precision, recall and latencies are in [results.csv](results.csv), all intervals, those against dense in the same "
+    "dtype among them, in [intervals.csv](intervals.csv)."
 )
 KINDS_READING = {  # by the kinds of rows that need it
     (RANDOM,): (
@@ -48,9 +43,9 @@ KINDS_READING = {  # by the kinds of rows that need it
 }
 READ = "words read by the large model"
 CASCADES_READING = (
-    "`random-windows` gives the large model as many words, in windows chosen at random. Among errors and exits, "
-    "words that the large model does not read exit after the last layer of the small one, whose layers come first; "
-    "*context lost* says that the large model read the words, and the mean of both models, or less context, decided."
+    "Among errors and exits, words that the large model does not read exit after the last layer of the small one, "
+    "whose layers come first; *context lost* says that the large model read the words, and the mean of both models, or "
+    "less context, decided."
 )
 COST_READING = (
     "MACs of a document, how many times as many `dense` takes, and the memory of a process with the strategy alone "
@@ -81,119 +76,113 @@ TRAINING_READING = (
 NO_TRAINING = " Groups by training mentions are left out, because there was no training split beside this one."
 
 
-def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> dict[int, Table]:
+def results_tables(report: ReportFolder) -> dict[int, Table]:
     """The main figures of every variant, by batch size."""
-    dense = reference_row(rows)["label"]
-    by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
     columns: tuple[str, ...] = (
-        "strategy", "F1", "against dense, pp [95 %]", "F1 seqeval", "speed-up [95 %]", "theoretical, same dtype",
-        "token-layers kept",
+        "variant", "F1", "against dense, pp [95 %]", "F1 seqeval", f"× {report.dense['variant']} [95 %]",
+        "theoretical", "token-layers kept",
     )  # fmt: skip
-    if cascades := any(row["kind"] == CASCADE for row in rows):
+    if cascades := any(row["kind"] == CASCADE for row in report.rows):
         columns = (*columns, READ)
-    cells: dict[int, list[Sequence[str]]] = {}
-    for row in rows:
-        interval, point = by_key[row["label"], row["batch_size"]], row["point"]
-        name = row["label"] + (f", {point}" if point and f":{point}" not in row["label"] else "")
+    cells: dict[int, list[list[str]]] = {size: [] for size in report.sizes}
+    for row in report.rows:
+        interval = report.against_dense(row["variant"], row["batch_size"])
+        point = f", {row['point']}" if row["point"] and f":{row['point']}" not in row["variant"] else ""
         figures = score(row["f1"]), pp(interval), score(row["f1_seqeval"]), speedup(interval)
         cost = ratio(row["theoretical_speedup"]), share(row["token_layers_kept"])
         read = [share(row["read_by_large"])] if cascades else []
-        cells.setdefault(row["batch_size"], []).append((name, *figures, *cost, *read))
-    return {size: Table(columns, of_size) for size, of_size in sorted(cells.items())}
+        cells[row["batch_size"]].append([row["variant"] + point, *figures, *cost, *read])
+    return {size: Table(columns, of_size) for size, of_size in cells.items()}
 
 
-def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
-    """A table for each batch size, how to read it, and what doubt is worth."""
+def results_parts(report: ReportFolder) -> Parts:
+    """A table for each batch size, how to read it, and what the large model of a cascade adds."""
     parts: list[str | Table] = []
-    for size, table in results_tables(rows, intervals).items():
+    for size, table in results_tables(report).items():
         parts += [f"### Batch size {size}", table]
-    return [*parts, reading(rows), *_cascades(rows, intervals)]
+    return [*parts, reading(report), *_cascades(report)]
 
 
-def _cascades(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts:
-    """Cascades beside what reads as much at random, and beside other models, such as the small one alone."""
-    size = min(row["batch_size"] for row in rows)
-    own = [row for row in rows if row["kind"] == CASCADE and row["batch_size"] == size]
-    others = {row["label"] for row in rows if row["kind"] == MODEL or row["replays"]}
+def _cascades(report: ReportFolder) -> Parts:
+    """Cascades beside other models, such as the small one alone."""
+    others = [row["variant"] for row in report.variants if row["kind"] == MODEL]
     cells = []
-    for row in own:
-        against = (of for of in intervals if (of["label"], of["batch_size"]) == (row["label"], size))
-        for of in (of for of in against if of["against_label"] in others):
-            other = of["against_label"], score(row["f1"] - of["difference"])
-            cells.append([row["label"], share(row["read_by_large"]), score(row["f1"]), *other, pp(of)])
-    heads = ["strategy", READ, "F1", "against", "its F1", "difference, pp [95 %]"]
-    return ["### What doubt is worth", Table(heads, cells, CASCADES_READING)] if cells else []
+    for row in (row for row in report.variants if row["kind"] == CASCADE):
+        for interval in filter(None, (report.interval(row["variant"], other) for other in others)):
+            other = interval["against"], score(row["f1"] - interval["difference"])
+            cells.append([row["variant"], share(row["read_by_large"]), score(row["f1"]), *other, pp(interval)])
+    heads = ["variant", READ, "F1", "against", "its F1", "difference, pp [95 %]"]
+    return ["### What the large model adds", Table(heads, cells, CASCADES_READING)] if cells else []
 
 
-def reading(rows: Sequence[ResultRow]) -> str:
+def reading(report: ReportFolder) -> str:
     """Explains the tables of results: all rows, and the kinds of rows that are present."""
-    kinds = {row["kind"] for row in rows}
-    parts = [READING.format(dense=code(reference_row(rows)["label"]))]
+    kinds = {row["kind"] for row in report.rows}
+    parts = [READING.format(dense=code(report.dense["variant"]))]
     parts += [text for of, text in KINDS_READING.items() if kinds.intersection(of)]
-    batches = {row["batch_size"]: -(-row["timed_documents"] // row["batch_size"]) for row in rows}
+    batches = {size: -(-report.dense["timed_documents"] // size) for size in report.sizes}
     if few := [f"{count} batches of {size}" for size, count in batches.items() if FEWEST <= count < STEADY]:
         parts.append(f"Intervals over few batches are too narrow; there are {join(few)}.")
     return " ".join(parts)
 
 
-def errors_parts(errors: pd.DataFrame) -> Parts:
+def errors_parts(report: ReportFolder) -> Parts:
     """The errors that pruning caused and fixed."""
-    changes = []
-    for label in errors.loc[errors["part"] == schema.CAUSED, "label"].unique():
-        own = errors[errors["label"] == label]
-        cells: list[object] = [label]
+    errors, changes = report.table("errors"), []
+    for variant in errors.loc[errors["part"] == schema.CAUSED, "variant"].unique():
+        own = errors[errors["variant"] == variant]
+        cells: list[object] = [variant]
         for part in (schema.CAUSED, schema.FIXED):
             counts = own[own["part"] == part].groupby("how")["count"].sum()
             ways = ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how])
             cells += [int(counts.sum()), ways]
         changes.append(cells)
-    heads = ["strategy", schema.CAUSED, "how", schema.FIXED, "how"]
+    heads = ["variant", schema.CAUSED, "how", schema.FIXED, "how"]
     return [Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense."]
 
 
-def exits_parts(exits: pd.DataFrame) -> Parts:
+def exits_parts(report: ReportFolder) -> Parts:
     """Counts the words that exit, and the entity words among them that are wrong."""
+    exits, cells = report.table("exits"), []
     if exits.empty:
         return ["No strategy with gates ran."]
-    cells = []
-    for label, of in exits.groupby("label", sort=False):
-        entities = of[of["gold"] != "O"]
+    for variant, own in exits.groupby("variant", sort=False):
+        entities = own[own["gold"] != "O"]
         words = entities.drop_duplicates("gold")["words"].sum()
-        outside = of.loc[of["gold"] == "O", "share_exited"].sum()
+        outside = own.loc[own["gold"] == "O", "share_exited"].sum()
         totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
         within = totals["exited"] / words if words else float("nan")
-        cells.append([label, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
-    heads = ["strategy", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
+        cells.append([variant, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
+    heads = ["variant", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
     return [Table(heads, cells, EXITS_READING)]
 
 
-def groups_parts(groups: pd.DataFrame) -> Parts:
+def groups_parts(report: ReportFolder) -> Parts:
     """F1 against dense in every group of mentions."""
+    groups, rows = report.table("subgroups"), []
     if groups.empty:
         return ["No mentions, no groups."]
-    names = [str(label) for label in groups.loc[groups["strategy"] != DENSE, "label"].unique()]
-    rows = []
-    for group, of in groups.groupby(["dimension", "group"], sort=False):
-        by_label: dict[str, Group] = {row["label"]: row for row in rows_of(of)}
-        dense = rows_of(of[of["strategy"] == DENSE])[0]
-        cells = [pp(by_label[name]) for name in names]
+    names = [str(variant) for variant in groups.loc[groups["kind"] != DENSE, "variant"].unique()]
+    for group, own in groups.groupby(["dimension", "group"], sort=False):
+        by_variant = {row["variant"]: row for row in rows_of(own)}
+        dense = by_variant[report.dense["variant"]]
+        cells = [pp(by_variant[name]) for name in names]
         rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
     about = GROUPS_READING + (TRAINING_READING if (groups["dimension"] == schema.TRAINING).any() else NO_TRAINING)
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
     return [Table(columns, rows, about)]
 
 
-def cost_parts(rows: Sequence[ResultRow], cost: pd.DataFrame) -> Parts:
+def cost_parts(report: ReportFolder) -> Parts:
     """MACs and memory of our own strategies."""
-    size = min(row["batch_size"] for row in rows)
-    held = cost[cost["group"] == schema.RESIDENT].set_index("label")["value"]
-    cells = []
-    for row in rows:
+    cost, cells = report.table("cost"), []
+    held = cost[cost["group"] == schema.RESIDENT].set_index("variant")["value"]
+    for row in report.variants:
         macs = row["gmacs_per_document"]
-        if row["batch_size"] == size and macs is not None and not math.isnan(macs):
-            memory = f"{held[row['label']]:.0f}" if row["label"] in held else ""
-            cells.append([row["label"], f"{macs:.4g}", ratio(row["theoretical_speedup"]), memory])
-    return [Table(["strategy", "10⁹ MACs", "theoretical speed-up", "memory, MiB"], cells, COST_READING)]
+        if macs is not None and not math.isnan(macs):
+            memory = f"{held[row['variant']]:.0f}" if row["variant"] in held else ""
+            cells.append([row["variant"], f"{macs:.4g}", ratio(row["theoretical_speedup"]), memory])
+    return [Table(["variant", "10⁹ MACs", "theoretical speed-up", "memory, MiB"], cells, COST_READING)]
 
 
 def about_parts(about: Mapping[str, Any]) -> Parts:

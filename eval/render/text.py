@@ -55,13 +55,6 @@ def speedup(row: Row) -> str:
     return text if row["speedup_significant"] else f"{text} {NOT_SIGNIFICANT}"
 
 
-def plain_speedup(row: Row) -> str:
-    """The speed-up of a row of ``intervals.csv`` without its interval, in a sentence."""
-    if math.isnan(row["speedup_low"]):
-        return TOO_FEW
-    return f"{row['speedup']:.2f}×" + ("" if row["speedup_significant"] else f" {NOT_SIGNIFICANT}")
-
-
 def in_pp(row: Row) -> str:
     """A difference of F1 with its interval, in a sentence."""
     return f"{row['difference'] * 100:+.2f} pp {_pp_brackets(row['low'] * 100, row['high'] * 100)}"
@@ -83,7 +76,7 @@ def _decimals(low: float, high: float, equal: float) -> int:
 
 
 def _compares_with_itself(row: Row) -> bool:
-    return "against" in row and (row["strategy"], row["dtype"]) == (row["against"], row["against_dtype"])
+    return bool(row.get("against") == row.get("variant", ""))
 
 
 def ratio(value: float | None) -> str:

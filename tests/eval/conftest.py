@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.formats import WRITERS
 from engine.formats.corpora import Corpus, load_corpus
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
-from eval.measure.run import evaluate
+from eval.measure.run import run
+from eval.measure.setup import Setup
 from eval.measure.variants import Tagger, of_strategy
 from eval.options import SAMPLE
-from eval.record import Plan, Record, read_record
+from eval.record import Plan, Record
 from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
@@ -60,14 +62,14 @@ def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, beginnings: Path) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, beginnings: Path) -> Path:
     """A report with everything that one can contain, on six documents; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
     options = f"--model {model_folder} --corpus {beginnings} --limit 6 --timed 5 --batch-size 1,4"
     options += " --dtype float32,bfloat16 --strategies entropy,random@entropy,truncate-1,entropy+recovery"
     options += " --set entropy.gates=1,2 --set entropy.max_entropy=0.4 --set entropy.exit_entities=true"
     options += f" --baselines hf-pipeline --others same={model_folder},pruned={model_folder}@entropy"
-    options += f" --predictions {out}/found --format jsonl --out {out}"
+    options += f" --out {out}"
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
         stub_plots(patch)
@@ -78,10 +80,10 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, beginnings
 
 def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[int, ...] = (1,)) -> Record:
     """The record of a run on a corpus."""
-    log = Log(folder / "log")
     plan = Plan(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
-    evaluate(plan, taggers, log)
-    return read_record(plan, log)
+    record = Record(plan, Log(folder / "log"))
+    run(Setup([], plan, taggers, [], 0.0), record, Progress())
+    return record
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +100,7 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
         record = measured([of_strategy(engine, strategy) for strategy in strategies], corpus, out)
-    write_tables(out, corpus, record, {"dense float32": 2**30}, {}, corpus.documents[:2])
+    write_tables(out, record, {"dense": 2**30}, {}, corpus.documents[:2])
     texts = [document.text for document in corpus.documents]
     counts = {}
     for strategy in strategies:

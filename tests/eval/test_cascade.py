@@ -1,4 +1,4 @@
-"""A report on a cascade: both models, the cascade between them, and as much read at random."""
+"""A report on a cascade: both models, and the cascade between them."""
 
 import json
 
@@ -8,11 +8,10 @@ import pytest
 from engine.formats.corpora import load_corpus
 from engine.tagger import load_engine
 from engine.text.scoring import Counts, count_documents
-from eval.render.files import read_tables
 from eval.report import main
 from tests.eval.conftest import stub_slow_parts
 
-OPTIONS = "--limit 6 --batch-size 1,3 --baselines none --dtype bfloat16 --reference float32"
+OPTIONS = "--limit 6 --batch-size 1,3 --baselines none --dtype bfloat16"
 THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third of the words
 
 
@@ -26,7 +25,7 @@ def run(tmp_path_factory, cascade_folder, beginnings, one_pixel):
         stub_slow_parts(patch)
         assert main(options) == 0
         patch.setattr("eval.measure.run.write_tables", lambda *_: None)
-        patch.setattr("eval.report.render", lambda out: out)
+        patch.setattr("eval.render.report.render", lambda out, **_: out)
         assert main(options) == 0, "it continues"
     return out
 
@@ -36,23 +35,20 @@ def results(run):
     return pd.read_csv(run / "results.csv")
 
 
-def test_its_parts_and_controls_run_beside_it_and_it_is_compared_with_them(results, run):
+def test_its_parts_run_beside_it_and_it_is_compared_with_them(results, run):
     first = results[results["batch_size"] == 1]
-    assert list(first[["strategy", "dtype", "kind"]].itertuples(index=False, name=None)) == [
-        ("dense", "float32", "dense"),
-        ("dense", "bfloat16", "dense"),
+    assert list(first[["variant", "dtype", "kind"]].itertuples(index=False, name=None)) == [
+        ("dense (float32)", "float32", "dense"),
+        ("dense (bfloat16)", "bfloat16", "dense"),
         ("cascade:careful", "bfloat16", "cascade"),
         ("cascade:balanced", "bfloat16", "cascade"),
-        ("random-windows@cascade:careful", "bfloat16", "random"),
-        ("random-windows@cascade:balanced", "bfloat16", "random"),
         ("small", "bfloat16", "model"),
     ]
     table = pd.read_csv(run / "intervals.csv")
-    pairs = set(table[["strategy", "against"]].itertuples(index=False, name=None))
+    pairs = set(table[["variant", "against"]].itertuples(index=False, name=None))
     for point in THRESHOLDS:
         own = f"cascade:{point}"
-        assert {(own, "dense"), (own, "small"), (own, f"random-windows@{own}")} <= pairs
-    assert ("cascade:careful", "random-windows@cascade:balanced") not in pairs
+        assert {(own, "dense (float32)"), (own, "small")} <= pairs
 
 
 def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(
@@ -60,40 +56,36 @@ def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_t
 ):
     engine, corpus = load_engine(cascade_folder, "bfloat16"), load_corpus(str(beginnings), limit=6)
     texts = [document.text for document in corpus.documents]
-    of_strategy = {(row.strategy, row.batch_size): row.read_by_large for row in results.itertuples()}
+    of_variant = {(row.variant, row.batch_size): row.read_by_large for row in results.itertuples()}
     for point, threshold in THRESHOLDS.items():
         for size in (1, 3):
             found = engine.tag_batch(texts, f"cascade:{point}", batch_size=size, threshold=threshold)
             windows = [one for result in found for one in result.trace.windows]
             share = sum(one.end - one.first for one in windows if one.read) / sum(len(result.words) for result in found)
-            assert of_strategy[f"cascade:{point}", size] == pytest.approx(share, abs=1e-6)
-            assert of_strategy[f"random-windows@cascade:{point}", size] == pytest.approx(share, abs=0.08)  # a window
+            assert of_variant[f"cascade:{point}", size] == pytest.approx(share, abs=1e-6)
     assert results.loc[results["kind"].isin(["dense", "model"]), "read_by_large"].isna().all()
     found = [one.entities for one in engine.small.tag_batch(texts, "dense", batch_size=1)]
     small = Counts.total(count_documents(corpus.documents, found, corpus.types)).f1
-    assert results.set_index("strategy")["f1"]["small"].iloc[0] == pytest.approx(small, abs=1e-6)
+    assert results.set_index("variant")["f1"]["small"].iloc[0] == pytest.approx(small, abs=1e-6)
 
 
 def test_cost_counts_both_models_and_words_that_the_large_one_does_not_read_exit_before_it(run, results):
-    exits = read_tables(run, "exits")["exits"]
-    own = exits[exits["strategy"] == "cascade:careful"]
+    exits = pd.read_csv(run / "exits.csv")
+    own = exits[exits["variant"] == "cascade:careful"]
     assert set(own["layer"]) == {3}
-    row = results[(results["strategy"] == "cascade:careful") & (results["batch_size"] == 1)].iloc[0]
+    row = results[(results["variant"] == "cascade:careful") & (results["batch_size"] == 1)].iloc[0]
     words = own["words"].sum()
     assert own["exited"].sum() / words == pytest.approx(1 - row["read_by_large"], abs=1e-6)
-    layers = pd.read_csv(run / "cost.csv").query("strategy == 'cascade:careful' and batch_size == 1")
+    layers = pd.read_csv(run / "cost.csv").query("variant == 'cascade:careful' and batch_size == 1")
     shares = layers[layers["measure"] == "token_layers"]["value"].tolist()
     assert shares[:3] == [1, 1, 1]
     assert len(set(shares[3:])) == 1
     assert pd.isna(row["token_layers_kept"])
 
 
-def test_the_report_says_what_the_large_model_read_and_whether_doubt_is_worth_it(run):
+def test_the_report_says_what_the_large_model_read_and_what_it_adds(run):
     text = (run / "report.md").read_text()
     assert "token-layers kept | words read by the large model |" in text
-    worth = text.partition("### What doubt is worth")[2].partition("###")[0]
-    for point in THRESHOLDS:
-        assert f"| random-windows@cascade:{point} | " in worth
-    assert worth.count("| small | ") == 2
-    assert "as many words, chosen at random | random-windows@cascade:balanced" in text
+    adds = text.partition("### What the large model adds")[2].partition("###")[0]
+    assert adds.count("| small | ") == 2
     assert json.loads((run / "results.json").read_text())["about"]["settings"]["cascade:careful"]["threshold"] == 7.5

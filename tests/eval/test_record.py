@@ -24,23 +24,23 @@ def record(engine, tmp_path_factory):
 def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine, record):
     texts = [document.text for document in load_corpus(str(SAMPLE), limit=5).documents]
     for size in (1, 4):
-        for row, result in zip(record[size]["entropy float32"].rows, engine.tag_batch(texts, **SETTINGS), strict=True):
+        for row, result in zip(record.by_size[size]["entropy"].rows, engine.tag_batch(texts, **SETTINGS), strict=True):
             assert [one.key for one in row.entities] == [one.key for one in result.entities]
             assert [one.text for one in row.entities] == [one.text for one in result.entities]
             assert row.cost == result.cost
             exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
             assert row.exits == exited
-    assert set(record[1]["dense float32"].rows[0].exits) == {0}
-    assert dense_of(record[1], "float32") is dense_of(record[1], "int8") is record[1]["dense float32"]
+    assert set(record.first["dense"].rows[0].exits) == {0}
+    assert dense_of(record.first, "float32") is dense_of(record.first, "int8") is record.first["dense"]
 
 
 def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
     for size, batches in ((1, 5), (4, 2)):
-        for one in record[size].values():
-            assert len(one.times.batches) == batches
+        for one in record.by_size[size].values():
+            assert len(one.times) == batches
             assert len(one.runs) == (2 if one.variant.kind == "random" else 1)
             assert {len(run) for run in one.runs} == {5}
-    first, other, *_ = record[1]["random float32"].runs
+    first, other, *_ = record.first["random@entropy"].runs
     assert [row.exits for row in first] != [row.exits for row in other]
 
 
@@ -52,12 +52,12 @@ def test_a_strategy_must_beat_baselines_everywhere_and_its_controls_in_its_own_d
     recovering = variant("entropy+recovery", "entropy", strategy=RECOVERING)
     beaten = [
         variant("hf-pipeline", "baseline", "float32"),
-        variant("random", "random", strategy=ENTROPY),
+        variant("random@entropy", "random", strategy=ENTROPY),
         variant("truncate-3", "truncate", strategy=Strategy("dense")),
         variant("small", "model"),
     ]
     assert all(entropy.must_beat(other) for other in beaten)
     assert recovering.must_beat(entropy)
     assert not recovering.must_beat(beaten[1])
-    assert not any(entropy.must_beat(variant(one.name, one.kind, "bfloat16", one.strategy)) for one in beaten[1:])
+    assert not any(entropy.must_beat(variant(one.title, one.kind, "bfloat16", one.strategy)) for one in beaten[1:])
     assert not any(other.must_beat(entropy) for other in beaten)

@@ -18,9 +18,9 @@ from demo.common.wiring import EVERY_CHANGE, QUIET
 from demo.settings import points
 from engine import Engine
 from engine.pruning.strategy_names import parse
-from eval.render.files import ResultRow
+from eval.render import roles as roles_of
 from eval.render.text import pp, score, speedup
-from eval.schema import BASELINE, MODEL, RANDOM
+from eval.schema import BASELINE, MODEL, RANDOM, VariantResult
 
 LABEL = "Evidence"
 SCRIPT = Path(__file__).with_name("evidence.js")
@@ -39,15 +39,15 @@ def show(engine: Engine, report: Report | None) -> str:
         + roles(report)
         + (_picture(f"{folder}/{PICTURE}") if (report.folder / PICTURE).is_file() else "")
         + figures(engine, report, can_try=own)
-        + f'<p class="note"><a href="{folder}/report.html">The whole report, and how it was measured</a></p>'
+        + f'<p class="note"><a href="{folder}/report.md">The whole report, and how it was measured</a></p>'
     )
 
 
 def roles(report: Report) -> str:
     """The table that opens the report, and how to read it: the strategy to use, and what it must beat."""
-    found = report.opening.table()
-    rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in found.rows)
-    return table("Roles", "evidence", found.columns, rows) + note(found.caption.replace("`", ""))
+    shown = roles_of(report)
+    rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in shown.rows)
+    return table("Roles", "evidence", shown.columns, rows) + note(shown.caption.replace("`", "").replace("*", ""))
 
 
 def _picture(source: str) -> str:
@@ -59,37 +59,36 @@ def _picture(source: str) -> str:
 
 def figures(engine: Engine, report: Report, *, can_try: bool) -> str:
     """A table of all variants; ``can_try``: whether those that the page can run have a button."""
-    opening = report.opening
-    sizes = [f"times as fast, {size} at a time" for size in opening.sizes]
+    sizes = [f"times as fast, {size} at a time" for size in report.sizes]
     heads = ["variant", "F1", "against dense, pp", *sizes, "computation", *["try it"] * can_try]
-    rows = [row for row in opening.rows if row["batch_size"] == opening.sizes[0]]
     return (
         '<details class="all-figures"><summary>All figures</summary>'
-        f"{table('All figures', 'evidence', heads, _rows(engine, report, rows, can_try=can_try))}</details>"
+        f"{table('All figures', 'evidence', heads, _rows(engine, report, can_try=can_try))}</details>"
     )
 
 
-def _rows(engine: Engine, report: Report, rows: Iterable[ResultRow], *, can_try: bool) -> Iterable[str]:
-    for row in rows:
-        against = [report.opening.against_dense(row["label"], size) for size in report.opening.sizes]
+def _rows(engine: Engine, report: Report, *, can_try: bool) -> Iterable[str]:
+    for row in report.variants:
+        against = [report.against_dense(row["variant"], size) for size in report.sizes]
         kept = row["token_layers_kept"]
         computed = "–" if kept is None or kept != kept else percent(kept, 1)
         values = [score(row["f1"]), pp(against[0]), *map(speedup, against), computed]
         button = f"<td>{_button(engine, row)}</td>" * can_try
-        yield f'<tr><th scope="row">{escape(row["label"])}</th>{cells(values)}{button}</tr>'
+        yield f'<tr><th scope="row">{escape(row["variant"])}</th>{cells(values)}{button}</tr>'
 
 
-def _button(engine: Engine, row: ResultRow) -> str:
+def _button(engine: Engine, row: VariantResult) -> str:
     """A button that tries a variant on the text; empty if the page cannot run it."""
     if row["kind"] in (BASELINE, MODEL, RANDOM) or row["dtype"] != engine.dtype:
         return ""
-    parts = parse(row["strategy"])
-    name = row["strategy"] if parts.layer else parts.without_point
+    typed = row["variant"].removesuffix(f" ({row['dtype']})")
+    parts = parse(typed)
+    name = typed if parts.layer else parts.without_point
     if name not in engine.runnable or (row["point"] and row["point"] not in points(engine)):
         return ""
     return (
         f'<button type="button" class="try" data-strategy="{escape(name)}" data-point="{escape(row["point"])}" '
-        f'aria-label="Try {escape(row["label"])} on the text">Try</button>'
+        f'aria-label="Try {escape(row["variant"])} on the text">Try</button>'
     )
 
 

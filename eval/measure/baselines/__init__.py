@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import compress
 
 import numpy as np
-from tqdm import tqdm
 
 from engine.cli.runs import Log
 from engine.errors import InputError
@@ -22,12 +21,11 @@ from eval.measure.environment import own_threads
 
 BASELINES: dict[str, Callable[[str, Inputs], Baseline]] = {
     "hf-pipeline": huggingface.load_pipeline,
+    "onnx-float32": onnx.load,
     "onnx-int8": onnx.load,
-    "openvino": openvino.load,
     "openvino-int8": openvino.load,
     "spacy": spacy.load,
 }
-TAKE_ARGUMENT = ("spacy", "openvino", "openvino-int8")
 
 TRIED = 16  # documents in a trial, or two batches if that is more
 SAMPLED = 512  # a trial's documents are sampled from this many first ones
@@ -37,7 +35,7 @@ ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, s
 
 
 def load_baselines(engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]]) -> list[Baseline]:
-    """Loads baselines, e.g. ``hf-pipeline``, ``spacy=FOLDER`` or ``openvino=truncate-3``.
+    """Loads baselines, e.g. ``hf-pipeline`` or ``spacy=FOLDER``.
 
     ``calibration`` returns texts of the corpus' training split.
 
@@ -47,8 +45,8 @@ def load_baselines(engine: Engine, wanted: Sequence[str], calibration: Callable[
     named = [text.partition("=") for text in wanted]
     if unknown := [name for name, _, _ in named if name not in BASELINES]:
         raise InputError(f"expected some of the baselines {list(BASELINES)}, got {unknown}; choose among them")
-    if given := [name for name, _, argument in named if argument and name not in TAKE_ARGUMENT]:
-        raise InputError(f"expected = only after {', '.join(TAKE_ARGUMENT)}, got it after {given}; leave it out")
+    if given := [name for name, _, argument in named if argument and name != "spacy"]:
+        raise InputError(f"expected = only after spacy, got it after {given}; leave it out")
     inputs = Inputs(engine, calibration)
     return [BASELINES[name](name, replace(inputs, argument=argument)) for name, _, argument in named]
 
@@ -62,7 +60,7 @@ def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[in
     if stored is None:
         samples = {size: sample_texts(corpus, max(TRIED, 2 * size)) for size in batch_sizes}
         stored = {}
-        for baseline in tqdm(baselines, desc="trials of baselines", disable=None):
+        for baseline in baselines:
             stored[baseline.name] = [dict(fastest(baseline, texts, size)) for size, texts in samples.items()]
             baseline.release()
         log.append({"tuned": stored})

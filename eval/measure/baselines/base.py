@@ -17,8 +17,6 @@ import numpy as np
 import torch
 
 from engine.errors import InputError, first_line
-from engine.pytorch.chunks import Slot
-from engine.pytorch.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window
@@ -38,7 +36,7 @@ class Inputs:
 
     engine: Engine  # provides weights, windows, labels and device
     calibration: Callable[[], Sequence[str]]  # returns texts of the corpus' training split
-    argument: str = ""  # what follows the name, as in ``spacy=FOLDER`` or ``openvino=truncate-3``
+    argument: str = ""  # what follows the name, as in ``spacy=FOLDER``
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +99,18 @@ def by_windows(engine: Engine, classify: Classify) -> TagTexts:
         probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
         if windows:
             found = classify([WindowWords(w, texts[text], spans[text]) for text, w in windows], parameters)
-            first_word = 0
-            for index, (text, w) in enumerate(windows):
-                probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first_word).own]
-                first_word += w.words
+            first = 0
+            for text, w in windows:
+                own = slice(first + w.own - w.first, first + w.own_end - w.first)
+                probabilities[text][w.own : w.own_end] = found[own]
+                first += w.words
         return [engine.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)]
 
     return run
 
 
-# Maps a batch to logits ``(words, labels)`` of each word's first word piece, with labels in our order.
-Forward = Callable[[RaggedBatch], np.ndarray]
+# Maps windows to logits ``(words, labels)`` of each word's first word piece, with labels in our order.
+Forward = Callable[[Sequence[Window]], np.ndarray]
 INPUT = (
     "windows sorted by length, `rows` at a time with their padding, one window at least; `workers` such groups at once"
 )
@@ -142,10 +141,9 @@ def on_runtime(
 
     def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> np.ndarray:
         forward, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
-        groups = group_windows([one.window for one in windows], int(parameters["rows"]))
-        batches = [RaggedBatch.from_windows(group) for group in groups]
-        several = parameters["workers"] != 1 and len(batches) > 1
-        logits = list((pool.map if several else map)(forward, batches))
+        groups = list(group_windows([one.window for one in windows], int(parameters["rows"])))
+        several = parameters["workers"] != 1 and len(groups) > 1
+        logits = list((pool.map if several else map)(forward, groups))
         return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy()
 
     dtype, settings = "int8" if "int8" in name else "float32", {"input": INPUT, **settings}
@@ -164,14 +162,12 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
     yield group
 
 
-def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Pads a batch: ids and mask, int64 ``(windows, width)``, and the indices of each word's first word piece."""
-    input_ids = np.full((len(batch.lengths), width), pad_id)
-    mask = np.zeros_like(input_ids)
-    places = (batch.window_of_rows(), batch.position)
-    input_ids[places] = batch.input_ids
-    mask[places] = 1
-    return input_ids, mask, (places[0][batch.first], places[1][batch.first])
+def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Word piece ids and mask, int64 ``(windows, rows)``."""
+    width = max(len(window.input_ids) for window in windows)
+    ids = [np.pad(window.input_ids, (0, width - len(window.input_ids)), constant_values=pad_id) for window in windows]
+    mask = [np.arange(width) < len(window.input_ids) for window in windows]
+    return np.stack(ids), np.stack(mask).astype(np.int64)
 
 
 def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
@@ -181,9 +177,11 @@ def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarr
     """
     columns = list(engine.label_order)
 
-    def forward(batch: RaggedBatch) -> np.ndarray:
-        ids, mask, first = pad(batch, max(batch.lengths), pad_id)
-        return infer(ids, mask)[first][:, columns]
+    def forward(windows: Sequence[Window]) -> np.ndarray:
+        # A word has the label of its first piece; CLS is the first row, SEP the last.
+        firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.words)) for window in windows]
+        logits = infer(*pad(windows, pad_id))
+        return np.concatenate([of_window[rows] for of_window, rows in zip(logits, firsts, strict=True)])[:, columns]
 
     return forward
 

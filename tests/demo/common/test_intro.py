@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from demo.common.intro import how_measured, intro, own_model
-from demo.common.reports import REPORTS, Report, own_report
-from eval.render.files import BASE, CASCADE
+from demo.common.reports import BASE, CASCADE, REPORTS, Report, own_report
+from eval.render import default, headline
 from eval.render.text import in_pp
 from tests.demo.tabs.conftest import text_of
 
@@ -24,39 +24,34 @@ def eight_bits(shipped):
     return in_dtype(shipped, "int8")
 
 
-def test_two_lines_say_what_happens_and_repeat_the_headline_of_the_report(eight_bits):
-    opening = own_report(eight_bits).opening
-    said = text_of(intro(eight_bits, {}).partition("<details")[0].replace("<span", "<!").replace("</span>", ""))
-    assert "Most words do not need all six layers. Here each exits when its label is certain: " in said
-    assert opening.headline().partition(" (")[0] in said
+def test_the_first_sentence_says_what_the_model_finds_and_repeats_the_headline_of_the_report(eight_bits):
+    said = text_of(intro(eight_bits, {}).partition("<details")[0])
+    assert f"Finds chemicals and diseases. {headline(own_report(eight_bits))}" in said
 
 
 def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
     page = intro(eight_bits, {"README": "readme"})
     report = own_report(eight_bits)
-    row = report.opening.default
+    row = default(report)
     folded = page.partition("<details")[2]
-    for against in ("hf-pipeline", "openvino-int8", "dense"):
-        found = next(
-            one for one in report.opening.intervals if (one["label"], one["against"]) == (row["label"], against)
-        )
-        assert in_pp(found) in text_of(folded)
-    assert folded.index(f'href="docs/{report.name}/report.html">Report') < folded.index('href="readme">README')
+    for against in ("hf-pipeline", "openvino-int8", "dense (float32)"):
+        assert in_pp(report.interval(row["variant"], against)) in text_of(folded)
+    assert folded.index(f'href="docs/{report.name}/report.md">Report') < folded.index('href="readme">README')
 
 
 def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(shipped, engine, plain_engine):
     for other in (in_dtype(shipped, "float32"), engine):
         assert "as fast" not in intro(other, {})
     assert "This model finds Chemical and Disease and computes in float32" in intro(engine, {})
-    assert "every word goes through all three layers" in intro(plain_engine, {})
+    assert "every word goes through all 3 layers" in intro(plain_engine, {})
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
 
 
 @pytest.mark.parametrize(("model", "report"), [("engine", CASCADE), ("plain_engine", BASE)])
 def test_what_to_expect_of_ones_own_model_is_what_the_report_on_that_way_says(model, report, request):
-    opening = Report(REPORTS / report).opening
-    found = opening.against_dense(opening.default["label"])
-    assert f"{found['speedup']:.2f}× as fast" in own_model(request.getfixturevalue(model))
+    published = Report(REPORTS / report)
+    interval = published.against_dense(default(published)["variant"])
+    assert f"{interval['speedup']:.2f}× as fast" in own_model(request.getfixturevalue(model))
 
 
 @pytest.mark.parametrize(("types", "said"), [(["<b>"], "&lt;b&gt;"), ([f"T{i}" for i in range(40)], "40 types")])

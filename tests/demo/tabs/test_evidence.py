@@ -10,6 +10,7 @@ import pytest
 
 from demo.common.reports import REPORTS, Report
 from demo.tabs.evidence import show, updates_to_try
+from eval.render import roles
 from tests.demo.tabs.conftest import text_of
 
 DIGEST = "0123456789abcdef" * 4
@@ -19,9 +20,10 @@ SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 @pytest.fixture
 def report(tmp_path):
     """A report on weights with ``DIGEST``."""
-    for name in ("results", "intervals", "errors"):
+    for name in ("results", "intervals", "errors", "times"):
         shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
-    (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
+    about = {"weights": f"SHA-256 {DIGEST[:16]}…", "machine": "Linux"}
+    (tmp_path / "results.json").write_text(json.dumps({"about": about, "notes": []}))
     return Report(tmp_path)
 
 
@@ -31,17 +33,16 @@ def engine_of(report, digest=DIGEST):
 
 
 def test_opens_with_the_table_of_roles_of_the_report_or_says_how_to_create_one(report):
-    roles = text_of(show(engine_of(report), report).partition("</table>")[0])
-    for row in report.opening.table().rows:
-        assert "".join(map(str, row)) in roles
+    shown = text_of(show(engine_of(report), report).partition("</table>")[0])
+    for row in roles(report).rows:
+        assert "".join(map(str, row)) in shown
     assert "python -m eval.report" in show(engine_of(report), None)
 
 
 def test_all_variants_have_a_row_with_their_figures(report):
     page = show(engine_of(report), report).partition("all-figures")[2]
-    rows = [row for row in report.opening.rows if row["batch_size"] == 1]
-    assert page.count('<th scope="row">') == len(rows)
-    (row,) = (row for row in rows if (row["strategy"], row["dtype"]) == ("entropy:fast", "int8"))
+    assert page.count('<th scope="row">') == len(report.variants)
+    (row,) = (row for row in report.variants if row["variant"] == "entropy:fast")
     for figure in (f"{row['f1']:.4f}", f"{row['speedup_vs_dense']:.2f}×", f"{row['token_layers_kept']:.1%}"[:-1]):
         assert figure in page
 
@@ -67,13 +68,13 @@ def test_a_tried_row_sets_strategies_and_settings_and_nothing_else_does(shipped)
 def test_the_picture_and_the_whole_report_are_linked(shipped):
     page = show(shipped, SHIPPED)
     assert '<img src="docs/bc5cdr-test/f1_vs_latency.png"' in page
-    assert 'href="docs/bc5cdr-test/report.html"' in page
+    assert 'href="docs/bc5cdr-test/report.md"' in page
 
 
 def test_texts_from_files_are_text(report):
     for name in ("results", "intervals"):
         path = report.folder / f"{name}.csv"
-        table = pd.read_csv(path).replace("openvino", "<img src=y> ${2}")
+        table = pd.read_csv(path).replace("openvino-int8", "<img src=y> ${2}")
         (table.assign(corpus="<img src=x> ${1}") if name == "results" else table).to_csv(path, index=False)
     page = show(engine_of(report), report)
     assert "<img src=" not in page

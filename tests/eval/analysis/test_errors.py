@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from engine.text.documents import Entity
 from eval.analysis.errors import align, changes, exit_rows
-from eval.render.files import read_table
-from eval.schema import FATES, OUTCOMES, columns
+from eval.schema import FATES, OUTCOMES, Exit
 from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, TYPES, compared, document, entity
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
@@ -17,8 +16,8 @@ MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical
 
 def fates(one):
     """The rows of ``exits.csv``, by layer and label."""
-    rows = pd.DataFrame(exit_rows(compared(one)), columns=columns("exits")).to_dict("records")
-    return {(row["layer"], row["label"]): row for row in rows}
+    rows = pd.DataFrame(exit_rows(compared(one)), columns=list(Exit.__annotations__)).to_dict("records")
+    return {(row["layer"], row["gold"]): row for row in rows}
 
 
 def outcomes(gold, predicted):
@@ -85,12 +84,12 @@ def test_an_error_that_only_changed_and_types_that_are_not_scored_count_as_none(
 def test_the_counts_of_errors_are_those_of_the_scorer(analysed):
     corpus, counts, out = analysed
     table = {name: Counter() for name in counts}
-    for row in read_table(out, "errors").to_dict("records"):
-        table[row["strategy"]][row["part"], row["outcome"]] += row["count"]
+    for row in pd.read_csv(out / "errors.csv", keep_default_na=False).to_dict("records"):
+        table[row["variant"]][row["part"], row["outcome"]] += row["count"]
     confusion = Counter()
-    for row in read_table(out, "confusion").to_dict("records"):
-        confusion[row["strategy"], "gold", row["gold"]] += row["count"]
-        confusion[row["strategy"], "predicted", row["predicted"]] += row["count"]
+    for row in pd.read_csv(out / "confusion.csv", keep_default_na=False).to_dict("records"):
+        confusion[row["variant"], "gold", row["gold"]] += row["count"]
+        confusion[row["variant"], "predicted", row["predicted"]] += row["count"]
     for name, of in counts.items():
         gold = {outcome: table[name]["against gold", outcome] for outcome in OUTCOMES}
         assert gold["exact"] == of.correct
@@ -108,8 +107,8 @@ def test_the_counts_of_errors_are_those_of_the_scorer(analysed):
 
 def test_every_word_that_exited_has_one_fate(analysed):
     *_, out = analysed
-    rows = read_table(out, "exits").to_dict("records")
-    plain, recovering = ([r for r in rows if r["strategy"] == name] for name in ("entropy", "entropy+recovery"))
+    rows = pd.read_csv(out / "exits.csv", keep_default_na=False).to_dict("records")
+    plain, recovering = ([r for r in rows if r["variant"] == name] for name in ("entropy", "entropy+recovery"))
     for row in rows:
         assert row["exited"] == sum(row[fate] for fate in FATES) <= row["words"]
         assert row["dense_right"] <= row["wrong_at_gate"] + row["recovered_wrong"]

@@ -9,13 +9,13 @@ from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, TEXT, entity, group
 
 
 def row(rows, group, strategy="entropy"):
-    (found,) = (r for r in rows if (r["strategy"], r["group"]) == (strategy, group))
+    (found,) = (r for r in rows if (r["variant"], r["group"]) == (strategy, group))
     return found
 
 
 def test_mentions_are_grouped_by_type_and_training_mention_and_predictions_by_their_own():
     training = [Document("t", TEXT.upper(), (entity("RENAL FAILURE", "Disease", TEXT.upper()),))]
-    rows = [r for r in grouped((GOLD, GOLD, [DRUG]), training=training) if r["strategy"] == "entropy"]
+    rows = [r for r in grouped((GOLD, GOLD, [DRUG]), training=training) if r["variant"] == "entropy"]
     assert [(r["dimension"], r["group"], r["support"], r["correct"]) for r in rows] == [
         ("type", "Chemical", 1, 1),
         ("type", "Disease", 1, 0),

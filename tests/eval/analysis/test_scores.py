@@ -6,7 +6,6 @@ from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
 from engine.formats.corpora import Corpus
-from engine.latency import Times
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from eval.analysis.tables import count, seqeval_f1
@@ -25,7 +24,7 @@ def score(*predictions, document=DOCUMENT, types=TYPES):
     """The counts of each document, which is there as often as there are predictions, and F1 on words."""
     corpus = Corpus("c", "all", types, (document,) * len(predictions))
     run = [Row(tuple(found)) for found in predictions]
-    one = Measured(Variant("a", "dense", "float32", "cpu"), 1, [run], Times(0), np.array([]))
+    one = Measured(Variant("a", "dense", "float32", "cpu"), 1, [dict(enumerate(run))], np.zeros((1, 0)))
     return count(one, corpus).runs[0], seqeval_f1(corpus, run)
 
 

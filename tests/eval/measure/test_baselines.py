@@ -28,7 +28,7 @@ PACKAGES = {"hf-pipeline": [], "onnx": ["onnxruntime", "onnx"], "openvino": ["op
 
 def baseline(engine, wanted):
     """One baseline, calibrated on the sample corpus."""
-    for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8")]:
+    for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8").removesuffix("-float32")]:
         pytest.importorskip(package)
     documents = load_corpus(str(SAMPLE)).documents
     (found,) = load_baselines(engine, [wanted], lambda: [document.text for document in documents])
@@ -36,7 +36,7 @@ def baseline(engine, wanted):
 
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
-@pytest.mark.parametrize("name", ["hf-pipeline", "openvino"])
+@pytest.mark.parametrize("name", ["hf-pipeline", "onnx-float32"])
 def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, threads, plain_folder, tmp_path):
     folder = shutil.copytree(plain_folder, tmp_path / "model")
     nameless(folder)
@@ -66,15 +66,6 @@ def test_int8_finds_nearly_the_entities_of_dense(name, engine):
     assert loaded.dtype == "int8"
 
 
-def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine):
-    loaded = baseline(engine, "openvino=truncate-2")
-    found, _ = loaded.tag(TEXTS)
-    for entities, text in zip(found, TEXTS, strict=True):
-        assert [entity.key for entity in entities] == [entity.key for entity in engine.tag(text, "truncate-2").entities]
-    assert any(found)
-    assert loaded.name == "openvino truncate-2"
-
-
 def test_a_lone_surrogate_does_not_stop_a_baseline(engine):
     ((*_, last),), _ = baseline(engine, "hf-pipeline").tag(["\ud800 " + TEXT])
     assert last.end == len(TEXT) + 2
@@ -100,7 +91,6 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
 @pytest.mark.parametrize(("wanted", "message"), [
     ("stanza", "stanza"),
     ("onnx-int8=truncate-1", "expected = only after"),
-    ("openvino=entropy", "expected openvino=truncate-k"),
     ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
     ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
 ])  # fmt: skip
@@ -113,7 +103,7 @@ def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
 
 def test_a_missing_package_is_named(engine, monkeypatch):
     for name in set(BASELINES) - {"hf-pipeline"}:
-        package, *_ = PACKAGES[name.removesuffix("-int8")]
+        package, *_ = PACKAGES[name.removesuffix("-int8").removesuffix("-float32")]
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=f"the package {package} for baseline {name}, got none; pip install -r"):
             load_baselines(engine, [name], list)

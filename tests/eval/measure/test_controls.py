@@ -1,14 +1,14 @@
-"""Controls: ``random`` lets as many words exit, and ``random-windows`` gives the large model as many to read."""
+"""Controls: as many words exit, or come back, but they are chosen at random."""
+
+from dataclasses import replace
 
 import pytest
 
 from engine.errors import InputError
-from engine.formats.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
-from eval.measure.controls import draw, judge, key, random_exits, random_windows, tag_batch
-from eval.options import SAMPLE
-from tests.conftest import TEXT, cascade
+from eval.measure.controls import RandomWords, random_exits, tag_batch
+from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
 REPLAYED = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
@@ -43,50 +43,15 @@ def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
         assert layers(alone) == layers(together)
 
 
-SAMPLES = [*(document.text for document in load_corpus(str(SAMPLE), limit=5).documents), ""]
-CASCADE = cascade(8.5)  # about half of the windows go on
-
-
-@pytest.fixture(scope="module")
-def judged(both):
-    return judge(both, CASCADE, SAMPLES)
-
-
-def words(judged, names):
-    return sum(judged[name].end - judged[name].first for name in names)
-
-
-def test_windows_are_judged_as_the_cascade_judges_them_and_none_are_drawn_where_none_is_read(both, judged):
-    results = both.tag_batch(SAMPLES, CASCADE)
-    assert list(judged.values()) == [one for result in results for one in result.trace.windows]
-    assert {one.read for one in judged.values()} == {True, False}
-    assert draw(judge(both, cascade(1e6), SAMPLES), 0) == frozenset()
-
-
-def test_as_many_words_are_read_whatever_the_seed(judged):
-    read = {name for name, one in judged.items() if one.read}
-    drawn = [draw(judged, seed) for seed in range(5)]
-    for one in drawn:
-        assert words(judged, read) <= words(judged, one) < words(judged, read) + 30  # words of the longest window
-    assert len({*drawn, frozenset(read)}) == 6
-    assert draw(judged, 0) == drawn[0]
-
-
-def test_the_large_model_reads_what_was_drawn_in_any_batch(both, judged):
-    control = random_windows(both, "random-windows", CASCADE, SAMPLES)
-    for seed, tag in enumerate((control.tag, *control.reseeded)):
-        drawn = draw(judged, seed)
-        for windows, row in zip(both.pieces.of_texts(SAMPLES)[1], tag(SAMPLES).rows(), strict=True):
-            wanted = [key(window) in drawn for window in windows for _ in range(window.own, window.own_end)]
-            assert [exit_ != control.variant.small_layers for exit_ in row.exits] == wanted
-    for text, together in zip(SAMPLES, control.tag(SAMPLES).rows(), strict=True):
-        (alone,) = control.tag([text]).rows()
-        assert alone.exits == together.exits
-
-
 @pytest.mark.parametrize("name", ["dense", "truncate-1", "entropy+recovery"])
-def test_rejects_what_does_not_prune_or_brings_words_back_or_is_no_cascade(engine, name):
+def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
         random_exits(engine, f"random@{name}", engine.strategy(name))
-    with pytest.raises(InputError, match="random-windows@ with a cascade"):
-        random_windows(engine, f"random-windows@{name}", engine.strategy(name), TEXTS)
+
+
+def test_as_many_random_words_come_back(engine):
+    recovering = engine.strategy("entropy+recovery", gates=(1, 2), max_entropy=0.4, min_confidence=1.0)
+    random = replace(recovering, recovery=RandomWords(**vars(recovering.recovery)))
+    own, control = ([result.exits for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
+    came_back = [[sum(layer < 0 for layer in exits) for exits in side] for side in (own, control)]
+    assert came_back[0] == came_back[1] != [0] * len(TEXTS)

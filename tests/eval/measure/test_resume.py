@@ -16,7 +16,7 @@ from engine.models.checksums import write_checksums
 from engine.models.folder import GATES
 from eval.measure import environment
 from eval.report import main
-from tests.conftest import configure, contents, other_tokenizer, scaled
+from tests.conftest import configure, other_tokenizer, scaled
 
 pytestmark = pytest.mark.usefixtures("one_pixel")
 
@@ -39,14 +39,13 @@ def undisturbed(options, tmp_path_factory):
 
 
 def resumed(options, out):
-    return main([*options, "--predictions", str(out / "predictions"), "--out", str(out)])
+    return main([*options, "--out", str(out)])
 
 
 def unclocked(out):
     """What two runs have in common: all but times."""
     tables = {path.stem: pd.read_csv(path) for path in out.glob("*.csv")}
-    texts = {name: table.filter(regex=UNCLOCKED).to_csv() for name, table in tables.items()}
-    return texts, contents(out / "predictions")
+    return {name: table.filter(regex=UNCLOCKED).to_csv() for name, table in tables.items()}
 
 
 @pytest.mark.parametrize("left", [0.3, 0.8], ids="{:.0%}".format)
@@ -60,6 +59,23 @@ def test_what_a_kill_has_left_is_continued_to_the_files_of_an_undisturbed_run(op
     records = map(json.loads, (tmp_path / NAME).read_text().splitlines())
     units = [tuple(record["unit"].values()) for record in records if "unit" in record]
     assert len(units) == len(set(units)) == 2 * (5 + 2)
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    (None, "got batch 4 of pass 0: a line is missing; restore it"),
+    (b'{"unit": {}}\n', "got "),
+])  # fmt: skip
+def test_a_log_with_a_missing_or_damaged_line_is_refused_and_left_alone(
+    options, undisturbed, tmp_path, capsys, line, reason
+):
+    shutil.copy(undisturbed / "run.json", tmp_path)
+    lines = (undisturbed / NAME).read_bytes().splitlines(keepends=True)
+    (index,) = (n for n, one in enumerate(lines) if b'"batch_size":1,"pass_number":0,"batch":3' in one)
+    lines[index : index + 1] = [line] if line else []
+    (tmp_path / NAME).write_bytes(b"".join(lines))
+    assert resumed(options, tmp_path) == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert (tmp_path / NAME).read_bytes() == b"".join(lines)
 
 
 def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch(undisturbed):
@@ -113,7 +129,7 @@ def test_rejects_changed_conditions(options, undisturbed, model_folder, tmp_path
 
 @pytest.mark.parametrize(("name", "content", "reason"), [
     ("exits.csv", None, "exits.csv"),
-    ("times.csv", "strategy,dtype,batch_size,batch\n", "times.csv lacks latency_ms"),
+    ("times.csv", "variant,batch_size,batch\n", "times.csv lacks latency_ms"),
     ("results.json", "[]", ""),
 ])  # fmt: skip
 def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content, reason):

@@ -3,7 +3,7 @@ import pytest
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from eval.measure.setup import set_up, training_documents
-from eval.options import SAMPLE
+from eval.options import SAMPLE, load_scored_corpus
 from eval.report import make_parser
 
 
@@ -11,7 +11,12 @@ from eval.report import make_parser
 def setup(model_folder):
     """Sets up what a command line names, in float32 without baselines unless told otherwise."""
     defaults = ["--model", str(model_folder), "--limit", "1", "--dtype", "float32", "--baselines", "none"]
-    return lambda *options: set_up(make_parser().parse_args([*defaults, *options]))
+
+    def start(*options):
+        arguments = make_parser().parse_args([*defaults, *options])
+        return set_up(arguments, load_scored_corpus(arguments))
+
+    return start
 
 
 def by_name(setup):
@@ -50,7 +55,7 @@ def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_o
 @pytest.mark.parametrize("options", [(), ("--corpus", str(SAMPLE))])
 def test_the_defaults_are_the_same_with_and_without_a_corpus(model_folder, options):
     arguments = make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options])
-    found = set_up(arguments)
+    found = set_up(arguments, load_scored_corpus(arguments))
     assert arguments.dtype == "auto"
     assert list(by_name(found)) == ["dense", "entropy", "hf-pipeline"]
     assert found.plan.batch_sizes == [1, 32]

@@ -1,0 +1,33 @@
+"""Copies the summaries of published reports into README, model card and docs: ``python -m eval.figures``.
+
+A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``; FILE is relative to the project.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from engine.cli.command import as_command
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "docs/reports.md", "weights/minilm-l6-bc5cdr/README.md")
+_PART = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(page: str, root: Path = ROOT) -> str:
+    """A page with the files that it includes, as they are now."""
+    return _PART.sub(lambda part: part[1] + (root / part[2]).read_text(encoding="utf-8") + part[3], page)
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line."""
+    for path in (ROOT / name for name in PAGES):
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

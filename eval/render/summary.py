@@ -1,0 +1,182 @@
+"""What a report says first: one sentence on what its strategy gains and loses, and a table of roles.
+
+Speed has one reference here, the Hugging Face pipeline, or dense where a report lacks that; the difference of F1 is
+that from dense.
+"""
+
+from __future__ import annotations
+
+import math
+
+from engine.formats.corpora import NAMED
+from eval.render.folder import ReportFolder
+from eval.render.pages import Table
+from eval.render.text import NOT_SIGNIFICANT, code, escape, in_pp, pp, score, speedup
+from eval.schema import (
+    AGAINST_DENSE,
+    CASCADE,
+    EXACT,
+    MODEL,
+    PIPELINE,
+    RANDOM,
+    TRUNCATE,
+    Interval,
+    VariantResult,
+)
+
+DEFAULTS = ("cascade:balanced", "entropy:balanced")  # the first in the folder of a cascade
+RUNTIMES = {  # baselines that run the same model and remove nothing
+    "onnx-int8": "8-bit ONNX Runtime",
+    "openvino-int8": "8-bit OpenVINO",
+    "onnx-float32": "float32 ONNX Runtime",
+}
+LARGEST_LOSS = 0.5  # pp of F1: no loss is called unmeasurable while the interval allows a larger one
+COMPARABLE = 1.0  # pp of F1 that a runtime may lose and still be worth beating
+# What a conclusion takes: documents, entities in which the strategy differs from dense, and F1 of dense, because
+# without gold entities, or with other types, there is nothing to lose.
+LEAST_DOCUMENTS, LEAST_DIFFERING, LEAST_F1 = 30, 20, 0.5
+ROLES_READING = (
+    "Speed is end to end, as a multiple of {reference}'s in this run; F1 is compared with {dense}, which removes "
+    f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *No measurable loss*: the interval "
+    f"reaches zero and excludes a loss above {LARGEST_LOSS} pp. {{machine}}, {{threads}} threads."
+)
+
+
+def reference(report: ReportFolder) -> str:
+    """The variant whose speed is 1."""
+    names = [row["variant"] for row in report.variants]
+    return PIPELINE if PIPELINE in names else report.dense["variant"]
+
+
+def default(report: ReportFolder) -> VariantResult | None:
+    """The default strategy in the dtype in which it is fastest; None if the report lacks it."""
+    for name in DEFAULTS:
+        for row in _fastest_first(report):
+            if row["variant"].removesuffix(f" ({row['dtype']})") == name:
+                return row
+    return None
+
+
+def _fastest_first(report: ReportFolder) -> list[VariantResult]:
+    return sorted(report.variants, key=lambda row: -row["speedup_vs_dense"])
+
+
+def _strategies(report: ReportFolder) -> list[VariantResult]:
+    """Strategies that prune, the fastest first."""
+    return [row for row in _fastest_first(report) if row["prunes"]]
+
+
+def recommended(report: ReportFolder) -> VariantResult | None:
+    """The fastest strategy that is faster than dense without a measurable loss; None if the data show none."""
+    for row in _strategies(report):
+        interval = report.against_dense(row["variant"])
+        if interval["speedup_low"] > 1 and loses_nothing(interval) and not lacking(report, row):
+            return row
+    return None
+
+
+def loses_nothing(interval: Interval) -> bool:
+    """Whether a strategy loses no measurable F1: not significantly, and certainly less than ``LARGEST_LOSS``."""
+    return interval["high"] >= 0 and interval["low"] * 100 >= -LARGEST_LOSS
+
+
+def lacking(report: ReportFolder, row: VariantResult) -> str:
+    """What the data lack to conclude on the F1 of a strategy; empty if they suffice."""
+    errors = report.table("errors")
+    own = (errors["variant"] == row["variant"]) & (errors["part"] == AGAINST_DENSE) & (errors["outcome"] != EXACT)
+    differing = int(errors.loc[own, "count"].sum())
+    if report.dense["f1"] < LEAST_F1:
+        return (
+            f"F1 of dense is {report.dense['f1']:.3f}, and it takes {LEAST_F1}: check that the corpus has annotations "
+            "of the types that the model finds"
+        )
+    if row["documents"] < LEAST_DOCUMENTS or differing < LEAST_DIFFERING:
+        return (
+            f"{row['documents']} documents, and {differing} entities in which {row['variant']} differs from dense; it "
+            f"takes {LEAST_DOCUMENTS} and {LEAST_DIFFERING}"
+        )
+    return ""
+
+
+def runtime(report: ReportFolder) -> VariantResult | None:
+    """The fastest runtime that removes nothing and has a comparable F1."""
+    for row in _fastest_first(report):
+        loss = report.against_dense(row["variant"])["difference"] * -100
+        if row["variant"] in RUNTIMES and loss <= COMPARABLE:
+            return row
+    return None
+
+
+def headline(report: ReportFolder) -> str:
+    """What the default strategy gains and loses, in a sentence, one text at a time; else why nothing can be said."""
+    row = default(report) or recommended(report) or next(iter(_strategies(report)), None)
+    if row is None:
+        return "No strategy that prunes was measured."
+    if lack := lacking(report, row):
+        return f"Too little to conclude from: {lack}."
+    against = report.interval(row["variant"], reference(report))
+    if against is None or math.isnan(against["speedup_low"]):
+        return "Nothing can be concluded on speed: too few batches were timed."
+    reason = "Easy words leave the network early"
+    if row["kind"] == CASCADE:
+        reason = "A small model reads every text, and the large one only what the small one doubts"
+    name = "the Hugging Face pipeline" if against["against"] == PIPELINE else "the same model without exits"
+    factor = f"{against['speedup']:.1f}× as fast as {name}"
+    if (other := runtime(report)) and (over := report.interval(row["variant"], other["variant"])):
+        factor += f" ({over['speedup']:.1f}× as {RUNTIMES[other['variant']]})"
+    so = "so" if against["speedup_low"] > 1 else "but"
+    texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
+    loss = f"{_loss(against)} on {row['documents']} {texts}"
+    return f"{reason}, {so} tagging on a {row['device'].upper()} is {factor}, {loss}."
+
+
+def _loss(interval: Interval) -> str:
+    if loses_nothing(interval):
+        return "with no measurable loss"
+    if not interval["significant"]:
+        return f"with a change of F1 too uncertain to call ({in_pp(interval)})"
+    return f"with a loss of F1 ({in_pp(interval)})"
+
+
+def roles(report: ReportFolder) -> Table:
+    """What each row is for: what people use today, our strategies, and what these must beat."""
+    chosen, best = default(report), recommended(report)
+    strategies = [row for row in _strategies(report) if row not in (chosen, best)]
+    shown = chosen or best or next(iter(strategies), None)
+    rows = report.variants
+    pairs: list[tuple[str, VariantResult | None]] = [
+        ("Hugging Face pipeline", next((row for row in rows if row["variant"] == PIPELINE), None)),
+        ("our full pass, the reference of F1", report.dense),
+        ("fastest runtime that removes nothing", runtime(report)),
+    ]
+    if shown:
+        role = "the default" if shown is chosen else "the fastest strategy"
+        pairs.append((f"{role}; fastest with no measurable loss" if shown is best else role, shown))
+        pairs.append(("fastest with no measurable loss", None if shown is best else best))
+        depths = [row for row in rows if row["kind"] == TRUNCATE and row["dtype"] == shown["dtype"]]
+        pairs.append((
+            "just stop at a layer",
+            min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None),
+        ))  # fmt: skip
+        control = (row for row in rows if row["kind"] == RANDOM and row["replays"] == shown["variant"])
+        pairs.append(("as many words, chosen at random", next(control, None)))
+        if shown["kind"] == CASCADE:
+            pairs += [("a model alone", row) for row in rows if row["kind"] == MODEL]
+    cells = [[role, *_cells(report, row)] for role, row in pairs if row is not None]
+    speeds = [f"× {reference(report)}, {size} text{'s' * (size > 1)} a call [95 %]" for size in report.sizes]
+    heads = ["", "variant", "F1", "against dense, pp [95 %]", *speeds, f"texts a second, {report.sizes[-1]} a call"]
+    about = ROLES_READING.format(
+        reference=code(reference(report)),
+        dense=code(report.dense["variant"]),
+        machine=escape(report.about["machine"].replace("(R)", "").replace(" Processor", "")),
+        threads=report.dense["threads"],
+    )
+    return Table(heads, cells, about)
+
+
+def _cells(report: ReportFolder, row: VariantResult) -> list[str]:
+    """The figures of a variant."""
+    name, last = row["variant"], report.sizes[-1]
+    against = [report.interval(name, reference(report), size) for size in report.sizes]
+    speeds = [speedup(interval) if interval else "" for interval in against]
+    return [name, score(row["f1"]), pp(report.against_dense(name)), *speeds, f"{report.per_second(name, last):.0f}"]
