@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from engine.cascade import JudgedWindow, select
 from engine.latency import Latency
-from engine.pruning.cost import Cost, add, unread_cost, window_cost, with_small
+from engine.pruning.cost import Cost, Sizes, add, unread_cost, window_cost, with_small
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.pruning.trace import Trace, of_both, word_traces
-from engine.pytorch.chunks import Slot
 from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import Span
-
-if TYPE_CHECKING:
-    from engine.compiled.passes import CompiledModel
-    from engine.pytorch.backend import PyTorchModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +44,7 @@ class Result:
 
     ``words``: character spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
+    ``records``: those of the text's windows, in order; in a cascade, of the windows that the large model read.
     ``judgement``: in a cascade, what its small model found, and which windows the large one then read.
     """
 
@@ -58,30 +54,28 @@ class Result:
     words: list[Span]
     probabilities: np.ndarray = field(repr=False)
     latency: Latency
-    _runs: list[tuple[Slot, Record]] = field(repr=False)
-    _model: PyTorchModel | CompiledModel | None = field(repr=False)
+    records: Sequence[Record] = field(repr=False)
+    sizes: Sizes = field(repr=False)
     judgement: Judgement | None = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""
-        found = {"cost": self.cost, "recovered": self.recovered, "exits": self.exits, "trace": self.trace}
-        return vars(self) | found | {"_runs": [], "_model": None}
+        computed = {"cost": self.cost, "recovered": self.recovered, "exits": self.exits, "trace": self.trace}
+        return vars(self) | computed | {"records": []}
 
     @cached_property
     def cost(self) -> Cost:
         """Rows, token-layers and MACs."""
-        assert self._model is not None, "a pickled result has its cost"
-        sizes = self._model.sizes
-        costs = [window_cost(sizes, record, slot.index) for slot, record in self._runs]
+        costs = [window_cost(self.sizes, record) for record in self.records]
         if self.judgement is None:
-            return add(costs, sizes.layers)
-        costs += [unread_cost(sizes, window) for window in self.judgement.windows_where(read=False)]
-        return with_small(add(costs, sizes.layers), self.judgement.result.cost)
+            return add(costs, self.sizes.layers)
+        costs += [unread_cost(self.sizes, window) for window in self.judgement.windows_where(read=False)]
+        return with_small(add(costs, self.sizes.layers), self.judgement.result.cost)
 
     @cached_property
     def recovered(self) -> bool:
         """Whether any word came back."""
-        return any(record.recovered[slot.own].any() for slot, record in self._runs)
+        return any(record.recovered[record.own].any() for record in self.records)
 
     @cached_property
     def exits(self) -> list[int]:
@@ -89,21 +83,21 @@ class Result:
 
         In a cascade these are layers of the model that labelled the word last.
         """
-        found: list[int] = []
-        for slot, record in self._runs:
-            own = slot.own
-            state = np.where(record.recovered[own], -1, np.where(record.alive[own], 0, 1))
-            found += (state * record.exit_at[own]).tolist()
+        exits: list[int] = []
+        for record in self.records:
+            state = np.where(record.recovered, -1, np.where(record.exited, 1, 0))
+            exits += (state * record.exit_at)[record.own].tolist()
         if self.judgement is None:
-            return found
-        return list(of_both(self.judgement.result.exits, found, self.judgement.judged))
+            return exits
+        return list(of_both(self.judgement.result.exits, exits, self.judgement.judged))
 
     @cached_property
     def trace(self) -> Trace:
-        """The layer, state and scores at each gate of every word."""
-        words = word_traces(self.text, self.words, self.probabilities, self._runs, self.strategy)
-        if self.judgement is None:
+        """What happened to each word, in a cascade in the model that labelled it last."""
+        judgement = self.judgement
+        if judgement is None:
+            words = word_traces(self.text, self.words, self.probabilities, self.records, self.strategy)
             return Trace(self.strategy, words, self.cost, self.latency)
-        judged = self.judgement.judged
-        words = of_both(self.judgement.result.trace.words, words, judged)
-        return Trace(self.strategy, words, self.cost, self.latency, judged)
+        large = word_traces(self.text, self.words, self.probabilities, self.records, self.strategy)
+        traces = of_both(judgement.result.trace.words, large, judgement.judged)
+        return Trace(self.strategy, traces, self.cost, self.latency, judgement.judged)

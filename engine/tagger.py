@@ -2,54 +2,125 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
+
+import numpy as np
+from safetensors import safe_open
 
 from engine.cascade import Cascade, columns_of, resolve_cascade
-from engine.errors import InputError
+from engine.errors import InputError, first_line
+from engine.graph.backend import GraphBackend
+from engine.graph.products import Products
 from engine.latency import Latency
-from engine.loaded import LoadedModel
-from engine.models.folder import ModelFolder, read_folder
-from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.controllers.base import Controller
+from engine.models.folder import GATES, ModelFolder, read_folder
+from engine.models.tensors import Tensors
+from engine.models.tokenizer import word_pieces
+from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, check_point, parse, resolve
-from engine.pytorch.chunks import Slot
 from engine.result import Judgement, Result
 from engine.text.windows import Window
 
-DEFAULT_STRATEGY = "entropy:balanced"  # but the cascade in the folder of one
+logger = logging.getLogger(__name__)
+
+DTYPES = ("float32", "bfloat16", "int8", "auto")
+OnWindow = Callable[[int, int], None]
 
 
-class Engine(LoadedModel):
-    """Tags texts with biomedical entities; see `LoadedModel` for the arguments and for what it knows of its model.
+class Backend(Protocol):
+    """Runs the passes of a model; see `GraphBackend.run`."""
 
-    ``small``: an engine of the small model, if the folder is that of a cascade.
+    def run(
+        self,
+        windows: Sequence[Window],
+        strategy: Strategy,
+        on_window: Callable[[], None] | None = None,
+        exits: Sequence[np.ndarray] | None = None,
+    ) -> list[Record]:
+        """Runs windows under a strategy; returns their records in order."""
+
+
+class Engine:
+    """Tags texts with biomedical entities. Any number of threads may call it at once.
+
+    Args:
+        folder: a model folder.
+        dtype: ``float32``; ``int8`` on a CPU; ``bfloat16`` on a GPU; or ``auto``: on a CPU ``int8`` if ``dense`` was
+            found to agree with float32 in it, on a GPU ``bfloat16`` if it has units for it, else ``float32``.
+        device: ``cpu``, where a graph of ONNX Runtime computes, or ``cuda``, where PyTorch does.
+
+    ``dtype`` is what it computes in, with ``auto`` resolved, and ``why`` says why ``auto`` chose it.
+    ``pieces`` cuts words into word pieces and windows.
+    ``small`` and ``cascades``: of a `CascadeEngine`, the engine of its small model and its operating points.
+
+    Raises:
+        InputError: if the dtype or device is unknown, the device cannot run the dtype, or the folder's files are
+            missing, damaged or not supported.
     """
 
+    default_strategy = "entropy:balanced"
+    small: Engine | None = None
+    cascades: Mapping[str, Cascade] = {}
+
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
-        super().__init__(folder, dtype, device)
-        self.small = Engine(folder.small, self.dtype, device) if folder.small else None
+        if dtype not in DTYPES:
+            raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
+        self.folder, self.device = folder, device
+        self.source, self.labels, self.points, self.network = (
+            folder.source,
+            folder.labels,
+            folder.points,
+            folder.network,
+        )
+        folder.check_digests()
+        self.sizes = folder.family.sizes(len(folder.labels))
+        self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
+        logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
+        family = folder.family
+        self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
+        self.backend: Backend = make_backend(folder, self.dtype, device)
+
+    def __reduce__(self) -> Any:
+        """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
+        return type(self), (self.folder, self.dtype, self.device)
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether every layer has a label head, so that words can exit."""
+        return self.folder.has_gates and self.sizes.layers > 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights, the same in every dtype."""
+        return self.folder.digest
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """That of a cascade also has the small model's."""
-        return super().fingerprint | ({"small": self.small.fingerprint} if self.small else {})
+        """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
+        return {
+            "weights": self.digest,
+            "tokenizer": self.pieces.digest(),
+            "labels": list(self.labels.names),
+            "runtime": str(self.backend),
+            "configuration": self.folder.configuration,
+        }
 
     @property
     def runnable(self) -> list[str]:
-        """Names of the strategies that this model can run; one without gates runs only ``dense`` and its cascade."""
-        always = [DENSE, CASCADE] if self.small else [DENSE]
+        """Names of the strategies that this model can run; one without gates runs only ``dense``."""
         if not self.has_gates:
-            return always
+            return [DENSE]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
         truncated = f"truncate-{self.sizes.layers // 2}"
-        return [*always, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
+        return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
     def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
@@ -69,7 +140,7 @@ class Engine(LoadedModel):
         if not isinstance(point, str | None):
             raise InputError(f"expected the name of an operating point, got {point!r}; write e.g. fast")
         if name is None:
-            name = CASCADE if self.small else DEFAULT_STRATEGY
+            name = self.default_strategy
             if point:
                 name = f"{parse(name).kind}:{point}"
         if not isinstance(name, str | Strategy):
@@ -89,19 +160,18 @@ class Engine(LoadedModel):
         if isinstance(name, Strategy):
             check_point(name.point, point)
             strategy = name
-        elif kind == CASCADE:
-            strategy = resolve_cascade(name, self.cascades, point)
         else:
-            strategy = resolve(name, self.sizes.layers, self.points, point)
+            strategy = self._resolved(name, point)
         changed = {setting: value for setting, value in settings.items() if value is not None}
         strategy = strategy.with_settings(**changed)
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(
                 f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
             )
-        if isinstance(strategy, Cascade) and self.small is not None:
-            strategy = replace(strategy, small=self.small.strategy(strategy.small))
         return self._with_network(strategy)
+
+    def _resolved(self, name: str, point: str | None) -> Strategy:
+        return resolve(name, self.sizes.layers, self.points, point)
 
     def _with_network(self, strategy: Strategy) -> Strategy:
         """Gives the weights' network to a controller that needs it."""
@@ -127,13 +197,13 @@ class Engine(LoadedModel):
         strategy: str | Strategy | None = None,
         point: str | None = None,
         batch_size: int = 32,
-        between: Callable[[], None] | None = None,
+        on_window: OnWindow | None = None,
         **settings: Any,
     ) -> list[Result]:
         """Tags texts in batches; returns results in order. ``batch_size`` does not affect them.
 
-        ``between`` is called between passes, so that a server can let others take turns, or stop the call by raising an
-        error. While it runs, nothing is computed, and its time is not part of the latency.
+        ``on_window`` is called after each window with the number of windows that are done and that of all, for
+        progress; an error that it raises ends the call.
         """
         chosen = self.strategy(strategy, point, **settings)
         if not isinstance(batch_size, Integral) or batch_size < 1:
@@ -145,70 +215,187 @@ class Engine(LoadedModel):
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
+        done = self._progress(texts, on_window) if on_window is not None else None
         results: list[Result] = []
-        for start in range(0, len(texts), batch_size):
-            if start and between is not None:
-                between()
-            results += self._tag_call(texts[start : start + batch_size], chosen, between)
+        for start in range(0, len(texts), int(batch_size)):
+            results += self._tag_call(texts[start : start + int(batch_size)], chosen, done)
         return results
 
-    def _tag_call(self, texts: Sequence[str], strategy: Strategy, between: Callable[[], None] | None) -> list[Result]:
-        now = time.perf_counter if self.compiled is not None else self.pytorch.now
-        paused = 0.0
+    def _progress(self, texts: Sequence[str], on_window: OnWindow) -> Callable[[], None]:
+        """Counts windows."""
+        total = sum(map(len, self.pieces.of_texts(texts)[1]))
+        count = iter(range(1, total + 1))
+        return lambda: on_window(next(count), total)
 
-        def pause() -> None:
-            nonlocal paused
-            start = now()
-            between()  # type: ignore[misc]  # called only if there is one
-            paused += now() - start
+    def tag_with_exits(self, texts: Sequence[str], strategy: Strategy, exits: Sequence[np.ndarray]) -> list[Result]:
+        """Tags texts in one call, in which each word exits after the layer that it is told to.
 
-        begin = now()
+        Args:
+            texts: the texts.
+            strategy: says which gates there are.
+            exits: for each window of the texts, in order, a gate or the last layer for every word, int64 ``(words,)``.
+        """
+        return self._tag_call(texts, strategy, None, exits)
+
+    def _tag_call(
+        self,
+        texts: Sequence[str],
+        strategy: Strategy,
+        on_window: Callable[[], None] | None,
+        exits: Sequence[np.ndarray] | None = None,
+    ) -> list[Result]:
+        begin = time.perf_counter()
         words, windows = self.pieces.of_texts(texts)
-        pausing = None if between is None else pause
-        judgements: list[Judgement] = []
-        if isinstance(strategy, Cascade):
-            judgements = self._judge(strategy, texts, windows, pausing)
-            windows = [one.windows_where(read=True) for one in judgements]
-        runs = self.run(windows, strategy, pausing)
-        found = [distributions(of_runs, len(self.labels)) for of_runs in runs]
-        if isinstance(strategy, Cascade):
-            pairs = zip(judgements, found, strict=True)
-            found = [strategy.merge(one.probabilities, one.judged, large) for one, large in pairs]
-        entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
-        latency = Latency((now() - begin - paused) * 1e3, len(texts))
-        first: Sequence[Judgement | None] = judgements or [None] * len(texts)
+        records = self.run(windows, strategy, on_window, exits)
+        probabilities = [distributions(of_text, len(self.labels)) for of_text in records]
+        entities = [self.labels.decode(*parts) for parts in zip(texts, words, probabilities, strict=True)]
+        latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self._model, judgement)
-            for text, of_text, spans, probabilities, of_runs, judgement in zip(
-                texts, entities, words, found, runs, first, strict=True
+            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes)
+            for text, found, spans, scores, of_text in zip(texts, entities, words, probabilities, records, strict=True)
+        ]
+
+    def run(
+        self,
+        windows: Sequence[Sequence[Window]],
+        strategy: Strategy,
+        on_window: Callable[[], None] | None = None,
+        exits: Sequence[np.ndarray] | None = None,
+    ) -> list[list[Record]]:
+        """Runs the windows of texts; returns, for each text, the records of its windows in order."""
+        flat = [window for of_text in windows for window in of_text]
+        records = self.backend.run(flat, strategy, on_window, exits) if flat else []
+        ends = list(accumulate(map(len, windows), initial=0))
+        return [records[start:end] for start, end in pairwise(ends)]
+
+
+class CascadeEngine(Engine):
+    """The engine of a large model that reads only the windows that a small one doubts.
+
+    Other strategies run on the large model alone. The arguments are those of `Engine`.
+    """
+
+    default_strategy = CASCADE
+    small: Engine
+
+    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
+        super().__init__(folder, dtype, device)
+        assert folder.small is not None, "the folder of a cascade has a small model"
+        self.small, self.cascades = Engine(folder.small, self.dtype, device), folder.cascades
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Also has the small model's."""
+        return super().fingerprint | {"small": self.small.fingerprint}
+
+    @property
+    def runnable(self) -> list[str]:
+        """Also has the cascade."""
+        first, *others = super().runnable
+        return [first, CASCADE, *others]
+
+    def _resolved(self, name: str, point: str | None) -> Strategy:
+        if parse(name).kind != CASCADE:
+            return super()._resolved(name, point)
+        return resolve_cascade(name, self.cascades, point)
+
+    def _with_network(self, strategy: Strategy) -> Strategy:
+        if isinstance(strategy, Cascade):
+            strategy = replace(strategy, small=self.small.strategy(strategy.small))
+        return super()._with_network(strategy)
+
+    def _tag_call(
+        self,
+        texts: Sequence[str],
+        strategy: Strategy,
+        on_window: Callable[[], None] | None,
+        exits: Sequence[np.ndarray] | None = None,
+    ) -> list[Result]:
+        if strategy.kind != CASCADE:
+            return super()._tag_call(texts, strategy, on_window, exits)
+        cascade = cast(Cascade, strategy)
+        begin = time.perf_counter()
+        words, windows = self.pieces.of_texts(texts)
+        judgements = self._judge(cascade, texts, windows)
+        records = self.run([judgement.windows_where(read=True) for judgement in judgements], strategy, on_window)
+        probabilities = [
+            cascade.merge(judgement.probabilities, judgement.judged, distributions(of_text, len(self.labels)))
+            for judgement, of_text in zip(judgements, records, strict=True)
+        ]
+        entities = [self.labels.decode(*parts) for parts in zip(texts, words, probabilities, strict=True)]
+        latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
+        for judgement in judgements if on_window is not None else ():
+            for _ in judgement.windows_where(read=False):
+                on_window()  # type: ignore[misc]
+        return [
+            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes, judgement)
+            for text, found, spans, scores, of_text, judgement in zip(
+                texts, entities, words, probabilities, records, judgements, strict=True
             )
         ]
 
-    def _judge(
-        self,
-        strategy: Cascade,
-        texts: Sequence[str],
-        windows: Sequence[Sequence[Window]],
-        between: Callable[[], None] | None,
-    ) -> list[Judgement]:
+    def _judge(self, cascade: Cascade, texts: Sequence[str], windows: Sequence[Sequence[Window]]) -> list[Judgement]:
         """Tags texts with the small model and judges this model's windows of each."""
-        assert self.small is not None
         columns = columns_of(self.small.labels, self.labels)
+        results = self.small.tag_batch(texts, cascade.small, batch_size=len(texts))
         judgements = []
-        results = self.small.tag_batch(texts, strategy.small, batch_size=len(texts), between=between)
         for result, of_text in zip(results, windows, strict=True):
             probabilities = result.probabilities[:, columns]
-            judgements.append(Judgement(result, probabilities, of_text, strategy.judge(probabilities, of_text)))
+            judgements.append(Judgement(result, probabilities, of_text, cascade.judge(probabilities, of_text)))
         return judgements
 
-    def run(
-        self, windows: Sequence[Sequence[Window]], strategy: Strategy, between: Callable[[], None] | None = None
-    ) -> list[list[tuple[Slot, Record]]]:
-        """Runs the windows of texts; returns, for each text, its windows in order with the records of their passes.
 
-        See `tag_batch` for ``between``.
-        """
-        return self._model.run(windows, strategy, between)
+def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
+    """What ``auto`` is here, and why."""
+    if device != "cpu":
+        from engine.pytorch.backend import has_bfloat16_units
+
+        has = device.startswith("cuda") and has_bfloat16_units(device)
+        return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
+    if folder.int8 is not None:
+        return "int8", "its entities were found to agree with those of float32"
+    return "float32", (
+        "it is not known whether 8 bits would agree with float32; python -m engine.training.calibrate finds out, or "
+        "choose the dtype int8"
+    )
+
+
+def make_backend(folder: ModelFolder, dtype: str, device: str) -> Backend:
+    """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
+    if device != "cpu":
+        if dtype == "int8":
+            raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+        from engine.pytorch.backend import PyTorchBackend
+
+        return PyTorchBackend(folder, dtype, device)
+    if dtype == "bfloat16":
+        raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
+    tensors = Tensors(folder.path)
+    products = Products(tensors, quantised=dtype == "int8")
+    return GraphBackend(folder.family, products, read_heads(folder, products), folder.labels)
+
+
+def read_heads(folder: ModelFolder, products: Products) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Reads the label heads of a folder's model, layer → weights and biases, in the order of our labels."""
+    kinds, order, layers = ("weight", "bias"), list(folder.label_order), folder.family.num_layers
+    heads = {layers: [products.tensor(f"classifier.{kind}") for kind in kinds]}
+    path = folder.path / GATES
+    try:
+        if folder.has_gates:
+            with safe_open(path, "numpy") as file:
+                for number in range(1, layers):
+                    heads[number] = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
+        shapes = (len(order), folder.family.hidden_size), (len(order),)
+        for number, head in heads.items():
+            if tuple(part.shape for part in head) != shapes or not all(np.isfinite(part).all() for part in head):
+                raise ValueError(f"others after layer {number}")
+    except Exception as error:  # the library raises its own types
+        raise InputError(
+            f"expected label heads for {len(order)} labels and hidden size {folder.family.hidden_size} in "
+            f"{path if folder.has_gates else folder.path}, got {first_line(error)}; restore the file, or make the "
+            "gates again"
+        ) from error
+    return {number: (head[0][order], head[1][order]) for number, head in heads.items()}
 
 
 def load_engine(
@@ -221,12 +408,13 @@ def load_engine(
 
     Args:
         path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
-        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `LoadedModel`.
-        device: torch device, ``cpu`` or ``cuda``.
+        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `Engine`.
+        device: ``cpu`` or ``cuda``.
         labels: meaning of the model's labels, if its configuration lacks it; see `engine.models.folder.read_folder`.
 
     Raises:
         InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no
             supported scheme.
     """
-    return Engine(read_folder(path_or_hub_id, labels), dtype, device)
+    folder = read_folder(path_or_hub_id, labels)
+    return (CascadeEngine if folder.small else Engine)(folder, dtype, device)

@@ -24,17 +24,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from engine.cascade import Cascade, Doubt
+from engine.cascade import Cascade
 from engine.models.folder import CASCADES, SMALL
 from engine.pruning.strategy import Strategy
-from engine.pytorch.checkpoint import Weights, load_huggingface, load_weights, save_weights
-from engine.pytorch.encoders.bert import BertEncoder
-from engine.pytorch.gated import GatedModel
-from engine.pytorch.packing import RaggedBatch
-from engine.pytorch.tokenizer import load_tokenizer
+from engine.pytorch.checkpoint import Weights, load_huggingface, load_tokenizer, load_weights, save_weights
+from engine.pytorch.model import Encoder, GatedModel
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
-from engine.text.words import words_of
+from engine.text.windows import WordPieces
 from eval.measure.environment import has_vnni
 
 hypothesis.settings.register_profile("default", max_examples=40, deadline=None)  # times vary on shared machines
@@ -94,8 +91,9 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFa
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     """Random weights and gates for Chemical and Disease."""
-    torch.manual_seed(1)
-    model = GatedModel(BertEncoder(tiny_config(len(tokenizer))), LabelSet(("Chemical", "Disease")), gates=True)
+    torch.manual_seed(11)
+    encoder = Encoder(BertForTokenClassification(tiny_config(len(tokenizer))))
+    model = GatedModel(encoder, LabelSet(("Chemical", "Disease")), gates=True)
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -112,8 +110,8 @@ def weights(model_folder: Path) -> Weights:
 
 
 @pytest.fixture(scope="session")
-def engine(weights: Weights) -> Engine:
-    return Engine(weights)
+def engine(model_folder: Path) -> Engine:
+    return load_engine(model_folder, "float32")
 
 
 @pytest.fixture(scope="session")
@@ -138,11 +136,11 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
 
 @pytest.fixture(scope="session")
 def plain_engine(plain_folder: Path) -> Engine:
-    return Engine(load_weights(plain_folder))
+    return load_engine(plain_folder)
 
 
 def cascade(threshold: float, weight: float = 0.0, small: Strategy = Strategy("dense")) -> Cascade:  # noqa: B008
-    return Cascade(name="cascade", small=small, doubt=Doubt("wrong"), threshold=threshold, weight=weight)
+    return Cascade(name="cascade", small=small, threshold=threshold, weight=weight)
 
 
 @pytest.fixture(scope="session")
@@ -164,22 +162,27 @@ def both(cascade_folder: Path) -> Engine:
 @torch.no_grad()
 def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray]:
     """What the plain Hugging Face model says of every word of each text, ``(words, labels)``: rule 1's reference."""
-    model = load_huggingface(engine.folder)
-    found = []
-    for text in texts:
+    model = load_huggingface(engine.folder.path)
+    probabilities = []
+    for windows in engine.pieces.of_texts(texts)[1]:
         own = [np.zeros((0, len(engine.labels)), dtype=np.float32)]
-        for window in engine.pieces.windows(words_of(text)):
-            batch = RaggedBatch.from_windows([window])
-            logits = model(input_ids=torch.from_numpy(batch.input_ids)[None]).logits[0, torch.from_numpy(batch.first)]
-            words = logits[:, list(engine.label_order)].softmax(-1).numpy()
+        for window in windows:
+            logits = model(input_ids=torch.from_numpy(window.input_ids)[None]).logits[0, window.first_rows]
+            words = logits[:, list(engine.folder.label_order)].softmax(-1).numpy()
             own.append(words[window.own - window.first : window.own_end - window.first])
-        found.append(np.concatenate(own))
-    return found
+        probabilities.append(np.concatenate(own))
+    return probabilities
+
+
+def pieces_of(tokenizer: PreTrainedTokenizerFast, max_rows: int) -> WordPieces:
+    """Cuts words as a tokenizer of transformers does."""
+    tokens = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id
+    return WordPieces(tokenizer.backend_tokenizer.to_str(), tokens, max_rows)
 
 
 @pytest.fixture(params=[1, 2])
 def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The test runs with one PyTorch thread and again with two."""
+    """The test runs with one thread a call and again with two."""
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param

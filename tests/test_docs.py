@@ -13,11 +13,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from engine.models.families import FAMILIES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import settings_of
 from engine.pruning.strategy import Strategy
-from engine.pytorch.encoders import ENCODERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*/README.md")]
@@ -61,7 +61,7 @@ def test_every_strategy_setting_and_encoder_family_is_listed():
     assert settings - set(explained) == set()
     strategies, encoders = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("api.md", "training.md"))
     assert [kind for kind in CONTROLLERS if f"| `{kind}` |" not in strategies] == []
-    assert [family for family in ENCODERS if f"`{family}`" not in encoders] == []
+    assert [family for family in FAMILIES if f"`{family}`" not in encoders] == []
 
 
 def test_citation_and_changelog_have_the_version_and_the_front_matter_of_a_space_the_requirements():

@@ -11,8 +11,8 @@ from typing import Any
 
 from demo.common.markup import printable
 from engine import Engine, Entity, Result
-from engine.graph.threads import threads
 from engine.pruning.explain import WordScores
+from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
 _FORMULA = tuple("=+-@\t\r")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -21,7 +20,5 @@ def tag_batch(
     engine: Engine, texts: Sequence[str], strategy: Strategy, on_window: OnWindow | None = None, **settings: Any
 ) -> list[Result]:
     """Tags texts as `Engine.tag_batch` does, after the calls that came before."""
-    done = count(1)
-    between = (lambda: on_window(next(done), 0)) if on_window else None
     with _LOCK:
-        return engine.tag_batch(texts, strategy, between=between, **settings)
+        return engine.tag_batch(texts, strategy, on_window=on_window, **settings)

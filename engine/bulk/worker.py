@@ -19,7 +19,7 @@ from engine.cli.runs import code_digest, replacing
 from engine.errors import first_line
 from engine.formats import read_source
 from engine.formats.source import Source, readable
-from engine.graph.threads import set_threads
+from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details

@@ -10,11 +10,10 @@ from typing import Any
 
 from engine.cli.command import say
 from engine.errors import InputError
-from engine.loaded import DTYPES
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, check_point, parse
-from engine.tagger import DEFAULT_STRATEGY, Engine, load_engine
+from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.documents import Document
 
 
@@ -41,7 +40,7 @@ class EngineOptions:
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the options that `of` reads."""
         add = parser.add_argument
-        default = f"{DEFAULT_STRATEGY}, or {CASCADE} in the folder of one"
+        default = f"{Engine.default_strategy}, or {CASCADE} in the folder of one"
         add("--strategy", help=f"dense, rule, mlp, … (default {default})")
         add("--point", help="operating point, of the default strategy, too (default balanced)")
         add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")

@@ -1,24 +1,30 @@
-"""What a model folder says of its model without its weights: labels, operating points, networks and checksums.
+"""What a model folder says of its model without its weights: labels, family, operating points and networks.
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
-the strategies' settings, ``int8.safetensors`` and ``compiled.safetensors`` what dtype ``int8`` computes with, and
-``SHA256SUMS`` the checksums of all files. The folder of a cascade is that of its large model and also holds
-``cascade.json`` and, in ``small``, the folder of the small model.
+the strategies' settings, and under ``int8`` whether ``dense`` in 8 bits agrees with float32. Under ``weights`` gates
+and operating points name the digest of what they were made for. The folder of a cascade is that of its large model and
+also holds ``cascade.json`` and, in ``small``, the folder of the small model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from engine.cascade import Cascade, columns_of, read_cascades
 from engine.errors import InputError, first_line
-from engine.models.checksums import verify_checksums
+from engine.models.families import family_of
+from engine.models.family import Family
+from engine.models.tensors import digest_of, weight_files
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import GoneError, Strategy
 from engine.pruning.strategy_names import Points, current_point, parse
@@ -27,8 +33,9 @@ from engine.text.labels import LabelSet, normalised
 _PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
+CONFIG = "config.json"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
-INT8, COMPILED = "int8.safetensors", "compiled.safetensors"
+WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
 CASCADES, SMALL = "cascade.json", "small"
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
 UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
@@ -38,14 +45,15 @@ OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtyp
 
 @dataclass(frozen=True, eq=False)
 class ModelFolder:
-    """A model folder whose checksums were compared.
+    """A model folder.
 
     ``source``: the folder or hub id, as given.
     ``path``: the folder itself; of a hub id, that of the revision in the cache.
     ``labels``: the model's labels.
     ``label_order``: the checkpoint's label index of each of our labels.
-    ``points``: its operating points.
+    ``points``: its operating points; ``belongs_to``: the digest of the weights that they were chosen for.
     ``network``: the networks of ``mlp``, if any.
+    ``int8``: what was measured when ``dense`` in 8 bits was found to agree with float32; ``None`` if it was not.
     ``labels_file``: the file that gives the meaning of its labels, if any.
     ``small``: the small model of a cascade, in which this is the large one.
     ``cascades``: operating point of the cascade → strategy.
@@ -56,7 +64,9 @@ class ModelFolder:
     labels: LabelSet
     label_order: tuple[int, ...]
     points: Points = field(default_factory=dict)
+    belongs_to: str = ""
     network: Network | None = None
+    int8: Mapping[str, Any] | None = None
     labels_file: str = ""
     small: ModelFolder | None = None
     cascades: Mapping[str, Cascade] = field(default_factory=dict)
@@ -66,9 +76,39 @@ class ModelFolder:
         """Whether every layer has a label head."""
         return (self.path / GATES).is_file()
 
+    @property
     def configuration(self) -> dict[str, Any]:
         """The entries of ``config.json`` that results depend on."""
-        return relevant(read_config(self.path, self.source))
+        config = read_config(self.path, self.source)
+        return {name: config[name] for name in sorted(config.keys() - OTHERS)}
+
+    @cached_property
+    def family(self) -> Family:
+        """The model's family; raises an `InputError` unless it is supported."""
+        with errors_name(self.source, self.path):
+            return family_of(read_config(self.path, self.source))
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights and gates, which operating points belong to."""
+        return weights_digest(self.path)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all weights, the networks of ``mlp`` included; reports show its first digits."""
+        network = self.network.to_bytes() if self.network else b""
+        return hashlib.sha256(self.weights_digest.encode() + network).hexdigest()
+
+    def check_digests(self) -> None:
+        """Raises an `InputError` if gates or operating points belong to other weights."""
+        stored = {POINTS: (self.belongs_to, self.weights_digest)}
+        if self.has_gates:
+            stored[GATES] = (_gates_belong_to(self.path / GATES), digest_of(weight_files(self.path)))
+        for name, (wanted, digest) in stored.items():
+            if wanted and wanted != digest:
+                raise InputError(
+                    f"expected the weights that {self.path / name} was made for, got others; restore the folder's files"
+                )
 
 
 def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> ModelFolder:
@@ -86,11 +126,10 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
     with errors_name(source, path):
-        verify_checksums(path, needed=(path / GATES).is_file())
         names = _label_names(path, source, labels)
         label_set = LabelSet.from_names(names)
-        points, network = optional_file(path, POINTS), optional_file(path, CONTROLLER)
-        cascades = optional_file(path, CASCADES)
+        points, network, cascades = (optional_file(path, name) for name in (POINTS, CONTROLLER, CASCADES))
+        facts = read_facts(cascades or points)
         small = read_folder(path / SMALL) if cascades else None
         if small:
             columns_of(small.labels, label_set)
@@ -100,6 +139,8 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             labels=label_set,
             label_order=tuple(names.index(name) for name in label_set.names),
             points=read_points(points) if points else {},
+            belongs_to=str(read_facts(points).get(WEIGHTS, "")),
+            int8=facts.get(INT8),
             network=Network.load(network) if network else None,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
             small=small,
@@ -168,9 +209,30 @@ def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence
     return normalised(names)
 
 
-def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a configuration that results depend on."""
-    return {name: config[name] for name in sorted(config.keys() - OTHERS)}
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of a folder's weights and gates."""
+    gates = optional_file(folder, GATES)
+    return digest_of([*weight_files(folder), *([gates] if gates else [])])
+
+
+def _gates_belong_to(path: Path) -> str:
+    """The digest of the weights that gates were trained with; ``""`` if the file does not say."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return str((file.metadata() or {}).get(WEIGHTS, ""))
+    except Exception as error:  # the library raises its own types
+        raise InputError(f"expected label heads in {path}, got {first_line(error)}; restore the file") from error
+
+
+def read_facts(path: Path | None) -> dict[str, Any]:
+    """What a file of operating points says besides strategies: `WEIGHTS` and `INT8`."""
+    if path is None:
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {name: stored[name] for name in (WEIGHTS, INT8) if name in stored}
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"expected JSON in {path}, got {first_line(error)}; restore the file") from error
 
 
 def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
@@ -194,15 +256,15 @@ def read_points(path: Path) -> Points:
     try:
         points: dict[str, dict[str, Strategy | str]] = {}
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
-            for stored, settings in of.items():
+            for stored, settings in () if name in (WEIGHTS, INT8) else of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
                 point = current_point(stored)
                 try:
                     strategy = Strategy.from_json(settings | {"point": point})
                 except GoneError as error:
                     points.setdefault(name, {})[point] = (
-                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, "
-                        "which is no longer supported; choose another, or choose them again with python -m "
+                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what} "
+                        "which is not supported; choose another, or choose them again with python -m "
                         "engine.training.calibrate"
                     )
                     continue

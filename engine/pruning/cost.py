@@ -8,9 +8,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.models.sizes import Sizes
 from engine.pruning.record import Record
 from engine.text.windows import Window
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What costs depend on; layers are numbered from 1.
+
+    Args:
+        hidden: size of hidden states.
+        row_macs: MACs of each layer for one row, besides attention between rows.
+        head_macs: MACs of the label head after each layer, for one word.
+    """
+
+    hidden: int
+    row_macs: tuple[int, ...]
+    head_macs: tuple[int, ...]
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return len(self.row_macs)
+
+    def layer_macs(self, number: int, rows: int) -> int:
+        """MACs of layer ``number`` over one window of so many rows."""
+        return rows * (self.row_macs[number - 1] + 2 * self.hidden * rows)
 
 
 @dataclass(frozen=True)
@@ -34,28 +57,22 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def window_cost(sizes: Sizes, record: Record, window: int) -> Cost:
-    """The cost of one window of a finished pass, including recovery."""
+def window_cost(sizes: Sizes, record: Record) -> Cost:
+    """The cost of one window, including recovery."""
     rows = [0] * sizes.layers
-    total = 0
-    for layer in record.layers:
-        rows[layer.number - 1] += layer.rows[window]
-        total += sizes.layer_macs(layer.number, layer.rows[window])
-    of_window = record.words.window == window
-    for number, labelled in record.labelled:
-        total += int(of_window[labelled].sum()) * sizes.head_macs[number - 1]
-    unread = _unread(sizes, record.rows[window], int(record.words.counts[window]))
-    return replace(unread, rows=tuple(rows), token_layers=sum(rows), macs=total)
+    macs = 0
+    for number, computed in record.rows:
+        rows[number - 1] += computed
+        macs += sizes.layer_macs(number, computed)
+    macs += sum(words * sizes.head_macs[number - 1] for number, words in record.labelled)
+    return replace(unread_cost(sizes, record.window), rows=tuple(rows), token_layers=sum(rows), macs=macs)
 
 
 def unread_cost(sizes: Sizes, window: Window) -> Cost:
     """The cost of a window that does not run: nothing, where a dense pass would run it."""
-    return _unread(sizes, len(window.input_ids), window.words)
-
-
-def _unread(sizes: Sizes, rows: int, words: int) -> Cost:
+    rows = len(window.input_ids)
     dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
-    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + words * sizes.head_macs[-1])
+    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
 
 
 def with_small(large: Cost, small: Cost) -> Cost:

@@ -10,9 +10,9 @@ import numpy as np
 
 from engine.pruning.controllers.base import Controller, Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS
-from engine.pruning.gate import Decision, GateView
-from engine.pruning.record import Record
+from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True)
@@ -47,41 +47,47 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def explain(record: Record, strategy: Strategy, words: slice) -> list[tuple[WordScores, ...]]:
-    """Returns the scores of some words at every gate from the first to the one at which each exited.
+def explain(record: Record, strategy: Strategy) -> list[tuple[WordScores, ...]]:
+    """Returns the scores of the words that a window labels at every gate, from the first to the one where each exited.
 
-    Args:
-        record: a finished pass. Recovery adds nothing to its gates, because it has none.
-        strategy: the strategy of the pass.
-        words: which of its words.
+    Recovery adds nothing, because it has no gates.
     """
-    found: list[list[WordScores]] = [[] for _ in range(words.start, words.stop)]
-    alive, probabilities = np.ones(len(record.words), dtype=bool), np.zeros_like(record.probabilities)
-    for index, one in enumerate(record.gates):
-        probabilities = probabilities.copy()
-        probabilities[one.words] = one.probabilities
-        gate = GateView(one.number, index, record.words, alive, probabilities, record.labels, rows=one)
-        for word, scores in _scores(gate, one.decision, strategy, words):
-            found[word - words.start].append(scores)
-        alive = alive & ~one.decision.exits
-    return [tuple(scores) for scores in found]
+    own = range(record.own.start, record.own.stop)
+    scores: list[list[WordScores]] = [[] for _ in own]
+    for index, gate in enumerate(record.gates):
+        for word, score in _scores(gate, index, record.labels, strategy, own):
+            scores[word - own.start].append(score)
+    return [tuple(of_word) for of_word in scores]
 
 
-def _scores(gate: GateView, decision: Decision, strategy: Strategy, words: slice) -> Iterator[tuple[int, WordScores]]:
+def _scores(
+    record: GateRecord, index: int, labels: LabelSet, strategy: Strategy, own: range
+) -> Iterator[tuple[int, WordScores]]:
     """Yields those of these words that reached a gate, with their scores there."""
-    controller, names = strategy.controller, gate.label_set.names
-    threshold: np.ndarray | None = None
-    reasons: Sequence[Reason | None] = [None] * len(gate.words)
-    if isinstance(controller, Controller):
-        threshold, reasons = controller.threshold(gate, decision.importance), controller.reasons(gate, decision)
+    controller, decision = strategy.controller, record.decision
+    gate = record.view(index, labels, controller.numbers(index) if controller else {})
     columns = {
         "confidence": gate.confidence,
         "entropy": gate.entropy,
         "windowed_entropy": gate.near(gate.entropy, neighbours_of(strategy)),
         "importance": decision.importance,
-        "threshold": threshold,
     }
-    for word in (words.start + np.flatnonzero(gate.alive[words])).tolist():
-        numbers: dict[str, Any] = {name: None if of is None else float(of[word]) for name, of in columns.items()}
-        label, exited = names[int(gate.labels[word])], bool(decision.exits[word])
-        yield word, WordScores(layer=gate.number, label=label, exited=exited, reason=reasons[word], **numbers)
+    reasons: Sequence[Reason | None] = [None] * len(gate.words)
+    if isinstance(controller, Controller):
+        threshold = controller.threshold(gate, decision.importance)
+        columns["threshold"] = np.broadcast_to(threshold, len(gate.words))
+        reasons = controller.reasons(gate, decision)
+    for word in own:
+        if gate.alive[word]:
+            numbers: dict[str, Any] = {name: float(column[word]) for name, column in columns.items()}
+            label, exited = labels.names[int(gate.labels[word])], bool(decision.exits[word])
+            yield (
+                word,
+                WordScores(
+                    layer=gate.number,
+                    label=label,
+                    exited=exited,
+                    reason=reasons[word],
+                    **({"threshold": None} | numbers),
+                ),
+            )

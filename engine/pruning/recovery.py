@@ -1,4 +1,4 @@
-"""Recovery finds the windows that are doubtful at the end of a pass and chooses which of their words come back."""
+"""Recovery finds windows that are doubtful at the end of a pass and chooses which of their words come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.pruning.record import Record
 from engine.pruning.settings import check_settings, setting
-from engine.pruning.signals import lowest_per_window, normalised_entropy
+from engine.pruning.signals import normalised_entropy
 
 ANY = "any"
 
@@ -37,27 +37,25 @@ class Recovery:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def fires(self, record: Record) -> np.ndarray:
-        """Returns the doubtful windows, bool ``(windows,)``."""
+    def fires(self, record: Record) -> bool:
+        """Whether a window is doubtful."""
         names = TRIGGERS if self.trigger == ANY else (self.trigger,)
-        doubtful = np.logical_or.reduce([TRIGGERS[name](self, record) for name in names])
-        return np.bincount(record.words.window[doubtful], minlength=len(record.rows)) > 0
+        return any(TRIGGERS[name](self, record).any() for name in names)
 
     def choose(self, record: Record) -> np.ndarray:
         """Returns the words, bool ``(words,)``, that come back after a finished pass."""
-        window = record.words.window
-        candidates = ~record.alive & self.fires(record)[window]
-        # Words that exited keep the label distribution of the gate where they exited.
-        certainty = -normalised_entropy(record.probabilities)
-        return lowest_per_window(certainty, candidates, window, np.full(len(record.rows), self.recovery_limit))
+        chosen = np.zeros(len(record.exited), dtype=bool)
+        if record.exited.any() and self.fires(record):
+            # Words that exited keep the label distribution of the gate where they exited.
+            exited = np.flatnonzero(record.exited)
+            doubt = -normalised_entropy(record.probabilities[exited])
+            chosen[exited[doubt.argsort(kind="stable")[: self.recovery_limit]]] = True
+        return chosen
 
 
 def survivors(record: Record) -> np.ndarray:
-    """The words, bool ``(words,)``, that stayed longest in their window: to the end, or until its last words exited."""
-    window = record.words.window
-    latest = np.zeros(len(record.rows), dtype=np.int64)
-    np.maximum.at(latest, window, record.exit_at)
-    return record.exit_at == latest[window]
+    """The words, bool ``(words,)``, that stayed longest: to the end, or until the last words exited."""
+    return record.exit_at == record.exit_at.max(initial=0)
 
 
 def low_confidence(recovery: Recovery, record: Record) -> np.ndarray:
@@ -67,10 +65,10 @@ def low_confidence(recovery: Recovery, record: Record) -> np.ndarray:
 
 def entropy_spike(recovery: Recovery, record: Record) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
-    before = np.full(len(record.alive), np.inf)
+    before = np.full(len(record.exited), np.inf)
     for gate in record.gates:
-        went_on = record.exit_at[gate.words] > gate.number
-        before[gate.words[went_on]] = normalised_entropy(gate.probabilities[went_on])
+        went_on = gate.alive & (record.exit_at > gate.number)
+        before[went_on] = normalised_entropy(gate.probabilities[went_on])
     return survivors(record) & (normalised_entropy(record.probabilities) - before > recovery.max_rise)
 
 
@@ -79,11 +77,8 @@ def entity_loss(_: Recovery, record: Record) -> np.ndarray:
     labels = record.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for gate in record.gates:
-        was_entity[gate.words] |= gate.probabilities.argmax(-1) > 0
-    window = record.words.window
-    continues = record.labels.continues(labels)
-    continues[1:] &= window[1:] == window[:-1]
-    return (was_entity & (labels == 0)) | (record.labels.inside[labels] & ~continues)
+        was_entity |= gate.alive & (gate.probabilities.argmax(-1) > 0)
+    return (was_entity & (labels == 0)) | (record.labels.inside[labels] & ~record.labels.continues(labels))
 
 
 TRIGGERS: dict[str, Callable[[Recovery, Record], np.ndarray]] = {

@@ -27,6 +27,7 @@ class Setting:
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: the values that a ``choice`` allows.
         on_page: whether the app offers it; thresholds are always offered.
+        number: whether a formula computes with it, so that changing it changes no graph.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Setting:
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
     on_page: bool = False
+    number: bool = False
 
     @property
     def label(self) -> str:
@@ -71,16 +73,18 @@ def label_of(name: str) -> str:
     return "λ" if name == "lambda_" else name.replace("_", " ")
 
 
-def setting(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
+def setting(
+    default: Any, description: str, low: float = 0.0, high: float = 1.0, *, kw_only: bool = False, **settings: Any
+) -> Any:
     """Declares a dataclass field as a setting; see `Setting` for the arguments."""
-    return dataclasses.field(default=default, metadata={"setting": Setting("", description, low, high, **settings)})
+    declared = Setting("", description, low, high, **settings)
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"setting": declared})
 
 
 def settings_of(part: type) -> tuple[Setting, ...]:
-    """The settings among the fields of a dataclass, in order."""
-    return tuple(
-        dataclasses.replace(f.metadata["setting"], name=f.name) for f in fields(part) if "setting" in f.metadata
-    )
+    """The settings among the fields of a dataclass, in order, those that are given by keyword last."""
+    own = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))
+    return tuple(dataclasses.replace(f.metadata["setting"], name=f.name) for f in own)
 
 
 def check_settings(part: Any) -> None:

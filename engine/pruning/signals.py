@@ -63,3 +63,25 @@ def lowest_per_window(values: np.ndarray, candidates: np.ndarray, window: np.nda
     rank = np.empty(len(values), dtype=np.int64)
     rank[order] = np.arange(len(values)) - (counts.cumsum() - counts)[window]
     return candidates & (rank < limit[window])
+
+
+def attention_of(attention: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the words of a window attend to and receive, from attention that is the mean over heads.
+
+    CLS and SEP, the first and the last row, are left out, and rows sum to 1 again.
+
+    Args:
+        attention: ``(rows, rows)``; a row is what one word piece attends to.
+        word: int64 ``(rows,)``, the word of each row, ascending but for CLS and SEP.
+
+    Returns:
+        For each word that has rows, in order: the entropy of what its first piece attends to ÷ log(word pieces), 0–1;
+        and the sum of what all pieces give to its own, which for a word of one piece is 1 on average.
+    """
+    pieces = word[1:-1]
+    among = attention[1:-1, 1:-1]
+    among = among / among.sum(1, keepdims=True)
+    first = np.flatnonzero(np.concatenate(([True], pieces[1:] != pieces[:-1])))
+    rows = among[first]
+    entropy = -(rows * np.log(np.maximum(rows, _TINY))).sum(1) / max(math.log(max(len(pieces), 1)), 1e-6)
+    return entropy, np.add.reduceat(among.sum(0), first)

@@ -7,45 +7,37 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
-
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS, Controller, Decider, RuleController
-from engine.pruning.gate import Decision, GateView
+from engine.pruning.controllers import CONTROLLERS, Controller, Decider
+from engine.pruning.gate import MIN_EXIT_RATIO, Decision, Gate
 from engine.pruning.recovery import Recovery
-from engine.pruning.settings import check_settings, from_values, setting, to_values, values_of
+from engine.pruning.settings import from_values, to_values, values_of
 
-# What files of earlier versions may say: rows of words that exited are removed, and, of `rule`, attention has no weight
-# in importance. Both always hold now.
-DROP = "drop"
-WEIGHTS = {"uncertainty": 1, "received": 0, "entropy": 0}
+# What folders of version 0.3 may store with `rule`.
+RULE_WEIGHTS = {"uncertainty": 1, "received": 0, "entropy": 0}
 
 
 class GoneError(InputError):
     """Settings name something that only earlier versions had: ``what``."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"expected settings of this version, got {what}, which is no longer supported; choose others")
+        super().__init__(f"expected settings of this version, got {what} which is not supported; choose others")
         self.what = what
 
 
 @dataclass(frozen=True)
 class Truncation(Decider):
-    """Lets every word exit, so that the encoder ends at the gate, and nothing has to be composed."""
+    """Lets every word exit, so that the encoder ends at the gate."""
 
     kind = "truncate"
-
-    @property
-    def form(self) -> tuple[Any, ...]:
-        """The kind alone."""
-        return (self.kind,)
 
     def ends(self, index: int) -> bool:
         """Always."""
         return True
 
-    def __call__(self, gate: GateView) -> Decision:
-        return Decision(gate.alive, np.zeros(len(gate.words)))
+    def decide(self, gate: Gate) -> Decision:
+        """Lets every word exit."""
+        return Decision(gate.alive, gate.where(gate.alive, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -57,8 +49,6 @@ class Strategy:
         gates: layers after which words may exit, ascending.
         controller: decides at the gates; ``None`` without gates.
         point: the operating point that the settings come from; ``""`` if there is none.
-        min_exit_ratio: share of a window's words, 0–1, that the controller must select for exit at a gate. If it
-            selects fewer, and words would remain, none exits, because removing rows would cost more than it saves.
         recovery: decides when and which words come back; ``None`` for never.
     """
 
@@ -66,14 +56,12 @@ class Strategy:
     gates: tuple[int, ...] = ()
     controller: Decider | None = None
     point: str = ""
-    min_exit_ratio: float = setting(0.1, "share of a window's words that must want to exit, or none exits")
     recovery: Recovery | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", _parse_gates(self.gates))
         if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
-        check_settings(self)
 
     @property
     def kind(self) -> str:
@@ -89,8 +77,7 @@ class Strategy:
         """Names and values of the settings that `with_settings` can change."""
         if not self.prunes:
             return {}
-        own = {"gates": self.gates} | values_of(self)
-        return own | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
+        return {"gates": self.gates} | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
     def with_settings(self, **settings: Any) -> Strategy:
         """Returns the strategy with some settings changed; its operating point becomes ``custom``.
@@ -110,7 +97,7 @@ class Strategy:
             return replace(part, **taken)
 
         new = replace(
-            changed(self),
+            self,
             gates=settings.get("gates", self.gates),
             controller=self.controller and changed(self.controller),
             recovery=self.recovery and changed(self.recovery),
@@ -120,8 +107,6 @@ class Strategy:
     def to_json(self) -> dict[str, Any]:
         """Converts the strategy to a JSON object; see `Setting` for the names."""
         record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
-        if self.gates:
-            record["min_exit_ratio"] = self.min_exit_ratio
         if self.controller is not None:
             record["controller"] = {"kind": self.controller.kind} | (to_values(self.controller) if self.prunes else {})
         if self.recovery is not None:
@@ -139,8 +124,8 @@ class Strategy:
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         record = dict(record)
-        if (context := record.pop("context", DROP)) != DROP:
-            raise GoneError(f"the context {context!r}")
+        if (share := record.pop("min_exit_ratio", MIN_EXIT_RATIO)) != MIN_EXIT_RATIO:
+            raise GoneError(f"min_exit_ratio {share!r}, which is always {MIN_EXIT_RATIO} now,")
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
@@ -157,10 +142,10 @@ class Strategy:
 
 def _controller_from_json(settings: dict[str, Any]) -> Decider:
     kind = settings.pop("kind", None)
-    if kind == RuleController.kind:
-        weights = {name: settings.pop(name, weight) for name, weight in WEIGHTS.items()}
-        if weights != WEIGHTS:
-            raise GoneError("weights of attention in importance")
+    if kind == "rule":
+        weights = {name: settings.pop(name, weight) for name, weight in RULE_WEIGHTS.items()}
+        if weights != RULE_WEIGHTS:
+            raise GoneError("weights of attention in rule, which only the controller attention has now,")
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:

@@ -8,13 +8,11 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from engine.cascade import JudgedWindow
 from engine.latency import Latency
 from engine.pruning.cost import Cost
 from engine.pruning.explain import WordScores, explain
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
-from engine.pytorch.chunks import Slot
 from engine.text.words import Span
 
 T = TypeVar("T")
@@ -45,6 +43,21 @@ class WordTrace:
 
 
 @dataclass(frozen=True)
+class JudgedWindow:
+    """A window of the large model, as the small one judged it.
+
+    ``first``, ``end``: it labels the words ``[first, end)`` of the text.
+    ``doubt``: the doubt of these words together.
+    ``read``: whether the large model read it.
+    """
+
+    first: int
+    end: int
+    doubt: float
+    read: bool
+
+
+@dataclass(frozen=True)
 class Trace:
     """The strategy, words, cost and latency of a text; in a cascade also the windows that the small model judged."""
 
@@ -56,7 +69,7 @@ class Trace:
 
 
 def of_both(small: Sequence[T], large: Sequence[T], judged: Iterable[JudgedWindow]) -> tuple[T, ...]:
-    """What is known of each word in the model that labelled it last; ``large`` has those in windows that it read."""
+    """Takes each word's entry from the model that labelled it last; ``large`` has those of the windows that it read."""
     rest = iter(large)
     return tuple(
         next(rest) if window.read else small[word] for window in judged for word in range(window.first, window.end)
@@ -67,21 +80,19 @@ def word_traces(
     text: str,
     words: Sequence[Span],
     probabilities: np.ndarray,
-    runs: Sequence[tuple[Slot, Record]],
+    records: Sequence[Record],
     strategy: Strategy,
 ) -> tuple[WordTrace, ...]:
     """Builds the trace of every word of a text.
 
-    ``probabilities`` are the final label distributions ``(words, labels)``, and ``runs`` the text's windows in order,
-    each with the record of the batch that it ran in under the strategy.
+    ``probabilities`` are the final label distributions ``(words, labels)``; ``records`` those of its windows, in order.
     """
     traces: list[WordTrace] = []
-    for slot, record in runs:
-        window = slot.window
+    for record in records:
+        window = record.window
         pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        own = range(window.own, window.own_end)
-        for index, gates in zip(own, explain(record, strategy, slot.own), strict=True):
-            at = slot.in_batch(index)
+        for index, gates in zip(range(window.own, window.own_end), explain(record, strategy), strict=True):
+            at = index - window.first
             start, end = words[index]
             best = int(probabilities[index].argmax())
             traces.append(
@@ -89,9 +100,9 @@ def word_traces(
                     start=start,
                     end=end,
                     text=text[start:end],
-                    pieces=int(pieces[index - window.first]),
+                    pieces=int(pieces[at]),
                     layer=int(record.exit_at[at]),
-                    state="recovered" if record.recovered[at] else "kept" if record.alive[at] else "exited",
+                    state="recovered" if record.recovered[at] else "exited" if record.exited[at] else "kept",
                     label=record.labels.names[best],
                     probability=float(probabilities[index, best]),
                     gates=gates,

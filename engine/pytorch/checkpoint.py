@@ -1,61 +1,41 @@
-"""Loads and saves the weights of model folders in PyTorch; `engine.models.folder` says what else a folder holds."""
+"""Loads and saves models in PyTorch; also weights in ``.bin`` and tokenizers without a ``tokenizer.json``."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import re
 import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
+    AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
 from engine.errors import InputError, first_line
-from engine.models.checksums import write_checksums
-from engine.models.folder import (
-    COMPILED,
-    CONTROLLER,
-    GATES,
-    INT8,
-    POINTS,
-    ModelFolder,
-    errors_name,
-    optional_file,
-    read_folder,
-)
-from engine.pruning.controllers.mlp import Network
-from engine.pytorch.encoders import ENCODERS, encoder_class, encoder_from_huggingface
-from engine.pytorch.gated import GatedModel
-from engine.pytorch.tokenizer import load_tokenizer
+from engine.models.families import FAMILIES, family_of
+from engine.models.folder import CONFIG, CONTROLLER, GATES, POINTS, ModelFolder, errors_name, read_folder
+from engine.models.tensors import digest_of
+from engine.models.tokenizer import TOKENIZER
+from engine.pytorch.model import Encoder, GatedModel
 
 logger = logging.getLogger(__name__)
 
-CONFIG, MODEL = "config.json", "model.safetensors"
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spm.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
+MODEL = "model.safetensors"
 # Part of a library's long error message → a short cause to show instead.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
@@ -64,42 +44,30 @@ CAUSES = {
 }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Weights(ModelFolder):
-    """A model folder with its weights, in float32 on the CPU, and its tokenizer."""
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A model in float32 on the CPU, its tokenizer and its folder."""
 
+    folder: ModelFolder
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
 
 
-def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
+def load_weights(
+    source: ModelFolder | str | Path | None = None, labels: str | Path | Sequence[str] | None = None
+) -> Weights:
     """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
 
     Raises:
         InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
     """
-    return weights_of(read_folder(source, labels))
-
-
-@torch.inference_mode(False)  # inside it, parameters would not track their versions
-def weights_of(folder: ModelFolder) -> Weights:
-    """Loads the weights of a model folder, in float32 on the CPU; see `load_weights`."""
-    with errors_name(folder.source, folder.path):
+    folder = source if isinstance(source, ModelFolder) else read_folder(source, labels)
+    with errors_name(folder.source, folder.path), torch.inference_mode(False):
         huggingface = load_huggingface(folder.path)
-        encoder = encoder_from_huggingface(huggingface)
-        if encoder.num_layers < 1:
-            raise InputError(f"expected an encoder with layers in {folder.source!r}, got none; restore config.json")
-        tokenizer = load_tokenizer(folder.path)
-        entries = 1 + max(tokenizer.get_vocab().values())
-        if entries > huggingface.config.vocab_size:
-            raise InputError(
-                f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model "
-                f"{folder.source!r}, got {entries}; restore its files"
-            )
-        gates = optional_file(folder.path, GATES)
-        model = GatedModel(encoder, folder.labels, gates=gates is not None)
-        _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, folder.label_order)
-        return Weights(**vars(folder), model=model.eval(), tokenizer=tokenizer)
+        classifier = huggingface.get_submodule("classifier").state_dict()
+        model = GatedModel(Encoder(huggingface), folder.labels, gates=folder.has_gates)
+        _load_heads(model, classifier, folder.path / GATES if folder.has_gates else None, folder.label_order)
+        return Weights(folder, model.eval(), load_tokenizer(folder.path))
 
 
 def _load_heads(
@@ -124,16 +92,6 @@ def _load_heads(
         ) from error
 
 
-def weights_digest(model: GatedModel, network: Network | None) -> str:
-    """SHA-256 of all weights; reports show its first digits."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    if network is not None:
-        digest.update(network.to_bytes())
-    return digest.hexdigest()
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Meanwhile transformers shows neither progress nor a table of the weights that are missing or not used."""
@@ -153,7 +111,7 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
         raise InputError("expected Python with docstrings, which transformers needs, got option -OO; use -O")
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        encoder_class(config)
+        family_of(config.to_dict())
         if config.architectures and "ForTokenClassification" not in str(config.architectures):
             raise InputError(
                 f"expected a checkpoint for token classification in {str(folder)!r}, got {config.architectures}; "
@@ -182,36 +140,39 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
 
 def _unused_layers(config: PretrainedConfig, names: Collection[str]) -> list[int]:
     """The numbers of the layers to which weights that a model did not take belong."""
-    family = ENCODERS[config.model_type]
+    family = FAMILIES[config.model_type]
     layers = f"{family.prefix}.{family.layer_path}."
     return sorted({1 + int(name.removeprefix(layers).partition(".")[0]) for name in names if name.startswith(layers)})
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Writes a model folder in half precision (without model card and operating points) and its checksums.
+    """Writes a model folder in half precision, without model card and operating points.
 
     A model without gates is a plain checkpoint. Networks and operating points already there belong to other weights
     and are deleted.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (GATES, CONTROLLER, POINTS, INT8, COMPILED):
+    for name in (GATES, CONTROLLER, POINTS):
         (folder / name).unlink(missing_ok=True)
-    last = str(model.encoder.num_layers)
-    head = model.heads[last].state_dict()
-    classifier = {f"classifier.{kind}": value.half().contiguous() for kind, value in head.items()}
-    state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
-    save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
+    last, encoder = str(model.encoder.num_layers), model.encoder
+    classifier = {f"classifier.{kind}": value for kind, value in model.heads[last].state_dict().items()}
+    state = {name: _half(value) for name, value in (encoder.huggingface.state_dict() | classifier).items()}
+    save_file(state, folder / MODEL, metadata={"format": "pt"})
     if model.has_gates:
-        heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
-        save_file({name: value for name, value in heads.items() if not name.startswith(f"{last}.")}, folder / GATES)
-    config = model.encoder.config
+        heads = {name: _half(value) for name, value in model.heads.state_dict().items()}
+        gates = {name: value for name, value in heads.items() if not name.startswith(f"{last}.")}
+        save_file(gates, folder / GATES, metadata={"weights": digest_of([folder / MODEL])})
+    config = encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}
-    config.architectures = [model.encoder.architecture]
+    config.architectures = [encoder.family.architecture]
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    write_checksums(folder)
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    return value.half().contiguous() if value.is_floating_point() else value.contiguous()
 
 
 def copy_checkpoint(weights: Weights, folder: Path) -> None:
@@ -219,9 +180,83 @@ def copy_checkpoint(weights: Weights, folder: Path) -> None:
 
     Weights in another format than ``model.safetensors`` are converted.
     """
-    found = {name: optional_file(weights.path, name) for name in (CONFIG, MODEL, *TOKENIZER)}
-    if not found[MODEL]:
-        load_huggingface(weights.path).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name, file in found.items():
-        if file:
-            shutil.copyfile(file, folder / name)
+    source = weights.folder.path
+    if not (source / MODEL).is_file():
+        load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
+    for name in (CONFIG, MODEL, *TOKENIZER):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def shorten(config: PretrainedConfig, layers: int) -> None:
+    """Cuts a configuration of a supported family to its first ``layers``."""
+    config.num_hidden_layers = layers
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:layers]
+
+
+def read_bin(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a ``.bin`` file of PyTorch's, float32; raises an `InputError` if it holds anything else."""
+    try:
+        state: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: value.float().numpy() for name, value in state.items() if value.is_floating_point()}
+    except Exception as error:  # the library raises its own types
+        known = (cause for sign, cause in CAUSES.items() if sign in str(error))
+        raise InputError(
+            f"expected weights in {path}, got {next(known, first_line(error))}; save them as model.safetensors"
+        ) from error
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """Loads the tokenizer of a checkpoint, cased if its vocabulary is cased.
+
+    Folders like BioBERT's hold a cased ``vocab.txt`` but no case setting, and the library lower-cases by default;
+    capitals in ordinary vocabulary entries override that. A stored ``do_lower_case`` always wins, because the
+    checkpoint was trained with it.
+
+    Raises:
+        InputError: if there is no tokenizer, or none that the tokenizers library can run.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
+        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
+            raise ValueError("no vocabulary")
+    except Exception as error:  # the library raises many types, which all mean that there is no usable tokenizer
+        raise InputError(
+            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
+        ) from error
+    if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
+        ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
+        if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
+            tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
+            "add a tokenizer.json to its files, or choose another checkpoint"
+        )
+    return tokenizer
+
+
+def slow_backend(source: Path) -> tuple[str, tuple[int, int, int]]:
+    """The tokenizer of a folder without ``tokenizer.json``, as the tokenizers library writes it, and its special ids.
+
+    These are the ids of the begin (CLS), end (SEP) and unknown tokens; raises an `InputError` if one is missing.
+    """
+    tokenizer = load_tokenizer(source)
+    ids = (
+        _token_id(tokenizer, "cls_token", "bos_token"),
+        _token_id(tokenizer, "sep_token", "eos_token"),
+        _token_id(tokenizer, "unk_token"),
+    )
+    return tokenizer.backend_tokenizer.to_str(), ids
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, *names: str) -> int:
+    for name in names:
+        if (found := getattr(tokenizer, f"{name}_id")) is not None:
+            return int(found)
+    raise InputError(
+        f"expected a tokenizer with a {' or '.join(names)}, got {type(tokenizer).__name__}, which has none; "
+        "set it in tokenizer_config.json"
+    )

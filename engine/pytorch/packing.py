@@ -1,36 +1,19 @@
 """The ragged batch: rows of many windows packed into one matrix, without padding.
 
 In shapes, ``rows`` counts word pieces including CLS and SEP, ``words`` the words of all windows of a batch, numbered
-consecutively, and ``windows`` the windows.
-
-Indices are NumPy arrays on the host. A gate handles only a few hundred numbers, for which the dispatch of tensor
-operations (and on a GPU, a launch and a synchronisation for each step) would cost more than the work.
+consecutively, and ``windows`` the windows. Indices are NumPy arrays on the host, where a gate handles a few hundred of
+them faster than a GPU would.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from engine.pruning.gate import Words
 from engine.text.windows import Window
-
-
-@dataclass(frozen=True)
-class Words:
-    """The words of a batch, which stay the same while rows exit.
-
-    ``window``: int64 ``(words,)``, the window of each word.
-    ``counts``: int64 ``(windows,)``, the number of words in each window.
-    """
-
-    window: np.ndarray
-    counts: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.window)
 
 
 @dataclass(frozen=True)
@@ -38,10 +21,7 @@ class RaggedBatch:
     """Where each packed row belongs. Rows of a window are contiguous, in text order.
 
     ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: number of
-    rows of each window, 0 if it is finished. ``first`` bool ``(rows,)``: whether the row is the first word piece of a
-    word.
-
-    ``cached``: what `Encoder.placed` returned for each window, for later layers of the same kind.
+    rows of each window. ``first`` bool ``(rows,)``: whether the row is the first word piece of a word.
     """
 
     input_ids: np.ndarray
@@ -50,7 +30,6 @@ class RaggedBatch:
     first: np.ndarray
     lengths: tuple[int, ...]
     words: Words
-    cached: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:
@@ -67,46 +46,37 @@ class RaggedBatch:
             word=word,
             first=(word >= 0) & (word != np.concatenate(([-1], word[:-1]))),
             lengths=tuple(lengths.tolist()),
-            words=Words(np.repeat(np.arange(len(windows)), counts), counts),
+            words=Words.of(counts.tolist()),
         )
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    @property
+    def starts(self) -> list[int]:
+        """The first row of each window, and the number of rows."""
+        return [0, *np.cumsum(self.lengths).tolist()]
+
+    @property
     def window_of_rows(self) -> np.ndarray:
         """Window of each row, int64 ``(rows,)``."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Keeps the rows of the words in ``alive``, bool ``(words,)``; also returns their indices, int64 ``(kept,)``.
+        """Keeps the rows of the words in ``alive``, bool ``(words,)``, and CLS and SEP.
 
-        CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
+        Also returns their indices, int64 ``(kept,)``.
         """
-        window = self.window_of_rows()
-        unfinished = np.zeros(len(self.lengths), dtype=bool)
-        unfinished[self.words.window[alive]] = True
-        rows = np.flatnonzero(np.where(self.word < 0, unfinished[window], alive[self.word]))
-        return self._select(rows, window), rows
+        return self.select(np.flatnonzero((self.word < 0) | alive[self.word]))
 
-    def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
-        """Joins rows of other windows of the same original batch.
+    def keep_windows(self, windows: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+        """Keeps the rows of windows, bool ``(windows,)``; the others have none. Also returns the rows' indices."""
+        return self.select(np.flatnonzero(windows[self.window_of_rows]))
 
-        The returned order indexes this batch's rows followed by those of ``other``.
-        """
-        window = np.concatenate((self.window_of_rows(), other.window_of_rows()))
-        order = window.argsort(kind="stable")
-        whole = replace(
-            self,
-            input_ids=np.concatenate((self.input_ids, other.input_ids)),
-            position=np.concatenate((self.position, other.position)),
-            word=np.concatenate((self.word, other.word)),
-            first=np.concatenate((self.first, other.first)),
-        )
-        return whole._select(order, window), order
-
-    def _select(self, rows: np.ndarray, window: np.ndarray) -> RaggedBatch:
-        lengths = np.bincount(window[rows], minlength=len(self.lengths))
-        return RaggedBatch(
+    def select(self, rows: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+        """Keeps rows, int64 ``(kept,)``, ascending."""
+        lengths = np.bincount(self.window_of_rows[rows], minlength=len(self.lengths))
+        kept = RaggedBatch(
             input_ids=self.input_ids[rows],
             position=self.position[rows],
             word=self.word[rows],
@@ -114,3 +84,20 @@ class RaggedBatch:
             lengths=tuple(lengths.tolist()),
             words=self.words,
         )
+        return kept, rows
+
+
+def batches(windows: Sequence[Window], max_rows: int) -> Iterator[list[int]]:
+    """Groups windows of similar length into batches of at most ``max_rows`` rows, or one window; yields indices."""
+    order = sorted(range(len(windows)), key=lambda index: len(windows[index].input_ids))
+    batch: list[int] = []
+    rows = 0
+    for index in order:
+        length = len(windows[index].input_ids)
+        if batch and rows + length > max_rows:
+            yield batch
+            batch, rows = [], 0
+        batch.append(index)
+        rows += length
+    if batch:
+        yield batch

@@ -66,10 +66,10 @@ class LabelSet:
         self.types = tuple(dict.fromkeys(self._types[1:]))
         self._index = {part: index for index, part in enumerate(parts)}
         numbers = {type_: number for number, type_ in enumerate(self.types)}
-        # A word continues the previous word's entity if its `_continuing` equals that word's `_open`.
-        self._open = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
-        self._continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
-        self.inside = (self._continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
+        # A word continues the previous word's entity if its `continuing` equals that word's `opens`.
+        self.opens = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
+        self.continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
+        self.inside = (self.continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -81,7 +81,7 @@ class LabelSet:
     def continues(self, labels: np.ndarray) -> np.ndarray:
         """Words, bool ``(words,)``, that continue the previous word's entity, given labels int64 ``(words,)``."""
         found = np.zeros(len(labels), dtype=bool)
-        found[1:] = self._open[labels[:-1]] == self._continuing[labels[1:]]
+        found[1:] = self.opens[labels[:-1]] == self.continuing[labels[1:]]
         return found
 
     def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:

@@ -32,6 +32,11 @@ class Window:
     own: int
     own_end: int
 
+    @property
+    def first_rows(self) -> np.ndarray:
+        """The row of each word's first piece, int64 ``(words,)``."""
+        return 1 + self.word[1:-1].searchsorted(np.arange(self.words))
+
 
 class WordPieces:
     """Cuts words into word pieces, and these into windows.
@@ -46,6 +51,7 @@ class WordPieces:
     """
 
     def __init__(self, backend: str, tokens: tuple[int, int, int], max_rows: int) -> None:
+        self.backend = backend
         self._backend = Tokenizer.from_str(backend)
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -147,3 +153,27 @@ class WordPieces:
             own=own,
             own_end=own_end,
         )
+
+
+def position_ids(input_ids: np.ndarray, first_position: int) -> np.ndarray:
+    """Indices into a position table, int64 ``(rows,)``, of the rows of one window.
+
+    If positions start after the padding token's id, a padding token that occurs in the text is not counted and has
+    that id as its position, as in Hugging Face's models.
+    """
+    position = np.arange(len(input_ids))
+    if not first_position:
+        return position
+    is_padding = input_ids == first_position - 1
+    return np.where(is_padding, first_position - 1, position - is_padding.cumsum() + first_position)
+
+
+def graph_inputs(window: Window, first_position: int) -> dict[str, np.ndarray]:
+    """The inputs of every graph for a window; `engine.graph.compose.compose` says what they are."""
+    return {
+        "input_ids": window.input_ids,
+        "position_ids": position_ids(window.input_ids, first_position),
+        "position": np.arange(len(window.input_ids)),
+        "word": np.where(window.word < 0, window.words, window.word),
+        "first": window.first_rows,
+    }

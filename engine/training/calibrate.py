@@ -13,34 +13,40 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.cli.command import as_command
+from engine.cli.command import as_command, say
 from engine.cli.progress import Progress
+from engine.cli.runs import write_json
 from engine.errors import InputError
 from engine.formats.texts import read_texts
-from engine.loaded import DTYPES
-from engine.models.checksums import updating
-from engine.models.folder import POINTS, model_folder
+from engine.models.folder import INT8, POINTS, WEIGHTS, model_folder, weights_digest
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
-from engine.tagger import Engine, load_engine
-from engine.training.agreement import Reference
+from engine.tagger import DTYPES, Engine, load_engine
+from engine.training.agreement import MIN_INT8_F1, Reference, int8_agreement
 from engine.training.card import Row, rows_of, table
 from engine.training.options import LIMITS, parse_limits
 
 
-def store_points(folder: Path, name: str, rows: list[Row]) -> None:
-    """Writes a strategy's operating points to a model folder; keeps those of other strategies."""
+def store(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Writes entries of ``operating_points.json``, with the digest of the weights that they belong to; keeps others.
+
+    An entry is a strategy and its operating points, or what was measured of dtype ``int8``; empty ones are left out.
+    """
     path = folder / POINTS
-    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    stored[name] = {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
-    with updating(folder, POINTS) as fresh:
-        fresh.write_text(json.dumps({kind: points for kind, points in stored.items() if points}, indent=2) + "\n")
+    stored = json.loads(path.read_text()) if path.is_file() else {}
+    stored |= {**entries, WEIGHTS: weights_digest(folder)}
+    write_json(path, {name: entry for name, entry in stored.items() if entry})
+
+
+def points_of(rows: Iterable[Row]) -> dict[str, Any]:
+    """Maps operating points to their settings, as they are stored."""
+    return {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
 
 
 def parse_strategies(text: str, engine: Engine) -> list[str]:
@@ -64,8 +70,20 @@ def usable_points(engine: Engine, name: str) -> list[Strategy]:
     return points
 
 
+def try_int8(folder: Path, texts: Sequence[str]) -> str:
+    """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the dtype that ``auto`` then is."""
+    float32, int8 = (load_engine(folder, dtype) for dtype in ("float32", "int8"))
+    agreement = int8_agreement(float32, int8, texts)
+    agrees = agreement >= MIN_INT8_F1
+    say(
+        f"In 8 bits, dense agrees with float32 to {agreement:.2%}: auto is {'int8' if agrees else 'float32'} from now on."
+    )
+    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if agrees else {}})
+    return "int8" if agrees else "float32"
+
+
 def calibrate(
-    engine: Engine, names: list[str], texts: list[str], limits: Mapping[str, float], minutes: float
+    engine: Engine, names: Sequence[str], texts: Sequence[str], limits: Mapping[str, float], minutes: float
 ) -> dict[str, list[Row]]:
     """Chooses operating points of strategies and stores them in the engine's folder; returns the table of each."""
     from engine.pytorch.checkpoint import load_weights
@@ -73,14 +91,16 @@ def calibrate(
     from engine.training.sweep import sweep
 
     until = time.monotonic() + 60 * minutes
+    controllers = [engine.strategy(name).controller for name in names]
+    read = {signal for controller in controllers if controller for signal in controller.signals}
     reference = Reference.of(engine, texts)
-    outputs = DensePass.run(load_weights(engine.folder).model, engine.pieces, reference)
+    outputs = DensePass.run(load_weights(engine.folder).model, engine.pieces, reference, read)
     tables = {}
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
         chosen, closest = sweep(engine, outputs, name, limits, stored=usable_points(engine, name), seconds=seconds)
         tables[name] = rows_of(chosen, closest, limits)
-        store_points(engine.folder, name, tables[name])
+        store(engine.folder.path, {name: points_of(tables[name])})
     return tables
 
 
@@ -99,7 +119,7 @@ def main(argv: list[str] | None) -> int:
         help="pp of agreement that careful, balanced and fast may lose (default %(default)s)",
     )
     add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
-    add("--dtype", default="float32", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
+    add("--dtype", default="auto", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
     add(
         "--strategies",
         default="",
@@ -112,10 +132,12 @@ def main(argv: list[str] | None) -> int:
     limits = parse_limits(arguments.max_f1_drop, "--max-f1-drop")
     folder = model_folder(arguments.model)
     texts = read_texts(arguments.texts)
-    engine = load_engine(folder, arguments.dtype)
+    engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
     names = parse_strategies(arguments.strategies, engine)
     progress = Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts")
+    fastest = try_int8(folder, texts)
+    engine = load_engine(folder, fastest if arguments.dtype == "auto" else arguments.dtype)
     for name, rows in calibrate(engine, names, texts, limits, arguments.minutes).items():
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
     progress.finish(

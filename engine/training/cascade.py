@@ -22,20 +22,19 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from engine.cascade import Cascade, Doubt, JudgedWindow, columns_of
+from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
 from engine.formats.texts import read_texts
-from engine.loaded import DTYPES
-from engine.models.checksums import SUMS, write_checksums
-from engine.models.folder import CASCADES, CONTROLLER, GATES, POINTS, SMALL, optional_file
+from engine.models.folder import CASCADES, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
-from engine.tagger import Engine, load_engine
-from engine.training.agreement import Reference, measure, speedups
+from engine.pruning.trace import JudgedWindow
+from engine.tagger import DTYPES, Engine, load_engine
+from engine.training.agreement import MIN_INT8_F1, Reference, int8_agreement, measure, speedups
 from engine.training.finetune import f1_of, named_corpora
 from engine.training.options import check_label_head
 from engine.training.texts import MIN_WINDOWS
@@ -76,8 +75,7 @@ def doubts_of(large: Engine, small: Engine, strategy: Strategy, texts: Sequence[
 
 def cascade_of(strategy: Strategy, threshold: float = 0.0, point: str = "") -> Cascade:
     """The cascade in which the large model reads windows of this doubt or more."""
-    doubt = Doubt("wrong")
-    return Cascade(name=CASCADE, point=point, small=strategy, doubt=doubt, threshold=threshold, weight=WEIGHT)
+    return Cascade(name=CASCADE, point=point, small=strategy, threshold=threshold, weight=WEIGHT)
 
 
 def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -109,9 +107,8 @@ def copy_model(source: str, folder: Path) -> None:
     folder.mkdir()
     copy_checkpoint(weights, folder)
     for name in (GATES, CONTROLLER, POINTS):
-        if file := optional_file(weights.path, name):
+        if file := optional_file(weights.folder.path, name):
             shutil.copyfile(file, folder / name)
-    write_checksums(folder)
 
 
 @dataclass(frozen=True)
@@ -204,7 +201,13 @@ def main(argv: list[str] | None) -> int:
         check_label_head(source)
     texts, gold = read_texts(arguments.texts), named_corpora(arguments.corpus, "") if arguments.corpus else []
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
-    large, small = (load_engine(source, arguments.dtype) for source in (arguments.large, arguments.small))
+    dtype, int8 = arguments.dtype, {}
+    if dtype == "auto":
+        float32, eight_bits = (load_engine(arguments.large, one) for one in ("float32", "int8"))
+        agreement = int8_agreement(float32, eight_bits, texts[:TIMED])
+        dtype = "int8" if agreement >= MIN_INT8_F1 else "float32"
+        int8 = {INT8: {"agreement": round(agreement, 4)}} if dtype == "int8" else {}
+    large, small = (load_engine(source, dtype) for source in (arguments.large, arguments.small))
     columns_of(small.labels, large.labels)
     strategy = small.strategy(arguments.small_strategy)
     small_macs, large_macs = (
@@ -225,10 +228,9 @@ def main(argv: list[str] | None) -> int:
         copy_model(arguments.large, folder)
         copy_model(arguments.small, folder / SMALL)
         points = {point: cascade_of(strategy, threshold, point) for point, (threshold, _) in chosen.items()}
-        write_json(folder / CASCADES, {point: cascade.to_json() for point, cascade in points.items()})
-        write_checksums(folder, [f"{SMALL}/{SUMS}"])
+        write_json(folder / CASCADES, int8 | {point: cascade.to_json() for point, cascade in points.items()})
         folder.rename(arguments.out)
-    both = load_engine(arguments.out, arguments.dtype)
+    both = load_engine(arguments.out, dtype)
     engines: dict[str, tuple[Engine, Strategy]] = {"LARGE": (large, Strategy(DENSE)), "SMALL": (small, strategy)}
     engines |= {f"{CASCADE}:{point}": (both, both.strategy(CASCADE, point)) for point in chosen}
     read = {"LARGE": 1.0} | {f"{CASCADE}:{point}": share for point, (_, share) in chosen.items()}

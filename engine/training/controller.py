@@ -12,10 +12,11 @@ import sys
 
 from engine.cli.command import as_command, say
 from engine.cli.progress import Progress
+from engine.cli.runs import replacing
 from engine.errors import InputError
 from engine.formats.texts import read_texts
-from engine.models.checksums import updating
 from engine.models.folder import CONTROLLER, model_folder, read_folder
+from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.text.words import words_of
 
@@ -42,18 +43,17 @@ def main(argv: list[str] | None) -> int:
     from transformers import set_seed
 
     from engine.pytorch.checkpoint import load_weights
-    from engine.pytorch.tokenizer import word_pieces
     from engine.training.networks import collect, fit
 
     set_seed(0)
-    weights = load_weights(folder)
-    pieces = word_pieces(weights.tokenizer, weights.model.encoder.max_rows)
+    model = load_weights(folder).model
+    pieces = word_pieces(folder, model.encoder.max_rows, model.encoder.config.vocab_size)
     windows = [window for text in texts for window in pieces.windows(words_of(text))]
     layers = {}
-    for gate, samples in collect(weights.model, windows, names).items():
+    for gate, samples in collect(model, windows, names).items():
         say(f"Gate {gate}: {len(samples.changes)} words, of which {samples.changes.mean():.2%} change their label.")
         layers[gate] = fit(samples)
-    with updating(folder, CONTROLLER) as fresh:
+    with replacing(folder / CONTROLLER) as fresh:
         Network(tuple(names), layers).save(fresh)
     following = f"python -m engine.training.calibrate --model {folder} --strategies mlp --texts FILE"
     progress.finish(f"the networks are in {folder / CONTROLLER}.", following)

@@ -6,35 +6,48 @@ ranks hundreds of settings within minutes; `engine.training.agreement.measure` m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from engine.cli.progress import Progress
-from engine.models.sizes import Sizes
-from engine.pruning.cost import Cost
-from engine.pruning.gate import Decision, GateView
+from engine.pruning.controllers import Decider
+from engine.pruning.cost import Cost, Sizes
+from engine.pruning.gate import ArrayGate, Decision, Gate, Words
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
-from engine.pytorch.forward import forward
-from engine.pytorch.gated import GatedModel
-from engine.pytorch.packing import RaggedBatch, Words
+from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.model import GatedModel
+from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.text.windows import Window, WordPieces
 from engine.training.agreement import Reference, Trial
-from engine.training.trainer import keep_all
 
 WINDOWS = 8  # in a batch
 
 
-@dataclass(frozen=True, eq=False)
-class Signals:
-    """What a gate says of the rows of its layer besides labels; see `engine.pruning.gate.RowSignals`."""
+class Recorder(KeepAll):
+    """Lets no word exit, and keeps what each gate offers: its probabilities and some signals of its layer."""
 
-    change: np.ndarray
+    kind = "recorder"
+
+    def __init__(self, layers: int, signals: Iterable[str]) -> None:
+        self.signals = frozenset(signals)  # type: ignore[misc]
+        self.heads: dict[int, list[np.ndarray]] = {layer: [] for layer in range(1, layers + 1)}
+        self.read: dict[int, dict[str, list[np.ndarray]]] = {
+            gate: {name: [] for name in self.signals} for gate in range(1, layers)
+        }
+
+    def decide(self, gate: Gate) -> Decision:
+        """Records a gate."""
+        assert isinstance(gate, ArrayGate)
+        self.heads[gate.number].append(gate.probabilities)
+        for name, values in self.read[gate.number].items():
+            values.append(getattr(gate, name))
+        return super().decide(gate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +56,9 @@ class DensePass:
 
     ``reference``: the texts with their reference entities. ``wanted``: these in the form of `spans_of`.
     ``labels``, ``sizes``: those of the model.
-    ``words``: the words of all windows. ``rows``: int64 ``(words,)``, the word pieces of each.
+    ``windows``: all windows. ``words``: their words. ``pieces``: int64 ``(words,)``, the word pieces of each.
     ``heads``: layer → label distributions, float32 ``(words, labels)``.
-    ``signals``: gate → signals from its layer's rows.
+    ``signals``: gate → name → signal of its layer, float32 ``(words,)``.
     ``own``: int64 ``(n,)``, the words by which windows label their texts, in order.
     ``text``: int64 ``(n,)``, the text of each of these.
     """
@@ -54,122 +67,136 @@ class DensePass:
     wanted: np.ndarray
     labels: LabelSet
     sizes: Sizes
+    windows: Sequence[Window]
     words: Words
-    rows: np.ndarray
+    pieces: np.ndarray
     heads: dict[int, np.ndarray]
-    signals: dict[int, Signals]
+    signals: dict[int, dict[str, np.ndarray]]
     own: np.ndarray
     text: np.ndarray
 
     @classmethod
     @torch.inference_mode()
-    def run(cls, model: GatedModel, pieces: WordPieces, reference: Reference) -> DensePass:
-        """Runs the texts of a reference through a model in PyTorch."""
+    def run(cls, model: GatedModel, pieces: WordPieces, reference: Reference, signals: Iterable[str] = ()) -> DensePass:
+        """Runs the texts of a reference through a model in PyTorch; ``signals`` are those that controllers read."""
         spans, of_texts = pieces.of_texts(reference.texts)
         windows = [window for of_text in of_texts for window in of_text]
         text = np.repeat(np.arange(len(spans)), [len(of_text) for of_text in spans])
         pairs = zip(spans, reference.documents, strict=True)
         wanted = np.concatenate([model.labels.encode(of_text, document.entities) for of_text, document in pairs])
         layers = model.encoder.num_layers
-        heads: dict[int, list[np.ndarray]] = {layer: [] for layer in range(1, layers + 1)}
-        changes: dict[int, list[np.ndarray]] = {layer: [] for layer in range(1, layers)}
-
-        def record(gate: GateView) -> Decision:
-            heads[gate.number].append(gate.probabilities.copy())
-            changes[gate.number].append(gate.rows.change)
-            return keep_all(gate)
-
+        recorder = Recorder(layers, signals)
         with Progress(f"Run every label head over {len(windows)} windows", len(windows)) as progress:
             for begin in range(0, len(windows), WINDOWS):
                 batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
-                memory = forward(model, batch, range(1, layers), record)
-                heads[layers].append(memory.probabilities)
+                memory = forward(model, batch, range(1, layers), recorder)
+                recorder.heads[layers].append(memory.probabilities)
                 progress.advance(len(batch.lengths))
-        counts = np.array([window.words for window in windows])
+        words = Words.of([window.words for window in windows])
+        firsts = words.counts.cumsum() - words.counts
         return cls(
             reference=reference,
             wanted=spans_of(wanted, text, model.labels),
             labels=model.labels,
             sizes=model.sizes,
-            words=Words(np.repeat(np.arange(len(windows)), counts), counts),
-            rows=np.concatenate([rows_of_words(window) for window in windows]),
-            heads={layer: np.concatenate(parts) for layer, parts in heads.items()},
-            signals={gate: Signals(np.concatenate(parts)) for gate, parts in changes.items()},
-            own=own_words(windows, counts),
+            windows=windows,
+            words=words,
+            pieces=np.concatenate([np.bincount(one.word[1:-1], minlength=one.words) for one in windows]),
+            heads={layer: np.concatenate(parts) for layer, parts in recorder.heads.items()},
+            signals={
+                gate: {name: np.concatenate(parts) for name, parts in read.items()}
+                for gate, read in recorder.read.items()
+            },
+            own=np.concatenate(
+                [
+                    np.arange(one.own, one.own_end) - one.first + first
+                    for one, first in zip(windows, firsts, strict=True)
+                ]
+            ),
             text=text,
         )
 
     def predict(self, strategy: Strategy) -> Trial:
-        """Predicts a setting's trial.
-
-        A word keeps the label of the first gate at which the controller lets it exit.
-        """
-        record, rows, head_macs = self.prune(strategy)
-        labels = record.probabilities.argmax(-1)
-        recovered = 0
-        if strategy.recovery is not None and (words := strategy.recovery.choose(record)).any():
-            labels[words] = self.heads[self.sizes.layers][words].argmax(-1)
-            rows += self.recovery_rows(record, words)
-            recovered = len(np.unique(self.text[words[self.own]]))
-        dense_rows = np.broadcast_to(self.window_rows(np.ones(len(self.words), dtype=bool)), rows.shape)
+        """Predicts a setting's trial: a word keeps the label of the first gate at which it may exit."""
+        layers, count = self.sizes.layers, len(self.words)
+        alive, exit_at = np.ones(count, dtype=bool), np.full(count, layers)
+        probabilities, gates = np.zeros_like(self.heads[layers]), list[GateRecord]()
+        rows, head_macs = [], 0
+        for layer in range(1, layers + 1):
+            rows.append(self.rows_of(alive))
+            if layer not in (*strategy.gates, layers) or not alive.any():
+                continue
+            probabilities = np.where(alive[:, None], self.heads[layer], probabilities)
+            head_macs += int(alive.sum()) * self.sizes.head_macs[layer - 1]
+            if layer == layers:
+                continue
+            decision = self.decide(strategy.controller, layer, len(gates), alive, probabilities)
+            gates.append(GateRecord(layer, alive, probabilities, decision))
+            alive = alive & ~decision.exits
+            exit_at[decision.exits] = layer
+        labels, computed, recovered = probabilities.argmax(-1), np.stack(rows), 0
+        if strategy.recovery is not None and gates:
+            chosen = self.recovered(strategy, probabilities, exit_at, alive, gates)
+            labels[chosen] = self.heads[layers][chosen].argmax(-1)
+            window, ends = self.words.window, np.where(chosen, layers, exit_at)
+            doubtful = np.bincount(window[chosen], minlength=len(self.windows)) > 0
+            for layer in range(gates[0].number + 1, layers + 1):  # from the first gate's memory
+                computed[layer - 1] += self.rows_of((ends >= layer) & doubtful[window])
+            recovered = len(np.unique(self.text[chosen[self.own]]))
+        dense = np.broadcast_to(self.rows_of(np.ones(count, dtype=bool)), computed.shape)
         cost = Cost(
-            rows=tuple(rows.sum(1).tolist()),
-            token_layers=int(rows.sum()),
-            dense_token_layers=int(dense_rows.sum()),
-            macs=self.layer_macs(rows) + head_macs,
-            dense_macs=self.layer_macs(dense_rows) + len(self.words) * self.sizes.head_macs[-1],
+            rows=tuple(computed.sum(1).tolist()),
+            token_layers=int(computed.sum()),
+            dense_token_layers=int(dense.sum()),
+            macs=self.layer_macs(computed) + head_macs,
+            dense_macs=self.layer_macs(dense) + count * self.sizes.head_macs[-1],
         )
         return Trial(strategy, self.count(labels[self.own]), self.reference.dense, cost, recovered)
 
-    def prune(self, strategy: Strategy) -> tuple[Record, np.ndarray, int]:
-        """Returns the record of a pass, the rows of each layer, int64 ``(layers, windows)``, and the MACs of heads."""
-        count, layers = len(self.words), self.sizes.layers
-        alive, exit_at = np.ones(count, dtype=bool), np.full(count, layers)
-        probabilities = np.zeros_like(self.heads[layers])
-        gates: list[GateRecord] = []
-        rows, head_macs = [], 0
-        for layer in range(1, layers + 1):
-            rows.append(self.window_rows(alive))
-            if layer not in (*strategy.gates, layers) or not alive.any():
-                continue
-            reached = np.flatnonzero(alive)
-            probabilities = probabilities.copy()
-            probabilities[reached] = self.heads[layer][reached]
-            head_macs += len(reached) * self.sizes.head_macs[layer - 1]
-            if layer == layers:
-                continue
-            assert strategy.controller is not None, "a strategy with gates has a controller"
-            gate = GateView(layer, len(gates), self.words, alive, probabilities, self.labels, rows=self.signals[layer])
-            decision = enough_exits(strategy.controller(gate), gate, strategy.min_exit_ratio)
-            gates.append(GateRecord(layer, reached, probabilities[reached], decision))
-            alive = alive & ~decision.exits
-            exit_at[decision.exits] = layer
-        record = Record(
-            words=self.words,
-            rows=tuple(rows[0].tolist()),
-            labels=self.labels,
-            probabilities=probabilities,
-            alive=alive,
-            exit_at=exit_at,
-            recovered=np.zeros(count, dtype=bool),
-            gates=gates,
+    def decide(
+        self, controller: Decider | None, number: int, index: int, alive: np.ndarray, probabilities: np.ndarray
+    ) -> Decision:
+        """Asks a controller at a gate of all windows."""
+        assert controller is not None, "a strategy with gates has a controller"
+        if controller.ends(index):
+            return Decision(alive, np.zeros(len(alive)))
+        numbers, signals = controller.numbers(index), self.signals[number]
+        return controller.decide(
+            ArrayGate(number, index, self.words, alive, probabilities, self.labels, numbers, signals)
         )
-        return record, np.stack(rows), head_macs
 
-    def recovery_rows(self, record: Record, words: np.ndarray) -> np.ndarray:
-        """The rows of each layer, int64 ``(layers, windows)``, that recovery of words, bool ``(words,)``, computes.
+    def recovered(
+        self,
+        strategy: Strategy,
+        probabilities: np.ndarray,
+        exit_at: np.ndarray,
+        alive: np.ndarray,
+        gates: Sequence[GateRecord],
+    ) -> np.ndarray:
+        """The words, bool ``(words,)``, that recovery chooses, window by window."""
+        assert strategy.recovery is not None
+        chosen, end = np.zeros(len(self.words), dtype=bool), 0
+        for window in self.windows:
+            own = slice(end, end := end + window.words)
+            if alive[own].all():
+                continue
+            record = Record(
+                window=window,
+                labels=self.labels,
+                probabilities=probabilities[own],
+                exit_at=exit_at[own],
+                exited=~alive[own],
+                recovered=chosen[own],
+                rows=(),
+                labelled=(),
+                gates=[GateRecord(one.number, one.alive[own], one.probabilities[own], one.decision) for one in gates],
+            )
+            chosen[own] = strategy.recovery.choose(record)
+        return chosen
 
-        A window runs again from the gate at which the first of its recovered words exited.
-        """
-        layers, window = self.sizes.layers, self.words.window
-        start = np.full(len(self.words.counts), layers)
-        np.minimum.at(start, window[words], record.exit_at[words])
-        ends = np.where(words, layers, record.exit_at)
-        return np.stack([self.window_rows((ends >= layer) & (start < layer)[window]) for layer in range(1, layers + 1)])
-
-    def window_rows(self, alive: np.ndarray) -> np.ndarray:
+    def rows_of(self, alive: np.ndarray) -> np.ndarray:
         """The rows of each window, int64 ``(windows,)``, in which words are ``alive``, bool ``(words,)``."""
-        pieces = np.bincount(self.words.window, self.rows * alive, minlength=len(self.words.counts)).astype(np.int64)
+        pieces = np.bincount(self.words.window, self.pieces * alive, minlength=len(self.windows)).astype(np.int64)
         return pieces + 2 * (pieces > 0)  # CLS and SEP
 
     def layer_macs(self, rows: np.ndarray) -> int:
@@ -199,27 +226,3 @@ def spans_of(labels: np.ndarray, text: np.ndarray, label_set: LabelSet) -> np.nd
     spans = np.zeros(len(labels), dtype=np.int64)
     spans[begins] = ends * len(label_set) + types
     return spans
-
-
-def enough_exits(decision: Decision, gate: GateView, min_exit_ratio: float) -> Decision:
-    """Lets no word exit in windows where too few would, see `Strategy.min_exit_ratio`."""
-    window, windows = gate.words.window, len(gate.words.counts)
-    exiting = np.bincount(window[decision.exits], minlength=windows)
-    alive = np.bincount(window[gate.alive], minlength=windows)
-    enough = (exiting / gate.words.counts >= min_exit_ratio) | (exiting == alive)
-    return Decision(decision.exits & enough[window], decision.importance)
-
-
-def rows_of_words(window: Window) -> np.ndarray:
-    """The number of word pieces of each word of a window, int64 ``(words,)``."""
-    return np.bincount(window.word[window.word >= 0], minlength=window.words)
-
-
-def own_words(windows: Sequence[Window], counts: np.ndarray) -> np.ndarray:
-    """The words, among those of all windows, by which windows label their texts, int64 ``(n,)``."""
-    firsts = counts.cumsum() - counts
-    parts = [
-        np.arange(window.own, window.own_end) - window.first + first
-        for window, first in zip(windows, firsts, strict=True)
-    ]
-    return np.concatenate(parts)

@@ -21,11 +21,11 @@ from transformers import PreTrainedTokenizerBase
 from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.pruning.signals import normalised_entropy
-from engine.pytorch.forward import forward
-from engine.pytorch.gated import GatedModel
+from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.model import GatedModel
 from engine.training.examples import Example, make_batches, pack
 from engine.training.options import TrainingConfig
-from engine.training.trainer import CHECKPOINT, Targets, Trainer, default_device, keep_all
+from engine.training.trainer import CHECKPOINT, Targets, Trainer, default_device
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
@@ -129,7 +129,7 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], until: fl
     with Progress("Fit gate heads to the checkpoint's labels", len(batches)) as progress:
         for batch in batches:
             packed = pack(batch, device)
-            forward(model, packed.batch, gates, keep_all)
+            forward(model, packed.batch, gates, KeepAll())
             logits = (packed.targets + SMOOTHING).log().double()
             for gate, states in inputs.items():
                 states = F.pad(states.double(), (0, 1), value=1.0)  # the last weight is the bias

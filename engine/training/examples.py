@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.formats.corpora import Corpus
-from engine.pytorch.memory import MemoryBuffer
+from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces

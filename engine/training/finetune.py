@@ -23,8 +23,9 @@ from engine.errors import InputError, first_line
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.hub_datasets import PREFIX
 from engine.formats.texts import read_texts
-from engine.models.checksums import RUN_SETTINGS
-from engine.models.folder import GATES, local_folder, relevant
+from engine.models.families import family_of
+from engine.models.folder import GATES, OTHERS, local_folder
+from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
@@ -34,7 +35,9 @@ from engine.training.options import TrainingConfig, add_options, option, resumab
 from engine.training.texts import digest
 
 if TYPE_CHECKING:
-    from engine.pytorch.gated import GatedModel
+    from engine.pytorch.model import GatedModel
+
+CONDITIONS = "training.json"  # in the folder of a run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,30 +103,30 @@ def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedM
         InputError: if the encoder cannot be loaded, or a model folder has other labels.
     """
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModelForTokenClassification
 
     from engine.pytorch.checkpoint import load_weights, quiet
-    from engine.pytorch.encoders import encoder_class
-    from engine.pytorch.gated import GatedModel
+    from engine.pytorch.model import Encoder, GatedModel
 
     if Path(backbone, GATES).is_file():
         weights = load_weights(backbone)
-        if set(weights.labels.names) != set(labels.names):
+        stored = weights.folder.labels
+        if set(stored.names) != set(labels.names):
             raise InputError(
-                f"expected a model with the labels {list(labels.names)}, got {list(weights.labels.names)} in "
-                f"{backbone}; choose another"
+                f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {backbone}; "
+                "choose another"
             )
         if not plain:
             return weights.model
-        model = GatedModel(weights.model.encoder, weights.labels, gates=False)
+        model = GatedModel(weights.model.encoder, stored, gates=False)
         last = str(model.encoder.num_layers)
         model.heads[last] = weights.model.heads[last]
         return model
     try:
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
-        encoder_type = encoder_class(config)
+        family_of(config.to_dict())
         with quiet():
-            pretrained = AutoModel.from_pretrained(
+            pretrained = AutoModelForTokenClassification.from_pretrained(
                 backbone, config=config, dtype=torch.float32, trust_remote_code=False
             )
     except InputError:
@@ -132,9 +135,7 @@ def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedM
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error
-    encoder = encoder_type(config)
-    encoder.load_huggingface(pretrained.state_dict())
-    model = GatedModel(encoder, labels, gates=not plain)
+    model = GatedModel(Encoder(pretrained), labels, gates=not plain)
     for name, parameter in model.heads.named_parameters():
         torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else config.initializer_range)
     return model
@@ -151,11 +152,11 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     corpora, dev = config.corpora()
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
         say(f"Learned as outside: {', '.join(others)}, of which {dev.name} {dev.split}, for early stopping, has none.")
-    local_folder(config.backbone)
+    backbone = local_folder(config.backbone)
 
     from transformers import set_seed
 
-    from engine.pytorch.tokenizer import load_tokenizer, word_pieces
+    from engine.pytorch.checkpoint import load_tokenizer
     from engine.training.examples import gold_examples
     from engine.training.soft_labels import FILE, label_texts
     from engine.training.trainer import Targets, Trainer, default_device
@@ -169,7 +170,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         raise InputError(
             f"expected a mask token in {config.backbone!r} for --mask {config.mask}, got none; add --mask 0"
         )
-    pieces = word_pieces(tokenizer, model.encoder.max_rows)
+    pieces = word_pieces(backbone, model.encoder.max_rows, model.encoder.config.vocab_size)
     gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
     teacher = load_engine(config.teacher, device=str(default_device())) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(model.labels.names):
@@ -178,21 +179,22 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
             "another teacher"
         )
     out, data = Path(config.out), hashlib.sha256()
-    for part in (dev.digest, pieces.digest(), relevant(model.encoder.config.to_diff_dict()), digest(texts)):
+    settings = {name: value for name, value in model.encoder.config.to_diff_dict().items() if name not in OTHERS}
+    for part in (dev.digest, pieces.digest(), sorted(settings.items()), digest(texts)):
         data.update(repr(part).encode())
     for corpus in corpora:
         data.update(repr((corpus.digest, corpus.types)).encode())
     conditions = asdict(config) | {"texts, labels, tokenizer and configuration": data.hexdigest()}
     conditions |= {"the teacher": teacher.fingerprint} if teacher else {}
     # Between two starts, only the folders written to and read from may change.
-    continues(out, RUN_SETTINGS, conditions, resume=resume, free=("out", "data_dir"))
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
 
     def score(folder: Path) -> float:
         engine = load_engine(folder, "float32", str(default_device()))
         return fmean(f1_of(engine, dev, strategy) for strategy in config.scored)
 
     with locked(out):
-        write_json(out / RUN_SETTINGS, conditions)
+        write_json(out / CONDITIONS, conditions)
         soft = label_texts(teacher, texts, out / FILE).examples(texts, pieces, model.labels) if teacher else []
         run = Trainer(config, model, tokenizer, Targets(gold, soft, config.soft_share), work=out, score=score)
         if not (resume and run.resume()):

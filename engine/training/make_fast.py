@@ -19,12 +19,13 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
+from engine.models.folder import local_folder
+from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy import Strategy
-from engine.pytorch.checkpoint import load_weights
-from engine.pytorch.tokenizer import load_tokenizer, word_pieces
+from engine.pytorch.checkpoint import load_tokenizer, load_weights
 from engine.tagger import Engine, load_engine
 from engine.training.agreement import MIN_DENSE_F1, Reference, Trial, measure, speedups
-from engine.training.calibrate import store_points
+from engine.training.calibrate import points_of, store, try_int8
 from engine.training.card import BATCH_SIZES, Row, card, rows_of
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
@@ -102,13 +103,15 @@ def make_fast(
     work, device = out / WORK, str(default_device())
     set_seed(config.seed)
     original = load_engine(source, "float32", device, config.labels or None)
-    model, tokenizer = (weights := load_weights(source, config.labels or None)).model, weights.tokenizer
+    weights = load_weights(source, config.labels or None)
+    model, tokenizer = weights.model, weights.tokenizer
     if config.student:
         model, tokenizer = new_model(config.student, original.labels), load_tokenizer(config.student)
     if model.encoder.num_layers < 2:
         raise InputError(
             f"expected an encoder of two layers or more, got one in {config.student or source!r}; choose another"
         )
+    backbone = local_folder(config.student or source)
     texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
     conditions = asdict(config) | {
         "model": original.fingerprint,
@@ -132,11 +135,13 @@ def make_fast(
             if (work / CHECKPOINT).is_file()  # training has begun with these
             else label_texts(original, texts, work / FILE, until=started + LABELLED * seconds)
         )
-        examples = labels.examples(texts, word_pieces(tokenizer, model.encoder.max_rows), model.labels)
+        pieces = word_pieces(backbone, model.encoder.max_rows, model.encoder.config.vocab_size)
+        examples = labels.examples(texts, pieces, model.labels)
         until, student = started + TRAINED * seconds, bool(config.student)
         passes = distil(model, tokenizer, examples, out, work, seed=config.seed, student=student, until=until)
 
-        engine = load_engine(out, config.dtype, device)
+        fastest = try_int8(out, reference.texts) if device == "cpu" else "auto"
+        engine = load_engine(out, fastest if config.dtype == "auto" else config.dtype, device)
         dense = measure(engine, reference, Strategy("dense"))
         if dense.f1 < MIN_DENSE_F1:
             raise InputError(
@@ -153,7 +158,7 @@ def make_fast(
         trials = timed_trials(engine, [dense, *chosen.values()], reference.texts[:timed])
         rows = [Row("dense", trials[0])]
         rows += rows_of(dict(zip(chosen, trials[1:], strict=True)), closest, config.limits)
-        store_points(out, STRATEGY, rows)
+        store(out, {STRATEGY: points_of(rows)})
         facts = {
             "checkpoint": config.checkpoint,
             "student": config.student,

@@ -12,14 +12,14 @@ from torch import nn
 
 from engine.cli.progress import Progress
 from engine.errors import InputError
-from engine.pruning.controllers.mlp import NEIGHBOURS, features
-from engine.pruning.gate import Decision, GateView
+from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, OF_LAYER
+from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.pytorch.forward import forward
-from engine.pytorch.gated import GatedModel
+from engine.pytorch.model import GatedModel
 from engine.pytorch.packing import RaggedBatch
 from engine.text.windows import Window
-from engine.training.trainer import SampledController
+from engine.training.trainer import SampledController, draw_thresholds
 
 UNITS, EPOCHS, BATCH = 16, 8, 4096
 NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs more
@@ -42,7 +42,10 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
     with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
         for begin in range(0, len(windows), WINDOWS):
             batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
-            for gate, of_gate in _samples_of_batch(model, batch, gates, names).items():
+            dense = forward(model, batch, (), None).probabilities.argmax(-1)
+            collector = Collector(batch, len(gates), names, dense)
+            forward(model, batch, gates, collector)
+            for gate, of_gate in collector.samples.items():
                 samples[gate].append(of_gate)
             progress.advance(len(batch.lengths))
     if missing := [gate for gate, parts in samples.items() if not parts]:
@@ -50,21 +53,24 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in samples.items()}
 
 
-def _samples_of_batch(
-    model: GatedModel, batch: RaggedBatch, gates: Sequence[int], names: Sequence[str]
-) -> dict[int, Samples]:
-    dense = forward(model, batch, (), None).probabilities.argmax(-1)
-    weights = np.where(neighbour_max(dense > 0, batch.words.window, NEIGHBOURS), NEAR_ENTITY, 1.0)
-    controller = SampledController.draw(len(gates), len(batch.lengths), 1.0)
-    samples: dict[int, Samples] = {}
+class Collector(SampledController):
+    """A controller with random settings that collects samples at every gate, given the final labels of words."""
 
-    def record(gate: GateView) -> Decision:
-        parts = features(gate, tuple(names)), gate.near(gate.labels != dense, NEIGHBOURS), weights
-        samples[gate.number] = Samples(*(part[gate.alive] for part in parts))
-        return controller(gate)
+    def __init__(self, batch: RaggedBatch, gates: int, names: Sequence[str], dense: np.ndarray) -> None:
+        super().__init__(*draw_thresholds(gates, len(batch.lengths), 1.0))
+        self.names, self.dense = names, dense
+        self.signals = OF_LAYER.intersection(names)  # type: ignore[misc]
+        near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
+        self.weights = np.where(near_entity, NEAR_ENTITY, 1.0)
+        self.samples: dict[int, Samples] = {}
 
-    forward(model, batch, gates, record)
-    return samples
+    def decide(self, gate: Gate) -> Decision:
+        """Collects the words that reached a gate."""
+        assert isinstance(gate, ArrayGate)
+        columns = np.stack([FEATURES[name](gate) for name in self.names], axis=1).astype(np.float32)
+        parts = columns, gate.near(gate.labels != self.dense, NEIGHBOURS), self.weights
+        self.samples[gate.number] = Samples(*(part[gate.alive] for part in parts))
+        return super().decide(gate)
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:

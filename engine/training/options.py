@@ -11,9 +11,9 @@ from typing import Any
 
 from engine.cli.command import say
 from engine.errors import InputError
-from engine.loaded import DTYPES
 from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy_names import OPERATING_POINTS
+from engine.tagger import DTYPES
 
 LIMITS = "0.2,0.5,1.5"  # pp of agreement that careful, balanced and fast may lose
 
@@ -120,7 +120,7 @@ class AccelerateConfig:
     max_f1_drop: str | Sequence[float] = option(
         "pp of agreement that careful, balanced and fast may lose against the dense pass", LIMITS
     )
-    dtype: str = option("dtype in which settings are measured", "float32", choices=DTYPES)
+    dtype: str = option("dtype in which settings are measured", "auto", choices=DTYPES)
     seed: int = shared_option("seed")
     limits: Mapping[str, float] = field(init=False)
 

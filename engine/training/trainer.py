@@ -30,11 +30,11 @@ from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, replacing
 from engine.errors import InputError
-from engine.pruning.controllers import EntropyController
-from engine.pruning.gate import Decision, GateView
+from engine.pruning.controllers import Decider
+from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pytorch.checkpoint import save_weights
-from engine.pytorch.forward import forward
-from engine.pytorch.gated import GatedModel
+from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.model import GatedModel
 from engine.training.examples import Example, joint_loss, make_batches, mask_words, pack
 from engine.training.options import TrainingConfig
 
@@ -54,48 +54,46 @@ def default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@dataclass(frozen=True, eq=False)
-class SampledController:
-    """An `EntropyController` with a separate random threshold for each gate and window, float ``(gates, windows)``.
+def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> tuple[np.ndarray, int]:
+    """Draws thresholds, float ``(gates, windows)``, and neighbours, so that training sees all ways of pruning.
 
     Entropies are never negative, so −1 closes a gate; at 1 all words exit.
+
+    Args:
+        gates: number of gates, one after each layer but the last.
+        windows: number of windows in the batch.
+        pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
+            at a gate, drawn from a third of the depth to the last one.
+        lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
+            words' entropy.
     """
-
-    thresholds: np.ndarray
-    controller: EntropyController
-
-    @classmethod
-    def draw(cls, gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> SampledController:
-        """Draws thresholds, so that training sees all ways of pruning.
-
-        Args:
-            gates: number of gates, one after each layer but the last.
-            windows: number of windows in the batch.
-            pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
-                at a gate, drawn from a third of the depth to the last one.
-            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
-                words' entropy.
-        """
-        low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
-        levels = (low + (high - low) * torch.rand(windows)).exp()
-        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
-        steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
-        thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
-        thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
-        ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
-        for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
-            thresholds[ends[window], window] = 1.0
-        thresholds[:, torch.rand(windows) >= pruned] = -1.0
-        neighbours = int(torch.randint(1, 3, ()))
-        return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
-
-    def __call__(self, gate: GateView) -> Decision:
-        return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])
+    low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
+    levels = (low + (high - low) * torch.rand(windows)).exp()
+    steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
+    steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
+    thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
+    thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
+    ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
+    for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
+        thresholds[ends[window], window] = 1.0
+    thresholds[:, torch.rand(windows) >= pruned] = -1.0
+    return thresholds.numpy(), int(torch.randint(1, 3, ()))
 
 
-def keep_all(gate: GateView) -> Decision:
-    """A controller under which no word exits."""
-    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
+class SampledController(Decider):
+    """Decides like `entropy` by thresholds for each gate and window, ``(gates, windows)``; entities exit as a whole."""
+
+    kind = "sampled"
+
+    def __init__(self, thresholds: np.ndarray, neighbours: int) -> None:
+        self.thresholds, self.neighbours = thresholds, neighbours
+
+    def decide(self, gate: Gate) -> Decision:
+        """Lets words exit whose entropy, and their neighbours', is at most their window's threshold."""
+        assert isinstance(gate, ArrayGate)
+        importance = gate.near(gate.entropy, self.neighbours)
+        exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.alive
+        return Decision(gate.enough(gate.whole_entities(exits)), importance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +127,7 @@ class Trainer:
             one is kept, and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
         until: time by `time.monotonic` at which training ends; the learning rate then has fallen to zero.
         head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
-        lowest: see `SampledController.draw`.
+        lowest: see `draw_thresholds`.
     """
 
     def __init__(
@@ -207,9 +205,10 @@ class Trainer:
             packed = replace(packed, batch=batch)
         layers = self.model.encoder.num_layers
         gates = range(1, layers) if self.model.has_gates else range(0)
-        controller: Callable[[GateView], Decision] = keep_all
+        controller: Decider = KeepAll()
         if self.config.pruned:
-            controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
+            drawn = draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest)
+            controller = SampledController(*drawn)
         return joint_loss(forward(self.model, packed.batch, gates, controller), packed, layers)
 
     def backward(self, batch: list[Example]) -> Tensor:
@@ -224,9 +223,6 @@ class Trainer:
         """Trains on one batch; returns its loss."""
         loss = self.backward(batch)
         self.optimizer.step()
-        # `Linear` sees by a weight's version whether its packed copy is stale; fused optimizers do not change it.
-        for parameter in self.model.parameters():
-            torch.autograd.graph.increment_version(parameter)
         self.schedule.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(self.model)

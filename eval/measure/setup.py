@@ -19,8 +19,7 @@ from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy_names import CASCADE, parse
-from engine.pytorch.checkpoint import load_weights
-from engine.tagger import Engine
+from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
@@ -111,10 +110,9 @@ def load_engines(
     model: str | None, dtypes: Sequence[str], device: str = "cpu", labels: str | None = None
 ) -> list[Engine]:
     """Loads one engine for each dtype; drops one that ``auto`` only repeats."""
-    weights = load_weights(model, labels)
     engines: dict[str, Engine] = {}
     for dtype in dtypes:
-        engine = Engine(weights, dtype, device)
+        engine = load_engine(model, dtype, device, labels)
         engines.setdefault(engine.dtype, engine)
     return list(engines.values())
 

@@ -1,37 +1,45 @@
-import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from engine import Engine, load_engine
+from engine.models.folder import read_folder
+from engine.pytorch.backend import PyTorchBackend
 from engine.pytorch.checkpoint import save_weights
-from tests.engine.pytorch.families import gated, huggingface, tiny, tokenizer_of
+from engine.tagger import Backend, Engine
+from tests.engine.pytorch.families import gated, huggingface, network, tiny, tokenizer_of
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A folder with gates for each family, made on first use."""
+    """A folder with gates and a learned controller for each family, made on first use."""
 
     @cache
     def folder(family: str) -> Path:
         made, tokenizer = tmp_path_factory.mktemp(family), tokenizer_of(family)
         model = gated(huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)))
         for head in model.heads.values():
-            head.bias.data[0] += 4  # most words are outside, as in real text
+            head.bias.data[0] += 1  # most words are outside, as in real text
         save_weights(made, model, tokenizer)
+        network().save(made / "controller.safetensors")
         return made
 
     return folder
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Engine:
-    """The tiny model, which finds entities, with a compiled pass that is not quantised."""
-    pytest.importorskip("openvino")
-    from tests.engine.compiled.compiling import add_unquantised
+def engines(folders: Callable[[str], Path]) -> Callable[[str], tuple[Engine, Backend]]:
+    """For each family an engine, which computes in a graph, and the same model in PyTorch."""
 
-    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("compiled") / "model"))
-    add_unquantised(folder)
-    return load_engine(folder, "int8")
+    @cache
+    def both(family: str) -> tuple[Engine, Backend]:
+        folder = read_folder(folders(family))
+        return Engine(folder, "float32"), PyTorchBackend(folder, "float32", "cpu")
+
+    return both
+
+
+@pytest.fixture(scope="session")
+def quantised(model_folder: Path) -> Engine:
+    return Engine(read_folder(model_folder), "int8")

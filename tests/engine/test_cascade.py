@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine import pipeline
 from engine.cascade import DISAGREEMENT, DOUBTS, MEASURES, Cascade, Doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
@@ -69,6 +70,18 @@ def test_each_word_is_traced_in_the_model_that_labelled_it(threshold, layer, exi
     assert len(result.trace.words) == len(result.words)
     for word in result.trace.words:
         assert (word.layer, [gate.layer for gate in word.gates]) == (layer, gates)
+
+
+def test_the_pipeline_gives_each_piece_the_label_of_its_word(both):
+    doubts = [window.doubt for window in both.tag(LONG, cascade(0)).trace.windows]
+    strategy = cascade(sorted(doubts)[1], 0.25)
+    tagger = pipeline(model=both, strategy=strategy, ignore_labels=[])
+    for text in (TEXT, LONG, ""):
+        result = both.tag(text, strategy)
+        labels = [both.labels.names[best] for best in result.probabilities.argmax(1)]
+        for piece in tagger(text):
+            at = [start <= piece["start"] < end for start, end in result.words].index(True)
+            assert piece["entity"] == labels[at]
 
 
 def test_survives_pickling(both):

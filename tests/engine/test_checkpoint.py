@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from engine.models.checksums import updating, write_checksums
+from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
@@ -22,10 +24,8 @@ from transformers import (
 )
 
 from engine import Engine, InputError, load_engine
-from engine.models.checksums import updating, write_checksums
 from engine.models.folder import COMPILED, CONTROLLER, GATES, INT8, POINTS, UNUSED, local_folder
 from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
-from engine.pytorch.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SUMS = "SHA256SUMS"

@@ -43,8 +43,7 @@ def accelerate_results(out: Path) -> object:
 LONG = {
     "eval.report": (
         report.main,
-        "--model {model} --out {out} --corpus {sample} --limit 10 "
-        "--strategies entropy,random@entropy --batch-size 1,4",
+        "--model {model} --out {out} --corpus {sample} --limit 10 --strategies entropy,random@entropy --batch-size 1,4",
         report_results,
     ),
     "engine.bulk": (bulk.main, "{pubmed} --model {model} --out {out} --threads 1", contents),

@@ -29,7 +29,7 @@ def load_arguments(engine: Engine) -> dict[str, str]:
     """The model, labels, dtype and device that the engine was loaded with, except defaults."""
     arguments = {
         "model": (engine.source, str(SHIPPED)),
-        "labels": (engine.labels_file, ""),
+        "labels": (engine.folder.labels_file, ""),
         "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
         "device": (engine.device, DEFAULT_DEVICE),
     }

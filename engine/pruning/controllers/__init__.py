@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from engine.pruning.controllers.attention import AttentionController
 from engine.pruning.controllers.base import Controller, Decider
 from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.controllers.mlp import LearnedController
 from engine.pruning.controllers.rule import RuleController
 
 CONTROLLERS: dict[str, type[Controller]] = {
-    controller.kind: controller for controller in (RuleController, EntropyController, LearnedController)
+    controller.kind: controller
+    for controller in (RuleController, EntropyController, AttentionController, LearnedController)
 }
 
-__all__ = ["CONTROLLERS", "Controller", "Decider", "EntropyController", "LearnedController", "RuleController"]
+__all__ = ["CONTROLLERS", "Controller", "Decider"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from engine.pruning.gate import Decision, GateView
-from engine.pruning.graph_gate import GraphGateView, Node
+from engine.pruning.gate import ArrayGate, Decision, Gate, Values
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
-from engine.pruning.signals import lowest_per_window
 
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
@@ -20,44 +17,51 @@ Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few
 class Decider(ABC):
     """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
 
-    kind: str
+    kind: ClassVar[str]
+    signals: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
-    def __call__(self, gate: GateView) -> Decision:
-        """Decides which words exit at a gate."""
+    def decide(self, gate: Gate) -> Decision:
+        """Which of the alive words exit, and every word's importance."""
 
     def ends(self, index: int) -> bool:
         """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
         return False
 
-    @property
-    def form(self) -> tuple[Any, ...] | None:
-        """What of it is compiled; ``None`` if it has no `compose`."""
-        return None
-
-    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
-        """Decides like a call, in operations of a graph.
-
-        Returns:
-            The mask of the words that stay, and every word's importance.
-        """
-        raise NotImplementedError
-
-    def numbers(self, index: int, words: int) -> dict[str, float]:
-        """The numbers that `compose` asks for, at a gate with ``index`` gates before it, in a window of ``words``."""
+    def numbers(self, index: int) -> dict[str, float]:
+        """Values of the numeric settings that `decide` asks for, at the gate with ``index`` gates before it."""
         return {}
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What a graph of its decisions depends on besides these numbers."""
+        return (self.kind,)
+
+
+def min_keep_ratio(default: float) -> float:
+    """Declares the setting for the minimum share of words that stay."""
+    share: float = setting(
+        default,
+        "minimum share of a window's words that stay to the last layer",
+        on_page=True,
+        number=True,
+        kw_only=True,
+    )
+    return share
 
 
 @dataclass(frozen=True)
 class Controller(Decider):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
-    A new controller is a subclass in its own file and a line in ``CONTROLLERS``. One that ``needs_network`` has a field
-    ``network``, which the engine sets to the network that comes with the weights.
+    A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
+    ``description`` is for users; ``signals`` are what it reads of the gate's layer. One that ``needs_network`` has a
+    field ``network``, which the engine sets to the network that comes with the weights.
     """
 
     description: ClassVar[str]
     needs_network: ClassVar[bool] = False
+    min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -67,45 +71,72 @@ class Controller(Decider):
         """The controller's settings, with their ranges."""
         return settings_of(cls)
 
-    @property
-    def signals(self) -> frozenset[str]:
-        """The signals of a word that it reads, by the names in `WordScores`."""
-        return frozenset()
+    @abstractmethod
+    def importance(self, gate: Gate) -> Values:
+        """How much each word still needs computation; infinite for a word that stays whatever the threshold is."""
 
     @abstractmethod
-    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
-        """The highest importance, ``(words,)``, at which each word may exit at a gate."""
+    def threshold(self, gate: Gate, importance: Values) -> Values:
+        """The importance up to which words may exit."""
 
-    def has_low_importance(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
-        """Words, bool ``(words,)``, whose importance is low enough to exit."""
+    def is_low(self, gate: Gate, importance: Values) -> Values:
+        """Words whose importance is low enough to exit."""
         return importance <= self.threshold(gate, importance)
+
+    @property
+    def keeps_entities_whole(self) -> bool:
+        """Whether predicted entities may exit, each as a whole."""
+        return bool(getattr(self, "exit_entities", False))
+
+    def decide(self, gate: Gate) -> Decision:
+        """Lets words of low importance exit, entities as a whole, and not too many of them."""
+        importance = self.importance(gate)
+        return Decision(gate.enough(self._candidates(gate, importance)), importance)
+
+    def _candidates(self, gate: Gate, importance: Values) -> Values:
+        """The words that exit if there are enough of them."""
+        exits = self.is_low(gate, importance) & gate.alive
+        if self.keeps_entities_whole:
+            exits = gate.whole_entities(exits)
+        if self.min_keep_ratio:
+            exits = gate.keep_minimum(exits, importance, gate.number_of("min_keep_ratio"))
+            exits = gate.whole_entities(exits) if self.keeps_entities_whole else exits
+        return exits
+
+    def numbers(self, index: int) -> dict[str, float]:
+        """See `Decider`."""
+        return {one.name: at_gate(getattr(self, one.name), index) for one in self.settings() if one.number}
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """See `Decider`; a number that is 0 may leave a part of the formula out."""
+        values = ((one, getattr(self, one.name)) for one in self.settings())
+        return (self.kind, *(bool(value) if one.number else value for one, value in values))
 
     @property
     def importance_is(self) -> str:
         """What a word's importance measures, as a phrase to complete a sentence."""
         return "how much a word still has to be computed"
 
-    def reasons(self, gate: GateView, decision: Decision) -> list[Reason]:
+    def reasons(self, gate: ArrayGate, decision: Decision) -> list[Reason]:
         """Why each word exited or stayed, given the decision that took effect at the gate.
 
         A word that exited has the reason ``exit``, or ``end`` if every word exits at the gate. A word stayed because
         its ``importance`` is high, it is in or beside an ``entity``, its entity must exit as a ``whole``, it belongs to
-        the ``minimum`` that stays, or too ``few`` words of its window would exit. The reasons follow from comparing the
-        controller's decision with and without its minimum to the decision that took effect.
+        the ``minimum`` that stays, or too ``few`` words of its window would exit.
         """
-        has_minimum = hasattr(self, "min_keep_ratio")
-        unbounded = replace(self, min_keep_ratio=0.0) if has_minimum else self  # type: ignore[call-arg]
+        low = self.is_low(gate, decision.importance) & gate.alive
+        whole = gate.whole_entities(low) if self.keeps_entities_whole else low
         rules: dict[Reason, np.ndarray] = {
             "end": decision.exits & self.ends(gate.index),
             "exit": decision.exits,
             "entity": np.isinf(decision.importance),
-            "importance": ~self.has_low_importance(gate, decision.importance),
-            "whole": ~unbounded(gate).exits,
-            "minimum": ~self(gate).exits,
+            "importance": ~low,
+            "whole": ~whole,
+            "minimum": ~self._candidates(gate, decision.importance),
         }
-        found: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
-        keeps_whole = getattr(self, "exit_entities", False)
-        return found if keeps_whole else ["entity" if one == "whole" else one for one in found]
+        reasons: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
+        return reasons
 
     @classmethod
     def default_gates(cls, layers: int) -> tuple[int, ...]:
@@ -113,72 +144,62 @@ class Controller(Decider):
         return tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
 
 
+@dataclass(frozen=True)
 class ThresholdController(Controller):
     """Lets words exit whose importance is at most the gate's threshold; entities may exit, but only as a whole."""
 
-    exit_entities: bool
-    min_keep_ratio: float
+    threshold_name: ClassVar[str]  # of the setting that holds it
+    exit_entities: bool = setting(
+        False,
+        "predicted entities may exit, each as a whole; otherwise they and their neighbours stay",
+        kind="flag",
+        kw_only=True,
+    )
 
     @property
-    @abstractmethod
     def thresholds(self) -> float | tuple[float, ...]:
         """One threshold for all gates, or one for each, of which the last applies to further gates."""
+        value: float | tuple[float, ...] = getattr(self, self.threshold_name)
+        return value
 
-    def at(self, index: int) -> float:
-        """The threshold of the gate with this number of gates before it."""
-        of_gates = self.thresholds
-        return of_gates[min(index, len(of_gates) - 1)] if isinstance(of_gates, tuple) else of_gates
-
-    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
-        """The gate's threshold, the same for all words."""
-        return np.full(len(importance), self.at(gate.index))
+    def threshold(self, gate: Gate, importance: Values) -> Values:
+        """The gate's threshold."""
+        return gate.number_of(self.threshold_name)
 
     def ends(self, index: int) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
-        return self.at(index) >= 1 and self.exit_entities and not self.min_keep_ratio
-
-    def exit_below(self, gate: GateView, importance: np.ndarray, threshold: float | np.ndarray) -> Decision:
-        """Lets words exit whose importance is at most a threshold, one for all words or ``(words,)``."""
-
-        def whole_entities(exits: np.ndarray) -> np.ndarray:
-            return gate.whole_entities(exits | ~gate.alive) & gate.alive if self.exit_entities else exits
-
-        exits = whole_entities((importance <= threshold) & gate.alive)
-        if self.min_keep_ratio:
-            exits = whole_entities(keep_minimum(exits, importance, gate, self.min_keep_ratio))
-        return Decision(exits, importance)
-
-    def stay_above(self, gate: GraphGateView, importance: Node) -> Node:
-        """The counterpart of `exit_below`: the mask of the words that stay."""
-
-        def whole_entities(stays: Node) -> Node:
-            return gate.whole_entities(stays) if self.exit_entities else stays
-
-        stays = whole_entities(gate.above(importance, gate.number("threshold")))
-        if self.min_keep_ratio:
-            stays = whole_entities(gate.keep_minimum(stays, importance, gate.number("floor")))
-        return stays
-
-    def numbers(self, index: int, words: int) -> dict[str, float]:
-        """The gate's threshold and the minimum number of words that stay."""
-        return {"threshold": self.at(index), "floor": math.ceil(words * self.min_keep_ratio)}
+        return at_gate(self.thresholds, index) >= 1 and self.exit_entities and not self.min_keep_ratio
 
 
-def exit_entities() -> bool:
-    """Declares the setting of controllers that may let entities exit."""
-    return setting(
-        False, "predicted entities may exit, each as a whole; otherwise they and their neighbours stay", kind="flag"
-    )
+@dataclass(frozen=True)
+class RelativeController(Controller):
+    """Lets words exit whose importance is below μ + λσ of the alive words of their window.
+
+    Predicted entities and words near them stay.
+    """
+
+    min_keep_ratio: float = min_keep_ratio(0.1)
+    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True, number=True)
+    neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16, kind="whole")
+
+    @abstractmethod
+    def score(self, gate: Gate) -> Values:
+        """Importance, before entities and their neighbours are held."""
+
+    def importance(self, gate: Gate) -> Values:
+        """The score, but infinite for entities and their neighbours."""
+        return gate.where(gate.near(gate.entity, self.neighbours), np.inf, self.score(gate))
+
+    def threshold(self, gate: Gate, importance: Values) -> Values:
+        """μ + λσ of the scores of the alive words."""
+        score = self.score(gate)
+        return gate.mean(score) + gate.deviation(score) * gate.number_of("lambda_")
+
+    def is_low(self, gate: Gate, importance: Values) -> Values:
+        """Words whose importance is strictly below the threshold, so that words alike stay together."""
+        return importance < self.threshold(gate, importance)
 
 
-def min_keep_ratio(default: float) -> float:
-    """Declares the setting for the minimum share of words that stay."""
-    return setting(default, "minimum share of a window's words that stay to the last layer", on_page=True)
-
-
-def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: GateView, min_keep_ratio: float) -> np.ndarray:
-    """Reduces exits to the words of least importance, so that the share ``min_keep_ratio`` of each window stays."""
-    words = gate.words
-    alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
-    floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)
-    return lowest_per_window(importance, exits, words.window, alive - floor)
+def at_gate(value: Any, index: int) -> float:
+    """A setting's value at the gate with ``index`` gates before it."""
+    return float(value[min(index, len(value) - 1)]) if isinstance(value, tuple) else float(value)

@@ -12,42 +12,24 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
-from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
-from engine.pruning.gate import Decision, GateView
-from engine.pruning.graph_gate import GraphGateView, Node
+from engine.pruning.controllers.base import ThresholdController
+from engine.pruning.gate import Gate, Values
 from engine.pruning.settings import setting
 
 NEIGHBOURS = 1  # words on each side that the network considers
 
-
-def _log(values: np.ndarray) -> np.ndarray:
-    return np.log(values.clip(min=1e-6))
-
-
 # Most words are certain; logarithms make their small differences visible.
-FEATURES: Mapping[str, Callable[[GateView], np.ndarray]] = {
-    "entropy": lambda gate: _log(gate.entropy),
-    "windowed_entropy": lambda gate: _log(gate.near(gate.entropy, NEIGHBOURS)),
-    "top_probability": lambda gate: _log(1 - gate.confidence),
-    "margin": lambda gate: gate.margin,
-    "outside": lambda gate: _log(gate.probabilities[:, 0]),
-    "change": lambda gate: gate.rows.change,
-}
-
-# The same in operations of a graph.
-GRAPH_FEATURES: Mapping[str, Callable[[GraphGateView], Node]] = {
+FEATURES: Mapping[str, Callable[[Gate], Values]] = {
     "entropy": lambda gate: gate.log(gate.entropy),
     "windowed_entropy": lambda gate: gate.log(gate.near(gate.entropy, NEIGHBOURS)),
-    "top_probability": lambda gate: gate.log(gate.complement(gate.confidence)),
+    "top_probability": lambda gate: gate.log(1 - gate.confidence),
     "margin": lambda gate: gate.margin,
     "outside": lambda gate: gate.log(gate.outside),
     "change": lambda gate: gate.change,
+    "attention_entropy": lambda gate: gate.attention_entropy,
+    "received": lambda gate: gate.log(gate.received),
 }
-
-
-def features(gate: GateView, names: tuple[str, ...]) -> np.ndarray:
-    """The named features of every word, float32 ``(words, features)``."""
-    return np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
+OF_LAYER = frozenset({"change", "attention_entropy", "received"})  # features that the gate's layer gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +44,8 @@ class Network:
     names: tuple[str, ...]
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
-    def risk(self, gate: GateView) -> np.ndarray:
-        """Probability, float32 ``(words,)``, that the final label of a word or a neighbour differs from the gate's.
+    def risk(self, gate: Gate) -> Values:
+        """Probability, ``(words,)``, that the final label of a word or a neighbour differs from the gate's.
 
         Raises an `InputError` if there is no network for this gate.
         """
@@ -72,21 +54,13 @@ class Network:
                 f"expected one of the gates {sorted(self.layers)} for mlp, got {gate.number}; "
                 "choose other gates, or train the controller again"
             )
-        inner, inner_bias, outer, outer_bias = self.layers[gate.number]
-        hidden = np.maximum(features(gate, self.names) @ inner + inner_bias, 0)
-        return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
-
-    def compose(self, gate: GraphGateView) -> Node:
-        """`risk` in operations of a graph."""
-        inner, inner_bias, outer, outer_bias = self.layers[gate.layer]
-        return gate.perceptron(
-            [GRAPH_FEATURES[name](gate) for name in self.names], inner, inner_bias, outer, outer_bias
-        )
+        return gate.perceptron([FEATURES[name](gate) for name in self.names], self.layers[gate.number])
 
     def to_bytes(self) -> bytes:
         """All weights, for digests."""
         return b"".join(
-            str(gate).encode() + b"".join(map(np.ndarray.tobytes, of)) for gate, of in sorted(self.layers.items())
+            str(gate).encode() + b"".join(map(np.ndarray.tobytes, arrays))
+            for gate, arrays in sorted(self.layers.items())
         )
 
     def save(self, path: Path) -> None:
@@ -128,50 +102,30 @@ class LearnedController(ThresholdController):
     kind = "mlp"
     description = "Words exit when a small network expects that their label will not change."
     needs_network = True
+    threshold_name = "max_risk"
 
     max_risk: float | tuple[float, ...] = setting(
-        0.05, "probability of a change of label up to which a word may exit", kind="per gate"
+        0.05, "probability of a change of label up to which a word may exit", kind="per gate", number=True
     )
-    exit_entities: bool = exit_entities()
-    min_keep_ratio: float = min_keep_ratio(0.0)
     network: Network | None = field(default=None, repr=False, compare=False)
 
     @property
-    def signals(self) -> frozenset[str]:
-        """What the network computes the risk from."""
-        names = self.network.names if self.network is not None else ()
-        return frozenset("confidence" if name == "top_probability" else name for name in names)
+    def signals(self) -> frozenset[str]:  # type: ignore[override]
+        """The features that the gate's layer gives."""
+        return OF_LAYER.intersection(self.network.names if self.network else ())
 
-    def __call__(self, gate: GateView) -> Decision:
+    def importance(self, gate: Gate) -> Values:
+        """The risk; infinite near entities, unless these may exit."""
         assert self.network is not None, "the engine sets the network"
-        threshold = self.at(gate.index)
-        no_choice = threshold >= 1 and not self.min_keep_ratio
-        risk = np.zeros(len(gate.words)) if no_choice else self.network.risk(gate)
-        if not self.exit_entities:
-            risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
-        return self.exit_below(gate, risk, threshold)
+        risk = self.network.risk(gate)
+        return risk if self.exit_entities else gate.where(gate.near(gate.entity, NEIGHBOURS), np.inf, risk)
 
     @property
-    def form(self) -> tuple[Any, ...] | None:
-        """The settings that change the graph; ``None`` without a network."""
-        if self.network is None:
-            return None
-        return self.kind, self.exit_entities, self.min_keep_ratio > 0
-
-    def compose(self, gate: GraphGateView) -> tuple[Node, Node]:
-        """Decides in operations of a graph."""
-        assert self.network is not None, "the engine sets the network"
-        risk = self.network.compose(gate)
-        if not self.exit_entities:
-            risk = gate.where(gate.near(gate.entity, NEIGHBOURS), np.inf, risk)
-        return self.stay_above(gate, risk), risk
+    def form(self) -> tuple[Any, ...]:
+        """Also the network, which is part of the graph."""
+        return (*super().form, id(self.network))
 
     @property
     def importance_is(self) -> str:
         """The probability that the network estimates."""
         return "the learned controller's probability that the label of the word or of a neighbour still changes"
-
-    @property
-    def thresholds(self) -> float | tuple[float, ...]:
-        """``max_risk``."""
-        return self.max_risk

@@ -175,7 +175,7 @@ def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarr
 
     ``infer``: ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
-    columns = list(engine.label_order)
+    columns = list(engine.folder.label_order)
 
     def forward(windows: Sequence[Window]) -> np.ndarray:
         # A word has the label of its first piece; CLS is the first row, SEP the last.

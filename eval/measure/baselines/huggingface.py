@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.pytorch.tokenizer import load_tokenizer
+from engine.pytorch.checkpoint import load_huggingface, load_tokenizer
 from engine.tagger import Engine
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, WindowWords, by_windows
 
@@ -21,7 +21,7 @@ WINDOWS = (1, 4, 16)  # at a time, in the pipeline
 
 def plain_dtype(engine: Engine) -> str:
     """The dtype that the plain model runs in; its layers are not quantised."""
-    return str(engine.pytorch.torch_dtype).removeprefix("torch.")
+    return "float32" if engine.device == "cpu" else engine.dtype
 
 
 def load_pipeline(name: str, inputs: Inputs) -> Baseline:
@@ -29,17 +29,17 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     from transformers import pipeline
 
     engine = inputs.engine
-    tokenizer: Any = load_tokenizer(engine.folder)
+    tokenizer: Any = load_tokenizer(engine.folder.path)
     tokenizer.model_max_length = engine.pieces.capacity + 2
-    model: Any = engine.plain_model()
+    model: Any = load_huggingface(engine.folder.path)
     tagger: Any = pipeline(
         "token-classification",
-        model=model.to(engine.pytorch.torch_dtype),
+        model=model.to(getattr(torch, plain_dtype(engine))),
         tokenizer=tokenizer,
         device=engine.device,
         aggregation_strategy="none",
     )
-    index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.label_order)}
+    index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.folder.label_order)}
 
     def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> np.ndarray:
         # Lone surrogates cannot be encoded; a question mark has the same length.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from engine.pytorch.checkpoint import load_huggingface
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
@@ -21,7 +22,7 @@ FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")
 def load(name: str, inputs: Inputs) -> Baseline:
     """ONNX Runtime on the CPU."""
     engine, runtime = inputs.engine, base.package("onnxruntime", name)
-    model = engine.plain_model()
+    model = load_huggingface(engine.folder.path)
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.pytorch.checkpoint import load_huggingface
 from engine.tagger import Engine
 from engine.text.windows import Window
 from engine.text.words import words_of
@@ -25,7 +26,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = inputs.engine, base.package("openvino", name)
-    model = engine.plain_model()
+    model = load_huggingface(engine.folder.path)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
     graph, core = _convert(model, name, runtime), runtime.Core()
     windows = _calibration_windows(engine, inputs.calibration())

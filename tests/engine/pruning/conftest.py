@@ -1,11 +1,25 @@
+from collections.abc import Callable, Sequence
+
 import pytest
 
-from engine.pytorch.packing import RaggedBatch
-from engine.text.words import words_of
+from engine.pruning.record import Record
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from engine.text.windows import Window
 from tests.conftest import TEXT
 
 
 @pytest.fixture(scope="session")
-def batch(engine) -> RaggedBatch:
+def windows(engine: Engine) -> list[Window]:
     texts = TEXT, "Nausea after aspirin.", "x", TEXT[50:] + " " + TEXT[:90]
-    return RaggedBatch.from_windows([window for text in texts for window in engine.pieces.windows(words_of(text))])
+    return [window for of_text in engine.pieces.of_texts(texts)[1] for window in of_text]
+
+
+@pytest.fixture(scope="session")
+def run(engine: Engine, windows: list[Window]) -> Callable[..., Sequence[Record]]:
+    """Runs a strategy on the windows."""
+
+    def records(strategy: Strategy, on: Sequence[Window] = windows) -> Sequence[Record]:
+        return engine.backend.run(on, strategy)
+
+    return records

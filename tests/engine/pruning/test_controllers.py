@@ -4,120 +4,134 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from engine.errors import InputError
-from engine.pruning.controllers import EntropyController, RuleController
-from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network, features
-from engine.pruning.gate import GateView
+from engine.models.folder import read_folder
+from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController, RuleController
+from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network
+from engine.pruning.gate import ArrayGate, Words
+from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
-from engine.pytorch.forward import LayerSignals
-from engine.pytorch.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from tests.conftest import TEXT
-from tests.engine.pytorch.test_packing import window
 
 SURE, UNSURE = 0.99, 0.6
 
 
-def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = None) -> GateView:
+def gate(labels, certainty, alive=None, controller: Controller | None = None, attention=None) -> ArrayGate:
     """A gate over one window of one-piece words with these labels (0 outside, 1 begin, 2 inside) and probabilities."""
-    batch = RaggedBatch.from_windows([window([1] * len(labels))])
-    probabilities = np.repeat((1 - np.array(certainty)) / 2, 3).reshape(-1, 3)
-    probabilities[np.arange(len(labels)), labels] = certainty
-    here = np.array(alive or [True] * len(labels))
-    torch.manual_seed(0)
-    rows = LayerSignals(batch, *torch.randn(2, len(batch), 8))
-    return GateView(1, 0, batch.words, here, probabilities, LabelSet(("Disease",)), rows)
+    words, rng = len(labels), np.random.default_rng(0)
+    probabilities = np.repeat((1 - np.array(certainty)) / 2, 3).reshape(-1, 3).astype(np.float32)
+    probabilities[np.arange(words), labels] = certainty
+    if attention is None:
+        attention = rng.dirichlet(np.ones(words + 2), size=words + 2)
+    entropy, received = attention_of(attention, np.array([-1, *range(words), -1]))
+    return ArrayGate(
+        1,
+        0,
+        Words.of([words]),
+        np.array([True] * words if alive is None else alive),
+        probabilities,
+        LabelSet(("Disease",)),
+        numbers=controller.numbers(0) if controller else {},
+        layer_signals={"change": rng.random(words), "attention_entropy": entropy, "received": received},
+    )
 
 
-def exiting(controller, at: GateView) -> list[int]:
-    return np.flatnonzero(controller(at).exits).tolist()
+def exiting(controller, labels, certainty, **at) -> list[int]:
+    return np.flatnonzero(controller.decide(gate(labels, certainty, controller=controller, **at)).exits).tolist()
 
 
-def read(controller, at: GateView) -> set[str]:
-    """The signals of a gate that a controller reads."""
-    controller(at)
-    return {"confidence", "entropy"} & vars(at).keys()
-
-
-CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
-HALF = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
-RULE = RuleController(0.0, neighbours=1, min_keep_ratio=0.0)
+CERTAIN = EntropyController(max_entropy=0.2, neighbours=0, exit_entities=True)
+HALF = EntropyController(max_entropy=1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
+RULE = RuleController(lambda_=0.0, neighbours=1, min_keep_ratio=0.0)
 ONE_UNSURE = [SURE, UNSURE, SURE, SURE, SURE, SURE]
+
+
+def beside(neighbours: int) -> EntropyController:
+    return EntropyController(max_entropy=0.2, neighbours=neighbours)
 
 
 @pytest.mark.parametrize(
     ("controller", "labels", "certainty", "exited"),
     [
         pytest.param(CERTAIN, [0] * 6, ONE_UNSURE, [0, 2, 3, 4, 5], id="certain words exit"),
-        pytest.param(EntropyController(0.2, 1), [0] * 6, ONE_UNSURE, [3, 4, 5], id="one beside an uncertain one stays"),
-        pytest.param(EntropyController(0.2, 2), [0] * 6, ONE_UNSURE, [4, 5], id="so do two"),
-        pytest.param(EntropyController(0.2, 1), [0, 0, 1, 0, 0], [SURE] * 5, [0, 4], id="entities stay"),
+        pytest.param(beside(1), [0] * 6, ONE_UNSURE, [3, 4, 5], id="one beside an uncertain one stays"),
+        pytest.param(beside(2), [0] * 6, ONE_UNSURE, [4, 5], id="so do two"),
+        pytest.param(beside(1), [0, 0, 1, 0, 0], [SURE] * 5, [0, 4], id="entities stay"),
         pytest.param(CERTAIN, [0, 0, 1, 0, 0], [SURE] * 5, [0, 1, 2, 3, 4], id="unless they may exit"),
         pytest.param(CERTAIN, [1, 2, 0, 1, 2, 0], [UNSURE, *[SURE] * 5], [2, 3, 4, 5], id="entities exit whole"),
         pytest.param(CERTAIN, [1, 2, 1, 2], [SURE, UNSURE, SURE, SURE], [2, 3], id="beside another"),
         pytest.param(HALF, [0, 1, 2, 0], [0.99, 0.98, 0.97, 0.95], [0], id="the least certain half stays"),
         pytest.param(RULE, [0] * 4 + [1, 0, 0], [*ONE_UNSURE, SURE], [0, 2, 6], id="rule keeps neighbours of entities"),
+        pytest.param(CERTAIN, [0] * 30, [SURE] * 2 + [UNSURE] * 28, [], id="too few would exit"),
+        pytest.param(CERTAIN, [0] * 30, [SURE] * 3 + [UNSURE] * 27, [0, 1, 2], id="a tenth is enough"),
     ],
 )
 def test_which_words_exit(controller, labels, certainty, exited):
-    assert exiting(controller, gate(labels, certainty)) == exited
+    assert exiting(controller, labels, certainty) == exited
 
 
-@pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])
+@pytest.mark.parametrize("weight", ["focus", "received", "uncertainty"])
+def test_attention_keeps_words_that_attend_to_few_receive_much_or_are_uncertain(weight):
+    """Word 0 attends to itself alone, word 1 receives most, word 2 is uncertain."""
+    attention = np.full((8, 8), 0.1)
+    attention[1, 1] = 8
+    attention[3:7, 2] = 1
+    weights = dict.fromkeys(("focus", "received", "uncertainty"), 0.0) | {weight: 1.0}
+    controller = CONTROLLERS["attention"](neighbours=0, min_keep_ratio=0.0, lambda_=1.5, **weights)
+    certainty = [SURE, SURE, UNSURE, SURE, SURE, SURE]
+    kept = {"focus": 0, "received": 1, "uncertainty": 2}[weight]
+    exited = exiting(controller, [0] * 6, certainty, attention=attention)
+    assert exited == [word for word in range(6) if word != kept]
+
+
+@pytest.mark.parametrize("controller", [CERTAIN, RuleController(lambda_=2.0, min_keep_ratio=0.0)])
 @pytest.mark.parametrize("alive", [[True, False, True, True], [False] * 4])
 def test_only_words_that_are_alive_exit(controller, alive):
-    assert set(exiting(controller, gate([0] * 4, [SURE] * 4, alive))) <= set(np.flatnonzero(alive))
+    assert set(exiting(controller, [0] * 4, [SURE] * 4, alive=alive)) <= set(np.flatnonzero(alive))
 
 
-@pytest.mark.parametrize("controller", [CERTAIN, EntropyController(0.2, neighbours=2), RuleController()])
-def test_a_controller_names_the_signals_that_it_reads(controller):
-    at = gate([0, 1, 0], [SURE, UNSURE, SURE])
-    assert controller.signals - {"windowed_entropy"} == read(controller, at)
-    assert ("windowed_entropy" in controller.signals) == (controller == EntropyController(0.2, neighbours=2))
-
-
-NAMES = ("entropy", "windowed_entropy")
-
-
-def network(*bias: float, names: tuple[str, ...] = NAMES) -> Network:
+def network(*bias: float, names: tuple[str, ...] = ("entropy", "windowed_entropy")) -> Network:
     """Networks of gates 1, 2, … whose risk grows with the last feature."""
     inner = np.zeros((len(names), 1), dtype=np.float32)
     inner[-1] = 1.0
-    one = np.ones(1, dtype=np.float32)
-    return Network(names, {number: (inner, 20 * one, one, one * (b - 20)) for number, b in enumerate(bias, start=1)})
+    unit = np.ones(1, dtype=np.float32)
+    return Network(names, {number: (inner, 20 * unit, unit, unit * (b - 20)) for number, b in enumerate(bias, start=1)})
 
 
 def mlp(max_risk: float, *bias: float, **settings) -> LearnedController:
-    return LearnedController(max_risk, network=network(*bias), **settings)
+    return LearnedController(max_risk=max_risk, network=network(*bias), **settings)
 
 
 def test_words_exit_whose_label_is_unlikely_to_change_and_the_riskiest_are_the_minimum_that_stays():
-    at = gate([0, 0, 0, 1, 2, 0, 0], [SURE, UNSURE, SURE, SURE, SURE, SURE, SURE])
-    assert exiting(mlp(0.2, 0.0, exit_entities=True), at) == [3, 4, 5, 6]
-    assert exiting(mlp(0.2, 0.0), at) == [6]
-    assert exiting(mlp(0.0, 0.0), at) == []
-    assert exiting(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
-    assert exiting(mlp(1.0, 0.0, exit_entities=True, min_keep_ratio=0.4), at) == [3, 4, 5, 6]
+    at = [0, 0, 0, 1, 2, 0, 0], [SURE, UNSURE, SURE, SURE, SURE, SURE, SURE]
+    assert exiting(mlp(0.2, 0.0, exit_entities=True), *at) == [3, 4, 5, 6]
+    assert exiting(mlp(0.2, 0.0), *at) == [6]
+    assert exiting(mlp(0.0, 0.0), *at) == []
+    assert exiting(mlp(1.0, 0.0, exit_entities=True), *at) == list(range(7))
+    assert exiting(mlp(1.0, 0.0, exit_entities=True, min_keep_ratio=0.4), *at) == [3, 4, 5, 6]
 
 
-def test_every_feature_is_a_finite_column_and_only_named_ones_are_computed():
-    columns = features(gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0]), tuple(FEATURES))
-    assert columns.shape == (4, len(FEATURES))
+def test_every_feature_is_finite_and_a_controller_names_what_it_reads_of_the_layer():
+    at = gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0])
+    columns = np.stack([feature(at) for feature in FEATURES.values()])
+    assert columns.shape == (len(FEATURES), 4)
     assert np.isfinite(columns).all()
-    assert (columns.std(0) > 0).all()
-    controller = LearnedController(network=network(0.0, names=("entropy", "top_probability")))
-    assert controller.signals == read(controller, gate([0, 1], [SURE, SURE]))
-    assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
+    assert (columns.std(1) > 0).all()
+    assert CERTAIN.signals == RULE.signals == mlp(0.5, 0.0).signals == frozenset()
+    of_layer = LearnedController(network=network(0.0, names=("entropy", "change", "received")))
+    assert of_layer.signals == {"change", "received"}
+    assert CONTROLLERS["attention"].signals == {"attention_entropy", "received"}
 
 
-def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(weights):
-    all_exit, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
+def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(model_folder):
+    folder = read_folder(model_folder)
+    all_exit, all_stay = (Engine(replace(folder, network=network(bias, bias)), "float32") for bias in (-20.0, 20.0))
     strategy = all_exit.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
     assert Strategy.from_json(strategy.to_json()) == strategy
-    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_exit, all_stay)]
+    kept = [engine.tag(TEXT, strategy).cost.token_layers_kept for engine in (all_exit, all_stay)]
     assert kept[0] < kept[1] == 1
 
 

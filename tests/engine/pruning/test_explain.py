@@ -5,7 +5,6 @@ import math
 import pytest
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
-SHORT = "failure and x x a1 nausea"  # random weights take its first two words for one entity
 
 
 def explained(engine, strategy, text=TEXT, **settings):
@@ -48,7 +47,7 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
     scores = explained(engine, "rule", gates=(1,), lambda_=0.5, min_keep_ratio=0.0, neighbours=1)
     near = [any(at.label != "O" for at in scores[max(0, i - 1) : i + 2]) for i in range(len(scores))]
     for at, beside in zip(scores, near, strict=True):
-        assert at.reason == ("importance" if at.importance >= at.threshold else "entity" if beside else "exit")
+        assert at.reason == ("entity" if beside else "exit" if at.importance < at.threshold else "importance")
     assert {at.reason for at in scores} == {"exit", "importance", "entity"}
     scores = explained(engine, "entropy", gates=(1,), max_entropy=0.6, exit_entities=False, neighbours=1)
     assert {at.reason for at in scores if math.isinf(at.importance)} == {"entity"}
@@ -56,10 +55,12 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
 
 def test_a_word_stays_because_the_whole_entity_does_or_too_few_would_exit(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
-    scores = explained(engine, "entropy", SHORT, max_entropy=0.0, **settings)
-    between = (scores[0].importance + scores[1].importance) / 2
-    again = explained(engine, "entropy", SHORT, max_entropy=between, **settings)
-    assert [at.reason for at in again[:3]] == ["whole", "importance", "exit"]
+    scores = explained(engine, "entropy", max_entropy=0.0, **settings)
+    labels = [at.label for at in scores]
+    begin = next(i for i, label in enumerate(labels) if label[0] == "B" and labels[i + 1 : i + 2] == ["I" + label[1:]])
+    low, high = sorted(scores[word].importance for word in (begin, begin + 1))
+    again = explained(engine, "entropy", max_entropy=(low + high) / 2, **settings)
+    assert {at.reason for at in again[begin : begin + 2]} == {"whole", "importance"}
     all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
     least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
     scores = explained(engine, "entropy", max_entropy=(least + second) / 2, **settings)

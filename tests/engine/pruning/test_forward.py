@@ -1,95 +1,80 @@
 """Rules 1 and 6: keeping everything equals dense, and every setting matters."""
 
+from itertools import chain, pairwise
+
 import numpy as np
 import pytest
-import torch
 
-from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.controllers import CONTROLLERS, EntropyController, RuleController
 from engine.pruning.controllers.mlp import LearnedController
-from engine.pruning.gate import Decision
 from engine.pruning.strategy import Strategy
-from engine.pytorch.forward import run
-from engine.pytorch.packing import RaggedBatch
 from tests.engine.pruning.test_controllers import network
 
-LEARNED = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
+AttentionController = CONTROLLERS["attention"]
+LEARNED = LearnedController(max_risk=0.6, network=network(1.0, 1.0, names=("entropy",)))
+ATTENTION = AttentionController(lambda_=0.5, neighbours=0)
 
 
-def computed(memory) -> list[tuple[int, ...]]:
-    """Rows of each window in each layer that ran."""
-    return [layer.rows for layer in memory.layers]
+def exits(records) -> list[int]:
+    return list(chain.from_iterable(record.exit_at.tolist() for record in records))
 
 
-@torch.no_grad()
 @pytest.mark.parametrize(
     "controller",
     [
         EntropyController(max_entropy=0.0),
         RuleController(min_keep_ratio=1.0),
-        EntropyController(1.0, min_keep_ratio=1.0),
+        AttentionController(min_keep_ratio=1.0),
+        EntropyController(max_entropy=1.0, min_keep_ratio=1.0),
     ],
+    ids=str,
 )
-def test_a_strategy_that_keeps_everything_equals_dense(engine, batch, controller):
-    memory = run(engine.model, batch, Strategy("any", (1, 2), controller))
-    dense = run(engine.model, batch, Strategy("dense"))
-    assert memory.layers == dense.layers
-    np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
+def test_a_strategy_that_keeps_everything_equals_dense(run, controller):
+    for record, dense in zip(run(Strategy("any", (1, 2), controller)), run(Strategy("dense")), strict=True):
+        assert record.rows == dense.rows
+        np.testing.assert_allclose(record.probabilities, dense.probabilities, atol=1e-4)
 
 
-@torch.no_grad()
-def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
-    memory = run(engine.model, batch, Strategy("all", (1,), EntropyController(1.0, exit_entities=True)))
-    assert computed(memory) == [batch.lengths]
-    assert (memory.exit_at == 1).all()
-    controller = EntropyController(1.0, exit_entities=True, min_keep_ratio=0.5)
-    memory = run(engine.model, batch, Strategy("half", (1,), controller))
-    assert all(0 < after < before for before, after in zip(*computed(memory)[:2], strict=True) if before > 3)
+def test_rows_really_go_but_for_cls_and_sep(run, windows):
+    every, half = (EntropyController(max_entropy=1.0, exit_entities=True, min_keep_ratio=share) for share in (0.0, 0.5))
+    for record, window in zip(run(Strategy("all", (1,), every)), windows, strict=True):
+        assert record.rows == [(1, len(window.input_ids))]
+        assert (record.exit_at == 1).all()
+    for record in run(Strategy("half", (1,), half)):
+        (_, before), *after = record.rows
+        assert all(2 < rows < before or len(record.exit_at) < 3 for _, rows in after)
 
 
-@torch.no_grad()
-@pytest.mark.parametrize(("ratio", "exiting", "exited"), [(0.1, 2, 0), (0.1, 3, 3), (0.0, 2, 2), (0.5, 14, 0)])
-def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine, ratio, exiting, exited):
-    class Few:
-        kind = "few"
-
-        def __call__(self, gate):
-            return Decision(np.arange(len(gate.words)) < exiting, np.zeros(len(gate.words)))
-
-    batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea"] * 30))
-    memory = run(engine.model, batch, Strategy("few", (1,), Few(), min_exit_ratio=ratio))
-    assert int((memory.exit_at == 1).sum()) == exited
-
-
-@torch.no_grad()
 @pytest.mark.parametrize(
     ("controller", "setting", "value"),
     [
-        (EntropyController(0.5), "gates", 2),
-        (EntropyController(0.4), "max_entropy", 0.6),
-        (EntropyController(0.4), "neighbours", 0),
-        (EntropyController(0.6), "exit_entities", True),
-        (EntropyController(0.6, 0), "min_keep_ratio", 0.9),
-        (EntropyController(0.4, 0), "min_exit_ratio", 0.9),
-        (RuleController(0.5), "lambda_", -0.5),
-        (RuleController(0.5, neighbours=0), "neighbours", 2),
-        (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
+        (EntropyController(max_entropy=0.5), "gates", 2),
+        (EntropyController(max_entropy=0.4), "max_entropy", 0.6),
+        (EntropyController(max_entropy=0.4), "neighbours", 0),
+        (EntropyController(max_entropy=0.6), "exit_entities", True),
+        (EntropyController(max_entropy=0.6, neighbours=0), "min_keep_ratio", 0.9),
+        (RuleController(lambda_=0.5), "lambda_", -0.5),
+        (RuleController(lambda_=0.5, neighbours=0), "neighbours", 2),
+        (RuleController(lambda_=2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
         (LEARNED, "max_risk", 0.65),
         (LEARNED, "exit_entities", True),
         (LEARNED, "min_keep_ratio", 0.9),
+        *((ATTENTION, name, 0.0) for name in ("focus", "received", "uncertainty")),
+        (ATTENTION, "lambda_", -0.5),
+        (ATTENTION, "neighbours", 2),
+        (ATTENTION, "min_keep_ratio", 0.9),
     ],
+    ids=str,
 )
-def test_every_setting_changes_which_words_exit(engine, batch, controller, setting, value):
+def test_every_setting_changes_which_words_exit(run, controller, setting, value):
     strategy = Strategy("any", (1, 2), controller)
-    before = run(engine.model, batch, strategy).exit_at
-    after = run(engine.model, batch, strategy.with_settings(**{setting: value})).exit_at
-    assert before.tolist() != after.tolist()
+    assert exits(run(strategy)) != exits(run(strategy.with_settings(**{setting: value})))
 
 
-@torch.no_grad()
-def test_each_gate_may_have_its_own_threshold(engine, batch):
+def test_each_gate_may_have_its_own_threshold(run):
     def exited(*thresholds: float) -> list[int]:
-        controller = EntropyController(thresholds, neighbours=0, exit_entities=True)
-        return run(engine.model, batch, Strategy("entropy", (1, 2), controller)).exit_at.tolist()
+        controller = EntropyController(max_entropy=thresholds, neighbours=0, exit_entities=True)
+        return exits(run(Strategy("entropy", (1, 2), controller)))
 
     assert exited(0.4) == exited(0.4, 0.4)
     assert 1 not in exited(0.0, 0.4)
@@ -97,12 +82,17 @@ def test_each_gate_may_have_its_own_threshold(engine, batch):
     assert set(exited(0.4, 1.0)) == {1, 2}
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("floor", [0.25, 0.5, 0.8])
-def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(engine, batch, floor):
-    controller = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
-    memory = run(engine.model, batch, Strategy("entropy", (1, 2), controller))
-    alive = np.bincount(batch.words.window[memory.alive], minlength=len(batch.lengths))
-    wanted = np.ceil(batch.words.counts * floor)
+def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(run, floor):
+    controller = EntropyController(max_entropy=1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
+    records = run(Strategy("entropy", (1, 2), controller))
+    alive = np.array([(~record.exited).sum() for record in records])
+    wanted = np.ceil([len(record.exited) * floor for record in records])
     assert (alive >= wanted).all()
-    assert alive.sum() <= wanted.sum() + len(batch.lengths)  # an entity of several words stays whole
+    assert alive.sum() <= wanted.sum() + len(records)  # an entity of several words stays whole
+
+
+def test_lambda_prunes_strictly_more_over_its_range(run):  # rule 6
+    rules = (RuleController(lambda_=at, min_keep_ratio=0.0, neighbours=0) for at in (-2.0, -1.0, 0.0, 1.0, 2.0))
+    kept = [sum(rows for record in run(Strategy("rule", (1, 2), rule)) for _, rows in record.rows) for rule in rules]
+    assert all(more > less for more, less in pairwise(kept)), kept

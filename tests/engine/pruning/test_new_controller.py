@@ -3,50 +3,48 @@
 import json
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
-from engine.pruning.gate import Decision, GateView
+from engine.pruning.gate import Gate, Values
 from engine.pruning.settings import setting
-from engine.training.sweep import first_settings
+from engine.training.sweep import grid
 from tests.conftest import TEXT
 
 
 @dataclass(frozen=True)
-class EveryOther(Controller):
-    """One word in ``stride`` exits."""
+class Unsure(Controller):
+    """Words exit that are not too sure."""
 
-    kind = "every-other"
-    description = "One word in so many exits."
+    kind = "unsure"
+    description = "Words exit that are not too sure."
 
-    stride: int = setting(2, "one word in so many exits", 2, 10, kind="whole", on_page=True)
+    most: float = setting(0.5, "probability up to which words exit", on_page=True, number=True)
 
-    def __call__(self, gate: GateView) -> Decision:
-        importance = (np.arange(len(gate.words)) % self.stride).astype(float)
-        return Decision(gate.alive & (importance == 0), importance)
+    def importance(self, gate: Gate) -> Values:
+        return gate.confidence
 
-    def threshold(self, gate: GateView, importance: np.ndarray) -> np.ndarray:
-        return np.zeros(len(importance))
+    def threshold(self, gate: Gate, importance: Values) -> Values:
+        return gate.number_of("most")
 
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch):
-    monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
+    monkeypatch.setitem(CONTROLLERS, Unsure.kind, Unsure)
 
 
 def test_the_engine_offers_runs_explains_and_calibrates_it(engine):
-    assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
-    result = engine.tag(TEXT, "every-other", stride=3)
-    assert [word.layer for word in result.trace.words].count(1) == -(-len(result.words) // 3)
-    assert [word.gates[0].reason for word in result.trace.words][:4] == ["exit", "importance", "importance", "exit"]
-    tried = {strategy.controller.stride for strategy in first_settings(engine, "every-other", 3)}
-    assert {2, 10} < tried
+    assert {"unsure", "unsure+recovery"} <= set(engine.runnable)
+    result = engine.tag(TEXT, "unsure", most=0.9, gates=(1,))
+    first = [word.gates[0] for word in result.trace.words]
+    assert {at.reason for at in first} == {"exit", "importance"}
+    assert all((at.reason == "exit") == at.exited == (at.confidence <= 0.9) for at in first)
+    assert {0.5} < {strategy.controller.most for row in grid("unsure", 6) for strategy in row}
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
     (tmp_path / "a.txt").write_text(TEXT)
-    options = ["--model", str(model_folder), "--strategy", "every-other", "--set", "stride=3", "--format", "jsonl"]
+    options = ["--model", str(model_folder), "--strategy", "unsure", "--set", "most=.9", "--format", "jsonl"]
     assert tag.main([str(tmp_path / "a.txt"), *options]) == 0
     assert json.loads(capsys.readouterr().out)["text"] == TEXT

@@ -8,8 +8,8 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import StrategyName, names, parse, resolve, with_recovery
 
-FAST = Strategy("entropy", (1, 2), EntropyController(0.4), "fast")
-BALANCED = Strategy("entropy", (2,), EntropyController(0.2), "balanced")
+FAST = Strategy("entropy", (1, 2), EntropyController(max_entropy=0.4), "fast")
+BALANCED = Strategy("entropy", (2,), EntropyController(max_entropy=0.2), "balanced")
 POINTS = {"entropy": {"balanced": BALANCED, "fast": FAST}}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import string
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -22,12 +24,13 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
-from engine.pytorch.encoders import ENCODERS, encoder_from_huggingface
-from engine.pytorch.gated import GatedModel
+from engine.models.families import FAMILIES as FAMILY_CLASSES
+from engine.pruning.controllers.mlp import FEATURES, Network
+from engine.pytorch.model import Encoder, GatedModel
 from engine.text.labels import LabelSet
 from tests.conftest import TEXT
 
-FAMILIES = tuple(ENCODERS)
+FAMILIES = tuple(FAMILY_CLASSES)
 every_family = pytest.mark.parametrize("family", FAMILIES)
 LABELS = LabelSet(("Chemical", "Disease"))
 
@@ -74,7 +77,7 @@ def huggingface(config: Any, seed: int = 0, spread: float = 0.3) -> PreTrainedMo
 
 def gated(reference: PreTrainedModel) -> GatedModel:
     """Our model with the same weights and classifier, and random gates."""
-    model = GatedModel(encoder_from_huggingface(reference), LABELS, gates=True)
+    model = GatedModel(Encoder(deepcopy(reference)), LABELS, gates=True)
     last: Any = model.heads[str(model.encoder.num_layers)]
     last.load_state_dict(reference.get_submodule("classifier").state_dict())
     return model.eval()
@@ -89,9 +92,16 @@ def pair(family: str) -> tuple[PreTrainedModel, GatedModel]:
 
 def layers(reference: PreTrainedModel, family: str) -> torch.nn.ModuleList:
     """The layers of a Hugging Face model."""
-    found = reference.base_model.get_submodule(ENCODERS[family].layer_path)
-    assert isinstance(found, torch.nn.ModuleList)
-    return found
+    modules = reference.base_model.get_submodule(FAMILY_CLASSES[family].layer_path)
+    assert isinstance(modules, torch.nn.ModuleList)
+    return modules
+
+
+def network() -> Network:
+    """A random network of ``mlp`` for gates 1 and 2, with every feature."""
+    rng, names = np.random.default_rng(0), tuple(FEATURES)
+    shapes = (len(names), 4), (4,), (4,), (1,)
+    return Network(names, {gate: tuple(rng.normal(size=s).astype(np.float32) for s in shapes) for gate in (1, 2)})
 
 
 CORPUS = [TEXT, TEXT.lower(), "hypotension after nausea, delirium and aspirin 20 mg", string.printable.split("\t")[0]]

@@ -8,12 +8,8 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 from engine import InputError, load_engine
-from engine.pytorch.checkpoint import load_weights, save_weights
-from engine.pytorch.packing import RaggedBatch
-from engine.training.finetune import new_model
 from tests.conftest import TEXT, plain_probabilities
-from tests.engine.pytorch.families import FAMILIES, LABELS, every_family, huggingface, tiny, tokenizer_of
-from tests.engine.pytorch.test_packing import window
+from tests.engine.pytorch.families import FAMILIES, every_family, tiny
 
 TEXTS = (TEXT, "Nausea.", "語 α-tocopherol \x00 naïve 😀 Ωmega", TEXT * 6, "")
 
@@ -29,7 +25,7 @@ def test_hugging_face_alone_loads_a_saved_folder_with_all_weights(family, folder
 
 @pytest.mark.parametrize("family", [*FAMILIES, "labels in another order"])
 def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, folders, plain_folder):  # rule 1
-    engine = load_engine(folders(family) if family in FAMILIES else plain_folder)
+    engine = load_engine(folders(family) if family in FAMILIES else plain_folder, "float32")
     plain = plain_probabilities(engine, TEXTS)
     for batch_size in (1, 8):
         dense = engine.tag_batch(TEXTS, "dense", batch_size=batch_size)
@@ -39,26 +35,6 @@ def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, 
             assert all(text[entity.start : entity.end] == entity.text for entity in ours.entities)
             assert not any(entity.text != entity.text.strip() for entity in ours.entities)
     assert len(engine.pieces.windows((TEXT * 6).split())) > 1
-
-
-@every_family
-def test_a_base_model_becomes_a_model_with_gates(family, tmp_path):
-    tokenizer = tokenizer_of(family)
-    reference = huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)).base_model
-    reference.save_pretrained(tmp_path / "base")
-    save_weights(tmp_path / "model", new_model(str(tmp_path / "base"), LABELS), tokenizer)
-    model = load_weights(tmp_path / "model").model
-    assert model.has_gates
-    batch = RaggedBatch.from_windows([window([1, 2, 3])])
-    with torch.no_grad():
-        hidden = model.encoder.embed(batch)
-        for number in (1, 2):
-            hidden = model.encoder.layer(number, hidden, batch)
-        ids = torch.from_numpy(batch.input_ids)[None]
-        for parameter in reference.parameters():
-            parameter.copy_(parameter.half())  # as saved in a folder
-        expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
-    torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_code_in_a_checkpoint_is_never_run(tmp_path):

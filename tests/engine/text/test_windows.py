@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from engine.errors import InputError
-from engine.pytorch.tokenizer import load_tokenizer, word_pieces
-from tests.conftest import write_vocabulary
+from engine.models.tokenizer import word_pieces
+from engine.pytorch.checkpoint import load_tokenizer
+from tests.conftest import pieces_of, write_vocabulary
 from tests.engine.pytorch.families import every_family, tokenizer_of
 
 WORDS = st.lists(
@@ -20,7 +21,7 @@ WORDS = st.lists(
 
 @pytest.fixture(scope="module")
 def pieces(tokenizer):
-    return word_pieces(tokenizer, max_rows=32)
+    return pieces_of(tokenizer, max_rows=32)
 
 
 @given(words=WORDS)
@@ -47,13 +48,13 @@ def test_every_word_is_owned_once_by_the_window_in_which_it_is_farthest_from_an_
 
 @given(words=WORDS)
 def test_what_is_cached_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
-    fresh = word_pieces(tokenizer, max_rows=32)
+    fresh = pieces_of(tokenizer, max_rows=32)
     assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
 
 
 def test_the_cache_of_words_is_bounded(tokenizer, monkeypatch):
     monkeypatch.setattr("engine.text.windows.MAX_CACHED_WORDS", 10)
-    pieces = word_pieces(tokenizer, max_rows=32)
+    pieces = pieces_of(tokenizer, max_rows=32)
     for number in range(30):
         pieces.pieces([f"x{number}"])
     assert len(pieces._cache) <= 11
@@ -63,7 +64,7 @@ def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
     limited = deepcopy(tokenizer)
     limited.backend_tokenizer.enable_truncation(4)
     limited.backend_tokenizer.enable_padding(length=100)
-    ids, _ = word_pieces(limited, 512).pieces(["nausea"] * 20)
+    ids, _ = pieces_of(limited, 512).pieces(["nausea"] * 20)
     assert len(ids) == 20
 
 
@@ -91,31 +92,54 @@ def test_case_is_kept_where_the_vocabulary_has_capitals_unless_set(cased, settin
 @pytest.mark.parametrize("family", ["bert", "roberta", "modernbert", "xlm-roberta"])
 @given(words=st.lists(st.text(min_size=1), min_size=1, max_size=20))
 def test_every_word_has_a_piece_in_every_kind_of_tokenizer(family, words):
-    ids, word = word_pieces(tokenizer_of(family), max_rows=32).pieces(words)
+    ids, word = pieces_of(tokenizer_of(family), max_rows=32).pieces(words)
     assert len(ids) == len(word)
     assert sorted(set(word.tolist())) == list(range(len(words)))
 
 
+WORD_LIST = ["Famotidine", "-", "associated", "20", "α", "語", "mg", "naïve", "GENE"]
+
+
 @every_family
-def test_pieces_are_those_that_hugging_face_gives_words_with_a_blank_before_each(family):
-    tokenizer = tokenizer_of(family)
-    words = ["Famotidine", "-", "associated", "20", "α", "語", "mg", "naïve"]
-    pieces = word_pieces(tokenizer, max_rows=100)
-    ids, word = pieces.pieces(words)
-    expected = [tokenizer(" " + one, add_special_tokens=False)["input_ids"] for one in words]
+def test_pieces_are_those_that_hugging_face_gives_words_with_a_blank_before_each(family, tmp_path):
+    """They are read without transformers."""
+    tokenizer = deepcopy(tokenizer_of(family))
+    tokenizer.add_tokens(["GENE"])
+    tokenizer.save_pretrained(tmp_path)
+    pieces = word_pieces(tmp_path, 100, 10_000)
+    assert (pieces.cls_id, pieces.sep_id) == (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    assert pieces.unk_id == tokenizer.unk_token_id
+    ids, word = pieces.pieces(WORD_LIST)
+    expected = [tokenizer(" " + text, add_special_tokens=False)["input_ids"] for text in WORD_LIST]
     assert ids.tolist() == [piece for pieces in expected for piece in pieces]
     assert word.tolist() == [index for index, pieces in enumerate(expected) for _ in pieces]
-    (window,) = pieces.windows(words[:1])
-    assert window.input_ids.tolist() == tokenizer(" " + words[0])["input_ids"]
+    (window,) = pieces.windows(WORD_LIST[:1])
+    assert window.input_ids.tolist() == tokenizer(" " + WORD_LIST[0])["input_ids"]
     assert window.word.tolist() == [-1, *[0] * len(expected[0]), -1]
 
 
-def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep():
+@pytest.mark.parametrize("cased", [True, False])
+def test_a_folder_without_tokenizer_json_has_the_same_pieces(cased, tmp_path):
+    write_vocabulary(tmp_path, cased=cased)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    tokenizer = load_tokenizer(tmp_path)
+    words = ["Famotidine", "Chemical", "é"]
+    before = word_pieces(tmp_path, 100, 10_000).pieces(words)[0].tolist()
+    tokenizer.save_pretrained(tmp_path)
+    assert (tmp_path / "tokenizer.json").is_file()
+    assert word_pieces(tmp_path, 100, 10_000).pieces(words)[0].tolist() == before
+    assert before == tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+
+
+def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep(tmp_path):
     tokenizer = deepcopy(tokenizer_of("modernbert"))
     begin, end = tokenizer.cls_token, tokenizer.sep_token
+    tokenizer.backend_tokenizer.post_processor = None
     tokenizer.cls_token = tokenizer.sep_token = None
-    with pytest.raises(InputError, match="expected a tokenizer with a cls_token or bos_token, got TokenizersBackend"):
-        word_pieces(tokenizer, max_rows=100)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="expected a tokenizer with a cls_token"):
+        word_pieces(tmp_path, 100, 10_000)
     tokenizer.bos_token, tokenizer.eos_token = begin, end
-    pieces = word_pieces(tokenizer, max_rows=100)
+    tokenizer.save_pretrained(tmp_path)
+    pieces = word_pieces(tmp_path, 100, 10_000)
     assert (pieces.cls_id, pieces.sep_id) == (0, 2)

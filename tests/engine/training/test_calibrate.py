@@ -7,7 +7,6 @@ import pytest
 
 from engine import load_engine
 from engine.formats.corpora import load_corpus
-from engine.models.checksums import write_checksums
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training import agreement, sweep
@@ -41,7 +40,7 @@ def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder
         assert calibrate(names) == 0
     points = json.loads((folder / "operating_points.json").read_text())
     assert {"entropy", "rule"} <= set(points)
-    engine = load_engine(folder)  # the checksums were renewed
+    engine = load_engine(folder)
     assert engine.strategy("entropy", "fast") == Strategy.from_json(points["entropy"]["fast"])
     assert engine.tag(TEXT, "entropy:fast").cost.token_layers_kept < 1
     said = capsys.readouterr().out
@@ -58,6 +57,5 @@ def test_a_sweep_ends_when_its_time_is_over(calibrate, capsys):
 def test_a_stored_point_that_cannot_run_any_more_is_replaced(calibrate, folder):
     frozen = resolve("entropy", 3, {}).to_json() | {"context": "freeze"}
     (folder / "operating_points.json").write_text(json.dumps({"entropy": {"fast": frozen}}))
-    write_checksums(folder)
     assert calibrate("entropy") == 0
     assert load_engine(folder).strategy("entropy", "fast").gates

@@ -52,7 +52,7 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path):
     folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
-    engine = load_engine(folder)  # the checksums were renewed
+    engine = load_engine(folder)
     assert {*engine.network.names} == FEATURES.keys() - {*ATTENTION}
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]

@@ -14,7 +14,8 @@ from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.formats.corpora import Corpus
-from engine.pytorch.tokenizer import load_tokenizer, word_pieces
+from engine.models.tokenizer import word_pieces
+from engine.pytorch.checkpoint import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.training import trainer
 from engine.training.examples import gold_examples

@@ -8,9 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from engine.formats.corpora import load_corpus
-from engine.pruning.controllers import EntropyController
-from engine.pytorch.forward import forward
-from engine.pytorch.memory import HeadOutput, MemoryBuffer
+from engine.pytorch.forward import HeadOutput, MemoryBuffer, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.training.examples import (
@@ -23,7 +21,7 @@ from engine.training.examples import (
     pack,
     spread_outside,
 )
-from engine.training.trainer import SampledController
+from engine.training.trainer import SampledController, draw_thresholds
 from tests.conftest import SAMPLE
 
 
@@ -87,7 +85,7 @@ def test_the_loss_of_a_word_is_taken_where_it_exits_and_that_of_gates_is_added(t
 @pytest.mark.parametrize(("gates", "first_end"), [(1, 1), (2, 1), (5, 2), (11, 4)])
 def test_windows_have_all_gates_closed_or_end_from_a_third_of_the_depth_on(gates, first_end):
     torch.manual_seed(0)
-    pruned, some = (SampledController.draw(gates, 400, share).thresholds for share in (1.0, 0.7))
+    pruned, some = (draw_thresholds(gates, 400, share)[0] for share in (1.0, 0.7))
     assert (np.flatnonzero((pruned == 1).any(1)) + 1).tolist() == list(range(first_end, gates + 1))
     assert ((some == -1) | (some > 0)).all()
     # Three in ten windows have all gates closed; with many gates, almost none has by chance.
@@ -96,6 +94,6 @@ def test_windows_have_all_gates_closed_or_end_from_a_third_of_the_depth_on(gates
 
 def test_a_sampled_controller_decides_window_by_window(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and", "hypotension"]) * 2)
-    controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
+    controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), 1)
     memory = forward(engine.model, batch, (1, 2), controller)
     assert memory.exit_at.tolist() == [3] * 3 + [1] * 3

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import torch
 
-from engine.models.checksums import write_checksums
 from engine.models.folder import GATES
 from eval.measure import environment
 from eval.report import main
@@ -115,7 +114,6 @@ OTHER_MODELS = {
 def test_rejects_changed_conditions(options, undisturbed, model_folder, tmp_path, capsys, monkeypatch, change, reason):
     for name, edit in OTHER_MODELS.items():
         edit(shutil.copytree(model_folder, tmp_path / name))
-        write_checksums(tmp_path / name)
     changed = change.format(**{name: tmp_path / name for name in OTHER_MODELS}).split()
     if not change.startswith("--"):
         monkeypatch.setattr(environment, changed.pop(), lambda *_: "other")

@@ -1,1 +1,0 @@
-"""The pass in 8 bits as one graph of OpenVINO, without PyTorch."""

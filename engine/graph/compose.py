@@ -1,0 +1,241 @@
+"""Composes a whole pass, embeddings, layers, gates and the removal of rows included, as one ONNX graph for one window.
+
+Which gates there are and the form of their controller's formula are part of the graph; thresholds and other numbers are
+inputs, so that changing them composes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.graph.gate import GraphGate
+from engine.graph.onnx_graph import Graph, Node
+from engine.graph.operations import GraphOperations
+from engine.graph.products import Products
+from engine.models.family import Family
+from engine.pruning.controllers import Decider
+from engine.pruning.strategy import Strategy
+from engine.text.labels import LabelSet
+
+Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which pass a graph computes.
+
+    Args:
+        last: the last layer.
+        gates: layers before it after which words may exit.
+        controller: decides at these gates; ``None`` where the caller says which words stay.
+        form: what of the controller the graph depends on; plans of equal forms and gates are equal.
+        remembers: whether the graph returns hidden states before the first gate removes any.
+        resumes: whether the graph begins with these, at the first gate.
+    """
+
+    last: int
+    gates: tuple[int, ...] = ()
+    controller: Decider | None = field(default=None, compare=False)
+    form: tuple[Any, ...] = ()
+    remembers: bool = False
+    resumes: bool = False
+
+    @classmethod
+    def of(cls, strategy: Strategy, layers: int) -> Plan:
+        """The pass of a strategy in an encoder of so many layers."""
+        controller = strategy.controller
+        if controller is None:
+            return cls(layers)
+        ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
+        last = ends[0] if ends else layers
+        gates = tuple(gate for gate in strategy.gates if gate < last)
+        if not gates:
+            return cls(last)
+        return cls(last, gates, controller, controller.form, remembers=strategy.recovery is not None)
+
+    def numbers(self) -> dict[str, float]:
+        """The numbers that the graph takes, by input, for the settings of this plan's controller."""
+        if self.controller is None:
+            return {}
+        return {
+            f"{name}@{gate}": value
+            for index, gate in enumerate(self.gates)
+            for name, value in self.controller.numbers(index).items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """A composed graph, and what its outputs are."""
+
+    graph: Graph
+    signals: Mapping[int, tuple[str, ...]]  # gate → signals of its layer that the controller read
+
+
+def compose(
+    plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet, *, half_embeddings: bool = False
+) -> Composition:
+    """Composes the graph of a plan, with tables of embeddings in 16 bits if they are to be ``half_embeddings``.
+
+    Inputs: ``input_ids``, ``position_ids`` (if positions are embedded), ``position`` (if attention depends on it) and
+    ``word`` int64 ``(rows,)``, the word of each row, or the number of words for CLS and SEP; ``first`` int64
+    ``(words,)``, the row of each word's first piece; and at each gate the numbers of its controller, ``NAME@GATE``
+    float32 ``(1,)``, or without one ``GATE.stays`` bool ``(words,)``. A graph that resumes takes ``hidden`` float32
+    ``(1, rows, hidden)`` and ``probabilities`` float32 ``(words, labels)`` instead of ids.
+
+    Outputs: ``labels``, the label distributions float32 ``(words, labels)``; for each gate ``GATE.stays``, and with a
+    controller ``GATE.probabilities``, ``GATE.importance`` and ``GATE.SIGNAL`` of each signal that it read; and
+    ``memory`` if it remembers.
+    """
+    return _Composer(plan, family, products, heads, labels, half_embeddings).compose()
+
+
+class _Composer:
+    def __init__(
+        self, plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet, half_embeddings: bool
+    ) -> None:
+        self.plan, self.family, self.heads, self.labels = plan, family, heads, labels
+        self.graph = Graph()
+        self.word, self.first = (self._input(name, size) for name, size in (("word", "rows"), ("first", "words")))
+        position = self._input("position", "rows")
+        self.ops = GraphOperations(self.graph, family, products, position, half_embeddings=half_embeddings)
+        if plan.controller is not None and plan.controller.signals & {"attention_entropy", "received"}:
+            self.ops.reading = set(plan.gates)
+        self.alive: Node | None = None  # all words, until the first gate
+        self.probabilities: Node | None = None
+        self.signals: dict[int, tuple[str, ...]] = {}
+
+    def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
+        return self.graph.input(name, dtype, shape)
+
+    def compose(self) -> Composition:
+        plan, hidden, begin = self.plan, None, 1
+        if plan.resumes:
+            begin = plan.gates[0] + 1
+            hidden = self._input("hidden", 1, "rows", self.family.hidden_size, dtype=np.float32)
+            self.probabilities = self._input("probabilities", "words", len(self.labels), dtype=np.float32)
+            hidden = self._remove(plan.gates[0], self._given(plan.gates[0]), hidden)
+        else:
+            ids = self._input("input_ids", "rows"), self._input("position_ids", "rows")
+            hidden = self.ops.unsqueeze(self.family.embed(self.ops, *ids), 0)
+        for number in range(begin, plan.last + 1):
+            before, hidden = hidden, self.family.layer(self.ops, number, hidden)
+            if number == plan.last:
+                self._label(number, hidden)
+            elif number in plan.gates:
+                hidden = self._gate(number, before, hidden)
+        assert self.probabilities is not None
+        self.graph.output("labels", self.probabilities)
+        return Composition(self.graph, self.signals)
+
+    def _gate(self, number: int, before: Node, hidden: Node) -> Node:
+        """Returns the rows that stay."""
+        if self.plan.remembers and number == self.plan.gates[0]:
+            self.graph.output("memory", hidden)
+        if not self.plan.resumes:
+            self._label(number, hidden)
+        if self.plan.controller is None:
+            return self._remove(number, self._given(number), hidden)
+        assert self.probabilities is not None
+        alive = self.alive if self.alive is not None else self._all_words()
+        index = self.plan.gates.index(number)
+        gate = GraphGate(
+            self.graph,
+            number,
+            index,
+            alive,
+            self.probabilities,
+            self.labels,
+            lambda name: self._signal(name, number, before, hidden),
+        )
+        decision = self.plan.controller.decide(gate)
+        stays = alive & ~decision.exits
+        self.signals[number] = tuple(gate.read)
+        outputs = {"probabilities": self.probabilities, "importance": decision.importance, **gate.read}
+        for name, node in outputs.items():
+            self.graph.output(f"{number}.{name}", node)
+        self.graph.output(f"{number}.stays", stays)
+        return self._remove(number, stays, hidden)
+
+    def _given(self, number: int) -> Node:
+        return self._input(f"{number}.stays", "words", dtype=np.bool_)
+
+    def _all_words(self) -> Node:
+        return self.graph.op("GreaterOrEqual", self.first, self.graph.constant(0, np.int64), dtype=np.bool_)
+
+    def _label(self, number: int, hidden: Node) -> None:
+        """Runs a label head on the first piece of every word; those that exited keep their distribution."""
+        rows = self.graph.op("Gather", self._rows(hidden), self.first, axis=0)
+        rows = self.family.features(self.ops, number, rows)
+        weights, biases = self.heads[number]
+        weight = self.graph.weight(f"head.{number}", np.ascontiguousarray(weights.T))
+        logits = self.graph.op("Gemm", rows, weight, self.graph.constant(biases))
+        latest = self.graph.op("Softmax", logits, axis=-1)
+        if self.probabilities is not None and self.alive is not None:
+            alive = self.ops.unsqueeze(self.alive, 1)
+            latest = self.graph.op("Where", alive, latest, self.probabilities, dtype=np.float32)
+        self.probabilities = latest
+
+    def _rows(self, hidden: Node) -> Node:
+        """Hidden states ``(rows, hidden)``."""
+        return self.ops.reshape(hidden, [-1, self.family.hidden_size])
+
+    def _remove(self, number: int, stays: Node, hidden: Node) -> Node:
+        """Removes the rows of the words that do not stay; CLS and SEP always do."""
+        graph, last = self.graph, self.graph.constant(0, np.int64)
+        always = graph.op("Concat", stays, graph.constant([True], np.bool_), axis=0)
+        kept = graph.op("Gather", always, self.word)
+        rows = self.ops.reshape(graph.op("NonZero", kept, dtype=np.int64), [-1])
+        moved = graph.op("CumSum", graph.op("Cast", kept, to=7, dtype=np.int64), last) - 1
+        self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
+        self.word = graph.op("Gather", self.word, rows)
+        self.ops.position = graph.op("Gather", self.ops.position, rows)
+        self.alive = stays
+        return graph.op("Gather", hidden, rows, axis=1)
+
+    def _signal(self, name: str, number: int, before: Node, hidden: Node) -> Node:
+        """A signal of the gate's layer for each word, ``(words,)``."""
+        graph, axis = self.graph, self.graph.constant([-1], np.int64)
+        if name == "change":
+            old, new = (graph.op("Gather", self._rows(part), self.first, axis=0) for part in (before, hidden))
+            moved, norm = (graph.op("ReduceL2", part, axis, keepdims=0) for part in (new - old, old))
+            return moved / norm
+        if name in ("attention_entropy", "received"):
+            among = self.ops.cached(("attention", number), lambda: self._attention(number))
+            return self._attention_entropy(among) if name == "attention_entropy" else self._received(among)
+        raise NotImplementedError(name)
+
+    def _attention(self, number: int) -> Node:
+        """Attention among word pieces, ``(pieces, pieces)``, whose rows sum to 1."""
+        graph = self.graph
+        ends = (graph.constant(part, np.int64) for part in ([1, 1], [-1, -1], [0, 1]))
+        among = graph.op("Slice", self.ops.attention[number], *ends)
+        return among / graph.op("ReduceSum", among, graph.constant([-1], np.int64), keepdims=1)
+
+    def _attention_entropy(self, among: Node) -> Node:
+        """See `engine.pruning.signals.attention_of`."""
+        graph, axis = self.graph, self.graph.constant([-1], np.int64)
+        # A word that exited has any row, perhaps that of SEP.
+        piece = graph.op("Max", self.first - 1, graph.constant(0, np.int64))
+        size = graph.op("Slice", graph.op("Shape", among, dtype=np.int64), *self._range(0, 1))
+        rows = graph.op("Gather", among, graph.op("Min", piece, size - 1), axis=0)
+        logarithms = graph.op("Log", graph.op("Max", rows, graph.constant(np.finfo(np.float32).tiny)))
+        total = graph.op("ReduceSum", rows * logarithms, axis, keepdims=0)
+        scale = graph.op("Max", graph.op("Log", self.ops.number(size)), graph.constant(np.float32(TINY)))
+        return total / scale * -1.0
+
+    def _received(self, among: Node) -> Node:
+        """See `engine.pruning.signals.attention_of`."""
+        graph = self.graph
+        given = graph.op("ReduceSum", among, graph.constant([0], np.int64), keepdims=0)
+        words = graph.op("Slice", self.word, *self._range(1, -1))
+        empty = self.ops.number(self.first) * 0.0
+        return graph.op("ScatterElements", empty, words, given, axis=0, reduction="add")
+
+    def _range(self, begin: int, end: int) -> tuple[Node, Node]:
+        return self.graph.constant([begin], np.int64), self.graph.constant([end], np.int64)

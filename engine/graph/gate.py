@@ -1,0 +1,198 @@
+"""A gate as operations of an ONNX graph, for the words of one window; see `engine.pruning.gate.Gate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from engine.graph.onnx_graph import Graph, Node
+from engine.pruning.gate import MIN_EXIT_RATIO, SMALLEST, Gate
+from engine.text.labels import LabelSet
+
+_TINY = np.finfo(np.float32).tiny
+
+
+class GraphGate(Gate):
+    """Records the formula of a controller.
+
+    Args:
+        graph: the graph.
+        number: number of the layer.
+        index: number of gates before this one.
+        alive: bool ``(words,)``, words that have not exited.
+        probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
+        labels: the model's labels.
+        layer_signals: makes `change`, `attention_entropy` and `received`, by name.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        number: int,
+        index: int,
+        alive: Node,
+        probabilities: Node,
+        labels: LabelSet,
+        layer_signals: Callable[[str], Node],
+    ) -> None:
+        self.graph, self.number, self.index = graph, number, index
+        self.alive, self.probabilities, self._labels = alive, probabilities, labels
+        self._layer_signals = layer_signals
+        self.read: dict[str, Node] = {}  # signals of the layer that the formula asked for
+
+    def _op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
+        return self.graph.op(kind, *inputs, **attributes)
+
+    def _const(self, values: Any, dtype: Any = np.float32) -> Node:
+        return self.graph.constant(values, dtype)
+
+    def _float(self, mask: Node) -> Node:
+        return self._op("Cast", mask, to=1, dtype=np.float32) if mask.dtype != np.float32 else mask
+
+    def _sum(self, values: Node) -> Node:
+        """The sum over words, ``(1,)``."""
+        return self._op("ReduceSum", values, self._const([0], np.int64), keepdims=1)
+
+    @cached_property
+    def labels(self) -> Node:
+        """The label of each word, int64 ``(words,)``."""
+        return self._op("ArgMax", self.probabilities, axis=1, keepdims=0, dtype=np.int64)
+
+    @cached_property
+    def confidence(self) -> Node:
+        """See `Gate`."""
+        return self._op("ReduceMax", self.probabilities, self._const([1], np.int64), keepdims=0)
+
+    @cached_property
+    def entropy(self) -> Node:
+        """See `Gate`."""
+        logarithms = self._op("Log", self._op("Max", self.probabilities, self._const(_TINY)))
+        total = self._op("ReduceSum", self.probabilities * logarithms, self._const([1], np.int64), keepdims=0)
+        return total * float(-1 / np.log(len(self._labels)))
+
+    @cached_property
+    def margin(self) -> Node:
+        """See `Gate`."""
+        best, _ = self._op("TopK", self.log(self.probabilities), self._const([2], np.int64), outputs=2, axis=1)
+        return self._op("ReduceSum", best * self._const([1.0, -1.0]), self._const([1], np.int64), keepdims=0)
+
+    @cached_property
+    def outside(self) -> Node:
+        """See `Gate`."""
+        return self._op("Gather", self.probabilities, self._const(0, np.int64), axis=1)
+
+    @cached_property
+    def entity(self) -> Node:
+        """See `Gate`."""
+        return self.labels > 0
+
+    @property
+    def change(self) -> Node:
+        """See `Gate`."""
+        return self._of_layer("change")
+
+    @property
+    def attention_entropy(self) -> Node:
+        """See `Gate`."""
+        return self._of_layer("attention_entropy")
+
+    @property
+    def received(self) -> Node:
+        """See `Gate`."""
+        return self._of_layer("received")
+
+    def _of_layer(self, name: str) -> Node:
+        if name not in self.read:
+            self.read[name] = self._layer_signals(name)
+        return self.read[name]
+
+    def number_of(self, name: str) -> Node:
+        """See `Gate`: an input of the graph."""
+        return self.graph.input(f"{name}@{self.number}", np.float32, [1])
+
+    def log(self, values: Node) -> Node:
+        """See `Gate`."""
+        return self._op("Log", self._op("Max", values, self._const(SMALLEST)))
+
+    def where(self, mask: Node, values: Any, others: Any) -> Node:
+        """See `Gate`."""
+        chosen = [value if isinstance(value, Node) else self._const(value) for value in (values, others)]
+        return self._op("Where", mask, *chosen, dtype=np.float32)
+
+    def near(self, values: Node, reach: int) -> Node:
+        """See `Gate`."""
+        if not reach:
+            return values
+        row = self._op("Reshape", self._float(values), self._const([1, 1, -1], np.int64))
+        pooled = self._op("MaxPool", row, kernel_shape=[2 * reach + 1], pads=[reach, reach])
+        largest = self._op("Reshape", pooled, self._const([-1], np.int64))
+        return largest > 0.5 if values.dtype == np.bool_ else largest
+
+    @cached_property
+    def _alive_count(self) -> Node:
+        return self._sum(self._float(self.alive))
+
+    @cached_property
+    def _word_count(self) -> Node:
+        return self._float(self._op("Shape", self.alive, dtype=np.int64))
+
+    def mean(self, values: Node) -> Node:
+        """See `Gate`."""
+        count = self._op("Max", self._alive_count, self._const(1.0))
+        return self._sum(self.where(self.alive, values, 0.0)) / count
+
+    def deviation(self, values: Node) -> Node:
+        """See `Gate`."""
+        difference = values - self.mean(values)
+        return self._op("Sqrt", self.mean(difference * difference))
+
+    def whole_entities(self, exits: Node) -> Node:
+        """See `Gate`: the words of an entity have one number, by which those that stay are counted."""
+        opened = self._op("Gather", self._const(self._labels.opens, np.int64), self.labels)
+        continuing = self._op("Gather", self._const(self._labels.continuing, np.int64), self.labels)
+        before = self._op(
+            "Concat",
+            self._const([-3], np.int64),
+            self._op("Slice", opened, self._const([0], np.int64), self._const([-1], np.int64)),
+            axis=0,
+        )
+        begins = ~self._op("Equal", before, continuing, dtype=np.bool_)
+        entity = self._op("CumSum", self._op("Cast", begins, to=7, dtype=np.int64), self._const(0, np.int64)) - 1
+        stays = self._float(~exits & self.alive)
+        counts = self._op("ScatterElements", stays * 0.0, entity, stays, axis=0, reduction="add")
+        return (self._op("Gather", counts, entity) < 0.5) & exits
+
+    def keep_minimum(self, exits: Node, importance: Node, share: Node) -> Node:
+        """See `Gate`: of words of equal importance, the first exit."""
+        size = self._op("Shape", exits, dtype=np.int64)
+        values = self.where(exits, importance, np.inf)
+        _, order = self._op("TopK", values, size, outputs=2, axis=0, largest=0)
+        order = self._op("Cast", order, to=7, dtype=np.int64)
+        ranks = self._op(
+            "Range",
+            self._const(0, np.int64),
+            self._op("Squeeze", size, self._const([0], np.int64)),
+            self._const(1, np.int64),
+            dtype=np.int64,
+        )
+        rank = self._float(self._op("ScatterElements", order, order, ranks, axis=0))
+        most = self._alive_count - self._op("Ceil", self._word_count * share)
+        return exits & (rank < most)
+
+    def perceptron(self, features: Sequence[Node], weights: Sequence[np.ndarray]) -> Node:
+        """See `Gate`."""
+        inner, inner_bias, outer, outer_bias = weights
+        rows = [self._op("Unsqueeze", feature, self._const([0], np.int64)) for feature in features]
+        stacked = self._op("Concat", *rows, axis=0)
+        hidden = self._op("Relu", self._op("MatMul", self._const(inner.T), stacked) + self._const(inner_bias[:, None]))
+        score = self._op("MatMul", self._const(outer[None]), hidden) + self._const(outer_bias[:, None])
+        return self._op("Sigmoid", self._op("Reshape", score, self._const([-1], np.int64)))
+
+    def enough(self, exits: Node) -> Node:
+        """See `Gate`."""
+        exiting = self._sum(self._float(exits))
+        many = exiting >= self._word_count * MIN_EXIT_RATIO
+        return exits & (many | (exiting >= self._alive_count))

@@ -1,0 +1,160 @@
+"""An ONNX graph under construction, whose values have operators like arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper
+
+# What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
+OPSET, IR_VERSION = 21, 10
+MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
+SMALL = 1024  # bytes up to which an array stands in the graph itself; larger ones are given to the session
+TYPES: Mapping[Any, int] = {
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.float16): TensorProto.FLOAT16,
+    np.dtype(np.int64): TensorProto.INT64,
+    np.dtype(np.int8): TensorProto.INT8,
+    np.dtype(np.bool_): TensorProto.BOOL,
+}
+
+
+class Node:
+    """A value of a graph. Arithmetic and comparisons record an operation; a number becomes a constant of its type."""
+
+    __slots__ = ("dtype", "graph", "name")
+    __array_ufunc__ = None  # so that NumPy numbers leave operators to us
+
+    def __init__(self, graph: Graph, name: str, dtype: np.dtype) -> None:
+        self.graph, self.name, self.dtype = graph, name, dtype
+
+    def _binary(self, kind: str, left: Any, right: Any, dtype: Any = None) -> Node:
+        return self.graph.op(kind, left, right, dtype=dtype or self.dtype)
+
+    def __add__(self, other: Any) -> Node:
+        return self._binary("Add", self, self._as_node(other))
+
+    def __sub__(self, other: Any) -> Node:
+        return self._binary("Sub", self, self._as_node(other))
+
+    def __rsub__(self, other: Any) -> Node:
+        return self._binary("Sub", self._as_node(other), self)
+
+    def __mul__(self, other: Any) -> Node:
+        return self._binary("Mul", self, self._as_node(other))
+
+    def __truediv__(self, other: Any) -> Node:
+        return self._binary("Div", self, self._as_node(other))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __lt__(self, other: Any) -> Node:
+        return self._binary("Less", self, self._as_node(other), np.bool_)
+
+    def __le__(self, other: Any) -> Node:
+        return self._binary("LessOrEqual", self, self._as_node(other), np.bool_)
+
+    def __gt__(self, other: Any) -> Node:
+        return self._binary("Greater", self, self._as_node(other), np.bool_)
+
+    def __ge__(self, other: Any) -> Node:
+        return self._binary("GreaterOrEqual", self, self._as_node(other), np.bool_)
+
+    def __and__(self, other: Node) -> Node:
+        return self._binary("And", self, other)
+
+    def __or__(self, other: Node) -> Node:
+        return self._binary("Or", self, other)
+
+    def __invert__(self) -> Node:
+        return self.graph.op("Not", self)
+
+    def _as_node(self, value: Any) -> Node:
+        return value if isinstance(value, Node) else self.graph.constant(np.asarray(value, self.dtype))
+
+
+class Graph:
+    """Nodes, constants, inputs and outputs of a graph; `model` is the result."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
+        self._names: dict[str, Node] = {}
+        self._small: dict[tuple[bytes, Any, tuple[int, ...]], Node] = {}
+        self._constants: list[Any] = []
+        self.weights: dict[str, np.ndarray] = {}
+
+    def input(self, name: str, dtype: Any, shape: Sequence[str | int]) -> Node:
+        """The input of this name, created when first asked for."""
+        if name not in self._inputs:
+            dtype = np.dtype(dtype)
+            self._inputs[name] = helper.make_tensor_value_info(name, TYPES[dtype], shape)
+            self._names[name] = Node(self, name, dtype)
+        return self._names[name]
+
+    def output(self, name: str, node: Node) -> None:
+        """Makes a node an output of this name."""
+        self._nodes.append(helper.make_node("Identity", [node.name], [name]))
+        self._outputs[name] = helper.make_tensor_value_info(name, TYPES[node.dtype], None)
+
+    def op(self, kind: str, *inputs: Node | None, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
+        """Records an operation; ``None`` leaves an optional input out.
+
+        Returns a node of a dtype, by default that of the first input, or a tuple of them.
+        """
+        domain = attributes.pop("domain", "")
+        first = next((node for node in inputs if node is not None), None)
+        dtype = np.dtype(dtype) if dtype is not None else first.dtype if first is not None else np.dtype(np.float32)
+        made = [Node(self, f"v{len(self._nodes)}.{index}", dtype) for index in range(outputs)]
+        names = ["" if node is None else node.name for node in inputs]
+        self._nodes.append(helper.make_node(kind, names, [node.name for node in made], domain=domain, **attributes))
+        return made[0] if outputs == 1 else tuple(made)
+
+    def constant(self, values: Any, dtype: Any = None) -> Node:
+        """An array or number in the graph."""
+        array = np.asarray(values, dtype)
+        if array.nbytes > SMALL:
+            return self.weight(f"constant{len(self.weights)}", array)
+        key = array.tobytes(), array.dtype, array.shape
+        if key not in self._small:
+            name = f"c{len(self._small)}"
+            self._constants.append(helper.make_tensor(name, TYPES[array.dtype], array.shape, array.tobytes(), raw=True))
+            self._small[key] = Node(self, name, array.dtype)
+        return self._small[key]
+
+    def weight(self, name: str, array: np.ndarray) -> Node:
+        """A large array, which the graph declares and whoever runs it provides."""
+        if name not in self.weights:
+            self.weights[name] = array
+            self._names[name] = Node(self, name, array.dtype)
+        return self._names[name]
+
+    def model(self, *, embedded: bool = False) -> Any:
+        """The ``onnx.ModelProto``, with the weights in it if they are ``embedded``, else as external data.
+
+        It consists of what the outputs depend on.
+        """
+        nodes, used = [], set(self._outputs)
+        for node in reversed(self._nodes):
+            if used.intersection(node.output):
+                nodes.append(node)
+                used.update(node.input)
+        self.weights = {name: array for name, array in self.weights.items() if name in used}
+        tensors = [tensor for tensor in self._constants if tensor.name in used]
+        for name, array in self.weights.items():
+            if embedded:
+                raw = np.ascontiguousarray(array).tobytes()
+                tensors.append(helper.make_tensor(name, TYPES[array.dtype], array.shape, raw, raw=True))
+                continue
+            tensor = TensorProto(
+                name=name, data_type=TYPES[array.dtype], dims=array.shape, data_location=TensorProto.EXTERNAL
+            )
+            tensor.external_data.add(key="location", value="given")
+            tensors.append(tensor)
+        inputs = [value for name, value in self._inputs.items() if name in used]
+        graph = helper.make_graph(nodes[::-1], "pass", inputs, list(self._outputs.values()), tensors)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

@@ -1,0 +1,206 @@
+"""The operations of family formulas, recorded as ONNX. Hidden states are ``(1, rows, size)``, for one window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.graph.products import Products
+from engine.models.family import Family
+
+# Hugging Face's name of an activation → operator, its domain and attributes.
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gelu": ("Gelu", {"domain": MICROSOFT}),
+    "gelu_python": ("Gelu", {"domain": MICROSOFT}),
+    "gelu_new": ("Gelu", {"approximate": "tanh"}),
+    "gelu_fast": ("Gelu", {"approximate": "tanh"}),
+    "gelu_pytorch_tanh": ("Gelu", {"approximate": "tanh"}),
+    "relu": ("Relu", {}),
+    "tanh": ("Tanh", {}),
+    "sigmoid": ("Sigmoid", {}),
+}
+
+
+class GraphOperations:
+    """Records the operations of a family in a graph.
+
+    Args:
+        graph: the graph.
+        family: whose formulas these are.
+        products: the model's weights, and how products with them are computed.
+        position: position of each row, int64 ``(rows,)``.
+        half_embeddings: whether tables of embeddings have 16 bits, for a smaller file.
+    """
+
+    def __init__(
+        self, graph: Graph, family: Family, products: Products, position: Node, *, half_embeddings: bool = False
+    ) -> None:
+        self.graph, self.family, self.products, self._half = graph, family, products, half_embeddings
+        self._position = position
+        self._cache: dict[object, Node] = {}
+        self.reading: set[int] = set()  # layers whose attention is read
+        self.attention: dict[int, Node] = {}  # layer → mean over heads, (rows, rows)
+
+    @property
+    def position(self) -> Node:
+        """Position of each row, int64 ``(rows,)``."""
+        return self._position
+
+    @position.setter
+    def position(self, position: Node) -> None:
+        self._position = position
+        self._cache.clear()
+
+    def cached(self, key: object, make: Callable[[], Node]) -> Node:
+        """See `Operations`."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
+        """Records an operation."""
+        return self.graph.op(kind, *inputs, **attributes)
+
+    def weight(self, name: str) -> Node:
+        """See `Operations`."""
+        return self.graph.weight(name, self.products.tensor(name))
+
+    def embedding(self, name: str, ids: Node) -> Node:
+        """See `Operations`."""
+        name = f"{name}.weight"
+        if not self._half:
+            return self.take(self.weight(name), ids, 0)
+        table = self.graph.weight(f"{name}.half", self.products.tensor(name).astype(np.float16))
+        return self.number(self.take(table, ids, 0))
+
+    def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
+        """See `Operations`."""
+        output = self.products.linear(self.graph, values, modules, per_row=per_row, exact=exact)
+        return output if len(modules) == 1 else self.split(output, len(modules))
+
+    def norm(self, values: Node, module: str, epsilon: float) -> Node:
+        """See `Operations`."""
+        scale, bias = self.weight(f"{module}.weight"), f"{module}.bias"
+        given = self.weight(bias) if self.products.has(bias) else None
+        return self.op("LayerNormalization", values, scale, *([given] if given else []), epsilon=epsilon)
+
+    def activation(self, name: str, values: Node) -> Node:
+        """See `Operations`."""
+        if name in ("silu", "swish"):
+            return values * self.op("Sigmoid", values)
+        if name not in ACTIVATIONS:
+            raise InputError(
+                f"expected one of the activations {sorted(ACTIVATIONS)}, got {name!r}; choose another checkpoint"
+            )
+        kind, attributes = ACTIVATIONS[name]
+        return self.op(kind, values, **attributes)
+
+    def dropout(self, values: Node) -> Node:
+        """See `Operations`."""
+        return values
+
+    def attend(self, number: int, query: Node, key: Node, value: Node) -> Node:
+        """See `Operations`."""
+        family = self.family
+        relation = self.cached(("relation", family.kind(number)), lambda: self._relation(number))
+        bias = None
+        if relation is not None:
+            flat_query, flat_key = (self.reshape(part, [-1, family.hidden_size]) for part in (query, key))
+            bias = family.bias(self, number, flat_query, flat_key, relation)
+        if number in self.reading:
+            return self._attend_readably(number, query, key, value, bias)
+        return self.op(
+            "MultiHeadAttention",
+            query,
+            key,
+            value,
+            None,
+            None,
+            None if bias is None else self.unsqueeze(bias, 0),
+            domain=MICROSOFT,
+            num_heads=family.num_heads,
+            scale=family.score_scale,
+        )
+
+    def _relation(self, number: int) -> Any:
+        return self.family.relation(self, number, self.position)
+
+    def _attend_readably(self, number: int, query: Node, key: Node, value: Node, bias: Node | None) -> Node:
+        """Attention written out, whose probabilities a gate reads."""
+        family = self.family
+        heads = [self.heads(part, family.num_heads) for part in (query, key, value)]
+        scores = self.product(heads[0], heads[1], transposed=True) * family.score_scale
+        probabilities = self.op("Softmax", scores if bias is None else scores + bias, axis=-1)
+        self.attention[number] = self.op("ReduceMean", probabilities, self._axes(0), keepdims=0)
+        attended = self.op("Transpose", self.product(probabilities, heads[2]), perm=[1, 0, 2])
+        return self.reshape(attended, [1, -1, family.hidden_size])
+
+    def heads(self, values: Node, heads: int) -> Node:
+        """See `Operations`."""
+        return self.op("Transpose", self.reshape(values, [-1, heads, self.family.head_size]), perm=[1, 0, 2])
+
+    def split(self, values: Node, parts: int) -> Any:
+        """See `Operations`."""
+        return self.op("Split", values, outputs=parts, axis=-1, num_outputs=parts)
+
+    def concat(self, *values: Node) -> Node:
+        """See `Operations`."""
+        return self.op("Concat", *values, axis=-1)
+
+    def by_head(self, values: Node, heads: int) -> Node:
+        """See `Operations`."""
+        return self.reshape(values, [1, -1, heads, self.family.head_size])
+
+    def flat(self, values: Node) -> Node:
+        """See `Operations`."""
+        return self.reshape(values, [1, -1, self.family.hidden_size])
+
+    def reshape(self, values: Node, shape: list[int]) -> Node:
+        """The same values in another shape."""
+        return self.op("Reshape", values, self.graph.constant(shape, np.int64))
+
+    def unsqueeze(self, values: Node, axis: int) -> Node:
+        """See `Operations`."""
+        return self.op("Unsqueeze", values, self._axes(axis))
+
+    def take(self, table: Node, index: Node, axis: int) -> Node:
+        """See `Operations`."""
+        return self.op("Gather", table, index, axis=axis)
+
+    def gather(self, values: Node, index: Node) -> Node:
+        """See `Operations`."""
+        shape = self.op("Shape", index, dtype=np.int64)
+        heads = self.op("Concat", self.graph.constant([self.family.num_heads], np.int64), shape, axis=0)
+        return self.op("GatherElements", values, self.op("Expand", index, heads), axis=-1)
+
+    def product(self, left: Node, right: Node, *, transposed: bool = False) -> Node:
+        """See `Operations`."""
+        return self.op("MatMul", left, self.op("Transpose", right, perm=[0, 2, 1]) if transposed else right)
+
+    def transpose(self, values: Node) -> Node:
+        """See `Operations`: of two axes or three."""
+        return self.op("Einsum", values, equation="...ij->...ji")
+
+    def constant(self, values: Any) -> Node:
+        """See `Operations`."""
+        array = np.asarray(values)
+        return self.graph.constant(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
+
+    def number(self, values: Node) -> Node:
+        """See `Operations`."""
+        return self.op("Cast", values, to=1, dtype=np.float32)
+
+    def cos(self, values: Node) -> Node:
+        """See `Operations`."""
+        return self.op("Cos", values)
+
+    def sin(self, values: Node) -> Node:
+        """See `Operations`."""
+        return self.op("Sin", values)
+
+    def _axes(self, *axes: int) -> Node:
+        return self.graph.constant(axes, np.int64)

@@ -1,0 +1,94 @@
+"""Weights of a checkpoint and products with them, in float32 or in 8 bits.
+
+In 8 bits, weights have 7 bits and a scale for each output: without VNNI, x86 adds pairs of products in 16 bits, which 8
+bits would overflow. Activations are quantised while the graph runs, with one scale or one for each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.models.tensors import Tensors
+
+LARGEST = 63  # of a weight in 7 bits
+TINY = 1e-12  # the least scale of a row, so that none is 0
+
+
+class Products:
+    """The weights of a model, read and quantised once, whatever graphs they go into.
+
+    Args:
+        tensors: the checkpoint's.
+        quantised: whether products are computed in 8 bits.
+    """
+
+    def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
+        self._tensors, self.quantised = tensors, quantised
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The tensor of this name, float32; raises an `InputError` if it is missing or not finite."""
+        if name not in self._arrays:
+            self._arrays[name] = finite(name, self._tensors.read(name))
+        return self._arrays[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the checkpoint has a tensor of this name."""
+        return name in self._tensors
+
+    def linear(self, graph: Graph, values: Node, modules: Sequence[str], *, per_row: bool, exact: bool) -> Node:
+        """Products with the weights of modules, side by side, plus biases."""
+        name = "+".join(modules)
+        biases = [f"{module}.bias" for module in modules]
+        bias = None
+        if all(map(self.has, biases)):
+            bias = graph.weight(f"{name}.bias", self._stored(f"{name}.bias", lambda: self._joined(biases)))
+        if exact or not self.quantised:
+            weight = graph.weight(f"{name}.float", self._stored(f"{name}.float", lambda: self._transposed(modules)))
+            output = graph.op("MatMul", values, weight)
+            return output if bias is None else output + bias
+        if f"{name}.int8" not in self._arrays:
+            self._arrays[f"{name}.int8"], self._arrays[f"{name}.scale"] = quantised(self._transposed(modules))
+        weight, scale = (graph.weight(f"{name}.{part}", self._arrays[f"{name}.{part}"]) for part in ("int8", "scale"))
+        zeros = graph.constant(np.zeros(scale_size(self._arrays[f"{name}.scale"]), np.int8))
+        if not per_row:
+            return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
+        largest = graph.op("ReduceMax", graph.op("Abs", values), graph.constant([-1], np.int64), keepdims=1)
+        row_scale = graph.op("Max", largest, graph.constant(np.float32(TINY)))
+        output = graph.op("DynamicQuantizeMatMul", values / row_scale, weight, scale, zeros, domain=MICROSOFT)
+        output = output * row_scale
+        return output if bias is None else output + bias
+
+    def _stored(self, name: str, make: object) -> np.ndarray:
+        if name not in self._arrays:
+            self._arrays[name] = make()  # type: ignore[operator]
+        return self._arrays[name]
+
+    def _joined(self, names: Sequence[str]) -> np.ndarray:
+        return np.concatenate([finite(name, self._tensors.read(name)) for name in names])
+
+    def _transposed(self, modules: Sequence[str]) -> np.ndarray:
+        """Weights ``(inputs, outputs)`` of modules side by side."""
+        return np.ascontiguousarray(self._joined([f"{module}.weight" for module in modules]).T)
+
+
+def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights ``(inputs, outputs)`` in 7 bits, int8, and their scales, float32 ``(outputs,)``."""
+    scales = np.maximum(np.abs(weights).max(axis=0) / LARGEST, TINY).astype(np.float32)
+    return np.rint(weights / scales).astype(np.int8), scales
+
+
+def scale_size(scales: np.ndarray) -> int:
+    """Number of outputs."""
+    return len(scales)
+
+
+def finite(name: str, array: np.ndarray) -> np.ndarray:
+    """The array; raises an `InputError` if a number in it is not finite."""
+    if not np.isfinite(array).all():
+        raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
+    return array

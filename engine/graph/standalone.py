@@ -1,0 +1,55 @@
+"""Tags texts with one exported graph; `engine.export` copies this file with all that it imports.
+
+It needs onnxruntime, tokenizers and numpy.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from engine.errors import InputError
+from engine.text.documents import Entity
+from engine.text.labels import LabelSet
+from engine.text.windows import Window, WordPieces, graph_inputs
+
+
+class Tagger:
+    """Finds entities in texts of any length. Any number of threads may call it at once.
+
+    Args:
+        folder: the exported folder.
+        threads: number of threads of a call; 0 for all processors.
+    """
+
+    def __init__(self, folder: Path = Path(__file__).parent, threads: int = 0) -> None:
+        self.settings: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        first, last, unknown = self.settings["tokens"]
+        tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        self.pieces = WordPieces(tokenizer, (first, last, unknown), self.settings["max_rows"])
+        self.labels = LabelSet.from_names(self.settings["labels"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        self._inputs = [value.name for value in self._session.get_inputs()]
+        self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
+
+    def tag(self, text: str) -> tuple[Entity, ...]:
+        """Returns the entities of a text, with character offsets; raises an `InputError` if it is no string."""
+        if not isinstance(text, str):
+            raise InputError(f"expected a text, got {text!r}; convert it to str")
+        (words,), (windows,) = self.pieces.of_texts([text])
+        probabilities = [np.zeros((0, len(self.labels)), dtype=np.float32), *map(self._run, windows)]
+        return self.labels.decode(text, words, np.concatenate(probabilities))
+
+    def _run(self, window: Window) -> np.ndarray:
+        """Label distributions of the words that a window labels."""
+        inputs = graph_inputs(window, self.settings["first_position"]) | self._numbers
+        (probabilities,) = self._session.run(["labels"], {name: inputs[name] for name in self._inputs})
+        labels: np.ndarray = probabilities[window.own - window.first : window.own_end - window.first]
+        return labels

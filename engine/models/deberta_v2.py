@@ -1,0 +1,101 @@
+"""DeBERTa-v2 and -v3 (He et al. 2021): attention to content and to distance, each with its own queries and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from engine.models.bert import LAYER, Bert
+from engine.models.family import Operations, PostNormFamily, Tensor, distances
+
+TERMS = 3  # of a score: content to content, content to position, position to content
+
+
+class DebertaV2(PostNormFamily):
+    """DeBERTa-v3, mDeBERTa and their descendants."""
+
+    architecture = "DebertaV2ForTokenClassification"
+    prefix = "deberta"
+    embeds_positions = False
+    names: ClassVar = LAYER | {
+        "word_embeddings": "embeddings.word_embeddings",
+        "embedding_norm": "embeddings.LayerNorm",
+        "distance_embeddings": "encoder.rel_embeddings",
+        "distance_norm": "encoder.LayerNorm",
+        "query": "attention.self.query_proj",
+        "key": "attention.self.key_proj",
+        "value": "attention.self.value_proj",
+    }
+    defaults: ClassVar = Bert.defaults | {
+        "layer_norm_eps": 1e-7,
+        "type_vocab_size": 0,
+        "max_relative_positions": -1,
+        "position_buckets": -1,
+        "position_biased_input": True,
+        "relative_attention": False,
+    }
+    requirements: ClassVar = {
+        "conv_kernel_size": ((0, None), "its convolution mixes neighbours, which may have exited"),
+        "relative_attention": ((True,), "attention to distances is what this encoder is built for"),
+        "pos_att_type": (
+            (["p2c", "c2p"], ["c2p", "p2c"], "p2c|c2p", "c2p|p2c"),
+            "both terms are built, and no other",
+        ),
+        "share_att_key": ((True,), "distances share queries and keys with content"),
+        "norm_rel_ebd": (("layer_norm",), "distances are normed"),
+        "position_biased_input": ((False,), "positions stand in attention alone"),
+        "type_vocab_size": ((0,), "token types are not built"),
+    }
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        sizes = {"embedding_size": self.hidden_size, "attention_head_size": self.head_size}
+        self.require({name: ((size, None), "no other size is built") for name, size in sizes.items()})
+        farthest = self.setting("max_relative_positions")
+        if 0 < farthest < self.max_rows:
+            self.require({"max_relative_positions": ((-1, self.max_rows), "distances beyond it are not built")})
+        self.farthest = farthest if farthest > 0 else self.max_rows
+        self.buckets: int = self.setting("position_buckets")
+        self.span = self.buckets if self.buckets > 0 else self.farthest
+
+    @property
+    def score_scale(self) -> float:
+        """Three terms share the variance of one."""
+        return float((TERMS * self.head_size) ** -0.5)
+
+    def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
+        """Each pair's index in the table of distances, ``(rows, rows)``."""
+        distance = np.arange(self.max_rows)
+        near = log_bucket(distance, self.buckets, self.farthest) if self.buckets > 0 else distance
+        near = np.minimum(near, self.span - 1)
+        index = np.concatenate((self.span + near[::-1], self.span - near[1:]))  # by key − query position
+        return ops.take(ops.constant(index), distances(ops, position) + (self.max_rows - 1), 0)
+
+    def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor:
+        """Adds content-to-position and position-to-content scores."""
+        table = ops.norm(
+            ops.weight(self.name("distance_embeddings") + ".weight"),
+            self.name("distance_norm"),
+            self.setting("layer_norm_eps"),
+        )
+        names = self.name("query", number), self.name("key", number)
+        queries, keys = (ops.heads(part, self.num_heads) for part in ops.linear(table, *names, exact=True))
+        query, key = ops.heads(query, self.num_heads), ops.heads(key, self.num_heads)
+        from_content = ops.gather(ops.product(query, keys, transposed=True), relation)
+        from_position = ops.gather(ops.product(key, queries, transposed=True), ops.transpose(relation))
+        return (from_content + ops.transpose(from_position)) * self.score_scale
+
+    def row_macs(self, number: int) -> int:
+        """Also each row's scores for all distances, as query and as key."""
+        return super().row_macs(number) + 4 * self.span * self.hidden_size
+
+
+def log_bucket(distance: np.ndarray, buckets: int, farthest: int) -> np.ndarray:
+    """The bucket of a distance, int64. Buckets of the nearer half hold one distance each, further ones grow wider."""
+    half = buckets // 2
+    far = np.maximum(distance, half).astype(np.float32)
+    scale = np.log(np.float32((farthest - 1) / half))
+    wide = np.ceil(np.log(far / np.float32(half)) / scale * np.float32(half - 1)) + half
+    return np.where(distance <= half, distance, wide.astype(np.int64))

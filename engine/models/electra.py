@@ -1,0 +1,16 @@
+"""ELECTRA's discriminator (Clark et al. 2020): BERT with embeddings that may be narrower than hidden states."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from engine.models.bert import Bert
+
+
+class Electra(Bert):
+    """ELECTRA and BioELECTRA."""
+
+    architecture = "ElectraForTokenClassification"
+    prefix = "electra"
+    names: ClassVar = Bert.names | {"projection": "embeddings_project"}
+    defaults: ClassVar = Bert.defaults | {"embedding_size": 128}

@@ -1,0 +1,255 @@
+"""What a model family is: its configuration, and the formulas of its embeddings and layers, each written once.
+
+A formula computes with an `Operations`: `engine.pytorch.operations` evaluates it, `engine.graph.operations` records it
+as ONNX. Nothing here imports either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol
+
+from engine.errors import InputError
+from engine.pruning.cost import Sizes
+
+Tensor = Any  # a `torch.Tensor` or an `engine.graph.operations.Node`
+Requirements = Mapping[str, tuple[tuple[object, ...], str]]
+
+
+class Operations(Protocol):
+    """What formulas consist of, besides arithmetic. Hidden states are ``(…, rows, size)``; names are the checkpoint's.
+
+    ``position``: the position of each row in its window, int ``(rows,)``.
+    """
+
+    position: Tensor
+
+    def weight(self, name: str) -> Tensor:
+        """The tensor of this name."""
+
+    def embedding(self, name: str, ids: Tensor) -> Tensor:
+        """Rows of the module's table."""
+
+    def linear(self, values: Tensor, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
+        """Products with the modules' weights, plus their biases if they have any: a tuple of them if there are several.
+
+        In 8 bits, the input has one scale, or with ``per_row`` one for each row; with ``exact`` it stays in float32.
+        """
+
+    def norm(self, values: Tensor, module: str, epsilon: float) -> Tensor:
+        """LayerNorm over the last axis."""
+
+    def activation(self, name: str, values: Tensor) -> Tensor:
+        """The activation that Hugging Face's library calls so."""
+
+    def dropout(self, values: Tensor) -> Tensor:
+        """Dropout in training, nothing otherwise."""
+
+    def attend(self, number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attention within each window in layer ``number``, see `Family.bias`; all of them ``(…, rows, size)``."""
+
+    def cached(self, key: object, make: Callable[[], Tensor]) -> Tensor:
+        """What ``make`` returned for this key, as long as the rows stay the same."""
+
+    def heads(self, values: Tensor, heads: int) -> Tensor:
+        """``(rows, size)`` of one window as ``(heads, rows, size ÷ heads)``."""
+
+    def split(self, values: Tensor, parts: int) -> Any:
+        """Equal parts along the last axis."""
+
+    def concat(self, *values: Tensor) -> Tensor:
+        """Joined along the last axis."""
+
+    def by_head(self, values: Tensor, heads: int) -> Tensor:
+        """``(…, rows, size)`` as ``(…, rows, heads, size ÷ heads)``."""
+
+    def flat(self, values: Tensor) -> Tensor:
+        """The inverse of `by_head`."""
+
+    def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
+        """A new axis of size 1."""
+
+    def take(self, table: Tensor, index: Tensor, axis: int) -> Tensor:
+        """Entries of a table along an axis, which the axes of ``index`` replace."""
+
+    def gather(self, values: Tensor, index: Tensor) -> Tensor:
+        """``values[h, i, index[i, j]]`` for values ``(heads, rows, n)`` and an index ``(rows, rows)``."""
+
+    def product(self, left: Tensor, right: Tensor, *, transposed: bool = False) -> Tensor:
+        """Matrix product, with the last two axes of ``right`` exchanged if ``transposed``."""
+
+    def transpose(self, values: Tensor) -> Tensor:
+        """The last two axes exchanged."""
+
+    def constant(self, values: Any) -> Tensor:
+        """A NumPy array."""
+
+    def number(self, values: Tensor) -> Tensor:
+        """Whole numbers or booleans as float32."""
+
+    def cos(self, values: Tensor) -> Tensor:
+        """Cosine."""
+
+    def sin(self, values: Tensor) -> Tensor:
+        """Sine."""
+
+
+class Family:
+    """Embeddings and layers of one family; layers are numbered from 1.
+
+    A family declares ``architecture``, the Hugging Face class of its weights; ``prefix``, what their names begin with;
+    ``layer_path``, where layers stand; ``names``, the checkpoint's name of each module that a formula uses (under the
+    prefix, or within a layer); ``keys``, the configuration's name of a setting where it is not BERT's; ``defaults`` of
+    settings that a configuration may lack; and ``requirements``, settings with their supported values and why others
+    are not supported.
+
+    Args:
+        config: the entries of ``config.json``.
+
+    Raises:
+        InputError: if a setting is missing or not supported.
+    """
+
+    architecture: ClassVar[str]
+    prefix: ClassVar[str]
+    layer_path: ClassVar[str] = "encoder.layer"
+    names: ClassVar[Mapping[str, str]]
+    keys: ClassVar[Mapping[str, str]] = {}
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    requirements: ClassVar[Requirements] = {}
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = {**self.defaults, **{name: value for name, value in config.items() if value is not None}}
+        self.require(self.requirements)
+        self.num_layers = self._whole("num_hidden_layers")
+        self.num_heads = self._whole("num_attention_heads")
+        self.hidden_size = self._whole("hidden_size")
+        self.intermediate_size = self._whole("intermediate_size")
+        self.first_position = 0  # of a window's first row in the position table
+        self.max_rows = self._whole("max_position_embeddings")
+        if self.num_layers < 1:
+            raise InputError("expected an encoder with layers, got none; restore its config.json")
+        if self.hidden_size % self.num_heads:
+            raise InputError(
+                f"expected a hidden size that {self.num_heads} heads divide, got {self.hidden_size}; restore "
+                "config.json"
+            )
+
+    def setting(self, name: str) -> Any:
+        """The value of a setting, by BERT's name for it; raises an `InputError` if the configuration lacks it."""
+        name = self.keys.get(name, name)
+        if name not in self.config:
+            raise InputError(f"expected {name} in config.json, got no such entry; restore it")
+        return self.config[name]
+
+    def _whole(self, name: str) -> int:
+        value = self.setting(name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise InputError(f"expected {name} in config.json as a whole number, got {value!r}; restore it")
+        return value
+
+    def require(self, requirements: Requirements) -> None:
+        """Raises an `InputError` unless each of these settings has a supported value."""
+        for name, (supported, reason) in requirements.items():
+            if (value := self.config.get(name)) not in supported:
+                raise InputError(
+                    f"expected a {self.config.get('model_type')!r} encoder with {name} = {supported[0]!r}, got "
+                    f"{value!r}: {reason}; choose another checkpoint"
+                )
+
+    def name(self, part: str, layer: int = 0) -> str:
+        """The checkpoint's name of a module, which stands in a layer or, if that is 0, outside."""
+        path = f"{self.prefix}.{self.layer_path}.{layer - 1}." if layer else f"{self.prefix}."
+        return path + self.names[part]
+
+    @property
+    def head_size(self) -> int:
+        """Size of an attention head."""
+        return self.hidden_size // self.num_heads
+
+    @property
+    def score_scale(self) -> float:
+        """What products of queries and keys are multiplied by."""
+        return self.head_size**-0.5
+
+    def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Hidden states before layer 1, given word pieces and their indices in the position table, ``(rows,)`` each."""
+        raise NotImplementedError
+
+    def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
+        """Hidden states after layer ``number``."""
+        raise NotImplementedError
+
+    def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor | None:
+        """What `bias` needs of the positions of a window's rows, ``(rows,)``; the same in all layers of a `kind`."""
+        return None
+
+    def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor | None:
+        """What is added to the scores of attention in a window, ``(heads or 1, rows, rows)``.
+
+        ``query`` and ``key`` are ``(rows, hidden)``; scores are products × `score_scale`.
+        """
+        return None
+
+    def kind(self, number: int) -> str:
+        """The kind of a layer; positions enter attention in the same way in all layers of a kind."""
+        return ""
+
+    def features(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
+        """Input of the label head after a layer, for hidden states ``(n, hidden)``."""
+        return hidden
+
+    def row_macs(self, number: int) -> int:
+        """MACs of a layer for one row, besides attention between rows."""
+        return 2 * self.hidden_size * (2 * self.hidden_size + self.intermediate_size)
+
+    def features_macs(self, number: int) -> int:
+        """MACs of `features` for one row."""
+        return 0
+
+    def sizes(self, labels: int) -> Sizes:
+        """What costs depend on, with label heads for so many labels."""
+        layers = range(1, self.num_layers + 1)
+        return Sizes(
+            hidden=self.hidden_size,
+            row_macs=tuple(map(self.row_macs, layers)),
+            head_macs=tuple(self.hidden_size * labels + self.features_macs(number) for number in layers),
+        )
+
+
+class PostNormFamily(Family):
+    """Summed embeddings of word pieces, positions and the token type, and BERT's layers."""
+
+    embeds_positions: ClassVar[bool] = True
+
+    def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Sums the embeddings, and projects them if they are narrower than hidden states."""
+        hidden = ops.embedding(self.name("word_embeddings"), input_ids)
+        if self.embeds_positions:
+            hidden = hidden + ops.embedding(self.name("position_embeddings"), position_ids)
+        if "token_type_embeddings" in self.names and self.setting("type_vocab_size"):
+            table = ops.weight(self.name("token_type_embeddings") + ".weight")
+            hidden = hidden + ops.take(table, ops.constant(0), 0)
+        hidden = ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.setting("layer_norm_eps")))
+        narrow = self.config.get("embedding_size", self.hidden_size) != self.hidden_size
+        return ops.linear(hidden, self.name("projection"), exact=True) if narrow else hidden
+
+    def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
+        """Self-attention and feed-forward, each followed by a residual connection and LayerNorm."""
+
+        def at(part: str) -> str:
+            return self.name(part, number)
+
+        def added(hidden: Tensor, output: Tensor, norm: str) -> Tensor:
+            return ops.norm(hidden + ops.dropout(output), at(norm), self.setting("layer_norm_eps"))
+
+        query, key, value = ops.linear(hidden, at("query"), at("key"), at("value"))
+        attended = ops.attend(number, query, key, value)
+        hidden = added(hidden, ops.linear(attended, at("attention_output")), "attention_norm")
+        inner = ops.activation(self.setting("hidden_act"), ops.linear(hidden, at("intermediate"), per_row=True))
+        return added(hidden, ops.linear(inner, at("output"), per_row=True), "output_norm")
+
+
+def distances(ops: Operations, position: Tensor) -> Tensor:
+    """Key position − query position for each pair of rows of a window, ``(rows, rows)``."""
+    return ops.unsqueeze(position, 0) - ops.unsqueeze(position, 1)

@@ -1,0 +1,131 @@
+"""ModernBERT (Warner et al. 2024): rotary positions, local attention in most layers, pre-norm instead of post-norm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.models.family import Family, Operations, Tensor, distances
+
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
+HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
+
+
+class ModernBert(Family):
+    """ModernBERT and its biomedical descendants.
+
+    Words exit with their residual stream unnormed; the final norm precedes every label head, and the classifier has a
+    prediction head as well.
+    """
+
+    architecture = "ModernBertForTokenClassification"
+    prefix = "model"
+    layer_path = "layers"
+    names: ClassVar = {
+        "word_embeddings": "embeddings.tok_embeddings",
+        "embedding_norm": "embeddings.norm",
+        "final_norm": "final_norm",
+        "attention_norm": "attn_norm",
+        "qkv": "attn.Wqkv",
+        "attention_output": "attn.Wo",
+        "intermediate_norm": "mlp_norm",
+        "intermediate": "mlp.Wi",
+        "output": "mlp.Wo",
+    }
+    prediction, prediction_norm = "head.dense", "head.norm"  # outside the base model
+    defaults: ClassVar = {
+        "norm_eps": 1e-5,
+        "hidden_activation": "gelu",
+        "classifier_activation": "gelu",
+        "local_attention": 128,
+        "global_attn_every_n_layers": 3,
+        "global_rope_theta": 160_000.0,
+        "local_rope_theta": 10_000.0,
+        "embedding_dropout": 0.0,
+    }
+    keys: ClassVar = {"hidden_dropout_prob": "embedding_dropout"}
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        every = self.setting("global_attn_every_n_layers")
+        kinds = self.config.get("layer_types") or [LOCAL if i % every else GLOBAL for i in range(self.num_layers)]
+        self.kinds: list[str] = list(kinds[: self.num_layers])
+        self.reach: int = self.setting("local_attention") // 2
+        self.thetas = {GLOBAL: self.setting("global_rope_theta"), LOCAL: self.setting("local_rope_theta")}
+        for kind, rope in (self.config.get("rope_parameters") or {}).items():
+            if rope.get("rope_type", "default") != "default":
+                raise InputError(
+                    f"expected a 'modernbert' encoder with rope_type = 'default', got {rope['rope_type']!r}: stretched "
+                    "positions are not built; choose another checkpoint"
+                )
+            self.thetas[kind] = rope["rope_theta"]
+
+    def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
+        """Embeds word pieces; positions are not embedded."""
+        hidden = ops.embedding(self.name("word_embeddings"), input_ids)
+        return ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.setting("norm_eps")))
+
+    def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
+        """Norm, self-attention, norm, gated feed-forward; both outputs are added to the hidden states."""
+
+        def at(part: str) -> str:
+            return self.name(part, number)
+
+        def normed(part: str) -> Tensor:
+            return ops.norm(hidden, at(part), self.setting("norm_eps"))
+
+        seen = hidden if number == 1 else normed("attention_norm")  # embeddings are normed already
+        query, key, value = ops.split(ops.linear(seen, at("qkv")), 3)
+        attended = ops.attend(number, self._rotated(ops, number, query), self._rotated(ops, number, key), value)
+        hidden = hidden + ops.dropout(ops.linear(attended, at("attention_output")))
+        values, gate = ops.split(ops.linear(normed("intermediate_norm"), at("intermediate"), per_row=True), 2)
+        inner = ops.activation(self.setting("hidden_activation"), values) * gate
+        return hidden + ops.dropout(ops.linear(inner, at("output"), per_row=True))
+
+    def _rotated(self, ops: Operations, number: int, values: Tensor) -> Tensor:
+        """Rotates the two halves of each head against each other by the row's position (Su et al. 2021)."""
+        kind = self.kind(number)
+        frequencies = self.thetas[kind] ** -(np.arange(0, self.head_size, 2, dtype=np.float32) / self.head_size)
+        angle = ops.cached(
+            ("angle", kind),
+            lambda: ops.unsqueeze(ops.unsqueeze(ops.number(ops.position), 1) * ops.constant(frequencies), 1),
+        )
+        cosine = ops.cached(("cosine", kind), lambda: ops.cos(angle))
+        sine = ops.cached(("sine", kind), lambda: ops.sin(angle))
+        left, right = ops.split(ops.by_head(values, self.num_heads), 2)
+        return ops.flat(ops.concat(left * cosine - right * sine, right * cosine + left * sine))
+
+    def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor | None:
+        """In local layers `HIDDEN` where rows are too far apart, ``(1, rows, rows)``."""
+        if self.kind(number) != LOCAL:
+            return None
+        distance = distances(ops, position)
+        far = ops.number(distance * distance > self.reach**2)
+        return ops.unsqueeze(far * HIDDEN, 0)
+
+    def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor:
+        """Hides the rows that are too far apart."""
+        return relation
+
+    def kind(self, number: int) -> str:
+        """Whether attention is local."""
+        return self.kinds[number - 1]
+
+    def features(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
+        """Applies the final norm and, before the classifier, the prediction head."""
+        hidden = ops.norm(hidden, self.name("final_norm"), self.setting("norm_eps"))
+        if number < self.num_layers:
+            return hidden
+        hidden = ops.activation(self.setting("classifier_activation"), ops.linear(hidden, self.prediction, exact=True))
+        return ops.norm(hidden, self.prediction_norm, self.setting("norm_eps"))
+
+    def row_macs(self, number: int) -> int:
+        """Also the gated feed-forward's third matrix."""
+        return super().row_macs(number) + self.hidden_size * self.intermediate_size
+
+    def features_macs(self, number: int) -> int:
+        """MACs of the prediction head, which runs only before the classifier."""
+        return self.hidden_size**2 if number == self.num_layers else 0

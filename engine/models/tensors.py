@@ -1,0 +1,77 @@
+"""The tensors of a checkpoint as NumPy arrays, read when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16, which safetensors asks it for
+import numpy as np
+from safetensors import safe_open
+
+from engine.errors import InputError, first_line
+
+
+class Tensors:
+    """The tensors in the safetensors files, or else in the ``.bin`` files, of a model folder.
+
+    Raises:
+        InputError: if there are no such files, or they are damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.files = weight_files(folder)
+        self._file_of: dict[str, Any] = {}
+        for path in self.files:
+            if path.suffix == ".bin":
+                self._file_of |= _from_bin(path)
+                continue
+            try:
+                file = safe_open(path, "numpy")
+                self._file_of |= dict.fromkeys(file.keys(), file)
+            except Exception as error:  # the library raises its own types
+                raise InputError(f"expected weights in {path}, got {first_line(error)}; restore the file") from error
+        self.folder = folder
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._file_of
+
+    def __iter__(self) -> Any:
+        return iter(self._file_of)
+
+    def read(self, name: str) -> np.ndarray:
+        """The tensor of this name in float32; raises an `InputError` if it is missing."""
+        if name not in self._file_of:
+            raise InputError(
+                f"expected the tensor {name} in {self.folder}, got none; choose a checkpoint that was fine-tuned for "
+                "token classification, or restore its weights"
+            )
+        source = self._file_of[name]
+        array = source if isinstance(source, np.ndarray) else source.get_tensor(name)
+        return np.asarray(array, dtype=np.float32)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files with the weights of a model folder, or an `InputError` if there are none."""
+    for pattern in ("model*.safetensors", "pytorch_model*.bin"):
+        if files := sorted(folder.glob(pattern)):
+            return files
+    raise InputError(f"expected model.safetensors in {folder}, got no such file; restore the model's weights")
+
+
+def _from_bin(path: Path) -> dict[str, np.ndarray]:
+    """Reads a file of PyTorch's, which takes PyTorch."""
+    from engine.pytorch.checkpoint import read_bin
+
+    return read_bin(path)
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """SHA-256 of files."""
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""The model that is trained and saved: an encoder's weights with a label head after every layer."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.errors import InputError
+from engine.models.families import family_of
+from engine.pruning.cost import Sizes
+from engine.pytorch.operations import TorchOperations
+from engine.pytorch.packing import RaggedBatch
+from engine.text.labels import LabelSet
+from engine.text.windows import position_ids
+
+
+class Encoder(nn.Module):
+    """An encoder that computes on packed rows; its parameters are those of the Hugging Face model, under their names.
+
+    Args:
+        huggingface: a token-classification model, whose classifier is not used.
+    """
+
+    def __init__(self, huggingface: Any) -> None:
+        super().__init__()
+        self.huggingface = huggingface
+        if hasattr(huggingface, "classifier"):
+            del huggingface.classifier
+        self.config = huggingface.config
+        self.family = family_of(self.config.to_dict())
+        self.num_layers, self.max_rows = self.family.num_layers, self.family.max_rows
+        self.hidden_size, self.num_heads = self.family.hidden_size, self.family.num_heads
+        self.dropout = float(
+            self.family.config.get(self.family.keys.get("hidden_dropout_prob", "hidden_dropout_prob"), 0)
+        )
+
+    def set_dropout(self, probability: float) -> None:
+        """Sets the training dropout of embeddings and of the outputs of attention and feed-forward."""
+        self.dropout = probability
+
+    def operations(self, batch: RaggedBatch, reading: frozenset[int] = frozenset()) -> TorchOperations:
+        """What the formulas of the family compute with; see `TorchOperations`."""
+        weights = dict(self.huggingface.named_parameters()) | dict(self.huggingface.named_buffers())
+        return TorchOperations(self.family, weights, batch, self.dropout if self.training else 0.0, reading)
+
+    def embed(self, ops: TorchOperations) -> Tensor:
+        """Hidden states ``(rows, hidden)`` before layer 1."""
+        batch, starts = ops.batch, ops.batch.starts
+        windows = (batch.input_ids[start:end] for start, end in pairwise(starts))
+        positions = np.concatenate([position_ids(ids, self.family.first_position) for ids in windows])
+        inputs = (torch.from_numpy(part).to(ops.device) for part in (batch.input_ids, positions))
+        hidden: Tensor = self.family.embed(ops, *inputs)
+        return hidden
+
+    def layer(self, ops: TorchOperations, number: int, hidden: Tensor) -> Tensor:
+        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
+        output: Tensor = self.family.layer(ops, number, hidden)
+        return output
+
+
+class GatedModel(nn.Module):
+    """An encoder, its linear label heads and the label set.
+
+    ``heads`` maps a layer's number (as a string) to its head. The head of the last layer is the classifier, which is
+    the only head of a plain checkpoint.
+    """
+
+    def __init__(self, encoder: Encoder, labels: LabelSet, *, gates: bool) -> None:
+        super().__init__()
+        self.encoder, self.labels = encoder, labels
+        first = 1 if gates else encoder.num_layers
+        numbers = range(first, encoder.num_layers + 1)
+        self.heads = nn.ModuleDict({str(number): nn.Linear(encoder.hidden_size, len(labels)) for number in numbers})
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether every layer, not just the last, has a head."""
+        return 1 < len(self.heads) == self.encoder.num_layers
+
+    def logits(self, ops: TorchOperations, number: int, hidden: Tensor) -> Tensor:
+        """Label logits ``(n, labels)`` of a layer's head for ``(n, hidden)``; raises an `InputError` unless finite."""
+        features = self.encoder.family.features(ops, number, hidden)
+        logits: Tensor = self.heads[str(number)](features)
+        if not self.training and not torch.isfinite(logits).all():
+            raise InputError(
+                f"expected finite scores of labels after layer {number}, got NaN or infinity: activations overflowed; "
+                "use the dtype float32, or restore the weights"
+            )
+        return logits
+
+    @property
+    def sizes(self) -> Sizes:
+        """What costs depend on."""
+        return self.encoder.family.sizes(len(self.labels))

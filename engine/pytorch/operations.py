@@ -1,0 +1,180 @@
+"""The operations of family formulas in PyTorch, on packed rows ``(rows, size)`` of several windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers.activations import ACT2FN
+
+from engine.models.family import Family
+from engine.pytorch.packing import RaggedBatch
+
+
+class TorchOperations:
+    """Evaluates the operations of a family for one batch.
+
+    Args:
+        family: whose formulas these are.
+        weights: the checkpoint's tensors by name.
+        batch: where each row belongs.
+        dropout: probability of dropout; 0 outside training.
+        reading: layers whose attention is kept in ``attention``.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        weights: Mapping[str, Tensor],
+        batch: RaggedBatch,
+        dropout: float = 0.0,
+        reading: frozenset[int] = frozenset(),
+    ) -> None:
+        self.family, self.weights, self._dropout, self.reading = family, weights, dropout, reading
+        self.device = next(iter(weights.values())).device
+        self.attention: dict[int, list[np.ndarray]] = {}  # layer → for each window the mean over heads, (rows, rows)
+        self.batch = batch
+
+    @property
+    def batch(self) -> RaggedBatch:
+        """Where each row belongs; setting it forgets what was cached for other rows."""
+        return self._batch
+
+    @batch.setter
+    def batch(self, batch: RaggedBatch) -> None:
+        self._batch = batch
+        self.position = torch.from_numpy(batch.position).to(self.device)
+        self._cache: dict[object, Any] = {}
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
+        """See `Operations`."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def weight(self, name: str) -> Tensor:
+        """See `Operations`."""
+        return self.weights[name]
+
+    def embedding(self, name: str, ids: Tensor) -> Tensor:
+        """See `Operations`."""
+        return F.embedding(ids, self.weights[f"{name}.weight"])
+
+    def linear(self, values: Tensor, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
+        """See `Operations`; nothing is quantised here."""
+        outputs = [
+            F.linear(values, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias")) for name in modules
+        ]
+        return outputs[0] if len(modules) == 1 else tuple(outputs)
+
+    def norm(self, values: Tensor, module: str, epsilon: float) -> Tensor:
+        """See `Operations`."""
+        weight, bias = self.weights[f"{module}.weight"], self.weights.get(f"{module}.bias")
+        return F.layer_norm(values, values.shape[-1:], weight, bias, epsilon)
+
+    def activation(self, name: str, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        activated: Tensor = ACT2FN[name](values)
+        return activated
+
+    def dropout(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return F.dropout(values, self._dropout) if self._dropout else values
+
+    def attend(self, number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """See `Operations`; window by window, because nothing is masked or copied then."""
+        family, lengths = self.family, self.batch.lengths
+        query, key = query.to(value.dtype), key.to(value.dtype)
+        positions = self.position.split_with_sizes(lengths)
+        outputs, readable = [], []
+        windows = zip(*(part.split_with_sizes(lengths) for part in (query, key, value)), positions, strict=True)
+        for window, (q, k, v, position) in enumerate(windows):
+            relation = self.cached((family.kind(number), window), partial(self._relation, number, position))
+            bias = None
+            if relation is not None:
+                bias = family.bias(self, number, q, k, relation)
+            heads = [self.heads(part, family.num_heads) for part in (q, k, v)]
+            if number in self.reading:
+                readable.append(
+                    self._probabilities(heads[0], heads[1], bias).mean(0).detach().float().numpy(force=True)
+                )
+            mask = None if bias is None else bias.to(q.dtype)[None]
+            query_heads, key_heads, value_heads = (part[None] for part in heads)
+            attended = F.scaled_dot_product_attention(
+                query_heads, key_heads, value_heads, attn_mask=mask, scale=family.score_scale
+            )
+            outputs.append(attended[0].transpose(0, 1).flatten(1))  # also of a window without rows
+        if readable:
+            self.attention[number] = readable
+        return torch.cat(outputs)
+
+    def _probabilities(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+        scores = (query @ key.transpose(-1, -2)).float() * self.family.score_scale
+        return (scores if bias is None else scores + bias).softmax(-1)
+
+    @torch.no_grad()  # what depends on positions alone stays as pretrained: MPNet's bias has a gradient for each pair
+    def _relation(self, number: int, position: Tensor) -> Any:
+        return self.family.relation(self, number, position)
+
+    def heads(self, values: Tensor, heads: int) -> Tensor:
+        """See `Operations`."""
+        return values.unflatten(-1, (heads, -1)).transpose(0, 1)
+
+    def split(self, values: Tensor, parts: int) -> Any:
+        """See `Operations`."""
+        return values.chunk(parts, dim=-1)
+
+    def concat(self, *values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return torch.cat(values, dim=-1)
+
+    def by_head(self, values: Tensor, heads: int) -> Tensor:
+        """See `Operations`."""
+        return values.unflatten(-1, (heads, -1))
+
+    def flat(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.flatten(-2)
+
+    def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
+        """See `Operations`."""
+        return values.unsqueeze(axis)
+
+    def take(self, table: Tensor, index: Tensor, axis: int) -> Tensor:
+        """See `Operations`."""
+        if axis == 0:
+            return table[index]
+        return table[:, index]
+
+    def gather(self, values: Tensor, index: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.gather(2, index.expand(len(values), -1, -1))
+
+    def product(self, left: Tensor, right: Tensor, *, transposed: bool = False) -> Tensor:
+        """See `Operations`."""
+        return left @ (right.transpose(-1, -2) if transposed else right)
+
+    def transpose(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.transpose(-1, -2)
+
+    def constant(self, values: Any) -> Tensor:
+        """See `Operations`."""
+        return torch.as_tensor(values, device=self.device)
+
+    def number(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.float()
+
+    def cos(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.cos()
+
+    def sin(self, values: Tensor) -> Tensor:
+        """See `Operations`."""
+        return values.sin()
