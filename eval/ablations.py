@@ -196,7 +196,9 @@ def render(out: Path, title: str) -> list[str]:
             value, difference = row["value"], pp(row, "default_")
             changed = row["changed_predictions"] if row["effect"] else "no effect"
         cost = share(row["computation"]), share(row["token_layers_kept"]), row["recovered_words"]
-        cells.append([row["strategy"], row["setting"], value, f1_interval(row), pp(row), difference, *cost, changed])
+        cells.append(
+            [row["strategy"], row["setting"].rstrip("_"), value, f1_interval(row), pp(row), difference, *cost, changed]
+        )
     figure = "F1 against the share of computation"
     parts: dict[str, Parts] = {
         figure: [f"![{figure}]({NAME}.png)"],
@@ -229,9 +231,11 @@ def main(argv: list[str] | None) -> int:
         check_types(corpus.types, engine.labels.types)
         engine.strategy("entropy")  # refuses a model without gates
         series = [one for one in (series_of(engine, ablation) for ablation in ABLATIONS) if one]
-        strategies = dict.fromkeys([engine.strategy(DENSE), *(s for one in series for s in one.strategies.values())])
-        names = {strategy: DENSE if strategy.kind == DENSE else f"{n}" for n, strategy in enumerate(strategies)}
-        taggers = [of_strategy(engine, strategy) for strategy in strategies]
+        names = {engine.strategy(DENSE): DENSE}
+        for one in series:
+            for value, strategy in one.strategies.items():  # under its first name, if it has several
+                names.setdefault(strategy, f"{one.ablation.strategy} {one.ablation.setting} {value}")
+        taggers = [of_strategy(engine, strategy) for strategy in names]
         variants = [replace(t.variant, title=name) for t, name in zip(taggers, names.values(), strict=True)]
         setup = Setup([engine], Plan(corpus, variants, [BATCH], []), taggers, [], 0.0)
         record = Record(setup.plan, open_log(out, setup))

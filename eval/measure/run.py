@@ -92,10 +92,10 @@ def progress_of(setup: Setup, record: Record) -> Progress:
 
 def tuned(setup: Setup, record: Record, progress: Progress) -> Setup:
     """Gives baselines their fastest settings."""
-    progress.note = "trying settings of the baselines"
     plan = setup.plan
-    found = {one.name: of_baseline(one) for one in tune(setup.baselines, plan.corpus, plan.batch_sizes, record.log)}
-    taggers = [found[one.variant.title] if one.variant.kind == BASELINE else one for one in setup.taggers]
+    chosen = tune(setup.baselines, plan.corpus, plan.batch_sizes, record.log, progress)
+    by_name = {baseline.name: of_baseline(baseline) for baseline in chosen}
+    taggers = [by_name[one.variant.title] if one.variant.kind == BASELINE else one for one in setup.taggers]
     return replace(setup, taggers=taggers)
 
 
@@ -108,7 +108,9 @@ def run(setup: Setup, record: Record, progress: Progress) -> None:
     for unit in todo[:BURN_IN] if resumed and plan.timed else ():
         _run_batch(unit, plan, taggers, reseeded=False)
     for unit in todo:
-        progress.note = f"batch size {unit.batch_size}, pass {unit.pass_number + 1} of {PASSES + 1}"
+        progress.note = (
+            f"{unit.batch_size} a call, {'warming up' if unit.pass_number == 0 else f'pass {unit.pass_number}'}"
+        )
         if unit.batch == 0:
             if unit.pass_number == 0:  # each batch size loads its own graphs
                 for tagger in taggers:

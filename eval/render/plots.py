@@ -281,8 +281,10 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
         axis.plot(
             *zip(*points, strict=True), _LINES[number % 4], marker=marker, color=colour, fillstyle=fill, label=name
         )
-        values = rows["value"] if setting == "point" else [f"{CURVES[setting]} {value}" for value in rows["value"]]
-        marks += [(*point, str(value), colour) for point, value in zip(points, values, strict=True)]
+        texts = [value if setting == "point" else f"{CURVES[setting]} {value}" for value in rows["value"]]
+        if setting == "lambda_":  # its marks lie close together
+            texts[1:-1] = [""] * len(texts[1:-1])
+        marks += [(*point, text, colour) for point, text in zip(points, texts, strict=True)]
     axis.plot(dense["computation"], dense["f1"], "s", color="#1b1b1b", label="dense")
     axis.axhline(dense["f1"], **DENSE_LINE)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))

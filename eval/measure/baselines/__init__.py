@@ -11,6 +11,7 @@ from itertools import compress
 
 import numpy as np
 
+from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
@@ -51,7 +52,9 @@ def load_baselines(engine: Engine, wanted: Sequence[str], calibration: Callable[
     return [BASELINES[name](name, replace(inputs, argument=argument)) for name, _, argument in named]
 
 
-def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log) -> list[Baseline]:
+def tune(
+    baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log, progress: Progress
+) -> list[Baseline]:
     """Gives baselines the fastest runtime parameters for each batch size, or those that a run's log already contains.
 
     They slightly affect what ``onnx-int8`` finds, because activations that run together are quantised together.
@@ -61,6 +64,7 @@ def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[in
         samples = {size: sample_texts(corpus, max(TRIED, 2 * size)) for size in batch_sizes}
         stored = {}
         for baseline in baselines:
+            progress.note = f"trying settings of {baseline.name}"
             stored[baseline.name] = [dict(fastest(baseline, texts, size)) for size, texts in samples.items()]
             baseline.release()
         log.append({"tuned": stored})

@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
@@ -77,10 +78,10 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
     texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
-    (first,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
+    (first,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log), Progress())
     sizes = [size for size, _ in first.calls]
     assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
-    (again,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
+    (again,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log), Progress())
     assert set(first.chosen) == {1, 20}
     assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
 
