@@ -8,8 +8,9 @@ content does.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -23,33 +24,47 @@ from engine.formats.jsonl import JSONL
 from engine.formats.plain import PLAIN
 from engine.formats.pubmed import PUBMED
 from engine.formats.pubtator import PUBTATOR
-from engine.formats.source import Source, readable
+from engine.formats.source import OnDeleted, Source, readable
+from engine.formats.tables import TABLE
 from engine.text.documents import Document
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
-FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, PLAIN)
+FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, TABLE, PLAIN)
 WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
 
 def read_documents(
-    path: str | Path, on_error: OnError = raise_error, *, lines_are_texts: bool = False, ids: Ids | None = None
+    path: str | Path,
+    on_error: OnError = raise_error,
+    *,
+    lines_are_texts: bool = False,
+    ids: Ids | None = None,
+    on_deleted: OnDeleted | None = None,
+    on_read: Callable[[int], object] | None = None,
 ) -> Iterator[Document]:
     """Yields the documents of a file.
 
     Args:
         path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input. A pipe works, too.
         on_error: called with the error of each broken document, which is then left out; the default raises it.
-        lines_are_texts, ids: see `Source`.
+        lines_are_texts, ids, on_deleted: see `Source`.
+        on_read: called with the number of bytes read since its last call; not for pipes.
 
     Raises:
         InputError: if the file cannot be read.
         FormatError: for a broken document, with the default ``on_error``.
     """
     with _open(path) as file:
-        name = "stdin" if path == "-" else str(path)
-        yield from read_source(Source(file, name, ids, lines_are_texts=lines_are_texts), on_error)
+        source = Source(file, "stdin" if path == "-" else str(path), ids, on_deleted, lines_are_texts)
+        position = 0
+        for document in chain(read_source(source, on_error), [None]):
+            if on_read:
+                on_read(file.tell() - position)
+                position = file.tell()
+            if document:
+                yield document
 
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:

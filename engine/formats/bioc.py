@@ -14,8 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
-from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.errors import quoted
 from engine.formats.base import Format, writer
@@ -29,11 +28,13 @@ _HEAD = (
     "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
 )
 MAX_BLANKS = 10  # between passages, for each character of text; a wrong offset must not fill the memory
+_FIELDS = ("id", "offset", "text")
+_PARTS = {"passages": "passage", "sentences": "sentence", "annotations": "annotation"}
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
 
 
 def _records(source: Source) -> Iterator[tuple[int, Element]]:
-    return (found for found in records(source, "collection") if found[1].tag == "document")
+    return ((line, element) for line, element in records(source, "collection") if element.tag == "document")
 
 
 def document_of(element: Element, place: Place) -> Document:
@@ -115,7 +116,7 @@ def record_of(document: Document) -> dict[str, Any]:
         begin = title_end + (text[title_end] == "\n")
         passages.append(_passage({"type": "abstract"}, begin, text[begin:]))
     for number, entity in enumerate(document.entities):
-        passage = [one for one in passages if one["offset"] <= entity.start][-1]
+        passage = [passage for passage in passages if passage["offset"] <= entity.start][-1]
         passage["annotations"].append(_annotation(str(number), entity))
     version = {} if document.version is None else {"version": str(document.version)}
     return {"id": document.id, "infons": version, "passages": passages, "annotations": [], "relations": []}
@@ -133,29 +134,37 @@ def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
     return {"id": identifier, "infons": infons, "text": entity.text, "locations": locations}
 
 
+def element_of(kind: str, record: Any, place: Place) -> Element:
+    """Makes the XML element of a record in JSON; raises a `FormatError` if it is of another type."""
+    element = Element(kind)
+    for key, value in _checked(record, dict, kind, place).items():
+        if key == "id" and kind == "annotation":
+            element.set(key, str(value))
+        elif key in _FIELDS and value is not None:
+            SubElement(element, key).text = str(value)
+        elif key == "infons":
+            for name, content in _checked(value, dict, key, place).items():
+                if content is not None:
+                    SubElement(element, "infon", key=str(name)).text = str(content)
+        elif key == "locations":
+            for location in _checked(value, list, key, place):
+                offsets = _checked(location, dict, "location", place)
+                SubElement(element, "location", {name: str(number) for name, number in offsets.items()})
+        elif key in _PARTS:
+            element.extend(element_of(_PARTS[key], part, place) for part in _checked(value, list, key, place))
+    return element
+
+
+def _checked(value: Any, type_: type, what: str, place: Place) -> Any:
+    if not isinstance(value, type_):
+        wanted = "an object" if type_ is dict else "a list"
+        raise place.error(f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
+    return value
+
+
 def _write_document(document: Document) -> str:
-    record = record_of(document)
-    lines = ["<document>", f"<id>{_escape(record['id'])}</id>", *_infons(record)]
-    for passage in record["passages"]:
-        lines += ["<passage>", *_infons(passage), f"<offset>{passage['offset']}</offset>", _text(passage)]
-        for one in passage["annotations"]:
-            location = " ".join(f'{key}="{value}"' for key, value in one["locations"][0].items())
-            inside = "".join([*_infons(one), f"<location {location}/>", _text(one)])
-            lines.append(f'<annotation id="{one["id"]}">{inside}</annotation>')
-        lines.append("</passage>")
-    return "\n".join([*lines, "</document>"]) + "\n"
-
-
-def _infons(record: dict[str, Any]) -> list[str]:
-    return [f'<infon key="{key}">{_escape(value)}</infon>' for key, value in record["infons"].items()]
-
-
-def _text(record: dict[str, Any]) -> str:
-    return f"<text>{_escape(record['text'])}</text>"
-
-
-def _escape(text: str) -> str:
-    return escape(_FORBIDDEN.sub("\ufffd", text), {"\r": "&#13;"})
+    text = tostring(element_of("document", record_of(document), Place("", 1, {})), encoding="unicode")
+    return _FORBIDDEN.sub("\ufffd", text).replace("\r", "&#13;") + "\n"
 
 
 BIOC = Format(

@@ -164,7 +164,7 @@ def _split_tokens(document: Document) -> Iterator[Span]:
 
 CONLL = Format(
     "conll",
-    (".conll", ".iob", ".iob2"),
+    (".conll", ".iob", ".iob2", ".tsv"),
     lambda head: b"\t" in head and most_lines_match(_SNIFFED_LINE, head),
     _records,
     _document,

@@ -50,10 +50,8 @@ class Source:
         self.name, self.on_deleted, self.lines_are_texts = name, on_deleted, lines_are_texts
         self.ids = Ids() if ids is None else ids
         self.line = 1
-        path = PurePath(name)
-        packed = path.suffix.lower() == ".gz"
-        self.suffix = (path.with_suffix("") if packed else path).suffix.lower()
-        self._file = gzip.GzipFile(fileobj=file) if packed else file
+        self.suffix = split_suffix(name)[1]
+        self._file = gzip.GzipFile(fileobj=file) if name.lower().endswith(".gz") else file
         chunks = self._read_chunks()
         first = list(islice(chunks, _SNIFFED))
         self._chunks = chain(first, chunks)
@@ -95,6 +93,14 @@ class Source:
                 block.append((number, line))
         if block:
             yield block
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Splits a file's name into the part before its suffixes and the suffix before any ``.gz``, in lower case."""
+    path = PurePath(name)
+    if path.suffix.lower() == ".gz":
+        path = path.with_suffix("")
+    return str(path.with_suffix("")), path.suffix.lower()
 
 
 def _sniffable(head: bytes) -> bytes:

@@ -1,0 +1,39 @@
+"""CSV and TSV are read as tables, never as prose."""
+
+import pytest
+
+from engine.text.documents import Document
+from tests.engine.formats.reading import read, sound
+
+AS_CSV = '\ufeffID,text,note\r\n7,"Nausea, ""mild"",\r\nthen pain.",x\r\n\r\n,Übelkeit.,\r\n'
+
+
+def test_cells_are_quoted_as_spreadsheets_do_and_other_columns_ignored():
+    expected = [Document("7", 'Nausea, "mild",\r\nthen pain.'), Document("5", "Übelkeit.")]
+    assert sound(AS_CSV, "a.csv") == expected
+    assert sound(AS_CSV.replace(",x", ";x").replace("7,", "7;").replace("ID,text,", "ID;text;")
+                 .replace(",Übelkeit.,", ";Übelkeit.;"), "a.csv") == expected  # fmt: skip
+    assert sound("text\tid\nNausea, pain.\t8\n", "a.TSV") == [Document("8", "Nausea, pain.")]
+    assert sound("text\n" + "word " * 100_000 + "\n", "a.csv")[0].text.count("word") == 100_000
+
+
+def test_a_tsv_of_tokens_and_tags_is_conll():
+    assert sound("Nausea\tB-Disease\n.\tO\n", "a.tsv")[0].entities[0].text == "Nausea"
+
+
+@pytest.mark.parametrize(
+    ("content", "keyword", "left"),
+    [
+        ("abstract,label\nNausea.,1\n", "a column text, and perhaps id, got the line 'abstract,label'", []),
+        ("Nausea after aspirin.\nPain.\n", "a column text", []),
+        ("", "a column text", []),
+        ("id,text\n1,Nausea, pain.\n2,Pain.\n", "a.csv:2: document 2: expected 2 cells, got 3", ["Pain."]),
+        ("id,text\n1,Naus\xe9a.\n2,Pain.\n", "a.csv:2: document 1: expected UTF-8, got byte 0xe9", ["Pain."]),
+        ("id,text\n1,Nausea.\n1,Pain.\n", "a.csv:3: document 1: expected a unique id", ["Nausea."]),
+        ('id,text\n1,Nausea.\n2,"Pain.\n', "a.csv:3: expected a table, got unexpected end of data", ["Nausea."]),
+    ],
+)
+def test_what_is_no_table_is_refused_and_a_broken_row_costs_itself_alone(content, keyword, left):
+    documents, (error,) = read(content.encode("latin-1"), "a.csv")
+    assert keyword in str(error)
+    assert [document.text for document in documents] == left
