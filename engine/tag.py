@@ -12,11 +12,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from tqdm import tqdm
+from stat import S_ISREG
 
 from engine.cli.command import as_command, say
 from engine.cli.options import EngineOptions, tag_documents
+from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import WRITERS, Ids, read_documents
 from engine.formats.source import readable
@@ -32,20 +32,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _exists(file: str, on_error: Callable[[InputError], None]) -> bool:
-    try:
-        with readable(file):
-            return file == "-" or bool(Path(file).stat())
-    except InputError as error:
-        on_error(error)
-        return False
+def _size(file: str) -> int:
+    """Size of a file in bytes, 0 if it has none; raises an `InputError` if it does not exist."""
+    if file == "-":
+        return 0
+    with readable(file):
+        status = Path(file).stat()
+    return status.st_size if S_ISREG(status.st_mode) else 0
 
 
-def _read_files(files: list[str], on_error: Callable[[InputError], None]) -> Iterator[Document]:
+def _read_files(files: list[str], progress: Progress, on_error: Callable[[InputError], None]) -> Iterator[Document]:
     ids = Ids()
+    on_read = progress.advance if progress.total else None
     for file in files:
         try:
-            yield from read_documents(file, on_error, ids=ids)
+            for document in read_documents(file, on_error, ids=ids, on_read=on_read):
+                yield document
+                progress.advance(0 if progress.total else 1)
         except InputError as error:
             on_error(error)
 
@@ -56,23 +59,37 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     options = EngineOptions.of(arguments)
-    problems = 0
+    tagged = problems = 0
 
     def on_error(error: InputError) -> None:
         nonlocal problems
         problems += 1
         say(str(error))
 
-    files = [file for file in arguments.files if _exists(file, on_error)]
-    if not files:
+    sizes = {}
+    for file in arguments.files:
+        try:
+            sizes[file] = _size(file)
+        except InputError as error:
+            on_error(error)
+    if not sizes:
         return 2
     engine, strategy = options.load()
     options.say_dtype(engine)
-    documents = tqdm(_read_files(files, on_error), unit=" documents", disable=None)
-    tagged = tag_documents(engine, strategy, documents, options.batch_size)
-    for part in WRITERS[arguments.format].write(tagged):
-        sys.stdout.write(part)
-        sys.stdout.flush()
+
+    def tagged_documents() -> Iterator[Document]:
+        nonlocal tagged
+        for document in tag_documents(
+            engine, strategy, _read_files(list(sizes), progress, on_error), options.batch_size
+        ):
+            tagged += 1
+            yield document
+
+    with Progress(total=sum(sizes.values()) if all(sizes.values()) else 0) as progress:
+        for part in WRITERS[arguments.format].write(tagged_documents()):
+            sys.stdout.write(part)
+            sys.stdout.flush()
+        progress.finish(f"{tagged:,} documents tagged, {problems:,} problems reported above.")
     return 2 if problems else 0
 
 

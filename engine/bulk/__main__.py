@@ -12,19 +12,17 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from engine import InputError
-from engine.bulk.cluster import ray_pool, tag_on_ray
-from engine.bulk.folder import RUN, Finished
+from engine.bulk.cluster import check_ray, tag_on_ray
 from engine.bulk.inputs import InputFile, find_files
-from engine.bulk.worker import Job, OnProgress, Worker
+from engine.bulk.results import RUN, Finished
+from engine.bulk.worker import Worker
 from engine.cli.command import as_command, say
 from engine.cli.options import EngineOptions
+from engine.cli.progress import Progress
 from engine.cli.runs import continues, locked, read_json, write_json
 from engine.formats import WRITERS
 
@@ -51,6 +49,8 @@ def main(argv: list[str] | None) -> int:
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"expected --{name} 1 or more, got {value}; change it")
     options, out = EngineOptions.of(arguments), Path(arguments.out).resolve()
+    if arguments.ray is not None or arguments.workers is not None:
+        check_ray(arguments.ray)
     files, problems = find_files(arguments.inputs, out)
     for problem in problems:
         say(str(problem))
@@ -63,64 +63,39 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, out: Path, 
     """Tags the files without a result, reports what became of them, and returns how many could not be tagged."""
     if options.dtype == "auto" and (out / RUN).is_file():
         options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
-    threads = arguments.threads
-    if threads is None and arguments.ray is not None:
-        threads = 1
-    elif threads is None and arguments.workers is not None:
-        threads = max(1, (os.cpu_count() or 1) // arguments.workers)
-    worker = Worker(Job(options, str(out), arguments.format, threads))
+    on_ray = arguments.ray is not None or arguments.workers is not None
+    share = 1 if arguments.ray is not None else max(1, (os.cpu_count() or 1) // (arguments.workers or 1))
+    worker = Worker(options, out, arguments.format, arguments.threads or (share if on_ray else 0)).load()
     options.say_dtype(worker.engine)
     conditions = worker.conditions()
-    is_new = not continues(out, RUN, conditions)
-    before = worker.folder.finished(files)
+    if not continues(out, RUN, conditions):
+        write_json(out / RUN, conditions)
+    before = worker.results.finished(files)
     missing = [file for file in files if file.name not in before]
-    counts, failed = Counter[str](), 0
+    counts: Counter[str] = Counter()
+    plan = f"Tag {len(missing):,} of {len(files):,} files into {out}; {len(before):,} were finished before"
+    sizes = sum(file.size for file in files), sum(file.size for file in files if file.name in before)
+    progress = Progress(plan, *sizes, resume="The same command continues.")
+    outcomes: Iterator[Finished | InputError]
+    if on_ray:  # all machines must use the same dtype
+        fresh = replace(worker, options=replace(options, dtype=worker.engine.dtype))
+        outcomes = tag_on_ray(fresh, missing, arguments.ray, arguments.workers, progress.advance)
+    else:
+        outcomes = (worker.tag(file, progress.advance) for file in missing)
     try:
-        with _progress_bar(files, before) as bar, _outcomes(worker, missing, arguments, bar.update) as outcomes:
-            if is_new:
-                write_json(out / RUN, conditions)
-            for outcome in outcomes:
+        with progress:
+            for outcome in outcomes if missing else ():
                 if isinstance(outcome, Finished):
                     counts.update(files=1, documents=outcome.documents, rejected=outcome.rejected)
                 else:
-                    failed += 1
-                    bar.write(str(outcome), file=sys.stderr)
+                    counts.update(failed=1)
+                    say(str(outcome))
     finally:
-        if (out / RUN).is_file():
-            worker.folder.summarise()
-    say(
-        f"{len(before):,} files were finished before; now {counts['files']:,} files, "
-        f"{counts['documents']:,} documents, {counts['rejected']:,} records rejected, {failed:,} files failed; in {out}"
-    )
-    return failed
-
-
-@contextmanager
-def _outcomes(
-    worker: Worker, missing: Sequence[InputFile], arguments: argparse.Namespace, on_progress: OnProgress
-) -> Iterator[Iterator[Finished | InputError]]:
-    """Yields what becomes of each file, which the worker or those on Ray tag."""
-    if not missing or (arguments.ray is None and arguments.workers is None):
-        yield (worker.tag(file, on_progress) for file in missing)
-        return
-    # All machines must use the same dtype.
-    job = replace(worker.job, options=replace(worker.job.options, dtype=worker.engine.dtype))
-    with ray_pool(arguments.ray, arguments.workers, job.threads or 1) as most:
-        yield tag_on_ray(job, missing, most, on_progress)
-
-
-def _progress_bar(files: Sequence[InputFile], finished: set[str]) -> tqdm:
-    """Shows the input bytes done and the time left; prints only one line a minute outside a terminal."""
-    interval = 1 if sys.stderr.isatty() else 60
-    return tqdm(
-        total=sum(file.size for file in files),
-        initial=sum(file.size for file in files if file.name in finished),
-        unit="B",
-        unit_scale=True,
-        smoothing=0,
-        mininterval=interval,
-        maxinterval=interval,
-    )
+        worker.results.summarise()
+    verdict = f"{counts['files']:,} files and {counts['documents']:,} documents tagged, {counts['rejected']:,} records"
+    again = "; repair them, and start the same command again" if counts["failed"] else ""
+    progress.finish(f"{verdict} rejected, {counts['failed']:,} files failed{again}.")
+    return counts["failed"]
 
 
 if __name__ == "__main__":

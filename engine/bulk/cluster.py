@@ -5,142 +5,127 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import subprocess
-import sys
+import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
-from tqdm import tqdm
-
 from engine import InputError
-from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile
-from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.bulk.results import RUN, Finished
+from engine.bulk.worker import OnProgress, OutputError, Worker
+from engine.cli.command import say
 from engine.cli.runs import check_same, read_json
 from engine.errors import first_line
 
-ANSWER_S = 30  # seconds within which a cluster must report its status
+START_S = 120  # within which a worker must start after the first one did
 RETRIES = 3  # of a file whose worker died
 
 
-class RefusedError(InputError):
-    """A worker cannot tag any file."""
+def check_ray(address: str | None) -> None:
+    """Raises an `InputError` if Ray is missing or no cluster answers, because Ray itself would try for minutes."""
+    if not find_spec("ray"):
+        raise InputError("expected Ray, got none; pip install -r requirements-bulk.txt")
+    if address not in (None, "auto"):
+        host, _, port = str(address).removeprefix("ray://").rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"expected a Ray cluster at {address}, got no answer: {error}; check the address, or start it"
+            ) from error
 
 
 class RayWorker:
-    """A worker as a Ray actor, which returns errors, because Ray would wrap them."""
+    """A worker as a Ray actor. It returns errors, because Ray would wrap them."""
 
-    def __init__(self, job: Job) -> None:
-        self.refusal: RefusedError | None = None
+    def __init__(self, worker: Worker) -> None:
+        self.problem = ""
         try:
-            run = Path(job.out, RUN)
-            if not run.is_file():
-                raise InputError(f"expected {run}, got no such file; every machine needs the folder at this path")
-            self.worker = Worker(job)
-            check_same(run.parent, read_json(run), self.worker.conditions())  # this machine computes the same results
+            self.worker = worker.load()
+            check_same(worker.out, read_json(worker.out / RUN), worker.conditions())  # it computes the same results
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
-            unexpected = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
-            self.refusal = RefusedError(f"{platform.node()}: {error if isinstance(error, InputError) else unexpected}")
+            name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            self.problem = f"{platform.node()}: {name}{first_line(error)}"
 
-    def started(self) -> RefusedError | None:
-        """Returns why this worker cannot tag, if it cannot."""
-        return self.refusal
+    def started(self) -> str:
+        """Returns why this worker cannot tag, ``""`` if it can."""
+        return self.problem
 
-    def tag(self, file: InputFile) -> Finished | InputError:
-        """Tags a file; returns a `RefusedError` or an `OutputError`, too."""
+    def tag(self, file: InputFile) -> tuple[str, Finished | InputError]:
+        """Tags a file; returns its name and outcome, an `OutputError` if this worker can tag no file."""
         try:
-            return self.refusal or self.worker.tag(file, lambda size: None)
+            return file.name, OutputError(self.problem) if self.problem else self.worker.tag(file, lambda size: None)
         except OutputError as error:
-            return error
+            return file.name, error
 
 
-@contextmanager
-def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator[int]:
-    """Connects to Ray, or raises an `InputError`; yields the maximum number of workers.
+def tag_on_ray(
+    worker: Worker, files: Sequence[InputFile], address: str | None, workers: int | None, on_progress: OnProgress
+) -> Iterator[Finished | InputError]:
+    """Yields the outcome or the error of each file, in the order in which they finish.
 
-    ``address`` is that of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine. If
-    ``workers`` is ``None``, there may be as many as the cluster has CPUs for, at so many ``threads`` each.
+    Copies of ``worker`` run at ``address`` or, if that is ``None``, on this machine: at most ``workers``, by default as
+    many as there are CPUs for their threads. Ray restarts one that dies, which then tries its file again; the errors of
+    files that are given up come last. Raises an `InputError` if no worker starts, or a result cannot be written.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError("expected Ray, got none; pip install -r requirements-bulk.txt") from error
-    if address not in (None, "auto"):
-        _check_answer(str(address))
+    import ray
+    from ray.exceptions import RayError
+    from ray.util import ActorPool
+
+    threads = worker.threads or 1
     here: dict[str, Any] = {"num_cpus": (workers or 1) * threads, "include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
     except Exception as error:  # Ray raises many types, including built-in ones
-        where = "on this machine" if address is None else f"at {address}"
-        raise InputError(f"expected Ray {where}, got {first_line(error)}; check the address, or start it") from error
+        raise InputError(f"expected Ray to start, got {first_line(error)}; check the address, or start it") from error
     try:
-        yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+        pool = ActorPool(_start_workers(worker, min(most, len(files))))
+        unfinished = {file.name: file for file in sorted(files, key=lambda file: -file.size)}
+        for file in unfinished.values():
+            pool.submit(lambda actor, file: actor.tag.remote(file), file)
+        death = ""
+        while pool.has_next():
+            try:
+                name, outcome = pool.get_next_unordered()
+            except RayError as error:
+                death = first_line(error)
+                continue
+            if isinstance(outcome, OutputError):
+                raise outcome
+            on_progress(unfinished.pop(name).size)
+            yield outcome
+        for file in unfinished.values():
+            problem = f"got one that died {RETRIES + 1} times: {death}"
+            yield InputError(f"expected a worker to tag {file.path}, {problem}; give each worker more memory")
     finally:
         ray.shutdown()
 
 
-def _check_answer(address: str) -> None:
-    """Checks that a cluster answers, because Ray itself would try for minutes and might then end this process."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
-    try:
-        answers = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        answers = False
-    if not answers:
-        raise InputError(f"expected a Ray cluster at {address}, got no answer; check the address, or start it")
-
-
-def tag_on_ray(
-    job: Job, files: Sequence[InputFile], max_workers: int, on_progress: OnProgress
-) -> Iterator[Finished | InputError]:
-    """Yields the outcome or the error of each file, in the order in which they finish.
-
-    A worker takes a CPU of Ray for each thread of the job; one for which the cluster has no room waits. Ray restarts a
-    worker that dies, which then tries its file again. One that refuses to start, e.g. because its conditions differ, is
-    reported and not used. Raises an `InputError` if no further file can be tagged.
-    """
+def _start_workers(worker: Worker, count: int) -> list[Any]:
+    """Starts workers, and leaves out those that cannot tag or for which the cluster has no room."""
     import ray
     from ray.exceptions import RayError
 
-    actor: Any = ray.remote(
-        num_cpus=job.threads or 1,
-        num_gpus=int(job.options.device.startswith("cuda")),
-        max_restarts=-1,
-        max_task_retries=RETRIES,
-    )(RayWorker)
-    waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
-    busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
-    refusal: object = None
-    for _ in files[:max_workers]:
-        worker = actor.remote(job)
-        busy[worker.started.remote()] = worker, None
-    while waiting or any(file for _, file in busy.values()):
-        if not busy:
-            raise InputError(f"expected a worker that starts, got none; the last one said: {refusal}")
-        (answer, *_), _ = ray.wait(list(busy))
-        worker, file = busy.pop(answer)
+    gpus = int(worker.options.device.startswith("cuda"))
+    needs = {"num_cpus": worker.threads or 1, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": RETRIES}
+    actor_class: Any = ray.remote(**needs)(RayWorker)
+    actors = [actor_class.remote(worker) for _ in range(count)]
+    starting = {actor.started.remote(): actor for actor in actors}
+    ray.wait(list(starting), num_returns=1)
+    ready, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
+    problems: dict[Any, str] = {}
+    for answer in ready:
         try:
-            found = ray.get(answer)
+            problems[answer] = ray.get(answer)
         except RayError as error:
-            died = f"got one that died {RETRIES + 1} times: {first_line(error)}; give each more memory"
-            found = (
-                InputError(f"expected a worker to tag {file.path}, {died}")
-                if file
-                else RefusedError(f"expected a worker to start, {died}")
-            )
-        if isinstance(found, OutputError):
-            raise found
-        if isinstance(found, RefusedError):
-            refusal = found
-            tqdm.write(str(refusal), file=sys.stderr)
-            waiting += [file] if file else []
-            continue
-        if file:
-            on_progress(file.size)
-            yield found
-        if waiting:
-            file = waiting.pop()
-            busy[worker.tag.remote(file)] = worker, file
+            problems[answer] = first_line(error)
+    for problem in filter(None, problems.values()):
+        say(f"A worker is left out: {problem}")
+    for answer in late:
+        ray.kill(starting[answer])
+    if all(problems.values()):
+        raise InputError(f"expected a worker that starts, got none; the last one said: {problem}")
+    return [starting[answer] for answer, problem in problems.items() if not problem]

@@ -10,6 +10,7 @@ from stat import S_ISREG
 
 from engine import InputError
 from engine.formats import SUFFIXES
+from engine.formats.source import split_suffix
 
 _INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
 
@@ -28,19 +29,14 @@ class InputFile:
 
 
 def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[InputError]]:
-    """Finds the files of all inputs, which are files or folders.
+    """Returns the files of all inputs, in the order of their names, and the errors of what could not be searched.
 
     In folders, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden files and
-    folders, and the folder ``out`` of the results, a path without links. Follows links to folders, and searches each
-    folder once.
+    folders, and the folder ``out`` of the results, a path without links. Follows links, and searches each folder once.
 
-    Returns:
-        The files, each once, in the order of their names, and the errors of inputs that were not searched completely.
-
-    Raises:
-        InputError: if there are no files, or two files have the same name.
+    Raises an `InputError` if there are no files, or two files have the same name.
     """
-    found: dict[str, InputFile] = {}
+    by_name: dict[str, InputFile] = {}
     problems: list[InputError] = []
     for given in inputs:
         files = list(_files_of(given, out, problems))
@@ -48,24 +44,24 @@ def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[
             known = ", ".join(sorted(_INPUT_SUFFIXES))
             problems.append(InputError(f"expected files of {known} in {given!r}, got none; check the path"))
         for file in files:
-            other = found.setdefault(file.name, file)
+            other = by_name.setdefault(file.name, file)
             if other.path != file.path:
                 raise InputError(
                     f"expected files of different names, got {other.path} and {file.path}; "
                     "give the folder above both, or where one folder holds both, files such as *.xml"
                 )
-    if not found:
+    if not by_name:
         raise problems[0]
-    return [found[name] for name in sorted(found)], problems
+    return [by_name[name] for name in sorted(by_name)], problems
 
 
 def _files_of(given: str, out: Path, problems: list[InputError]) -> Iterator[InputFile]:
     path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111  # keeps links
     if given and os.path.isfile(path):  # noqa: PTH113  # unlike Path, no error where a name is too long
-        yield InputFile(_split_suffix(PurePath(path).name)[0], path, Path(path).stat().st_size)
+        yield InputFile(split_suffix(PurePath(path).name)[0], path, Path(path).stat().st_size)
     elif given and os.path.isdir(path):  # noqa: PTH112  # likewise
         for file, size in _walk_folder(path, out, problems):
-            yield InputFile(_split_suffix(os.path.relpath(file, path))[0], file, size)
+            yield InputFile(split_suffix(os.path.relpath(file, path))[0], file, size)
 
 
 def _walk_folder(folder: str, out: Path, problems: list[InputError]) -> Iterator[tuple[str, int]]:
@@ -87,13 +83,5 @@ def _walk_folder(folder: str, out: Path, problems: list[InputError]) -> Iterator
             except OSError as error:  # a broken link, perhaps to a folder
                 on_error(error)
             else:
-                if _split_suffix(file.name)[1] in _INPUT_SUFFIXES and S_ISREG(stat.st_mode):
+                if split_suffix(file.name)[1] in _INPUT_SUFFIXES and S_ISREG(stat.st_mode):
                     yield str(file), stat.st_size
-
-
-def _split_suffix(file: str) -> tuple[str, str]:
-    """Splits a name into the part before its suffixes and the suffix of the format."""
-    path = PurePath(file)
-    if path.suffix.lower() == ".gz":
-        path = path.with_suffix("")
-    return str(path.with_suffix("")), path.suffix.lower()

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Finished:
     deleted: int
 
 
-class RunFolder:
+class Results:
     """Reads and writes the folder of a run, whose results have the format of this name."""
 
     def __init__(self, out: Path, format_: str) -> None:
@@ -62,16 +62,15 @@ class RunFolder:
 
     def write_result(self, name: str, documents: Iterable[Document]) -> str:
         """Writes documents as they come, and returns the SHA-256 of the result, which appears once it is complete."""
-        with replacing(self.result(name)) as fresh:
-            with fresh.open("wb") as file:
-                for piece in self.format.write(documents):
-                    file.write(piece.encode("utf-8", "replace"))
-            with fresh.open("rb") as written:
-                return hashlib.file_digest(written, "sha256").hexdigest()
+        with replacing(self.result(name)) as fresh, fresh.open("wb+") as file:
+            for piece in self.format.write(documents):
+                file.write(piece.encode("utf-8", "replace"))
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
         """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
-        found = set()
+        names = set()
         for file in files:
             try:
                 lines = deque(_read_record(self.record(file.name)), maxlen=1)
@@ -88,27 +87,22 @@ class RunFolder:
                 )
             result = self.out / before.output
             if result.is_file() and result.stat().st_size == before.output_bytes:
-                found.add(file.name)
-        return found
+                names.add(file.name)
+        return names
 
     def summarise(self) -> None:
         """Writes the summaries of all finished files, in the order of their names."""
         records = [path for path in (self.out / "units").rglob(f"*{RECORD}") if path.is_file()]
-        with ExitStack() as stack:
-            paths = {kind: stack.enter_context(replacing(self.out / name)) for kind, name in SUMMARIES.items()}
-            summaries = {kind: stack.enter_context(path.open("wb")) for kind, path in paths.items()}
-            for path in sorted(records, key=lambda path: str(path).removesuffix(RECORD)):
-                for kind, values in _read_record(path):
-                    summaries[kind].write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
-
-
-def record_line(kind: str, values: Mapping[str, Any]) -> str:
-    """Returns a line of a record, in ASCII, which preserves even file names that are not UTF-8."""
-    return json.dumps({kind: values}) + "\n"
+        records.sort(key=lambda path: str(path).removesuffix(RECORD))
+        for wanted, name in SUMMARIES.items():
+            with replacing(self.out / name) as fresh, fresh.open("wb") as file:
+                for kind, values in chain.from_iterable(map(_read_record, records)):
+                    if kind == wanted:
+                        file.write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 
 def _read_record(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields kind and values of each line of a record."""
     with record.open("rb") as file:
-        for one in map(json.loads, file):
-            yield from one.items()
+        for entry in map(json.loads, file):
+            yield from entry.items()

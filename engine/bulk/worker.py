@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -12,17 +13,16 @@ from typing import Any
 
 import engine as package
 from engine import Document, FormatError, InputError
-from engine.bulk.folder import Finished, RunFolder, record_line
 from engine.bulk.inputs import InputFile
+from engine.bulk.results import Finished, Results
 from engine.cli.options import EngineOptions, tag_documents
 from engine.cli.runs import code_digest, replacing
 from engine.errors import first_line
-from engine.formats import read_source
-from engine.formats.source import Source, readable
+from engine.formats import read_documents
+from engine.formats.source import readable
 from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
-OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details
 
 # Errors that concern only the name of one result.
 BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR
@@ -32,39 +32,31 @@ class OutputError(InputError):
     """A result cannot be written, and neither could any other."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """The configuration of a worker.
-
-    ``out`` is the folder of the run, and ``format`` the name of the format of its results. If ``threads`` is ``None``,
-    the engine chooses their number.
-    """
+@dataclass
+class Worker:
+    """Tags files, once it is loaded; writes into the folder ``out``. With ``threads`` 0 the engine chooses them."""
 
     options: EngineOptions
-    out: str
-    format: str
-    threads: int | None = None
+    out: Path
+    format: str  # name of the format of the results
+    threads: int = 0
 
-
-class Worker:
-    """Tags files; raises an `InputError` if the engine cannot be loaded."""
-
-    def __init__(self, job: Job) -> None:
-        if job.threads is not None:
-            set_threads(job.threads)
-        self.job = job
-        self.folder = RunFolder(Path(job.out), job.format)
-        self.engine, self.strategy = job.options.load()
+    def load(self) -> Worker:
+        """Loads the engine; raises an `InputError` if that fails."""
+        if self.threads:
+            set_threads(self.threads)
+        self.results = Results(self.out, self.format)
+        self.engine, self.strategy = self.options.load()
+        return self
 
     def conditions(self) -> dict[str, Any]:
         """Returns everything that determines the results; all results in a folder have the same conditions."""
-        options = self.job.options
         return {
             "strategy": self.strategy.to_json(),
             "dtype": self.engine.dtype,
-            "device": options.device,
-            "batch size": options.batch_size,
-            "format": self.job.format,
+            "device": self.options.device,
+            "batch size": self.options.batch_size,
+            "format": self.format,
             **self.engine.fingerprint,
             "code": code_digest(package),
             "versions": {name: version(name) for name in ("torch", "tokenizers", "numpy")},
@@ -80,7 +72,7 @@ class Worker:
         except InputError as error:
             return error
         except OSError as error:
-            place, problem = error.filename or self.folder.result(file.name), error.strerror or first_line(error)
+            place, problem = error.filename or self.results.result(file.name), error.strerror or first_line(error)
             if error.errno in BAD_NAME_ERRORS:
                 return InputError(f"expected to write {place}, got {problem}; rename {file.path}")
             raise OutputError(
@@ -91,62 +83,40 @@ class Worker:
             return InputError(f"expected to tag {file.path}, got {problem}; leave the file out, and report this")
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
-        path, first_reason = self.folder.result(file.name), ""
+        path, first_problem = self.results.result(file.name), ""
         counts = Counter(documents=0, entities=0, rejected=0, deleted=0)
-        with replacing(self.folder.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
+        with replacing(self.results.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
 
-            def on_loss(kind: str, values: dict[str, Any]) -> None:
-                nonlocal first_reason
-                first_reason = first_reason or values.get("reason", "")
-                counts[kind] += 1
-                record.write(record_line(kind, values))
+            def write(kind: str, **values: Any) -> None:
+                counts[kind] += kind in counts
+                record.write(json.dumps({kind: values}) + "\n")  # ASCII preserves names that are not UTF-8
+
+            def on_error(error: FormatError) -> None:
+                nonlocal first_problem
+                if error.ends_file:
+                    raise error
+                first_problem = first_problem or error.problem
+                write("rejected", file=error.file, line=error.line, document=error.document, reason=error.problem)
+
+            def on_deleted(identifier: str, version: int) -> None:
+                write("deleted", file=file.path, id=identifier, version=version)
 
             def tagged_documents() -> Iterator[Document]:
-                documents = _read_file(file, on_progress, on_loss)
-                for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
-                    counts.update(documents=1, entities=len(one.entities))
-                    yield one
-                if first_reason and not counts["documents"]:
-                    raise InputError(
-                        f"expected documents in {file.path}, got only broken ones; the first: {first_reason}"
-                    )
+                documents = read_documents(file.path, on_error, on_deleted=on_deleted, on_read=on_progress)
+                for document in tag_documents(self.engine, self.strategy, documents, self.options.batch_size):
+                    counts.update(documents=1, entities=len(document.entities))
+                    yield document
+                if first_problem and not counts["documents"]:
+                    problem = f"got only broken ones; the first: {first_problem}"
+                    raise InputError(f"expected documents in {file.path}, {problem}")
+                with readable(file.path):
+                    size = Path(file.path).stat().st_size
+                if size != file.size:
+                    problem = f"{file.size} bytes, got {size} bytes; start again once it is complete"
+                    raise InputError(f"expected {file.path} to stay as it was found, {problem}")
 
-            finished = Finished(
-                name=file.name,
-                input=file.path,
-                input_bytes=file.size,
-                output=str(path.relative_to(self.folder.out)),
-                sha256=self.folder.write_result(file.name, tagged_documents()),
-                output_bytes=path.stat().st_size,
-                **counts,
-            )
-            record.write(record_line("finished", asdict(finished)))
+            sha256 = self.results.write_result(file.name, tagged_documents())
+            output, size = str(path.relative_to(self.out)), path.stat().st_size
+            finished = Finished(file.name, file.path, file.size, output, size, sha256, **counts)
+            write("finished", **asdict(finished))
         return finished
-
-
-def _read_file(file: InputFile, on_progress: OnProgress, on_loss: OnLoss) -> Iterator[Document]:
-    """Yields the documents of a file; raises an `InputError` if it is not readable to its end, or has changed."""
-    size, read = file.size, 0
-
-    def on_error(error: FormatError) -> None:
-        if error.ends_file:
-            raise error
-        place = {"file": error.file, "line": error.line, "document": error.document}
-        on_loss("rejected", place | {"reason": error.problem})
-
-    def on_deleted(identifier: str, version: int) -> None:
-        on_loss("deleted", {"file": file.path, "id": identifier, "version": version})
-
-    with readable(file.path):
-        with Path(file.path).open("rb") as raw:
-            for document in read_source(Source(raw, file.path, None, on_deleted), on_error):
-                position = max(read, min(raw.tell(), size))
-                on_progress(position - read)
-                read = position
-                yield document
-        if (now := Path(file.path).stat().st_size) != size:
-            raise InputError(
-                f"expected {file.path} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
-                "complete"
-            )
-    on_progress(size - read)

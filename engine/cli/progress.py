@@ -24,7 +24,7 @@ EVERY_S = 20.0  # between two lines
 class Progress:
     """Prints a line now and then while a command works, also within a step that takes minutes."""
 
-    plan: str = ""  # what the command will do, printed at once with ``about_s``; "" prints nothing
+    plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
     done: float = 0  # how much of it an earlier start of the command has done
     about_s: float | None = None  # estimated seconds for the rest
@@ -63,9 +63,9 @@ class Progress:
     def finish(self, verdict: str, next_command: str = "") -> None:
         """Prints how the command ended, a whole sentence, and the command that comes next."""
         self._ended.set()
-        say(f"Done after {duration(monotonic() - self._start)}: {verdict}")
-        if next_command:
-            say(f"Next: {next_command}")
+        if self.plan or monotonic() - self._start > EVERY_S:
+            then = f"\nNext: {next_command}" if next_command else ""
+            say(f"Done after {duration(monotonic() - self._start)}: {verdict}{then}")
 
     def _report(self) -> None:
         while not self._ended.wait(EVERY_S):

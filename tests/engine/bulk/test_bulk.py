@@ -64,7 +64,7 @@ def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, caps
     assert manifest[2]["entities"] == sum(map(len, found))
     assert (tagged[-1]["id"], tagged[-1]["version"]) == ("3000000", 2)
     assert len(lines(tmp_path / "out" / "deleted.jsonl")) == 3 * FILES
-    assert f"now {FILES} files, {FILES * RECORDS} documents, 0 records rejected" in capsys.readouterr().err
+    assert f"{FILES} files and {FILES * RECORDS} documents tagged, 0 records rejected" in capsys.readouterr().err
 
 
 def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
@@ -78,7 +78,7 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
     (out / "units" / "pubmed99n0003.jsonl").write_bytes(b"")
     untouched = last.stat().st_mtime_ns
     assert bulk(pubmed) == 0
-    assert "1 files were finished before; now 3 files" in capsys.readouterr().err
+    assert "Tag 3 of 4 files into" in capsys.readouterr().err
     assert contents(out) == whole
     assert last.stat().st_mtime_ns == untouched
 
@@ -87,9 +87,9 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
 def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     Path(os.fsdecode(bytes(tmp_path / "in") + b"/" + name)).write_text("Nausea.")
-    for finished in (0, 1):
+    for missing in (1, 0):
         assert bulk(tmp_path / "in") == 0
-        assert f"{finished} files were finished before" in capsys.readouterr().err
+        assert f"Tag {missing} of 1 files" in capsys.readouterr().err
 
 
 def test_a_name_with_colons_is_the_file_of_that_name(bulk, tmp_path):
@@ -174,7 +174,7 @@ def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, monkeyp
     assert "dtype bfloat16: " in capsys.readouterr().err
     fastest("float32")
     assert bulk(notes, dtype="auto") == 0
-    assert "1 files were finished before; now 1 files" in capsys.readouterr().err
+    assert "Tag 1 of 2 files" in capsys.readouterr().err
     assert bulk(notes, dtype="float32") == 2
     assert 'with dtype "bfloat16", got dtype "float32"' in capsys.readouterr().err
 

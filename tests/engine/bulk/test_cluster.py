@@ -8,10 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from functools import partial
-from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -19,9 +16,8 @@ pytest.importorskip("ray")  # requirements-bulk.txt
 
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
-from engine.bulk.worker import Job, OutputError
+from engine.bulk.worker import OutputError, Worker
 from engine.cli.options import EngineOptions
-from engine.errors import InputError
 from tests.conftest import contents
 from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import write_folder
@@ -48,15 +44,10 @@ def undisturbed(pubmed, model_folder, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("answer", ["exit 1", "sleep 60"])
-def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, bulk, tmp_path, capsys, monkeypatch):
-    def answering(command, *, timeout, **options):
-        return subprocess_run(["sh", "-c", answer], timeout=min(timeout, 0.1), **options)
-
-    subprocess_run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", answering)
-    assert bulk(pubmed, "--ray", "127.0.0.1:9") == 2
-    assert "expected a Ray cluster at 127.0.0.1:9, got no answer" in capsys.readouterr().err.splitlines()[-1]
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere.invalid:6379", "abacus"])
+def test_an_address_that_does_not_answer_is_one_sentence(address, pubmed, bulk, tmp_path, capsys):
+    assert bulk(pubmed, "--ray", address) == 2
+    assert f"expected a Ray cluster at {address}, got no answer" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 
@@ -68,67 +59,54 @@ def fails(*_):
     ("patched", "other", "problem"),
     [
         ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
-        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path"),
-        ("engine.bulk.cluster.Worker", fails, f"{platform.node()}: expected a worker to start, got RuntimeError: no k"),
+        ("engine.bulk.cluster.RUN", "none.json", "none.json, got"),
+        ("engine.bulk.worker.Worker.load", fails, f"{platform.node()}: RuntimeError: no kernel"),
         ("engine.bulk.worker.Worker._tag", lambda *_: Path("/dev/full").write_text("x"), "No space left on device"),
     ],
     ids=["other code", "no folder", "no start", "full disk"],
 )
 def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbed, model_folder, tmp_path, monkeypatch):
     out = shutil.copytree(undisturbed, tmp_path / "out")
-    job = Job(EngineOptions(model=str(model_folder), dtype="float32"), str(out), "jsonl", 1)
     monkeypatch.setattr(patched, other)
-    worker = cluster.RayWorker(job)
-    answer = worker.started() or worker.tag(InputFile("a", "in/a.xml", 1))
-    assert problem in str(pickle.loads(pickle.dumps(answer)))
+    actor = cluster.RayWorker(Worker(EngineOptions(model=str(model_folder), dtype="float32"), out, "jsonl", 1))
+    assert (problem in actor.started()) == (patched != "engine.bulk.worker.Worker._tag")
+    name, outcome = pickle.loads(pickle.dumps(actor.tag(InputFile("a", "in/a.xml", 1))))
+    assert (name, type(outcome), problem in str(outcome)) == ("a", OutputError, True)
 
 
-@pytest.fixture
-def tag_scripted(monkeypatch):
-    """Tags the files a, b and c with two workers in this process, which answer by their number and the file."""
+class RefusingWorker(cluster.RayWorker):
+    """Cannot tag if it is the first of a run, or none can."""
 
-    def tag_all(answer):
-        numbers = count()
-
-        def worker(*_):
-            reply = partial(partial, answer, next(numbers))
-            tag, started = SimpleNamespace(remote=reply), SimpleNamespace(remote=partial(reply, None))
-            return SimpleNamespace(tag=tag, started=started)
-
-        ray = SimpleNamespace(
-            remote=lambda **_: lambda _: SimpleNamespace(remote=worker),
-            wait=lambda answers: (answers[:1], answers[1:]),
-            get=lambda answer: answer(),
-        )
-        monkeypatch.setitem(sys.modules, "ray", ray)
-        files = [InputFile(name, f"in/{name}", size) for size, name in enumerate("cba")]
-        job = Job(EngineOptions(), "out", "jsonl", 1)
-        return sorted(map(str, cluster.tag_on_ray(job, files, 2, lambda size: None)))
-
-    return tag_all
+    def __init__(self, worker):
+        super().__init__(worker)
+        try:
+            worker.out.with_name("first").mkdir()
+        except FileExistsError:
+            self.problem = "no kernel" if worker.out.with_name("all").exists() else ""
+        else:
+            self.problem = "no kernel"
 
 
-@pytest.mark.parametrize("started", [False, True], ids=["at its start", "later, on another machine"])
-def test_a_worker_that_refuses_is_reported_and_costs_no_file(started, tag_scripted, capsys):
-    def answer(number, file):
-        return cluster.RefusedError("no kernel") if number == 0 and (file or not started) else file and file.name
-
-    assert tag_scripted(answer) == ["a", "b", "c"]
-    assert capsys.readouterr().err == "no kernel\n"
-
-
-def test_a_run_ends_if_no_worker_starts_or_a_result_cannot_be_written_and_says_why(tag_scripted):
-    with pytest.raises(InputError, match="got none; the last one said: no kernel"):
-        tag_scripted(lambda *_: cluster.RefusedError("no kernel"))
-    with pytest.raises(OutputError, match="disk"):
-        tag_scripted(lambda number, file: file and OutputError("disk"))
+@pytest.mark.slow
+def test_a_worker_that_refuses_is_left_out_and_a_run_of_such_ends(
+    pubmed, bulk, undisturbed, tmp_path, monkeypatch, capsys
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "RayWorker", RefusingWorker)
+        assert bulk(pubmed, "--workers", 2) == 0
+        assert "A worker is left out: no kernel\n" in capsys.readouterr().err
+        assert contents(tmp_path / "out") == contents(undisturbed)
+        (tmp_path / "all").mkdir()
+        shutil.rmtree(tmp_path / "out")
+        assert bulk(pubmed, "--workers", 2) == 2
+    assert "got none; the last one said: no kernel" in capsys.readouterr().err
 
 
 class DyingWorker(cluster.RayWorker):
     """Dies on every try of one file and on the first try of another."""
 
     def tag(self, file):
-        first = Path(self.worker.job.out).with_name("died")
+        first = self.worker.out.with_name("died")
         if "n0002" in file.name or ("n0003" in file.name and not first.exists()):
             first.touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -26,13 +26,18 @@ def clock(monkeypatch):
 
 
 def test_it_begins_with_the_plan_and_ends_with_the_verdict_and_the_next_command(lines, clock):
-    with Progress("Tag 40 files", total=40, about_s=600) as progress:
-        clock[0] = 180
-        progress.finish("40 files tagged.", "python -m eval.report")
-    assert (lines[0], lines[-2:]) == (
-        "Tag 40 files: about 10 min.",
-        ["Done after 3 min: 40 files tagged.", "Next: python -m eval.report"],
-    )
+    progress = Progress("Tag 40 files", total=40, about_s=600)
+    clock[0] = 180
+    progress.finish("40 files tagged.", "python -m eval.report")
+    assert lines == ["Tag 40 files: about 10 min.", "Done after 3 min: 40 files tagged.\nNext: python -m eval.report"]
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.001, 0), (90, 1)])
+def test_without_a_plan_a_short_run_says_nothing(seconds, count, lines, clock):
+    progress = Progress()
+    clock[0] = seconds
+    progress.finish("40 files tagged.")
+    assert len(lines) == count
 
 
 def test_time_left_is_that_of_the_pace_of_this_start(lines, clock):
