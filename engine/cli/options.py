@@ -59,7 +59,7 @@ class EngineOptions:
             if not (setting and equals):
                 raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
             settings |= [parse_setting(setting, value)]
-        others = {one.name: getattr(arguments, one.name) for one in fields(cls) if one.name != "settings"}
+        others = {option.name: getattr(arguments, option.name) for option in fields(cls) if option.name != "settings"}
         return cls(settings=settings, **others)
 
     def load(self) -> tuple[Engine, Strategy]:

@@ -55,10 +55,10 @@ class Progress:
         """How far the work is, and how long the rest takes at the pace so far."""
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""
-        if not self.total:
-            return f"{self.done:,.0f} done after {duration(seconds)}{note}."
-        left = f"about {duration(seconds * max(0, self.total - self.done) / new)} left" if new else "just begun"
-        return f"{min(100, 100 * self.done / self.total):.0f} % done, {left}{note}."
+        done = f"{min(100, 100 * self.done / self.total):.0f} %" if self.total else f"{self.done:,.0f}"
+        if not (self.total and new):
+            return f"{done} done after {duration(seconds)}{note}."
+        return f"{done} done, about {duration(seconds * max(0, self.total - self.done) / new)} left{note}."
 
     def finish(self, verdict: str, next_command: str = "") -> None:
         """Prints how the command ended, a whole sentence, and the command that comes next."""

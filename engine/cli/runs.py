@@ -157,15 +157,15 @@ def continues(
     return True
 
 
-def check_same(folder: Path, stored: Mapping[str, Any], found: Mapping[str, Any], free: Collection[str] = ()) -> None:
+def check_same(folder: Path, stored: Mapping[str, Any], current: Mapping[str, Any], free: Collection[str] = ()) -> None:
     """Raises an `InputError` that lists the changed conditions of the run in a folder, if any but free ones changed."""
     old, new = (
-        _flatten({name: value for name, value in of.items() if name not in free})
-        for of in (json.loads(json.dumps(stored)), json.loads(json.dumps(found)))
+        _flatten({name: value for name, value in json.loads(json.dumps(values)).items() if name not in free})
+        for values in (stored, current)
     )
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
-        before, now = (", ".join(f"{name} {_shorten(of.get(name))}" for name in names) for of in (old, new))
+        before, now = (", ".join(f"{name} {_shorten(values.get(name))}" for name in names) for values in (old, new))
         raise InputError(
             f"expected to continue the run in {folder} with {before}, got {now}; repeat them, or use another --out"
         )

@@ -75,7 +75,7 @@ def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Doc
 def recognise_format(source: Source) -> Format:
     """The format that an open file will be read in."""
     candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
-    return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
+    return next((format_ for format_ in candidates if format_.sniff(source.head)), candidates[-1])
 
 
 def _read_items(format_: Format, source: Source) -> Iterator[Item]:

@@ -49,8 +49,8 @@ def writer(
 
     def write(documents: Iterable[Document]) -> Iterator[str]:
         yield head
-        for number, one in enumerate(documents):
-            yield (between if number else "") + document(one)
+        for number, content in enumerate(map(document, documents)):
+            yield (between if number else "") + content
         yield foot
 
     return write

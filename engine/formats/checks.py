@@ -87,10 +87,10 @@ class Place:
             raise self.error(
                 f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets"
             )
-        found = text[start:end]
-        wanted = found if mention is None else mention
-        if _BLANK.sub(" ", found) not in (normalised := _BLANK.sub(" ", wanted), normalised.rstrip()):
-            got = f"{quoted(found)} in the text"
+        span = text[start:end]
+        wanted = span if mention is None else mention
+        if _BLANK.sub(" ", span) not in (normalised := _BLANK.sub(" ", wanted), normalised.rstrip()):
+            got = f"{quoted(span)} in the text"
             raise self.error(f"expected {quoted(wanted)} at {start}–{end}, got {got}; fix the offsets or the mention")
         try:
             number = math.nan if isinstance(score, bool) else float(score)  # type: ignore[arg-type]
@@ -98,7 +98,7 @@ class Place:
             number = math.nan
         if not math.isfinite(number):
             raise self.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
-        return Entity(start, end, type_, found, number)
+        return Entity(start, end, type_, span, number)
 
     def title_end(self, value: object, text: str) -> int | None:
         """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""

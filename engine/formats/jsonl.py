@@ -40,7 +40,7 @@ def _document(raw: bytes, place: Place) -> Document:
     records = record.get("entities") or []
     if not isinstance(records, list):
         raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
-    entities = tuple(sorted(_entity(one, text, place) for one in records))
+    entities = tuple(sorted(_entity(entity, text, place) for entity in records))
     version = whole_number(record.get("version"))
     if version is None and record.get("version") is not None:
         got = quoted(str(record["version"]))

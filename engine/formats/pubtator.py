@@ -81,11 +81,11 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
         raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
     if not type_:
         raise place.error("expected a type after the mention, got none; add it")
-    one = place.entity(text, start, end, type_, mention=mention)
-    found = one.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
-    if not found:
+    entity = place.entity(text, start, end, type_, mention=mention)
+    stripped = entity.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
+    if not stripped:
         raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
-    return replace(one, end=start + len(found), text=found)
+    return replace(entity, end=start + len(stripped), text=stripped)
 
 
 def _write_document(document: Document) -> str:

@@ -18,8 +18,9 @@ def read_texts(files: Iterable[str | Path]) -> list[str]:
     """
     texts: dict[str, None] = {}
     for file in files:
-        found = [document.text for document in read_documents(file, lines_are_texts=True) if split_words(document.text)]
-        if not found:
+        documents = read_documents(file, lines_are_texts=True)
+        new = [document.text for document in documents if split_words(document.text)]
+        if not new:
             raise InputError(f"expected texts in {file}, got none with a word in it; choose another file")
-        texts |= dict.fromkeys(found)
+        texts |= dict.fromkeys(new)
     return list(texts)

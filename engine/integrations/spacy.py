@@ -69,8 +69,8 @@ class EntityTagger:
 
 
 def _with_entities(doc: Doc, result: Result) -> Doc:
-    found = [doc.char_span(e.start, e.end, e.type, alignment_mode="expand") for e in result.entities]
-    free = [span for span in found if span is not None and not any(map(_is_blocked, span))]
+    spans = [doc.char_span(e.start, e.end, e.type, alignment_mode="expand") for e in result.entities]
+    free = [span for span in spans if span is not None and not any(map(_is_blocked, span))]
     blocked = [doc[token.i : token.i + 1] for token in doc if _is_blocked(token)]
     doc.set_ents(filter_spans([*doc.ents, *free]), blocked=blocked)
     return doc

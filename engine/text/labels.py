@@ -80,9 +80,9 @@ class LabelSet:
 
     def continues(self, labels: np.ndarray) -> np.ndarray:
         """Words, bool ``(words,)``, that continue the previous word's entity, given labels int64 ``(words,)``."""
-        found = np.zeros(len(labels), dtype=bool)
-        found[1:] = self.opens[labels[:-1]] == self.continuing[labels[1:]]
-        return found
+        continues = np.zeros(len(labels), dtype=bool)
+        continues[1:] = self.opens[labels[:-1]] == self.continuing[labels[1:]]
+        return continues
 
     def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:
         """Labels words by entities, int64 ``(words,)``. Of entities sharing a word, the longest, then first, wins."""

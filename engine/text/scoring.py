@@ -25,8 +25,8 @@ class Counts:
     @classmethod
     def total(cls, counts: Iterable[Counts]) -> Counts:
         """Adds the counts of many documents, faster than one at a time."""
-        of = [(one.correct, one.predicted, one.gold) for one in counts]
-        return cls(*map(sum, zip(*of, strict=True))) if of else cls()
+        rows = [(document.correct, document.predicted, document.gold) for document in counts]
+        return cls(*map(sum, zip(*rows, strict=True))) if rows else cls()
 
     @property
     def precision(self) -> float:
@@ -57,12 +57,12 @@ def count_documents(
 ) -> list[Counts]:
     """Counts the matches of each document; ``predictions`` holds the entities found in each."""
     pairs = zip(documents, predictions, strict=True)
-    return [count_matches(document.entities, found, types) for document, found in pairs]
+    return [count_matches(document.entities, entities, types) for document, entities in pairs]
 
 
 def perfect(counts: Sequence[Counts]) -> list[Counts]:
     """The counts of a system that finds exactly the gold mentions."""
-    return [Counts(of.gold, of.gold, of.gold) for of in counts]
+    return [Counts(document.gold, document.gold, document.gold) for document in counts]
 
 
 def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:

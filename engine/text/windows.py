@@ -77,11 +77,11 @@ class WordPieces:
             # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
             spelled = [" " + _SURROGATES.sub("\ufffd", word) for word in new]
             encoding = self._backend.encode(spelled, is_pretokenized=True, add_special_tokens=False)
-            found: list[list[int]] = [[] for _ in new]
+            of_word: list[list[int]] = [[] for _ in new]
             for piece, index in zip(encoding.ids, encoding.word_ids, strict=True):
                 if index is not None:
-                    found[index].append(piece)
-            for word, pieces in zip(new, found, strict=True):
+                    of_word[index].append(piece)
+            for word, pieces in zip(new, of_word, strict=True):
                 cache[word] = tuple(pieces[: self.capacity]) or (self.unk_id,)
         parts = [cache[word] for word in words]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))

@@ -59,11 +59,10 @@ def fails(*_):
     ("patched", "other", "problem"),
     [
         ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
-        ("engine.bulk.cluster.RUN", "none.json", "none.json, got"),
         ("engine.bulk.worker.Worker.load", fails, f"{platform.node()}: RuntimeError: no kernel"),
         ("engine.bulk.worker.Worker._tag", lambda *_: Path("/dev/full").write_text("x"), "No space left on device"),
     ],
-    ids=["other code", "no folder", "no start", "full disk"],
+    ids=["other code", "no start", "full disk"],
 )
 def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbed, model_folder, tmp_path, monkeypatch):
     out = shutil.copytree(undisturbed, tmp_path / "out")

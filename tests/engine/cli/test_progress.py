@@ -42,7 +42,7 @@ def test_without_a_plan_a_short_run_says_nothing(seconds, count, lines, clock):
 
 def test_time_left_is_that_of_the_pace_of_this_start(lines, clock):
     progress = Progress(total=100, done=50)
-    assert progress.line() == "50 % done, just begun."
+    assert progress.line() == "50 % done after 0 s."
     progress.advance(10)
     clock[0], progress.note = 120, "notes.xml"
     assert progress.line() == "60 % done, about 8 min left (notes.xml)."

@@ -52,14 +52,6 @@ def test_what_is_cached_of_a_word_does_not_change_its_pieces(tokenizer, pieces, 
     assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
 
 
-def test_the_cache_of_words_is_bounded(tokenizer, monkeypatch):
-    monkeypatch.setattr("engine.text.windows.MAX_CACHED_WORDS", 10)
-    pieces = pieces_of(tokenizer, max_rows=32)
-    for number in range(30):
-        pieces.pieces([f"x{number}"])
-    assert len(pieces._cache) <= 11
-
-
 def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
     limited = deepcopy(tokenizer)
     limited.backend_tokenizer.enable_truncation(4)
