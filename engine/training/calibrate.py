@@ -74,12 +74,10 @@ def try_int8(folder: Path, texts: Sequence[str]) -> str:
     """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the dtype that ``auto`` then is."""
     float32, int8 = (load_engine(folder, dtype) for dtype in ("float32", "int8"))
     agreement = int8_agreement(float32, int8, texts)
-    agrees = agreement >= MIN_INT8_F1
-    say(
-        f"In 8 bits, dense agrees with float32 to {agreement:.2%}: auto is {'int8' if agrees else 'float32'} from now on."
-    )
-    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if agrees else {}})
-    return "int8" if agrees else "float32"
+    dtype = "int8" if agreement >= MIN_INT8_F1 else "float32"
+    say(f"Dense in 8 bits agrees with float32 to {agreement:.1%}: auto is {dtype}.")
+    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if dtype == "int8" else {}})
+    return dtype
 
 
 def calibrate(
@@ -91,8 +89,9 @@ def calibrate(
     from engine.training.sweep import sweep
 
     until = time.monotonic() + 60 * minutes
-    controllers = [engine.strategy(name).controller for name in names]
-    read = {signal for controller in controllers if controller for signal in controller.signals}
+    kinds = {name.removesuffix(RECOVERY) for name in names}
+    strategies = [engine.strategy(Strategy(kind, (1,), CONTROLLERS[kind]())) for kind in kinds]
+    read = {signal for strategy in strategies if strategy.controller for signal in strategy.controller.signals}
     reference = Reference.of(engine, texts)
     outputs = DensePass.run(load_weights(engine.folder).model, engine.pieces, reference, read)
     tables = {}

@@ -17,8 +17,8 @@ import numpy as np
 
 from engine.cli.progress import Progress
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.recovery import Recovery
+from engine.pruning.controllers import CONTROLLERS, AttentionController
+from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.settings import Setting, settings_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, with_recovery
@@ -108,7 +108,8 @@ def search(
     begun = list(first_settings(engine, kind, layers))
     if name != kind:
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
-        begun = [with_recovery(trial.strategy) for trial in frontier(plain)]
+        bases = [with_recovery(trial.strategy) for trial in frontier(plain)]
+        begun = [changed(base, trigger=trigger) for base in bases for trigger in TRIGGERS]
     with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
         for number in range(len(begun) + STEPS):
             setting = begun[number] if number < len(begun) else varied(rng.choice(best()), layers, rng)
@@ -163,7 +164,7 @@ def first_gates(layers: int) -> list[tuple[int, ...]]:
 
 
 def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | None:
-    """Changes one setting at random; returns ``None`` if the controller refuses the result."""
+    """Changes one setting at random; returns ``None`` if the result is of no use."""
     settings: list[Setting | None] = [None, *settings_of(type(strategy.controller))]  # ``None``: the gates
     if strategy.recovery is not None:
         settings += settings_of(Recovery)
@@ -171,9 +172,13 @@ def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | No
     try:
         if setting is None:
             return with_gates(strategy, varied_gates(strategy.gates, layers, rng))
-        return changed(strategy, **{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
+        other = changed(strategy, **{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
     except InputError:
         return None
+    controller = other.controller  # operating points of `attention` are those in which attention has a part
+    if isinstance(controller, AttentionController) and controller.focus + controller.received < controller.uncertainty:
+        return None
+    return other
 
 
 def varied_gates(gates: tuple[int, ...], layers: int, rng: random.Random) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from tests.conftest import TEXT
 
 SIZE = 10_000
 DENSE = (Counts(8000, SIZE, SIZE),) * 2
-TEXTS = [TEXT, TEXT[40:120], f"{TEXT} {TEXT}", "Nausea.", "", TEXT[:60]] * 8
+TEXTS = [TEXT, TEXT[40:120], f"{TEXT} {TEXT}", "Nausea.", "", TEXT[:60]] * 12
 
 
 def trial(f1: float, speedup: float, uneven: int = 0, kept: int = 5, **changes) -> Trial:
@@ -109,7 +109,9 @@ def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough
 
 def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
     reference = Reference.of(engine, TEXTS)
-    setting = Strategy("entropy+recovery", (1,), EntropyController(0.5), recovery=Recovery(min_confidence=0.9))
+    setting = Strategy(
+        "entropy+recovery", (1,), EntropyController(0.9, exit_entities=True), recovery=Recovery(min_confidence=1.0)
+    )
     measured = measure(engine, reference, setting)
     results = engine.tag_batch(TEXTS, setting)
     entities = [one.entities for one in results]
@@ -121,7 +123,7 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
 
 def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
     assert int8_agreement(engine, engine, TEXTS) == 1
-    assert int8_agreement(engine, plain_engine, TEXTS) is None
+    assert int8_agreement(engine, plain_engine, TEXTS) < agreement.MIN_INT8_F1
 
 
 def test_speedups_are_against_the_first_tagger(engine):

@@ -55,7 +55,7 @@ def test_a_sweep_ends_when_its_time_is_over(calibrate, capsys):
 
 
 def test_a_stored_point_that_cannot_run_any_more_is_replaced(calibrate, folder):
-    frozen = resolve("entropy", 3, {}).to_json() | {"context": "freeze"}
-    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"fast": frozen}}))
+    gone = resolve("entropy", 3, {}).to_json() | {"min_exit_ratio": 0.3}
+    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"fast": gone}}))
     assert calibrate("entropy") == 0
     assert load_engine(folder).strategy("entropy", "fast").gates

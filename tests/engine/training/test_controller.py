@@ -8,9 +8,7 @@ import torch
 
 from engine import InputError, load_engine
 from engine.pruning.controllers.mlp import FEATURES
-from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import run
-from engine.pytorch.packing import RaggedBatch
 from engine.training.controller import ATTENTION, main
 from engine.training.networks import Samples, collect, fit
 from tests.conftest import TEXT
@@ -18,13 +16,12 @@ from tests.conftest import TEXT
 SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."]
 
 
-def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_the_gates(engine):
+def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_the_gates(engine, weights):
     windows = engine.pieces.windows(TEXT.split())
     torch.manual_seed(0)
-    samples = collect(engine.model, windows, ["entropy"])
-    batch = RaggedBatch.from_windows(windows)
-    dense = run(engine.model, batch, Strategy("dense")).probabilities.argmax(-1)
-    gate = run(engine.model, batch, engine.strategy("truncate-1")).probabilities.argmax(-1)
+    samples = collect(weights.model, windows, ["entropy"])
+    passes = (run(weights.model, windows, engine.strategy(name)) for name in ("dense", "truncate-1"))
+    dense, gate = (np.concatenate([one.probabilities for one in records]).argmax(-1) for records in passes)
     differs = gate != dense
     expected = [differs[max(0, i - 1) : i + 2].any() for i in range(len(differs))]
     assert samples[1].changes.tolist() == expected  # no word exits before the first gate
@@ -32,9 +29,9 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     assert samples[1].weights.tolist() == [4.0 if here else 1.0 for here in near]
 
 
-def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(engine):
+def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(weights):
     with pytest.raises(InputError, match=r"none at \[1, 2\]; give more --texts"):
-        collect(engine.model, [], ["entropy"])
+        collect(weights.model, [], ["entropy"])
     found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
     assert all(np.isfinite(part).all() for part in found)
 

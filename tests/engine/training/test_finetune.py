@@ -101,7 +101,7 @@ def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
     """A run on the gold of its corpora that has not begun."""
     corpora, dev = settings.corpora()
     model, tokenizer = new_model(settings.backbone, LabelSet(dev.types)), load_tokenizer(settings.backbone)
-    pieces = word_pieces(tokenizer, model.encoder.max_rows)
+    pieces = word_pieces(Path(settings.backbone), model.encoder.max_rows, model.encoder.config.vocab_size)
     gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
     return Trainer(settings, model, tokenizer, Targets(gold), work=Path(settings.out), **options)
 

@@ -88,7 +88,7 @@ def test_a_student_learns_the_teachers_distributions(labels, plain_folder, encod
     spans = [(0, 10, "Chemical"), (18, 24, "Disease")]
     for name, count in (("train.txt", 8), ("dev.txt", 4)):
         write_pubtator(tmp_path / name, "famotidine caused nausea .", spans, count)
-    settings = {"soft_share": 100, "temperature": 1.0, "epochs": 8, "mask": 0, "lr": 0.01, "max_rows": 100}
+    settings = {"soft_share": 100, "temperature": 1.0, "epochs": 12, "mask": 0, "lr": 0.01, "max_rows": 100}
     settings |= {"dropout": 0, "out": str(tmp_path / "run"), "teacher": str(plain_folder)}
     settings |= {"corpus": str(tmp_path / "train.txt"), "dev_corpus": str(tmp_path / "dev.txt")}
     config = FinetuneConfig(backbone=str(encoder), **settings)

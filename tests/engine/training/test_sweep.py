@@ -21,8 +21,7 @@ LONG = " ".join(made_up(40))  # several windows
 
 
 @pytest.fixture(scope="module")
-def outputs(weights) -> DensePass:
-    engine = Engine(weights)
+def outputs(weights, engine) -> DensePass:
     return DensePass.run(weights.model, engine.pieces, Reference.of(engine, [*made_up(60), LONG]))
 
 
@@ -92,8 +91,7 @@ def test_first_gates_fit_every_depth(layers):
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS)
-def test_every_declared_setting_of_every_controller_is_varied_within_its_range(kind, weights, monkeypatch):
-    engine = Engine(weights)
+def test_every_declared_setting_of_every_controller_is_varied_within_its_range(kind, engine, monkeypatch):
     monkeypatch.setattr(Engine, "strategy", lambda _, strategy: strategy)  # without a network
     base, rng = next(first_settings(engine, kind, 3)), random.Random(0)
     values = {name: {value} for name, value in base.settings().items()}

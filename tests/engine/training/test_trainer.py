@@ -92,8 +92,8 @@ def test_windows_have_all_gates_closed_or_end_from_a_third_of_the_depth_on(gates
     assert 0.25 < (some < 0).all(0).mean() < 0.4 or gates < 5
 
 
-def test_a_sampled_controller_decides_window_by_window(engine):
+def test_a_sampled_controller_decides_window_by_window(engine, weights):
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and", "hypotension"]) * 2)
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), 1)
-    memory = forward(engine.model, batch, (1, 2), controller)
+    memory = forward(weights.model, batch, (1, 2), controller)
     assert memory.exit_at.tolist() == [3] * 3 + [1] * 3
