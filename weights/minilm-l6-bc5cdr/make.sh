@@ -56,7 +56,12 @@ save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
 
-choose() { stage calibrate --model "$RUNS/model" --dtype int8 --texts "$RUNS/held_out.jsonl" "$@"; }
+choose() { stage calibrate --model "$RUNS/model" --texts "$RUNS/held_out.jsonl" "$@"; }
 choose --strategies entropy --max-f1-drop 3,6.2,6.9
-choose --strategies entropy+recovery --max-f1-drop 3,4,8
-choose --strategies mlp,rule --max-f1-drop 3,6,8
+choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
+choose --strategies entropy+recovery,attention+recovery --max-f1-drop 3,4,8
+
+# The same weights with networks that see attention, to compare.
+cp -r "$RUNS/model" "$RUNS/attention"
+stage controller --model "$RUNS/attention" --texts "$RUNS/rest.txt" --attention
+stage calibrate --model "$RUNS/attention" --texts "$RUNS/held_out.jsonl" --strategies mlp --max-f1-drop 3,6,8

@@ -45,11 +45,12 @@ def test_a_network_learns_what_tells_words_apart():
     assert ((risk > 0.5) == changes).mean() > 0.95
 
 
-def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path):
+@pytest.mark.parametrize("attention", [False, True])
+def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(attention, model_folder, tmp_path):
     folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
-    assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
+    assert main(["--model", str(folder), "--texts", str(sentences), *["--attention"] * attention]) == 0
     engine = load_engine(folder)
-    assert {*engine.network.names} == FEATURES.keys() - {*ATTENTION}
+    assert {*engine.network.names} == FEATURES.keys() - ({*ATTENTION} if not attention else set())
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
