@@ -59,7 +59,7 @@ class Worker:
             "format": self.format,
             **self.engine.fingerprint,
             "code": code_digest(package),
-            "versions": {name: version(name) for name in ("torch", "tokenizers", "numpy")},
+            "versions": {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")},
         }
 
     def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
