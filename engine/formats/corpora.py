@@ -40,24 +40,16 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Documents ``[first, end)`` of a file, counted from 0; without ``end``, all from ``first`` on."""
-
-    file: _File
-    first: int = 0
-    end: int | None = None
-
-
-@dataclass(frozen=True)
 class _NamedCorpus:
-    """The entity types of a corpus, the parts of files that make up each split, and its quirks.
+    """The entity types of a corpus, its splits and its quirks.
 
+    ``splits``: a split is made of documents ``[first, end)`` of files; without ``end``, of all from ``first`` on.
     ``renamed`` maps the corpus's own type names to ours.
     ``skip_bad`` says that a file is known to have a broken document, which is left out with a warning.
     """
 
     types: tuple[str, ...]
-    splits: dict[str, tuple[_Part, ...]]
+    splits: dict[str, list[tuple[_File, int, int | None]]]
     renamed: dict[str, str] = field(default_factory=dict)
     skip_bad: bool = False
 
@@ -88,22 +80,22 @@ NAMED = {
     "bc5cdr": _NamedCorpus(
         types=("Chemical", "Disease"),
         splits={
-            "train": (_Part(_CDR_TRAIN),),
-            "dev": (_Part(_CDR_DEV),),
-            "test": (_Part(_CDR_TEST),),
-            "fit": (_Part(_CDR_TRAIN), _Part(_CDR_DEV, end=300)),
-            "calib": (_Part(_CDR_DEV, first=300),),  # no shipped weight was fitted to these documents
+            "train": [(_CDR_TRAIN, 0, None)],
+            "dev": [(_CDR_DEV, 0, None)],
+            "test": [(_CDR_TEST, 0, None)],
+            "fit": [(_CDR_TRAIN, 0, None), (_CDR_DEV, 0, 300)],
+            "calib": [(_CDR_DEV, 300, None)],  # no shipped weight was fitted to these documents
         },
     ),
     "ncbi-disease": _NamedCorpus(
         types=("Disease",),
-        splits={"train": (_Part(_NCBI_TRAIN),), "dev": (_Part(_NCBI_DEV),), "test": (_Part(_NCBI_TEST),)},
+        splits={"train": [(_NCBI_TRAIN, 0, None)], "dev": [(_NCBI_DEV, 0, None)], "test": [(_NCBI_TEST, 0, None)]},
         renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
         skip_bad=True,  # one document occurs twice
     ),
     "biored": _NamedCorpus(
         types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
-        splits={"fit": (_Part(_BIORED, end=260),), "dev": (_Part(_BIORED, first=260),)},
+        splits={"fit": [(_BIORED, 0, 260)], "dev": [(_BIORED, 260, None)]},
     ),
 }
 
@@ -190,9 +182,8 @@ def load_corpus(
 
 def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: OnError) -> Iterator[Document]:
     corpus = NAMED[name]
-    for part in corpus.splits[split]:
-        documents = read_documents(_find_file(name, part.file, data_dir), on_error)
-        for document in islice(documents, part.first, part.end):
+    for file, first, end in corpus.splits[split]:
+        for document in islice(read_documents(_find_file(name, file, data_dir), on_error), first, end):
             entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
             yield replace(document, entities=entities)
 

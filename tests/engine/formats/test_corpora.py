@@ -48,8 +48,8 @@ def small_corpus(monkeypatch, tmp_path, remote):
         "private": file("private.txt"),
         "changed": file("changed.txt"),
     }
-    parts = {split: (corpora._Part(one),) for split, one in splits.items()}
-    parts["fit"] = corpora._Part(small, first=1), corpora._Part(packed, end=1)
+    parts = {split: [(content, 0, None)] for split, content in splits.items()}
+    parts["fit"] = [(small, 1, None), (packed, 0, 1)]
     named = corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True)
     monkeypatch.setitem(corpora.NAMED, "bc5cdr", named)
     return tmp_path
