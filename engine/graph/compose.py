@@ -18,6 +18,7 @@ from engine.graph.operations import GraphOperations
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.pruning.controllers import Decider
+from engine.pruning.gate import OF_ATTENTION
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 
@@ -104,7 +105,7 @@ class _Composer:
         self.word, self.first = (self._input(name, size) for name, size in (("word", "rows"), ("first", "words")))
         position = self._input("position", "rows")
         self.ops = GraphOperations(self.graph, family, products, position, half_embeddings=half_embeddings)
-        if plan.controller is not None and plan.controller.signals & {"attention_entropy", "received"}:
+        if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
         self.alive: Node | None = None  # all words, until the first gate
         self.probabilities: Node | None = None

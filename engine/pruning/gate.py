@@ -20,6 +20,8 @@ from engine.text.labels import LabelSet
 Values = Any  # one number or truth value a word, ``(words,)``: an array, or a node of a graph
 MIN_EXIT_RATIO = 0.1  # share of a window's words that must want to exit, or else none does: removing rows costs time
 SMALLEST = 1e-6  # what `Gate.log` raises its argument to
+OF_ATTENTION = frozenset({"attention_entropy", "received"})  # signals of a layer's attention
+OF_LAYER = OF_ATTENTION | {"change"}  # signals that the gate's layer gives, not its label head
 
 
 @dataclass(frozen=True, eq=False)

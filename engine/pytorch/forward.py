@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.pruning.controllers import Decider
-from engine.pruning.gate import ArrayGate, Decision, Gate
+from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision, Gate
 from engine.pruning.record import GateRecord, Record, rows_by_layer
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
@@ -169,7 +169,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
     """
     encoder = model.encoder
     memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
-    attentive = controller is not None and controller.signals & {"attention_entropy", "received"}
+    attentive = controller is not None and controller.signals & OF_ATTENTION
     ops = encoder.operations(batch, frozenset(gates) if attentive else frozenset())
     hidden = encoder.embed(ops)
     for number in range(1, encoder.num_layers + 1):
@@ -199,7 +199,7 @@ def _decide(
     """Asks a controller; also returns the signals of the layer that it reads."""
     if controller.ends(index):
         return Decision(memory.alive, np.zeros(len(memory.alive))), {}
-    read = {name: signal(name) for name in sorted(controller.signals)}
+    read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
     gate = ArrayGate(
         number,
         index,

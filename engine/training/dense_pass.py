@@ -15,7 +15,7 @@ import torch
 from engine.cli.progress import Progress
 from engine.pruning.controllers import Decider
 from engine.pruning.cost import Cost, Sizes
-from engine.pruning.gate import ArrayGate, Decision, Gate, Words
+from engine.pruning.gate import OF_LAYER, ArrayGate, Decision, Gate, Words
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import KeepAll, forward
@@ -35,11 +35,16 @@ class Recorder(KeepAll):
     kind = "recorder"
 
     def __init__(self, layers: int, signals: Iterable[str]) -> None:
-        self.signals = frozenset(signals)  # type: ignore[misc]
+        self._signals = OF_LAYER.intersection(signals)
         self.heads: dict[int, list[np.ndarray]] = {layer: [] for layer in range(1, layers + 1)}
         self.read: dict[int, dict[str, list[np.ndarray]]] = {
             gate: {name: [] for name in self.signals} for gate in range(1, layers)
         }
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The signals of layers that it keeps."""
+        return self._signals
 
     def decide(self, gate: Gate) -> Decision:
         """Records a gate."""

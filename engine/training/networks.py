@@ -12,8 +12,8 @@ from torch import nn
 
 from engine.cli.progress import Progress
 from engine.errors import InputError
-from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, OF_LAYER
-from engine.pruning.gate import ArrayGate, Decision, Gate
+from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS
+from engine.pruning.gate import OF_LAYER, ArrayGate, Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.pytorch.forward import forward
 from engine.pytorch.model import GatedModel
@@ -59,10 +59,14 @@ class Collector(SampledController):
     def __init__(self, batch: RaggedBatch, gates: int, names: Sequence[str], dense: np.ndarray) -> None:
         super().__init__(*draw_thresholds(gates, len(batch.lengths), 1.0))
         self.names, self.dense = names, dense
-        self.signals = OF_LAYER.intersection(names)  # type: ignore[misc]
         near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
         self.weights = np.where(near_entity, NEAR_ENTITY, 1.0)
         self.samples: dict[int, Samples] = {}
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The features that a gate's layer gives."""
+        return OF_LAYER.intersection(self.names)
 
     def decide(self, gate: Gate) -> Decision:
         """Collects the words that reached a gate."""

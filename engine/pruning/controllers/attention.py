@@ -21,7 +21,6 @@ class AttentionController(RelativeController):
 
     kind = "attention"
     description = "Words exit that attend to many others, receive little attention and have a certain label."
-    signals = frozenset({"attention_entropy", "received"})
 
     focus: float = setting(1.0, "weight of attending to few words", number=True)
     received: float = setting(1.0, "weight of the attention that a word receives", number=True)
@@ -43,6 +42,12 @@ class AttentionController(RelativeController):
             gate.standardised(term()) * gate.number_of(name) for name, term in terms.items() if getattr(self, name)
         ]
         return sum(parts[1:], parts[0])
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """What the terms with a weight read."""
+        terms = {"focus": "attention_entropy", "received": "received", "uncertainty": "confidence"}
+        return frozenset(signal for name, signal in terms.items() if getattr(self, name))
 
     @property
     def importance_is(self) -> str:

@@ -18,7 +18,11 @@ class Decider(ABC):
     """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
 
     kind: ClassVar[str]
-    signals: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The signals that `decide` reads, by their names in `Gate`; ``windowed_entropy`` is the neighbours', too."""
+        return frozenset()
 
     @abstractmethod
     def decide(self, gate: Gate) -> Decision:
@@ -55,8 +59,8 @@ class Controller(Decider):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
     A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
-    ``description`` is for users; ``signals`` are what it reads of the gate's layer. One that ``needs_network`` has a
-    field ``network``, which the engine sets to the network that comes with the weights.
+    ``description`` is for users. One that ``needs_network`` has a field ``network``, which the engine sets to the network
+    that comes with the weights.
     """
 
     description: ClassVar[str]

@@ -36,6 +36,11 @@ class EntropyController(ThresholdController):
         return gate.near(entropy, self.neighbours)
 
     @property
+    def signals(self) -> frozenset[str]:
+        """The entropy of the word, and of its neighbours if the controller considers any."""
+        return frozenset({"entropy", "windowed_entropy"} if self.neighbours else {"entropy"})
+
+    @property
     def importance_is(self) -> str:
         """The entropy of the word, and of its neighbours if the controller considers any."""
         if not self.neighbours:

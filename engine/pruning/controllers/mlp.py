@@ -29,7 +29,6 @@ FEATURES: Mapping[str, Callable[[Gate], Values]] = {
     "attention_entropy": lambda gate: gate.attention_entropy,
     "received": lambda gate: gate.log(gate.received),
 }
-OF_LAYER = frozenset({"change", "attention_entropy", "received"})  # features that the gate's layer gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +109,10 @@ class LearnedController(ThresholdController):
     network: Network | None = field(default=None, repr=False, compare=False)
 
     @property
-    def signals(self) -> frozenset[str]:  # type: ignore[override]
-        """The features that the gate's layer gives."""
-        return OF_LAYER.intersection(self.network.names if self.network else ())
+    def signals(self) -> frozenset[str]:
+        """What the network computes the risk from."""
+        names = self.network.names if self.network is not None else ()
+        return frozenset("confidence" if name == "top_probability" else name for name in names)
 
     def importance(self, gate: Gate) -> Values:
         """The risk; infinite near entities, unless these may exit."""

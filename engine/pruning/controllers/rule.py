@@ -20,6 +20,11 @@ class RuleController(RelativeController):
         return gate.log(1 - gate.confidence)
 
     @property
+    def signals(self) -> frozenset[str]:
+        """The probability of the word's label."""
+        return frozenset({"confidence"})
+
+    @property
     def importance_is(self) -> str:
         """The uncertainty of the word's label."""
         return "the uncertainty of the word's label in its window, log(1 − its probability)"
