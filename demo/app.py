@@ -8,7 +8,6 @@ from demo.api import build_api
 from demo.common.inputs import build_inputs
 from demo.common.intro import build_own_model, intro
 from demo.common.limits import QUEUE
-from demo.common.wiring import QUIET
 from demo.server.files import document_links
 from demo.server.page import Page
 from demo.tabs import TABS
@@ -30,7 +29,6 @@ def build_demo(engine: Engine) -> gr.Blocks:
                     for module in TABS:
                         with gr.Tab(module.LABEL) as tab:
                             module.build(engine, inputs, tab)
-                        tab.select(lambda label=module.LABEL: label, None, inputs.visible_tab, **QUIET)
         build_own_model(engine)
         gr.HTML(FOOTER)
         build_api(engine)

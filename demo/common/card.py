@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from demo.common.answer import answer
 from demo.common.differences import CHANGED, KINDS, LOST, NEW, SAME, Compared
+from demo.common.links import REMARKS
 from demo.common.markup import cells, escape, number_of, percent, table, term
 from demo.common.runs import FEW, Range, Run, middle, speedup
 
@@ -30,8 +31,8 @@ def card(run: Run, name: str) -> str:
     body += "".join(_read(other) for other in compared if other.result.judgement)
     body += "".join(_changes(other) for other in compared if other.unlike)
     body += f'<p class="time">{_times(one) if run.timed else "Measuring times…"}</p>'
-    if remark := language_remark(run.text):
-        body += f"<p>{remark}</p>"
+    if remark := REMARKS.get(run.text) or language_remark(run.text):
+        body += f"<p>{escape(remark)}</p>"
     return answer("done" if run.timed else "timing", body, run.text)
 
 

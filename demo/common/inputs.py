@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,22 +15,26 @@ from demo.common.settings_panel import SettingsPanel, build_settings, shown_choi
 from demo.common.wiring import QUIET
 from engine import Engine
 
+SCRIPT = Path(__file__).with_name("links.js")
 # On a phone the settings are folded so the result fits on the first screen.
 FOLD = """() => {
   if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
 }"""
-# Browsers allow copying only over HTTPS and on the same machine; the link is in the address bar in any case.
-COPY = """async (link) => {
-  const theme = new URLSearchParams(location.search).get("__theme");
-  history.replaceState(null, "", link + (theme ? `&__theme=${theme}` : ""));
-  const button = document.querySelector("button.copy-link");
-  try {
-    await navigator.clipboard.writeText(location.href);
-    button.textContent = "Link copied";
-  } catch {
-    button.textContent = "Link is in the address bar";
+LINK = """(query) => document.dispatchEvent(new CustomEvent("link", { detail: query }))"""
+LINK_SAID = """<p class="note"><span class="said" role="status"></span>
+<button type="button" hidden>Copy it with the text</button></p>"""
+# A text in the link, or else the one that a visitor left behind, unless the link names an example.
+KEPT = """() => {
+  const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
+  if (text === undefined) {
+    return new URLSearchParams(location.search).has("example") ? "" : sessionStorage.getItem("text") ?? "";
   }
-  setTimeout(() => { button.textContent = "Copy link"; }, 2500);
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
 }"""
 
 
@@ -62,26 +67,28 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
         run = gr.Button("Run", variant="primary", elem_classes="run", min_width=70)
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
         cancel = gr.Button("Cancel", elem_classes="cancel", min_width=70)
+    gr.HTML(LINK_SAID, elem_classes="link-said", js_on_load=SCRIPT.read_text(encoding="utf-8"))
     examples = gr.Examples(
         [[example] for example in EXAMPLES.values()],
         text,
-        label="Examples (invented)",
+        label="Examples (invented; ✗ where it goes wrong)",
         example_labels=list(EXAMPLES),
         api_visibility="private",
         elem_id="examples",
     )
     panel = build_settings(engine)
 
-    def on_open(request: gr.Request) -> list[Any]:
-        link_text, names, *settings = read_link(engine, dict(request.query_params))
-        return [link_text, shown_choices(names, panel.shown.value), names, *settings]
+    def on_open(kept: str, request: gr.Request) -> list[Any]:
+        example, names, *settings = read_link(engine, dict(request.query_params))
+        return [kept[:MAX_CHARACTERS] or example, shown_choices(names, panel.shown.value), names, *settings]
 
     choice = [panel.strategies, *panel.settings]
-    opened = page.load(on_open, None, [text, panel.shown, *choice], **QUIET)
+    kept = gr.Textbox(visible="hidden")
+    opened = page.load(on_open, kept, [text, panel.shown, *choice], js=KEPT, **QUIET)
     page.load(None, None, None, js=FOLD)
     link = gr.Textbox(visible="hidden")
     linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
-    linked.then(None, link, None, js=COPY, api_visibility="private")
+    linked.then(None, link, None, js=LINK, api_visibility="private")
     changes = [examples.load_input_event.then, opened.then, *panel.changes]
     requests = build_requests(engine, text, panel, changes, run, cancel)
     return Inputs(text, panel, requests, gr.State(first_tab))

@@ -13,7 +13,7 @@ from demo.common.reports import BASE, CASCADE, REPORTS, Report, find_reports, ow
 from engine import Engine
 from engine.models.folder import SHIPPED
 from eval.render import default, headline
-from eval.render.summary import RUNTIMES
+from eval.render.summary import CASCADE_REASON, EXIT_REASON, RUNTIMES
 from eval.render.text import in_pp, join, speedup, verdict
 from eval.schema import PIPELINE, VariantResult
 
@@ -30,7 +30,8 @@ def claim(engine: Engine, report: Report | None) -> str:
     finds = f"Finds {escape(named)}"
     if not (engine.has_gates or engine.small):
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    said = headline(report) if report and _measured(engine, report) else "Easy words leave the network early."
+    reason = f"{CASCADE_REASON if engine.small else EXIT_REASON}."
+    said = headline(report) if report and _measured(engine, report) else reason
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 

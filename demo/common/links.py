@@ -1,6 +1,6 @@
-"""Links that reopen the page with its settings and an example.
+"""Links that reopen the page with its settings and an example; their values are checked.
 
-They never contain a user's text, and their values are checked.
+A user's text is never part of the query, which the server sees; ``links.js`` can add it as the fragment.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ from demo.common.limits import MAX_STRATEGIES
 from demo.settings import TRIGGERS, default_values, page_settings, points
 from engine import Engine
 
-_EXAMPLES = Path(__file__).with_name("examples.txt").read_text(encoding="utf-8")  # titles above texts
-EXAMPLES: dict[str, str] = dict(example.split("\n") for example in _EXAMPLES.strip().split("\n\n"))
+
+def _read(name: str) -> list[list[str]]:
+    """The lines of each paragraph of a file beside this module: a title, a text, and sometimes a remark."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
+
+
+FAILURES = _read("failures.txt")  # in which the default strategy errs; tests/demo/test_failures.py says which still do
+EXAMPLES: dict[str, str] = {title: text for title, text, *_ in [*_read("examples.txt"), *FAILURES]}
+REMARKS: dict[str, str] = {text: remark for _, text, remark in FAILURES}
 
 
 def model_name(engine: Engine) -> str:

@@ -14,6 +14,7 @@ from engine import Document, FormatError, InputError
 from engine.formats import read_documents
 
 LISTED_PROBLEMS = 20
+TOO_LARGE = f"expected a file of at most {MAX_FILE_BYTES / 2**20:.0f} MB"
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
 NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
     b"%PDF": "a PDF; save its text as a .txt file",
@@ -28,10 +29,14 @@ NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
 
 @dataclass
 class Problems:
-    """The problems of files: the first messages, and the number of documents that are left out."""
+    """The problems of files: the first messages, and the number of documents that are left out.
+
+    ``limits``: whether a file or a document exceeds a limit of this page, which the commands do not have.
+    """
 
     listed: list[str] = field(default_factory=list)
     count: int = 0
+    limits: bool = False
 
     def add(self, message: str, documents: int = 1) -> None:
         """Counts the documents that are left out and keeps the message if it is among the first."""
@@ -52,12 +57,14 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
 
     if refusal := _refusal(path):
         problems.add(f"{path.name}: {refusal}")
+        problems.limits |= TOO_LARGE in refusal
         return
     try:
         for document in read_documents(path, on_error):
             if len(document.text) <= MAX_CHARACTERS:
                 yield document
             else:
+                problems.limits = True
                 problems.add(
                     f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
                     f"got {len(document.text):,}; split it"
@@ -81,6 +88,6 @@ def _refusal(path: Path) -> str:
     if not start:
         return "expected text, got an empty file; choose another"
     if size > MAX_FILE_BYTES:
-        return f"expected a file of at most {MAX_FILE_BYTES / 2**20:.0f} MB, got {size / 2**20:.1f} MB; split it"
+        return f"{TOO_LARGE}, got {size / 2**20:.1f} MB; split it"
     kind = next((kind for signature, kind in NOT_TEXT.items() if start.startswith(signature)), "")
     return f"expected text, got {kind}" if kind else ""

@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
+from demo.common.limits import MAX_THREADS, MAX_UPLOAD_BYTES
 from demo.server.files import document_routes
-from demo.server.page import HANDLERS, link_preview
+from demo.server.page import HANDLERS, guard_calls, link_preview
 
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -42,7 +42,7 @@ LAUNCH: dict[str, Any] = {
     "css": CSS,
     "app_kwargs": {
         "routes": document_routes(),
-        "middleware": [Middleware(link_preview)],
+        "middleware": [Middleware(guard_calls), Middleware(link_preview)],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.
@@ -53,5 +53,5 @@ LAUNCH: dict[str, Any] = {
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
     "enable_monitoring": False,
-    "max_file_size": MAX_FILE_BYTES,
+    "max_file_size": MAX_UPLOAD_BYTES,
 }

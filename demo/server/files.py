@@ -1,104 +1,81 @@
-"""The project's documents (README, docs, model cards), served at the addresses that their relative links use."""
+"""README, guides, reports and the model's card, and nothing else, at the addresses that their relative links use."""
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
-from urllib.parse import quote
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
+from demo.common.reports import TITLES
 from engine import Engine
+from engine.models.folder import SHIPPED
 from eval.render.pages import as_html
 
 ROOT = Path(__file__).resolve().parents[2]
-README, CARD = "README.md", "model-card"
-FILES = (README, "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "pyproject.toml")
-FOLDERS = ("docs", "weights")
-_HTML, _PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
-_MEDIA_TYPES = {  # by suffix, or by name if there is none
-    **dict.fromkeys(("LICENSE", ".cff", ".csv", ".json", ".sh", ".toml"), _PLAIN),
-    **{".md": _HTML, ".html": _HTML, ".png": "image/png", ".gif": "image/gif"},
-}
+README, CARD = "README.md", "model-card/README.md"  # the card is that of any model
+GUIDES = ("api", "architecture", "bulk", "deploy", "findings", "formats", "reports", "training")
+REPORTS = tuple(f"docs/{name}" for name in TITLES)
+PAGES = (
+    README,
+    f"weights/{SHIPPED.name}/{README}",
+    *(f"docs/{name}.md" for name in GUIDES),
+    *(f"{folder}/report.md" for folder in REPORTS),
+)
+PLOTS = ("f1_vs_latency", "speed", "exits", "groups", "subgroups")
+PICTURES = (
+    "docs/first.png",
+    "docs/layers.gif",
+    "docs/race.svg",
+    *(f"{folder}/{name}{of}.png" for folder in REPORTS for name in PLOTS for of in ("", "-int8")),
+)
 # Nothing in a card or a report may run or contact another host.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
     "x-content-type-options": "nosniff",
 }
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-
-
-class Documents(StaticFiles):
-    """Serves a folder's files of known media types, Markdown as HTML; no hidden files, no links that lead out.
-
-    The ``folder`` need not exist. ``app``: the app's address relative to it.
-    """
-
-    def __init__(self, folder: Path, app: str = "../") -> None:
-        super().__init__(directory=folder, check_dir=False)
-        self.folder, self.app = folder.resolve(), app
-
-    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Finds a file as Starlette does, but nothing hidden or of an unknown media type."""
-        found, status = super().lookup_path(path)
-        names = (*Path(path).parts, *Path(found or self.folder).relative_to(self.folder).parts)
-        hidden = any(name.startswith(".") for name in names)
-        return ("", None) if hidden or _media_type(found) is None else (found, status)
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Returns the document at a path in the folder; raises an `HTTPException` if there is none."""
-        response = await super().get_response(path, scope)
-        if isinstance(response, FileResponse):
-            file = Path(response.path)
-            if file.suffix == ".md":
-                response = HTMLResponse(await run_sync(_render, file, self.app + "../" * path.count("/")))
-            response.headers["content-type"] = _media_type(file) or _PLAIN
-        response.headers.update(_HEADERS)
-        return response
-
-
-def _media_type(file: str | Path) -> str | None:
-    return _MEDIA_TYPES.get(Path(file).suffix or Path(file).name)
-
-
-def _render(file: Path, app: str) -> str:
-    text = _FRONT_MATTER.sub("", file.read_text(encoding="utf-8", errors="replace"))
-    return as_html(f"[Back to the app]({app})\n\n{text}")
+_LINK = re.compile(r'<a href="(?!https?:)([^"#]*)[^"]*">(.*?)</a>', re.DOTALL)
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes to the project's documents and to the card of a model outside it, in the page's ``card_folder``.
+    """Routes to the pages and pictures of a project and to the card in the page's ``card_folder``.
 
     These are routes, not mounts: Starlette finds nothing in a mount if the app has a root path.
     """
 
-    async def send_card(request: Request) -> Response:
-        folder = request.app.get_blocks().card_folder
-        return await Documents(folder).get_response(request.path_params["path"], request.scope)
+    def route(address: str) -> Route:
+        async def send(request: Request) -> Response:
+            card = address == CARD
+            file = Path(request.app.get_blocks().card_folder, README) if card else root / address
+            if not file.is_file():
+                return Response("expected a page that exists, got another name", 404, _HEADERS)
+            if address in PICTURES:
+                return FileResponse(file, headers=_HEADERS)
+            return HTMLResponse(await run_sync(_render, file, address), headers=_HEADERS)
 
-    return [
-        *(_route(f"/{name}", Documents(root, "./"), name) for name in FILES),
-        *(_route(f"/{name}/{{path:path}}", Documents(root / name)) for name in FOLDERS),
-        Route(f"/{CARD}/{{path:path}}", send_card),
-    ]
+        return Route(f"/{address}", send)
+
+    return [route(address) for address in (*PAGES, *PICTURES, CARD)]
 
 
-def _route(address: str, documents: Documents, name: str = "") -> Route:
-    async def send_document(request: Request) -> Response:
-        return await documents.get_response(name or request.path_params["path"], request.scope)
+def _render(file: Path, address: str) -> str:
+    """A page as HTML: first a link back to the app; links to what is not served are plain text."""
 
-    return Route(address, send_document)
+    def keep(match: re.Match[str]) -> str:
+        target = urljoin(f"/{address}", match[1])[1:]
+        return match[0] if target in ("", *PAGES, *PICTURES) else match[2]
+
+    text = _FRONT_MATTER.sub("", file.read_text(encoding="utf-8", errors="replace"))
+    app = "../" * (len(PurePosixPath(address).parts) - 1) or "./"
+    return _LINK.sub(keep, as_html(f"[Back to the app]({app})\n\n{text}"))
 
 
 def document_links(engine: Engine, root: Path = ROOT) -> dict[str, str]:
-    """Maps the title of each document that the page links to, if it exists, to its address."""
-    folder = Path(engine.source).resolve()
-    shelf = folder.relative_to(root).as_posix() if folder.is_relative_to(root / "weights") else CARD
-    places = {"README": (root, README), "Model card": (folder, f"{shelf}/{README}")}
-    return {title: quote(address) for title, (of, address) in places.items() if Documents(of).lookup_path(README)[1]}
+    """Maps the title of each page that the app links to, if it exists, to its address."""
+    pages = {"README": (root / README, README), "Model card": (Path(engine.source, README), CARD)}
+    return {title: address for title, (file, address) in pages.items() if file.is_file()}

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.common.intro import TITLE
-from demo.common.limits import DELETE_CACHE
+from demo.common.limits import DELETE_CACHE, MAX_BODY_BYTES
 from engine import Engine
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,33 @@ async def refuse_call(request: Request, error: Exception) -> Response:
     if isinstance(error, TypeError):
         return JSONResponse({"detail": str(error).partition(". ")[0]}, 422)
     return JSONResponse({"detail": "expected /tag, got another name"}, 404)
+
+
+def guard_calls(app: ASGIApp) -> ASGIApp:
+    """Middleware that refuses calls with too large a body, and answers to unknown calls, before the queue."""
+
+    async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await ((scope["type"] == "http" and _refusal(Request(scope))) or app)(scope, receive, send)
+
+    return pass_on
+
+
+def _refusal(request: Request) -> Response | None:
+    """The answer to a call that is not let in; None if it is."""
+    is_call = "/call/" in request.url.path
+    if request.method == "POST" and (is_call or request.url.path.endswith("/queue/join")):
+        size = request.headers.get("content-length", "")
+        if not size.isdecimal():
+            return JSONResponse({"detail": "expected a body with a Content-Length, got none; send it"}, 411)
+        if int(size) > MAX_BODY_BYTES:
+            limit, got = MAX_BODY_BYTES / 2**20, int(size) / 2**20
+            return JSONResponse({"detail": f"expected at most {limit:.0f} MB, got {got:.1f} MB; send less text"}, 413)
+    elif request.method == "GET" and is_call:
+        queue, event = request.app.get_blocks()._queue, request.url.path.rpartition("/")[2]
+        waiting = (event in events for events in queue.pending_event_ids_session.values())
+        if event not in queue.event_ids_to_events and not any(waiting):
+            return JSONResponse({"detail": "expected the event_id of a call, got another or an old one"}, 404)
+    return None
 
 
 # For the FastAPI app: a missing or unknown argument is a TypeError, an unknown name one of the others.

@@ -30,6 +30,8 @@ RUNTIMES = {  # baselines that run the same model and remove nothing
     "openvino-int8": "8-bit OpenVINO",
     "onnx-float32": "float32 ONNX Runtime",
 }
+EXIT_REASON = "Easy words leave the network early"
+CASCADE_REASON = "A small model reads every text, and the large one only what the small one doubts"
 LARGEST_LOSS = 0.5  # pp of F1: no loss is called unmeasurable while the interval allows a larger one
 COMPARABLE = 1.0  # pp of F1 that a runtime may lose and still be worth beating
 # What a conclusion takes: documents, entities in which the strategy differs from dense, and F1 of dense, because
@@ -117,9 +119,7 @@ def headline(report: ReportFolder) -> str:
     against = report.interval(row["variant"], reference(report))
     if against is None or math.isnan(against["speedup_low"]):
         return "Nothing can be concluded on speed: too few batches were timed."
-    reason = "Easy words leave the network early"
-    if row["kind"] == CASCADE:
-        reason = "A small model reads every text, and the large one only what the small one doubts"
+    reason = CASCADE_REASON if row["kind"] == CASCADE else EXIT_REASON
     name = "the Hugging Face pipeline" if against["against"] == PIPELINE else "the same model without exits"
     factor = f"{against['speedup']:.1f}× as fast as {name}"
     if (other := runtime(report)) and (over := report.interval(row["variant"], other["variant"])):

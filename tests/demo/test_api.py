@@ -10,7 +10,7 @@ from gradio_client.exceptions import AppError
 from starlette.testclient import TestClient
 
 from demo.app import build_demo
-from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, QUEUE
+from demo.common.limits import API_WORK, MAX_BODY_BYTES, MAX_CHARACTERS, MAX_TRACED, QUEUE
 from demo.server import LAUNCH
 from engine import Engine
 from tests.demo.conftest import serving
@@ -117,6 +117,21 @@ class TestServer:
         reply = http.post(f"{url}gradio_api/{path}", json=body)
         assert reply.status_code == 404
         assert message in reply.text
+
+    def test_a_large_body_is_refused_before_it_is_queued_and_so_is_one_of_unknown_size(self, url, http):
+        for path in ("call/v2/tag", "queue/join"):
+            reply = http.post(f"{url}gradio_api/{path}", json={"text": "x" * (MAX_BODY_BYTES + 1)})
+            assert reply.status_code == 413
+            assert reply.json()["detail"] == "expected at most 1 MB, got 1.0 MB; send less text"
+            chunks = http.post(f"{url}gradio_api/{path}", content=iter([b"{}"]))
+            assert chunks.status_code == 411
+
+    @pytest.mark.parametrize("name", ["call/tag", "call/v2/tag"])
+    def test_an_unknown_event_is_not_found_and_logs_nothing(self, url, http, caplog, capfd, name):
+        reply = http.get(f"{url}gradio_api/{name}/0123456789abcdef")
+        assert reply.status_code == 404
+        assert "event_id" in reply.json()["detail"]
+        assert (caplog.text, capfd.readouterr().err) == ("", "")
 
     def test_a_forged_host_is_not_repeated_where_the_address_is_given(self, engine, monkeypatch):
         monkeypatch.setenv("GRADIO_ROOT_PATH", "https://ner.example.org")

@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 import app
-from demo.common.limits import MAX_FILE_BYTES
+from demo.common.limits import MAX_UPLOAD_BYTES
 from demo.server import LAUNCH
 from tests.demo.conftest import components
 
@@ -21,7 +21,7 @@ def test_warns_against_clinical_use_and_deletes_files_of_visitors_within_20_minu
 def test_launches_without_network():
     assert set(LAUNCH) <= set(inspect.signature(gr.Blocks.launch).parameters)
     assert LAUNCH["run_history"] is False
-    assert LAUNCH["max_file_size"] == MAX_FILE_BYTES
+    assert LAUNCH["max_file_size"] == MAX_UPLOAD_BYTES
     assert LAUNCH["theme"]._stylesheets == []
     assert "http" not in LAUNCH["css"]
 

@@ -1,6 +1,7 @@
 """The tabs Your files and Use in code, in a real browser, used as a person would use them."""
 
 import json
+import re
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -8,7 +9,7 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import WORK_MS, assert_harmless, enter, tab, tag_files
+from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -52,19 +53,38 @@ class TestYourFiles:
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
+    def test_a_large_file_gets_the_commands_that_read_it_and_tables_of_another_go(self, open_page, tmp_path):
+        page = open_page(at="Your files")
+        page.get_by_role("button", name="Use the sample").click()
+        page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
+        large = json_lines(tmp_path / "large.jsonl", ({"id": str(i), "text": "x" * 1000} for i in range(3000)))
+        tag_files(page, [large], "expected a file of at most 2 MB, got 2.9 MB")
+        page.locator("pre", has_text=re.compile(r"python -m engine.tag .*large.jsonl")).wait_for()
+        assert page.get_by_role("grid", name="Entities").locator("visible=true").count() == 0
+
+    def test_of_annotated_and_other_files_f1_is_on_the_annotated(self, open_page, tmp_path):
+        gold = [{"start": 0, "end": 8, "type": "Chemical"}]
+        paths = [json_lines(tmp_path / "gold.jsonl", [{"text": "Naloxone", "entities": gold}])]
+        paths += [json_lines(tmp_path / f"{i}.jsonl", [{"id": str(i), "text": "Clonidine"}]) for i in range(3)]
+        page = open_page()
+        tag_files(page, paths, "F1 on 1 of 4 documents")
+
 
 class TestCode:
     def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
         page = open_page()
         enter(page, HOSTILE)
+        run(page)
+        wait_until(page, "done")
         tab(page, "Use in code")
         code = page.get_by_role("tabpanel").locator(".cm-content")
         page.wait_for_function("document.body.innerText.includes('nausea\"}')", timeout=WORK_MS)  # in the command lines
-        python, command = (code.nth(place).inner_text() for place in (1, 2))
+        assert "python -m engine.tag FILE --strategy=entropy" in code.nth(1).inner_text()
+        python, command = (code.nth(place).inner_text() for place in (2, 3))
         assert f"text = {HOSTILE!r}" in python
         assert "python -m engine.tag text.jsonl --format=jsonl --strategy=entropy" in command
         page.get_by_role("button", name="Show entities and download JSON").click()
         record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
         assert record["text"] == HOSTILE
-        assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy"]
+        assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy", "truncate-3"]
         assert_harmless(page)

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 import pytest
 
 from demo.common.links import EXAMPLES
-from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, enter, wait_until
+from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, enter, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -100,23 +100,60 @@ def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open
     assert "--share" in page.request.get(urljoin(app_url, guide)).text()
 
 
-def test_a_link_is_copied_and_reopens_settings_and_example(open_page, app_url):
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    enter(page, EXAMPLES["Animal study"])
-    page.get_by_label("fast", exact=True).check()
-    page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
-    page.get_by_role("button", name="Copy link").click()
-    page.get_by_role("button", name="Link copied").wait_for()
-    link = page.evaluate("navigator.clipboard.readText()")
-    assert link.startswith(app_url)
-    (page := page.context.new_page()).goto(link)  # to leave a page while it computes logs an error
-    page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')", timeout=WORK_MS)
-    assert page.get_by_label("fast", exact=True).is_checked()
-    wait_until(page, "done")
-    enter(page, "a private text")
-    page.get_by_role("button", name="Copy link").click()
-    page.wait_for_function("!location.href.includes('example')")
-    assert "private" not in page.url
+class TestLink:
+    """Links say what they hold, and hold a text only on request, where no server sees it."""
+
+    @pytest.fixture
+    def page(self, open_page):
+        return open_page(permissions=["clipboard-read", "clipboard-write"])
+
+    def copied(self, page, name, said):
+        page.get_by_role("button", name=name).click()
+        page.get_by_text(said).wait_for()
+        return page.evaluate("navigator.clipboard.readText()")
+
+    def reopened(self, page, link, start):
+        (other := page.context.new_page()).goto(link)  # to leave a page while it computes logs an error
+        other.wait_for_function(f"document.querySelector('textarea')?.value?.startsWith('{start}')", timeout=WORK_MS)
+        return other
+
+    def test_it_reopens_settings_and_example(self, page, app_url):
+        enter(page, EXAMPLES["Animal study"])
+        page.get_by_label("fast", exact=True).check()
+        page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
+        link = self.copied(page, "Copy link", "It holds the settings and the example.")
+        assert link.startswith(app_url)
+        other = self.reopened(page, link, "Curcumin")
+        assert other.get_by_label("fast", exact=True).is_checked()
+        wait_until(other, "done")
+
+    def test_a_text_is_in_it_on_request_alone_and_no_server_sees_it(self, page):
+        enter(page, "a private text, 50 % of nausea & more")
+        link = self.copied(page, "Copy link", "It holds the settings, not your text.")
+        assert "private" not in link
+        link = self.copied(page, "Copy it with the text", "no server sees it there")
+        query, _, fragment = link.partition("#")
+        assert "private" in fragment
+        assert "private" not in query
+        sent = []
+        page.context.on("request", lambda request: sent.append(request.url))
+        other = self.reopened(page, link, "a private text, 50 % of nausea & more")
+        assert not any("private" in url for url in sent)
+        assert "private" not in other.url, "once read, it does not stay in the address bar"
+        wait_until(other, "done")
+
+    def test_a_text_survives_a_visit_to_the_readme_and_a_reload(self, page):
+        enter(page, SHORT)
+        run(page)
+        wait_until(page, "done")
+        page.get_by_text("How was this measured?").click()
+        page.get_by_role("link", name="README").click()
+        page.get_by_role("link", name="Back to the app").click()
+        for _ in range(2):
+            page.wait_for_function(f"document.querySelector('textarea')?.value === '{SHORT}'", timeout=WORK_MS)
+            page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
+            wait_until(page, "done")
+            page.reload()
 
 
 def test_evidence_opens_with_the_roles_and_offers_nothing_to_try_on_another_model(open_page):

@@ -39,7 +39,7 @@ def test_page_and_http_api_offer_the_cascade_beside_dense_first_and_its_points(b
     assert strategies.value == ["dense", "cascade"]
     assert points(both) == ["careful", "balanced"]
     assert point.value == "balanced"
-    assert "large one only the windows that the small one doubts" in claim(both, None)
+    assert "the large one only what the small one doubts" in claim(both, None)
     offered = demo.get_api_info()["named_endpoints"]
     given = {one["parameter_name"]: one["parameter_default"] for one in offered["/tag"]["parameters"]}
     assert given["strategy"] == "cascade"

@@ -12,7 +12,7 @@ from demo.common.uploads import Problems
 from demo.tabs.compare.texts import texts
 from demo.tabs.watch.race import race
 from demo.tabs.why import why_view
-from demo.tabs.your_files import status
+from demo.tabs.your_files import Batch, status
 from demo.tabs.your_files.tagging import Found
 from engine import Document, Entity
 from engine.text.labels import LabelSet
@@ -43,7 +43,9 @@ def file_status(engine):
     hostile = copy(engine)
     hostile.source = HOSTILE.replace("\ud800", "")
     documents = [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))]
-    return status(hostile, 1, documents, [Found(engine.strategy("rule"), HOSTILE)], Problems([HOSTILE], 1))
+    return status(
+        hostile, 1, Batch(documents, [True], Problems([HOSTILE], 1)), [Found(engine.strategy("rule"), HOSTILE)]
+    )
 
 
 VIEWS = {

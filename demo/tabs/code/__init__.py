@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from demo.common.commands import files_commands
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.limits import check_trace
@@ -48,9 +49,10 @@ def everything(engine: Engine, text: str, results: list[Result]) -> str:
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
-    def draw(run: Run, _: Compared) -> list[Any]:
+    def draw(run: Run, shown: Compared) -> list[Any]:
         strategies = [one.result.strategy for one in run.compared]
-        code = [write(engine, strategies, run.point, run.text) for write in (as_python, as_command)]
+        code = [files_commands(engine, shown.result.strategy, run.point)]
+        code += [write(engine, strategies, run.point, run.text) for write in (as_python, as_command)]
         hidden = [gr.update(visible=False)] * 2  # table and file are of an earlier run
         return [*code, as_export(engine, strategies, run.point), *hidden]
 
@@ -73,8 +75,9 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
     gr.HTML(js_on_load=REACHABLE)
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
+    files = gr.Code(language="shell", label="Your files, of any size", interactive=False, wrap_lines=True)
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
-    command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
+    command = gr.Code(language="shell", label="Command line, for this text", interactive=False, wrap_lines=True)
     away = gr.Code(language="shell", label="A package of its own, in 8 bits", interactive=False, wrap_lines=True)
-    draw_when_visible(tab, inputs, draw, [python, command, away, entities, file])
+    draw_when_visible(tab, inputs, draw, [files, python, command, away, entities, file])
     make.click(on_tag, inputs.requests.run, [entities, file], **HIDDEN)

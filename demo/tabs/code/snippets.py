@@ -6,8 +6,8 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
+from demo.common.commands import load_arguments, options
 from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
 from engine.cascade import Cascade
@@ -15,7 +15,6 @@ from engine.models.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
-DEFAULT_DEVICE = "cpu"
 READ_FILE = f"text = open({FILE!r}, encoding='utf-8', newline='').read()"
 FROM_FILE = f"import json; {READ_FILE}; print(json.dumps({{'id': 'text', 'text': text}}))"
 INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
@@ -23,17 +22,6 @@ pip install .
 # Your own checkpoint, for --model FOLDER:
 # python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER
 """
-
-
-def load_arguments(engine: Engine) -> dict[str, str]:
-    """The model, labels, dtype and device that the engine was loaded with, except defaults."""
-    arguments = {
-        "model": (engine.source, str(SHIPPED)),
-        "labels": (engine.folder.labels_file, ""),
-        "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
-        "device": (engine.device, DEFAULT_DEVICE),
-    }
-    return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
 def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
@@ -63,7 +51,6 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
 
 def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
     """Command lines that tag the text as the page does and print JSON lines with the entities."""
-    loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
     # JSON, because plain text might look like another format.
     if len(text) <= INLINED:
         # JSON also escapes what a shell or an encoding might misread.
@@ -71,12 +58,8 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
     else:
         lines = [f"{shlex.join(['python', '-c', FROM_FILE])} > text.jsonl  # save the text as {FILE}"]
     for strategy in strategies:
-        own = own_point(engine, strategy.name, point)
-        at_point = [f"--point={own}"] if own else []
-        settings = changed_settings(engine, strategy, point).items()
-        changes = [f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in settings]
-        tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl", f"--strategy={strategy.name}"]
-        lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
+        tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl"]
+        lines.append(shlex.join([*tag, *options(engine, strategy, point)]))
     return "\n".join(lines) + "\n"
 
 
@@ -95,8 +78,3 @@ def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None)
             lines.append(f"# as stored with the model, without your changes of settings: {name}")
         lines.append(shlex.join(["python", "-m", "engine.export", *model, f"--strategy={name}", f"--out={package}"]))
     return "\n".join(lines) + "\n"
-
-
-def _as_typed(value: Any) -> str:
-    """A setting's value in the form that `engine.pruning.settings.parse_setting` reads."""
-    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

@@ -6,12 +6,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from demo.common.commands import files_commands
 from demo.common.inputs import Inputs
 from demo.common.limits import (
     BATCH_WORK,
@@ -46,9 +47,10 @@ SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubta
 ZIP = "tagged.zip"
 ABOUT = f"""
 Tags every document in your files with the strategies and settings on this page. A file may be PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML or plain text: uncompressed UTF-8, up to {MAX_FILE_BYTES // 10**6} MB each, and
-{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters in all.
-Entities in the files count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
+JSON), CoNLL, JSON lines, PubMed XML or plain text, in uncompressed UTF-8. The limits are {MAX_FILE_BYTES // 2**20} MB a
+file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
+Entities in a file count as gold for all of its documents. The server deletes your files after at most
+{2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
@@ -59,28 +61,47 @@ CANCELLED_EARLY = "Cancelled before any document was tagged."
 OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
-def read_files(paths: Sequence[str]) -> tuple[list[Document], Problems]:
+@dataclass(frozen=True)
+class Batch:
+    """What uploaded files hold.
+
+    ``has_gold``: for each document, whether its file has annotations.
+    """
+
+    documents: list[Document]
+    has_gold: list[bool]
+    problems: Problems
+
+
+def read_files(paths: Sequence[str]) -> Batch:
     """Reads the documents of files, and what is wrong with those that are left out."""
-    problems = Problems()
-    read = (document for path in paths for document in read_upload(Path(path), problems))
-    documents = list(islice(read, MAX_DOCUMENTS))
-    if more := sum(1 for _ in read):
-        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {MAX_DOCUMENTS + more}; split them", more)
-    return documents, problems
+    batch = Batch([], [], Problems())
+    left_out = 0
+    for path in paths:
+        documents = list(read_upload(Path(path), batch.problems))
+        gold = any(document.entities for document in documents)
+        fitting = documents[: MAX_DOCUMENTS - len(batch.documents)]
+        left_out += len(documents) - len(fitting)
+        batch.documents.extend(fitting)
+        batch.has_gold.extend([gold] * len(fitting))
+    if left_out:
+        got = MAX_DOCUMENTS + left_out
+        batch.problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {got}; split them", left_out)
+        batch.problems.limits = True
+    return batch
 
 
-def status(
-    engine: Engine, files: int, documents: Sequence[Document], found: Sequence[Found], problems: Problems
-) -> str:
+def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> str:
     """How many documents are tagged, by which strategies, how times were measured, and what was left out."""
     done = min((len(one.tagged) for one in found), default=0)
     remarks = []
-    types = gold_types(documents)
+    documents, types = batch.documents, gold_types(batch.documents)
     predicted = [entity for one in found for each in one.tagged for entity in each.document.entities]
     if types:
         unscored = sum(entity.type not in types for entity in predicted)
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
-        remarks.append(f"F1 counts exact spans of the types in the files ({', '.join(types)}){others}.")
+        of = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
+        remarks.append(f"F1 on {of}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
     if done < LEAST_TIMED:
         remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
     if len(predicted) > LISTED_ENTITIES:
@@ -91,7 +112,8 @@ def status(
     return (
         f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
         f"by {escape(model_name(engine))} with {escape(by)}. Times are from one pass, {CHUNK} documents per call: a "
-        f"rough guide only. To measure speed, use {MEASURING}. {escape(' '.join(remarks))}</p>{_left_out(problems)}"
+        f"rough guide only. To measure speed, use {MEASURING}. {escape(' '.join(remarks))}</p>"
+        f"{_left_out(batch.problems)}"
     )
 
 
@@ -122,22 +144,26 @@ def run_files(
     except InputError as error:
         yield [alert(str(error)), *[gr.skip()] * 3]
         return
-    documents, problems = read_files(paths)
-    if not documents:
-        yield ["".join(map(alert, problems.listed or ["The files contain no documents."])), *[gr.skip()] * 3]
+    batch = read_files(paths)
+    problems = batch.problems
+    commands = files_commands(engine, strategies[-1], point, [Path(path).name for path in paths])
+    advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>" if problems.limits else ""
+    if not batch.documents:
+        said = "".join(map(alert, problems.listed or ["The files contain no documents."]))
+        yield [said + advice, *[gr.skip()] * 3]
         return
     found: list[Found] = []
 
     def update(message: str = "", archive: Path | None = None) -> list[Any]:
         """The tables of what is found, if anything is, below a message or the status."""
-        tables = summary(documents, found), entity_table(found)
+        tables = summary(batch.documents, batch.has_gold, found), entity_table(found)
         shown = [gr.update(value=table, visible=bool(found)) for table in tables]
         files = gr.update(value=str(archive), visible=True) if archive else gr.skip()
-        return [message or status(engine, len(paths), documents, found, problems), *shown, files]
+        return [(message or status(engine, len(paths), batch, found)) + advice, *shown, files]
 
     due = time.monotonic()
-    for found in tag_documents(engine, documents, strategies, point, wanted):
-        progress((len(found[0].tagged), len(documents)), unit="documents")
+    for found in tag_documents(engine, batch.documents, strategies, point, wanted):
+        progress((len(found[0].tagged), len(batch.documents)), unit="documents")
         if time.monotonic() >= due:
             yield update()
             due = time.monotonic() + UPDATE_S
@@ -147,7 +173,7 @@ def run_files(
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / ZIP
-        write_zip(documents, found, settings_json(engine, strategies), archive)
+        write_zip(batch.documents, batch.has_gold, found, settings_json(engine, strategies), archive)
         yield update(archive=archive)
 
 

@@ -95,10 +95,11 @@ def gold_types(documents: Sequence[Document]) -> list[str]:
     return sorted({entity.type for document in documents for entity in document.entities})
 
 
-def summary(documents: Sequence[Document], found: Sequence[Found]) -> pd.DataFrame:
+def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> pd.DataFrame:
     """A row for each strategy over the documents tagged so far, with short heads so that all columns fit.
 
-    It includes the speed-up against dense if that ran, and F1, precision and recall if there is gold.
+    It includes the speed-up against dense if that ran, and F1, precision and recall over the documents whose files have
+    gold.
     """
     types = gold_types(documents)
     full = next((one for one in found if one.strategy.name == DENSE), None)
@@ -116,8 +117,9 @@ def summary(documents: Sequence[Document], found: Sequence[Found]) -> pd.DataFra
             timed = len(of) >= LEAST_TIMED and one.milliseconds
             row["times as fast"] = f"{full.milliseconds / one.milliseconds:.1f}×" if timed else "–"
         if types:
-            predicted = [each.document.entities for each in of]
-            counts = Counts.total(count_documents(documents[: len(of)], predicted, types))
+            scored = [at for at in range(len(of)) if has_gold[at]]
+            predicted = [of[at].document.entities for at in scored]
+            counts = Counts.total(count_documents([documents[at] for at in scored], predicted, types))
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -149,7 +151,9 @@ def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
     return json.dumps(record | {"strategies": [strategy.to_json() for strategy in strategies]}, indent=1) + "\n"
 
 
-def write_zip(documents: Sequence[Document], found: Sequence[Found], settings: str, path: Path) -> None:
+def write_zip(
+    documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found], settings: str, path: Path
+) -> None:
     """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for one in found:
@@ -157,6 +161,6 @@ def write_zip(documents: Sequence[Document], found: Sequence[Found], settings: s
             for writer in WRITERS.values():
                 text = "".join(writer.write(each.document for each in one.tagged))
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
-        archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
+        archive.writestr("summary.csv", summary(documents, has_gold, found).to_csv(index=False))
         archive.writestr("settings.json", settings)
         archive.writestr("entities.csv", csv_text(COLUMNS, entity_rows(found)))

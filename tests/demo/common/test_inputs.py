@@ -29,11 +29,12 @@ def test_a_link_changes_strategies_and_the_one_shown_at_once(demo):
     opened = listeners(demo, "on_open")[0]
     assert [type(one) for one in opened.outputs[1:3]] == [gr.Radio, gr.CheckboxGroup]  # applied one by one
     request = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
-    _, choice, names, *_ = opened.fn(request)
+    _, choice, names, *_ = opened.fn("", request)
     assert choice["choices"] == names == ["dense", "rule"]
     assert choice["value"] == "rule"
+    assert opened.fn("a text of mine", request)[0] == "a text of mine"
     request.query_params = {"point": "fast"}
-    assert opened.fn(request)[1:3] == [gr.skip()] * 2
+    assert opened.fn("", request)[1:3] == [gr.skip()] * 2
 
 
 def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monkeypatch):

@@ -20,7 +20,7 @@ def report(tmp_path):
         for table in ("results", "intervals", "errors"):
             shutil.copy(REPORTS / "biored-dev" / f"{table}.csv", tmp_path / name)
     about = {"model": "m", "weights": f"SHA-256 {DIGEST[:16]}…"}
-    (tmp_path / "one" / "results.json").write_text(json.dumps({"about": about}))
+    (tmp_path / "one" / "results.json").write_text(json.dumps({"about": about, "notes": []}))
     return Report(tmp_path / "one")
 
 

@@ -10,9 +10,9 @@ from zipfile import ZipFile
 import gradio as gr
 import pytest
 
-from demo.common.limits import MAX_DOCUMENTS
+from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS
 from demo.common.uploads import Problems
-from demo.tabs.your_files import ABOUT, SAMPLE, read_files, run_files, sample_file, status
+from demo.tabs.your_files import ABOUT, SAMPLE, Batch, read_files, run_files, sample_file, status
 from demo.tabs.your_files.tagging import (
     CHUNK,
     LEAST_TIMED,
@@ -63,24 +63,24 @@ class TestRead:
     def test_several_files_are_read_in_order_and_what_is_none_or_too_many_is_said(self, tmp_path):
         paths = [json_lines(tmp_path / f"{name}.jsonl", [{"id": name, "text": "x"}]) for name in ("b", "a")]
         (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
-        documents, problems = read_files([*map(str, paths), str(tmp_path / "paper.pdf")])
-        assert [document.id for document in documents] == ["b", "a"]
-        assert problems.listed == ["paper.pdf: expected text, got a PDF; save its text as a .txt file"]
+        batch = read_files([*map(str, paths), str(tmp_path / "paper.pdf")])
+        assert [document.id for document in batch.documents] == ["b", "a"]
+        assert batch.problems.listed == ["paper.pdf: expected text, got a PDF; save its text as a .txt file"]
         paths = [
             json_lines(tmp_path / f"{part}.jsonl", ({"id": f"{part}{i}", "text": "x"} for i in range(MAX_DOCUMENTS)))
             for part in "ab"
         ]
-        documents, problems = read_files([*map(str, paths)])
-        assert len(documents) == MAX_DOCUMENTS
-        assert problems.listed == ["expected at most 500 documents, got 1000; split them"]
-        assert problems.count == MAX_DOCUMENTS
+        batch = read_files([*map(str, paths)])
+        assert len(batch.documents) == MAX_DOCUMENTS
+        assert batch.problems.listed == ["expected at most 500 documents, got 1000; split them"]
+        assert batch.problems.count == MAX_DOCUMENTS
 
     def test_the_sample_is_sound(self):
         for paths in sample_file():
-            documents, problems = read_files(paths)
-            assert (len(documents), problems.count) == (30, 0)
-            assert f": {len(documents)} short abstracts" in ABOUT
-            assert any(document.entities for document in documents)
+            batch = read_files(paths)
+            assert (len(batch.documents), batch.problems.count) == (30, 0)
+            assert ": 30 short abstracts" in ABOUT
+            assert all(batch.has_gold)
         assert not Path(*paths).exists()
         assert SAMPLE.exists()
 
@@ -105,12 +105,13 @@ class TestTag:
 
     def test_scores_every_strategy_where_there_is_gold(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
-        table = summary(documents, tagged(engine, documents, "dense", "truncate-1"))
+        table = summary(documents, [True] * 2, tagged(engine, documents, "dense", "truncate-1"))
         assert list(table["strategy"]) == ["dense (float32)", "truncate-1 (float32)"]
         for name, f1 in zip(("dense", "truncate-1"), table["F1"], strict=True):
             entities = [engine.tag(document.text, name).entities for document in documents]
             assert f1 == f"{Counts.total(count_documents(documents, entities, ('Chemical', 'Disease'))).f1:.4f}"
-        perfect = summary([documents[0]], found(engine, dense=[TaggedDocument(documents[0], cost(1, 2), 3.0)]))
+        tagged_one = TaggedDocument(documents[0], cost(1, 2), 3.0)
+        perfect = summary(documents[:1], [True], found(engine, dense=[tagged_one]))
         assert perfect.loc[0, ["F1", "computation", "ms/doc"]].tolist() == ["1.0000", "50.0\u00a0%", "3.0"]
 
     @pytest.mark.parametrize(("documents", "shown"), [(LEAST_TIMED, ["1.0×", "1.5×"]), (LEAST_TIMED - 1, ["–", "–"])])
@@ -118,10 +119,10 @@ class TestTag:
         document = Document("a", TEXT)
         dense, rule = ([TaggedDocument(document, cost(2, 2), ms)] * documents for ms in (3.0, 2.0))
         both = found(engine, dense=dense, rule=rule)
-        assert summary([document] * documents, both)["times as fast"].tolist() == shown
-        said = status(engine, 1, [document] * documents, both, Problems())
+        assert summary([document] * documents, [False] * documents, both)["times as fast"].tolist() == shown
+        said = status(engine, 1, Batch([document] * documents, [False] * documents, Problems()), both)
         assert (f"Speed-ups need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
-        assert "times as fast" not in summary([document] * documents, found(engine, rule=rule))
+        assert "times as fast" not in summary([document] * documents, [False] * documents, found(engine, rule=rule))
 
     def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine, monkeypatch):
         stored = replace(engine.strategy("entropy"), point="fast")
@@ -135,7 +136,7 @@ class TestTag:
     def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         both = tagged(engine, documents, "dense", "entropy+recovery")
-        write_zip(documents, both, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
+        write_zip(documents, [False] * 2, both, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             archive.extractall(tmp_path)
         assert "dense (float32),2," in (tmp_path / "summary.csv").read_text()
@@ -155,7 +156,7 @@ class TestTag:
     def test_the_zip_has_no_formula(self, engine, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
         dense = found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)])
-        write_zip([document], dense, "{}", tmp_path / "all.zip")
+        write_zip([document], [False], dense, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
@@ -190,6 +191,25 @@ class TestRun:
         assert updates[0].count("alert") == 2, "class and role of one"
         assert updates[1:] == [gr.skip()] * 3
 
+    def test_files_without_annotations_do_not_lower_f1_and_those_with_some_count_whole(self, engine, tmp_path):
+        gold = [{"start": one.start, "end": one.end, "type": one.type} for one in engine.tag(TEXT, "dense").entities]
+        assert gold
+        records = [{"id": "a", "text": TEXT, "entities": gold}, {"id": "b", "text": TEXT}]
+        paths = [json_lines(tmp_path / "gold.jsonl", records)]
+        paths += [json_lines(tmp_path / f"{i}.jsonl", [{"id": str(i), "text": TEXT}]) for i in range(3)]
+        *_, (report, table, *_) = run(engine, paths, ["dense"])
+        assert "F1 on 2 of 5 documents" in report
+        assert table["value"].loc[0, ["F1", "P", "R"]].tolist() == ["0.6667", "0.5000", "1.0000"]
+
+    @pytest.mark.parametrize(("text", "documents"), [("x" * (MAX_CHARACTERS + 1), 1), ("x", MAX_DOCUMENTS + 1)])
+    def test_over_a_limit_it_gives_the_commands_for_these_files(self, engine, tmp_path, text, documents, monkeypatch):
+        monkeypatch.setattr("demo.tabs.your_files.MAX_DOCUMENTS", 2)
+        path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": text} for i in range(min(documents, 3))))
+        for report, *_ in run(engine, [path], ["dense"]):
+            assert "python -m engine.tag many.jsonl --strategy=dense" in report
+            assert "python -m engine.bulk FOLDER" in report
+        assert "python -m" not in run(engine, [json_lines(tmp_path / "one.jsonl", [{"text": "x"}])], ["dense"])[-1][0]
+
     def test_long_tables_and_mentions_are_cut_and_say_so(self, engine):
         text = "x" * 50_000
         many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
@@ -198,7 +218,7 @@ class TestRun:
         table = entity_table(dense)
         assert len(table) == LISTED_ENTITIES
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1
-        said = status(engine, 1, documents, dense, Problems())
+        said = status(engine, 1, Batch(documents, [True], Problems()), dense)
         assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
 
     @pytest.mark.parametrize(

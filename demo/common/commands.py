@@ -1,0 +1,50 @@
+"""Command lines that do what the page does."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from demo.settings import changed_settings, own_point
+from engine import Engine, Strategy
+from engine.models.folder import SHIPPED
+
+DEFAULT_DEVICE = "cpu"
+
+
+def load_arguments(engine: Engine) -> dict[str, str]:
+    """The model, labels, dtype and device that the engine was loaded with, except defaults."""
+    arguments = {
+        "model": (engine.source, str(SHIPPED)),
+        "labels": (engine.folder.labels_file, ""),
+        "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
+        "device": (engine.device, DEFAULT_DEVICE),
+    }
+    return {name: value for name, (value, default) in arguments.items() if value != default}
+
+
+def options(engine: Engine, strategy: Strategy, point: str | None) -> list[str]:
+    """The options of ``engine.tag`` and ``engine.bulk`` for a strategy and the engine's model."""
+    own = own_point(engine, strategy.name, point)
+    settings = changed_settings(engine, strategy, point).items()
+    return [
+        f"--strategy={strategy.name}",
+        *([f"--point={own}"] if own else []),
+        *(f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in settings),
+        *(f"--{name}={value}" for name, value in load_arguments(engine).items()),
+    ]
+
+
+def files_commands(engine: Engine, strategy: Strategy, point: str | None, files: Sequence[str] = ("FILE",)) -> str:
+    """Command lines that tag files of any size, one after another or many at once."""
+    chosen = options(engine, strategy, point)
+    tag = shlex.join(["python", "-m", "engine.tag", *files, *chosen])
+    bulk = shlex.join(["python", "-m", "engine.bulk", "FOLDER", "--out=tagged", *chosen])
+    return f"{tag} > tagged.jsonl\n# whole folders, which continue after an interruption:\n{bulk}\n"
+
+
+def _as_typed(value: Any) -> str:
+    """A setting's value in the form that `engine.pruning.settings.parse_setting` reads."""
+    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

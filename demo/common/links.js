@@ -1,0 +1,33 @@
+// Says what a copied link holds, and copies the text with it on request. `element` is the component's root.
+
+const said = element.querySelector(".said");
+const more = element.querySelector("button");
+
+async function copy(what) {
+  try {  // browsers allow it only over HTTPS and on the same machine
+    await navigator.clipboard.writeText(location.href);
+    said.textContent = `Link copied. ${what}`;
+  } catch {
+    said.textContent = `The link is in the address bar. ${what}`;
+  }
+}
+
+document.addEventListener("link", ({ detail: query }) => {
+  const theme = new URLSearchParams(location.search).get("__theme");
+  history.replaceState(null, "", location.pathname + query + (theme ? `&__theme=${theme}` : ""));
+  const example = query.includes("example=");
+  more.hidden = example;
+  copy(example ? "It holds the settings and the example." : "It holds the settings, not your text.");
+});
+more.addEventListener("click", () => {
+  const text = document.querySelector(".text-input textarea").value;
+  history.replaceState(null, "", `#text=${encodeURIComponent(text)}`);
+  copy("It holds the settings and your text, which stands after #: no server sees it there.");
+  more.hidden = true;
+});
+// The text survives a visit to another page.
+addEventListener("pagehide", () => {
+  try {
+    sessionStorage.setItem("text", document.querySelector(".text-input textarea").value);
+  } catch { /* no storage, or full */ }
+});
