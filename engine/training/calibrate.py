@@ -28,7 +28,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.agreement import MIN_INT8_F1, Reference, int8_agreement
+from engine.training.agreement import Reference, int8_agreement
 from engine.training.card import Row, rows_of, table
 from engine.training.options import LIMITS, parse_limits
 
@@ -73,10 +73,10 @@ def usable_points(engine: Engine, name: str) -> list[Strategy]:
 def try_int8(folder: Path, texts: Sequence[str]) -> str:
     """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the dtype that ``auto`` then is."""
     float32, int8 = (load_engine(folder, dtype) for dtype in ("float32", "int8"))
-    agreement = int8_agreement(float32, int8, texts)
-    dtype = "int8" if agreement >= MIN_INT8_F1 else "float32"
+    agreement, agrees = int8_agreement(float32, int8, texts)
+    dtype = "int8" if agrees else "float32"
     say(f"Dense in 8 bits agrees with float32 to {agreement:.1%}: auto is {dtype}.")
-    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if dtype == "int8" else {}})
+    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if agrees else {}})
     return dtype
 
 

@@ -34,7 +34,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.agreement import MIN_INT8_F1, Reference, int8_agreement, measure, speedups
+from engine.training.agreement import Reference, int8_agreement, measure, speedups
 from engine.training.finetune import f1_of, named_corpora
 from engine.training.options import check_label_head
 from engine.training.texts import MIN_WINDOWS
@@ -203,10 +203,11 @@ def main(argv: list[str] | None) -> int:
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
     dtype, int8 = arguments.dtype, {}
     if dtype == "auto":
-        float32, eight_bits = (load_engine(arguments.large, one) for one in ("float32", "int8"))
-        agreement = int8_agreement(float32, eight_bits, texts[:TIMED])
-        dtype = "int8" if agreement >= MIN_INT8_F1 else "float32"
-        int8 = {INT8: {"agreement": round(agreement, 4)}} if dtype == "int8" else {}
+        agreement, agrees = int8_agreement(
+            load_engine(arguments.large, "float32"), load_engine(arguments.large, "int8"), texts[:TIMED]
+        )
+        dtype = "int8" if agrees else "float32"
+        int8 = {INT8: {"agreement": round(agreement, 4), "texts": len(texts[:TIMED])}} if agrees else {}
     large, small = (load_engine(source, dtype) for source in (arguments.large, arguments.small))
     columns_of(small.labels, large.labels)
     strategy = small.strategy(arguments.small_strategy)

@@ -28,12 +28,6 @@ def option(
     return field(default=default, metadata={"help": meaning, "limits": limits, "choices": choices})
 
 
-def shared_option(name: str) -> Any:
-    """Declares the option of `TrainingConfig` with this name."""
-    shared = TrainingConfig.__dataclass_fields__[name]
-    return field(default=shared.default, metadata=shared.metadata)
-
-
 def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
     """Adds the options of a configuration to a command line, except some fields."""
     for declared in fields(config):
@@ -121,7 +115,7 @@ class AccelerateConfig:
         "pp of agreement that careful, balanced and fast may lose against the dense pass", LIMITS
     )
     dtype: str = option("dtype in which settings are measured", "auto", choices=DTYPES)
-    seed: int = shared_option("seed")
+    seed: int = option("seed of everything random", 0, (0, 2**31))
     limits: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
