@@ -50,13 +50,21 @@ class Ablation:
     others: Mapping[str, Any] = field(default_factory=dict)
 
 
+LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
+RECOVERY = (OFF, *TRIGGERS, ANY, RANDOM_WORDS)
+
 ABLATIONS = (
     Ablation(TRUNCATE, LAYER, EACH_LAYER),
     Ablation("rule", POINT, OPERATING_POINTS),
-    # Steps are wider below −1, where few words want to exit.
-    Ablation("rule", "lambda_", (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)),
+    Ablation("rule", "lambda_", LAMBDAS),
     Ablation("rule", "min_keep_ratio", (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), {"lambda_": 2.0}),
     Ablation("rule", GATES, EACH_LAYER),
+    Ablation("attention", POINT, OPERATING_POINTS),
+    Ablation("attention", "lambda_", LAMBDAS),
+    Ablation("attention", "focus", (0.0, 0.5, 1.0)),
+    Ablation("attention", "received", (0.0, 0.5, 1.0)),
+    Ablation("attention", "uncertainty", (0.0, 0.5, 1.0)),
+    Ablation("attention+recovery", TRIGGER, RECOVERY),
     Ablation("entropy", POINT, OPERATING_POINTS),
     Ablation("entropy", GATES, EACH_LAYER),
     Ablation("entropy", "neighbours", (0, 1, 2, 4)),
@@ -64,7 +72,7 @@ ABLATIONS = (
     Ablation("mlp", GATES, EACH_LAYER),
     Ablation("mlp", "neighbours", (0, 1, 2, 4)),
     Ablation("entropy+recovery", POINT, OPERATING_POINTS),
-    Ablation("entropy+recovery", TRIGGER, (OFF, *TRIGGERS, ANY, RANDOM_WORDS)),
+    Ablation("entropy+recovery", TRIGGER, RECOVERY),
     Ablation("entropy+recovery", "recovery_limit", (1, 8, 64, 512), {TRIGGER: ANY}),
 )
 READING = (

@@ -97,7 +97,7 @@ class Strategy:
             return replace(part, **taken)
 
         new = replace(
-            self,
+            changed(self),
             gates=settings.get("gates", self.gates),
             controller=self.controller and changed(self.controller),
             recovery=self.recovery and changed(self.recovery),

@@ -34,6 +34,7 @@ _STYLES = {  # marker and colour of each kind
     DENSE: ("s", "#1b1b1b"),
     "rule": ("^", "#b35900"),
     "entropy": ("o", "#0050a0"),
+    "attention": ("p", "#8a3b8f"),
     "mlp": ("P", "#006d5b"),
     "cascade": ("D", "#0050a0"),
     "random": ("X", "#a02060"),

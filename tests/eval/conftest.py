@@ -66,7 +66,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, begin
     """A report with everything that one can contain, on six documents; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
     options = f"--model {model_folder} --corpus {beginnings} --limit 6 --timed 5 --batch-size 1,4"
-    options += " --dtype float32,bfloat16 --strategies entropy,random@entropy,truncate-1,entropy+recovery"
+    options += " --dtype float32,int8 --strategies entropy,random@entropy,truncate-1,entropy+recovery"
     options += " --set entropy.gates=1,2 --set entropy.max_entropy=0.4 --set entropy.exit_entities=true"
     options += f" --baselines hf-pipeline --others same={model_folder},pruned={model_folder}@entropy"
     options += f" --out {out}"

@@ -26,7 +26,9 @@ def select(table, strategy, setting):
 
 def test_every_setting_that_the_model_has_takes_several_values_and_one_is_its_default(table, engine):
     varied = [series for series in (series_of(engine, one) for one in ABLATIONS) if series]
-    assert {series.ablation.strategy for series in varied} == {"truncate", "rule", "entropy", "entropy+recovery"}
+    assert {series.ablation.strategy for series in varied} == {
+        "truncate", "rule", "attention", "attention+recovery", "entropy", "entropy+recovery",
+    }  # fmt: skip
     for series in varied:
         rows = select(table, series.ablation.strategy, series.ablation.setting)
         assert list(rows) == list(series.strategies)

@@ -11,7 +11,7 @@ from engine.text.scoring import Counts, count_documents
 from eval.report import main
 from tests.eval.conftest import stub_slow_parts
 
-OPTIONS = "--limit 6 --batch-size 1,3 --baselines none --dtype bfloat16"
+OPTIONS = "--limit 6 --batch-size 1,3 --baselines none --dtype int8"
 THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third of the words
 
 
@@ -39,10 +39,10 @@ def test_its_parts_run_beside_it_and_it_is_compared_with_them(results, run):
     first = results[results["batch_size"] == 1]
     assert list(first[["variant", "dtype", "kind"]].itertuples(index=False, name=None)) == [
         ("dense (float32)", "float32", "dense"),
-        ("dense (bfloat16)", "bfloat16", "dense"),
-        ("cascade:careful", "bfloat16", "cascade"),
-        ("cascade:balanced", "bfloat16", "cascade"),
-        ("small", "bfloat16", "model"),
+        ("dense (int8)", "int8", "dense"),
+        ("cascade:careful", "int8", "cascade"),
+        ("cascade:balanced", "int8", "cascade"),
+        ("small", "int8", "model"),
     ]
     table = pd.read_csv(run / "intervals.csv")
     pairs = set(table[["variant", "against"]].itertuples(index=False, name=None))
@@ -54,7 +54,7 @@ def test_its_parts_run_beside_it_and_it_is_compared_with_them(results, run):
 def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(
     results, cascade_folder, beginnings
 ):
-    engine, corpus = load_engine(cascade_folder, "bfloat16"), load_corpus(str(beginnings), limit=6)
+    engine, corpus = load_engine(cascade_folder, "int8"), load_corpus(str(beginnings), limit=6)
     texts = [document.text for document in corpus.documents]
     of_variant = {(row.variant, row.batch_size): row.read_by_large for row in results.itertuples()}
     for point, threshold in THRESHOLDS.items():

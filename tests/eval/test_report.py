@@ -7,12 +7,12 @@ import pytest
 
 from engine.cli.runs import locked
 from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.controllers.entropy import EntropyController
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
 from eval.render import as_html
 from eval.render.plots import styles
 from eval.report import main
-from tests.engine.pruning.test_new_controller import EveryOther
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
@@ -53,7 +53,7 @@ def report(model_folder, tmp_path, one_pixel):
 def test_there_is_a_row_for_each_batch_size_and_variant_and_it_says_what_the_variant_is(results):
     facts = results[["variant", "kind", "replays", "prunes"]].fillna("")
     for size in (1, 4):
-        for dtype in ("float32", "bfloat16"):
+        for dtype in ("float32", "int8"):
             rows = facts[(results["batch_size"] == size) & (results["dtype"] == dtype)]
             kinds = rows.replace(rf" \({dtype}\)$", "", regex=True).itertuples(index=False, name=None)
             assert sorted(kinds) == sorted(one for one in KINDS if dtype == "float32" or one[0] != "hf-pipeline")
@@ -76,9 +76,9 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_all
     intervals = pd.read_csv(finished / "intervals.csv")
     assert (intervals["low"] <= intervals["high"]).all()
     assert (intervals["f1_low"] <= intervals["f1"]).all()
-    against = intervals.loc[intervals["variant"] == "entropy (bfloat16)", "against"]
+    against = intervals.loc[intervals["variant"] == "entropy (int8)", "against"]
     beaten = ("dense", "random@entropy", "truncate-1", "same", "pruned")
-    assert set(against) == {"dense (float32)", "hf-pipeline", *(f"{name} (bfloat16)" for name in beaten)}
+    assert set(against) == {"dense (float32)", "hf-pipeline", *(f"{name} (int8)" for name in beaten)}
 
 
 def test_speedups_are_ratios_of_times_of_the_timed_documents_and_f1_is_of_all(finished, results):
@@ -183,13 +183,18 @@ def test_a_folder_that_another_process_writes_to_is_refused(report, tmp_path, ca
 
 
 def test_a_new_controller_is_measured_and_plotted_with_its_settings(report, monkeypatch):
-    monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
-    names = "every-other,every-other+recovery,random@every-other"
-    _, out = report("--limit", "1", "--strategies", names, "--set", "every-other.stride=3")
+    class Sure(EntropyController):
+        """Words exit at a low entropy."""
+
+        kind = "sure"
+
+    monkeypatch.setitem(CONTROLLERS, Sure.kind, Sure)
+    names = "sure,sure+recovery,random@sure"
+    _, out = report("--limit", "1", "--strategies", names, "--set", "sure.max_entropy=0.9", "--set", "sure.gates=1,2")
     results = pd.read_csv(out / "results.csv")
     table = results.set_index("variant")
     assert list(table.index) == ["dense", *names.split(",")]
     assert table["prunes"].tolist() == [False, True, True, False]
-    assert table.loc["every-other", "token_layers_kept"] < 1
-    assert "every-other" in styles(results)
-    assert "every-other" in (out / "report.md").read_text()
+    assert table.loc["sure", "token_layers_kept"] < 1
+    assert "sure" in styles(results)
+    assert "sure" in (out / "report.md").read_text()

@@ -8,14 +8,13 @@ import torch
 
 from engine.errors import InputError
 from engine.formats.corpora import load_corpus
-from engine.pytorch.checkpoint import load_weights
-from engine.tagger import Engine
+from engine.tagger import load_engine
 from eval.measure.baselines import BASELINES, load_baselines
 from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
-from tests.conftest import TEXT, needs_vnni
-from tests.engine.test_checkpoint import NAMES, nameless
+from tests.conftest import TEXT, configure, needs_vnni
 
+NAMES = ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]
 TEXTS = [
     TEXT,
     "",
@@ -39,8 +38,9 @@ def baseline(engine, wanted):
 @pytest.mark.parametrize("name", ["hf-pipeline", "onnx-float32"])
 def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, threads, plain_folder, tmp_path):
     folder = shutil.copytree(plain_folder, tmp_path / "model")
-    nameless(folder)
-    unnamed = Engine(load_weights(folder, NAMES))
+    numbers = {str(index): f"LABEL_{index}" for index in range(5)}
+    configure(folder, id2label=numbers, label2id={name: int(index) for index, name in numbers.items()})
+    unnamed = load_engine(folder, labels=NAMES)
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(unnamed, name)
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):

@@ -100,7 +100,7 @@ OTHER_MODELS = {
 
 @pytest.mark.parametrize(("change", "reason"), [
     ("--threads 2", "with threads 1, got threads 2"),
-    ("--dtype bfloat16", "with dtype"),
+    ("--dtype int8", "with dtype"),
     ("--timed 3", "with timed"),
     ("--limit 4", "with corpus"),
     ("--set entropy.neighbours=2", "with variants"),

@@ -26,7 +26,7 @@ def by_name(setup):
 def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(setup):
     settings = {"rule.lambda": "2", "rule.min_keep_ratio": "0.9"}
     for name in ("entropy", "entropy+recovery"):
-        settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.min_exit_ratio": "0.2"}
+        settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.neighbours": "3"}
     settings |= {"entropy+recovery.trigger": "confidence"}
     options = [f"--set={name}={value}" for name, value in settings.items()]
     chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
@@ -35,9 +35,9 @@ def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(s
     assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "custom")
     for strategy in (entropy, recovering):
         settings = strategy.settings()
-        assert (settings["max_entropy"], strategy.gates, settings["min_exit_ratio"]) == ((0.4, 0.5), (1, 2), 0.2)
+        assert (settings["max_entropy"], strategy.gates, settings["neighbours"]) == ((0.4, 0.5), (1, 2), 3)
     assert recovering.recovery.trigger == "confidence"
-    assert chosen["random@entropy"].strategy.min_exit_ratio == 0.2, "it replays the strategy that runs"
+    assert chosen["random@entropy"].strategy.controller.neighbours == 3, "it replays the strategy that runs"
 
 
 def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):
