@@ -14,6 +14,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.server import LAUNCH
+from demo.settings import default_values, page_settings
 from engine import Engine
 from tests.demo.browsing import DESK, WORK_MS, tab
 from tests.demo.serving import browser_path, chromium, serve_app
@@ -102,6 +103,13 @@ def http() -> Iterator[httpx.Client]:
     """Sends requests; to make a client takes longer than most answers."""
     with httpx.Client(timeout=60) as client:
         yield client
+
+
+def page_values(engine: Engine, **changed: float) -> list[float]:
+    """The values of controllers' settings on the page, changed by name, e.g. ``rule_lambda_``."""
+    names = [setting.name.replace(".", "_") for setting in page_settings(engine)]
+    assert set(changed) <= set(names)
+    return [changed.get(name, value) for name, value in zip(names, default_values(engine, None), strict=True)]
 
 
 def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:

@@ -6,19 +6,23 @@ from urllib.parse import parse_qsl
 import pytest
 
 from demo.common.links import EXAMPLES, make_link, model_name, read_link
+from tests.demo.conftest import page_values
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
 def test_a_link_reopens_the_settings_and_the_example_and_never_holds_a_users_text(engine):
     name, text = next(iter(EXAMPLES.items()))
-    link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
+    values = page_values(
+        engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
+    )
+    link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", *values)
     query = dict(parse_qsl(link.removeprefix("?")))
     assert query["example"] == name
     found, strategies, _, *settings = read_link(engine, query)
     assert (found, strategies) == (text, ["dense", "entropy+recovery"])
-    assert settings == ["entity_loss", 1.5, 0.25, 2.0, 0.5]
-    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
+    assert settings[:5] == ["entity_loss", *values[:4]]
+    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", *values)
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "nan", "inf", "1e9", "-1e9", "", "__class__"])

@@ -7,7 +7,7 @@ from demo.common import runs
 from demo.common.requests import Latest
 from demo.settings import default_values, label
 from demo.tabs import TABS
-from tests.demo.conftest import components, listeners
+from tests.demo.conftest import components, listeners, page_values
 from tests.demo.tabs.conftest import beside, run_of
 
 TEXT = "Famotidine-associated delirium."
@@ -81,7 +81,10 @@ def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_r
 def test_settings_and_trigger_reach_the_strategies_that_have_them(on_run, engine, monkeypatch):
     monkeypatch.setattr(runs, "SECONDS", 0)
     names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
-    _, (_, run, _) = on_run(Latest(7), TEXT, names, None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
+    values = page_values(
+        engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
+    )
+    _, (_, run, _) = on_run(Latest(7), TEXT, names, None, "entity_loss", *values)
     ran = {one.name: one for one in run.compared}
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
     of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}

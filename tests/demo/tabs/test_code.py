@@ -99,7 +99,9 @@ def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, nam
 )
 def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine, source, changes, python, options):
     other = copy(engine)
-    vars(other).update({"source": source, "labels_file": "", **changes})
+    folder = copy(engine.folder)
+    object.__setattr__(folder, "labels_file", changes.pop("labels_file", ""))
+    vars(other).update({"source": source, "why": "auto", "folder": folder, **changes})
     assert f"engine = load_engine({python})" in as_python(other, [], None, "x").splitlines()
     command = as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
     assert command == f"python -m engine.tag text.jsonl --format=jsonl --strategy=dense{options}"

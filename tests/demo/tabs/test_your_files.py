@@ -31,17 +31,18 @@ from engine import Document, Entity
 from engine.formats import WRITERS, read_documents
 from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
-from tests.demo.conftest import json_lines
+from tests.demo.conftest import json_lines, page_values
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (FAMOTIDINE, DELIRIUM)
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
-SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
 def run(engine, paths, names, wanted=lambda: True):
-    return list(run_files(engine, wanted, lambda *_, **__: None, list(map(str, paths)), names, *SETTINGS))
+    return list(
+        run_files(engine, wanted, lambda *_, **__: None, list(map(str, paths)), names, None, "", *page_values(engine))
+    )
 
 
 def cost(token_layers, dense):
