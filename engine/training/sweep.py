@@ -110,6 +110,7 @@ def search(
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
         bases = [with_recovery(trial.strategy) for trial in frontier(plain)]
         begun = [changed(base, trigger=trigger) for base in bases for trigger in TRIGGERS]
+    rng.shuffle(begun)  # time may not suffice for all of them
     with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
         for number in range(len(begun) + STEPS):
             setting = begun[number] if number < len(begun) else varied(rng.choice(best()), layers, rng)
