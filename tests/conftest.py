@@ -195,15 +195,6 @@ def imported() -> None:
     gc.freeze()
 
 
-@pytest.fixture(autouse=True, scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keeps what is measured here out of the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.cli.runs.cache_folder", lambda: folder)
-        yield
-
-
 @contextmanager
 def memory_below(size: int) -> Iterator[None]:
     """Checks that Python never holds more new bytes than this."""

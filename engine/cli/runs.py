@@ -11,19 +11,17 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from engine.errors import InputError, first_line
 
-T = TypeVar("T")
 LOCK = ".lock"
 _PART = ".part"
 _PART_NAMES = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
@@ -195,35 +193,6 @@ def code_digest(*packages: ModuleType) -> str:
             digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def cached(name: str, key: str, make: Callable[[], T]) -> T:
-    """Returns what ``make`` returned for this key in its first call on this processor, a value that JSON can represent.
-
-    It is stored in the file ``name`` of the user's cache folder, and computed again where that cannot be read.
-    """
-    path, values = cache_folder() / name, {}
-    key = f"{processor()}, {key}"
-    with suppress(OSError, ValueError, RecursionError):
-        stored = json.loads(path.read_bytes())
-        values = stored if isinstance(stored, dict) else {}
-    if key not in values:
-        values[key] = make()
-        with suppress(OSError):
-            write_json(path, values)
-    return values[key]
-
-
-def cache_folder() -> Path:
-    """Returns the user's cache folder, for values and files that can be measured or downloaded again.
-
-    A user without a home directory, such as an unknown one in a container, has one in the folder of temporary files.
-    """
-    try:
-        home = Path.home()
-    except RuntimeError:
-        home = Path(tempfile.gettempdir())
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "bioner-token-pruning"
 
 
 def processor() -> str:

@@ -18,7 +18,6 @@ from typing import Any
 
 import pooch
 
-from engine.cli.runs import cache_folder
 from engine.errors import FormatError, InputError, first_line
 from engine.formats import read_documents
 from engine.formats.checks import OnError
@@ -27,7 +26,7 @@ from engine.text.documents import Document
 
 logger = logging.getLogger(__name__)
 
-CACHE = cache_folder()
+CACHE = Path(pooch.os_cache("bioner-token-pruning"))
 
 
 @dataclass(frozen=True)

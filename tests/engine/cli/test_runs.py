@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +10,6 @@ import pytest
 
 from engine.cli.runs import (
     Log,
-    cache_folder,
-    cached,
     check_new,
     code_digest,
     continues,
@@ -143,17 +140,3 @@ def test_the_digest_of_code_changes_with_every_source_and_its_place(tmp_path, mo
     assert len(set(found)) == len(found)
     (tmp_path / "made_up" / "notes.txt").write_text("no source")
     assert code_digest(package) == found[-1]
-
-
-@pytest.mark.parametrize("stored", [b"[1]", b"{"])
-def test_a_cache_that_cannot_be_used_is_computed_again(stored, tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.cli.runs.cache_folder", lambda: tmp_path)
-    (tmp_path / "values.json").write_bytes(stored)
-    assert [cached("values.json", "key", make) for make in (lambda: 1, lambda: 2)] == [1, 1]
-
-
-def test_a_user_without_a_home_directory_has_a_cache_folder(monkeypatch):
-    monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    assert cache_folder().is_relative_to(tempfile.gettempdir())
