@@ -24,8 +24,7 @@ from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 
-# Errors that concern only the name of one result.
-BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR
+BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # concern one result alone
 
 
 class OutputError(InputError):
