@@ -19,7 +19,7 @@ from engine.formats.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
 from eval.analysis.tables import write_tables
 from eval.measure import environment
-from eval.measure.baselines import tune
+from eval.measure.baselines import tried_texts, tune
 from eval.measure.environment import own_threads
 from eval.measure.setup import Setup, set_up, training_documents
 from eval.measure.variants import Tagger, of_baseline
@@ -80,12 +80,13 @@ def progress_of(setup: Setup, record: Record) -> Progress:
     todo, total = (sum(len(plan.documents(unit)) for unit in units) for units in (record.todo, plan.units()))
     texts = [document.text for document in plan.corpus.documents[:3]]
     ms = min(dense.tag([text]).ms for text in texts) if todo else 0  # the first call also loads what it needs
+    trials = 0 if record.facts("tuned") else tried_texts(setup.baselines, plan.batch_sizes)
     named = ", ".join(variant.name for variant in plan.variants[:20]) + ", …" * (len(plan.variants) > 20)
     return Progress(
         f"Measuring {len(plan.variants)} variants: {named}",
         total=total,
         done=total - todo,
-        about_s=ms / 1000 * todo * len(setup.taggers),
+        about_s=ms / 1000 * (todo * len(setup.taggers) + trials),
         resume="The same command continues.",
     )
 

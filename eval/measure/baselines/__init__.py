@@ -71,6 +71,11 @@ def tune(
     return [one.with_parameters(dict(zip(batch_sizes, stored[one.name], strict=True))) for one in baselines]
 
 
+def tried_texts(baselines: Sequence[Baseline], batch_sizes: Sequence[int]) -> int:
+    """How many texts `tune` tags at most, over all candidates and passes."""
+    return sum(len(one.candidates) for one in baselines) * PASSES * sum(max(TRIED, 2 * size) for size in batch_sizes)
+
+
 def sample_texts(corpus: Corpus, count: int) -> list[str]:
     """``count`` texts of all lengths in corpus order, the longest among them, because it may have several windows."""
     lengths = [len(document.text) for document in corpus.documents[:SAMPLED]]
