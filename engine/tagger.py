@@ -74,12 +74,7 @@ class Engine:
         if dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
         self.folder, self.device = folder, device
-        self.source, self.labels, self.points, self.network = (
-            folder.source,
-            folder.labels,
-            folder.points,
-            folder.network,
-        )
+        self.source, self.labels, self.points = folder.source, folder.labels, folder.points
         folder.check_digests()
         self.sizes = folder.family.sizes(len(folder.labels))
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
@@ -118,7 +113,8 @@ class Engine:
         """Names of the strategies that this model can run; one without gates runs only ``dense``."""
         if not self.has_gates:
             return [DENSE]
-        kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
+        networks = self.folder.networks
+        kinds = [kind for kind, of in CONTROLLERS.items() if kind in networks or not of.network_file]
         truncated = f"truncate-{self.sizes.layers // 2}"
         return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
@@ -176,14 +172,15 @@ class Engine:
     def _with_network(self, strategy: Strategy) -> Strategy:
         """Gives the weights' network to a controller that needs it."""
         controller = strategy.controller
-        if not (isinstance(controller, Controller) and controller.needs_network):
+        if not (isinstance(controller, Controller) and controller.network_file):
             return strategy
-        if self.network is None:
+        if controller.kind not in self.folder.networks:
             raise InputError(
                 f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r}, which has "
                 f"none; make it with python -m engine.training.controller --model {self.source}"
             )
-        return replace(strategy, controller=replace(controller, network=self.network))  # type: ignore[call-arg]
+        network = self.folder.networks[controller.kind]
+        return replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]
 
     def tag(
         self, text: str, strategy: str | Strategy | None = None, point: str | None = None, **settings: Any

@@ -116,7 +116,7 @@ def series_of(engine: Engine, ablation: Ablation) -> Series | None:
         return None
     own = base.settings()[setting]
     if values is EACH_LAYER:
-        network = engine.network if name == "mlp" else None
+        network = engine.folder.networks.get(name)
         values = [(layer,) for layer in (network.layers if network else layers)]
     strategies = {_shown(value): base.with_settings(**{setting: value}) for value in (own, *values)}
     return Series(ablation, dict(sorted(strategies.items(), key=lambda pair: pair[1].settings()[setting])), _shown(own))

@@ -25,6 +25,7 @@ from engine.errors import InputError, first_line
 from engine.models.families import family_of
 from engine.models.family import Family
 from engine.models.tensors import digest_of, weight_files
+from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import GoneError, Strategy
 from engine.pruning.strategy_names import Points, current_point, parse
@@ -34,7 +35,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 CONFIG = "config.json"
-GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
+GATES, POINTS = "gates.safetensors", "operating_points.json"
+NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.network_file}  # controller → its file
 WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
 CASCADES, SMALL = "cascade.json", "small"
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
@@ -52,7 +54,7 @@ class ModelFolder:
     ``labels``: the model's labels.
     ``label_order``: the checkpoint's label index of each of our labels.
     ``points``: its operating points; ``belongs_to``: the digest of the weights that they were chosen for.
-    ``network``: the networks of ``mlp``, if any.
+    ``networks``: learned controller → its networks, where the folder has them.
     ``int8``: what was measured when ``dense`` in 8 bits was found to agree with float32; ``None`` if it was not.
     ``labels_file``: the file that gives the meaning of its labels, if any.
     ``small``: the small model of a cascade, in which this is the large one.
@@ -65,7 +67,7 @@ class ModelFolder:
     label_order: tuple[int, ...]
     points: Points = field(default_factory=dict)
     belongs_to: str = ""
-    network: Network | None = None
+    networks: Mapping[str, Network] = field(default_factory=dict)
     int8: Mapping[str, Any] | None = None
     labels_file: str = ""
     small: ModelFolder | None = None
@@ -95,9 +97,9 @@ class ModelFolder:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all weights, the networks of ``mlp`` included; reports show its first digits."""
-        network = self.network.to_bytes() if self.network else b""
-        return hashlib.sha256(self.weights_digest.encode() + network).hexdigest()
+        """SHA-256 of all weights, networks included; reports show its first digits."""
+        networks = b"".join(network.to_bytes() for network in self.networks.values())
+        return hashlib.sha256(self.weights_digest.encode() + networks).hexdigest()
 
     def check_digests(self) -> None:
         """Raises an `InputError` if gates or operating points belong to other weights."""
@@ -128,7 +130,8 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     with errors_name(source, path):
         names = _label_names(path, source, labels)
         label_set = LabelSet.from_names(names)
-        points, network, cascades = (optional_file(path, name) for name in (POINTS, CONTROLLER, CASCADES))
+        points, cascades = (optional_file(path, name) for name in (POINTS, CASCADES))
+        networks = {kind: Network.load(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()}
         facts = read_facts(cascades or points)
         small = read_folder(path / SMALL) if cascades else None
         if small:
@@ -141,7 +144,7 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             points=read_points(points) if points else {},
             belongs_to=str(read_facts(points).get(WEIGHTS, "")),
             int8=facts.get(INT8),
-            network=Network.load(network) if network else None,
+            networks=networks,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
             small=small,
             cascades=read_cascades(cascades) if cascades else {},

@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.errors import InputError, first_line
 from engine.models.families import FAMILIES, family_of
-from engine.models.folder import CONFIG, CONTROLLER, GATES, POINTS, ModelFolder, errors_name, read_folder
+from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
 from engine.models.tensors import digest_of
 from engine.models.tokenizer import TOKENIZER
 from engine.pytorch.model import Encoder, GatedModel
@@ -153,7 +153,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (GATES, CONTROLLER, POINTS):
+    for name in (GATES, *NETWORKS.values(), POINTS):
         (folder / name).unlink(missing_ok=True)
     last, encoder = str(model.encoder.num_layers), model.encoder
     classifier = {f"classifier.{kind}": value for kind, value in model.heads[last].state_dict().items()}

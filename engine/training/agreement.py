@@ -26,7 +26,7 @@ CALL = 32  # texts that are tagged together
 MIN_RECOVERED = 0.02  # share of the texts in which recovery must bring words back
 MIN_DENSE_F1 = 0.5  # of the dense pass: a setting cannot lose what the model never found
 MIN_ENTITIES = 50  # in the reference
-MIN_INT8_F1 = 0.985  # of dense in 8 bits against dense in float32, for `auto` to be int8
+MIN_INT8_F1 = 0.97  # of dense in 8 bits against dense in float32, of which about as many entities are new as lost
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
 from engine.formats.texts import read_texts
-from engine.models.folder import CASCADES, CONTROLLER, GATES, INT8, POINTS, SMALL, optional_file
+from engine.models.folder import CASCADES, GATES, INT8, NETWORKS, POINTS, SMALL, optional_file
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
@@ -106,7 +106,7 @@ def copy_model(source: str, folder: Path) -> None:
     weights = load_weights(source)
     folder.mkdir()
     copy_checkpoint(weights, folder)
-    for name in (GATES, CONTROLLER, POINTS):
+    for name in (GATES, *NETWORKS.values(), POINTS):
         if file := optional_file(weights.folder.path, name):
             shutil.copyfile(file, folder / name)
 

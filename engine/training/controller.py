@@ -15,7 +15,7 @@ from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
 from engine.formats.texts import read_texts
-from engine.models.folder import CONTROLLER, model_folder, read_folder
+from engine.models.folder import NETWORKS, model_folder, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.text.words import words_of
@@ -31,14 +31,14 @@ def main(argv: list[str] | None) -> int:
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the networks go into it")
     add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
-    add("--attention", action="store_true", help="let the networks see attention, too, which costs time at every gate")
+    add("--attention", action="store_true", help="make those of mlp-attention, which also see attention")
     arguments = parser.parse_args(argv)
     folder = model_folder(arguments.model)
     if not read_folder(folder).has_gates:
         raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
     names = [name for name in FEATURES if arguments.attention or name not in ATTENTION]
     texts = read_texts(arguments.texts)[-TEXTS:]
-    progress = Progress(f"Train the networks of mlp on {len(texts)} texts, with the features {', '.join(names)}")
+    progress = Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}")
 
     from transformers import set_seed
 
@@ -53,10 +53,12 @@ def main(argv: list[str] | None) -> int:
     for gate, samples in collect(model, windows, names).items():
         say(f"Gate {gate}: {len(samples.changes)} words, of which {samples.changes.mean():.2%} change their label.")
         layers[gate] = fit(samples)
-    with replacing(folder / CONTROLLER) as fresh:
+    kind = "mlp-attention" if arguments.attention else "mlp"
+    path = folder / NETWORKS[kind]
+    with replacing(path) as fresh:
         Network(tuple(names), layers).save(fresh)
-    following = f"python -m engine.training.calibrate --model {folder} --strategies mlp --texts FILE"
-    progress.finish(f"the networks are in {folder / CONTROLLER}.", following)
+    following = f"python -m engine.training.calibrate --model {folder} --strategies {kind} --texts FILE"
+    progress.finish(f"the networks are in {path}.", following)
     return 0
 
 

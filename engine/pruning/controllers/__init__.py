@@ -5,12 +5,12 @@ from __future__ import annotations
 from engine.pruning.controllers.attention import AttentionController
 from engine.pruning.controllers.base import Controller, Decider
 from engine.pruning.controllers.entropy import EntropyController
-from engine.pruning.controllers.mlp import LearnedController
+from engine.pruning.controllers.mlp import AttentiveController, LearnedController
 from engine.pruning.controllers.rule import RuleController
 
 CONTROLLERS: dict[str, type[Controller]] = {
     controller.kind: controller
-    for controller in (RuleController, EntropyController, AttentionController, LearnedController)
+    for controller in (RuleController, EntropyController, AttentionController, LearnedController, AttentiveController)
 }
 
 __all__ = ["CONTROLLERS", "Controller", "Decider"]

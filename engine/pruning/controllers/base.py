@@ -59,12 +59,12 @@ class Controller(Decider):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
     A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
-    ``description`` is for users. One that ``needs_network`` has a field ``network``, which the engine sets to the network
-    that comes with the weights.
+    ``description`` is for users. One with a ``network_file`` has a field ``network``, which the engine sets to the
+    network in that file of the model folder.
     """
 
     description: ClassVar[str]
-    needs_network: ClassVar[bool] = False
+    network_file: ClassVar[str] = ""
     min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __post_init__(self) -> None:

@@ -100,7 +100,7 @@ class LearnedController(ThresholdController):
 
     kind = "mlp"
     description = "Words exit when a small network expects that their label will not change."
-    needs_network = True
+    network_file = "controller.safetensors"
     threshold_name = "max_risk"
 
     max_risk: float | tuple[float, ...] = setting(
@@ -129,3 +129,12 @@ class LearnedController(ThresholdController):
     def importance_is(self) -> str:
         """The probability that the network estimates."""
         return "the learned controller's probability that the label of the word or of a neighbour still changes"
+
+
+@dataclass(frozen=True)
+class AttentiveController(LearnedController):
+    """`LearnedController` whose network also sees attention, as that of Bio-PruneNER does."""
+
+    kind = "mlp-attention"
+    description = "Words exit when a small network that also sees attention expects that their label will not change."
+    network_file = "controller-attention.safetensors"
