@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from engine.errors import InputError, first_line
-from engine.pruning.settings import setting
+from engine.pruning.settings import check_settings, setting, values_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, check_point, default_point, parse
 from engine.pruning.trace import JudgedWindow
@@ -47,6 +47,10 @@ class Cascade(Strategy):
     threshold: float = setting(0.0, "doubt from which the large model reads a window", 0, 1_000_000)
     weight: float = setting(0.0, "weight of the small model where the large one reads, too")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_settings(self)
+
     @property
     def kind(self) -> str:
         """The name of the strategy, without operating point."""
@@ -54,7 +58,13 @@ class Cascade(Strategy):
 
     def settings(self) -> dict[str, Any]:
         """Those of the large model's strategy, and the cascade's own."""
-        return super().settings() | {"threshold": self.threshold, "weight": self.weight}
+        return super().settings() | values_of(self)
+
+    def with_settings(self, **settings: Any) -> Strategy:
+        """See `Strategy.with_settings`."""
+        own = {name: settings.pop(name) for name in values_of(self) if name in settings}
+        new = replace(super().with_settings(**settings), **own)
+        return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
         """Converts it to a JSON object."""

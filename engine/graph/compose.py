@@ -221,10 +221,10 @@ class _Composer:
     def _attention_entropy(self, among: Node) -> Node:
         """See `engine.pruning.signals.attention_of`."""
         graph, axis = self.graph, self.graph.constant([-1], np.int64)
-        # A word that exited has any row, perhaps that of SEP.
-        piece = graph.op("Max", self.first - 1, graph.constant(0, np.int64))
         size = graph.op("Slice", graph.op("Shape", among, dtype=np.int64), *self._range(0, 1))
-        rows = graph.op("Gather", among, graph.op("Min", piece, size - 1), axis=0)
+        # A word that exited has any row, perhaps that of SEP, for which there is one of zeros.
+        padded = graph.op("Pad", among, graph.constant([0, 0, 1, 0], np.int64))
+        rows = graph.op("Gather", padded, graph.op("Max", self.first - 1, graph.constant(0, np.int64)), axis=0)
         logarithms = graph.op("Log", graph.op("Max", rows, graph.constant(np.finfo(np.float32).tiny)))
         total = graph.op("ReduceSum", rows * logarithms, axis, keepdims=0)
         scale = graph.op("Max", graph.op("Log", self.ops.number(size)), graph.constant(np.float32(TINY)))

@@ -128,7 +128,9 @@ def test_every_feature_is_finite_and_a_controller_names_what_it_reads_of_the_lay
 
 def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(model_folder):
     folder = read_folder(model_folder)
-    all_exit, all_stay = (Engine(replace(folder, networks={"mlp": network(bias, bias)}), "float32") for bias in (-20.0, 20.0))
+    all_exit, all_stay = (
+        Engine(replace(folder, networks={"mlp": network(bias, bias)}), "float32") for bias in (-20.0, 20.0)
+    )
     strategy = all_exit.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
     assert Strategy.from_json(strategy.to_json()) == strategy
     kept = [engine.tag(TEXT, strategy).cost.token_layers_kept for engine in (all_exit, all_stay)]

@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from tests.engine.pruning.test_controllers import CERTAIN, SURE, UNSURE, gate
+
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
 
 
@@ -55,12 +57,8 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
 
 def test_a_word_stays_because_the_whole_entity_does_or_too_few_would_exit(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
-    scores = explained(engine, "entropy", max_entropy=0.0, **settings)
-    labels = [at.label for at in scores]
-    begin = next(i for i, label in enumerate(labels) if label[0] == "B" and labels[i + 1 : i + 2] == ["I" + label[1:]])
-    low, high = sorted(scores[word].importance for word in (begin, begin + 1))
-    again = explained(engine, "entropy", max_entropy=(low + high) / 2, **settings)
-    assert {at.reason for at in again[begin : begin + 2]} == {"whole", "importance"}
+    at = gate([1, 2, 0, 0], [SURE, UNSURE, SURE, SURE], controller=CERTAIN)
+    assert CERTAIN.reasons(at, CERTAIN.decide(at)) == ["whole", "importance", "exit", "exit"]
     all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
     least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
     scores = explained(engine, "entropy", max_entropy=(least + second) / 2, **settings)

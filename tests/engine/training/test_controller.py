@@ -51,6 +51,8 @@ def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(att
     sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences), *["--attention"] * attention]) == 0
     engine = load_engine(folder)
-    assert {*engine.folder.networks["mlp-attention" if attention else "mlp"].names} == FEATURES.keys() - ({*ATTENTION} if not attention else set())
+    assert {*engine.folder.networks["mlp-attention" if attention else "mlp"].names} == FEATURES.keys() - (
+        {*ATTENTION} if not attention else set()
+    )
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]

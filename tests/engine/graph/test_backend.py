@@ -1,0 +1,132 @@
+"""The float32 graph equals PyTorch; what it keeps, and what it refuses."""
+
+import gc
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from engine.errors import InputError
+from engine.graph import backend as graph
+from engine.tagger import load_engine
+from tests.conftest import TEXT, configure
+from tests.engine.pytorch.families import every_family
+
+TEXTS = [TEXT, "Nausea.", "x", TEXT[20:] * 4]  # the last has several windows
+ENTROPY = {"gates": (1, 2), "max_entropy": (0.5, 0.7), "neighbours": 2, "exit_entities": True}
+STRATEGIES = [
+    ("dense", {}),
+    ("truncate-2", {}),
+    ("entropy", ENTROPY),
+    ("entropy", ENTROPY | {"min_keep_ratio": 0.3}),
+    ("entropy", {"gates": (1, 2), "max_entropy": (0.8, 1.0), "neighbours": 0, "exit_entities": True}),
+    ("entropy+recovery", ENTROPY | {"max_entropy": 0.8, "recovery_limit": 3, "max_rise": -1.0}),
+    ("mlp", {"gates": (1, 2), "max_risk": (0.4, 0.6), "exit_entities": True}),
+    ("rule", {"gates": (1, 2), "lambda_": 0.5, "min_keep_ratio": 0.3, "neighbours": 3}),
+    ("attention", {"gates": (1, 2), "lambda_": 0.5, "focus": 0.5, "neighbours": 0}),
+    ("attention", {"gates": (1, 2), "lambda_": 2.0, "min_keep_ratio": 0.0, "neighbours": 0}),  # all words may exit
+    ("attention+recovery", {"gates": (1, 2), "lambda_": -0.5, "received": 0.0, "min_confidence": 0.99}),
+]
+
+
+def assert_equal(engine, pytorch, name, settings):
+    strategy = engine.strategy(name, **settings)
+    windows = [window for of_text in engine.pieces.of_texts(TEXTS)[1] for window in of_text]
+    for ours, theirs in zip(engine.backend.run(windows, strategy), pytorch.run(windows, strategy), strict=True):
+        np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
+        for part in ("exit_at", "exited", "recovered"):
+            assert getattr(ours, part).tolist() == getattr(theirs, part).tolist()
+        assert ours.rows == theirs.rows
+        for gate, expected in zip(ours.gates, theirs.gates, strict=True):
+            alive = gate.alive
+            assert (gate.number, alive.tolist()) == (expected.number, expected.alive.tolist())
+            assert gate.decision.exits.tolist() == expected.decision.exits.tolist()
+            assert gate.signals.keys() <= expected.signals.keys()
+            pairs = [(gate.signals[name], expected.signals[name]) for name in gate.signals]
+            for one, other in [*pairs, (gate.decision.importance, expected.decision.importance)]:
+                np.testing.assert_allclose(one[alive], other[alive], atol=5e-3)
+
+
+@pytest.mark.parametrize(("name", "settings"), STRATEGIES, ids=str)
+def test_the_graph_equals_pytorch_under_every_strategy(name, settings, engines):
+    assert_equal(*engines("bert"), name, settings)
+
+
+@every_family
+@pytest.mark.parametrize("at", [0, 2, 8])
+def test_the_graph_equals_pytorch_in_every_family(family, at, engines):
+    assert_equal(*engines(family), *STRATEGIES[at])
+
+
+def test_every_progress_is_told_and_an_error_ends_the_call(engine):
+    told = []
+    engine.tag_batch([TEXT] * 3, "dense", batch_size=2, on_window=lambda *counts: told.append(counts))
+    assert told == [(number, told[0][1]) for number in range(1, told[0][1] + 1)]
+
+    def stop(done, total):
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        engine.tag_batch([TEXT] * 3, "dense", on_window=stop)
+
+
+@pytest.fixture
+def composed(monkeypatch):
+    """The plans of which graphs are composed meanwhile."""
+    plans, compose = [], graph.compose
+    monkeypatch.setattr(
+        graph, "compose", lambda plan, *parts, **how: plans.append(plan) or compose(plan, *parts, **how)
+    )
+    return plans
+
+
+def test_other_thresholds_compose_nothing(model_folder, composed):
+    engine = load_engine(model_folder, "float32")
+    for at in (0.2, 0.5, 0.9):
+        engine.tag(TEXT, "entropy", gates=(1, 2), max_entropy=at, min_keep_ratio=at)
+    assert len(composed) == 1
+    engine.tag(TEXT, "entropy", gates=(2,), max_entropy=0.2)
+    assert len(composed) == 2
+
+
+def test_few_sessions_are_kept(model_folder, composed):
+    engine = load_engine(model_folder, "float32")
+
+    def sessions():
+        gc.collect()
+        return sum(isinstance(one, graph.Session) for one in gc.get_objects())
+
+    before = sessions()
+    for near in range(graph.KEPT + 3):
+        engine.tag("nausea", "rule", gates=(1,), neighbours=near)
+    assert len(composed) == graph.KEPT + 3
+    assert sessions() - before <= graph.KEPT
+    engine.tag("nausea", "rule", gates=(1,), neighbours=graph.KEPT + 2)
+    assert len(composed) == graph.KEPT + 3
+
+
+def damaged(folder, name, value):
+    tensors = load_file(folder / "model.safetensors")
+    tensors[name] = tensors[name] + value if value else tensors.pop(name) * 0
+    if not value:
+        del tensors[name]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "keyword"),
+    [
+        (lambda f: damaged(f, "bert.encoder.layer.0.output.dense.weight", np.nan), "finite weights, .*output.dense"),
+        (lambda f: damaged(f, "bert.embeddings.LayerNorm.bias", np.inf), "finite weights"),
+        (lambda f: damaged(f, "bert.encoder.layer.1.output.dense.weight", 0), "the tensor bert.encoder.layer.1.output"),
+        (lambda f: damaged(f, "bert.encoder.layer.2.output.LayerNorm.weight", 3e38), "finite scores of labels"),
+        (lambda f: configure(f, hidden_act="mish"), "one of the activations .*'mish'"),
+    ],
+)
+def test_what_cannot_be_computed_is_an_error_of_one_line(plain_folder, tmp_path, damage, keyword):
+    folder = shutil.copytree(plain_folder, tmp_path / "model")
+    damage(folder)
+    with pytest.raises(InputError, match=keyword) as caught:
+        load_engine(folder, "float32").tag(TEXT, "dense")
+    assert "\n" not in str(caught.value)
