@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from engine import InputError, load_engine
-from engine.models.folder import CONTROLLER, GATES, POINTS, UNUSED, local_folder, weights_digest
+from engine.models.folder import GATES, NETWORKS, POINTS, UNUSED, local_folder, weights_digest
 from engine.models.tokenizer import word_pieces
 from engine.pytorch.checkpoint import copy_checkpoint, load_tokenizer, load_weights, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
@@ -43,7 +43,7 @@ def plain(plain_folder, tmp_path):
 def write_network(folder, **changes):
     arrays = {"1.0": np.ones((2, 3)), "1.1": np.ones(3), "1.2": np.ones(3), "1.3": np.ones(1)} | changes
     network = {name: array.astype(np.float32) for name, array in arrays.items()}
-    save_numpy(network, folder / CONTROLLER, metadata={"features": "entropy,margin"})
+    save_numpy(network, folder / NETWORKS["mlp"], metadata={"features": "entropy,margin"})
 
 
 def more_labels(folder):
@@ -67,7 +67,7 @@ BROKEN = [
     (older, r"the weights that .*operating_points\.json was made for, got others"),
     (more_labels, "heads for 5 labels and hidden size 32"),
     (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads in .*deserializing header"),
-    (lambda f: (f / CONTROLLER).write_bytes(b""), "the networks of a learned controller"),
+    (lambda f: (f / NETWORKS["mlp"]).write_bytes(b""), "the networks of a learned controller"),
     (lambda f: write_network(f, **{"1.1": np.ones(4)}), "learned controller in .*, got shapes .* for 2 features"),
     (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), "got weights that are not finite at gate 1"),
     (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 300), "was made for, got others"),
@@ -257,7 +257,7 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
 
 
 def test_weights_are_saved_in_half_precision_without_what_was_made_for_others(folder, weights, model_folder):
-    made = [folder / name for name in (POINTS, CONTROLLER)]
+    made = [folder / name for name in (POINTS, NETWORKS["mlp"])]
     for path in made:
         path.write_text("{}")
     save_weights(folder, weights.model, weights.tokenizer)
