@@ -114,16 +114,17 @@ def test_words_exit_whose_label_is_unlikely_to_change_and_the_riskiest_are_the_m
     assert exiting(mlp(1.0, 0.0, exit_entities=True, min_keep_ratio=0.4), *at) == [3, 4, 5, 6]
 
 
-def test_every_feature_is_finite_and_a_controller_names_what_it_reads_of_the_layer():
+def test_every_feature_is_finite_and_a_controller_names_what_it_reads():
     at = gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0])
     columns = np.stack([feature(at) for feature in FEATURES.values()])
     assert columns.shape == (len(FEATURES), 4)
     assert np.isfinite(columns).all()
     assert (columns.std(1) > 0).all()
-    assert CERTAIN.signals == RULE.signals == mlp(0.5, 0.0).signals == frozenset()
-    of_layer = LearnedController(network=network(0.0, names=("entropy", "change", "received")))
-    assert of_layer.signals == {"change", "received"}
-    assert CONTROLLERS["attention"].signals == {"attention_entropy", "received"}
+    assert (CERTAIN.signals, RULE.signals) == ({"entropy"}, {"confidence"})
+    assert beside(1).signals == {"entropy", "windowed_entropy"}
+    names = ("entropy", "change", "received")
+    assert LearnedController(network=network(0.0, names=names)).signals == set(names)
+    assert CONTROLLERS["attention"]().signals >= {"attention_entropy", "received"}
 
 
 def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(model_folder):
