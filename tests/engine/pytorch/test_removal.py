@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
-from engine.pruning.controllers import RuleController
+from engine.pruning.controllers import Decider
+from engine.pruning.gate import Decision
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.pytorch.packing import RaggedBatch
@@ -16,9 +17,20 @@ from tests.engine.pytorch.test_packing import window
 
 PIECES = ([1, 3, 2] * 8, [2], [1] * 40, [1, 2] * 5, [3])
 WINDOWS = [window(pieces, offset=5 + 2 * index) for index, pieces in enumerate(PIECES)]
-PRUNES = Strategy("rule", (1, 2), RuleController(lambda_=1.5, neighbours=0, min_keep_ratio=0.0))
 EVERY_WORD = Recovery("any", min_confidence=1.0, max_rise=-1.0)
 LAST = 3
+
+
+class LessSure(Decider):
+    """About half of the words exit at each gate, whatever their labels."""
+
+    kind = "less-sure"
+
+    def decide(self, gate):
+        return Decision(gate.alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
+
+
+PRUNES = Strategy("less-sure", (1, 2), LessSure())
 
 
 @pytest.fixture(scope="module")
