@@ -62,7 +62,7 @@ def in_graph(index: int, inputs) -> tuple[np.ndarray, np.ndarray]:
 @given(words=st.integers(1, 40), seed=st.integers(0, 10**6), spread=st.floats(0.5, 6), share=st.floats(0, 1))
 def test_a_controller_decides_alike_on_arrays_and_in_a_graph(index, words, seed, spread, share):
     rng, controller = np.random.default_rng(seed), CASES[index]
-    logits = rng.normal(scale=spread, size=(words, len(LABELS))) + [spread, 0, 0, 0, 0]
+    logits = rng.normal(scale=spread, size=(words, len(LABELS))) + np.array([spread, 0, 0, 0, 0])
     probabilities = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
     inputs = {name: rng.random(words).astype(np.float32) for name in SIGNALS}
     alive = rng.random(words) <= share

@@ -50,9 +50,7 @@ def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(att
     folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences), *["--attention"] * attention]) == 0
-    engine = load_engine(folder)
-    assert {*engine.folder.networks["mlp-attention" if attention else "mlp"].names} == FEATURES.keys() - (
-        {*ATTENTION} if not attention else set()
-    )
-    kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
+    engine, kind = load_engine(folder), "mlp-attention" if attention else "mlp"
+    assert {*engine.folder.networks[kind].names} == FEATURES.keys() - ({*ATTENTION} if not attention else set())
+    kept = [engine.tag(TEXT, kind, max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
