@@ -50,11 +50,6 @@ class Inputs:
     requests: Requests
     visible_tab: gr.State
 
-    @property
-    def choice(self) -> list[Any]:
-        """The components for strategies, operating point, trigger and controllers' settings."""
-        return [self.panel.strategies, *self.panel.settings]
-
 
 def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     """Builds the text, the buttons, the examples and the settings; every change of them requests a run.
@@ -73,16 +68,17 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
         text,
         label="Examples (invented; ✗ where it goes wrong)",
         example_labels=list(EXAMPLES),
+        examples_per_page=len(EXAMPLES),
         api_visibility="private",
         elem_id="examples",
     )
     panel = build_settings(engine)
+    choice = [panel.strategies, *panel.settings]
 
     def on_open(kept: str, request: gr.Request) -> list[Any]:
         example, names, *settings = read_link(engine, dict(request.query_params))
         return [kept[:MAX_CHARACTERS] or example, shown_choices(names, panel.shown.value), names, *settings]
 
-    choice = [panel.strategies, *panel.settings]
     kept = gr.Textbox(visible="hidden")
     opened = page.load(on_open, kept, [text, panel.shown, *choice], js=KEPT, **QUIET)
     page.load(None, None, None, js=FOLD)

@@ -87,7 +87,7 @@ def run_text(
                 if not wanted():
                     raise CallCancelledError
                 if turn == 0:
-                    progress((place + done / max(done, windows)) / len(strategies))
+                    progress((place + done / windows) / len(strategies))
 
             if not wanted():
                 raise CallCancelledError

@@ -1,4 +1,4 @@
-"""Options of listeners, and tabs that are drawn on demand."""
+"""Options of listeners."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 
 from demo.common.limits import MAX_THREADS, MAX_UPLOAD_BYTES
 from demo.server.files import document_routes
-from demo.server.page import HANDLERS, guard_calls, link_preview
+from demo.server.page import HANDLERS, guard_calls
 
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -42,7 +42,7 @@ LAUNCH: dict[str, Any] = {
     "css": CSS,
     "app_kwargs": {
         "routes": document_routes(),
-        "middleware": [Middleware(guard_calls), Middleware(link_preview)],
+        "middleware": [Middleware(guard_calls)],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.

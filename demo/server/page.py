@@ -1,19 +1,17 @@
-"""The demo's `gr.Blocks`, which neither reports nor logs what visitors send; its preview where a link is shared."""
+"""The demo's `gr.Blocks`, which neither reports nor logs what visitors send."""
 
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.route_utils import FnIndexInferError, get_root_url
-from starlette.datastructures import MutableHeaders
+from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from demo.common.intro import TITLE
 from demo.common.limits import DELETE_CACHE, MAX_BODY_BYTES
@@ -21,9 +19,6 @@ from engine import Engine
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = "A named-entity recogniser that stops computing words as soon as it is sure of them."
-PICTURE = "docs/first.png"
-_TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 
@@ -100,42 +95,3 @@ def _refusal(request: Request) -> Response | None:
 
 # For the FastAPI app: a missing or unknown argument is a TypeError, an unknown name one of the others.
 HANDLERS: dict[Any, Any] = dict.fromkeys((TypeError, KeyError, FnIndexInferError), refuse_call)
-
-
-def with_own_tags(page: str, address: str) -> str:
-    """Replaces the tags in a page by which other sites show a link to it; ``address``, the app's, ends in a slash."""
-    tags = {"title": TITLE, "description": DESCRIPTION, "image": address + PICTURE, "url": address, "type": "website"}
-    own = "".join(f'<meta property="og:{name}" content="{value}" />' for name, value in tags.items())
-    own += '<meta name="twitter:card" content="summary_large_image" />'
-    return _TAGS.sub("", page).replace("<head>", f"<head>{own}", 1)
-
-
-def link_preview(app: ASGIApp) -> ASGIApp:
-    """Middleware that applies `with_own_tags` to the app's pages."""
-
-    async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].count("/") > 1:
-            await app(scope, receive, send)
-            return
-        messages: list[Message] = []
-
-        async def hold(message: Message) -> None:
-            messages.append(message)
-
-        await app(scope, receive, hold)
-        start, *parts = messages
-        headers = MutableHeaders(raw=start["headers"])
-        if headers.get("content-type", "").startswith("text/html"):
-            page = b"".join(part.get("body", b"") for part in parts).decode()
-            body = with_own_tags(page, _app_address(scope)).encode()
-            headers["content-length"] = str(len(body))
-            parts = [{"type": "http.response.body", "body": body}]
-        for message in (start, *parts):
-            await send(message)
-
-    return pass_on
-
-
-def _app_address(scope: Scope) -> str:
-    address = get_root_url(Request(scope), scope["path"], scope["app"].get_blocks().root_path)
-    return re.sub(r"[^\w.:/~\[\]-]", "", f"{address}/")  # the host comes from the request

@@ -1,4 +1,4 @@
-"""``python -m tests.demo.screenshot [FOLDER]``: the app's first screen and an animation of what it plays.
+"""``python -m tests.demo.screenshot [FOLDER]``: the app's first screen and the race.
 
 With ``--all``, also every tab on a desk and on a phone, light and dark, to look at.
 """
@@ -23,9 +23,7 @@ from engine.cli.command import as_command
 from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, tab
 from tests.demo.serving import browser_path, chromium, serve_app
 
-MARGIN = 4  # pixels around the animation
 SETTLE_MS = 1500  # until overlays and transitions have faded
-FRAME_MS, LAST_FRAME_MS = 1000, 2500
 COLOURS = 192
 
 
@@ -50,20 +48,11 @@ def shoot(page: Any, file: Path, *, whole: bool) -> None:
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
-def animate(page: Any, file: Path) -> None:
-    """Writes what Play shows as a GIF, a frame for each layer."""
-    layers, box = int(page.locator(".layers").get_attribute("data-layers")), page.locator(".layers").bounding_box()
-    left, right = max(0, box["x"] - MARGIN), min(page.viewport_size["width"], box["x"] + box["width"] + MARGIN)
-    clip = {"x": left, "y": box["y"], "width": right - left, "height": box["height"] + MARGIN}
-    frames = []
-    for layer in range(layers + 1):
-        page.locator(".layers input").fill(str(layer))
-        frames.append(Image.open(BytesIO(page.screenshot(full_page=True, clip=clip))).convert("RGB"))
-    # One palette for all, so that what does not change is not stored again.
-    palette = frames[-1].quantize(COLOURS // 2, Image.Quantize.MAXCOVERAGE)
-    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    times = [*[FRAME_MS] * layers, LAST_FRAME_MS]
-    frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
+def save_race(page: Any, file: Path) -> None:
+    """Saves the race as its button does."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as picture").click()
+    download.value.save_as(file)
 
 
 @as_command
@@ -83,8 +72,8 @@ def main(argv: list[str] | None) -> int:
     every = list(product(TABS, (DESK, PHONE), ("light", "dark"))) if arguments.all else []
     with serve_app(arguments.model) as (url, _), chromium(executable) as browser:
         with opened(browser, url, "Watch") as page:
-            shoot(page, folder / "first.png", whole=False)  # what other sites show of a link to the app
-            animate(page, folder / "layers.gif")
+            shoot(page, folder / "first.png", whole=False)
+            save_race(page, folder / "race.svg")
         for name, size, theme in tqdm(every, disable=None):
             with opened(browser, url, name, size, theme) as page:
                 shoot(page, folder / f"{name.lower().replace(' ', '-')}-{size[0]}-{theme}.png", whole=True)

@@ -221,7 +221,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     latest, number = gr.State(Latest()), gr.State(0)
 
     loaded = sample.click(sample_file, None, upload, concurrency_id="sample", **HIDDEN)
-    values = [upload, *inputs.choice]
+    values = [upload, inputs.panel.strategies, *inputs.panel.settings]
     shown = [report, table, entities, files]
     for start in (run.click, loaded.success):
         started = start(on_start, [latest, *values], [number, outdated, *shown], **QUIET)

@@ -1,7 +1,6 @@
-"""The tab Evidence: a report's table of roles, its picture, all figures, and what the page can run to try."""
+"""The tab Evidence: a report's table of roles, its picture, and all figures."""
 
 import json
-import re
 import shutil
 from types import SimpleNamespace
 
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 
 from demo.common.reports import REPORTS, Report
-from demo.tabs.evidence import show, updates_to_try
+from demo.tabs.evidence import show
 from eval.render import roles
 from tests.demo.tabs.conftest import text_of
 
@@ -28,8 +27,7 @@ def report(tmp_path):
 
 
 def engine_of(report, digest=DIGEST):
-    own = {"source": str(report.folder), "digest": digest, "dtype": "int8", "runnable": ["dense", "entropy"]}
-    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}}, cascades={})
+    return SimpleNamespace(source=str(report.folder), digest=digest)
 
 
 def test_opens_with_the_table_of_roles_of_the_report_or_says_how_to_create_one(report):
@@ -47,22 +45,9 @@ def test_all_variants_have_a_row_with_their_figures(report):
         assert figure in page
 
 
-def test_what_the_page_can_run_can_be_tried_on_its_own_weights_alone(report):
-    found = re.findall('data-strategy="(.*?)" data-point="(.*?)"', show(engine_of(report), report))
-    assert sorted(found) == [("dense", ""), ("entropy", "balanced"), ("entropy", "fast")]  # the engine has no careful
-    foreign = show(engine_of(report, "f" * 64), report)
-    assert "measured another model" in foreign
-    assert "data-strategy" not in foreign
-    assert "try it" not in foreign
-
-
-def test_a_tried_row_sets_strategies_and_settings_and_nothing_else_does(shipped):
-    names, point, trigger, *values = updates_to_try(shipped, "entropy", "fast")
-    assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
-    assert all(isinstance(value, float) for value in values)
-    skipped = updates_to_try(shipped, "<script>", {"x": 1})
-    assert skipped[0] == ["dense"]
-    assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
+def test_a_report_on_another_model_says_so(report):
+    assert "measured another model" not in show(engine_of(report), report)
+    assert "measured another model" in show(engine_of(report, "f" * 64), report)
 
 
 def test_the_picture_and_the_whole_report_are_linked(shipped):
