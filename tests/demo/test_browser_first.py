@@ -65,10 +65,9 @@ class TestCard:
 
     def test_a_changed_word_leads_to_why_with_the_strategy_of_the_line(self, open_page):
         page = open_page("light", *DESK)
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_label("mlp").first.check()
-        page.get_by_role("button", name="Long text").click()
-        button = page.locator(".answer .to-word[data-strategy=mlp]").first
+        page.locator(".strategy-shown").get_by_label("dense").check()
+        page.get_by_role("button", name="✗ A lost disease").click()
+        button = page.locator(".answer .to-word[data-strategy=entropy]").first
         button.wait_for(timeout=WORK_MS)
         wait_until(page, "done")
         word = button.inner_text().split()[0]
