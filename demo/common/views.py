@@ -32,7 +32,6 @@ def draw_when_visible(tab: gr.Tab, inputs: Inputs, draw: Draw, outputs: Sequence
     def on_change(visible: str, *values: Any) -> list[Any]:
         return on_select(*values) if visible == tab.label else [gr.skip()] * (1 + len(outputs))
 
-    # What has just changed, too, has arrived when the tab is known to be visible.
     selected = tab.select(lambda: tab.label, None, inputs.visible_tab, **QUIET)
     selected.then(on_select, [drawn, run, shown], [drawn, *outputs], **QUIET)
     for change in (inputs.requests.drawn.change, shown.change):
