@@ -19,7 +19,7 @@ from engine.errors import InputError, first_line
 from engine.graph.backend import GraphBackend
 from engine.graph.products import Products
 from engine.latency import Latency
-from engine.models.folder import GATES, ModelFolder, read_folder
+from engine.models.folder import GATES, ModelFolder, errors_name, read_folder
 from engine.models.tensors import Tensors
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller
@@ -75,13 +75,14 @@ class Engine:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
         self.folder, self.device = folder, device
         self.source, self.labels, self.points = folder.source, folder.labels, folder.points
-        folder.check_digests()
-        self.sizes = folder.family.sizes(len(folder.labels))
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
         logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
-        family = folder.family
-        self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
-        self.backend: Backend = make_backend(folder, self.dtype, device)
+        with errors_name(folder.source, folder.path):
+            folder.check_digests()
+            family = folder.family
+            self.sizes = family.sizes(len(folder.labels))
+            self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
+            self.backend: Backend = make_backend(folder, self.dtype, device)
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
@@ -368,6 +369,10 @@ def make_backend(folder: ModelFolder, dtype: str, device: str) -> Backend:
     if dtype == "bfloat16":
         raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
     tensors = Tensors(folder.path)
+    if unused := folder.family.unused_layers(tensors):
+        logger.warning(
+            "layers %s of %s are not used: its config.json has %d", unused, folder.source, folder.family.num_layers
+        )
     products = Products(tensors, quantised=dtype == "int8")
     return GraphBackend(folder.family, products, read_heads(folder, products), folder.labels)
 

@@ -6,7 +6,7 @@ as ONNX. Nothing here imports either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from engine.errors import InputError
@@ -161,6 +161,12 @@ class Family:
         """The checkpoint's name of a module, which stands in a layer or, if that is 0, outside."""
         path = f"{self.prefix}.{self.layer_path}.{layer - 1}." if layer else f"{self.prefix}."
         return path + self.names[part]
+
+    def unused_layers(self, tensors: Iterable[str]) -> list[int]:
+        """The numbers of the layers that a checkpoint has beyond those of its configuration."""
+        path = f"{self.prefix}.{self.layer_path}."
+        numbers = {1 + int(name.removeprefix(path).partition(".")[0]) for name in tensors if name.startswith(path)}
+        return sorted(number for number in numbers if number > self.num_layers)
 
     @property
     def head_size(self) -> int:

@@ -88,7 +88,14 @@ class ModelFolder:
     def family(self) -> Family:
         """The model's family; raises an `InputError` unless it is supported."""
         with errors_name(self.source, self.path):
-            return family_of(read_config(self.path, self.source))
+            config = read_config(self.path, self.source)
+            architectures = config.get("architectures")
+            if architectures and "ForTokenClassification" not in str(architectures):
+                raise InputError(
+                    f"expected a checkpoint for token classification in {self.path}, got {architectures}; choose one "
+                    "that was fine-tuned for it, or correct architectures in its config.json"
+                )
+            return family_of(config)
 
     @cached_property
     def weights_digest(self) -> str:
@@ -266,7 +273,7 @@ def read_points(path: Path) -> Points:
                     strategy = Strategy.from_json(settings | {"point": point})
                 except GoneError as error:
                     points.setdefault(name, {})[point] = (
-                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what} "
+                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, "
                         "which is not supported; choose another, or choose them again with python -m "
                         "engine.training.calibrate"
                     )

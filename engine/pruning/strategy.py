@@ -21,7 +21,7 @@ class GoneError(InputError):
     """Settings name something that only earlier versions had: ``what``."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"expected settings of this version, got {what} which is not supported; choose others")
+        super().__init__(f"expected settings of this version, got {what}, which is not supported; choose others")
         self.what = what
 
 
@@ -124,8 +124,10 @@ class Strategy:
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         record = dict(record)
+        if (context := record.pop("context", "drop")) != "drop":
+            raise GoneError(f"the context {context!r}")
         if (share := record.pop("min_exit_ratio", MIN_EXIT_RATIO)) != MIN_EXIT_RATIO:
-            raise GoneError(f"min_exit_ratio {share!r}, which is always {MIN_EXIT_RATIO} now,")
+            raise GoneError(f"min_exit_ratio {share!r} (it is always {MIN_EXIT_RATIO} now)")
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
@@ -145,7 +147,7 @@ def _controller_from_json(settings: dict[str, Any]) -> Decider:
     if kind == "rule":
         weights = {name: settings.pop(name, weight) for name, weight in RULE_WEIGHTS.items()}
         if weights != RULE_WEIGHTS:
-            raise GoneError("weights of attention in rule, which only the controller attention has now,")
+            raise GoneError("attention in rule (the controller attention has it now)")
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:

@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
 from engine.errors import InputError, first_line
-from engine.models.families import FAMILIES, family_of
+from engine.models.families import family_of
 from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
 from engine.models.tensors import digest_of
 from engine.models.tokenizer import TOKENIZER
@@ -133,16 +133,9 @@ def load_huggingface(folder: Path) -> PreTrainedModel:
             f"expected a Hugging Face token-classification model, got {str(folder)!r}, which cannot be loaded: "
             f"{next(known, first_line(error))}; check the path, or restore the folder"
         ) from error
-    if unused := _unused_layers(config, info["unexpected_keys"]):
+    if unused := family_of(config.to_dict()).unused_layers(info["unexpected_keys"]):
         logger.warning("layers %s of %s are not used: its config.json has %d", unused, folder, config.num_hidden_layers)
     return model.eval()
-
-
-def _unused_layers(config: PretrainedConfig, names: Collection[str]) -> list[int]:
-    """The numbers of the layers to which weights that a model did not take belong."""
-    family = FAMILIES[config.model_type]
-    layers = f"{family.prefix}.{family.layer_path}."
-    return sorted({1 + int(name.removeprefix(layers).partition(".")[0]) for name in names if name.startswith(layers)})
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
