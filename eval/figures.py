@@ -5,6 +5,7 @@ A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``; 
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from engine.cli.command import as_command
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/reports.md", "weights/minilm-l6-bc5cdr/README.md")
+PAGES = ("README.md", "docs/earlier-work.md", "docs/reports.md", "weights/minilm-l6-bc5cdr/README.md")
 _PART = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -24,6 +25,7 @@ def filled(page: str, root: Path = ROOT) -> str:
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line."""
+    argparse.ArgumentParser(prog="python -m eval.figures", description=__doc__).parse_args(argv)
     for path in (ROOT / name for name in PAGES):
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
