@@ -55,13 +55,22 @@ first.model.load_state_dict({name: torch.stack([state[name] for state in states]
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
+stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" --attention
 
 choose() { stage calibrate --model "$RUNS/model" --texts "$RUNS/held_out.jsonl" "$@"; }
 choose --strategies entropy --max-f1-drop 3,6.2,6.9
 choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
 choose --strategies entropy+recovery,attention+recovery --max-f1-drop 3,4,8
+python - "$RUNS/model/operating_points.json" << 'PY' # mlp-attention has gates and thresholds of mlp, to compare both
+import json
+import sys
+from pathlib import Path
 
-# The same weights with networks that see attention, to compare.
-cp -r "$RUNS/model" "$RUNS/attention"
-stage controller --model "$RUNS/attention" --texts "$RUNS/rest.txt" --attention
-stage calibrate --model "$RUNS/attention" --texts "$RUNS/held_out.jsonl" --strategies mlp --max-f1-drop 3,6,8
+path, kind = Path(sys.argv[1]), "mlp-attention"
+points = json.loads(path.read_text())
+points[kind] = {
+    point: {**settings, "name": kind, "controller": {**settings["controller"], "kind": kind}}
+    for point, settings in points["mlp"].items()
+}
+path.write_text(json.dumps(points, indent=2) + "\n")
+PY
