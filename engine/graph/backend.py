@@ -24,7 +24,7 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window, graph_inputs
 from engine.threads import threads
 
-KEPT = 8  # sessions of a model; the one that was used longest ago goes first
+KEPT = 32  # sessions of a model, two for each of its strategies at most; the one that was used longest ago goes first
 Arrays = Mapping[str, np.ndarray]
 
 
