@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+from itertools import product
 
 import numpy as np
 import pytest
@@ -98,12 +99,11 @@ def test_few_sessions_are_kept(model_folder, composed):
         return sum(isinstance(one, graph.Session) for one in gc.get_objects())
 
     before = sessions()
-    for near in range(graph.KEPT + 3):
-        engine.tag("nausea", "rule", gates=(1,), neighbours=near)
-    assert len(composed) == graph.KEPT + 3
+    plans = list(product([(1,), (2,), (1, 2)], range(17)))[: graph.KEPT + 3]
+    for gates, near in [*plans, plans[-1]]:
+        engine.tag("nausea", "rule", gates=gates, neighbours=near)
+    assert len(composed) == len(plans) == graph.KEPT + 3
     assert sessions() - before <= graph.KEPT
-    engine.tag("nausea", "rule", gates=(1,), neighbours=graph.KEPT + 2)
-    assert len(composed) == graph.KEPT + 3
 
 
 def damaged(folder, name, value):
