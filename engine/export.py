@@ -66,7 +66,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan.of(strategy, family.num_layers)
-    graph = backend.composed(plan, half_embeddings=True).graph
+    graph = backend.composed(plan, half_embeddings=True)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True).SerializeToString())
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
     settings = {

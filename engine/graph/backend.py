@@ -14,7 +14,8 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
-from engine.graph.compose import Composition, Heads, Plan, compose
+from engine.graph.compose import Heads, Plan, compose
+from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.pruning.gate import Decision
@@ -171,7 +172,7 @@ class GraphBackend:
             )
         return outputs
 
-    def composed(self, plan: Plan, *, half_embeddings: bool = False) -> Composition:
+    def composed(self, plan: Plan, *, half_embeddings: bool = False) -> Graph:
         """Composes the graph of a plan; see `compose`."""
         return compose(plan, *self._parts, half_embeddings=half_embeddings)
 
@@ -190,15 +191,15 @@ class GraphBackend:
 class Session:
     """A graph, ready to run; any number of threads may call it at once."""
 
-    def __init__(self, composition: Composition, threads: int) -> None:
+    def __init__(self, graph: Graph, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        model = composition.graph.model()
+        model = graph.model()
         self._weights = {  # which ONNX Runtime does not copy
             name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
-            for name, array in composition.graph.weights.items()
+            for name, array in graph.weights.items()
         }
         options.add_external_initializers(list(self._weights), list(self._weights.values()))
         self._session = onnxruntime.InferenceSession(

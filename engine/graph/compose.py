@@ -70,17 +70,9 @@ class Plan:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Composition:
-    """A composed graph, and what its outputs are."""
-
-    graph: Graph
-    signals: Mapping[int, tuple[str, ...]]  # gate → signals of its layer that the controller read
-
-
 def compose(
     plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet, *, half_embeddings: bool = False
-) -> Composition:
+) -> Graph:
     """Composes the graph of a plan, with tables of embeddings in 16 bits if they are to be ``half_embeddings``.
 
     Inputs: ``input_ids``, ``position_ids`` (if positions are embedded), ``position`` (if attention depends on it) and
@@ -109,12 +101,11 @@ class _Composer:
             self.ops.reading = set(plan.gates)
         self.alive: Node | None = None  # all words, until the first gate
         self.probabilities: Node | None = None
-        self.signals: dict[int, tuple[str, ...]] = {}
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
         return self.graph.input(name, dtype, shape)
 
-    def compose(self) -> Composition:
+    def compose(self) -> Graph:
         plan, hidden, begin = self.plan, None, 1
         if plan.resumes:
             begin = plan.gates[0] + 1
@@ -132,7 +123,7 @@ class _Composer:
                 hidden = self._gate(number, before, hidden)
         assert self.probabilities is not None
         self.graph.output("labels", self.probabilities)
-        return Composition(self.graph, self.signals)
+        return self.graph
 
     def _gate(self, number: int, before: Node, hidden: Node) -> Node:
         """Returns the rows that stay."""
@@ -156,7 +147,6 @@ class _Composer:
         )
         decision = self.plan.controller.decide(gate)
         stays = alive & ~decision.exits
-        self.signals[number] = tuple(gate.read)
         outputs = {"probabilities": self.probabilities, "importance": decision.importance, **gate.read}
         for name, node in outputs.items():
             self.graph.output(f"{number}.{name}", node)

@@ -63,45 +63,37 @@ class GraphGate(Gate):
 
     @cached_property
     def confidence(self) -> Node:
-        """See `Gate`."""
         return self._op("ReduceMax", self.probabilities, self._const([1], np.int64), keepdims=0)
 
     @cached_property
     def entropy(self) -> Node:
-        """See `Gate`."""
         logarithms = self._op("Log", self._op("Max", self.probabilities, self._const(_TINY)))
         total = self._op("ReduceSum", self.probabilities * logarithms, self._const([1], np.int64), keepdims=0)
         return total * float(-1 / np.log(len(self._labels)))
 
     @cached_property
     def margin(self) -> Node:
-        """See `Gate`."""
         best, _ = self._op("TopK", self.log(self.probabilities), self._const([2], np.int64), outputs=2, axis=1)
         return self._op("ReduceSum", best * self._const([1.0, -1.0]), self._const([1], np.int64), keepdims=0)
 
     @cached_property
     def outside(self) -> Node:
-        """See `Gate`."""
         return self._op("Gather", self.probabilities, self._const(0, np.int64), axis=1)
 
     @cached_property
     def entity(self) -> Node:
-        """See `Gate`."""
         return self.labels > 0
 
     @property
     def change(self) -> Node:
-        """See `Gate`."""
         return self._of_layer("change")
 
     @property
     def attention_entropy(self) -> Node:
-        """See `Gate`."""
         return self._of_layer("attention_entropy")
 
     @property
     def received(self) -> Node:
-        """See `Gate`."""
         return self._of_layer("received")
 
     def _of_layer(self, name: str) -> Node:
@@ -114,16 +106,13 @@ class GraphGate(Gate):
         return self.graph.input(f"{name}@{self.number}", np.float32, [1])
 
     def log(self, values: Node) -> Node:
-        """See `Gate`."""
         return self._op("Log", self._op("Max", values, self._const(SMALLEST)))
 
     def where(self, mask: Node, values: Any, others: Any) -> Node:
-        """See `Gate`."""
         chosen = [value if isinstance(value, Node) else self._const(value) for value in (values, others)]
         return self._op("Where", mask, *chosen, dtype=np.float32)
 
     def near(self, values: Node, reach: int) -> Node:
-        """See `Gate`."""
         if not reach:
             return values
         row = self._op("Reshape", self._float(values), self._const([1, 1, -1], np.int64))
@@ -140,12 +129,10 @@ class GraphGate(Gate):
         return self._float(self._op("Shape", self.alive, dtype=np.int64))
 
     def mean(self, values: Node) -> Node:
-        """See `Gate`."""
         count = self._op("Max", self._alive_count, self._const(1.0))
         return self._sum(self.where(self.alive, values, 0.0)) / count
 
     def deviation(self, values: Node) -> Node:
-        """See `Gate`."""
         difference = values - self.mean(values)
         return self._op("Sqrt", self.mean(difference * difference))
 
@@ -183,7 +170,6 @@ class GraphGate(Gate):
         return exits & (rank < most)
 
     def perceptron(self, features: Sequence[Node], weights: Sequence[np.ndarray]) -> Node:
-        """See `Gate`."""
         inner, inner_bias, outer, outer_bias = weights
         rows = [self._op("Unsqueeze", feature, self._const([0], np.int64)) for feature in features]
         stacked = self._op("Concat", *rows, axis=0)
@@ -192,7 +178,6 @@ class GraphGate(Gate):
         return self._op("Sigmoid", self._op("Reshape", score, self._const([-1], np.int64)))
 
     def enough(self, exits: Node) -> Node:
-        """See `Gate`."""
         exiting = self._sum(self._float(exits))
         many = exiting >= self._word_count * MIN_EXIT_RATIO
         return exits & (many | (exiting >= self._alive_count))

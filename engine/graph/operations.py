@@ -56,7 +56,6 @@ class GraphOperations:
         self._cache.clear()
 
     def cached(self, key: object, make: Callable[[], Node]) -> Node:
-        """See `Operations`."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
@@ -66,11 +65,9 @@ class GraphOperations:
         return self.graph.op(kind, *inputs, **attributes)
 
     def weight(self, name: str) -> Node:
-        """See `Operations`."""
         return self.graph.weight(name, self.products.tensor(name))
 
     def embedding(self, name: str, ids: Node) -> Node:
-        """See `Operations`."""
         name = f"{name}.weight"
         if not self._half:
             return self.take(self.weight(name), ids, 0)
@@ -78,18 +75,15 @@ class GraphOperations:
         return self.number(self.take(table, ids, 0))
 
     def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
-        """See `Operations`."""
         output = self.products.linear(self.graph, values, modules, per_row=per_row, exact=exact)
         return output if len(modules) == 1 else self.split(output, len(modules))
 
     def norm(self, values: Node, module: str, epsilon: float) -> Node:
-        """See `Operations`."""
         scale, bias = self.weight(f"{module}.weight"), f"{module}.bias"
         given = self.weight(bias) if self.products.has(bias) else None
         return self.op("LayerNormalization", values, scale, *([given] if given else []), epsilon=epsilon)
 
     def activation(self, name: str, values: Node) -> Node:
-        """See `Operations`."""
         if name in ("silu", "swish"):
             return values * self.op("Sigmoid", values)
         if name not in ACTIVATIONS:
@@ -100,11 +94,9 @@ class GraphOperations:
         return self.op(kind, values, **attributes)
 
     def dropout(self, values: Node) -> Node:
-        """See `Operations`."""
         return values
 
     def attend(self, number: int, query: Node, key: Node, value: Node) -> Node:
-        """See `Operations`."""
         family = self.family
         relation = self.cached(("relation", family.kind(number)), lambda: self._relation(number))
         bias = None
@@ -140,23 +132,18 @@ class GraphOperations:
         return self.reshape(attended, [1, -1, family.hidden_size])
 
     def heads(self, values: Node, heads: int) -> Node:
-        """See `Operations`."""
         return self.op("Transpose", self.reshape(values, [-1, heads, self.family.head_size]), perm=[1, 0, 2])
 
     def split(self, values: Node, parts: int) -> Any:
-        """See `Operations`."""
         return self.op("Split", values, outputs=parts, axis=-1, num_outputs=parts)
 
     def concat(self, *values: Node) -> Node:
-        """See `Operations`."""
         return self.op("Concat", *values, axis=-1)
 
     def by_head(self, values: Node, heads: int) -> Node:
-        """See `Operations`."""
         return self.reshape(values, [1, -1, heads, self.family.head_size])
 
     def flat(self, values: Node) -> Node:
-        """See `Operations`."""
         return self.reshape(values, [1, -1, self.family.hidden_size])
 
     def reshape(self, values: Node, shape: list[int]) -> Node:
@@ -164,21 +151,17 @@ class GraphOperations:
         return self.op("Reshape", values, self.graph.constant(shape, np.int64))
 
     def unsqueeze(self, values: Node, axis: int) -> Node:
-        """See `Operations`."""
         return self.op("Unsqueeze", values, self._axes(axis))
 
     def take(self, table: Node, index: Node, axis: int) -> Node:
-        """See `Operations`."""
         return self.op("Gather", table, index, axis=axis)
 
     def gather(self, values: Node, index: Node) -> Node:
-        """See `Operations`."""
         shape = self.op("Shape", index, dtype=np.int64)
         heads = self.op("Concat", self.graph.constant([self.family.num_heads], np.int64), shape, axis=0)
         return self.op("GatherElements", values, self.op("Expand", index, heads), axis=-1)
 
     def product(self, left: Node, right: Node, *, transposed: bool = False) -> Node:
-        """See `Operations`."""
         return self.op("MatMul", left, self.op("Transpose", right, perm=[0, 2, 1]) if transposed else right)
 
     def transpose(self, values: Node) -> Node:
@@ -186,20 +169,16 @@ class GraphOperations:
         return self.op("Einsum", values, equation="...ij->...ji")
 
     def constant(self, values: Any) -> Node:
-        """See `Operations`."""
         array = np.asarray(values)
         return self.graph.constant(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
 
     def number(self, values: Node) -> Node:
-        """See `Operations`."""
         return self.op("Cast", values, to=1, dtype=np.float32)
 
     def cos(self, values: Node) -> Node:
-        """See `Operations`."""
         return self.op("Cos", values)
 
     def sin(self, values: Node) -> Node:
-        """See `Operations`."""
         return self.op("Sin", values)
 
     def _axes(self, *axes: int) -> Node:

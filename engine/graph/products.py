@@ -6,7 +6,7 @@ bits would overflow. Activations are quantised while the graph runs, with one sc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,13 +28,11 @@ class Products:
 
     def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
         self._tensors, self.quantised = tensors, quantised
-        self._arrays: dict[str, np.ndarray] = {}
+        self._made: dict[str, tuple[np.ndarray, ...]] = {}
 
     def tensor(self, name: str) -> np.ndarray:
         """The tensor of this name, float32; raises an `InputError` if it is missing or not finite."""
-        if name not in self._arrays:
-            self._arrays[name] = finite(name, self._tensors.read(name))
-        return self._arrays[name]
+        return self._kept(name, lambda: (self._joined([name]),))[0]
 
     def has(self, name: str) -> bool:
         """Whether the checkpoint has a tensor of this name."""
@@ -46,27 +44,28 @@ class Products:
         biases = [f"{module}.bias" for module in modules]
         bias = None
         if all(map(self.has, biases)):
-            bias = graph.weight(f"{name}.bias", self._stored(f"{name}.bias", lambda: self._joined(biases)))
+            bias = graph.weight(f"{name}.bias", self._kept(f"{name}.bias", lambda: (self._joined(biases),))[0])
         if exact or not self.quantised:
-            weight = graph.weight(f"{name}.float", self._stored(f"{name}.float", lambda: self._transposed(modules)))
-            output = graph.op("MatMul", values, weight)
+            (weights,) = self._kept(f"{name}.float", lambda: (self._transposed(modules),))
+            output = graph.op("MatMul", values, graph.weight(f"{name}.float", weights))
             return output if bias is None else output + bias
-        if f"{name}.int8" not in self._arrays:
-            self._arrays[f"{name}.int8"], self._arrays[f"{name}.scale"] = quantised(self._transposed(modules))
-        weight, scale = (graph.weight(f"{name}.{part}", self._arrays[f"{name}.{part}"]) for part in ("int8", "scale"))
-        zeros = graph.constant(np.zeros(scale_size(self._arrays[f"{name}.scale"]), np.int8))
+        weights, scales = self._kept(f"{name}.int8", lambda: quantised(self._transposed(modules)))
+        inputs = (
+            graph.weight(f"{name}.int8", weights),
+            graph.weight(f"{name}.scale", scales),
+            graph.constant(np.zeros(len(scales), np.int8)),  # weights are symmetric
+        )
         if not per_row:
-            return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
+            return graph.op("DynamicQuantizeMatMul", values, *inputs, bias, domain=MICROSOFT)
         largest = graph.op("ReduceMax", graph.op("Abs", values), graph.constant([-1], np.int64), keepdims=1)
         row_scale = graph.op("Max", largest, graph.constant(np.float32(TINY)))
-        output = graph.op("DynamicQuantizeMatMul", values / row_scale, weight, scale, zeros, domain=MICROSOFT)
-        output = output * row_scale
+        output = graph.op("DynamicQuantizeMatMul", values / row_scale, *inputs, domain=MICROSOFT) * row_scale
         return output if bias is None else output + bias
 
-    def _stored(self, name: str, make: object) -> np.ndarray:
-        if name not in self._arrays:
-            self._arrays[name] = make()  # type: ignore[operator]
-        return self._arrays[name]
+    def _kept(self, name: str, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def _joined(self, names: Sequence[str]) -> np.ndarray:
         return np.concatenate([finite(name, self._tensors.read(name)) for name in names])
@@ -80,11 +79,6 @@ def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights ``(inputs, outputs)`` in 7 bits, int8, and their scales, float32 ``(outputs,)``."""
     scales = np.maximum(np.abs(weights).max(axis=0) / LARGEST, TINY).astype(np.float32)
     return np.rint(weights / scales).astype(np.int8), scales
-
-
-def scale_size(scales: np.ndarray) -> int:
-    """Number of outputs."""
-    return len(scales)
 
 
 def finite(name: str, array: np.ndarray) -> np.ndarray:

@@ -181,42 +181,34 @@ class ArrayGate(Gate):
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """See `Gate`."""
         return self.probabilities.max(-1)
 
     @cached_property
     def entropy(self) -> np.ndarray:
-        """See `Gate`."""
         return signals.normalised_entropy(self.probabilities)
 
     @cached_property
     def margin(self) -> np.ndarray:
-        """See `Gate`."""
         return signals.margin(self.probabilities)
 
     @property
     def outside(self) -> np.ndarray:
-        """See `Gate`."""
         return self.probabilities[:, 0]
 
     @cached_property
     def entity(self) -> np.ndarray:
-        """See `Gate`."""
         return self.labels > 0
 
     @property
     def change(self) -> np.ndarray:
-        """See `Gate`."""
         return self._of_layer("change")
 
     @property
     def attention_entropy(self) -> np.ndarray:
-        """See `Gate`."""
         return self._of_layer("attention_entropy")
 
     @property
     def received(self) -> np.ndarray:
-        """See `Gate`."""
         return self._of_layer("received")
 
     def _of_layer(self, name: str) -> np.ndarray:
@@ -224,27 +216,21 @@ class ArrayGate(Gate):
         return value() if callable(value) else value
 
     def number_of(self, name: str) -> float:
-        """See `Gate`."""
         return self.numbers[name]
 
     def log(self, values: np.ndarray) -> np.ndarray:
-        """See `Gate`."""
         return np.log(np.maximum(values, SMALLEST))
 
     def where(self, mask: np.ndarray, values: Any, others: Any) -> np.ndarray:
-        """See `Gate`."""
         return np.where(mask, values, others)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
-        """See `Gate`."""
         return signals.neighbour_max(values, self.words.window, reach)
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """See `Gate`."""
         return self._moments(values)[0]
 
     def deviation(self, values: np.ndarray) -> np.ndarray:
-        """See `Gate`."""
         return self._moments(values)[1]
 
     def _moments(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -253,12 +239,10 @@ class ArrayGate(Gate):
         return mean[window], deviation[window]
 
     def whole_entities(self, exits: np.ndarray) -> np.ndarray:
-        """See `Gate`."""
         continues = self.label_set.continues(self.labels)
         return signals.whole_spans(exits | ~self.alive, continues, self.words.window) & self.alive
 
     def keep_minimum(self, exits: np.ndarray, importance: np.ndarray, share: float) -> np.ndarray:
-        """See `Gate`."""
         floor = np.ceil(self.words.counts.astype(np.float32) * np.float32(share)).astype(np.int64)
         return signals.lowest_per_window(importance, exits, self.words.window, self._alive_counts - floor)
 
@@ -267,13 +251,11 @@ class ArrayGate(Gate):
         return np.bincount(self.words.window[self.alive], minlength=len(self.words.counts))
 
     def perceptron(self, features: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
-        """See `Gate`."""
         inner, inner_bias, outer, outer_bias = weights
         hidden = np.maximum(np.stack(features, axis=1).astype(np.float32) @ inner + inner_bias, 0)
         return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
 
     def enough(self, exits: np.ndarray) -> np.ndarray:
-        """See `Gate`."""
         exiting = np.bincount(self.words.window[exits], minlength=len(self.words.counts))
         few = (exiting < MIN_EXIT_RATIO * self.words.counts) & (exiting < self._alive_counts)
         return exits & ~few[self.words.window]

@@ -52,17 +52,14 @@ class TorchOperations:
         self._cache: dict[object, Any] = {}
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """See `Operations`."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
 
     def weight(self, name: str) -> Tensor:
-        """See `Operations`."""
         return self.weights[name]
 
     def embedding(self, name: str, ids: Tensor) -> Tensor:
-        """See `Operations`."""
         return F.embedding(ids, self.weights[f"{name}.weight"])
 
     def linear(self, values: Tensor, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
@@ -73,17 +70,14 @@ class TorchOperations:
         return outputs[0] if len(modules) == 1 else tuple(outputs)
 
     def norm(self, values: Tensor, module: str, epsilon: float) -> Tensor:
-        """See `Operations`."""
         weight, bias = self.weights[f"{module}.weight"], self.weights.get(f"{module}.bias")
         return F.layer_norm(values, values.shape[-1:], weight, bias, epsilon)
 
     def activation(self, name: str, values: Tensor) -> Tensor:
-        """See `Operations`."""
         activated: Tensor = ACT2FN[name](values)
         return activated
 
     def dropout(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return F.dropout(values, self._dropout) if self._dropout else values
 
     def attend(self, number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -122,59 +116,45 @@ class TorchOperations:
         return self.family.relation(self, number, position)
 
     def heads(self, values: Tensor, heads: int) -> Tensor:
-        """See `Operations`."""
         return values.unflatten(-1, (heads, -1)).transpose(0, 1)
 
     def split(self, values: Tensor, parts: int) -> Any:
-        """See `Operations`."""
         return values.chunk(parts, dim=-1)
 
     def concat(self, *values: Tensor) -> Tensor:
-        """See `Operations`."""
         return torch.cat(values, dim=-1)
 
     def by_head(self, values: Tensor, heads: int) -> Tensor:
-        """See `Operations`."""
         return values.unflatten(-1, (heads, -1))
 
     def flat(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.flatten(-2)
 
     def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
-        """See `Operations`."""
         return values.unsqueeze(axis)
 
     def take(self, table: Tensor, index: Tensor, axis: int) -> Tensor:
-        """See `Operations`."""
         if axis == 0:
             return table[index]
         return table[:, index]
 
     def gather(self, values: Tensor, index: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.gather(2, index.expand(len(values), -1, -1))
 
     def product(self, left: Tensor, right: Tensor, *, transposed: bool = False) -> Tensor:
-        """See `Operations`."""
         return left @ (right.transpose(-1, -2) if transposed else right)
 
     def transpose(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.transpose(-1, -2)
 
     def constant(self, values: Any) -> Tensor:
-        """See `Operations`."""
         return torch.as_tensor(values, device=self.device)
 
     def number(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.float()
 
     def cos(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.cos()
 
     def sin(self, values: Tensor) -> Tensor:
-        """See `Operations`."""
         return values.sin()

@@ -108,7 +108,6 @@ class Controller(Decider):
         return exits
 
     def numbers(self, index: int) -> dict[str, float]:
-        """See `Decider`."""
         return {one.name: at_gate(getattr(self, one.name), index) for one in self.settings() if one.number}
 
     @property
