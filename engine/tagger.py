@@ -28,6 +28,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, check_point, parse, resolve
 from engine.result import Judgement, Result
 from engine.text.windows import Window
+from engine.text.words import Span
 
 logger = logging.getLogger(__name__)
 
@@ -246,11 +247,26 @@ class Engine:
         words, windows = self.pieces.of_texts(texts)
         records = self.run(windows, strategy, on_window, exits)
         probabilities = [distributions(of_text, len(self.labels)) for of_text in records]
+        return self._results(begin, texts, strategy, words, probabilities, records, [None] * len(texts))
+
+    def _results(
+        self,
+        begin: float,
+        texts: Sequence[str],
+        strategy: Strategy,
+        words: Sequence[list[Span]],
+        probabilities: Sequence[np.ndarray],
+        records: Sequence[Sequence[Record]],
+        judgements: Sequence[Judgement | None],
+    ) -> list[Result]:
+        """Decodes each text's label distributions; the call began at ``begin``, by `time.perf_counter`."""
         entities = [self.labels.decode(*parts) for parts in zip(texts, words, probabilities, strict=True)]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes)
-            for text, found, spans, scores, of_text in zip(texts, entities, words, probabilities, records, strict=True)
+            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes, judgement)
+            for text, found, spans, scores, of_text, judgement in zip(
+                texts, entities, words, probabilities, records, judgements, strict=True
+            )
         ]
 
     def run(
@@ -320,17 +336,11 @@ class CascadeEngine(Engine):
             cascade.merge(judgement.probabilities, judgement.judged, distributions(of_text, len(self.labels)))
             for judgement, of_text in zip(judgements, records, strict=True)
         ]
-        entities = [self.labels.decode(*parts) for parts in zip(texts, words, probabilities, strict=True)]
-        latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
+        results = self._results(begin, texts, strategy, words, probabilities, records, judgements)
         for judgement in judgements if on_window is not None else ():
             for _ in judgement.windows_where(read=False):
                 on_window()  # type: ignore[misc]
-        return [
-            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes, judgement)
-            for text, found, spans, scores, of_text, judgement in zip(
-                texts, entities, words, probabilities, records, judgements, strict=True
-            )
-        ]
+        return results
 
     def _judge(self, cascade: Cascade, texts: Sequence[str], windows: Sequence[Sequence[Window]]) -> list[Judgement]:
         """Tags texts with the small model and judges this model's windows of each."""

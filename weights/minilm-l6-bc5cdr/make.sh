@@ -55,12 +55,13 @@ first.model.load_state_dict({name: torch.stack([state[name] for state in states]
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
-stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" --attention
+tail -350 "$RUNS/rest.txt" > "$RUNS/last.txt"
+stage controller --model "$RUNS/model" --texts "$RUNS/last.txt" --attention
 
 choose() { stage calibrate --model "$RUNS/model" --texts "$RUNS/held_out.jsonl" "$@"; }
 choose --strategies entropy --max-f1-drop 3,6.2,6.9
 choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
-choose --strategies entropy+recovery,attention+recovery --max-f1-drop 3,4,8
+choose --strategies entropy+recovery,attention+recovery --max-f1-drop 3,6,8
 python - "$RUNS/model/operating_points.json" << 'PY' # mlp-attention has gates and thresholds of mlp, to compare both
 import json
 import sys
