@@ -1,6 +1,7 @@
 """Exports a strategy as one graph that runs elsewhere: ``python -m engine.export MODEL --strategy NAME --out FOLDER``.
 
 The folder is a Python package of its own, with the graph and all weights; it needs onnxruntime, tokenizers and numpy.
+With ``--web`` it is a static page, too, which tags in the browser.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import inspect
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,7 @@ MODULES: dict[str, ModuleType] = {
     "words": words,
     "tagger": standalone,
 }
+WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
 README = """# {model}, {strategy}
 
 The tagger of a model as one ONNX graph, exported by bioner-token-pruning.
@@ -48,10 +51,16 @@ The tagger of a model as one ONNX graph, exported by bioner-token-pruning.
 Texts may have any length, and any number of threads may call one tagger. `settings.json` says which model and settings
 the graph has.
 """
+WEB_README = """
+`index.html` tags texts in the browser, from any server of static files:
+
+    npm install --ignore-scripts
+    python -m http.server
+"""
 
 
-def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
-    """Writes a strategy of an engine as a package.
+def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = False) -> None:
+    """Writes a strategy of an engine as a package, and as a page for the browser if it is for the ``web``, too.
 
     Raises:
         InputError: if the engine computes in PyTorch, the strategy is not one pass, or the folder is not new.
@@ -87,6 +96,9 @@ def export(engine: Engine, strategy: Strategy, folder: Path) -> None:
         '"""Finds entities in texts."""\n\nfrom .tagger import Tagger\n', encoding="utf-8"
     )
     text = README.format(model=Path(engine.source).name, strategy=strategy.name, package=folder.name)
+    if web:
+        shutil.copytree(WEB, folder, dirs_exist_ok=True)
+        text += WEB_README
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
@@ -108,11 +120,12 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--strategy", help=f"default {Engine.default_strategy}; for a model without gates {DENSE}")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package")
+    parser.add_argument("--web", action="store_true", help="with a static page that tags in the browser")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
     engine = load_engine(arguments.model, arguments.dtype)
-    export(engine, engine.strategy(arguments.strategy or default_strategy(engine)), arguments.out)
+    export(engine, engine.strategy(arguments.strategy or default_strategy(engine)), arguments.out, web=arguments.web)
     print(f"the package {arguments.out} tags texts; its README.md says how")
     return 0
 

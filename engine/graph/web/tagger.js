@@ -1,0 +1,120 @@
+// Tags texts in a browser with an exported graph, as tagger.py does in Python.
+
+import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
+import { Tokenizer } from "./node_modules/@huggingface/tokenizers/dist/tokenizers.min.mjs";
+
+ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url).href;
+ort.env.wasm.numThreads = 1; // more need headers that a plain file server does not send
+
+// Words as in words.py: up to 100 letters and digits, or one other visible character, with the marks that follow.
+const WORD = /[\p{L}\p{N}_][\p{L}\p{N}_\p{M}\p{Cf}]{0,99}|[^\p{L}\p{N}_\p{M}\p{Cf}\s][\p{M}\p{Cf}]{0,99}/gu;
+
+export class Tagger {
+  // Loads the exported folder at a URL.
+  static async load(folder = ".") {
+    const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+    const tagger = new Tagger();
+    tagger.settings = await read("settings.json");
+    tagger.tokenizer = new Tokenizer(await read("tokenizer.json"), {});
+    tagger.labels = tagger.settings.labels.map(parsed);
+    tagger.session = await ort.InferenceSession.create(`${folder}/model.onnx`);
+    return tagger;
+  }
+
+  // Returns {words, entities}: entities have start, end (offsets in UTF-16), type and score; words also the gate after
+  // which they exited, or Infinity.
+  async tag(text) {
+    const words = [...text.matchAll(WORD)].map(({ 0: word, index }) => ({ start: index, end: index + word.length }));
+    const pieces = words.map(({ start, end }) => this.pieces(text.slice(start, end)));
+    for (const window of windows(pieces, this.settings.max_rows - 2)) {
+      await this.run(words, pieces, window);
+    }
+    return { words, entities: this.entities(words) };
+  }
+
+  pieces(word) {
+    const { ids } = this.tokenizer.encode(" " + word.toWellFormed(), { add_special_tokens: false });
+    return ids.length ? ids.slice(0, this.settings.max_rows - 2) : [this.settings.tokens[2]];
+  }
+
+  // Labels the words [own, ownEnd) of a window of the words [first, end).
+  async run(words, pieces, { first, end, own, ownEnd }) {
+    const { tokens, first_position: offset, numbers } = this.settings;
+    const [ids, word, begins] = [[tokens[0]], [end - first], []];
+    pieces.slice(first, end).forEach((ofWord, index) => {
+      begins.push(ids.length);
+      ids.push(...ofWord);
+      word.push(...ofWord.map(() => index));
+    });
+    ids.push(tokens[1]);
+    word.push(end - first);
+    let real = 0; // rows before that are no padding tokens
+    const positions = ids.map((id, row) => (!offset ? row : id === offset - 1 ? id : offset + real++));
+    const integers = { input_ids: ids, position_ids: positions, position: ids.map((_, row) => row), word, first: begins };
+    const inputs = {};
+    for (const name of this.session.inputNames) {
+      inputs[name] =
+        name in integers
+          ? new ort.Tensor("int64", BigInt64Array.from(integers[name], BigInt))
+          : new ort.Tensor("float32", [numbers[name]], [1]);
+    }
+    const outputs = await this.session.run(inputs);
+    const size = this.labels.length;
+    const gates = Object.keys(outputs).filter((name) => name.endsWith(".stays"));
+    for (let index = own; index < ownEnd; index++) {
+      const probabilities = outputs.labels.data.subarray((index - first) * size, (index - first + 1) * size);
+      const score = Math.max(...probabilities);
+      const exits = gates.filter((name) => !outputs[name].data[index - first]).map((name) => parseInt(name));
+      Object.assign(words[index], { label: probabilities.indexOf(score), score, gate: Math.min(...exits) });
+    }
+  }
+
+  entities(words) {
+    const entities = [];
+    words.forEach(({ start, end, label, score }, index) => {
+      const [prefix, type] = this.labels[label];
+      if (prefix === "O") return;
+      const [before, same] = index ? this.labels[words[index - 1].label] : ["O"];
+      if ("IE".includes(prefix) && "BI".includes(before) && same === type) {
+        const entity = entities.at(-1);
+        Object.assign(entity, { end, score: Math.min(entity.score, score) });
+      } else {
+        entities.push({ start, end, type, score });
+      }
+    });
+    return entities;
+  }
+}
+
+// Prefix (O, B, I, E or S) and type of a label.
+function parsed(name) {
+  if (name === "O") return ["O", ""];
+  const match = name.match(/^([BIESLUMW])[-_](.+)$/s);
+  return match ? [{ L: "E", U: "S", M: "I", W: "S" }[match[1]] ?? match[1], match[2]] : ["I", name];
+}
+
+// Windows of words as in windows.py: each overlaps the next by a quarter, and the one in which a word is farthest from
+// an edge labels it.
+function windows(pieces, capacity) {
+  const begins = [0];
+  for (const ofWord of pieces) begins.push(begins.at(-1) + ofWord.length);
+  const last = (limit) => begins.findLastIndex((begin) => begin <= limit);
+  const found = [];
+  const count = pieces.length;
+  for (let first = 0, end = 0; end < count; ) {
+    end = last(begins[first] + capacity);
+    found.push({ first, end });
+    first = Math.max(first + 1, last(begins[first] + capacity - Math.floor(capacity / 4)));
+  }
+  const distance = ({ first, end }, word) => {
+    if (word < first || word >= end) return -1;
+    const middle = (begins[word] + begins[word + 1]) / 2;
+    return Math.min(first ? middle - begins[first] : Infinity, end < count ? begins[end] - middle : Infinity);
+  };
+  for (let word = 0; word < count; word++) {
+    const window = found.reduce((best, other) => (distance(other, word) > distance(best, word) ? other : best));
+    window.own ??= word;
+    window.ownEnd = word + 1;
+  }
+  return found.filter(({ own }) => own !== undefined);
+}
