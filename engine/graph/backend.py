@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from threading import Lock
 from typing import Any
@@ -19,7 +20,7 @@ from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.pruning.gate import Decision
-from engine.pruning.record import GateRecord, Record, rows_by_layer
+from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, graph_inputs
@@ -81,86 +82,49 @@ class GraphBackend:
 
     def _record(self, task: tuple[Window, np.ndarray | None], strategy: Strategy, threads: int) -> Record:
         window, exits = task
-        last = self.family.num_layers
+        layers, recovery = self.family.num_layers, strategy.recovery
+        plan = Plan.of(strategy, layers) if exits is None else Plan(layers, strategy.gates)
+        values = graph_inputs(window, self.family.first_position)
+        values |= {name: np.array([value], np.float32) for name, value in plan.numbers().items()}
         if exits is not None:
-            return self._with_exits(window, strategy.gates, exits, threads)
-        plan = Plan.of(strategy, last)
-        numbers = {name: np.array([value], np.float32) for name, value in plan.numbers().items()}
-        outputs = self._call(plan, threads, self._inputs(window) | numbers)
-        record = self._read(window, plan, strategy, outputs)
-        if strategy.recovery is not None and plan.gates and (words := strategy.recovery.choose(record)).any():
-            return self._recover(record, words, plan, outputs, threads)
-        return record
+            values |= {f"{gate}.stays": exits > gate for gate in plan.gates}
+        values |= self._call(plan, threads, values)
+        record = self._read(window, plan, values)
+        if exits is not None or recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
+            return record
+        # The window runs again from its first gate, and these words stay to the last layer.
+        ends = np.where(words, layers, record.exit_at)
+        values |= {"hidden": values["memory"], "probabilities": values["labels"]}
+        values |= {f"{gate}.stays": ends > gate for gate in plan.gates}
+        latest = self._call(Plan(layers, plan.gates, resumes=True), threads, values)
+        return replace(record, probabilities=latest["labels"], recovered=words)
 
-    def _recover(self, record: Record, words: np.ndarray, plan: Plan, outputs: Arrays, threads: int) -> Record:
-        """Runs a window again from the first gate; words, bool ``(words,)``, stay to the last layer."""
-        last, window = self.family.num_layers, record.window
-        ends = np.where(words, last, record.exit_at)
-        inputs = self._inputs(window) | {"hidden": outputs["memory"], "probabilities": record.probabilities}
-        inputs |= {f"{gate}.stays": ends > gate for gate in plan.gates}
-        labels = self._call(Plan(last, plan.gates, resumes=True), threads, inputs)["labels"]
-        # Words that neither stayed nor came back keep the labels of their gates, as the graph does.
-        return record.recalled(words, labels, plan.gates[0], last)
-
-    def _with_exits(self, window: Window, gates: tuple[int, ...], exits: np.ndarray, threads: int) -> Record:
-        """Runs a window in which words exit at given gates; all others stay to the last layer."""
-        last = self.family.num_layers
-        plan = Plan(last, gates)
-        stays = {f"{gate}.stays": exits > gate for gate in gates}
-        labels = self._call(plan, threads, self._inputs(window) | stays)["labels"]
-        none = np.zeros(window.words, dtype=bool)
-        heads = [(gate, int((exits >= gate).sum())) for gate in (*gates, last)]
-        return Record(
-            window=window,
-            labels=self.labels,
-            probabilities=labels,
-            exit_at=exits,
-            exited=exits < last,
-            recovered=none,
-            rows=rows_by_layer(window, exits, 0, last),
-            labelled=[(number, words) for number, words in heads if words],
-            gates=[],
-        )
-
-    def _read(self, window: Window, plan: Plan, strategy: Strategy, outputs: Arrays) -> Record:
-        """The record of a pass."""
-        last = self.family.num_layers
-        alive = np.ones(window.words, dtype=bool)
-        exit_at = np.full(window.words, last)
-        gates: list[GateRecord] = []
-        labelled: list[tuple[int, int]] = []
+    def _read(self, window: Window, plan: Plan, values: Arrays) -> Record:
+        """The record of a pass, given the inputs and outputs of its graph."""
+        alive, exit_at = np.ones(window.words, dtype=bool), np.full(window.words, plan.last)
+        gates = []
         for number in plan.gates:
-            stays = outputs[f"{number}.stays"]
+            prefix = f"{number}."
+            seen = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+            stays = seen.pop("stays")
             exits = alive & ~stays
             exit_at[exits] = number
-            signals = {
-                name.partition(".")[2]: value for name, value in outputs.items() if name.startswith(f"{number}.")
-            }
-            probabilities, importance = signals.pop("probabilities"), signals.pop("importance")
-            del signals["stays"]
-            gates.append(GateRecord(number, alive, probabilities, Decision(exits, importance), signals))
-            labelled.append((number, int(alive.sum())))
+            if plan.controller is not None:
+                decision = Decision(exits, seen.pop("importance"))
+                gates.append(GateRecord(number, alive, seen.pop("probabilities"), decision, seen))
             alive = stays
-        labels = outputs["labels"]
-        labelled.append((plan.last, int(alive.sum())))
-        exited = exit_at < last
-        if plan.last < last:  # every word exits there
-            exit_at[alive], exited = plan.last, np.ones(window.words, dtype=bool)
-            gates.append(GateRecord(plan.last, alive, labels, Decision(alive, np.zeros(window.words))))
+        if plan.last < self.family.num_layers:  # every word exits there
+            gates.append(GateRecord(plan.last, alive, values["labels"], Decision(alive, np.zeros(window.words))))
         return Record(
             window=window,
             labels=self.labels,
-            probabilities=labels,
+            layers=self.family.num_layers,
+            probabilities=values["labels"],
             exit_at=exit_at,
-            exited=exited,
             recovered=np.zeros(window.words, dtype=bool),
-            rows=rows_by_layer(window, exit_at, 0, plan.last),
-            labelled=[(number, words) for number, words in labelled if words],
+            heads=(*plan.gates, plan.last),
             gates=gates,
         )
-
-    def _inputs(self, window: Window) -> dict[str, np.ndarray]:
-        return graph_inputs(window, self.family.first_position)
 
     def _call(self, plan: Plan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs a graph on one window; raises an `InputError` if a label's score is not finite."""

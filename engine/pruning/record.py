@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -28,6 +28,12 @@ class GateRecord:
     decision: Decision
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def part(self, words: slice) -> GateRecord:
+        """The gate as these words passed it."""
+        decision = Decision(self.decision.exits[words], self.decision.importance[words])
+        signals = {name: values[words] for name, values in self.signals.items()}
+        return GateRecord(self.number, self.alive[words], self.probabilities[words], decision, signals)
+
     def view(self, index: int, labels: LabelSet, numbers: Mapping[str, float]) -> ArrayGate:
         """The gate as its controller saw it."""
         words = Words.of([len(self.alive)])
@@ -47,23 +53,21 @@ class GateRecord:
 class Record:
     """A finished pass over one window.
 
+    ``labels``: those of the model; ``layers``: the number of its layers.
     ``probabilities``: float32 ``(words, labels)``, each word's latest label distribution.
     ``exit_at``: int64 ``(words,)``, the layer after which each word exited; the last layer for words that did not.
-    ``exited``: bool ``(words,)``, words that exited and did not come back.
     ``recovered``: bool ``(words,)``, words that exited and came back.
-    ``rows``: each layer that ran and the number of rows that it computed, in order.
-    ``labelled``: each label head that ran and the number of words that it labelled, in order.
-    ``gates``: every gate, in order.
+    ``heads``: layers whose label heads ran, ascending; the last one ended the pass, before words came back.
+    ``gates``: what each gate saw, in order; empty if the caller said which words exit.
     """
 
     window: Window
     labels: LabelSet
+    layers: int
     probabilities: np.ndarray
     exit_at: np.ndarray
-    exited: np.ndarray
     recovered: np.ndarray
-    rows: Sequence[tuple[int, int]]
-    labelled: Sequence[tuple[int, int]]
+    heads: Sequence[int]
     gates: Sequence[GateRecord]
 
     @property
@@ -71,29 +75,35 @@ class Record:
         """The words that the window labels, as indices in the window."""
         return slice(self.window.own - self.window.first, self.window.own_end - self.window.first)
 
-    def recalled(self, words: np.ndarray, probabilities: np.ndarray, start: int, last: int) -> Record:
-        """The record after a second run from the gate of layer ``start``, in which words, bool ``(words,)``, came back.
+    @property
+    def exited(self) -> np.ndarray:
+        """Bool ``(words,)``, words that exited and did not come back."""
+        return (self.exit_at < self.layers) & ~self.recovered
 
-        The second run computed the words that had not exited once more, up to ``last``.
-        """
-        ends = np.where(words, last, self.exit_at)
-        return replace(
-            self,
-            probabilities=probabilities,
-            exited=self.exited & ~words,
-            recovered=words,
-            rows=[*self.rows, *rows_by_layer(self.window, ends, start, last)],
-            labelled=[*self.labelled, (last, int((ends == last).sum()))],
-        )
+    @property
+    def rows(self) -> list[tuple[int, int]]:
+        """Each layer that ran and the number of rows that it computed, in order; CLS and SEP always stay."""
+        pieces = np.bincount(self.window.word[1:-1], minlength=self.window.words)
+        return [
+            (number, 2 + int(pieces[exit_at >= number].sum()))
+            for exit_at, start, end in self._runs
+            for number in range(start + 1, end + 1)
+        ]
 
+    @property
+    def labelled(self) -> list[tuple[int, int]]:
+        """Each label head that ran and the number of words that it labelled, in order."""
+        first, *again = self._runs
+        heads = [(number, first[0]) for number in self.heads] + [(end, exit_at) for exit_at, _, end in again]
+        return [(number, int((exit_at >= number).sum())) for number, exit_at in heads]
 
-def rows_by_layer(window: Window, exit_at: np.ndarray, start: int, last: int) -> list[tuple[int, int]]:
-    """Rows that the layers from ``start`` + 1 to ``last`` compute, given the layer after which each word exits.
-
-    CLS and SEP always stay.
-    """
-    pieces = np.bincount(window.word[1:-1], minlength=window.words)
-    return [(number, 2 + int(pieces[exit_at >= number].sum())) for number in range(start + 1, last + 1)]
+    @property
+    def _runs(self) -> list[tuple[np.ndarray, int, int]]:
+        """Where words exit in the pass, and in the one that recovers words: layers after ``start`` up to ``end``."""
+        runs = [(self.exit_at, 0, self.heads[-1])]
+        if self.recovered.any():
+            runs.append((np.where(self.recovered, self.layers, self.exit_at), self.heads[0], self.layers))
+        return runs
 
 
 def distributions(records: Sequence[Record], labels: int) -> np.ndarray:

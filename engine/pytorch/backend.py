@@ -13,10 +13,9 @@ from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import run
-from engine.pytorch.packing import batches
 from engine.text.windows import Window
 
-MAX_ROWS = 2048  # of a batch; does not affect results
+WINDOWS = 8  # in a batch
 TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -52,17 +51,16 @@ class PyTorchBackend:
         on_window: Callable[[], None] | None = None,
         exits: Sequence[np.ndarray] | None = None,
     ) -> list[Record]:
-        """See `engine.graph.backend.GraphBackend.run`; windows run in batches of similar length."""
-        records: dict[int, Record] = {}
-        for batch in batches(windows, MAX_ROWS):
-            given = None if exits is None else [exits[index] for index in batch]
-            made = run(self.model, [windows[index] for index in batch], strategy, given)
-            records |= zip(batch, made, strict=True)
-            for _ in batch if on_window is not None else ():
+        """See `engine.graph.backend.GraphBackend.run`; windows run in batches."""
+        records: list[Record] = []
+        for begin in range(0, len(windows), WINDOWS):
+            batch = slice(begin, begin + WINDOWS)
+            records += run(self.model, windows[batch], strategy, None if exits is None else exits[batch])
+            for _ in windows[batch] if on_window is not None else ():
                 on_window()  # type: ignore[misc]
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-        return [records[index] for index in range(len(windows))]
+        return records
 
 
 def torch_device(name: str) -> torch.device:

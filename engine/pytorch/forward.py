@@ -6,10 +6,9 @@ The dense pass is the same code without gates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision, Gate
-from engine.pruning.record import GateRecord, Record, rows_by_layer
+from engine.pruning.record import GateRecord, Record
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
 from engine.pytorch.model import GatedModel
@@ -80,40 +79,23 @@ class MemoryBuffer:
         self.exit_at[decision.exits] = number
 
     def records(self, windows: Sequence[Window], layers: int) -> list[Record]:
-        """The record of each window."""
+        """The record of each window, by an encoder of so many layers."""
         ends = np.cumsum(self.batch.words.counts)
+        heads = {self.heads[-1].number, *(gate.number for gate in self.gates)}
+        parts = zip(windows, map(slice, ends - self.batch.words.counts, ends), strict=True)
         return [
-            self._record(window, slice(end - window.words, end), layers)
-            for window, end in zip(windows, ends.tolist(), strict=True)
-        ]
-
-    def _record(self, window: Window, own: slice, layers: int) -> Record:
-        gates = [
-            GateRecord(
-                gate.number,
-                gate.alive[own],
-                gate.probabilities[own],
-                Decision(gate.decision.exits[own], gate.decision.importance[own]),
-                {name: values[own] for name, values in gate.signals.items()},
+            Record(
+                window=window,
+                labels=self.labels,
+                layers=layers,
+                probabilities=self.probabilities[words],
+                exit_at=self.exit_at[words],
+                recovered=np.zeros(window.words, dtype=bool),
+                heads=sorted(heads),
+                gates=[gate.part(words) for gate in self.gates],
             )
-            for gate in self.gates
+            for window, words in parts
         ]
-        labelled = [
-            (head.number, int(((head.words >= own.start) & (head.words < own.stop)).sum())) for head in self.heads
-        ]
-        exit_at = self.exit_at[own]
-        last = self.heads[-1].number if self.heads else layers
-        return Record(
-            window=window,
-            labels=self.labels,
-            probabilities=self.probabilities[own],
-            exit_at=exit_at,
-            exited=~self.alive[own],
-            recovered=np.zeros(window.words, dtype=bool),
-            rows=rows_by_layer(window, exit_at, 0, last),
-            labelled=[(number, words) for number, words in labelled if words],
-            gates=gates,
-        )
 
 
 class KeepAll(Decider):
@@ -144,20 +126,18 @@ def run(
 ) -> list[Record]:
     """Runs windows in one batch under a strategy, or with given exits, and returns their records."""
     controller = strategy.controller if exits is None else GivenExits(np.concatenate(exits))
-    batch = RaggedBatch.from_windows(windows)
-    layers = model.encoder.num_layers
-    memory = forward(model, batch, strategy.gates, controller)
-    records = memory.records(windows, layers)
-    if strategy.recovery is None:
+    memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, controller)
+    records = memory.records(windows, model.encoder.num_layers)
+    if strategy.recovery is None or memory.first is None:
         return records
     chosen = [strategy.recovery.choose(record) for record in records]
-    if memory.first is None or not any(words.any() for words in chosen):
+    if not any(words.any() for words in chosen):
         return records
-    start = memory.gates[0].number
-    probabilities = np.split(recover(model, memory, np.concatenate(chosen)), np.cumsum(batch.words.counts)[:-1])
+    recover(model, memory, np.concatenate(chosen))
+    latest = np.split(memory.probabilities, np.cumsum(memory.batch.words.counts)[:-1])
     return [
-        record.recalled(words, latest, start, layers) if words.any() else record
-        for record, words, latest in zip(records, chosen, probabilities, strict=True)
+        replace(record, probabilities=probabilities, recovered=words)
+        for record, probabilities, words in zip(records, latest, chosen, strict=True)
     ]
 
 
@@ -182,14 +162,13 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
             if memory.alive.any():
                 _run_head(model, ops, number, hidden, memory)
             decision, read = _decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
-            if index == 0:
-                memory.first = ops.batch, hidden
             memory.remove(number, decision, read)
             if controller.ends(index):
                 break
+            if index == 0:
+                memory.first = ops.batch, hidden
             if decision.exits.any():
-                ops.batch, rows = ops.batch.keep(memory.alive)
-                hidden = _take_rows(hidden, rows)
+                hidden = _keep(ops, memory.alive, hidden)
     return memory
 
 
@@ -235,32 +214,24 @@ def _signal(ops: TorchOperations, number: int, previous: Tensor, hidden: Tensor,
     return values
 
 
-def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> np.ndarray:
+def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> None:
     """Runs the windows of exited words, bool ``(words,)``, again from the first gate's hidden states.
 
-    These words, and those that had not exited, run to the last layer; all others exit where they exited before. Returns
-    the label distributions of all words, float32 ``(words, labels)``.
+    These words, and those that had not exited, run to the last layer, whose label distributions the memory then holds;
+    all others exit where they exited before.
     """
     assert memory.first is not None
-    encoder, window = model.encoder, memory.batch.words.window
-    layers, start = encoder.num_layers, memory.gates[0].number
-    gates = {gate.number for gate in memory.gates}
-    ends = np.where(words, layers, memory.exit_at)
-    doubtful = np.zeros(len(memory.batch.lengths), dtype=bool)
-    doubtful[window[words]] = True
-    ends[~doubtful[window]] = start
+    encoder, window, gates = model.encoder, memory.batch.words.window, [gate.number for gate in memory.gates]
+    doubtful = np.isin(window, window[words])
+    ends = np.where(words, encoder.num_layers, np.where(doubtful, memory.exit_at, gates[0]))
     batch, hidden = memory.first
-    batch, rows = batch.keep_windows(doubtful)
-    hidden = _take_rows(hidden, rows)
     ops = encoder.operations(batch)
-    for number in range(start, layers + 1):
-        if number > start:
+    for number in range(gates[0], encoder.num_layers + 1):
+        if number > gates[0]:
             hidden = encoder.layer(ops, number, hidden)
         if number in gates:
-            ops.batch, rows = ops.batch.keep(ends > number)
-            hidden = _take_rows(hidden, rows)
-    _run_head(model, ops, layers, hidden, memory)
-    return memory.probabilities
+            hidden = _keep(ops, ends > number, hidden)
+    _run_head(model, ops, encoder.num_layers, hidden, memory)
 
 
 def _run_head(model: GatedModel, ops: TorchOperations, number: int, hidden: Tensor, memory: MemoryBuffer) -> None:
@@ -268,5 +239,11 @@ def _run_head(model: GatedModel, ops: TorchOperations, number: int, hidden: Tens
     memory.update(HeadOutput(number, ops.batch.word[first], model.logits(ops, number, _take_rows(hidden, first))))
 
 
-def _take_rows(hidden: Tensor, rows: np.ndarray) -> Any:
+def _keep(ops: TorchOperations, words: np.ndarray, hidden: Tensor) -> Tensor:
+    """Removes the rows of all words but these, bool ``(words,)``."""
+    ops.batch, rows = ops.batch.keep(words)
+    return _take_rows(hidden, rows)
+
+
+def _take_rows(hidden: Tensor, rows: np.ndarray) -> Tensor:
     return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))

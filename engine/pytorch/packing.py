@@ -7,7 +7,7 @@ them faster than a GPU would.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,37 +67,16 @@ class RaggedBatch:
 
         Also returns their indices, int64 ``(kept,)``.
         """
-        return self.select(np.flatnonzero((self.word < 0) | alive[self.word]))
+        rows = np.flatnonzero((self.word < 0) | alive[self.word])
+        return self.select(rows), rows
 
-    def keep_windows(self, windows: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Keeps the rows of windows, bool ``(windows,)``; the others have none. Also returns the rows' indices."""
-        return self.select(np.flatnonzero(windows[self.window_of_rows]))
-
-    def select(self, rows: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+    def select(self, rows: np.ndarray) -> RaggedBatch:
         """Keeps rows, int64 ``(kept,)``, ascending."""
-        lengths = np.bincount(self.window_of_rows[rows], minlength=len(self.lengths))
-        kept = RaggedBatch(
+        return RaggedBatch(
             input_ids=self.input_ids[rows],
             position=self.position[rows],
             word=self.word[rows],
             first=self.first[rows],
-            lengths=tuple(lengths.tolist()),
+            lengths=tuple(np.bincount(self.window_of_rows[rows], minlength=len(self.lengths)).tolist()),
             words=self.words,
         )
-        return kept, rows
-
-
-def batches(windows: Sequence[Window], max_rows: int) -> Iterator[list[int]]:
-    """Groups windows of similar length into batches of at most ``max_rows`` rows, or one window; yields indices."""
-    order = sorted(range(len(windows)), key=lambda index: len(windows[index].input_ids))
-    batch: list[int] = []
-    rows = 0
-    for index in order:
-        length = len(windows[index].input_ids)
-        if batch and rows + length > max_rows:
-            yield batch
-            batch, rows = [], 0
-        batch.append(index)
-        rows += length
-    if batch:
-        yield batch

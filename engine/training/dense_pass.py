@@ -188,13 +188,12 @@ class DensePass:
             record = Record(
                 window=window,
                 labels=self.labels,
+                layers=self.sizes.layers,
                 probabilities=probabilities[own],
                 exit_at=exit_at[own],
-                exited=~alive[own],
                 recovered=chosen[own],
-                rows=(),
-                labelled=(),
-                gates=[GateRecord(one.number, one.alive[own], one.probabilities[own], one.decision) for one in gates],
+                heads=(),
+                gates=[gate.part(own) for gate in gates],
             )
             chosen[own] = strategy.recovery.choose(record)
         return chosen

@@ -33,12 +33,11 @@ def record_of(end: list[list[float]], gate: list[list[float]], exited: list[int]
     return Record(
         window=window([1] * len(end)),
         labels=LabelSet(("Disease",)),
+        layers=2,
         probabilities=np.where(exits[:, None], gate, end).astype(np.float32),
         exit_at=np.where(exits, 1, 2),
-        exited=exits,
         recovered=np.zeros(len(end), dtype=bool),
-        rows=[],
-        labelled=[],
+        heads=(1, 2),
         gates=[GateRecord(1, np.ones(len(end), dtype=bool), of_gate, Decision(exits, np.zeros(len(end))))],
     )
 
@@ -72,7 +71,7 @@ def test_if_all_words_exited_those_that_exited_last_are_doubted():
     at = np.array([[0, 0, 0], SPLIT, OUT], dtype=np.float32)
     last = GateRecord(2, np.array([False, True, True]), at, Decision(np.array([False, True, True]), np.zeros(3)))
     gates = [*record.gates, last]
-    ended = replace(record, probabilities=np.array([SPLIT, SPLIT, OUT]), exited=np.ones(3, dtype=bool), gates=gates)
+    ended = replace(record, probabilities=np.array([SPLIT, SPLIT, OUT]), layers=3, gates=gates)
     for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):
         assert recovery.fires(ended)
         assert recovery.choose(ended).all()
