@@ -6,15 +6,13 @@ word by word and summed over the words that a window of the large model labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.pruning.settings import check_settings, setting, values_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, check_point, default_point, parse
@@ -60,12 +58,6 @@ class Cascade(Strategy):
         """Those of the large model's strategy, and the cascade's own."""
         return super().settings() | values_of(self)
 
-    def with_settings(self, **settings: Any) -> Strategy:
-        """See `Strategy.with_settings`."""
-        own = {name: settings.pop(name) for name in values_of(self) if name in settings}
-        new = replace(super().with_settings(**settings), **own)
-        return new if new == self else replace(new, point="custom")
-
     def to_json(self) -> dict[str, Any]:
         """Converts it to a JSON object."""
         own = {"doubt": DOUBT, "threshold": self.threshold, "weight": self.weight}
@@ -105,11 +97,6 @@ class Cascade(Strategy):
         return merged
 
 
-def select(windows: Iterable[Window], judged: Iterable[JudgedWindow], *, read: bool) -> list[Window]:
-    """The windows that the large model reads or, if not ``read``, the others."""
-    return [window for window, one in zip(windows, judged, strict=True) if one.read == read]
-
-
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
     """The small model's index of each label of the large one; raises an `InputError` if they have other labels."""
     if set(small.names) != set(large.names):
@@ -118,18 +105,6 @@ def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
             "choose another small model"
         )
     return [small.names.index(name) for name in large.names]
-
-
-def read_cascades(path: Path) -> dict[str, Cascade]:
-    """Reads operating point → strategy; raises an `InputError` if the file is damaged."""
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
-        return {point: Cascade.from_json(record) for point, record in records.items() if point != "int8"}
-    except Exception as error:  # the file may hold anything
-        raise InputError(
-            f"expected the operating points of a cascade in {path}, got {first_line(error)[:200]}; restore the file, "
-            "or make it again with python -m engine.training.cascade"
-        ) from error
 
 
 def resolve_cascade(text: str, cascades: Mapping[str, Cascade], point: str | None) -> Cascade:

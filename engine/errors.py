@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 _LONGEST = 1000  # characters; a message may quote a whole file
 
 
@@ -30,6 +33,15 @@ class FormatError(InputError):
 
     def __reduce__(self) -> tuple[type[FormatError], tuple[str, int, str | None, str]]:
         return type(self), (self.file, self.line, self.document, self.problem)
+
+
+@contextmanager
+def expecting(what: str, remedy: str, got: str = "") -> Iterator[None]:
+    """Turns any error of a library into an `InputError`: expected WHAT, got GOT and the error's first line; REMEDY."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"expected {what}, got {got}{first_line(error)}; {remedy}") from error
 
 
 def first_line(error: Exception) -> str:

@@ -75,8 +75,9 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan.of(strategy, family.num_layers)
-    graph = backend.composed(plan, half_embeddings=True)
-    (folder / "model.onnx").write_bytes(graph.model(embedded=True).SerializeToString())
+    model = backend.composed(plan, half_embeddings=True).model(embedded=True)
+    model.metadata_props.add(key="max_rows", value=str(family.max_rows))  # of which the settings may allow fewer
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
     settings = {
         "model": engine.source,

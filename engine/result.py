@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.cascade import JudgedWindow, select
 from engine.latency import Latency
 from engine.pruning.cost import Cost, Sizes, add, unread_cost, window_cost, with_small
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
-from engine.pruning.trace import Trace, of_both, word_traces
+from engine.pruning.trace import JudgedWindow, Trace, of_both, word_traces
 from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import Span
@@ -24,18 +23,16 @@ from engine.text.words import Span
 class Judgement:
     """What the small model of a cascade found in a text, and which windows of the large one it doubts.
 
-    ``probabilities``: float32 ``(words, labels)``, labels in the order of the large model.
     ``windows``: the large model's; ``judged``: the same, as judged.
     """
 
     result: Result
-    probabilities: np.ndarray
     windows: Sequence[Window]
     judged: tuple[JudgedWindow, ...]
 
     def windows_where(self, *, read: bool) -> list[Window]:
         """The windows that the large model reads or, if not ``read``, the others."""
-        return select(self.windows, self.judged, read=read)
+        return [window for window, judged in zip(self.windows, self.judged, strict=True) if judged.read == read]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +91,9 @@ class Result:
     @cached_property
     def trace(self) -> Trace:
         """What happened to each word, in a cascade in the model that labelled it last."""
-        judgement = self.judgement
-        if judgement is None:
-            words = word_traces(self.text, self.words, self.probabilities, self.records, self.strategy)
+        words = word_traces(self.text, self.words, self.probabilities, self.records, self.strategy)
+        if self.judgement is None:
             return Trace(self.strategy, words, self.cost, self.latency)
-        large = word_traces(self.text, self.words, self.probabilities, self.records, self.strategy)
-        traces = of_both(judgement.result.trace.words, large, judgement.judged)
-        return Trace(self.strategy, traces, self.cost, self.latency, judgement.judged)
+        judged = self.judgement.judged
+        words = of_both(self.judgement.result.trace.words, words, judged)
+        return Trace(self.strategy, words, self.cost, self.latency, judged)

@@ -9,18 +9,15 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import safe_open
 
 from engine.cascade import Cascade, columns_of, resolve_cascade
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.graph.backend import GraphBackend
-from engine.graph.products import Products
 from engine.latency import Latency
-from engine.models.folder import GATES, ModelFolder, errors_name, read_folder
-from engine.models.tensors import Tensors
+from engine.models.folder import OTHERS, ModelFolder, errors_name, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.record import Record, distributions
@@ -28,25 +25,16 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, check_point, parse, resolve
 from engine.result import Judgement, Result
 from engine.text.windows import Window
-from engine.text.words import Span
+
+if TYPE_CHECKING:
+    from engine.pytorch.backend import PyTorchBackend
 
 logger = logging.getLogger(__name__)
 
 DTYPES = ("float32", "bfloat16", "int8", "auto")
 OnWindow = Callable[[int, int], None]
-
-
-class Backend(Protocol):
-    """Runs the passes of a model; see `GraphBackend.run`."""
-
-    def run(
-        self,
-        windows: Sequence[Window],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-        exits: Sequence[np.ndarray] | None = None,
-    ) -> list[Record]:
-        """Runs windows under a strategy; returns their records in order."""
+# Of a text: label distributions of its words, the records of its windows and, in a cascade, what the small model said.
+Outputs = tuple[np.ndarray, list[Record], Judgement | None]
 
 
 class Engine:
@@ -59,6 +47,7 @@ class Engine:
         device: ``cpu``, where a graph of ONNX Runtime computes, or ``cuda``, where PyTorch does.
 
     ``dtype`` is what it computes in, with ``auto`` resolved, and ``why`` says why ``auto`` chose it.
+    ``digest``: SHA-256 of the weights, the same in every dtype.
     ``pieces`` cuts words into word pieces and windows.
     ``small`` and ``cascades``: of a `CascadeEngine`, the engine of its small model and its operating points.
 
@@ -78,12 +67,12 @@ class Engine:
         self.source, self.labels, self.points = folder.source, folder.labels, folder.points
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
         logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
+        family = folder.family
+        self.sizes = family.sizes(len(folder.labels))
         with errors_name(folder.source, folder.path):
-            folder.check_digests()
-            family = folder.family
-            self.sizes = family.sizes(len(folder.labels))
+            self.digest = folder.digest()
             self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
-            self.backend: Backend = make_backend(folder, self.dtype, device)
+            self.backend = make_backend(folder, self.dtype, device)
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
@@ -95,19 +84,15 @@ class Engine:
         return self.folder.has_gates and self.sizes.layers > 1
 
     @property
-    def digest(self) -> str:
-        """SHA-256 of the weights, the same in every dtype."""
-        return self.folder.digest
-
-    @property
     def fingerprint(self) -> dict[str, Any]:
         """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
+        config = self.folder.config
         return {
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
             "runtime": str(self.backend),
-            "configuration": self.folder.configuration,
+            "configuration": {name: config[name] for name in sorted(config.keys() - OTHERS)},
         }
 
     @property
@@ -138,12 +123,22 @@ class Engine:
         if not isinstance(point, str | None):
             raise InputError(f"expected the name of an operating point, got {point!r}; write e.g. fast")
         if name is None:
-            name = self.default_strategy
-            if point:
-                name = f"{parse(name).kind}:{point}"
+            name = f"{parse(self.default_strategy).kind}:{point}" if point else self.default_strategy
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
-        kind = name.kind if isinstance(name, Strategy) else parse(name).kind
+        self._check_runs(name.kind if isinstance(name, Strategy) else parse(name).kind)
+        if isinstance(name, Strategy):
+            check_point(name.point, point)
+        strategy = name if isinstance(name, Strategy) else self._resolved(name, point)
+        strategy = strategy.with_settings(**{key: value for key, value in settings.items() if value is not None})
+        if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
+            raise InputError(
+                f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
+            )
+        return self._with_network(strategy)
+
+    def _check_runs(self, kind: str) -> None:
+        """Raises an `InputError` if the model lacks the gates or the small model that a kind of strategy needs."""
         if kind == CASCADE and self.small is None:
             raise InputError(
                 f"expected the folder of a cascade for {kind!r}, got {self.source!r}, which is none; choose another "
@@ -155,18 +150,6 @@ class Engine:
                 f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
-        if isinstance(name, Strategy):
-            check_point(name.point, point)
-            strategy = name
-        else:
-            strategy = self._resolved(name, point)
-        changed = {setting: value for setting, value in settings.items() if value is not None}
-        strategy = strategy.with_settings(**changed)
-        if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
-            raise InputError(
-                f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
-            )
-        return self._with_network(strategy)
 
     def _resolved(self, name: str, point: str | None) -> Strategy:
         return resolve(name, self.sizes.layers, self.points, point)
@@ -214,17 +197,13 @@ class Engine:
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
-        done = self._progress(texts, on_window) if on_window is not None else None
+        total = sum(map(len, self.pieces.of_texts(texts)[1])) if on_window is not None else 0
+        numbers = iter(range(1, total + 1))
+        done = None if on_window is None else lambda: on_window(next(numbers), total)
         results: list[Result] = []
         for start in range(0, len(texts), int(batch_size)):
             results += self._tag_call(texts[start : start + int(batch_size)], chosen, done)
         return results
-
-    def _progress(self, texts: Sequence[str], on_window: OnWindow) -> Callable[[], None]:
-        """Counts windows."""
-        total = sum(map(len, self.pieces.of_texts(texts)[1]))
-        count = iter(range(1, total + 1))
-        return lambda: on_window(next(count), total)
 
     def tag_with_exits(self, texts: Sequence[str], strategy: Strategy, exits: Sequence[np.ndarray]) -> list[Result]:
         """Tags texts in one call, in which each word exits after the layer that it is told to.
@@ -245,42 +224,31 @@ class Engine:
     ) -> list[Result]:
         begin = time.perf_counter()
         words, windows = self.pieces.of_texts(texts)
-        records = self.run(windows, strategy, on_window, exits)
-        probabilities = [distributions(of_text, len(self.labels)) for of_text in records]
-        return self._results(begin, texts, strategy, words, probabilities, records, [None] * len(texts))
-
-    def _results(
-        self,
-        begin: float,
-        texts: Sequence[str],
-        strategy: Strategy,
-        words: Sequence[list[Span]],
-        probabilities: Sequence[np.ndarray],
-        records: Sequence[Sequence[Record]],
-        judgements: Sequence[Judgement | None],
-    ) -> list[Result]:
-        """Decodes each text's label distributions; the call began at ``begin``, by `time.perf_counter`."""
-        entities = [self.labels.decode(*parts) for parts in zip(texts, words, probabilities, strict=True)]
+        outputs = self._outputs(texts, windows, strategy, on_window, exits)
+        pairs = zip(texts, words, outputs, strict=True)
+        entities = [self.labels.decode(text, spans, probabilities) for text, spans, (probabilities, *_) in pairs]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            Result(text, found, strategy, spans, scores, latency, of_text, self.sizes, judgement)
-            for text, found, spans, scores, of_text, judgement in zip(
-                texts, entities, words, probabilities, records, judgements, strict=True
+            Result(text, found, strategy, spans, probabilities, latency, records, self.sizes, judgement)
+            for text, found, spans, (probabilities, records, judgement) in zip(
+                texts, entities, words, outputs, strict=True
             )
         ]
 
-    def run(
+    def _outputs(
         self,
+        texts: Sequence[str],
         windows: Sequence[Sequence[Window]],
         strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-        exits: Sequence[np.ndarray] | None = None,
-    ) -> list[list[Record]]:
-        """Runs the windows of texts; returns, for each text, the records of its windows in order."""
+        on_window: Callable[[], None] | None,
+        exits: Sequence[np.ndarray] | None,
+    ) -> list[Outputs]:
+        """Runs the windows of each text."""
         flat = [window for of_text in windows for window in of_text]
         records = self.backend.run(flat, strategy, on_window, exits) if flat else []
-        ends = list(accumulate(map(len, windows), initial=0))
-        return [records[start:end] for start, end in pairwise(ends)]
+        ends = accumulate(map(len, windows), initial=0)
+        of_texts = (records[start:end] for start, end in pairwise(ends))
+        return [(distributions(of_text, len(self.labels)), of_text, None) for of_text in of_texts]
 
 
 class CascadeEngine(Engine):
@@ -318,39 +286,33 @@ class CascadeEngine(Engine):
             strategy = replace(strategy, small=self.small.strategy(strategy.small))
         return super()._with_network(strategy)
 
-    def _tag_call(
+    def _outputs(
         self,
         texts: Sequence[str],
+        windows: Sequence[Sequence[Window]],
         strategy: Strategy,
         on_window: Callable[[], None] | None,
-        exits: Sequence[np.ndarray] | None = None,
-    ) -> list[Result]:
-        if strategy.kind != CASCADE:
-            return super()._tag_call(texts, strategy, on_window, exits)
-        cascade = cast(Cascade, strategy)
-        begin = time.perf_counter()
-        words, windows = self.pieces.of_texts(texts)
-        judgements = self._judge(cascade, texts, windows)
-        records = self.run([judgement.windows_where(read=True) for judgement in judgements], strategy, on_window)
-        probabilities = [
-            cascade.merge(judgement.probabilities, judgement.judged, distributions(of_text, len(self.labels)))
-            for judgement, of_text in zip(judgements, records, strict=True)
-        ]
-        results = self._results(begin, texts, strategy, words, probabilities, records, judgements)
-        for judgement in judgements if on_window is not None else ():
-            for _ in judgement.windows_where(read=False):
-                on_window()  # type: ignore[misc]
-        return results
-
-    def _judge(self, cascade: Cascade, texts: Sequence[str], windows: Sequence[Sequence[Window]]) -> list[Judgement]:
-        """Tags texts with the small model and judges this model's windows of each."""
+        exits: Sequence[np.ndarray] | None,
+    ) -> list[Outputs]:
+        """Tags texts with the small model, and runs the windows that it doubts."""
+        if not isinstance(strategy, Cascade):
+            return super()._outputs(texts, windows, strategy, on_window, exits)
         columns = columns_of(self.small.labels, self.labels)
-        results = self.small.tag_batch(texts, cascade.small, batch_size=len(texts))
-        judgements = []
-        for result, of_text in zip(results, windows, strict=True):
-            probabilities = result.probabilities[:, columns]
-            judgements.append(Judgement(result, probabilities, of_text, cascade.judge(probabilities, of_text)))
-        return judgements
+        results = self.small.tag_batch(texts, strategy.small, batch_size=len(texts))
+        small = [result.probabilities[:, columns] for result in results]
+        judgements = [
+            Judgement(result, of_text, strategy.judge(probabilities, of_text))
+            for result, of_text, probabilities in zip(results, windows, small, strict=True)
+        ]
+        read = [judgement.windows_where(read=True) for judgement in judgements]
+        large = super()._outputs(texts, read, strategy, on_window, exits)
+        if on_window is not None:
+            for _ in range(sum(not window.read for judgement in judgements for window in judgement.judged)):
+                on_window()
+        return [
+            (strategy.merge(before, judgement.judged, after), records, judgement)
+            for before, judgement, (after, records, _) in zip(small, judgements, large, strict=True)
+        ]
 
 
 def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
@@ -368,46 +330,17 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
     )
 
 
-def make_backend(folder: ModelFolder, dtype: str, device: str) -> Backend:
+def make_backend(folder: ModelFolder, dtype: str, device: str) -> GraphBackend | PyTorchBackend:
     """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
-    if device != "cpu":
-        if dtype == "int8":
-            raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
-        from engine.pytorch.backend import PyTorchBackend
+    if device == "cpu":
+        if dtype == "bfloat16":
+            raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
+        return GraphBackend(folder, dtype)
+    if dtype == "int8":
+        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+    from engine.pytorch.backend import PyTorchBackend
 
-        return PyTorchBackend(folder, dtype, device)
-    if dtype == "bfloat16":
-        raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
-    tensors = Tensors(folder.path)
-    if unused := folder.family.unused_layers(tensors):
-        logger.warning(
-            "layers %s of %s are not used: its config.json has %d", unused, folder.source, folder.family.num_layers
-        )
-    products = Products(tensors, quantised=dtype == "int8")
-    return GraphBackend(folder.family, products, read_heads(folder, products), folder.labels)
-
-
-def read_heads(folder: ModelFolder, products: Products) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Reads the label heads of a folder's model, layer → weights and biases, in the order of our labels."""
-    kinds, order, layers = ("weight", "bias"), list(folder.label_order), folder.family.num_layers
-    heads = {layers: [products.tensor(f"classifier.{kind}") for kind in kinds]}
-    path = folder.path / GATES
-    try:
-        if folder.has_gates:
-            with safe_open(path, "numpy") as file:
-                for number in range(1, layers):
-                    heads[number] = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
-        shapes = (len(order), folder.family.hidden_size), (len(order),)
-        for number, head in heads.items():
-            if tuple(part.shape for part in head) != shapes or not all(np.isfinite(part).all() for part in head):
-                raise ValueError(f"others after layer {number}")
-    except Exception as error:  # the library raises its own types
-        raise InputError(
-            f"expected label heads for {len(order)} labels and hidden size {folder.family.hidden_size} in "
-            f"{path if folder.has_gates else folder.path}, got {first_line(error)}; restore the file, or make the "
-            "gates again"
-        ) from error
-    return {number: (head[0][order], head[1][order]) for number, head in heads.items()}
+    return PyTorchBackend(folder, dtype, device)
 
 
 def load_engine(

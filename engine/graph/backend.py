@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,16 +16,18 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
-from engine.graph.compose import Heads, Plan, compose
+from engine.graph.compose import Plan, compose
 from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
-from engine.models.family import Family
+from engine.models.folder import ModelFolder
+from engine.models.tensors import Tensors
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
-from engine.text.labels import LabelSet
 from engine.text.windows import Window, graph_inputs
 from engine.threads import threads
+
+logger = logging.getLogger(__name__)
 
 KEPT = 32  # sessions of a model, two for each of its strategies at most; the one that was used longest ago goes first
 Arrays = Mapping[str, np.ndarray]
@@ -34,15 +37,22 @@ class GraphBackend:
     """Runs the passes of a model as graphs. Any number of threads may call it at once.
 
     Args:
-        family: the model's family.
-        products: its weights, and how products with them are computed.
-        heads: its label heads.
-        labels: its labels.
+        folder: the model's folder.
+        dtype: ``float32`` or ``int8``.
+
+    Raises:
+        InputError: if weights are missing or damaged.
     """
 
-    def __init__(self, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
-        self.family, self.labels = family, labels
-        self._parts = family, products, heads, labels
+    def __init__(self, folder: ModelFolder, dtype: str) -> None:
+        self.family, self.labels = folder.family, folder.labels
+        tensors = Tensors(folder.path)
+        if unused := self.family.unused_layers(tensors):
+            logger.warning(
+                "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
+            )
+        products = Products(tensors, quantised=dtype == "int8")
+        self._parts = self.family, products, folder.heads(tensors), self.labels
         self._sessions: OrderedDict[tuple[Plan, int], Session] = OrderedDict()
         self._lock = Lock()
 

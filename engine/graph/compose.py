@@ -6,7 +6,6 @@ inputs, so that changing them composes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +16,12 @@ from engine.graph.onnx_graph import Graph, Node
 from engine.graph.operations import GraphOperations
 from engine.graph.products import Products
 from engine.models.family import Family
+from engine.models.folder import Heads
 from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 
-Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
 TINY = 1e-6
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,18 @@ TYPES: Mapping[Any, int] = {
 }
 
 
+def _operator(kind: str, dtype: Any = None, *, reflected: bool = False) -> Callable[[Node, Any], Node]:
+    """A method of `Node` that records an operation, whose result has this dtype or that of the node."""
+
+    def method(node: Node, other: Any) -> Node:
+        if not isinstance(other, Node):
+            other = node.graph.constant(np.asarray(other, node.dtype))
+        operands = (other, node) if reflected else (node, other)
+        return node.graph.op(kind, *operands, dtype=dtype or node.dtype)
+
+    return method
+
+
 class Node:
     """A value of a graph. Arithmetic and comparisons record an operation; a number becomes a constant of its type."""
 
@@ -30,49 +42,16 @@ class Node:
     def __init__(self, graph: Graph, name: str, dtype: np.dtype) -> None:
         self.graph, self.name, self.dtype = graph, name, dtype
 
-    def _binary(self, kind: str, left: Any, right: Any, dtype: Any = None) -> Node:
-        return self.graph.op(kind, left, right, dtype=dtype or self.dtype)
-
-    def __add__(self, other: Any) -> Node:
-        return self._binary("Add", self, self._as_node(other))
-
-    def __sub__(self, other: Any) -> Node:
-        return self._binary("Sub", self, self._as_node(other))
-
-    def __rsub__(self, other: Any) -> Node:
-        return self._binary("Sub", self._as_node(other), self)
-
-    def __mul__(self, other: Any) -> Node:
-        return self._binary("Mul", self, self._as_node(other))
-
-    def __truediv__(self, other: Any) -> Node:
-        return self._binary("Div", self, self._as_node(other))
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def __lt__(self, other: Any) -> Node:
-        return self._binary("Less", self, self._as_node(other), np.bool_)
-
-    def __le__(self, other: Any) -> Node:
-        return self._binary("LessOrEqual", self, self._as_node(other), np.bool_)
-
-    def __gt__(self, other: Any) -> Node:
-        return self._binary("Greater", self, self._as_node(other), np.bool_)
-
-    def __ge__(self, other: Any) -> Node:
-        return self._binary("GreaterOrEqual", self, self._as_node(other), np.bool_)
-
-    def __and__(self, other: Node) -> Node:
-        return self._binary("And", self, other)
-
-    def __or__(self, other: Node) -> Node:
-        return self._binary("Or", self, other)
+    __add__ = __radd__ = _operator("Add")
+    __mul__ = __rmul__ = _operator("Mul")
+    __sub__, __rsub__ = _operator("Sub"), _operator("Sub", reflected=True)
+    __truediv__ = _operator("Div")
+    __and__, __or__ = _operator("And"), _operator("Or")
+    __lt__, __le__ = _operator("Less", np.bool_), _operator("LessOrEqual", np.bool_)
+    __gt__, __ge__ = _operator("Greater", np.bool_), _operator("GreaterOrEqual", np.bool_)
 
     def __invert__(self) -> Node:
         return self.graph.op("Not", self)
-
-    def _as_node(self, value: Any) -> Node:
-        return value if isinstance(value, Node) else self.graph.constant(np.asarray(value, self.dtype))
 
 
 class Graph:

@@ -24,13 +24,13 @@ class Tagger:
     Args:
         folder: the exported folder.
         threads: number of threads of a call; 0 for all processors.
+
+    Raises:
+        InputError: if the settings ask for more rows than the graph can take.
     """
 
     def __init__(self, folder: Path = Path(__file__).parent, threads: int = 0) -> None:
         self.settings: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-        first, last, unknown = self.settings["tokens"]
-        tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
-        self.pieces = WordPieces(tokenizer, (first, last, unknown), self.settings["max_rows"])
         self.labels = LabelSet.from_names(self.settings["labels"])
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -38,6 +38,14 @@ class Tagger:
         self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
+        most, rows = int(self._session.get_modelmeta().custom_metadata_map["max_rows"]), self.settings["max_rows"]
+        if not (isinstance(rows, int) and 3 <= rows <= most):
+            raise InputError(
+                f"expected max_rows from 3 to {most} in {folder / 'settings.json'}, got {rows!r}; correct it"
+            )
+        first, last, unknown = self.settings["tokens"]
+        tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        self.pieces = WordPieces(tokenizer, (first, last, unknown), rows)
 
     def tag(self, text: str) -> tuple[Entity, ...]:
         """Returns the entities of a text, with character offsets; raises an `InputError` if it is no string."""

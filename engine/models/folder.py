@@ -14,17 +14,17 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import safe_open
 
-from engine.cascade import Cascade, columns_of, read_cascades
-from engine.errors import InputError, first_line
+from engine.cascade import Cascade, columns_of
+from engine.errors import InputError, expecting
 from engine.models.families import family_of
 from engine.models.family import Family
-from engine.models.tensors import digest_of, weight_files
+from engine.models.tensors import Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import GoneError, Strategy
@@ -35,6 +35,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 CONFIG = "config.json"
+MODEL = "a Hugging Face token-classification model"
 GATES, POINTS = "gates.safetensors", "operating_points.json"
 NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.network_file}  # controller → its file
 WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
@@ -43,6 +44,7 @@ CASCADES, SMALL = "cascade.json", "small"
 UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
 OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
+Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class ModelFolder:
 
     ``source``: the folder or hub id, as given.
     ``path``: the folder itself; of a hub id, that of the revision in the cache.
+    ``config``: the entries of ``config.json``; ``family``: the model's family, made of them.
     ``labels``: the model's labels.
     ``label_order``: the checkpoint's label index of each of our labels.
     ``points``: its operating points; ``belongs_to``: the digest of the weights that they were chosen for.
@@ -63,6 +66,8 @@ class ModelFolder:
 
     source: str
     path: Path
+    config: Mapping[str, Any]
+    family: Family
     labels: LabelSet
     label_order: tuple[int, ...]
     points: Points = field(default_factory=dict)
@@ -78,46 +83,42 @@ class ModelFolder:
         """Whether every layer has a label head."""
         return (self.path / GATES).is_file()
 
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """The entries of ``config.json`` that results depend on."""
-        config = read_config(self.path, self.source)
-        return {name: config[name] for name in sorted(config.keys() - OTHERS)}
-
-    @cached_property
-    def family(self) -> Family:
-        """The model's family; raises an `InputError` unless it is supported."""
-        with errors_name(self.source, self.path):
-            config = read_config(self.path, self.source)
-            architectures = config.get("architectures")
-            if architectures and "ForTokenClassification" not in str(architectures):
-                raise InputError(
-                    f"expected a checkpoint for token classification in {self.path}, got {architectures}; choose one "
-                    "that was fine-tuned for it, or correct architectures in its config.json"
-                )
-            return family_of(config)
-
-    @cached_property
-    def weights_digest(self) -> str:
-        """SHA-256 of the weights and gates, which operating points belong to."""
-        return weights_digest(self.path)
-
-    @cached_property
     def digest(self) -> str:
-        """SHA-256 of all weights, networks included; reports show its first digits."""
-        networks = b"".join(network.to_bytes() for network in self.networks.values())
-        return hashlib.sha256(self.weights_digest.encode() + networks).hexdigest()
+        """SHA-256 of all weights, networks included; reports show its first digits.
 
-    def check_digests(self) -> None:
-        """Raises an `InputError` if gates or operating points belong to other weights."""
-        stored = {POINTS: (self.belongs_to, self.weights_digest)}
+        Raises an `InputError` if gates or operating points belong to other weights.
+        """
+        digest = weights_digest(self.path)
+        stored = {POINTS: (self.belongs_to, digest)}
         if self.has_gates:
-            stored[GATES] = (_gates_belong_to(self.path / GATES), digest_of(weight_files(self.path)))
-        for name, (wanted, digest) in stored.items():
-            if wanted and wanted != digest:
+            with expecting(f"label heads in {self.path / GATES}", "restore the file"):
+                file = safe_open(self.path / GATES, "numpy")
+            belongs_to = (file.metadata() or {}).get(WEIGHTS, "")
+            stored[GATES] = (belongs_to, digest_of(weight_files(self.path)))
+        for name, (wanted, present) in stored.items():
+            if wanted and wanted != present:
                 raise InputError(
                     f"expected the weights that {self.path / name} was made for, got others; restore the folder's files"
                 )
+        networks = b"".join(network.to_bytes() for network in self.networks.values())
+        return hashlib.sha256(digest.encode() + networks).hexdigest()
+
+    def heads(self, tensors: Tensors) -> Heads:
+        """Reads the label heads of all layers that have one, in the order of our labels, given the checkpoint."""
+        kinds, order, layers = ("weight", "bias"), list(self.label_order), self.family.num_layers
+        heads = {layers: [tensors.read(f"classifier.{kind}") for kind in kinds]}
+        shapes = [(len(order), self.family.hidden_size), (len(order),)]
+        path = self.path / GATES if self.has_gates else self.path
+        what = f"label heads for {len(order)} labels and hidden size {self.family.hidden_size} in {path}"
+        with expecting(what, "restore the file, or make the gates again"):
+            if self.has_gates:
+                file = safe_open(path, "numpy")
+                for number in range(1, layers):
+                    heads[number] = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
+            for number, head in heads.items():
+                if [part.shape for part in head] != shapes or not all(np.isfinite(part).all() for part in head):
+                    raise ValueError(f"others after layer {number}")
+        return {number: (weights[order], biases[order]) for number, (weights, biases) in heads.items()}
 
 
 def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> ModelFolder:
@@ -125,36 +126,39 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
 
     Args:
         source: the folder or hub id.
-        labels: names of its labels in the order of its logits, or a file for `read_labels`; ``None`` uses its own.
+        labels: names of its labels in the order of its logits, or a file with one a line; ``None`` uses its own.
 
     Raises:
-        InputError: if files are missing or damaged, or the label scheme is not supported.
+        InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
     """
     source = SHIPPED if source is None else source
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
     with errors_name(source, path):
-        names = _label_names(path, source, labels)
+        config = read_config(path, source)
+        names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
-        points, cascades = (optional_file(path, name) for name in (POINTS, CASCADES))
-        networks = {kind: Network.load(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()}
-        facts = read_facts(cascades or points)
+        points, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
+        belongs_to, int8 = points.pop(WEIGHTS, ""), points.pop(INT8, None)
+        int8 = cascades.pop(INT8, None) if cascades else int8
         small = read_folder(path / SMALL) if cascades else None
         if small:
             columns_of(small.labels, label_set)
         return ModelFolder(
             source=str(source),
             path=path.absolute(),
+            config=config,
+            family=read_family(config, path),
             labels=label_set,
             label_order=tuple(names.index(name) for name in label_set.names),
-            points=read_points(points) if points else {},
-            belongs_to=str(read_facts(points).get(WEIGHTS, "")),
-            int8=facts.get(INT8),
-            networks=networks,
+            points=read_points(points, path / POINTS),
+            belongs_to=belongs_to,
+            networks={kind: Network.load(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()},
+            int8=int8,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
             small=small,
-            cascades=read_cascades(cascades) if cascades else {},
+            cascades=read_cascades(cascades, path / CASCADES),
         )
 
 
@@ -180,35 +184,32 @@ def local_folder(source: str | Path) -> Path:
         if folder.is_dir():
             return folder
     if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
-        raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
-        )
+        raise InputError(f"expected {MODEL}, got {str(source)!r}, no folder; check the path")
     from huggingface_hub import snapshot_download  # takes a fifth of a second to import
 
-    try:
+    got = f"{str(source)!r}, which is no folder and cannot be downloaded: "
+    with expecting(MODEL, "check the path or hub id, or try again", got):
         folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
         if not any(folder.glob("model*.safetensors")):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
         if (folder / CASCADES).is_file():
             snapshot_download(str(source), revision=folder.name, allow_patterns=f"{SMALL}/*")
-    except Exception as error:  # the libraries below raise many types
-        raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, which is no folder and cannot "
-            f"be downloaded: {first_line(error)}; check the path or hub id, or try again"
-        ) from error
     return folder
 
 
-def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
+def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
     """Returns the label of each logit as prefix and type; see `read_folder`."""
-    config = read_config(folder, source)
     known = {str(index): name for index, name in (config.get("id2label") or {}).items()}
     count = len(known) or config.get("num_labels") or 2  # what the library assumes
     names: list[Any] = [known.get(str(index)) if known else f"LABEL_{index}" for index in range(count)]
-    if labels is not None:
-        if not isinstance(labels, str | Path | Sequence):
-            raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
-        names = read_labels(labels, count) if isinstance(labels, str | Path) else list(labels)
+    if isinstance(labels, str | Path):
+        with expecting("a file of labels, one a line", "fix it"):
+            lines = Path(labels).read_text(encoding="utf-8-sig").split("\n")
+        names = [line.strip() for line in lines if line.strip()]
+    elif isinstance(labels, Sequence):
+        names = list(labels)
+    elif labels is not None:
+        raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != count:
@@ -220,91 +221,68 @@ def _label_names(folder: Path, source: str | Path, labels: str | Path | Sequence
 
 
 def weights_digest(folder: Path) -> str:
-    """SHA-256 of a folder's weights and gates."""
+    """SHA-256 of a folder's weights and gates, which operating points belong to."""
     gates = optional_file(folder, GATES)
     return digest_of([*weight_files(folder), *([gates] if gates else [])])
 
 
-def _gates_belong_to(path: Path) -> str:
-    """The digest of the weights that gates were trained with; ``""`` if the file does not say."""
-    try:
-        with safe_open(path, "numpy") as file:
-            return str((file.metadata() or {}).get(WEIGHTS, ""))
-    except Exception as error:  # the library raises its own types
-        raise InputError(f"expected label heads in {path}, got {first_line(error)}; restore the file") from error
-
-
-def read_facts(path: Path | None) -> dict[str, Any]:
-    """What a file of operating points says besides strategies: `WEIGHTS` and `INT8`."""
-    if path is None:
-        return {}
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return {name: stored[name] for name in (WEIGHTS, INT8) if name in stored}
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"expected JSON in {path}, got {first_line(error)}; restore the file") from error
-
-
 def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
     """Reads a folder's ``config.json``; raises an `InputError` if that is missing or no JSON object."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or first_line(error)
+    got = f"{str(source)!r}, whose {CONFIG} cannot be read: "
+    with expecting(MODEL, "check the path, or restore the folder", got):
+        return dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+
+
+def read_family(config: Mapping[str, Any], folder: Path) -> Family:
+    """The family of a checkpoint; raises an `InputError` unless it is supported and made for token classification."""
+    architectures = config.get("architectures")
+    if architectures and "ForTokenClassification" not in str(architectures):
         raise InputError(
-            f"expected a Hugging Face token-classification model, got {str(source)!r}, whose config.json cannot be "
-            f"read: {why}; check the path, or restore the folder"
-        ) from error
-    return config
-
-
-def read_points(path: Path) -> Points:
-    """Reads the operating points of a model folder; raises an `InputError` if the file is damaged."""
-    at = "none"
-    try:
-        points: dict[str, dict[str, Strategy | str]] = {}
-        for name, of in json.loads(path.read_text(encoding="utf-8")).items():
-            for stored, settings in () if name in (WEIGHTS, INT8) else of.items():
-                at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
-                point = current_point(stored)
-                try:
-                    strategy = Strategy.from_json(settings | {"point": point})
-                except GoneError as error:
-                    points.setdefault(name, {})[point] = (
-                        f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, "
-                        "which is not supported; choose another, or choose them again with python -m "
-                        "engine.training.calibrate"
-                    )
-                    continue
-                if strategy.kind != parse(name).kind:
-                    raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
-                points.setdefault(name, {})[point] = strategy
-    except Exception as error:  # the file may hold anything
-        cause = first_line(error)[:200]
-        raise InputError(
-            f"expected operating points in {path}, got {at}: {cause}; "
-            "restore the file, or make it again with python -m engine.training.calibrate"
-        ) from error
-    return points
-
-
-def read_labels(path: str | Path, count: int) -> list[str]:
-    """Reads what a checkpoint's labels mean from a file, one label a line, in the order of its ``count`` logits.
-
-    Raises an `InputError` if it has another number of labels.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected a file of labels, one a line, got {path}: {error}; fix it") from error
-    labels = [line.strip() for line in lines if line.strip()]
-    if len(labels) != count:
-        raise InputError(
-            f"expected {count} labels in {path}, one a line for each logit, got {len(labels)}; name each logit once"
+            f"expected a checkpoint for token classification in {folder}, got {architectures}; choose one that was "
+            f"fine-tuned for it, or correct architectures in its {CONFIG}"
         )
-    return labels
+    return family_of(config)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Reads an object; an empty one if there is no file."""
+    with expecting(f"JSON in {path}", "restore the file"):
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def read_points(stored: Mapping[str, Any], path: Path) -> Points:
+    """The operating points that a file holds; raises an `InputError` if it is damaged."""
+    with expecting(
+        f"operating points in {path}", "restore the file, or make it again with python -m engine.training.calibrate"
+    ):
+        return {
+            name: {current_point(point): _read_point(name, point, settings) for point, settings in of_name.items()}
+            for name, of_name in stored.items()
+        }
+
+
+def _read_point(name: str, point: str, settings: dict[str, Any]) -> Strategy | str:
+    """The strategy of a point or, if only earlier versions could run it, the sentence that says so."""
+    point = current_point(point)
+    try:
+        strategy = Strategy.from_json(settings | {"point": point})
+    except GoneError as error:
+        return (
+            f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, which is not "
+            "supported; choose another, or choose them again with python -m engine.training.calibrate"
+        )
+    if strategy.kind != parse(name).kind:
+        raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
+    return strategy
+
+
+def read_cascades(stored: Mapping[str, Any], path: Path) -> dict[str, Cascade]:
+    """The operating points of a cascade that a file holds; raises an `InputError` if it is damaged."""
+    with expecting(
+        f"the operating points of a cascade in {path}",
+        "restore the file, or make it again with python -m engine.training.cascade",
+    ):
+        return {point: Cascade.from_json(record) for point, record in stored.items()}
 
 
 def optional_file(folder: Path, name: str) -> Path | None:

@@ -11,7 +11,7 @@ import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16, which safetensors a
 import numpy as np
 from safetensors import safe_open
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 
 
 class Tensors:
@@ -26,13 +26,13 @@ class Tensors:
         self._file_of: dict[str, Any] = {}
         for path in self.files:
             if path.suffix == ".bin":
-                self._file_of |= _from_bin(path)
+                from engine.pytorch.checkpoint import read_bin
+
+                self._file_of |= read_bin(path)
                 continue
-            try:
+            with expecting(f"weights in {path}", "restore the file"):
                 file = safe_open(path, "numpy")
                 self._file_of |= dict.fromkeys(file.keys(), file)
-            except Exception as error:  # the library raises its own types
-                raise InputError(f"expected weights in {path}, got {first_line(error)}; restore the file") from error
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
@@ -59,13 +59,6 @@ def weight_files(folder: Path) -> list[Path]:
         if files := sorted(folder.glob(pattern)):
             return files
     raise InputError(f"expected model.safetensors in {folder}, got no such file; restore the model's weights")
-
-
-def _from_bin(path: Path) -> dict[str, np.ndarray]:
-    """Reads a file of PyTorch's, which takes PyTorch."""
-    from engine.pytorch.checkpoint import read_bin
-
-    return read_bin(path)
 
 
 def digest_of(files: Iterable[Path]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 from engine.text.windows import WordPieces
 
 # Files that transformers reads a tokenizer from.
@@ -35,58 +36,53 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
         InputError: if there is no tokenizer, or it does not belong to the encoder.
     """
     if (folder / "tokenizer.json").is_file():
-        backend, tokens = _read(folder)
+        backend, tokens = _read(folder, folder)
     else:
-        from engine.pytorch.checkpoint import slow_backend
+        from engine.pytorch.checkpoint import load_tokenizer
 
-        backend, tokens = slow_backend(folder)
-    entries = 1 + max(Tokenizer.from_str(backend).get_vocab().values())
+        with TemporaryDirectory() as converted:
+            load_tokenizer(folder).save_pretrained(converted)
+            backend, tokens = _read(Path(converted), folder)
+    entries = 1 + max(backend.get_vocab().values())
     if entries > vocabulary:
         raise InputError(
             f"expected a tokenizer of at most {vocabulary} entries with the model {folder}, got {entries}; restore its "
             "files"
         )
-    return WordPieces(backend, tokens, max_rows)
+    return WordPieces(backend.to_str(), tokens, max_rows)
 
 
-def _read(folder: Path) -> tuple[str, tuple[int, int, int]]:
+def _read(files: Path, folder: Path) -> tuple[Tokenizer, tuple[int, int, int]]:
     """The tokenizer in ``tokenizer.json``, and the ids of its begin (CLS), end (SEP) and unknown tokens."""
-    path = folder / "tokenizer.json"
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        config = _json(folder / "special_tokens_map.json") | _json(folder / "tokenizer_config.json")
+    with expecting(f"a tokenizer with the model {folder}", "restore its files"):
+        stored = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))
+        config = _json(files / "special_tokens_map.json") | _json(files / "tokenizer_config.json")
         normalizer = stored.get("normalizer") or {}
         if normalizer.get("type") == "BertNormalizer" and isinstance(config.get("do_lower_case"), bool):
             normalizer["lowercase"] = config["do_lower_case"]
         backend = Tokenizer.from_str(json.dumps(stored))
-    except Exception as error:  # the library raises its own types
-        raise InputError(
-            f"expected a tokenizer with the model {folder}, got none: {first_line(error)}; restore its files"
-        ) from error
-    ends = backend.encode("", add_special_tokens=True).ids
-    model = stored.get("model") or {}
-    unknown = model.get("unk_token")
-    if unknown is None and isinstance(model.get("unk_id"), int):
-        unknown = backend.id_to_token(model["unk_id"])
-    given = {"cls_token": None, "sep_token": None, "unk_token": unknown}
-    if len(ends) == 2:
-        given |= {"cls_token": backend.id_to_token(ends[0]), "sep_token": backend.id_to_token(ends[1])}
-    tokens = [_token_id(backend, name, config, given[name], path) for name in given]
-    return backend.to_str(), (tokens[0], tokens[1], tokens[2])
+        ends = [backend.id_to_token(number) for number in backend.encode("", add_special_tokens=True).ids]
+        begin, end = ends if len(ends) == 2 else (None, None)
+        model = stored.get("model") or {}
+        unknown = model.get("unk_token")
+        if unknown is None and isinstance(model.get("unk_id"), int):
+            unknown = backend.id_to_token(model["unk_id"])
+        return backend, (
+            _token_id(backend, begin, config, "cls_token", "bos_token"),
+            _token_id(backend, end, config, "sep_token", "eos_token"),
+            _token_id(backend, unknown, config, "unk_token"),
+        )
 
 
-def _token_id(backend: Any, name: str, config: Mapping[str, Any], known: str | None, path: Path) -> int:
-    """The id of a special token: the one the tokenizer itself adds, or the one of this name in its configuration."""
-    other = {"cls_token": "bos_token", "sep_token": "eos_token"}.get(name, name)
-    for entry in (known, config.get(name), config.get(other)):
+def _token_id(backend: Tokenizer, known: str | None, config: Mapping[str, Any], *names: str) -> int:
+    """The id of a special token: the one the tokenizer itself adds, or the one of these names in its configuration."""
+    for entry in (known, *map(config.get, names)):
         text = entry.get("content") if isinstance(entry, dict) else entry
         if isinstance(text, str) and (number := backend.token_to_id(text)) is not None:
             return int(number)
-    raise InputError(f"expected a tokenizer with a {name} in {path.parent}, got none; set it in tokenizer_config.json")
+    raise ValueError(f"one without {names[0]}, which tokenizer_config.json may set")
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
+    loaded = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     return loaded if isinstance(loaded, dict) else {}

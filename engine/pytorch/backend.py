@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from engine.errors import InputError, first_line
+from engine.errors import expecting
 from engine.models.folder import ModelFolder
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
@@ -16,7 +16,6 @@ from engine.pytorch.forward import run
 from engine.text.windows import Window
 
 WINDOWS = 8  # in a batch
-TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class PyTorchBackend:
@@ -24,20 +23,16 @@ class PyTorchBackend:
 
     Args:
         folder: the model's folder.
-        dtype: one of `TORCH_DTYPES`.
+        dtype: ``float32`` or ``bfloat16``.
         device: a torch device, ``cpu`` or ``cuda``.
 
     Raises:
-        InputError: if the device is unknown, or weights are not finite.
+        InputError: if the device is unknown, or the weights are damaged.
     """
 
     def __init__(self, folder: ModelFolder, dtype: str, device: str) -> None:
         self.device = torch_device(device)
-        self.model = load_weights(folder).model
-        for name, value in self.model.named_parameters():
-            if not value.isfinite().all():
-                raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
-        self.model.to(self.device, TORCH_DTYPES[dtype])
+        self.model = load_weights(folder).model.to(self.device, getattr(torch, dtype))
 
     def __str__(self) -> str:
         """Identifies what results depend on besides the weights."""
@@ -65,15 +60,12 @@ class PyTorchBackend:
 
 def torch_device(name: str) -> torch.device:
     """Returns a device of this machine; raises an `InputError` unless it is a CPU or a GPU with CUDA."""
-    try:
+    with expecting("a device of this machine", "use the device cpu", f"{name!r}: "):
         device = torch.device(name)
-        if device.type in ("cpu", "cuda"):
-            torch.empty(0, device=device)
-            return device
-    except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
-        why = first_line(error)
-        raise InputError(f"expected a device of this machine, got {name!r}: {why}; use the device cpu") from error
-    raise InputError(f"expected the device cpu or cuda, got {name!r}; choose one of them")
+        if device.type not in ("cpu", "cuda"):
+            raise ValueError("neither cpu nor cuda")
+        torch.empty(0, device=device)
+        return device
 
 
 def has_bfloat16_units(device: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from engine.models.folder import read_folder
 from engine.pytorch.backend import PyTorchBackend
 from engine.pytorch.checkpoint import save_weights
-from engine.tagger import Backend, Engine
+from engine.tagger import Engine
 from tests.engine.pytorch.families import gated, huggingface, network, tiny, tokenizer_of
 
 
@@ -29,11 +29,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def engines(folders: Callable[[str], Path]) -> Callable[[str], tuple[Engine, Backend]]:
+def engines(folders: Callable[[str], Path]) -> Callable[[str], tuple[Engine, PyTorchBackend]]:
     """For each family an engine, which computes in a graph, and the same model in PyTorch."""
 
     @cache
-    def both(family: str) -> tuple[Engine, Backend]:
+    def both(family: str) -> tuple[Engine, PyTorchBackend]:
         folder = read_folder(folders(family))
         return Engine(folder, "float32"), PyTorchBackend(folder, "float32", "cpu")
 

@@ -77,7 +77,7 @@ BROKEN = [
     (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json cannot be read"),
     (lambda f: (f / "tokenizer.json").write_text("{}"), "a tokenizer with the model"),
     (points(b"\xff\xfe{"), "expected JSON in .*utf-8"),
-    (points({"entropy": {"fast": [1]}}), "operating points in .*cannot be used"),
+    (points({"entropy": {"fast": [1]}}), r"expected operating points in .*operating_points\.json, got"),
     (points({"entropy": {"fast": {"name": "x"}}}), "expected settings of entropy, got settings of dense"),
 ]
 
@@ -156,10 +156,7 @@ def labels_in(folder, content):
         (lambda f: load_engine(5), "the folder or hub id"),
         (lambda f: load_engine(f, labels=[0, 1, 2, 3, 4]), r"a name for each label of .*, got \[0, 1, 2, 3, 4\]"),
         (lambda f: load_engine(f, labels=["O", *"ABCDE"]), "5 labels, one for each logit of .*, got 6"),
-        (
-            lambda f: load_engine(f, labels=labels_in(f, "O\nB-A")),
-            "5 labels in .*labels, one a line for .*, got 2",
-        ),
+        (lambda f: load_engine(f, labels=labels_in(f, "O\nB-A")), "5 labels, one for each logit of .*, got 2"),
     ],
 )
 def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
@@ -251,7 +248,7 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
     torch.save(dict(state), plain / "pytorch_model.bin")
     assert load_engine(plain).tag(TEXT, "dense").entities == expected
     torch.save(dict(state) | {"code": Code()}, plain / "pytorch_model.bin")
-    with pytest.raises(InputError, match="holds more than tensors"):
+    with pytest.raises(InputError, match="expected tensors alone in"):
         load_engine(plain)
     assert not (tmp_path / "this-ran").exists()
 

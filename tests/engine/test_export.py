@@ -8,6 +8,7 @@ import pytest
 
 from engine import export
 from engine.errors import InputError
+from engine.graph.standalone import Tagger
 from tests.conftest import TEXT
 
 ELSEWHERE = """
@@ -66,3 +67,12 @@ def test_rejects_what_cannot_be_exported(model, strategy, out, keyword, tmp_path
     with pytest.raises(InputError, match=keyword):
         export.export(engine, engine.strategy(strategy), tmp_path / out)
     assert not (tmp_path / out).exists()
+
+
+@pytest.mark.parametrize("rows", [101, 2, "100"])
+def test_a_package_refuses_more_rows_than_its_graph_has_positions_for(rows, engine, tmp_path):
+    export.export(engine, engine.strategy("dense"), tmp_path / "tagger")
+    path = tmp_path / "tagger" / "settings.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_rows": rows}))
+    with pytest.raises(InputError, match=f"expected max_rows from 3 to 100 in .*settings.json, got {rows!r}"):
+        Tagger(tmp_path / "tagger")
