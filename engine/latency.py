@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -47,41 +46,26 @@ def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator
             yield Unit(batch_size, pass_number, batch)
 
 
-class Times:
-    """Milliseconds of each timed pass over each batch, ``[batch][pass]``, end to end."""
-
-    def __init__(self, batches: int) -> None:
-        self.total: list[list[float]] = [[] for _ in range(batches)]
-
-    def add(self, batch: int, total_ms: float) -> None:
-        """Adds one timed call."""
-        self.total[batch].append(total_ms)
-
-    @property
-    def batches(self) -> np.ndarray:
-        """Time of each batch, ``(batches,)``: the median over passes."""
-        return np.array([statistics.median(times) for times in self.total])
-
-
 def time_variants(
     variants: Sequence[V], batches: int, call: Callable[[V, int], Latency], progress: Callable[[], object]
-) -> dict[V, Times]:
-    """Times every variant on every batch ``PASSES`` times, after a discarded pass, and calls ``progress`` each time."""
-    times = {variant: Times(batches) for variant in variants}
+) -> dict[V, np.ndarray]:
+    """Times every variant on every batch ``PASSES`` times, after a discarded pass, and calls ``progress`` each time.
+
+    Returns the milliseconds of each batch, float64 ``(batches,)``: the median over passes.
+    """
+    times = {variant: np.zeros((PASSES + 1, batches)) for variant in variants}
     for unit in units(batches, 1):
         if unit.batch == 0:
             gc.collect()
         for variant in unit.order(variants):
-            latency = call(variant, unit.batch)
+            times[variant][unit.pass_number, unit.batch] = call(variant, unit.batch).total_ms
             progress()
-            if unit.pass_number:
-                times[variant].add(unit.batch, latency.total_ms)
-    return times
+    return {variant: np.median(of_passes[1:], axis=0) for variant, of_passes in times.items()}
 
 
-def speedup(reference: Times, variant: Times) -> float:
+def speedup(reference: np.ndarray, variant: np.ndarray) -> float:
     """Sum over batches of the reference's end-to-end time ÷ the same sum for the variant."""
-    return float(reference.batches.sum() / variant.batches.sum())
+    return float(reference.sum() / variant.sum())
 
 
 def busy_share() -> float:

@@ -153,7 +153,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
     ops = encoder.operations(batch, frozenset(gates) if attentive else frozenset())
     hidden = encoder.embed(ops)
     for number in range(1, encoder.num_layers + 1):
-        previous, hidden = hidden, encoder.layer(ops, number, hidden)
+        previous, hidden = hidden, encoder.family.layer(ops, number, hidden)
         if number == encoder.num_layers:
             _run_head(model, ops, number, hidden, memory)
         elif number in gates:
@@ -228,7 +228,7 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> None:
     ops = encoder.operations(batch)
     for number in range(gates[0], encoder.num_layers + 1):
         if number > gates[0]:
-            hidden = encoder.layer(ops, number, hidden)
+            hidden = encoder.family.layer(ops, number, hidden)
         if number in gates:
             hidden = _keep(ops, ends > number, hidden)
     _run_head(model, ops, encoder.num_layers, hidden, memory)

@@ -21,6 +21,8 @@ from engine.text.windows import position_ids
 class Encoder(nn.Module):
     """An encoder that computes on packed rows; its parameters are those of the Hugging Face model, under their names.
 
+    ``dropout`` is that of embeddings and of the outputs of attention and feed-forward, in training.
+
     Args:
         huggingface: a token-classification model, whose classifier is not used.
     """
@@ -28,19 +30,12 @@ class Encoder(nn.Module):
     def __init__(self, huggingface: Any) -> None:
         super().__init__()
         self.huggingface = huggingface
-        if hasattr(huggingface, "classifier"):
-            del huggingface.classifier
+        del huggingface.classifier
         self.config = huggingface.config
         self.family = family_of(self.config.to_dict())
         self.num_layers, self.max_rows = self.family.num_layers, self.family.max_rows
-        self.hidden_size, self.num_heads = self.family.hidden_size, self.family.num_heads
-        self.dropout = float(
-            self.family.config.get(self.family.keys.get("hidden_dropout_prob", "hidden_dropout_prob"), 0)
-        )
-
-    def set_dropout(self, probability: float) -> None:
-        """Sets the training dropout of embeddings and of the outputs of attention and feed-forward."""
-        self.dropout = probability
+        self.hidden_size = self.family.hidden_size
+        self.dropout = float(self.family.setting("hidden_dropout_prob"))
 
     def operations(self, batch: RaggedBatch, reading: frozenset[int] = frozenset()) -> TorchOperations:
         """What the formulas of the family compute with; see `TorchOperations`."""
@@ -55,11 +50,6 @@ class Encoder(nn.Module):
         inputs = (torch.from_numpy(part).to(ops.device) for part in (batch.input_ids, positions))
         hidden: Tensor = self.family.embed(ops, *inputs)
         return hidden
-
-    def layer(self, ops: TorchOperations, number: int, hidden: Tensor) -> Tensor:
-        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``."""
-        output: Tensor = self.family.layer(ops, number, hidden)
-        return output
 
 
 class GatedModel(nn.Module):

@@ -151,7 +151,7 @@ class Trainer:
         self.accelerator = Accelerator(cpu=default_device().type == "cpu")
         self.device = self.accelerator.device
         self.steps = config.epochs * len(self.batches(random.Random(0)))
-        model.encoder.set_dropout(config.dropout)
+        model.encoder.dropout = config.dropout
         self.model = self.accelerator.prepare(model).train()
         last = f"heads.{model.encoder.num_layers}."
         heads, others = list[Tensor](), list[Tensor]()

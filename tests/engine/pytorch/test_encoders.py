@@ -19,7 +19,7 @@ def run_dense(encoder: Encoder, batch: RaggedBatch) -> torch.Tensor:
     ops = encoder.operations(batch)
     hidden = encoder.embed(ops)
     for number in range(1, encoder.num_layers + 1):
-        hidden = encoder.layer(ops, number, hidden)
+        hidden = encoder.family.layer(ops, number, hidden)
     return hidden
 
 
@@ -71,7 +71,7 @@ def test_a_window_may_be_as_long_as_the_limit_and_no_longer_where_the_model_says
 def test_training_computes_the_same_without_dropout_and_reaches_every_weight(family):
     model = gated(huggingface(tiny(family)))
     encoder = model.encoder
-    encoder.set_dropout(0.0)
+    encoder.dropout = 0.0
     batch = RaggedBatch.from_windows([window([1, 2] * 10), window([3])])
     batch, _ = batch.keep(np.arange(len(batch.words)) % 3 > 0)
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_training_computes_the_same_without_dropout_and_reaches_every_weight(fam
 def test_dropout_makes_training_random_and_changes_no_configuration(family):
     encoder, batch = gated(huggingface(tiny(family))).encoder, packed([2])
     configuration = encoder.config.to_dict()
-    encoder.set_dropout(0.3)
+    encoder.dropout = 0.3
     assert encoder.config.to_dict() == configuration
     assert torch.equal(run_dense(encoder, batch), run_dense(encoder, batch))
     encoder.train()
@@ -126,7 +126,7 @@ def test_far_positions_are_told_apart_in_bfloat16():
     outputs = []
     for start in (0, 7900):  # the same rows, early and late: rotary positions depend on distance alone
         batch = near.select(start + rows)
-        outputs.append(encoder.layer(encoder.operations(batch), 1, hidden))
+        outputs.append(encoder.family.layer(encoder.operations(batch), 1, hidden))
     torch.testing.assert_close(*outputs, atol=0.1, rtol=0)
 
 
