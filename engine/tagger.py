@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from numbers import Integral
@@ -17,7 +17,7 @@ from engine.cascade import Cascade, columns_of, resolve_cascade
 from engine.errors import InputError
 from engine.graph.backend import GraphBackend
 from engine.latency import Latency
-from engine.models.folder import OTHERS, ModelFolder, errors_name, read_folder
+from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.record import Record, distributions
@@ -49,7 +49,8 @@ class Engine:
     ``dtype`` is what it computes in, with ``auto`` resolved, and ``why`` says why ``auto`` chose it.
     ``digest``: SHA-256 of the weights, the same in every dtype.
     ``pieces`` cuts words into word pieces and windows.
-    ``small`` and ``cascades``: of a `CascadeEngine`, the engine of its small model and its operating points.
+    ``small`` and ``cascades``: in the folder of a cascade, the engine of its small model and its operating points. Other
+    strategies run on the large model alone.
 
     Raises:
         InputError: if the dtype or device is unknown, the device cannot run the dtype, or the folder's files are
@@ -57,8 +58,6 @@ class Engine:
     """
 
     default_strategy = "entropy:balanced"
-    small: Engine | None = None
-    cascades: Mapping[str, Cascade] = {}
 
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
         if dtype not in DTYPES:
@@ -73,6 +72,10 @@ class Engine:
             self.digest = folder.digest()
             self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
             self.backend = make_backend(folder, self.dtype, device)
+        self.small = Engine(folder.small, self.dtype, device) if folder.small else None
+        self.cascades = folder.cascades
+        if self.small:
+            self.default_strategy = CASCADE
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
@@ -87,23 +90,24 @@ class Engine:
     def fingerprint(self) -> dict[str, Any]:
         """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
         config = self.folder.config
-        return {
+        facts = {
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
             "runtime": str(self.backend),
             "configuration": {name: config[name] for name in sorted(config.keys() - OTHERS)},
         }
+        return facts | ({"small": self.small.fingerprint} if self.small else {})
 
     @property
     def runnable(self) -> list[str]:
         """Names of the strategies that this model can run; one without gates runs only ``dense``."""
+        dense = [DENSE, CASCADE] if self.small else [DENSE]
         if not self.has_gates:
-            return [DENSE]
+            return dense
         networks = self.folder.networks
         kinds = [kind for kind, of in CONTROLLERS.items() if kind in networks or not of.network_file]
-        truncated = f"truncate-{self.sizes.layers // 2}"
-        return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
+        return [*dense, *kinds, *(kind + RECOVERY for kind in kinds), f"truncate-{self.sizes.layers // 2}"]
 
     def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
@@ -126,19 +130,30 @@ class Engine:
             name = f"{parse(self.default_strategy).kind}:{point}" if point else self.default_strategy
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
-        self._check_runs(name.kind if isinstance(name, Strategy) else parse(name).kind)
+        kind = name.kind if isinstance(name, Strategy) else parse(name).kind
+        self._check_runs(kind)
         if isinstance(name, Strategy):
             check_point(name.point, point)
-        strategy = name if isinstance(name, Strategy) else self._resolved(name, point)
+            strategy = name
+        elif kind == CASCADE:
+            strategy = resolve_cascade(name, self.cascades, point)
+        else:
+            strategy = resolve(name, self.sizes.layers, self.points, point)
         strategy = strategy.with_settings(**{key: value for key, value in settings.items() if value is not None})
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(
                 f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
             )
-        return self._with_network(strategy)
+        if isinstance(strategy, Cascade) and self.small:
+            strategy = replace(strategy, small=self.small.strategy(strategy.small))
+        controller = strategy.controller
+        if isinstance(controller, Controller) and controller.network_file:
+            network = self.folder.networks[controller.kind]
+            strategy = replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]
+        return strategy
 
     def _check_runs(self, kind: str) -> None:
-        """Raises an `InputError` if the model lacks the gates or the small model that a kind of strategy needs."""
+        """Raises an `InputError` if the model lacks what a kind of strategy needs."""
         if kind == CASCADE and self.small is None:
             raise InputError(
                 f"expected the folder of a cascade for {kind!r}, got {self.source!r}, which is none; choose another "
@@ -150,22 +165,11 @@ class Engine:
                 f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
-
-    def _resolved(self, name: str, point: str | None) -> Strategy:
-        return resolve(name, self.sizes.layers, self.points, point)
-
-    def _with_network(self, strategy: Strategy) -> Strategy:
-        """Gives the weights' network to a controller that needs it."""
-        controller = strategy.controller
-        if not (isinstance(controller, Controller) and controller.network_file):
-            return strategy
-        if controller.kind not in self.folder.networks:
+        if kind in NETWORKS and kind not in self.folder.networks:
             raise InputError(
-                f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r}, which has "
-                f"none; make it with python -m engine.training.controller --model {self.source}"
+                f"expected a model with a learned controller for {kind!r}, got {self.source!r}, which has none; make "
+                f"it with python -m engine.training.controller --model {self.source}"
             )
-        network = self.folder.networks[controller.kind]
-        return replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]
 
     def tag(
         self, text: str, strategy: str | Strategy | None = None, point: str | None = None, **settings: Any
@@ -190,10 +194,8 @@ class Engine:
         chosen = self.strategy(strategy, point, **settings)
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
-        if isinstance(texts, str):
-            raise InputError("expected a list of texts, got one string; call tag, or put it into a list")
-        if not isinstance(texts, Iterable):
-            raise InputError(f"expected a list of texts, got {texts!r}; put them into a list")
+        if isinstance(texts, str) or not isinstance(texts, Iterable):
+            raise InputError(f"expected a list of texts, got {texts!r}; put it into a list, or call tag")
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
@@ -224,7 +226,11 @@ class Engine:
     ) -> list[Result]:
         begin = time.perf_counter()
         words, windows = self.pieces.of_texts(texts)
-        outputs = self._outputs(texts, windows, strategy, on_window, exits)
+        if isinstance(strategy, Cascade):
+            outputs = self._cascaded(texts, windows, strategy, on_window)
+        else:
+            records = self._run(windows, strategy, on_window, exits)
+            outputs = [(distributions(of_text, len(self.labels)), of_text, None) for of_text in records]
         pairs = zip(texts, words, outputs, strict=True)
         entities = [self.labels.decode(text, spans, probabilities) for text, spans, (probabilities, *_) in pairs]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
@@ -235,68 +241,28 @@ class Engine:
             )
         ]
 
-    def _outputs(
+    def _run(
         self,
-        texts: Sequence[str],
         windows: Sequence[Sequence[Window]],
         strategy: Strategy,
         on_window: Callable[[], None] | None,
-        exits: Sequence[np.ndarray] | None,
-    ) -> list[Outputs]:
-        """Runs the windows of each text."""
+        exits: Sequence[np.ndarray] | None = None,
+    ) -> list[list[Record]]:
+        """Runs the windows of texts; returns, for each text, the records of its windows in order."""
         flat = [window for of_text in windows for window in of_text]
         records = self.backend.run(flat, strategy, on_window, exits) if flat else []
         ends = accumulate(map(len, windows), initial=0)
-        of_texts = (records[start:end] for start, end in pairwise(ends))
-        return [(distributions(of_text, len(self.labels)), of_text, None) for of_text in of_texts]
+        return [records[start:end] for start, end in pairwise(ends)]
 
-
-class CascadeEngine(Engine):
-    """The engine of a large model that reads only the windows that a small one doubts.
-
-    Other strategies run on the large model alone. The arguments are those of `Engine`.
-    """
-
-    default_strategy = CASCADE
-    small: Engine
-
-    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
-        super().__init__(folder, dtype, device)
-        assert folder.small is not None, "the folder of a cascade has a small model"
-        self.small, self.cascades = Engine(folder.small, self.dtype, device), folder.cascades
-
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """Also has the small model's."""
-        return super().fingerprint | {"small": self.small.fingerprint}
-
-    @property
-    def runnable(self) -> list[str]:
-        """Also has the cascade."""
-        first, *others = super().runnable
-        return [first, CASCADE, *others]
-
-    def _resolved(self, name: str, point: str | None) -> Strategy:
-        if parse(name).kind != CASCADE:
-            return super()._resolved(name, point)
-        return resolve_cascade(name, self.cascades, point)
-
-    def _with_network(self, strategy: Strategy) -> Strategy:
-        if isinstance(strategy, Cascade):
-            strategy = replace(strategy, small=self.small.strategy(strategy.small))
-        return super()._with_network(strategy)
-
-    def _outputs(
+    def _cascaded(
         self,
         texts: Sequence[str],
         windows: Sequence[Sequence[Window]],
-        strategy: Strategy,
+        strategy: Cascade,
         on_window: Callable[[], None] | None,
-        exits: Sequence[np.ndarray] | None,
     ) -> list[Outputs]:
         """Tags texts with the small model, and runs the windows that it doubts."""
-        if not isinstance(strategy, Cascade):
-            return super()._outputs(texts, windows, strategy, on_window, exits)
+        assert self.small is not None, "only the folder of a cascade has this strategy"
         columns = columns_of(self.small.labels, self.labels)
         results = self.small.tag_batch(texts, strategy.small, batch_size=len(texts))
         small = [result.probabilities[:, columns] for result in results]
@@ -304,14 +270,13 @@ class CascadeEngine(Engine):
             Judgement(result, of_text, strategy.judge(probabilities, of_text))
             for result, of_text, probabilities in zip(results, windows, small, strict=True)
         ]
-        read = [judgement.windows_where(read=True) for judgement in judgements]
-        large = super()._outputs(texts, read, strategy, on_window, exits)
+        records = self._run([judgement.windows_where(read=True) for judgement in judgements], strategy, on_window)
         if on_window is not None:
             for _ in range(sum(not window.read for judgement in judgements for window in judgement.judged)):
                 on_window()
         return [
-            (strategy.merge(before, judgement.judged, after), records, judgement)
-            for before, judgement, (after, records, _) in zip(small, judgements, large, strict=True)
+            (strategy.merge(before, judgement.judged, distributions(of_text, len(self.labels))), of_text, judgement)
+            for before, of_text, judgement in zip(small, records, judgements, strict=True)
         ]
 
 
@@ -361,5 +326,4 @@ def load_engine(
         InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no
             supported scheme.
     """
-    folder = read_folder(path_or_hub_id, labels)
-    return (CascadeEngine if folder.small else Engine)(folder, dtype, device)
+    return Engine(read_folder(path_or_hub_id, labels), dtype, device)

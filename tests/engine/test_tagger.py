@@ -93,7 +93,7 @@ def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused
         (lambda e: e.tag(TEXT, 7), "name of a strategy"),
         (lambda e: e.tag(TEXT, point=7), "name of an operating point"),
         (lambda e: e.tag_batch([TEXT], batch_size="3"), "a batch size.*got '3'"),
-        (lambda e: e.tag_batch(TEXT), "got one string"),
+        (lambda e: e.tag_batch(TEXT), "a list of texts"),
         (lambda e: e.tag_batch([TEXT, None]), "texts as strings"),
         (lambda e: load_engine(e.source, "int3"), "one of the dtypes"),
         (lambda e: load_engine(e.source, device="abacus"), "a device of this machine"),
