@@ -49,7 +49,7 @@ class Engine:
     ``dtype`` is what it computes in, with ``auto`` resolved, and ``why`` says why ``auto`` chose it.
     ``digest``: SHA-256 of the weights, the same in every dtype.
     ``pieces`` cuts words into word pieces and windows.
-    ``small`` and ``cascades``: in the folder of a cascade, the engine of its small model and its operating points. Other
+    ``small`` and ``cascades``: in the folder of a cascade, its small model's engine and its operating points. Other
     strategies run on the large model alone.
 
     Raises:

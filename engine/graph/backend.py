@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -52,9 +49,9 @@ class GraphBackend:
                 "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
             )
         products = Products(tensors, quantised=dtype == "int8")
-        self._parts = self.family, products, folder.heads(tensors), self.labels
-        self._sessions: OrderedDict[tuple[Plan, int], Session] = OrderedDict()
-        self._lock = Lock()
+        parts = self._parts = self.family, products, folder.heads(tensors), self.labels
+        self._sessions = lru_cache(KEPT)(lambda plan, threads: Session(compose(plan, *parts), threads))
+        self._lock = Lock()  # so that a session is made once
 
     def __str__(self) -> str:
         """Identifies what results depend on besides the weights."""
@@ -83,12 +80,17 @@ class GraphBackend:
         record = partial(self._record, strategy=strategy, threads=most // at_once)
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index].input_ids))  # the last ones are short
         tasks = [(windows[index], None if exits is None else exits[index]) for index in order]
-        records: list[Record | None] = [None] * len(windows)
-        for index, made in zip(order, _mapped(record, tasks, at_once), strict=True):
-            records[index] = made
-            if on_window is not None:
-                on_window()
-        return records  # type: ignore[return-value]  # every window has one
+        records: dict[int, Record] = {}
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            made = pool.map(record, tasks) if at_once > 1 else map(record, tasks)
+            for index, of_window in zip(order, made, strict=True):
+                records[index] = of_window
+                if on_window is not None:
+                    on_window()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return [records[index] for index in range(len(windows))]
 
     def _record(self, task: tuple[Window, np.ndarray | None], strategy: Strategy, threads: int) -> Record:
         window, exits = task
@@ -146,20 +148,14 @@ class GraphBackend:
             )
         return outputs
 
-    def composed(self, plan: Plan, *, half_embeddings: bool = False) -> Graph:
-        """Composes the graph of a plan; see `compose`."""
-        return compose(plan, *self._parts, half_embeddings=half_embeddings)
+    def small_graph(self, plan: Plan) -> Graph:
+        """Composes the graph of a plan with embeddings in 16 bits."""
+        return compose(plan, *self._parts, half_embeddings=True)
 
     def session(self, plan: Plan, threads: int) -> Session:
         """The session of a plan with so many threads, made if it is not kept."""
         with self._lock:
-            key = plan, threads
-            if key not in self._sessions:
-                if len(self._sessions) == KEPT:
-                    self._sessions.popitem(last=False)
-                self._sessions[key] = Session(self.composed(plan), threads)
-            self._sessions.move_to_end(key)
-            return self._sessions[key]
+            return self._sessions(plan, threads)
 
 
 class Session:
@@ -186,22 +182,3 @@ class Session:
         """Runs the graph on the inputs that it has among these; returns its outputs by name."""
         outputs = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
         return dict(zip(self._outputs, outputs, strict=True))
-
-
-def _mapped(record: Callable[[Any], Record], tasks: Sequence[Any], at_once: int) -> Iterator[Record]:
-    if at_once == 1:
-        yield from map(record, tasks)
-        return
-    futures = [_workers(at_once, os.getpid()).submit(record, task) for task in tasks]
-    try:
-        for future in futures:
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-@cache
-def _workers(count: int, process: int) -> ThreadPoolExecutor:
-    """This process's worker threads; a fork does not copy them."""
-    return ThreadPoolExecutor(count, "pass")
