@@ -13,7 +13,6 @@ import logging
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 
 from engine import errors
 from engine.cli.command import as_command
@@ -27,15 +26,7 @@ from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.tagger import Engine, load_engine
 from engine.text import documents, labels, windows, words
 
-# What the exported package consists of, by the name of its file there.
-MODULES: dict[str, ModuleType] = {
-    "errors": errors,
-    "documents": documents,
-    "labels": labels,
-    "windows": windows,
-    "words": words,
-    "tagger": standalone,
-}
+MODULES = (errors, documents, labels, windows, words, standalone)  # of which an exported package consists
 WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
 README = """# {model}, {strategy}
 
@@ -91,11 +82,10 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
         "numbers": plan.numbers(),
     }
     (folder / "settings.json").write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name, module in MODULES.items():
-        (folder / f"{name}.py").write_text(_moved(inspect.getsource(module)), encoding="utf-8")
-    (folder / "__init__.py").write_text(
-        '"""Finds entities in texts."""\n\nfrom .tagger import Tagger\n', encoding="utf-8"
-    )
+    for module in MODULES:
+        source = inspect.getsource(module).replace("from engine.text.", "from .").replace("from engine.", "from .")
+        (folder / f"{module.__name__.rpartition('.')[2]}.py").write_text(source, encoding="utf-8")
+    (folder / "__init__.py").write_text('"""Finds entities."""\n\nfrom .standalone import Tagger\n', encoding="utf-8")
     text = README.format(model=Path(engine.source).name, strategy=strategy.name, package=folder.name)
     if web:
         shutil.copytree(WEB, folder, dirs_exist_ok=True)
@@ -106,11 +96,6 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
 def default_strategy(engine: Engine) -> str:
     """What is exported if nothing is named; from the folder of a cascade, a strategy of its large model."""
     return Engine.default_strategy if engine.has_gates else DENSE
-
-
-def _moved(source: str) -> str:
-    """The source of a module with imports of the package that it is copied to."""
-    return source.replace("from engine.text.", "from .").replace("from engine.", "from .")
 
 
 @as_command

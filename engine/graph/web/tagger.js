@@ -1,4 +1,4 @@
-// Tags texts in a browser with an exported graph, as tagger.py does in Python.
+// Tags texts in a browser with an exported graph, as standalone.py does in Python.
 
 import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
 import { Tokenizer } from "./node_modules/@huggingface/tokenizers/dist/tokenizers.min.mjs";
