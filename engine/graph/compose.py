@@ -98,8 +98,10 @@ class _Composer:
         self.ops = GraphOperations(self.graph, family, products, position, half_embeddings=half_embeddings)
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
-        self.alive: Node | None = None  # all words, until the first gate
-        self.probabilities: Node | None = None
+        self.alive = self.graph.op(
+            "GreaterOrEqual", self.first, self.graph.constant(0, np.int64), dtype=np.bool_
+        )  # all
+        self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
         return self.graph.input(name, dtype, shape)
@@ -120,7 +122,6 @@ class _Composer:
                 self._label(number, hidden)
             elif number in plan.gates:
                 hidden = self._gate(number, before, hidden)
-        assert self.probabilities is not None
         self.graph.output("labels", self.probabilities)
         return self.graph
 
@@ -132,20 +133,17 @@ class _Composer:
             self._label(number, hidden)
         if self.plan.controller is None:
             return self._remove(number, self._given(number), hidden)
-        assert self.probabilities is not None
-        alive = self.alive if self.alive is not None else self._all_words()
-        index = self.plan.gates.index(number)
         gate = GraphGate(
             self.graph,
             number,
-            index,
-            alive,
+            self.plan.gates.index(number),
+            self.alive,
             self.probabilities,
             self.labels,
             lambda name: self._signal(name, number, before, hidden),
         )
         decision = self.plan.controller.decide(gate)
-        stays = alive & ~decision.exits
+        stays = self.alive & ~decision.exits
         outputs = {"probabilities": self.probabilities, "importance": decision.importance, **gate.read}
         for name, node in outputs.items():
             self.graph.output(f"{number}.{name}", node)
@@ -155,9 +153,6 @@ class _Composer:
     def _given(self, number: int) -> Node:
         return self._input(f"{number}.stays", "words", dtype=np.bool_)
 
-    def _all_words(self) -> Node:
-        return self.graph.op("GreaterOrEqual", self.first, self.graph.constant(0, np.int64), dtype=np.bool_)
-
     def _label(self, number: int, hidden: Node) -> None:
         """Runs a label head on the first piece of every word; those that exited keep their distribution."""
         rows = self.graph.op("Gather", self._rows(hidden), self.first, axis=0)
@@ -166,7 +161,7 @@ class _Composer:
         weight = self.graph.weight(f"head.{number}", np.ascontiguousarray(weights.T))
         logits = self.graph.op("Gemm", rows, weight, self.graph.constant(biases))
         latest = self.graph.op("Softmax", logits, axis=-1)
-        if self.probabilities is not None and self.alive is not None:
+        if self.probabilities is not None:
             alive = self.ops.unsqueeze(self.alive, 1)
             latest = self.graph.op("Where", alive, latest, self.probabilities, dtype=np.float32)
         self.probabilities = latest
@@ -195,10 +190,8 @@ class _Composer:
             old, new = (graph.op("Gather", self._rows(part), self.first, axis=0) for part in (before, hidden))
             moved, norm = (graph.op("ReduceL2", part, axis, keepdims=0) for part in (new - old, old))
             return moved / norm
-        if name in ("attention_entropy", "received"):
-            among = self.ops.cached(("attention", number), lambda: self._attention(number))
-            return self._attention_entropy(among) if name == "attention_entropy" else self._received(among)
-        raise NotImplementedError(name)
+        among = self.ops.cached(("attention", number), lambda: self._attention(number))
+        return {"attention_entropy": self._attention_entropy, "received": self._received}[name](among)
 
     def _attention(self, number: int) -> Node:
         """Attention among word pieces, ``(pieces, pieces)``, whose rows sum to 1."""

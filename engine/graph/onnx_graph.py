@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 # What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
 OPSET, IR_VERSION = 21, 10
 MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
 SMALL = 1024  # bytes up to which an array stands in the graph itself; larger ones are given to the session
-TYPES: Mapping[Any, int] = {
-    np.dtype(np.float32): TensorProto.FLOAT,
-    np.dtype(np.float16): TensorProto.FLOAT16,
-    np.dtype(np.int64): TensorProto.INT64,
-    np.dtype(np.int8): TensorProto.INT8,
-    np.dtype(np.bool_): TensorProto.BOOL,
-}
 
 
 def _operator(kind: str, dtype: Any = None, *, reflected: bool = False) -> Callable[[Node, Any], Node]:
@@ -70,14 +63,14 @@ class Graph:
         """The input of this name, created when first asked for."""
         if name not in self._inputs:
             dtype = np.dtype(dtype)
-            self._inputs[name] = helper.make_tensor_value_info(name, TYPES[dtype], shape)
+            self._inputs[name] = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
             self._names[name] = Node(self, name, dtype)
         return self._names[name]
 
     def output(self, name: str, node: Node) -> None:
         """Makes a node an output of this name."""
         self._nodes.append(helper.make_node("Identity", [node.name], [name]))
-        self._outputs[name] = helper.make_tensor_value_info(name, TYPES[node.dtype], None)
+        self._outputs[name] = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(node.dtype), None)
 
     def op(self, kind: str, *inputs: Node | None, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
         """Records an operation; ``None`` leaves an optional input out.
@@ -100,7 +93,7 @@ class Graph:
         key = array.tobytes(), array.dtype, array.shape
         if key not in self._small:
             name = f"c{len(self._small)}"
-            self._constants.append(helper.make_tensor(name, TYPES[array.dtype], array.shape, array.tobytes(), raw=True))
+            self._constants.append(numpy_helper.from_array(array, name))
             self._small[key] = Node(self, name, array.dtype)
         return self._small[key]
 
@@ -125,12 +118,10 @@ class Graph:
         tensors = [tensor for tensor in self._constants if tensor.name in used]
         for name, array in self.weights.items():
             if embedded:
-                raw = np.ascontiguousarray(array).tobytes()
-                tensors.append(helper.make_tensor(name, TYPES[array.dtype], array.shape, raw, raw=True))
+                tensors.append(numpy_helper.from_array(array, name))
                 continue
-            tensor = TensorProto(
-                name=name, data_type=TYPES[array.dtype], dims=array.shape, data_location=TensorProto.EXTERNAL
-            )
+            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+            tensor = TensorProto(name=name, data_type=kind, dims=array.shape, data_location=TensorProto.EXTERNAL)
             tensor.external_data.add(key="location", value="given")
             tensors.append(tensor)
         inputs = [value for name, value in self._inputs.items() if name in used]
