@@ -98,9 +98,8 @@ class _Composer:
         self.ops = GraphOperations(self.graph, family, products, position, half_embeddings=half_embeddings)
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
-        self.alive = self.graph.op(
-            "GreaterOrEqual", self.first, self.graph.constant(0, np.int64), dtype=np.bool_
-        )  # all
+        zero = self.graph.constant(0, np.int64)
+        self.alive = self.graph.op("GreaterOrEqual", self.first, zero, dtype=np.bool_)  # every word
         self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
@@ -112,7 +111,7 @@ class _Composer:
             begin = plan.gates[0] + 1
             hidden = self._input("hidden", 1, "rows", self.family.hidden_size, dtype=np.float32)
             self.probabilities = self._input("probabilities", "words", len(self.labels), dtype=np.float32)
-            hidden = self._remove(plan.gates[0], self._given(plan.gates[0]), hidden)
+            hidden = self._remove(self._given(plan.gates[0]), hidden)
         else:
             ids = self._input("input_ids", "rows"), self._input("position_ids", "rows")
             hidden = self.ops.unsqueeze(self.family.embed(self.ops, *ids), 0)
@@ -132,7 +131,7 @@ class _Composer:
         if not self.plan.resumes:
             self._label(number, hidden)
         if self.plan.controller is None:
-            return self._remove(number, self._given(number), hidden)
+            return self._remove(self._given(number), hidden)
         gate = GraphGate(
             self.graph,
             number,
@@ -144,11 +143,10 @@ class _Composer:
         )
         decision = self.plan.controller.decide(gate)
         stays = self.alive & ~decision.exits
-        outputs = {"probabilities": self.probabilities, "importance": decision.importance, **gate.read}
-        for name, node in outputs.items():
+        outputs = {"stays": stays, "probabilities": self.probabilities, "importance": decision.importance}
+        for name, node in (outputs | gate.read).items():
             self.graph.output(f"{number}.{name}", node)
-        self.graph.output(f"{number}.stays", stays)
-        return self._remove(number, stays, hidden)
+        return self._remove(stays, hidden)
 
     def _given(self, number: int) -> Node:
         return self._input(f"{number}.stays", "words", dtype=np.bool_)
@@ -170,13 +168,13 @@ class _Composer:
         """Hidden states ``(rows, hidden)``."""
         return self.ops.reshape(hidden, [-1, self.family.hidden_size])
 
-    def _remove(self, number: int, stays: Node, hidden: Node) -> Node:
+    def _remove(self, stays: Node, hidden: Node) -> Node:
         """Removes the rows of the words that do not stay; CLS and SEP always do."""
-        graph, last = self.graph, self.graph.constant(0, np.int64)
+        graph = self.graph
         always = graph.op("Concat", stays, graph.constant([True], np.bool_), axis=0)
         kept = graph.op("Gather", always, self.word)
         rows = self.ops.reshape(graph.op("NonZero", kept, dtype=np.int64), [-1])
-        moved = graph.op("CumSum", graph.op("Cast", kept, to=7, dtype=np.int64), last) - 1
+        moved = graph.op("CumSum", graph.op("Cast", kept, to=7, dtype=np.int64), graph.constant(0, np.int64)) - 1
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
         self.ops.position = graph.op("Gather", self.ops.position, rows)

@@ -179,16 +179,8 @@ def _decide(
     if controller.ends(index):
         return Decision(memory.alive, np.zeros(len(memory.alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
-    gate = ArrayGate(
-        number,
-        index,
-        memory.batch.words,
-        memory.alive,
-        memory.probabilities,
-        memory.labels,
-        numbers=controller.numbers(index),
-        layer_signals=read,
-    )
+    words, numbers = memory.batch.words, controller.numbers(index)
+    gate = ArrayGate(number, index, words, memory.alive, memory.probabilities, memory.labels, numbers, read)
     return controller.decide(gate), read
 
 
@@ -203,14 +195,11 @@ def _signal(ops: TorchOperations, number: int, previous: Tensor, hidden: Tensor,
         values[words] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
         return values
     which = ("attention_entropy", "received").index(name)
-    starts = batch.starts
-    parts = [
-        attention_of(attention, batch.word[start:end])[which]
-        for attention, (start, end) in zip(ops.attention[number], pairwise(starts), strict=True)
-        if end - start > 2
-    ]
-    if parts:
-        values[words] = np.concatenate(parts)
+    parts = [np.zeros(0, dtype=np.float32)]
+    for attention, (start, end) in zip(ops.attention[number], pairwise(batch.starts), strict=True):
+        if end - start > 2:
+            parts.append(attention_of(attention, batch.word[start:end])[which])
+    values[words] = np.concatenate(parts)
     return values
 
 
