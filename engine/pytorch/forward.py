@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -195,11 +194,9 @@ def _signal(ops: TorchOperations, number: int, previous: Tensor, hidden: Tensor,
         values[words] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
         return values
     which = ("attention_entropy", "received").index(name)
-    parts = [np.zeros(0, dtype=np.float32)]
-    for attention, (start, end) in zip(ops.attention[number], pairwise(batch.starts), strict=True):
-        if end - start > 2:
-            parts.append(attention_of(attention, batch.word[start:end])[which])
-    values[words] = np.concatenate(parts)
+    windows = zip(ops.attention[number], batch.by_window(batch.word), strict=True)
+    parts = [attention_of(attention, word)[which] for attention, word in windows if len(word) > 2]
+    values[words] = np.concatenate([np.zeros(0), *parts])
     return values
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,10 +43,9 @@ class Encoder(nn.Module):
 
     def embed(self, ops: TorchOperations) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
-        batch, starts = ops.batch, ops.batch.starts
-        windows = (batch.input_ids[start:end] for start, end in pairwise(starts))
-        positions = np.concatenate([position_ids(ids, self.family.first_position) for ids in windows])
-        inputs = (torch.from_numpy(part).to(ops.device) for part in (batch.input_ids, positions))
+        ids, first = ops.batch.input_ids, self.family.first_position
+        positions = np.concatenate([position_ids(of_window, first) for of_window in ops.batch.by_window(ids)])
+        inputs = (torch.from_numpy(part).to(ops.device) for part in (ids, positions))
         hidden: Tensor = self.family.embed(ops, *inputs)
         return hidden
 

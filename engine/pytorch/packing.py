@@ -8,7 +8,7 @@ them faster than a GPU would.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,10 +52,9 @@ class RaggedBatch:
     def __len__(self) -> int:
         return len(self.input_ids)
 
-    @property
-    def starts(self) -> list[int]:
-        """The first row of each window, and the number of rows."""
-        return [0, *np.cumsum(self.lengths).tolist()]
+    def by_window(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Cuts an array with an entry for each row into those of the windows."""
+        return np.split(rows, np.cumsum(self.lengths)[:-1])
 
     @property
     def window_of_rows(self) -> np.ndarray:
@@ -72,11 +71,6 @@ class RaggedBatch:
 
     def select(self, rows: np.ndarray) -> RaggedBatch:
         """Keeps rows, int64 ``(kept,)``, ascending."""
-        return RaggedBatch(
-            input_ids=self.input_ids[rows],
-            position=self.position[rows],
-            word=self.word[rows],
-            first=self.first[rows],
-            lengths=tuple(np.bincount(self.window_of_rows[rows], minlength=len(self.lengths)).tolist()),
-            words=self.words,
-        )
+        kept = {name: getattr(self, name)[rows] for name in ("input_ids", "position", "word", "first")}
+        lengths = np.bincount(self.window_of_rows[rows], minlength=len(self.lengths))
+        return replace(self, lengths=tuple(lengths.tolist()), **kept)
