@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 DTYPES = ("float32", "bfloat16", "int8", "auto")
 OnWindow = Callable[[int, int], None]
+Done = Callable[[], None] | None  # is called after each window
+Windows = Sequence[Sequence[Window]]  # of several texts
+Exits = Sequence[np.ndarray] | None  # where words exit, instead of a controller's decisions; see `GraphBackend.run`
 # Of a text: label distributions of its words, the records of its windows and, in a cascade, what the small model said.
 Outputs = tuple[np.ndarray, list[Record], Judgement | None]
 
@@ -210,26 +213,18 @@ class Engine:
     def tag_with_exits(self, texts: Sequence[str], strategy: Strategy, exits: Sequence[np.ndarray]) -> list[Result]:
         """Tags texts in one call, in which each word exits after the layer that it is told to.
 
-        Args:
-            texts: the texts.
-            strategy: says which gates there are.
-            exits: for each window of the texts, in order, a gate or the last layer for every word, int64 ``(words,)``.
+        ``exits``: for each window of the texts a gate of the strategy or the last layer for every word, int64
+        ``(words,)``.
         """
         return self._tag_call(texts, strategy, None, exits)
 
-    def _tag_call(
-        self,
-        texts: Sequence[str],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None,
-        exits: Sequence[np.ndarray] | None = None,
-    ) -> list[Result]:
+    def _tag_call(self, texts: Sequence[str], strategy: Strategy, done: Done, exits: Exits = None) -> list[Result]:
         begin = time.perf_counter()
         words, windows = self.pieces.of_texts(texts)
         if isinstance(strategy, Cascade):
-            outputs = self._cascaded(texts, windows, strategy, on_window)
+            outputs = self._cascaded(texts, windows, strategy, done)
         else:
-            records = self._run(windows, strategy, on_window, exits)
+            records = self._run(windows, strategy, done, exits)
             outputs = [(distributions(of_text, len(self.labels)), of_text, None) for of_text in records]
         pairs = zip(texts, words, outputs, strict=True)
         entities = [self.labels.decode(text, spans, probabilities) for text, spans, (probabilities, *_) in pairs]
@@ -241,26 +236,14 @@ class Engine:
             )
         ]
 
-    def _run(
-        self,
-        windows: Sequence[Sequence[Window]],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None,
-        exits: Sequence[np.ndarray] | None = None,
-    ) -> list[list[Record]]:
+    def _run(self, windows: Windows, strategy: Strategy, done: Done, exits: Exits = None) -> list[list[Record]]:
         """Runs the windows of texts; returns, for each text, the records of its windows in order."""
         flat = [window for of_text in windows for window in of_text]
-        records = self.backend.run(flat, strategy, on_window, exits) if flat else []
+        records = self.backend.run(flat, strategy, done, exits) if flat else []
         ends = accumulate(map(len, windows), initial=0)
         return [records[start:end] for start, end in pairwise(ends)]
 
-    def _cascaded(
-        self,
-        texts: Sequence[str],
-        windows: Sequence[Sequence[Window]],
-        strategy: Cascade,
-        on_window: Callable[[], None] | None,
-    ) -> list[Outputs]:
+    def _cascaded(self, texts: Sequence[str], windows: Windows, strategy: Cascade, done: Done) -> list[Outputs]:
         """Tags texts with the small model, and runs the windows that it doubts."""
         assert self.small is not None, "only the folder of a cascade has this strategy"
         columns = columns_of(self.small.labels, self.labels)
@@ -270,10 +253,10 @@ class Engine:
             Judgement(result, of_text, strategy.judge(probabilities, of_text))
             for result, of_text, probabilities in zip(results, windows, small, strict=True)
         ]
-        records = self._run([judgement.windows_where(read=True) for judgement in judgements], strategy, on_window)
-        if on_window is not None:
+        records = self._run([judgement.windows_where(read=True) for judgement in judgements], strategy, done)
+        if done is not None:
             for _ in range(sum(not window.read for judgement in judgements for window in judgement.judged)):
-                on_window()
+                done()
         return [
             (strategy.merge(before, judgement.judged, distributions(of_text, len(self.labels))), of_text, judgement)
             for before, of_text, judgement in zip(small, records, judgements, strict=True)

@@ -37,25 +37,21 @@ class DebertaV2(PostNormFamily):
         "relative_attention": False,
     }
     requirements: ClassVar = {
-        "conv_kernel_size": ((0, None), "its convolution mixes neighbours, which may have exited"),
-        "relative_attention": ((True,), "attention to distances is what this encoder is built for"),
-        "pos_att_type": (
-            (["p2c", "c2p"], ["c2p", "p2c"], "p2c|c2p", "c2p|p2c"),
-            "both terms are built, and no other",
-        ),
-        "share_att_key": ((True,), "distances share queries and keys with content"),
-        "norm_rel_ebd": (("layer_norm",), "distances are normed"),
-        "position_biased_input": ((False,), "positions stand in attention alone"),
-        "type_vocab_size": ((0,), "token types are not built"),
+        "conv_kernel_size": (0, None),  # a convolution mixes neighbours, which may have exited
+        "relative_attention": (True,),
+        "pos_att_type": (["p2c", "c2p"], ["c2p", "p2c"], "p2c|c2p", "c2p|p2c"),
+        "share_att_key": (True,),
+        "norm_rel_ebd": ("layer_norm",),
+        "position_biased_input": (False,),
+        "type_vocab_size": (0,),
     }
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        sizes = {"embedding_size": self.hidden_size, "attention_head_size": self.head_size}
-        self.require({name: ((size, None), "no other size is built") for name, size in sizes.items()})
+        self.require({"embedding_size": (self.hidden_size, None), "attention_head_size": (self.head_size, None)})
         farthest = self.setting("max_relative_positions")
         if 0 < farthest < self.max_rows:
-            self.require({"max_relative_positions": ((-1, self.max_rows), "distances beyond it are not built")})
+            self.require({"max_relative_positions": (-1, self.max_rows)})
         self.farthest = farthest if farthest > 0 else self.max_rows
         self.buckets: int = self.setting("position_buckets")
         self.span = self.buckets if self.buckets > 0 else self.farthest

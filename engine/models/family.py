@@ -13,7 +13,7 @@ from engine.errors import InputError
 from engine.pruning.cost import Sizes
 
 Tensor = Any  # a `torch.Tensor` or an `engine.graph.operations.Node`
-Requirements = Mapping[str, tuple[tuple[object, ...], str]]
+Requirements = Mapping[str, tuple[object, ...]]  # setting → its supported values
 
 
 class Operations(Protocol):
@@ -100,8 +100,7 @@ class Family:
     A family declares ``architecture``, the Hugging Face class of its weights; ``prefix``, what their names begin with;
     ``layer_path``, where layers stand; ``names``, the checkpoint's name of each module that a formula uses (under the
     prefix, or within a layer); ``keys``, the configuration's name of a setting where it is not BERT's; ``defaults`` of
-    settings that a configuration may lack; and ``requirements``, settings with their supported values and why others
-    are not supported.
+    settings that a configuration may lack; and ``requirements``, settings with their supported values.
 
     Args:
         config: the entries of ``config.json``.
@@ -150,11 +149,11 @@ class Family:
 
     def require(self, requirements: Requirements) -> None:
         """Raises an `InputError` unless each of these settings has a supported value."""
-        for name, (supported, reason) in requirements.items():
+        for name, supported in requirements.items():
             if (value := self.config.get(name)) not in supported:
                 raise InputError(
                     f"expected a {self.config.get('model_type')!r} encoder with {name} = {supported[0]!r}, got "
-                    f"{value!r}: {reason}; choose another checkpoint"
+                    f"{value!r}; choose another checkpoint"
                 )
 
     def name(self, part: str, layer: int = 0) -> str:

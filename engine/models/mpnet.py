@@ -37,9 +37,7 @@ class MPNet(PostNormFamily):
     defaults: ClassVar = {name: value for name, value in Bert.defaults.items() if name != "type_vocab_size"} | {
         "relative_attention_num_buckets": BUCKETS
     }
-    requirements: ClassVar = {
-        "relative_attention_num_buckets": ((BUCKETS,), f"the library uses {BUCKETS} whatever is set")
-    }
+    requirements: ClassVar = {"relative_attention_num_buckets": (BUCKETS,)}  # which the library uses whatever is set
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
