@@ -82,34 +82,24 @@ class TorchOperations:
 
     def attend(self, number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """See `Operations`; window by window, because nothing is masked or copied then."""
-        family, lengths = self.family, self.batch.lengths
-        query, key = query.to(value.dtype), key.to(value.dtype)
-        positions = self.position.split_with_sizes(lengths)
-        outputs, readable = [], []
-        windows = zip(*(part.split_with_sizes(lengths) for part in (query, key, value)), positions, strict=True)
+        family = self.family
+        outputs: list[Tensor] = []
+        readable: list[np.ndarray] = []
+        rows = (query.to(value.dtype), key.to(value.dtype), value, self.position)
+        windows = zip(*(part.split_with_sizes(self.batch.lengths) for part in rows), strict=True)
         for window, (q, k, v, position) in enumerate(windows):
             relation = self.cached((family.kind(number), window), partial(self._relation, number, position))
-            bias = None
-            if relation is not None:
-                bias = family.bias(self, number, q, k, relation)
-            heads = [self.heads(part, family.num_heads) for part in (q, k, v)]
+            bias = None if relation is None else family.bias(self, number, q, k, relation)
+            q, k, v = (self.heads(part, family.num_heads)[None] for part in (q, k, v))
             if number in self.reading:
-                readable.append(
-                    self._probabilities(heads[0], heads[1], bias).mean(0).detach().float().numpy(force=True)
-                )
+                scores = (q @ k.transpose(-1, -2)).float() * family.score_scale
+                probabilities = (scores if bias is None else scores + bias).softmax(-1)
+                readable.append(probabilities[0].mean(0).detach().numpy(force=True))
             mask = None if bias is None else bias.to(q.dtype)[None]
-            query_heads, key_heads, value_heads = (part[None] for part in heads)
-            attended = F.scaled_dot_product_attention(
-                query_heads, key_heads, value_heads, attn_mask=mask, scale=family.score_scale
-            )
-            outputs.append(attended[0].transpose(0, 1).flatten(1))  # also of a window without rows
-        if readable:
-            self.attention[number] = readable
+            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=family.score_scale)
+            outputs.append(attended[0].transpose(0, 1).flatten(1))
+        self.attention[number] = readable
         return torch.cat(outputs)
-
-    def _probabilities(self, query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
-        scores = (query @ key.transpose(-1, -2)).float() * self.family.score_scale
-        return (scores if bias is None else scores + bias).softmax(-1)
 
     @torch.no_grad()  # what depends on positions alone stays as pretrained: MPNet's bias has a gradient for each pair
     def _relation(self, number: int, position: Tensor) -> Any:
@@ -134,9 +124,7 @@ class TorchOperations:
         return values.unsqueeze(axis)
 
     def take(self, table: Tensor, index: Tensor, axis: int) -> Tensor:
-        if axis == 0:
-            return table[index]
-        return table[:, index]
+        return table[index] if axis == 0 else table[:, index]
 
     def gather(self, values: Tensor, index: Tensor) -> Tensor:
         return values.gather(2, index.expand(len(values), -1, -1))
