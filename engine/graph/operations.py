@@ -40,6 +40,7 @@ class GraphOperations:
         self, graph: Graph, family: Family, products: Products, position: Node, *, half_embeddings: bool = False
     ) -> None:
         self.graph, self.family, self.products, self._half = graph, family, products, half_embeddings
+        self.op = graph.op
         self._position = position
         self._cache: dict[object, Node] = {}
         self.reading: set[int] = set()  # layers whose attention is read
@@ -59,10 +60,6 @@ class GraphOperations:
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
-
-    def op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
-        """Records an operation."""
-        return self.graph.op(kind, *inputs, **attributes)
 
     def weight(self, name: str) -> Node:
         return self.graph.weight(name, self.products.tensor(name))
@@ -98,11 +95,11 @@ class GraphOperations:
 
     def attend(self, number: int, query: Node, key: Node, value: Node) -> Node:
         family = self.family
-        relation = self.cached(("relation", family.kind(number)), lambda: self._relation(number))
+        relation = self.cached(("relation", family.kind(number)), lambda: family.relation(self, number, self.position))
         bias = None
         if relation is not None:
-            flat_query, flat_key = (self.reshape(part, [-1, family.hidden_size]) for part in (query, key))
-            bias = family.bias(self, number, flat_query, flat_key, relation)
+            rows = (self.reshape(part, [-1, family.hidden_size]) for part in (query, key))
+            bias = family.bias(self, number, *rows, relation)
         if number in self.reading:
             return self._attend_readably(number, query, key, value, bias)
         return self.op(
@@ -117,9 +114,6 @@ class GraphOperations:
             num_heads=family.num_heads,
             scale=family.score_scale,
         )
-
-    def _relation(self, number: int) -> Any:
-        return self.family.relation(self, number, self.position)
 
     def _attend_readably(self, number: int, query: Node, key: Node, value: Node, bias: Node | None) -> Node:
         """Attention written out, whose probabilities a gate reads."""

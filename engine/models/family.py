@@ -126,8 +126,6 @@ class Family:
         self.intermediate_size = self._whole("intermediate_size")
         self.first_position = 0  # of a window's first row in the position table
         self.max_rows = self._whole("max_position_embeddings")
-        if self.num_layers < 1:
-            raise InputError("expected an encoder with layers, got none; restore its config.json")
         if self.hidden_size % self.num_heads:
             raise InputError(
                 f"expected a hidden size that {self.num_heads} heads divide, got {self.hidden_size}; restore "
@@ -143,8 +141,8 @@ class Family:
 
     def _whole(self, name: str) -> int:
         value = self.setting(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise InputError(f"expected {name} in config.json as a whole number, got {value!r}; restore it")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"expected {name} in config.json as a whole number from 1, got {value!r}; restore it")
         return value
 
     def require(self, requirements: Requirements) -> None:

@@ -72,7 +72,7 @@ BROKEN = [
     (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), "got weights that are not finite at gate 1"),
     (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 300), "was made for, got others"),
     (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "a name for each label"),
-    (lambda f: configure(f, num_hidden_layers=0), "an encoder with layers"),
+    (lambda f: configure(f, num_hidden_layers=0), "num_hidden_layers in config.json as a whole number from 1"),
     (lambda f: configure(f, hidden_size=64), "hidden size 64 in .*, got others"),
     (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json cannot be read"),
     (lambda f: (f / "tokenizer.json").write_text("{}"), "a tokenizer with the model"),
