@@ -6,8 +6,8 @@ word by word and summed over the words that a window of the large model labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.pruning.settings import check_settings, setting, values_of
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, check_point, default_point, parse
+from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
@@ -105,15 +105,3 @@ def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
             "choose another small model"
         )
     return [small.names.index(name) for name in large.names]
-
-
-def resolve_cascade(text: str, cascades: Mapping[str, Cascade], point: str | None) -> Cascade:
-    """Returns the cascade with this name, see `engine.pruning.strategy_names.resolve`."""
-    own = parse(text).point
-    check_point(own, point)
-    point = own or point or default_point(cascades)
-    if point not in cascades:
-        raise InputError(
-            f"expected one of the operating points {list(cascades)} of the cascade, got {point!r}; choose one"
-        )
-    return replace(cascades[point], name=text, point=point)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.cascade import Cascade, columns_of, resolve_cascade
+from engine.cascade import Cascade, columns_of
 from engine.errors import InputError
 from engine.graph.backend import GraphBackend
 from engine.latency import Latency
@@ -133,15 +133,12 @@ class Engine:
             name = f"{parse(self.default_strategy).kind}:{point}" if point else self.default_strategy
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
-        kind = name.kind if isinstance(name, Strategy) else parse(name).kind
-        self._check_runs(kind)
+        self._check_runs(name.kind if isinstance(name, Strategy) else parse(name).kind)
         if isinstance(name, Strategy):
             check_point(name.point, point)
             strategy = name
-        elif kind == CASCADE:
-            strategy = resolve_cascade(name, self.cascades, point)
         else:
-            strategy = resolve(name, self.sizes.layers, self.points, point)
+            strategy = resolve(name, self.sizes.layers, {**self.points, CASCADE: self.cascades}, point)
         strategy = strategy.with_settings(**{key: value for key, value in settings.items() if value is not None})
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(

@@ -282,7 +282,7 @@ def read_cascades(stored: Mapping[str, Any], path: Path) -> dict[str, Cascade]:
         f"the operating points of a cascade in {path}",
         "restore the file, or make it again with python -m engine.training.cascade",
     ):
-        return {point: Cascade.from_json(record) for point, record in stored.items()}
+        return {point: Cascade.from_json(record | {"point": point}) for point, record in stored.items()}
 
 
 def optional_file(folder: Path, name: str) -> Path | None:

@@ -107,11 +107,9 @@ class ModernBert(Family):
         return ops.unsqueeze(far * HIDDEN, 0)
 
     def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor:
-        """Hides the rows that are too far apart."""
         return relation
 
     def kind(self, number: int) -> str:
-        """Whether attention is local."""
         return self.kinds[number - 1]
 
     def features(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:

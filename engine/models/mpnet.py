@@ -51,7 +51,6 @@ class MPNet(PostNormFamily):
         return ops.take(ops.transpose(by_distance), distances(ops, position) + (self.max_rows - 1), 1)
 
     def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor:
-        """Adds the bias by distance."""
         return relation
 
 
