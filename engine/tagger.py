@@ -296,14 +296,7 @@ def load_engine(
 ) -> Engine:
     """Loads an engine from a folder or a hub id; ``None`` loads the shipped weights.
 
-    Args:
-        path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
-        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``; see `Engine`.
-        device: ``cpu`` or ``cuda``.
-        labels: meaning of the model's labels, if its configuration lacks it; see `engine.models.folder.read_folder`.
-
-    Raises:
-        InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no
-            supported scheme.
+    It may be any token-classification checkpoint; without gates it runs only ``dense``. For ``dtype``, ``device`` and
+    errors see `Engine`; ``labels`` say what the model's labels mean, see `engine.models.folder.read_folder`.
     """
     return Engine(read_folder(path_or_hub_id, labels), dtype, device)

@@ -51,8 +51,9 @@ class PyTorchBackend:
         for begin in range(0, len(windows), WINDOWS):
             batch = slice(begin, begin + WINDOWS)
             records += run(self.model, windows[batch], strategy, None if exits is None else exits[batch])
-            for _ in windows[batch] if on_window is not None else ():
-                on_window()  # type: ignore[misc]
+            if on_window is not None:
+                for _ in windows[batch]:
+                    on_window()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return records

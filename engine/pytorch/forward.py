@@ -6,7 +6,7 @@ The dense pass is the same code without gates.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -38,10 +38,10 @@ class HeadOutput:
     logits: Tensor
 
 
-@dataclass(eq=False)
 class MemoryBuffer:
     """Labels and hidden states of a pass over a batch, so that every word has a label and may return.
 
+    ``layers``: number of the encoder's layers.
     ``probabilities``: float32 ``(words, labels)``, each word's latest label distribution.
     ``alive``: bool ``(words,)``. ``exit_at``: int64 ``(words,)``, the layer after which each word exited.
     ``gates``: every gate so far, over the words of the whole batch.
@@ -49,21 +49,14 @@ class MemoryBuffer:
     ``first``: the batch and the hidden states at the first gate, before words exited.
     """
 
-    batch: RaggedBatch
-    labels: LabelSet
-    probabilities: np.ndarray
-    alive: np.ndarray
-    exit_at: np.ndarray
-    gates: list[GateRecord] = field(default_factory=list)
-    heads: list[HeadOutput] = field(default_factory=list)
-    first: tuple[RaggedBatch, Tensor] | None = None
-
-    @classmethod
-    def of(cls, batch: RaggedBatch, labels: LabelSet, layers: int) -> MemoryBuffer:
-        """Creates the buffer for a new pass, in which every word is alive."""
-        words = len(batch.words)
-        zeros = np.zeros((words, len(labels)), dtype=np.float32)
-        return cls(batch, labels, zeros, np.ones(words, dtype=bool), np.full(words, layers))
+    def __init__(self, batch: RaggedBatch, labels: LabelSet, layers: int) -> None:
+        self.batch, self.labels, self.layers = batch, labels, layers
+        self.probabilities = np.zeros((len(batch.words), len(labels)), dtype=np.float32)
+        self.alive = np.ones(len(batch.words), dtype=bool)
+        self.exit_at = np.full(len(batch.words), layers)
+        self.gates: list[GateRecord] = []
+        self.heads: list[HeadOutput] = []
+        self.first: tuple[RaggedBatch, Tensor] | None = None
 
     def update(self, head: HeadOutput) -> None:
         """Records the output of a label head and updates its words' label distributions."""
@@ -77,8 +70,8 @@ class MemoryBuffer:
         self.alive = self.alive & ~decision.exits
         self.exit_at[decision.exits] = number
 
-    def records(self, windows: Sequence[Window], layers: int) -> list[Record]:
-        """The record of each window, by an encoder of so many layers."""
+    def records(self, windows: Sequence[Window]) -> list[Record]:
+        """The record of each window."""
         ends = np.cumsum(self.batch.words.counts)
         heads = {self.heads[-1].number, *(gate.number for gate in self.gates)}
         parts = zip(windows, map(slice, ends - self.batch.words.counts, ends), strict=True)
@@ -86,7 +79,7 @@ class MemoryBuffer:
             Record(
                 window=window,
                 labels=self.labels,
-                layers=layers,
+                layers=self.layers,
                 probabilities=self.probabilities[words],
                 exit_at=self.exit_at[words],
                 recovered=np.zeros(window.words, dtype=bool),
@@ -126,7 +119,7 @@ def run(
     """Runs windows in one batch under a strategy, or with given exits, and returns their records."""
     controller = strategy.controller if exits is None else GivenExits(np.concatenate(exits))
     memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, controller)
-    records = memory.records(windows, model.encoder.num_layers)
+    records = memory.records(windows)
     if strategy.recovery is None or memory.first is None:
         return records
     chosen = [strategy.recovery.choose(record) for record in records]
@@ -147,7 +140,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
     decisions.
     """
     encoder = model.encoder
-    memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
+    memory = MemoryBuffer(batch, model.labels, encoder.num_layers)
     attentive = controller is not None and controller.signals & OF_ATTENTION
     ops = encoder.operations(batch, frozenset(gates) if attentive else frozenset())
     hidden = encoder.embed(ops)

@@ -74,7 +74,7 @@ def test_training_on_targets_of_unannotated_types_maximises_the_marginal_likelih
 )
 def test_the_loss_of_a_word_is_taken_where_it_exits_and_that_of_gates_is_added(targets, expected, engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and"]))
-    memory = MemoryBuffer.of(batch, LabelSet.from_names(["O", "Disease"]), 2)
+    memory = MemoryBuffer(batch, LabelSet.from_names(["O", "Disease"]), 2)
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([[9.0, 0.0], [0.0, 9.0]])))
     memory.exit_at[0] = 1
     memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([[9.0, 0.0]])))
