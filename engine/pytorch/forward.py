@@ -153,7 +153,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
             index = len(memory.gates)
             if memory.alive.any():
                 _run_head(model, ops, number, hidden, memory)
-            decision, read = _decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
+            decision, read = decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
             memory.remove(number, decision, read)
             if controller.ends(index):
                 break
@@ -164,10 +164,10 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
     return memory
 
 
-def _decide(
+def decide(
     controller: Decider, number: int, index: int, memory: MemoryBuffer, signal: Callable[[str], np.ndarray]
 ) -> tuple[Decision, dict[str, np.ndarray]]:
-    """Asks a controller; also returns the signals of the layer that it reads."""
+    """Asks a controller at the gate of layer ``number``; also returns the signals of the layer that it reads."""
     if controller.ends(index):
         return Decision(memory.alive, np.zeros(len(memory.alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
