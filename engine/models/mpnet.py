@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engine.models.bert import Bert
+from engine.models.bert import LAYER, Bert
 from engine.models.family import Operations, PostNormFamily, Tensor, distances
 
 FIRST_POSITION = 2  # regardless of the padding token
@@ -20,7 +20,7 @@ class MPNet(PostNormFamily):
 
     architecture = "MPNetForTokenClassification"
     prefix = "mpnet"
-    names: ClassVar = {
+    names: ClassVar = LAYER | {
         "word_embeddings": "embeddings.word_embeddings",
         "position_embeddings": "embeddings.position_embeddings",
         "embedding_norm": "embeddings.LayerNorm",
@@ -30,9 +30,6 @@ class MPNet(PostNormFamily):
         "value": "attention.attn.v",
         "attention_output": "attention.attn.o",
         "attention_norm": "attention.LayerNorm",
-        "intermediate": "intermediate.dense",
-        "output": "output.dense",
-        "output_norm": "output.LayerNorm",
     }
     defaults: ClassVar = {name: value for name, value in Bert.defaults.items() if name != "type_vocab_size"} | {
         "relative_attention_num_buckets": BUCKETS
