@@ -42,7 +42,7 @@ class GraphOperations:
         self.graph, self.family, self.products, self._half = graph, family, products, half_embeddings
         self.op = graph.op
         self._position = position
-        self._cache: dict[object, Node] = {}
+        self._cache: dict[object, Any] = {}
         self.reading: set[int] = set()  # layers whose attention is read
         self.attention: dict[int, Node] = {}  # layer → mean over heads, (rows, rows)
 
@@ -56,7 +56,7 @@ class GraphOperations:
         self._position = position
         self._cache.clear()
 
-    def cached(self, key: object, make: Callable[[], Node]) -> Node:
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
@@ -98,8 +98,8 @@ class GraphOperations:
         relation = self.cached(("relation", family.kind(number)), lambda: family.relation(self, number, self.position))
         bias = None
         if relation is not None:
-            rows = (self.reshape(part, [-1, family.hidden_size]) for part in (query, key))
-            bias = family.bias(self, number, *rows, relation)
+            rows = [self.reshape(part, [-1, family.hidden_size]) for part in (query, key)]
+            bias = family.bias(self, number, rows[0], rows[1], relation)
         if number in self.reading:
             return self._attend_readably(number, query, key, value, bias)
         return self.op(
