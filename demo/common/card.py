@@ -11,7 +11,6 @@ from demo.common.links import REMARKS
 from demo.common.markup import cells, escape, number_of, percent, table, term
 from demo.common.runs import FEW, Range, Run, middle, speedup
 
-BARS = 4  # most strategies with a bar each; more are a table
 NAMED = 5  # entities of one kind
 FOREIGN = "The model was trained on English texts: in another script it finds little, or guesses."
 
@@ -27,8 +26,7 @@ def card(run: Run, name: str) -> str:
     """The card of a run, whose headline is on the strategy of this name."""
     compared, one = run.compared, run.shown(name)
     body = f'<p class="headline">{headline(one)}</p>'
-    body += _bars(compared) if len(compared) <= BARS else summary(compared)
-    body += "".join(_read(other) for other in compared if other.result.judgement)
+    body += _bars(compared) + "".join(_read(other) for other in compared if other.result.judgement)
     body += "".join(_changes(other) for other in compared if other.unlike)
     body += f'<p class="time">{_times(one) if run.timed else "Measuring times…"}</p>'
     if remark := REMARKS.get(run.text) or language_remark(run.text):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from demo.common.differences import Compared
+from demo.common.markup import number_of
 from demo.common.tagging import CallCancelledError, tag_batch
 from demo.settings import label
 from engine import Engine, Result, Strategy
@@ -54,7 +55,7 @@ def run_text(
     point: str | None = None,
     number: int = 0,
     wanted: Callable[[], bool] = lambda: True,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float, str], object] = lambda share, said: None,
 ) -> Iterator[Run]:
     """Yields the run once every strategy has tagged the text, and again once they have been timed.
 
@@ -63,7 +64,7 @@ def run_text(
     Args:
         strategies: dense first.
         wanted: whether the result is still wanted; asked after each window.
-        progress: called with the share of the first round that is done, 0–1.
+        progress: called after each window of the first round with the share that is done, 0–1, and with words for it.
 
     Raises:
         CallCancelledError: the result is no longer wanted.
@@ -87,7 +88,8 @@ def run_text(
                 if not wanted():
                     raise CallCancelledError
                 if turn == 0:
-                    progress((place + done / windows) / len(strategies))
+                    share = (place + done / windows) / len(strategies)
+                    progress(share, f"{strategies[place].name}: {done} of {number_of(windows, 'window')}")
 
             if not wanted():
                 raise CallCancelledError

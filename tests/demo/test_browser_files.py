@@ -9,7 +9,7 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import LAPTOP, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -24,6 +24,15 @@ def download_of(page, name):
     with page.expect_download() as download:
         link.click()
     return Path(download.value.path())
+
+
+def assert_fits(page, name):
+    """All columns of a table are in sight."""
+    table = page.get_by_role("grid", name=name).locator("visible=true").first
+    frame = page.get_by_role("tabpanel").bounding_box()
+    for head in table.get_by_role("columnheader").all():
+        box = head.bounding_box()
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"], head.inner_text()
 
 
 class TestYourFiles:
@@ -46,10 +55,11 @@ class TestYourFiles:
         assert first.text == HOSTILE
         assert_harmless(page)
 
-    def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page):
-        page = open_page(at="Your files")
+    def test_the_sample_runs_at_once_in_tables_that_fit_and_is_out_of_date_after_another_choice(self, open_page):
+        page = open_page("light", *LAPTOP, at="Your files")
         page.get_by_role("button", name="Use the sample").click()
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
+        assert_fits(page, "Entities")
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
@@ -72,7 +82,7 @@ class TestYourFiles:
 
 class TestCode:
     def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
-        page = open_page()
+        page = open_page("light", *LAPTOP)
         enter(page, HOSTILE)
         run(page)
         wait_until(page, "done")
@@ -86,5 +96,6 @@ class TestCode:
         page.get_by_role("button", name="Show entities and download JSON").click()
         record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
         assert record["text"] == HOSTILE
+        assert_fits(page, "Entities")
         assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy", "truncate-3"]
         assert_harmless(page)

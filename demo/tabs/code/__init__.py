@@ -71,7 +71,15 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
     make = gr.Button("Show entities and download JSON", variant="primary")
-    entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
+    entities = gr.Dataframe(
+        label="Entities",
+        datatype="str",
+        interactive=False,
+        visible=False,
+        max_height=400,
+        wrap=True,
+        column_widths=["24%", "10%", "10%", "14%", "30%", "12%"],
+    )
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
     gr.HTML(js_on_load=REACHABLE)
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)

@@ -13,11 +13,6 @@ MAX_WORDS = 2000  # browsers take too long to lay out more
 WINDOW_CHARACTERS = 60  # of a window's text
 
 
-def shown_words(result: Result) -> Sequence[WordTrace]:
-    """The words that a view shows."""
-    return numbered_words(result)[:MAX_WORDS]
-
-
 def cut_note(result: Result) -> str:
     """A line saying that a view does not show all words; empty if it does."""
     words = len(result.words)
@@ -32,7 +27,7 @@ def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
 
     ``types``: entity types, which decide the colours.
     """
-    result, words = one.result, shown_words(one.result)
+    result, words = one.result, numbered_words(one.result)[:MAX_WORDS]
     entities = {each.entity.start: each for each in one.differences}
     parts: list[str] = []
     position = end = 0

@@ -54,7 +54,7 @@ Entities in a file count as gold for all of its documents. The server deletes yo
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
-CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
+CELL_CHARACTERS = 30  # per cell; a click shows the rest
 UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
@@ -216,7 +216,15 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     report = gr.HTML(elem_classes="files-result")
     hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "files-result"}
     table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
-    entities = gr.Dataframe(label="Entities", datatype="str", max_height=400, max_chars=CELL_CHARACTERS, **hidden)
+    entities = gr.Dataframe(
+        label="Entities",
+        datatype="str",
+        max_height=400,
+        max_chars=CELL_CHARACTERS,
+        wrap=True,
+        column_widths=["15%", "21%", "8%", "8%", "12%", "26%", "10%"],
+        **hidden,
+    )
     files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)
     latest, number = gr.State(Latest()), gr.State(0)
 
