@@ -13,6 +13,8 @@ TABS = ("Watch", "Compare", "Your files", "Use in code", "Why", "Evidence")
 TEXTS = {"Compare": ".found", "Watch": ".race .wide", "Why": ".why .words"}  # where tabs show the text
 DRAWN = {"Evidence": ".evidence", "Use in code": ".cm-content"}  # drawn when the tab is selected
 WORK_MS = 120_000
+SHORT = "Naloxone reverses the hypotension caused by clonidine."
+HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 
 
 def tab(page: Any, name: str) -> None:

@@ -63,9 +63,9 @@ class Tally:
         return quantiles(self.seconds, n=20)[-1]
 
 
-def checks(model: str | None) -> list[Call]:
+def checks() -> list[Call]:
     """Calls that tag every example under every strategy and compare the answer with the engine's own."""
-    engine = load_engine(model)
+    engine = load_engine()
 
     def check(text: str, strategy: str) -> Call:
         expected = [entity.key for entity in engine.tag(text, strategy).entities]
@@ -132,10 +132,9 @@ def main(argv: list[str] | None) -> int:
     """Runs the command; exit status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo.load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
-    parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
-    calls = checks(arguments.model)
-    with serve_app(arguments.model) as (url, process):
+    calls = checks()
+    with serve_app() as (url, process):
         alone, none = load(url, process, 0, arguments.seconds, calls)
         fine = report(alone, none)
         beside, large = load(url, process, GREEDY, arguments.seconds, calls)

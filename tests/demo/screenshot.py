@@ -33,14 +33,13 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.demo.screenshot", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the pictures (default: docs)")
     parser.add_argument("--all", action="store_true", help="also every tab, in three sizes, light and dark")
-    parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
     executable, folder = browser_path(), arguments.folder
     if executable is None:
         raise InputError("expected Chromium on the path or in $CHROMIUM, got none; install it")
     folder.mkdir(parents=True, exist_ok=True)
     sizes = (DESK, LAPTOP, PHONE) if arguments.all else ()
-    with serve_app(arguments.model) as (url, _), chromium(executable) as browser:
+    with serve_app() as (url, _), chromium(executable) as browser:
         save_race(opened(browser, url, DESK, "light"), folder / "race.svg")
         for size, theme in product(sizes, ("light", "dark")):
             page = opened(browser, url, size, theme)

@@ -9,7 +9,9 @@ from demo.common.links import EXAMPLES
 from demo.tabs.watch.race import END_S
 from tests.demo.browsing import (
     DESK,
+    HOSTILE,
     PHONE,
+    SHORT,
     TABS,
     TEXTS,
     WORK_MS,
@@ -24,9 +26,7 @@ from tests.demo.browsing import (
 
 pytestmark = pytest.mark.slow
 
-SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 18)  # about 6,000 words
-HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TARGET = 44  # pixels
 
 

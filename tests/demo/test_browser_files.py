@@ -9,12 +9,10 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import LAPTOP, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import HOSTILE, LAPTOP, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
-
-HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea"
 
 
 def download_of(page, name):
@@ -37,7 +35,8 @@ def assert_fits(page, name):
 
 class TestYourFiles:
     def test_several_files_are_tagged_at_once_and_their_texts_stay_text(self, open_page, tmp_path):
-        gold = [{"start": HOSTILE.index("nausea"), "end": len(HOSTILE), "type": "Disease"}]
+        start = HOSTILE.index("nausea")
+        gold = [{"start": start, "end": start + len("nausea"), "type": "Disease"}]
         records = [{"id": "<b>a</b>", "text": HOSTILE, "entities": gold}, {"id": "b"}]
         paths = [json_lines(tmp_path / "some.jsonl", records)]
         for name, text in list(EXAMPLES.items())[:2]:
@@ -88,7 +87,7 @@ class TestCode:
         wait_until(page, "done")
         tab(page, "Use in code")
         code = page.get_by_role("tabpanel").locator(".cm-content")
-        page.wait_for_function("document.body.innerText.includes('nausea\"}')", timeout=WORK_MS)  # in the command lines
+        page.locator(".cm-content", has_text='</script>"}').wait_for(timeout=WORK_MS)  # in the command lines
         assert "python -m engine.tag FILE --strategy=entropy" in code.nth(1).inner_text()
         python, command = (code.nth(place).inner_text() for place in (2, 3))
         assert f"text = {HOSTILE!r}" in python

@@ -6,11 +6,9 @@ from urllib.parse import urljoin
 import pytest
 
 from demo.common.links import EXAMPLES
-from tests.demo.browsing import DESK, PHONE, TABS, WORK_MS, enter, run, wait_until
+from tests.demo.browsing import DESK, PHONE, SHORT, TABS, WORK_MS, enter, run, wait_until
 
 pytestmark = pytest.mark.slow
-
-SHORT = "Naloxone reverses the hypotension caused by clonidine."
 
 
 class TestFirstScreen:

@@ -72,7 +72,6 @@ def test_any_text_makes_a_well_formed_picture(engine, text):
     result = engine.tag(text, "rule")
     page = race(run_of(beside(result, result), text=text), beside(result, result), TYPES)
     ElementTree.fromstring(page)
-    assert not re.findall(r"<img|\$\{|\{\{|`|\\\\n", page)
 
 
 def test_each_layer_says_what_it_computed_or_that_it_has_no_gate_or_never_ran(engine, plain_engine):
