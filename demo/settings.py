@@ -65,8 +65,8 @@ class PageSetting:
         if not self.scales:
             return value
         given, highest = strategy.settings()[self.declared.name], self.declared.high
-        each = given if isinstance(given, tuple) else (given,)
-        scaled = tuple(one if one == highest else min(one * value, highest) for one in each)
+        thresholds = given if isinstance(given, tuple) else (given,)
+        scaled = tuple(at if at == highest else min(at * value, highest) for at in thresholds)
         return scaled if isinstance(given, tuple) else scaled[0]
 
 

@@ -54,8 +54,9 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     others |= {report.dense["variant"]: "its own full pass in float32"}
     lines = []
     for against, name in others.items():
-        if one := report.interval(row["variant"], against):
-            lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict(one)}')}</li>")
+        if interval := report.interval(row["variant"], against):
+            line = f"{speedup(interval)} as fast as {name}; F1 {in_pp(interval)}, {verdict(interval)}"
+            lines.append(f"<li>{escape(line)}</li>")
     corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
     return (
         f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, one at a time, "

@@ -46,4 +46,4 @@ def find_reports(folder: Path = REPORTS) -> dict[str, Report]:
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> Report | None:
     """The first report, by name, on the engine's weights; None if there is none."""
-    return next((one for one in find_reports(folder).values() if one.measured(engine)), None)
+    return next((report for report in find_reports(folder).values() if report.measured(engine)), None)

@@ -45,7 +45,7 @@ class Run:
 
     def shown(self, name: str) -> Compared:
         """The strategy of this name, or the last one."""
-        return next((one for one in self.compared if one.name == name), self.compared[-1])
+        return next((outcome for outcome in self.compared if outcome.name == name), self.compared[-1])
 
 
 def run_text(
@@ -75,7 +75,7 @@ def run_text(
     def run() -> Run:
         labels = [label(engine, strategy, point) for strategy in strategies]
         triples = zip(labels, results, map(tuple, rounds), strict=True)
-        return Run(number, text, point, tuple(Compared(*one, results[0], tuple(rounds[0])) for one in triples))
+        return Run(number, text, point, tuple(Compared(*triple, results[0], tuple(rounds[0])) for triple in triples))
 
     begin = time.monotonic()
     for turn in range(ROUNDS + 1):

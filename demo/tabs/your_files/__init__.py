@@ -93,22 +93,22 @@ def read_files(paths: Sequence[str]) -> Batch:
 
 def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> str:
     """How many documents are tagged, by which strategies, how times were measured, and what was left out."""
-    done = min((len(one.tagged) for one in found), default=0)
+    done = min((len(outcome.tagged) for outcome in found), default=0)
     remarks = []
     documents, types = batch.documents, gold_types(batch.documents)
-    predicted = [entity for one in found for each in one.tagged for entity in each.document.entities]
+    predicted = [entity for outcome in found for tagged in outcome.tagged for entity in tagged.document.entities]
     if types:
         unscored = sum(entity.type not in types for entity in predicted)
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
-        of = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
-        remarks.append(f"F1 on {of}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
+        scored = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
+        remarks.append(f"F1 on {scored}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
     if done < LEAST_TIMED:
         remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
     if len(predicted) > LISTED_ENTITIES:
         remarks.append(
             f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
         )
-    by = ", ".join(one.label for one in found)
+    by = ", ".join(outcome.label for outcome in found)
     return (
         f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
         f"by {escape(model_name(engine))} with {escape(by)}. Times are from one pass, {CHUNK} documents per call: a "
