@@ -47,8 +47,8 @@ SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubta
 ZIP = "tagged.zip"
 ABOUT = f"""
 Tags every document in your files with the strategies and settings on this page. A file may be PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML or plain text, in uncompressed UTF-8. The limits are {MAX_FILE_BYTES // 2**20} MB a
-file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
+JSON), CoNLL, JSON lines, PubMed XML, CSV or TSV with a column `text`, or plain text, in uncompressed UTF-8. The limits
+are {MAX_FILE_BYTES // 2**20} MB a file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
 Entities in a file count as gold for all of its documents. The server deletes your files after at most
 {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
