@@ -98,9 +98,8 @@ class MemoryBuffer:
             )
             for gate in self.gates
         ]
-        labelled = [
-            (head.number, int(((head.words >= own.start) & (head.words < own.stop)).sum())) for head in self.heads
-        ]
+        bounds = (head.words.searchsorted((own.start, own.stop)).tolist() for head in self.heads)
+        labelled = [(head.number, end - start) for head, (start, end) in zip(self.heads, bounds, strict=True)]
         exit_at = self.exit_at[own]
         last = self.heads[-1].number if self.heads else layers
         return Record(
@@ -181,7 +180,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
             index = len(memory.gates)
             if memory.alive.any():
                 _run_head(model, ops, number, hidden, memory)
-            decision, read = _decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
+            decision, read = decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
             if index == 0:
                 memory.first = ops.batch, hidden
             memory.remove(number, decision, read)
@@ -193,10 +192,10 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
     return memory
 
 
-def _decide(
+def decide(
     controller: Decider, number: int, index: int, memory: MemoryBuffer, signal: Callable[[str], np.ndarray]
 ) -> tuple[Decision, dict[str, np.ndarray]]:
-    """Asks a controller; also returns the signals of the layer that it reads."""
+    """Asks a controller at the gate of layer ``number``; also returns the signals of the layer that it reads."""
     if controller.ends(index):
         return Decision(memory.alive, np.zeros(len(memory.alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
