@@ -30,16 +30,12 @@ def share_memory() -> None:
 
 
 def server_address() -> tuple[str, int | None]:
-    """Reads ``$GRADIO_SERVER_NAME`` (default: only this machine) and ``$GRADIO_SERVER_PORT`` (default: any free one).
-
-    Removes the name from the environment, because Gradio reads it as an IPv4 address when it looks for a free port.
-
-    Returns:
-        The name, with IPv6 addresses in brackets, and the port.
+    """The name in ``$GRADIO_SERVER_NAME`` (default: only this machine) and the port (None: any free one).
 
     Raises:
         InputError: if the name is not an address of this machine, or the port is not a port number.
     """
+    # Removed, because Gradio reads it as an IPv4 address when it looks for a free port.
     name = os.environ.pop("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
     try:
         family, *_, address = min(socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM))

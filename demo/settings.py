@@ -65,8 +65,8 @@ class PageSetting:
         if not self.scales:
             return value
         given, highest = strategy.settings()[self.declared.name], self.declared.high
-        each = given if isinstance(given, tuple) else (given,)
-        scaled = tuple(one if one == highest else min(one * value, highest) for one in each)
+        thresholds = given if isinstance(given, tuple) else (given,)
+        scaled = tuple(at if at == highest else min(at * value, highest) for at in thresholds)
         return scaled if isinstance(given, tuple) else scaled[0]
 
 
@@ -86,19 +86,9 @@ def default_name(engine: Engine) -> str:
     return CASCADE if engine.small else "entropy" if engine.has_gates else DENSE
 
 
-def baselines(engine: Engine) -> list[str]:
-    """The strategies that every run has: the full pass and, with gates, just stopping at half of the layers."""
-    return [name for name in engine.runnable if name == DENSE or parse(name).layer]
-
-
-def selected(engine: Engine) -> list[str]:
-    """The strategies with which the page opens, in page order."""
-    return in_page_order(engine, [default_name(engine)])
-
-
 def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:
-    """The baselines and these strategies, as the page lists them."""
-    return [name for name in engine.runnable if name in names or name in baselines(engine)]
+    """These strategies and those that every run has: the full pass and, with gates, stopping at half of the layers."""
+    return [name for name in engine.runnable if name in names or name == DENSE or parse(name).layer]
 
 
 def points(engine: Engine) -> list[str]:

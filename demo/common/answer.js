@@ -5,7 +5,7 @@ const REMAINDERS = Array.from({ length: 256 }, (_, byte) => {
   return byte;
 });
 
-/** CRC-32 of the UTF-8 form, as in `demo.common.requests.checksum`. */
+/** CRC-32 of the UTF-8 form, as in `demo.common.answer.checksum`. */
 function checksum(text) {
   let crc = -1;
   for (const byte of new TextEncoder().encode(text)) crc = REMAINDERS[(crc ^ byte) & 255] ^ (crc >>> 8);

@@ -11,7 +11,6 @@ from demo.common.links import REMARKS
 from demo.common.markup import cells, escape, number_of, percent, table, term
 from demo.common.runs import FEW, Range, Run, middle, speedup
 
-BARS = 4  # most strategies with a bar each; more are a table
 NAMED = 5  # entities of one kind
 FOREIGN = "The model was trained on English texts: in another script it finds little, or guesses."
 
@@ -25,43 +24,44 @@ def language_remark(text: str) -> str:
 
 def card(run: Run, name: str) -> str:
     """The card of a run, whose headline is on the strategy of this name."""
-    compared, one = run.compared, run.shown(name)
-    body = f'<p class="headline">{headline(one)}</p>'
-    body += _bars(compared) if len(compared) <= BARS else summary(compared)
-    body += "".join(_read(other) for other in compared if other.result.judgement)
-    body += "".join(_changes(other) for other in compared if other.unlike)
-    body += f'<p class="time">{_times(one) if run.timed else "Measuring times…"}</p>'
+    compared, outcome = run.compared, run.shown(name)
+    body = f'<p class="headline">{headline(outcome)}</p>'
+    body += _bars(compared) + "".join(_read(each) for each in compared if each.result.judgement)
+    body += "".join(_changes(each) for each in compared if each.unlike)
+    body += f'<p class="time">{_times(outcome) if run.timed else "Measuring times…"}</p>'
     if remark := REMARKS.get(run.text) or language_remark(run.text):
         body += f"<p>{escape(remark)}</p>"
     return answer("done" if run.timed else "timing", body, run.text)
 
 
-def headline(one: Compared) -> str:
+def headline(outcome: Compared) -> str:
     """What is deterministic: how much less is computed than by dense, and what became of the entities."""
-    entities, same = len(one.result.entities), len(one.of_kind(SAME))
-    if one.is_dense:
-        return f"<code>{escape(one.label)}</code> <strong>{_entities(entities)}</strong>"
-    change = f"{percent(1 - one.kept)} less" if one.kept <= 1 else f"{percent(one.kept - 1)} more"
-    less = f"<code>{escape(one.label)}</code> <strong>{change} {term('computation')}</strong>"
-    if one.unlike:
-        changes = ", ".join(f"{len(of)} {kind}" for kind in (LOST, NEW, CHANGED) if (of := one.of_kind(kind)))
-        return f"{less} · {same} of {_entities(len(one.full.entities))} the same, {changes}"
+    entities, same = len(outcome.result.entities), len(outcome.of_kind(SAME))
+    if outcome.is_dense:
+        return f"<code>{escape(outcome.label)}</code> <strong>{_entities(entities)}</strong>"
+    change = f"{percent(1 - outcome.kept)} less" if outcome.kept <= 1 else f"{percent(outcome.kept - 1)} more"
+    less = f"<code>{escape(outcome.label)}</code> <strong>{change} {term('computation')}</strong>"
+    if outcome.unlike:
+        changes = ", ".join(
+            f"{len(changed)} {kind}" for kind in (LOST, NEW, CHANGED) if (changed := outcome.of_kind(kind))
+        )
+        return f"{less} · {same} of {_entities(len(outcome.full.entities))} the same, {changes}"
     return f"{less} · " + (f"same {_entities(same)}" if same else "no entities, like the full pass")
 
 
-def outcome(one: Compared) -> str:
+def picture_headline(outcome: Compared) -> str:
     """The headline of a picture: ``67 % less computation, 20 of 20 entities the same``."""
-    entities, same = len(one.full.entities), len(one.of_kind(SAME))
-    return f"{percent(1 - one.kept)} less computation, {same} of {_entities(entities)} the same"
+    entities, same = len(outcome.full.entities), len(outcome.of_kind(SAME))
+    return f"{percent(1 - outcome.kept)} less computation, {same} of {_entities(entities)} the same"
 
 
 def _bars(compared: Sequence[Compared]) -> str:
     if len(compared) < 2:
         return ""
     bars = "".join(
-        f'<div><code>{escape(one.label)}</code><span class="track"><i style="width:{100 * one.kept:.1f}%"></i></span>'
-        f"<span>{percent(one.kept)}</span></div>"
-        for one in compared
+        f'<div><code>{escape(outcome.label)}</code><span class="track">'
+        f'<i style="width:{100 * outcome.kept:.1f}%"></i></span><span>{percent(outcome.kept)}</span></div>'
+        for outcome in compared
     )
     return f'<div class="computation" role="group" aria-label="Computation of each strategy">{bars}</div>'
 
@@ -72,26 +72,26 @@ def summary(compared: Sequence[Compared]) -> str:
     return table("Summary", "summary", heads, map(_row, compared))
 
 
-def _row(one: Compared) -> str:
+def _row(outcome: Compared) -> str:
     figures = [
-        percent(one.kept),
-        *("–" if one.is_dense else len(one.of_kind(kind)) for kind in KINDS),
-        span(middle(one.runs_ms)) if one.runs_ms else "–",
-        f"{span(speedup(one.runs_ms, one.full_ms))}×" if one.runs_ms and not one.is_dense else "–",
+        percent(outcome.kept),
+        *("–" if outcome.is_dense else len(outcome.of_kind(kind)) for kind in KINDS),
+        span(middle(outcome.runs_ms)) if outcome.runs_ms else "–",
+        f"{span(speedup(outcome.runs_ms, outcome.full_ms))}×" if outcome.runs_ms and not outcome.is_dense else "–",
     ]
-    return f'<tr><th scope="row">{escape(one.label)}</th>{cells(figures)}</tr>'
+    return f'<tr><th scope="row">{escape(outcome.label)}</th>{cells(figures)}</tr>'
 
 
-def _times(one: Compared) -> str:
+def _times(outcome: Compared) -> str:
     """The times of a strategy and of dense, as ranges."""
-    rounds = len(one.runs_ms)
+    rounds = len(outcome.runs_ms)
     how = number_of(rounds, "run") if rounds < FEW else f"the middle 80 % of {rounds} runs"
-    own, full = (f"{span(middle(runs))} ms" for runs in (one.runs_ms, one.full_ms))
-    if one.is_dense:
+    own, full = (f"{span(middle(runs))} ms" for runs in (outcome.runs_ms, outcome.full_ms))
+    if outcome.is_dense:
         return f"{full} on this text and machine: {how}."
     return (
-        f"{own} instead of {full}, <b>{span(speedup(one.runs_ms, one.full_ms))}×</b> as fast as the full pass on this "
-        f"text and machine: {how} of each in turn."
+        f"{own} instead of {full}, <b>{span(speedup(outcome.runs_ms, outcome.full_ms))}×</b> as fast as the full pass "
+        f"on this text and machine: {how} of each in turn."
     )
 
 
@@ -102,30 +102,30 @@ def span(ends: Range) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def _read(one: Compared) -> str:
+def _read(outcome: Compared) -> str:
     """How much of the text the large model of a cascade read, and why."""
-    judged = one.result.trace.windows
-    threshold = one.result.strategy.settings()["threshold"]
+    judged = outcome.result.trace.windows
+    threshold = outcome.result.strategy.settings()["threshold"]
     return (
-        f"<p><code>{escape(one.label)}</code>: the large model read {sum(window.read for window in judged)} of "
+        f"<p><code>{escape(outcome.label)}</code>: the large model read {sum(window.read for window in judged)} of "
         f"{number_of(len(judged), 'window')}, those of {term('doubt')} {threshold:.2f} or more; Why lists them.</p>"
     )
 
 
-def _changes(one: Compared) -> str:
+def _changes(outcome: Compared) -> str:
     """Names the entities that are not as in dense, as buttons that lead to Why."""
-    kinds = [f"{kind}: {_names(one, kind)}" for kind in (LOST, NEW, CHANGED) if one.of_kind(kind)]
-    return f"<p><code>{escape(one.label)}</code> {'; '.join(kinds)}</p>"
+    kinds = [f"{kind}: {_names(outcome, kind)}" for kind in (LOST, NEW, CHANGED) if outcome.of_kind(kind)]
+    return f"<p><code>{escape(outcome.label)}</code> {'; '.join(kinds)}</p>"
 
 
-def _names(one: Compared, kind: str) -> str:
-    found = one.of_kind(kind)
+def _names(outcome: Compared, kind: str) -> str:
+    changed = outcome.of_kind(kind)
     names = [
-        f'<button type="button" class="to-word {kind}" data-word="{each.word}" data-strategy="{escape(one.name)}">'
-        f"{escape(each.entity.text)}</button>"
-        for each in found[:NAMED]
+        f'<button type="button" class="to-word {kind}" data-word="{difference.word}" '
+        f'data-strategy="{escape(outcome.name)}">{escape(difference.entity.text)}</button>'
+        for difference in changed[:NAMED]
     ]
-    return ", ".join(names) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+    return ", ".join(names) + (f" and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
 
 
 def _entities(number: int) -> str:

@@ -55,7 +55,7 @@ def numbered_words(result: Result) -> Sequence[WordTrace]:
             return replace(word, state="recovered", layer=first.layer)
         return replace(word, layer=layers + word.layer)
 
-    return [numbered(at, read=one.read) for one in judgement.judged for at in range(one.first, one.end)]
+    return [numbered(at, read=window.read) for window in judgement.judged for at in range(window.first, window.end)]
 
 
 def differences(result: Result, dense: Result) -> list[Difference]:
@@ -73,19 +73,19 @@ def differences(result: Result, dense: Result) -> list[Difference]:
             found.append(difference(SAME, entity, _why_same(words, entity)))
             continue
         others = _overlapping(only_dense, entity.start, entity.end)
-        start, end = min(one.start for one in (entity, *others)), max(one.end for one in (entity, *others))
+        start, end = min(each.start for each in (entity, *others)), max(each.end for each in (entity, *others))
         found.append(difference(CHANGED if others else NEW, entity, _why_other(words, of_dense, start, end)))
     for entity in only_dense:
         if not _overlapping(only_result, entity.start, entity.end):
             found.append(difference(LOST, entity, _why_other(words, of_dense, entity.start, entity.end)))
-    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
+    return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
 
 
 def _unshared(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The entities that only dense has, and those that only the strategy has, by borders and type."""
     shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
     only_dense, only_result = (
-        tuple(entity for entity in one.entities if entity.key not in shared) for one in (dense, result)
+        tuple(entity for entity in side.entities if entity.key not in shared) for side in (dense, result)
     )
     return only_dense, only_result
 
@@ -170,9 +170,9 @@ class Compared:
 
     def of_kind(self, kind: str) -> list[Difference]:
         """The differences of one kind."""
-        return [one for one in self.differences if one.kind == kind]
+        return [difference for difference in self.differences if difference.kind == kind]
 
     @property
     def unlike(self) -> list[Difference]:
         """All that is not the same as in dense."""
-        return [one for one in self.differences if one.kind != SAME]
+        return [difference for difference in self.differences if difference.kind != SAME]

@@ -40,10 +40,7 @@ KEPT = """() => {
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all tabs share.
-
-    ``visible_tab``: label of the selected tab.
-    """
+    """What all tabs share; ``visible_tab`` is the label of the selected one."""
 
     text: gr.Textbox
     panel: SettingsPanel

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.markup import escape, term
-from demo.common.reports import BASE, CASCADE, REPORTS, Report, find_reports, own_report
+from demo.common.markup import TERMS, escape, term
+from demo.common.reports import REPORTS, Report, own_report
 from engine import Engine
 from engine.models.folder import SHIPPED
 from eval.render import default, headline
@@ -43,11 +43,9 @@ def _measured(engine: Engine, report: Report | None) -> VariantResult | None:
 
 
 def how_measured(engine: Engine, report: Report | None) -> str:
-    """What the claim compares, on what, and how sure it is; what the model finds and computes in."""
-    types = engine.labels.types
-    named = join(types) if len(types) <= NAMED_TYPES else f"{len(types)} types of entities"
+    """What the claim compares, on what, and how sure it is; in which dtype this page computes."""
     why = f" ({engine.why})" if engine.why else ""
-    model = f"<p>This model finds {escape(named)} and computes in {escape(engine.dtype)}{escape(why)}.</p>"
+    model = f"<p>This page computes in {escape(engine.dtype + why)}.</p>"
     row = _measured(engine, report)
     if not row or not report:
         return model
@@ -56,17 +54,15 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     others |= {report.dense["variant"]: "its own full pass in float32"}
     lines = []
     for against, name in others.items():
-        if one := report.interval(row["variant"], against):
-            lines.append(f"<li>{escape(f'{speedup(one)} as fast as {name}; F1 {in_pp(one)}, {verdict(one)}')}</li>")
+        if interval := report.interval(row["variant"], against):
+            line = f"{speedup(interval)} as fast as {name}; F1 {in_pp(interval)}, {verdict(interval)}"
+            lines.append(f"<li>{escape(line)}</li>")
+    corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
     return (
-        f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {_explained(report.corpus)}, one "
-        f"at a time, {escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}; brackets "
-        f"are 95 % intervals.</p><ul>{''.join(lines)}</ul>{model}"
+        f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, one at a time, "
+        f"{escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}; brackets are 95 % intervals."
+        f"</p><ul>{''.join(lines)}</ul>{model}"
     )
-
-
-def _explained(corpus: str) -> str:
-    return term(corpus) if corpus == "BC5CDR" else escape(corpus)
 
 
 def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> str:
@@ -84,40 +80,20 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
     )
 
 
-def own_model(engine: Engine, folder: Path = REPORTS) -> str:
-    """A card: how to make one's own checkpoint fast, what that takes, and what to expect."""
+def own_model(engine: Engine) -> str:
+    """A card: how to make one's own checkpoint fast, and what that takes."""
     if engine.has_gates or engine.small:
-        report, which, texts, duration = CASCADE, "larger checkpoint for the same types", 100, "some minutes"
+        which, texts, duration = "larger checkpoint for the same types", 100, "some minutes"
         command = (
             f"python -m engine.training.cascade CHECKPOINT --small weights/{SHIPPED.name} --texts FILE --out FOLDER"
         )
     else:  # its labels may be others than the shipped model's, which a cascade needs
-        report, which, texts, duration = BASE, "checkpoint of your own", 400, "about an hour"
+        which, texts, duration = "checkpoint of your own", 400, "about an hour"
         command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"
     copied = f'<code>{command}</code> <button type="button" class="copy">Copy</button>'
     return (
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a {which} fast with '
-        f'{texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p>'
-        f"{_expectation(find_reports(folder).get(report))}</section>"
-    )
-
-
-def _expectation(report: Report | None) -> str:
-    """What the default gains at BERT-base size, with 8-bit runtimes beside it; empty without such a report."""
-    row = default(report) if report else None
-    if not report or not row:
-        return ""
-    said = []
-    for one in report.variants:
-        if one["variant"] in (row["variant"], "openvino-int8", "onnx-int8"):
-            interval = report.against_dense(one["variant"])
-            name = f"<code>{escape(one['variant'])}</code>"
-            said.append(
-                f"{name} is {interval['speedup']:.2f}× as fast, F1 {escape(in_pp(interval))}, {verdict(interval)}"
-            )
-    return (
-        f"<p>What to expect: of a model of BERT-base size made so, compared with its own full pass in float32 on "
-        f"{_explained(report.corpus)}, {'; '.join(said)}.</p>"
+        f'{texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'
     )
 
 

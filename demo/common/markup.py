@@ -25,7 +25,7 @@ TERMS = {
     "cascade, the multiply-accumulates of both models.",
     "doubt": "How unsure the small model of a cascade is of a window's words, added up.",
     "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
-    "fast loses a little more and saves the most, balanced is in between.",
+    "fast loses a little more and saves the most; balanced, the default, is in between.",
     "recovery": "Words that exited are computed again where the result looks doubtful.",
 }
 

@@ -9,17 +9,13 @@ from engine.formats.corpora import NAMED
 from eval.render import LAST, ReportFolder
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
-# Published reports on the shipped model, on one of BERT-base size that `accelerate` made from plain texts, and on a
-# cascade of the shipped one and a large one, with 1 and with 32 texts a call.
-SMALL, BASE = "bc5cdr-test", "bc5cdr-test-base"
-CASCADE, CASCADE_MANY = "bc5cdr-test-cascade", "bc5cdr-test-cascade-batch-32"
 TITLES = {
-    SMALL: "Shipped model on BC5CDR",
+    "bc5cdr-test": "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
     "biored-dev": "Shipped model on BioRED",
-    BASE: "BERT-base size, no gold, on BC5CDR",
-    CASCADE: "Cascade with a model of BERT-base size, on BC5CDR",
-    CASCADE_MANY: "The same cascade, 32 texts at a time",
+    "bc5cdr-test-base": "BERT-base size, no gold, on BC5CDR",
+    "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
+    "bc5cdr-test-cascade-batch-32": "The same cascade, 32 texts at a time",
 }
 
 
@@ -50,4 +46,4 @@ def find_reports(folder: Path = REPORTS) -> dict[str, Report]:
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> Report | None:
     """The first report, by name, on the engine's weights; None if there is none."""
-    return next((one for one in find_reports(folder).values() if one.measured(engine)), None)
+    return next((report for report in find_reports(folder).values() if report.measured(engine)), None)

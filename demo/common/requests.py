@@ -17,7 +17,7 @@ from demo.common.limits import KEEP_RUN_S, MODEL_WORK, check_strategies, check_t
 from demo.common.runs import Run, run_text
 from demo.common.settings_panel import SettingsPanel
 from demo.common.tagging import CallCancelledError
-from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
+from demo.common.wiring import EVERY_CHANGE, QUIET
 from demo.settings import chosen_strategies, in_page_order
 from engine import Engine, InputError
 
@@ -67,7 +67,8 @@ def build_requests(
 
     A change asks for a run if the values on which a run depends, text and choice, differ from the latest request's.
     """
-    answer = gr.HTML(running(), js_on_load=SCRIPT.read_text(encoding="utf-8"), render=False)
+    script = SCRIPT.read_text(encoding="utf-8")
+    answer = gr.HTML(running(), elem_classes="answer-block", js_on_load=script, render=False)
     requests = Requests(answer, gr.State(time_to_live=KEEP_RUN_S), gr.Number(visible="hidden"))
     number = gr.Number(visible="hidden")  # the latest request's; its change starts the run
     latest = gr.State(Latest())  # so that a run notices when another is requested
@@ -122,7 +123,8 @@ def build_requests(
         [latest, number, panel.shown, *values],
         [answer, requests.run, requests.drawn],
         trigger_mode="always_last",
-        **HIDDEN,
+        show_progress_on=answer,
+        api_visibility="private",
         **MODEL_WORK,
     )
     started.failure(lambda: failed(UNAVAILABLE), None, answer, **QUIET)

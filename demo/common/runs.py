@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 from demo.common.differences import Compared
+from demo.common.markup import number_of
 from demo.common.tagging import CallCancelledError, tag_batch
 from demo.settings import label
 from engine import Engine, Result, Strategy
@@ -44,7 +45,7 @@ class Run:
 
     def shown(self, name: str) -> Compared:
         """The strategy of this name, or the last one."""
-        return next((one for one in self.compared if one.name == name), self.compared[-1])
+        return next((outcome for outcome in self.compared if outcome.name == name), self.compared[-1])
 
 
 def run_text(
@@ -54,7 +55,7 @@ def run_text(
     point: str | None = None,
     number: int = 0,
     wanted: Callable[[], bool] = lambda: True,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float, str], object] = lambda share, said: None,
 ) -> Iterator[Run]:
     """Yields the run once every strategy has tagged the text, and again once they have been timed.
 
@@ -63,7 +64,7 @@ def run_text(
     Args:
         strategies: dense first.
         wanted: whether the result is still wanted; asked after each window.
-        progress: called with the share of the first round that is done, 0–1.
+        progress: called after each window of the first round with the share that is done, 0–1, and with words for it.
 
     Raises:
         CallCancelledError: the result is no longer wanted.
@@ -74,7 +75,7 @@ def run_text(
     def run() -> Run:
         labels = [label(engine, strategy, point) for strategy in strategies]
         triples = zip(labels, results, map(tuple, rounds), strict=True)
-        return Run(number, text, point, tuple(Compared(*one, results[0], tuple(rounds[0])) for one in triples))
+        return Run(number, text, point, tuple(Compared(*triple, results[0], tuple(rounds[0])) for triple in triples))
 
     begin = time.monotonic()
     for turn in range(ROUNDS + 1):
@@ -87,7 +88,8 @@ def run_text(
                 if not wanted():
                     raise CallCancelledError
                 if turn == 0:
-                    progress((place + done / windows) / len(strategies))
+                    share = (place + done / windows) / len(strategies)
+                    progress(share, f"{strategies[place].name}: {done} of {number_of(windows, 'window')}")
 
             if not wanted():
                 raise CallCancelledError

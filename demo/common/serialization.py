@@ -23,11 +23,6 @@ def entity_row(entity: Entity) -> tuple[int, int, str, str, float]:
     return entity.start, entity.end, entity.type, printable(entity.text), round(entity.score, 4)
 
 
-def entity_record(entity: Entity) -> dict[str, Any]:
-    """An entity with ``ENTITY_COLUMNS`` as keys and its exact score; offsets are in characters."""
-    return dict(zip(ENTITY_COLUMNS, entity_row(entity), strict=True)) | {"score": entity.score}
-
-
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as CSV; an apostrophe precedes cells that a spreadsheet would read as formulas."""
     file = io.StringIO()
@@ -38,10 +33,13 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def result_record(result: Result) -> dict[str, Any]:
-    """The entities, the settings that found them, and the cost."""
+    """The entities with exact scores, the settings that found them, and the cost."""
     cost = result.cost
     return {
-        "entities": [entity_record(entity) for entity in result.entities],
+        "entities": [
+            dict(zip(ENTITY_COLUMNS, entity_row(entity), strict=True)) | {"score": entity.score}
+            for entity in result.entities
+        ],
         "strategy": result.strategy.to_json(),
         "words": len(result.words),
         "token_layers": cost.token_layers,

@@ -11,7 +11,16 @@ import gradio as gr
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.wiring import QUIET
-from demo.settings import TRIGGERS, default_name, default_values, has_points, page_settings, points, selected, summarise
+from demo.settings import (
+    TRIGGERS,
+    default_name,
+    default_values,
+    has_points,
+    in_page_order,
+    page_settings,
+    points,
+    summarise,
+)
 from engine import Engine
 from engine.pruning.strategy_names import default_point
 
@@ -43,15 +52,15 @@ class SettingsPanel:
 
 def build_settings(engine: Engine) -> SettingsPanel:
     """Builds the panel, which opens with the default strategy beside dense."""
-    opening, stored = selected(engine), points(engine)
+    opening, stored = in_page_order(engine, [default_name(engine)]), points(engine)
     chosen_point = default_point(stored) if stored else None
-    used = _UsedSettings(engine, opening)
+    no_points, no_recovery, used = _uses(engine, opening)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
             value=chosen_point,
             label="Operating point",
-            info=used.no_points,
+            info=no_points,
             elem_classes="compact",
             visible=bool(stored),
             interactive=True,
@@ -71,7 +80,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.has_gates):
             gr.HTML(HELP)
-            none = gr.HTML(NO_SETTINGS, visible=not any(used.of_controllers))
+            none = gr.HTML(NO_SETTINGS, visible=not any(used))
             moved = [
                 gr.Slider(
                     *setting.range[:2],
@@ -83,28 +92,28 @@ def build_settings(engine: Engine) -> SettingsPanel:
                     visible=visible,
                 )
                 for setting, value, visible in zip(
-                    page_settings(engine), default_values(engine, chosen_point), used.of_controllers, strict=True
+                    page_settings(engine), default_values(engine, chosen_point), used, strict=True
                 )
             ]
             trigger = gr.Dropdown(
                 [("the operating point's default", ""), *((name.replace("_", " "), name) for name in TRIGGERS)],
                 value="",
                 label="Recovery trigger: when words come back",
-                info=used.no_recovery,
-                interactive=not used.no_recovery,
+                info=no_recovery,
+                interactive=not no_recovery,
             )
 
     def on_strategies(chosen: Any, shown: Any) -> list[Any]:
         choice = shown_choices(chosen, shown)
         if choice == gr.skip() or not set(chosen) <= set(engine.runnable):
             return [gr.skip()] * (4 + len(moved))
-        used = _UsedSettings(engine, chosen)
+        no_points, no_recovery, used = _uses(engine, chosen)
         return [
             choice,
-            gr.update(interactive=not used.no_points, info=used.no_points),
-            gr.update(interactive=not used.no_recovery, info=used.no_recovery),
-            gr.update(visible=not any(used.of_controllers)),
-            *(gr.update(visible=visible) for visible in used.of_controllers),
+            gr.update(interactive=not no_points, info=no_points),
+            gr.update(interactive=not no_recovery, info=no_recovery),
+            gr.update(visible=not any(used)),
+            *(gr.update(visible=visible) for visible in used),
         ]
 
     settings: list[Any] = [point, trigger, *moved]
@@ -116,19 +125,15 @@ def build_settings(engine: Engine) -> SettingsPanel:
     return SettingsPanel(strategies, settings, shown, changes)
 
 
-class _UsedSettings:
-    """Which settings some strategies use, and why others change nothing.
-
-    ``of_controllers``: whether each of `page_settings` changes any of the strategies.
-    ``no_points``, ``no_recovery``: why operating point and trigger change nothing; empty if they change something.
-    """
-
-    def __init__(self, engine: Engine, names: Sequence[str]) -> None:
-        strategies = [engine.strategy(name) for name in names]
-        kinds = {strategy.kind for strategy in strategies}
-        self.of_controllers = [setting.kind in kinds for setting in page_settings(engine)]
-        self.no_points = "" if has_points(strategies) else NO_POINTS
-        self.no_recovery = "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY
+def _uses(engine: Engine, names: Sequence[str]) -> tuple[str, str, list[bool]]:
+    """Why operating point and trigger change none of these strategies, else empty; and which `page_settings` do."""
+    strategies = [engine.strategy(name) for name in names]
+    kinds = {strategy.kind for strategy in strategies}
+    return (
+        "" if has_points(strategies) else NO_POINTS,
+        "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY,
+        [setting.kind in kinds for setting in page_settings(engine)],
+    )
 
 
 def shown_choices(names: Any, shown: Any) -> Any:

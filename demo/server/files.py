@@ -26,13 +26,8 @@ PAGES = (
     *(f"docs/{name}.md" for name in GUIDES),
     *(f"{folder}/report.md" for folder in REPORTS),
 )
-PLOTS = ("f1_vs_latency", "speed", "exits", "groups", "subgroups")
-PICTURES = (
-    "docs/first.png",
-    "docs/layers.gif",
-    "docs/race.svg",
-    *(f"{folder}/{name}{of}.png" for folder in REPORTS for name in PLOTS for of in ("", "-int8")),
-)
+PLOTS = ("f1_vs_latency", "exits", "subgroups")
+PICTURES = ("docs/race.svg", *(f"{folder}/{plot}.png" for folder in REPORTS for plot in PLOTS))
 # Nothing in a card or a report may run or contact another host.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",

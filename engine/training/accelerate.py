@@ -3,8 +3,8 @@
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and encoder learn its own output on
 plain texts while words exit. Operating points are chosen by how much agreement with that output they lose on held-out
 texts, compared with the new model's own dense pass. The folder then holds a model for every strategy except ``mlp``,
-and a card with the measurements. The Python function is `accelerate`, also available as ``engine.accelerate``. With
-``--student`` a smaller encoder learns that output instead. An interrupted run continues with ``--resume``.
+and a card with the measurements. The Python function is ``engine.accelerate``. With ``--student`` a smaller encoder
+learns that output instead. An interrupted run continues with ``--resume``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import as_command
 from engine.errors import InputError
 from engine.formats.texts import read_texts
+from engine.text.words import split_words
 from engine.training.card import table
 from engine.training.options import AccelerateConfig, add_options, check_label_head, resumable
-from engine.training.texts import distinct_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -40,8 +39,6 @@ def accelerate(
 ) -> Path:
     """Makes a checkpoint fast: learns its own output on texts and writes a model folder with operating points.
 
-    Progress goes to standard error.
-
     Args:
         checkpoint: folder or hub id of a token-classification checkpoint, or a model and its tokenizer.
         texts: texts to learn from; 400 abstracts are enough. Copies count once.
@@ -56,20 +53,15 @@ def accelerate(
     Raises:
         InputError: if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
-    names = [declared.name for declared in fields(AccelerateConfig) if declared.init]
-    if unknown := settings.keys() - {*names}:
-        raise InputError(f"expected the settings {', '.join(names)}, got {', '.join(sorted(unknown))}; leave it out")
+    if isinstance(texts, str) or isinstance(held_out, str):
+        raise InputError("expected a list of texts, got one string; put texts into a list")
     parts = () if isinstance(checkpoint, str | Path) else checkpoint
-    if not isinstance(parts, Sequence) or (parts and len(parts) != 2):
-        raise InputError(
-            f"expected a folder, a hub id, or a model and its tokenizer, got {type(checkpoint).__name__}; give one"
-        )
-    name = str(checkpoint) if not parts else parts[0].name_or_path or "a model in memory"
+    name = (parts[0].name_or_path or "a model in memory") if parts else str(checkpoint)
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
     config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
     shown = "".join(f", {key}={value!r}" for key, value in settings.items())
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
-    texts, held_out = distinct_texts(texts, "texts"), distinct_texts(held_out, "held_out")
+    texts, held_out = ([text for text in dict.fromkeys(given) if split_words(text)] for given in (texts, held_out))
 
     from engine.training.make_fast import make_fast
 
@@ -87,9 +79,8 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
-    add(
-        "--texts", nargs="+", required=True, metavar="FILE", help="texts in any format to learn from (.txt: one a line)"
-    )
+    learned = "texts in any format to learn from (.txt: one a line)"
+    add("--texts", nargs="+", required=True, metavar="FILE", help=learned)
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")

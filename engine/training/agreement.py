@@ -7,59 +7,68 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
+import numpy as np
+
+from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.latency import PASSES, Latency, speedup, time_variants
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
 from engine.result import Result
 from engine.tagger import Engine
 from engine.text.documents import Document
-from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
+from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
 SLACK = 0.03  # MACs cannot tell finer differences in speed
-CALL = 32  # texts that are tagged together
+CALL = 16  # texts that are tagged together
+BATCH_SIZES = (1, 32)  # texts a call when speed is measured
 MIN_RECOVERED = 0.02  # share of the texts in which recovery must bring words back
 MIN_DENSE_F1 = 0.5  # of the dense pass: a setting cannot lose what the model never found
-MIN_ENTITIES = 50  # in the reference
+MIN_WINDOWS, MIN_HELD_OUT, MIN_ENTITIES = 100, 2, 50  # in the reference; a single text has no standard error
 MIN_INT8_F1 = 0.97  # of dense in 8 bits against dense in float32, of which about as many entities are new as lost
+
+
+def tagged(engine: Engine, texts: Sequence[str], strategy: Strategy, progress: Progress) -> Iterator[Result]:
+    """Yields the results of texts in order, and advances the progress by a text each."""
+    for begin in range(0, len(texts), CALL):
+        for result in engine.tag_batch(texts[begin : begin + CALL], strategy):
+            progress.advance()
+            yield result
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
     """The reference entities that predictions are scored against.
 
-    ``documents``: the texts with these entities.
-    ``types``: the entity types that count.
+    ``documents``: the texts with these entities. ``types``: the entity types that count.
+    ``windows``: number of windows of all texts.
     ``dense``: matches, predictions and reference entities of the dense pass in each document.
     """
 
     documents: Sequence[Document]
     types: tuple[str, ...]
+    windows: int
     dense: tuple[Counts, ...]
 
     @classmethod
-    def of(cls, engine: Engine, texts: Sequence[str], needed: int = 0, until: float = math.inf) -> Reference:
-        """Takes the entities of an engine's dense pass as reference; a loss is 100 minus the agreement with them.
+    def of(cls, engine: Engine, texts: Sequence[str], until: float = math.inf) -> Reference:
+        """Takes the entities of an engine's dense pass as reference; raises an `InputError` if they are too few.
 
-        The pass ends early if the time ``until``, by `time.monotonic`, is over and ``needed`` texts are done.
-
-        Raises:
-            InputError: if these are too few entities to measure losses with.
+        After the time ``until``, by `time.monotonic`, the pass ends when the texts suffice to choose operating points.
         """
-        documents: list[Document] = []
+        documents, windows = list[Document](), 0
         with Progress(f"Run the dense pass of {engine.source} over {len(texts)} texts", len(texts)) as progress:
-            for begin in range(0, len(texts), CALL):
-                results = engine.tag_batch(texts[begin : begin + CALL], "dense")
-                documents += [
-                    Document(str(len(documents) + i), one.text, one.entities) for i, one in enumerate(results)
-                ]
-                progress.advance(len(results))
-                if len(documents) >= needed and time.monotonic() > until:
+            for result in tagged(engine, texts, Strategy(DENSE), progress):
+                documents.append(Document(str(len(documents)), result.text, result.entities))
+                windows += len(result.records)
+                if time.monotonic() > until and windows >= MIN_WINDOWS and len(documents) >= MIN_HELD_OUT:
                     break
         types = engine.labels.types
         dense = tuple(perfect(count_documents(documents, [()] * len(documents), types)))
@@ -69,11 +78,10 @@ class Reference:
                 f"expected {engine.source!r} to find {MIN_ENTITIES} entities in {len(documents)} held-out texts or "
                 f"more, got {entities}; choose more texts, or texts with entities of its types, {', '.join(types)}"
             )
-        return cls(documents, types, dense)
+        return cls(documents, types, windows, dense)
 
     @property
     def texts(self) -> list[str]:
-        """The texts."""
         return [document.text for document in self.documents]
 
 
@@ -82,8 +90,7 @@ class Trial:
     """A setting on the documents of a reference.
 
     ``counts``, ``dense``: matches, predictions and reference entities in each document, of the setting and of dense.
-    ``cost``: cost of all of them together.
-    ``recovered``: number of documents in which words came back.
+    ``cost``: that of all documents. ``recovered``: number of documents in which words came back.
     ``speedups``: batch size → dense ÷ own time here, end to end, if it was timed.
     """
 
@@ -94,27 +101,32 @@ class Trial:
     recovered: int = 0
     speedups: Mapping[int, float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, strategy: Strategy, reference: Reference, results: Iterable[Result]) -> Trial:
+        """Scores the results of a setting on all documents of a reference."""
+        counts, costs, recovered = list[Counts](), list[Cost](), 0
+        for document, result in zip(reference.documents, results, strict=True):
+            counts.append(count_matches(document.entities, result.entities, reference.types))
+            costs.append(result.cost)
+            recovered += result.recovered
+        return cls(strategy, tuple(counts), reference.dense, add(costs, len(costs[0].rows)), recovered)
+
     @cached_property
     def f1(self) -> float:
         """Exact-span micro F1, 0–1."""
         return Counts.total(self.counts).f1
 
     @cached_property
-    def dense_f1(self) -> float:
-        """The same of the dense pass."""
-        return Counts.total(self.dense).f1
-
-    @cached_property
     def f1_error(self) -> float:
-        """Standard error of the F1 by document, 0–1."""
+        """Standard error of the F1 by document, 0–1; infinite for a single document."""
         return f1_difference_error(self.counts, perfect(self.counts))
 
-    @property
-    def theoretical_speedup(self) -> float:
-        """Dense ÷ own MACs."""
-        return self.cost.theoretical_speedup
-
     @cached_property
+    def dense_f1(self) -> float:
+        """F1 of the dense pass."""
+        return Counts.total(self.dense).f1
+
+    @property
     def loss(self) -> float:
         """F1 lost against dense, in pp."""
         return (self.dense_f1 - self.f1) * 100
@@ -124,12 +136,9 @@ class Trial:
         """Standard error of the loss by document, in pp; infinite if there are no entities."""
         return f1_difference_error(self.counts, self.dense) * 100
 
-    @cached_property
+    @property
     def loss_bound(self) -> float:
-        """The loss plus its standard error, in pp.
-
-        The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984).
-        """
+        """The loss plus its standard error, in pp: the best of many owes something to chance (Breiman et al. 1984)."""
         return self.loss + self.loss_error
 
     @property
@@ -146,64 +155,74 @@ class Trial:
 
 def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: Progress | None = None) -> Trial:
     """Runs a setting on all documents of a reference."""
-    counts: list[Counts] = []
-    costs: list[Cost] = []
-    recovered = 0
-    for begin in range(0, len(reference.documents), CALL):
-        documents = reference.documents[begin : begin + CALL]
-        results = engine.tag_batch([document.text for document in documents], strategy)
-        counts += count_documents(documents, [result.entities for result in results], reference.types)
-        costs += [result.cost for result in results]
-        recovered += sum(result.recovered for result in results)
-        if progress:
-            progress.advance(len(documents))
-    return Trial(strategy, tuple(counts), reference.dense, add(costs, engine.sizes.layers), recovered)
+    return Trial.of(strategy, reference, tagged(engine, reference.texts, strategy, progress or Progress()))
 
 
-def int8_agreement(float32: Engine, int8: Engine, texts: Sequence[str]) -> tuple[float, bool]:
-    """Returns the F1 of dense in 8 bits against dense in float32, and whether they agree: up to a standard error."""
-    trial = measure(int8, Reference.of(float32, texts), Strategy("dense"))
-    error = trial.f1_error if math.isfinite(trial.f1_error) else 0.0
-    return trial.f1, trial.f1 + error >= MIN_INT8_F1
+def int8_agreement(float32: Engine, int8: Engine, texts: Sequence[str]) -> dict[str, Any]:
+    """Returns what a folder stores if dense in 8 bits agrees with float32, up to a standard error, or else nothing."""
+    trial = measure(int8, Reference.of(float32, texts), Strategy(DENSE))
+    agrees = trial.f1 + (trial.f1_error if math.isfinite(trial.f1_error) else 0) >= MIN_INT8_F1
+    say(f"Dense in 8 bits agrees with float32 to {trial.f1:.1%}: auto is {'int8' if agrees else 'float32'}.")
+    return {"agreement": round(trial.f1, 4), "texts": len(texts)} if agrees else {}
 
 
-def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> dict[str, Trial]:
-    """Maps each operating point to the fastest setting that loses no more than its limit, from careful to fast.
+@dataclass(frozen=True)
+class Row:
+    """An operating point, or ``dense``, whose ``limit`` is ``None``, and its setting on the held-out texts.
+
+    ``limit``: pp that it may lose. ``reached``: whether a setting does; if not, ``trial`` is the one that loses least.
+    """
+
+    name: str
+    trial: Trial
+    limit: float | None = None
+    reached: bool = True
+
+    @property
+    def stored(self) -> bool:
+        """Whether it becomes an operating point. One that was chosen may turn out to be no faster than dense."""
+        return self.limit is not None and self.reached and self.trial.able
+
+
+def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Row]:
+    """Returns the operating points, from careful to fast: each the fastest setting that loses no more than its limit.
 
     A loss counts with its standard error. Settings within `SLACK` of the fewest MACs count as equally fast; the one
-    with the smallest loss is taken. A more careful operating point is slower by `SLACK` or more and loses less. An
-    operating point that no setting reaches is left out.
+    with the smallest loss is taken. A more careful operating point is slower by `SLACK` or more and loses less. There
+    are no rows if no setting is able.
     """
-    chosen: dict[str, Trial] = {}
-    left = [trial for trial in trials if trial.able]
-    for point, limit in reversed(list(limits.items())):
+    able = left = [trial for trial in trials if trial.able]
+    rows = list[Row]()
+    for point, limit in reversed([*limits.items()] if able else []):
         accepted = [trial for trial in left if trial.loss_bound <= limit]
         if not accepted:
+            rows.append(Row(point, min(able, key=lambda trial: trial.loss_bound), limit, reached=False))
             continue
-        fastest = max(trial.theoretical_speedup for trial in accepted)
-        nearly = [trial for trial in accepted if trial.theoretical_speedup >= (1 - SLACK) * fastest]
-        best = min(nearly, key=lambda trial: (trial.loss_bound, -trial.theoretical_speedup))
-        chosen[point] = replace(best, strategy=replace(best.strategy, point=point))
-        left = [
-            trial
-            for trial in left
-            if trial.theoretical_speedup <= (1 - SLACK) * best.theoretical_speedup
-            and trial.loss_bound < best.loss_bound
-        ]
-    return {point: chosen[point] for point in limits if point in chosen}
+        fewest = min(trial.cost.macs for trial in accepted)
+        nearly = [trial for trial in accepted if (1 - SLACK) * trial.cost.macs <= fewest]
+        best = min(nearly, key=lambda trial: (trial.loss_bound, trial.cost.macs))
+        rows.append(Row(point, replace(best, strategy=replace(best.strategy, point=point)), limit))
+        slower = (trial for trial in left if (1 - SLACK) * trial.cost.macs >= best.cost.macs)
+        left = [trial for trial in slower if trial.loss_bound < best.loss_bound]
+    return rows[::-1]
 
 
-def speedups(taggers: Sequence[Callable[..., list[Result]]], texts: Sequence[str], batch_size: int) -> list[float]:
-    """Returns the end-to-end time of the first tagger ÷ that of each, see `engine.latency.time_variants`.
+def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], calls: int) -> list[dict[int, float]]:
+    """Returns for each engine and strategy batch size → end-to-end time of the first ÷ its own.
 
-    A tagger is `Engine.tag_batch` or the like; it gets ``batch_size`` texts a call.
+    Of `BATCH_SIZES`, those are timed at which the texts make so many ``calls``.
     """
-    batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]
+    timed = {size: _times(pairs, texts, size) for size in BATCH_SIZES if len(texts) >= calls * size}
+    return [{size: speedup(times[0], times[index]) for size, times in timed.items()} for index in range(len(pairs))]
 
-    def call(variant: int, batch: int) -> Latency:
-        return taggers[variant](batches[batch], batch_size=batch_size)[0].latency
 
-    calls = (PASSES + 1) * len(taggers) * len(batches)
-    with Progress(f"Time {len(taggers)} taggers on {len(texts)} texts, {batch_size} a call", calls) as progress:
-        times = list(time_variants(range(len(taggers)), len(batches), call, progress.advance).values())
-    return [speedup(times[0], variant) for variant in times]
+def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size: int) -> list[np.ndarray]:
+    batches = [texts[begin : begin + size] for begin in range(0, len(texts), size)]
+
+    def call(index: int, batch: int) -> Latency:
+        engine, strategy = pairs[index]
+        return engine.tag_batch(batches[batch], strategy, batch_size=size)[0].latency
+
+    calls = (PASSES + 1) * len(pairs) * len(batches)
+    with Progress(f"Time {len(pairs)} strategies on {len(texts)} texts, {size} a call", calls) as progress:
+        return list(time_variants(range(len(pairs)), len(batches), call, progress.advance).values())

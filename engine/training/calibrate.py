@@ -1,9 +1,8 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy, settings are tried on texts that the model was not fitted to (see ``engine.training.sweep``). Of
-those that lose no more than the limit of an operating point, one of the fastest is chosen. Losses are pp of agreement
-with the entities that the dense pass finds, so no gold is needed. The model folder's ``operating_points.json`` stores
-the settings.
+For each strategy, settings are tried on texts that the model was not fitted to. Of those that lose no more than the
+limit of an operating point, one of the fastest is chosen. Losses are pp of agreement with the entities that the dense
+pass finds, so no gold is needed. The model folder's ``operating_points.json`` stores the settings.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
 from engine.errors import InputError
@@ -28,9 +26,9 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.agreement import Reference, int8_agreement
-from engine.training.card import Row, rows_of, table
-from engine.training.options import LIMITS, parse_limits
+from engine.training.agreement import Reference, Row, int8_agreement
+from engine.training.card import table
+from engine.training.options import LIMITS, parse_points
 
 
 def store(folder: Path, entries: Mapping[str, Any]) -> None:
@@ -61,46 +59,11 @@ def parse_strategies(text: str, engine: Engine) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def usable_points(engine: Engine, name: str) -> list[Strategy]:
-    """Returns the stored operating points of a strategy that this version can run."""
-    points = []
-    for point in engine.points.get(name, {}):
-        with suppress(InputError):
-            points.append(engine.strategy(name, point))
-    return points
-
-
 def try_int8(folder: Path, texts: Sequence[str]) -> str:
     """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the dtype that ``auto`` then is."""
-    float32, int8 = (load_engine(folder, dtype) for dtype in ("float32", "int8"))
-    agreement, agrees = int8_agreement(float32, int8, texts)
-    dtype = "int8" if agrees else "float32"
-    say(f"Dense in 8 bits agrees with float32 to {agreement:.1%}: auto is {dtype}.")
-    store(folder, {INT8: {"agreement": round(agreement, 4), "texts": len(texts)} if agrees else {}})
-    return dtype
-
-
-def calibrate(
-    engine: Engine, names: Sequence[str], texts: Sequence[str], limits: Mapping[str, float], minutes: float
-) -> dict[str, list[Row]]:
-    """Chooses operating points of strategies and stores them in the engine's folder; returns the table of each."""
-    from engine.pytorch.checkpoint import load_weights
-    from engine.training.dense_pass import DensePass
-    from engine.training.sweep import sweep
-
-    until = time.monotonic() + 60 * minutes
-    kinds = {name.removesuffix(RECOVERY) for name in names}
-    strategies = [engine.strategy(Strategy(kind, (1,), CONTROLLERS[kind]())) for kind in kinds]
-    read = {signal for strategy in strategies if strategy.controller for signal in strategy.controller.signals}
-    reference = Reference.of(engine, texts)
-    outputs = DensePass.run(load_weights(engine.folder).model, engine.pieces, reference, read)
-    tables = {}
-    for number, name in enumerate(names):
-        seconds = (until - time.monotonic()) / (len(names) - number)
-        chosen, closest = sweep(engine, outputs, name, limits, stored=usable_points(engine, name), seconds=seconds)
-        tables[name] = rows_of(chosen, closest, limits)
-        store(engine.folder.path, {name: points_of(tables[name])})
-    return tables
+    agreement = int8_agreement(load_engine(folder, "float32"), load_engine(folder, "int8"), texts)
+    store(folder, {INT8: agreement})
+    return "int8" if agreement else "float32"
 
 
 @as_command
@@ -109,35 +72,40 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the operating points are written into it")
-    add(
-        "--texts", nargs="+", required=True, metavar="FILE", help="texts in any format that the model was not fitted to"
-    )
-    add(
-        "--max-f1-drop",
-        default=LIMITS,
-        help="pp of agreement that careful, balanced and fast may lose (default %(default)s)",
-    )
+    held_out = "texts in any format that the model was not fitted to"
+    add("--texts", nargs="+", required=True, metavar="FILE", help=held_out)
+    losses = "pp of agreement that careful, balanced and fast may lose (default %(default)s)"
+    add("--max-f1-drop", default=LIMITS, help=losses)
     add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
     add("--dtype", default="auto", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
-    add(
-        "--strategies",
-        default="",
-        help=f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas "
-        "(default: all that the model can run, without recovery)",
-    )
+    kinds = f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas"
+    add("--strategies", default="", help=f"{kinds} (default: all that the model can run, without recovery)")
     arguments = parser.parse_args(argv)
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
-    limits = parse_limits(arguments.max_f1_drop, "--max-f1-drop")
+    limits = parse_points(arguments.max_f1_drop, "--max-f1-drop", LIMITS)
     folder = model_folder(arguments.model)
     texts = read_texts(arguments.texts)
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
     names = parse_strategies(arguments.strategies, engine)
     progress = Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts")
+    until = time.monotonic() + 60 * arguments.minutes
+
+    from engine.training.dense_pass import DensePass
+    from engine.training.sweep import sweep
+
     fastest = try_int8(folder, texts)
     engine = load_engine(folder, fastest if arguments.dtype == "auto" else arguments.dtype)
-    for name, rows in calibrate(engine, names, texts, limits, arguments.minutes).items():
+    bases = [Strategy(kind, (1,), CONTROLLERS[kind]()) for kind in {name.removesuffix(RECOVERY) for name in names}]
+    controllers = [engine.strategy(base).controller for base in bases]
+    signals = {signal for controller in controllers if controller for signal in controller.signals}
+    outputs = DensePass.run(engine, Reference.of(engine, texts), signals)
+    for number, name in enumerate(names):
+        seconds = (until - time.monotonic()) / (len(names) - number)
+        stored = [engine.strategy(of) for of in engine.points.get(name, {}).values() if isinstance(of, Strategy)]
+        rows = sweep(engine, outputs, name, limits, stored=stored, seconds=seconds)
+        store(folder, {name: points_of(rows)})
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
     progress.finish(
         f"the operating points are in {folder / POINTS}.", f"python -m eval.report --model {folder} --corpus CORPUS"

@@ -3,70 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.training.agreement import SLACK, Trial
-
-BATCH_SIZES = (1, 32)  # texts per call that are timed
+from engine.training.agreement import BATCH_SIZES, SLACK, Row
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of the table.
-
-    ``name``: ``dense`` or the operating point.
-    ``trial``: its setting on the held-out texts; its F1 is the agreement with the reference.
-    ``limit``: pp that it may lose; ``None`` for dense.
-    ``reached``: whether a setting loses no more; if not, the trial is the setting that loses least.
-    """
-
-    name: str
-    trial: Trial
-    limit: float | None = None
-    reached: bool = True
-
-    @property
-    def stored(self) -> bool:
-        """Whether it becomes an operating point. One that was chosen may turn out to be no faster than dense."""
-        return self.limit is not None and self.reached and self.trial.able
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a Markdown table."""
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
 
 
-def rows_of(chosen: Mapping[str, Trial], closest: Trial | None, limits: Mapping[str, float]) -> list[Row]:
-    """Returns a row for each operating point; one that no setting reaches has the closest, if any."""
-    pairs = ((point, limit, chosen.get(point) or closest) for point, limit in limits.items())
-    return [Row(point, trial, limit, reached=point in chosen) for point, limit, trial in pairs if trial]
-
-
-def table(rows: Sequence[Row], sizes: Sequence[int] = BATCH_SIZES) -> str:
-    """Returns a Markdown table, with measured speed-ups at some batch sizes."""
+def table(rows: Iterable[Row], sizes: Sequence[int] = BATCH_SIZES) -> str:
+    """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes."""
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
     head += ["token-layers kept", "theoretical speed-up"]
-    head += [f"measured, batch {size}" for size in sizes]
-    lines = [head, ["---"] * len(head)]
-    for row in rows:
-        trial = row.trial
-        cells = ["`dense`", f"{100 * trial.f1:.2f} ± {100 * trial.f1_error:.2f}", "–"]
-        if row.limit is not None:
-            name = f"`{row.name}` ({row.limit:g})"
-            if not row.stored:
-                name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
-            cells = [name, cells[1], f"{trial.loss:.2f} ± {trial.loss_error:.2f}"]
-        cells += [f"{trial.cost.token_layers_kept:.0%}", f"{trial.theoretical_speedup:.2f}×"]
-        cells += [f"{trial.speedups[size]:.2f}×" if size in trial.speedups else "–" for size in sizes]
-        lines.append(cells)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown([*head, *(f"measured, batch {size}" for size in sizes)], (_cells(row, sizes) for row in rows))
+
+
+def _cells(row: Row, sizes: Sequence[int]) -> list[str]:
+    trial, name, lost = row.trial, "`dense`", "–"
+    if row.limit is not None:
+        name, lost = f"`{row.name}` ({row.limit:g})", f"{trial.loss:.2f} ± {trial.loss_error:.2f}"
+        if not row.stored:
+            name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
+    return [
+        name,
+        f"{100 * trial.f1:.2f} ± {100 * trial.f1_error:.2f}",
+        lost,
+        f"{trial.cost.token_layers_kept:.0%}",
+        f"{trial.cost.theoretical_speedup:.2f}×",
+        *(f"{trial.speedups[size]:.2f}×" if size in trial.speedups else "–" for size in sizes),
+    ]
 
 
 def card(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
-    """Returns the model card, Markdown, from the table's rows and `engine.training.make_fast.facts_of`."""
-    student, strategy = facts["student"], facts["strategy"]
-    title = f"A student of {_escape(facts['checkpoint'])}" if student else _escape(facts["checkpoint"])
-    shown = ["dense", *(f"{strategy}:{row.name}" for row in rows if row.stored)][-1]
+    """Returns the model card, Markdown, from the table's rows and the facts of `engine.training.make_fast`."""
+    student, checkpoint = facts["student"], facts["checkpoint"]
+    title = f"A student of {_escape(checkpoint)}" if student else _escape(checkpoint)
     # The hub refuses a card whose base model it does not have.
-    origin = student or facts["checkpoint"]
+    origin = student or checkpoint
     base = "" if Path(origin).is_dir() else f"base_model: {json.dumps(origin)}\n"
     return f"""---
 {base}pipeline_tag: token-classification
@@ -94,7 +71,7 @@ against `dense` in the same run, while other processes used {facts["busy"]:.0%} 
 from engine import load_engine
 
 engine = load_engine("FOLDER")
-engine.tag("…", "{shown}").entities
+engine.tag("…", "{facts["best"]}").entities
 ```
 
 The folder also loads as a plain checkpoint with `transformers.AutoModelForTokenClassification`.

@@ -1,22 +1,36 @@
-"""Examples to learn from: windows with target labels, packed into batches, and the loss of a pass over a batch."""
+"""Examples to learn from: windows with gold labels or a teacher's soft ones; their batches, and the loss of a pass."""
 
 from __future__ import annotations
 
+import hashlib
+import math
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.cli.progress import Progress
+from engine.cli.runs import replacing
 from engine.formats.corpora import Corpus
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
 from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
+from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import split_words
+from engine.text.words import split_words, words_of
+from engine.training.agreement import tagged
+
+LABELS = "labels.npz"  # in the folder of a run, whose conditions name the texts and the teacher
+SAVE_S = 30  # minimum seconds between two saves
+MIN_LABELLED = 16  # texts that are labelled in any case
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +65,56 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
     certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
     for document in corpus.documents:
-        spans = split_words(document.text)
-        words = [document.text[start:end] for start, end in spans]
-        examples += make_examples(words, certain[labels.encode(spans, document.entities)], pieces, outside)
+        targets = certain[labels.encode(split_words(document.text), document.entities)]
+        examples += make_examples(words_of(document.text), targets, pieces, outside)
     return examples
+
+
+def digest(texts: Iterable[str]) -> str:
+    """SHA-256 of texts and their order."""
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
+
+
+def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float = math.inf) -> list[np.ndarray]:
+    """Labels the words of texts in order, uint8 ``(words, labels)`` each, 255 for certainty.
+
+    Labels that an interrupted start saved in ``file`` are kept. Labelling ends at the time ``until``, by
+    `time.monotonic`; the other texts then have no labels.
+    """
+    labels = list[np.ndarray]()
+    if file.is_file():
+        with np.load(file) as stored:
+            labels = [stored[name] for name in stored.files]
+    rest = texts[len(labels) :] if not labels or time.monotonic() < until else []
+    saved = time.monotonic()
+    with Progress(f"Label {len(texts)} texts with {teacher.source}", len(texts), len(labels)) as progress:
+        for result in tagged(teacher, rest, Strategy(DENSE), progress):
+            labels.append((result.probabilities * 255).round().astype(np.uint8))
+            is_over = time.monotonic() >= until and len(labels) >= MIN_LABELLED
+            if is_over or len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
+                with replacing(file) as fresh, fresh.open("wb") as stream:
+                    np.savez_compressed(stream, *labels)
+                saved = time.monotonic()
+            if is_over:
+                break
+    return labels
+
+
+def soft_examples(
+    texts: Sequence[str], targets: Sequence[np.ndarray], teacher: LabelSet, pieces: WordPieces, labels: LabelSet
+) -> list[Example]:
+    """Cuts texts into windows with the soft labels of a teacher, whose labels may be in another order."""
+    order = [teacher.names.index(name) for name in labels.names]
+    pairs = zip(texts, targets, strict=False)  # labelling may have ended before the last text
+    return [example for text, part in pairs for example in make_examples(words_of(text), part[:, order], pieces)]
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:
     """Groups windows of similar length into batches of at most ``max_rows`` rows, in random order."""
-    order = sorted(examples, key=lambda e: len(e.window.input_ids) * rng.uniform(0.9, 1.1))
-    batches: list[list[Example]] = [[]]
-    rows = 0
-    for example in order:
+    batches, rows = list[list[Example]](), max_rows
+    for example in sorted(examples, key=lambda e: len(e.window.input_ids) * rng.uniform(0.9, 1.1)):
         length = len(example.window.input_ids)
-        if batches[-1] and rows + length > max_rows:
+        if rows + length > max_rows:
             batches.append([])
             rows = 0
         batches[-1].append(example)
@@ -81,11 +131,7 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A packed batch and the target labels of its words.
-
-    ``targets``: label distributions, float32 ``(words, labels)``.
-    ``outside``: bool ``(words, labels)``, see `Example`.
-    """
+    """A batch and the targets of its words, float32 ``(words, labels)``; ``outside``: see `Example`, for each word."""
 
     batch: RaggedBatch
     targets: Tensor
@@ -105,19 +151,16 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
     """Divides the share of ``O`` in targets among the labels that it may stand for, in the model's proportions.
 
     Cross-entropy with the result has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al.
-    2008, COLING), so a corpus teaches the types that it annotates and says nothing about the others. All arguments have
-    the shape ``(words, labels)``; for ``outside`` see `Example`.
+    2008), so a corpus teaches nothing about types that it does not annotate. Everything is ``(words, labels)``.
     """
     shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares
 
 
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
-    """Loss of every word where it exits, plus the mean loss of all heads but the last.
+    """Cross-entropy of every word where it exits, plus the mean over all heads but the last.
 
-    Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
-    cross-entropy with the target distribution, which has the gradient of KL divergence. The pass that filled the
-    memory had a head after every layer.
+    Where no word exits, this is the joint loss of Xin et al. 2020 (DeeBERT). The pass had a head after every layer.
     """
     ends, gates = [], []
     for head in memory.heads:

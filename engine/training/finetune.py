@@ -8,34 +8,26 @@ With ``--plain`` the last layer alone has a head, as in a plain checkpoint such 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 from engine.cli.command import as_command, say
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, write_json
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.hub_datasets import PREFIX
 from engine.formats.texts import read_texts
-from engine.models.families import family_of
-from engine.models.folder import GATES, OTHERS, local_folder
-from engine.models.tokenizer import word_pieces
+from engine.models.folder import OTHERS, local_folder
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.words import split_words
 from engine.training.options import TrainingConfig, add_options, option, resumable
-from engine.training.texts import digest
-
-if TYPE_CHECKING:
-    from engine.pytorch.model import GatedModel
 
 CONDITIONS = "training.json"  # in the folder of a run
 
@@ -51,7 +43,6 @@ class FinetuneConfig(TrainingConfig):
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
     plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
     teacher: str = option("folder or hub id of a checkpoint that labels the --texts", "")
-    soft_share: float = option("windows of --texts in each epoch, as a multiple of the gold windows", 1.0, (0, 100))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,19 +58,16 @@ class FinetuneConfig(TrainingConfig):
         """Loads the training corpora and the one for early stopping."""
         corpora = named_corpora(self.corpus, self.data_dir)
         dev = load_corpus(self.dev_corpus or corpora[0].name, self.dev_split, self.data_dir or None)
-        if not dev.types:
+        same = dev.digest in (corpus.digest for corpus in corpora)
+        if same or not dev.types:
             raise InputError(
-                f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
-            )
-        if dev.digest in (corpus.digest for corpus in corpora):
-            raise InputError(
-                f"expected --dev-corpus with other documents than the training corpora, got {dev.name} {dev.split} for "
-                "both; choose another --dev-corpus or --dev-split"
+                f"expected entities for early stopping, in documents other than those of training, got "
+                f"{'the same' if same else 'none'} in {dev.name} {dev.split}; choose another --dev-corpus"
             )
         return corpora, dev
 
 
-def named_corpora(names: str, data_dir: str) -> list[Corpus]:
+def named_corpora(names: str, data_dir: str = "") -> list[Corpus]:
     """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``fit``."""
     corpora = []
     for name in names.split(","):
@@ -94,57 +82,8 @@ def named_corpora(names: str, data_dir: str) -> list[Corpus]:
     return corpora
 
 
-def new_model(backbone: str, labels: LabelSet, *, plain: bool = False) -> GatedModel:
-    """Returns a model folder's model, or a pretrained encoder with new heads after each layer.
-
-    A model folder may have the labels in another order. A ``plain`` model has the last layer's head alone.
-
-    Raises:
-        InputError: if the encoder cannot be loaded, or a model folder has other labels.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForTokenClassification
-
-    from engine.pytorch.checkpoint import load_weights, quiet
-    from engine.pytorch.model import Encoder, GatedModel
-
-    if Path(backbone, GATES).is_file():
-        weights = load_weights(backbone)
-        stored = weights.folder.labels
-        if set(stored.names) != set(labels.names):
-            raise InputError(
-                f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {backbone}; "
-                "choose another"
-            )
-        if not plain:
-            return weights.model
-        model = GatedModel(weights.model.encoder, stored, gates=False)
-        last = str(model.encoder.num_layers)
-        model.heads[last] = weights.model.heads[last]
-        return model
-    try:
-        config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
-        family_of(config.to_dict())
-        with quiet():
-            pretrained = AutoModelForTokenClassification.from_pretrained(
-                backbone, config=config, dtype=torch.float32, trust_remote_code=False
-            )
-    except InputError:
-        raise
-    except Exception as error:  # as in engine.pytorch.checkpoint: many types, one meaning
-        raise InputError(
-            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
-        ) from error
-    model = GatedModel(Encoder(pretrained), labels, gates=not plain)
-    for name, parameter in model.heads.named_parameters():
-        torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else config.initializer_range)
-    return model
-
-
 def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool = False) -> float:
-    """Fine-tunes, or continues from the checkpoint in ``config.out``; returns the development F1 of the model there.
-
-    ``texts`` are labelled by ``config.teacher``.
+    """Fine-tunes, or continues in ``config.out``; returns the development F1. The teacher labels the ``texts``.
 
     Raises:
         InputError: if corpora, backbone or teacher cannot be used, or ``config.out`` contains another run.
@@ -152,51 +91,51 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     corpora, dev = config.corpora()
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
         say(f"Learned as outside: {', '.join(others)}, of which {dev.name} {dev.split}, for early stopping, has none.")
-    backbone = local_folder(config.backbone)
+
+    for source in filter(None, (config.backbone, config.teacher)):
+        local_folder(source)  # refuses a wrong path before anything heavy is imported
 
     from transformers import set_seed
 
-    from engine.pytorch.checkpoint import load_tokenizer
-    from engine.training.examples import gold_examples
-    from engine.training.soft_labels import FILE, label_texts
-    from engine.training.trainer import Targets, Trainer, default_device
+    from engine.training.examples import LABELS, digest, gold_examples, label_texts, soft_examples
+    from engine.training.heads import new_learner
+    from engine.training.trainer import Trainer, default_device
 
     set_seed(config.seed)
-    model = new_model(config.backbone, LabelSet(dev.types), plain=config.plain)
+    model, tokenizer, pieces = learner = new_learner(config.backbone, LabelSet(dev.types), plain=config.plain)
     if config.pruned and not model.has_gates:
         raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
-    tokenizer = load_tokenizer(config.backbone)
     if config.mask and tokenizer.mask_token_id is None:
-        raise InputError(
-            f"expected a mask token in {config.backbone!r} for --mask {config.mask}, got none; add --mask 0"
-        )
-    pieces = word_pieces(backbone, model.encoder.max_rows, model.encoder.config.vocab_size)
+        raise InputError(f"expected a mask token in {config.backbone!r} for --mask, got none; add --mask 0")
     gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
-    teacher = load_engine(config.teacher, device=str(default_device())) if config.teacher else None
+    device, out = str(default_device()), Path(config.out)
+    teacher = load_engine(config.teacher, device=device) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(model.labels.names):
         raise InputError(
             f"expected a teacher with the labels {list(model.labels.names)}, got {list(teacher.labels.names)}; choose "
             "another teacher"
         )
-    out, data = Path(config.out), hashlib.sha256()
-    settings = {name: value for name, value in model.encoder.config.to_diff_dict().items() if name not in OTHERS}
-    for part in (dev.digest, pieces.digest(), sorted(settings.items()), digest(texts)):
-        data.update(repr(part).encode())
-    for corpus in corpora:
-        data.update(repr((corpus.digest, corpus.types)).encode())
-    conditions = asdict(config) | {"texts, labels, tokenizer and configuration": data.hexdigest()}
-    conditions |= {"the teacher": teacher.fingerprint} if teacher else {}
-    # Between two starts, only the folders written to and read from may change.
+    encoder = {name: value for name, value in model.encoder.config.to_diff_dict().items() if name not in OTHERS}
+    conditions = asdict(config) | {
+        "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
+        "texts": digest(texts),
+        "tokenizer": pieces.digest(),
+        "configuration": encoder,
+        "the teacher": teacher.fingerprint if teacher else None,
+    }
     continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
 
     def score(folder: Path) -> float:
-        engine = load_engine(folder, "float32", str(default_device()))
+        engine = load_engine(folder, "float32", device)
         return fmean(f1_of(engine, dev, strategy) for strategy in config.scored)
 
     with locked(out):
         write_json(out / CONDITIONS, conditions)
-        soft = label_texts(teacher, texts, out / FILE).examples(texts, pieces, model.labels) if teacher else []
-        run = Trainer(config, model, tokenizer, Targets(gold, soft, config.soft_share), work=out, score=score)
+        soft = []
+        if teacher:
+            labels = label_texts(teacher, texts, out / LABELS)
+            soft = soft_examples(texts, labels, teacher.labels, pieces, model.labels)
+        run = Trainer(config, learner, gold=gold, soft=soft, work=out, score=score)
         if not (resume and run.resume()):
             say(f"{config.epochs} epochs take about {duration(run.steps * run.try_out())}, and fewer may suffice.")
         run.fit()
@@ -227,11 +166,10 @@ def main(argv: list[str] | None) -> int:
     progress = Progress(f"Fine-tune {config.backbone} on {config.corpus}{labels}")
     with resumable():
         f1 = finetune(config, texts, resume=resume)
+    following = f"accelerate {config.out} --texts FILE --out FOLDER"
     progress.finish(
         f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",
-        f"python -m engine.training.accelerate {config.out} --texts FILE --out FOLDER"
-        if config.plain
-        else f"python -m engine.training.calibrate --model {config.out} --texts FILE",
+        f"python -m engine.training.{following if config.plain else f'calibrate --model {config.out} --texts FILE'}",
     )
     return 0
 

@@ -2,90 +2,50 @@
 
 from __future__ import annotations
 
-import platform
+import math
+import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import transformers
 from transformers import set_seed
 
 from engine.cli.command import say
 from engine.cli.progress import Progress, duration
-from engine.cli.runs import continues, locked, replacing, write_json
+from engine.cli.runs import continues, locked, processor, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
-from engine.models.folder import local_folder
-from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy import Strategy
-from engine.pytorch.checkpoint import load_tokenizer, load_weights
+from engine.pruning.strategy_names import DENSE
+from engine.pytorch.checkpoint import load_weights
 from engine.tagger import Engine, load_engine
-from engine.training.agreement import MIN_DENSE_F1, Reference, Trial, measure, speedups
+from engine.text.windows import WordPieces
+from engine.text.words import words_of
+from engine.threads import threads
+from engine.training.agreement import MIN_DENSE_F1, MIN_HELD_OUT, MIN_WINDOWS, Reference, Row, measure, speedups
 from engine.training.calibrate import points_of, store, try_int8
-from engine.training.card import BATCH_SIZES, Row, card, rows_of
+from engine.training.card import card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
-from engine.training.finetune import new_model
+from engine.training.examples import LABELS, digest, label_texts, soft_examples
+from engine.training.heads import Learner, new_learner
 from engine.training.options import AccelerateConfig
-from engine.training.soft_labels import FILE, SoftLabels, label_texts
 from engine.training.sweep import sweep
-from engine.training.texts import count_windows, digest, min_texts, split_texts
 from engine.training.trainer import CHECKPOINT, default_device
 
 STRATEGY = "entropy"  # the strategy whose operating points are chosen
 WORK, CONDITIONS, CARD = "training", "accelerate.json", "README.md"
 HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, 0.6, 0.9  # shares of the time by which each stage ends
 MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
-BATCHES, TIMED = 5, 160  # minimum number of calls timed; maximum number of texts
+CALLS, TIMED = 5, 160  # minimum number of calls timed; maximum number of texts
 TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
+WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
 TRAINING_COST = 4  # time to train on a text, as a multiple of the time of a dense pass over it
-MIN_TEXTS, USEFUL_PASSES = (
-    32,
-    3,
-)  # least number of texts to learn from; passes over all texts beyond which little is gained
+MIN_LEARNED, USEFUL_PASSES = 32, 3  # texts to learn from at least; passes over all beyond which little is gained
 MIN_SETTINGS, USEFUL_SETTINGS = 4, 15  # settings that are measured on the held-out texts
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the time allows, estimated from the pace of the checkpoint's dense pass.
-
-    ``texts``: number of texts that can be labelled. ``passes``: passes over these in training.
-    ``least``, ``useful``: seconds that a run needs to store an operating point, and beyond which more gains little.
-    """
-
-    texts: int
-    passes: float
-    least: float
-    useful: float
-
-    @classmethod
-    def of(cls, pace: float, texts: int, held_out: int, needed: int, seconds: float) -> Plan:
-        """Plans a run of some ``seconds``.
-
-        Args:
-            pace: seconds of the checkpoint's dense pass for a text.
-            texts: number of texts to learn from.
-            held_out: number of held-out texts.
-            needed: number of these without which no operating point can be chosen.
-        """
-
-        def total(labelled: int, passes: float, measured: int) -> float:
-            return max(
-                labelled * pace / (LABELLED - HELD_OUT),
-                passes * labelled * TRAINING_COST * pace / (TRAINED - LABELLED),
-                measured * pace / (CHOSEN - TRAINED),
-            )
-
-        labelled = min(texts, int((LABELLED - HELD_OUT) * seconds / pace))
-        passes = (TRAINED - LABELLED) * seconds / (max(labelled, 1) * TRAINING_COST * pace)
-        least = total(min(texts, MIN_TEXTS), 1, MIN_SETTINGS * needed)
-        return cls(labelled, passes, least, max(least, total(texts, USEFUL_PASSES, USEFUL_SETTINGS * held_out)))
 
 
 def make_fast(
@@ -103,21 +63,17 @@ def make_fast(
     work, device = out / WORK, str(default_device())
     set_seed(config.seed)
     original = load_engine(source, "float32", device, config.labels or None)
-    weights = load_weights(source, config.labels or None)
-    model, tokenizer = weights.model, weights.tokenizer
     if config.student:
-        model, tokenizer = new_model(config.student, original.labels), load_tokenizer(config.student)
-    if model.encoder.num_layers < 2:
+        learner = new_learner(config.student, original.labels)
+    else:
+        weights = load_weights(original.folder)
+        learner = Learner(weights.model, weights.tokenizer, original.pieces)
+    if learner.model.encoder.num_layers < 2:
         raise InputError(
             f"expected an encoder of two layers or more, got one in {config.student or source!r}; choose another"
         )
-    backbone = local_folder(config.student or source)
     texts, held_out = split_texts(texts, held_out, original.pieces, config.seed)
-    conditions = asdict(config) | {
-        "model": original.fingerprint,
-        "learned": digest(texts),
-        "held out": digest(held_out),
-    }
+    conditions = asdict(config) | {"model": original.fingerprint, "texts": [digest(texts), digest(held_out)]}
     continues(out, f"{WORK}/{CONDITIONS}", conditions, resume=resume, free=("out", "minutes"))
     if (out / CARD).is_file():
         raise InputError(
@@ -125,111 +81,128 @@ def make_fast(
             "points with python -m engine.training.calibrate"
         )
     with locked(work):
-        begin, needed = time.monotonic(), min_texts(count_windows(held_out, original.pieces))
-        reference = Reference.of(original, held_out, needed, until=started + HELD_OUT * seconds)
+        begin = time.monotonic()
+        reference = Reference.of(original, held_out, until=started + HELD_OUT * seconds)
         pace = (time.monotonic() - begin) / len(reference.documents)
-        check_plan(Plan.of(pace, len(texts), len(held_out), needed, seconds), config.minutes)
+        check_time(seconds, pace, len(texts), len(held_out), len(reference.documents))
+        if reference.windows < STEADY_WINDOWS:
+            say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
         write_json(work / CONDITIONS, conditions)
-        labels = (
-            SoftLabels.load(work / FILE)
-            if (work / CHECKPOINT).is_file()  # training has begun with these
-            else label_texts(original, texts, work / FILE, until=started + LABELLED * seconds)
-        )
-        pieces = word_pieces(backbone, model.encoder.max_rows, model.encoder.config.vocab_size)
-        examples = labels.examples(texts, pieces, model.labels)
+
+        has_begun = (work / CHECKPOINT).is_file()  # training, with the labels that there were
+        labels = label_texts(original, texts, work / LABELS, until=0 if has_begun else started + LABELLED * seconds)
+        examples = soft_examples(texts, labels, original.labels, learner.pieces, learner.model.labels)
         until, student = started + TRAINED * seconds, bool(config.student)
-        passes = distil(model, tokenizer, examples, out, work, seed=config.seed, student=student, until=until)
+        passes = distil(learner, examples, out, work, seed=config.seed, student=student, until=until)
 
         fastest = try_int8(out, reference.texts) if device == "cpu" else "auto"
         engine = load_engine(out, fastest if config.dtype == "auto" else config.dtype, device)
-        dense = measure(engine, reference, Strategy("dense"))
+        dense = measure(engine, reference, Strategy(DENSE))
         if dense.f1 < MIN_DENSE_F1:
             raise InputError(
                 f"expected a dense pass that agrees with the checkpoint's to {MIN_DENSE_F1:.0%}, got {dense.f1:.0%} "
-                f"after {passes:.2g} passes over {len(labels.counts)} texts; give more --minutes or --texts, and "
-                "another --out"
+                f"after {passes:.2g} passes over {len(labels)} texts; give more --minutes or --texts, and another --out"
             )
-        reference = replace(reference, dense=dense.counts)
-        outputs = DensePass.run(load_weights(out).model, engine.pieces, reference)
+        outputs = DensePass.run(engine, replace(reference, dense=dense.counts))
         left = max(started + CHOSEN * seconds - time.monotonic(), MIN_CHOICE * seconds)
-        chosen, closest = sweep(engine, outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
+        chosen = sweep(engine, outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
+
         busy = busy_share()
         timed = min(TIMED, 1 + int((1 - CHOSEN) * seconds / TIMED_PASSES / pace))
-        trials = timed_trials(engine, [dense, *chosen.values()], reference.texts[:timed])
-        rows = [Row("dense", trials[0])]
-        rows += rows_of(dict(zip(chosen, trials[1:], strict=True)), closest, config.limits)
+        rows = with_speedups(engine, [Row(DENSE, dense), *chosen], reference.texts[:timed])
         store(out, {STRATEGY: points_of(rows)})
+        best = next((f"{STRATEGY}:{row.name}" for row in reversed(rows) if row.stored), DENSE)
         facts = {
             "checkpoint": config.checkpoint,
             "student": config.student,
-            "strategy": STRATEGY,
             "types": original.labels.types,
             "layers": engine.sizes.layers,
-            "texts": len(labels.counts),
+            "texts": len(labels),
             "passes": passes,
             "held_out": len(reference.documents),
-            "windows": sum(count_windows(reference.texts, original.pieces)),
+            "windows": reference.windows,
             "entities": sum(counts.gold for counts in reference.dense),
             "minutes": (time.monotonic() - started) / 60,
-            "device": device_name(),
+            "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
             "dtype": engine.dtype,
             "busy": busy,
+            "best": best,
             "made_by": made_by,
         }
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(rows, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
-    for doubt in doubts(rows, facts):
-        say(f"Warning: {doubt}.")
-    best = next((f"{STRATEGY}:{row.name}" for row in reversed(rows) if row.stored), "dense")
+    if busy > BUSY:
+        say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
+    lacking = ", without an operating point" if best == DENSE else ""
     progress.finish(
-        f"the model and its card are in {out}.", f"python -m engine.tag FILE --model {out} --strategy {best}"
+        f"the model{lacking}, and its card are in {out}.", f"python -m engine.tag FILE --model {out} --strategy {best}"
     )
     return rows
 
 
-def check_plan(plan: Plan, minutes: float) -> None:
-    """Says what the time allows; raises an `InputError` if it does not suffice for an operating point."""
-    if plan.least > 60 * minutes:
+def split_texts(
+    texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int
+) -> tuple[list[str], list[str]]:
+    """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
+
+    If there are no ``held_out``, up to a third of ``texts`` is held out.
+    """
+    training, apart = (random.Random(seed).sample(given, len(given)) for given in (texts, held_out))
+    remedy = f"give {MIN_HELD_OUT} or more after --held-out"
+    if not held_out:
+        windows = 0
+        while len(apart) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(apart) < MIN_HELD_OUT):
+            apart.append(training[len(apart)])
+            windows += len(pieces.windows(words_of(apart[-1])))
+        remedy = f"a third of the texts is held out: give three times as many as are missing, or {remedy}"
+    total = sum(len(pieces.windows(words_of(text))) for text in apart)
+    if total < MIN_WINDOWS or len(apart) < MIN_HELD_OUT:
         raise InputError(
-            f"expected --minutes {plan.least / 60:.1g} or more to store an operating point on this machine, got "
-            f"{minutes:g}; {duration(plan.useful)} would be useful"
+            f"expected at least {MIN_WINDOWS} windows in at least {MIN_HELD_OUT} held-out texts, got {total} in "
+            f"{len(apart)}; {remedy}"
         )
-    say(
-        f"The time allows for {plan.texts} texts and some {plan.passes:.2g} passes over them; beyond "
-        f"{duration(plan.useful)}, more time gains little."
-    )
+    words_apart = {tuple(words_of(text)) for text in apart}
+    training = [text for text in training if tuple(words_of(text)) not in words_apart]
+    if not training:
+        raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
+    return training, apart
 
 
-def timed_trials(engine: Engine, trials: Sequence[Trial], texts: Sequence[str]) -> list[Trial]:
-    """Adds speed-ups over the first trial, at each batch size for which there are enough texts."""
-    taggers = [partial(engine.tag_batch, strategy=trial.strategy) for trial in trials]
-    measured = {size: speedups(taggers, texts, size) for size in BATCH_SIZES if len(texts) >= BATCHES * size}
-    return [
-        replace(trial, speedups={size: ratios[index] for size, ratios in measured.items()})
-        for index, trial in enumerate(trials)
-    ]
+def check_time(seconds: float, pace: float, texts: int, held_out: int, measured: int) -> None:
+    """Says what the time of the whole run allows; raises an `InputError` if it is too short for an operating point.
 
+    Args:
+        seconds: the time.
+        pace: seconds of the checkpoint's dense pass for a text.
+        texts, held_out: numbers of texts to learn from and held out.
+        measured: number of the latter that operating points are chosen on.
+    """
 
-def doubts(rows: Sequence[Row], facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what makes the figures less reliable than they look."""
-    if facts["busy"] > BUSY:
-        yield f"other processes used {facts['busy']:.0%} of the processors before timing"
-    if not any(row.stored for row in rows):
-        yield f"no operating point is stored: {STRATEGY} runs with default settings, whose loss was not measured"
-    if facts["passes"] < 1:
-        yield f"training had time for {facts['passes']:.2g} passes over {facts['texts']} texts; give more --minutes"
-    if facts["windows"] < STEADY_WINDOWS:
-        yield (
-            f"only {facts['windows']} windows were held out, so operating points depend on chance; {STEADY_WINDOWS} or "
-            "more are steady: hold out more texts, or give more --minutes"
+    def total(labelled: int, passes: float, tagged: int) -> float:
+        """The time in which each stage has its share."""
+        return pace * max(
+            labelled / (LABELLED - HELD_OUT),
+            passes * labelled * TRAINING_COST / (TRAINED - LABELLED),
+            tagged / (CHOSEN - TRAINED),
         )
 
+    least = total(min(texts, MIN_LEARNED), 1, MIN_SETTINGS * measured)
+    useful = duration(max(least, total(texts, USEFUL_PASSES, USEFUL_SETTINGS * held_out)))
+    if least > seconds:
+        raise InputError(
+            f"expected --minutes {math.ceil(least / 60)} or more to store an operating point on this machine, got "
+            f"{seconds / 60:g}; {useful} would be useful"
+        )
+    labelled = min(texts, int((LABELLED - HELD_OUT) * seconds / pace))
+    passes = (TRAINED - LABELLED) * seconds / (labelled * TRAINING_COST * pace)
+    allowed = f"The time allows for {labelled} texts and some {passes:.2g} passes over them"
+    say(f"{allowed}; beyond {useful}, more time gains little.")
 
-def device_name() -> str:
-    """The hardware and the versions that times depend on."""
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    if default_device().type == "cuda":
-        return f"{torch.cuda.get_device_name()} ({versions})"
-    threads = torch.get_num_threads()
-    return f"a CPU ({platform.machine()}), {threads} thread{'s' * (threads > 1)} ({versions})"
+
+def with_speedups(engine: Engine, rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
+    """Times the rows that are reached against the first, at each batch size for which there are enough texts."""
+    timed = [row for row in rows if row.reached]
+    ratios = speedups([(engine, row.trial.strategy) for row in timed], texts, CALLS)
+    trials = {row.name: replace(row.trial, speedups=own) for row, own in zip(timed, ratios, strict=True)}
+    return [replace(row, trial=trials.get(row.name, row.trial)) for row in rows]

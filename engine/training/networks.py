@@ -13,7 +13,7 @@ from torch import nn
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS
-from engine.pruning.gate import OF_LAYER, ArrayGate, Decision, Gate
+from engine.pruning.gate import OF_LAYER, ArrayGate
 from engine.pruning.signals import neighbour_max
 from engine.pytorch.forward import forward
 from engine.pytorch.model import GatedModel
@@ -37,44 +37,32 @@ class Samples(NamedTuple):
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) -> dict[int, Samples]:
     """Collects samples with the named features at each gate; every window is pruned."""
-    gates = range(1, model.encoder.num_layers)
-    samples: dict[int, list[Samples]] = {gate: [] for gate in gates}
+    layers, signals = model.encoder.num_layers, OF_LAYER.intersection(names)
+    samples: dict[int, list[Samples]] = {gate: [] for gate in range(1, layers)}
     with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
         for begin in range(0, len(windows), WINDOWS):
             batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
             dense = forward(model, batch, (), None).probabilities.argmax(-1)
-            collector = Collector(batch, len(gates), names, dense)
-            forward(model, batch, gates, collector)
-            for gate, of_gate in collector.samples.items():
-                samples[gate].append(of_gate)
+            near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
+            weights = np.where(near_entity, NEAR_ENTITY, 1.0)
+            controller = SampledController(*draw_thresholds(layers - 1, len(batch.lengths), 1.0), signals)
+            for record in forward(model, batch, range(1, layers), controller).gates:
+                gate = ArrayGate(
+                    record.number,
+                    record.number - 1,
+                    batch.words,
+                    record.alive,
+                    record.probabilities,
+                    model.labels,
+                    layer_signals=record.signals,
+                )
+                features = np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
+                parts = features, gate.near(gate.labels != dense, NEIGHBOURS), weights
+                samples[gate.number].append(Samples(*(part[gate.alive] for part in parts)))
             progress.advance(len(batch.lengths))
-    if missing := [gate for gate, parts in samples.items() if not parts]:
+    if missing := [gate for gate, parts in samples.items() if not any(len(part.changes) for part in parts)]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in samples.items()}
-
-
-class Collector(SampledController):
-    """A controller with random settings that collects samples at every gate, given the final labels of words."""
-
-    def __init__(self, batch: RaggedBatch, gates: int, names: Sequence[str], dense: np.ndarray) -> None:
-        super().__init__(*draw_thresholds(gates, len(batch.lengths), 1.0))
-        self.names, self.dense = names, dense
-        near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
-        self.weights = np.where(near_entity, NEAR_ENTITY, 1.0)
-        self.samples: dict[int, Samples] = {}
-
-    @property
-    def signals(self) -> frozenset[str]:
-        """The features that a gate's layer gives."""
-        return OF_LAYER.intersection(self.names)
-
-    def decide(self, gate: Gate) -> Decision:
-        """Collects the words that reached a gate."""
-        assert isinstance(gate, ArrayGate)
-        columns = np.stack([FEATURES[name](gate) for name in self.names], axis=1).astype(np.float32)
-        parts = columns, gate.near(gate.labels != self.dense, NEIGHBOURS), self.weights
-        self.samples[gate.number] = Samples(*(part[gate.alive] for part in parts))
-        return super().decide(gate)
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import random
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from engine.pruning.settings import Setting, settings_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, with_recovery
 from engine.tagger import Engine
-from engine.training.agreement import Trial, choose, measure
+from engine.training.agreement import Row, Trial, choose, measure
 from engine.training.dense_pass import DensePass
 
 STEPS = 600  # variations that are tried, after the first settings
@@ -45,8 +47,8 @@ def sweep(
     stored: Iterable[Strategy] = (),
     seconds: float = math.inf,
     seed: int = 0,
-) -> tuple[dict[str, Trial], Trial | None]:
-    """Chooses the operating points of a strategy.
+) -> list[Row]:
+    """Chooses the operating points of a strategy; see `engine.training.agreement.choose`.
 
     Args:
         engine: measures settings on the texts of ``outputs``.
@@ -54,39 +56,27 @@ def sweep(
         limits: operating point → pp of agreement that it may lose.
         stored: settings that are measured in any case, such as earlier operating points.
         seconds: time after which no further setting is tried or measured.
-
-    Returns:
-        Each operating point that a setting reaches with its trial, and the setting that loses least, if any can be an
-        operating point.
     """
     begin = time.monotonic()
     tried = search(engine, outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
-    measured: dict[Strategy, Trial] = {}
+    near = [trial for trial in tried if trial.loss_bound <= NEAR * max(limits.values()) + 1]
+    candidates, measured = frontier(near or tried), dict[Strategy, Trial]()
     # Bisection of 32 settings takes at most 5 steps for each limit.
     most = len(limits) * FRONTIER.bit_length() * len(outputs.reference.documents)
     with Progress(f"Measure the best settings of {name}", most) as progress:
 
-        def trial_of(strategy: Strategy) -> Trial:
-            if strategy not in measured:
-                measured[strategy] = measure(engine, outputs.reference, strategy, progress)
-            return measured[strategy]
+        def fits(limit: float, candidate: Strategy) -> bool:
+            if measured and time.monotonic() > begin + seconds:
+                return True
+            if candidate not in measured:
+                measured[candidate] = measure(engine, outputs.reference, candidate, progress)
+            return measured[candidate].able and measured[candidate].loss_bound <= limit
 
-        for strategy in stored:
-            trial_of(replace(strategy, point=""))
-        near = [trial for trial in tried if trial.loss_bound <= NEAR * max(limits.values()) + 1]
-        fastest_first = frontier(near or tried)
+        for strategy in (replace(strategy, point="") for strategy in stored):
+            measured[strategy] = measure(engine, outputs.reference, strategy, progress)
         for limit in limits.values():
-            low, high = 0, len(fastest_first)  # those before `low` lose too much, those from `high` on little enough
-            while low < high and (not measured or time.monotonic() < begin + seconds):
-                middle = (low + high) // 2
-                trial = trial_of(fastest_first[middle].strategy)
-                if trial.able and trial.loss_bound <= limit:
-                    high = middle
-                else:
-                    low = middle + 1
-    trials = list(measured.values())
-    closest = min((trial for trial in trials if trial.able), key=lambda trial: trial.loss_bound, default=None)
-    return choose(trials, limits), closest
+            bisect_left(candidates, True, key=partial(fits, limit))
+    return choose(measured.values(), limits)
 
 
 def search(
@@ -96,24 +86,22 @@ def search(
     kind, layers = name.removesuffix(RECOVERY), engine.sizes.layers
     tried: dict[Strategy, Trial] = {}
 
-    def best() -> list[Strategy]:
-        """The fastest settings within some limit, or those that lose least where none is within it."""
-        limit = rng.choice(list(limits.values()))
-        able = [trial for trial in tried.values() if trial.able] or list(tried.values())
-        within = [trial for trial in able if trial.loss_bound <= limit]
-        if within:
-            return [trial.strategy for trial in sorted(within, key=lambda one: -one.theoretical_speedup)[:BEST]]
-        return [trial.strategy for trial in sorted(able, key=lambda one: one.loss_bound)[:BEST]]
+    def base() -> Strategy:
+        """One of the fastest settings within some limit, or of those that lose least where none is within it."""
+        limit = rng.choice([*limits.values()])
+        able = [trial for trial in tried.values() if trial.able] or [*tried.values()]
+        within = sorted((trial for trial in able if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
+        return rng.choice((within or sorted(able, key=lambda trial: trial.loss_bound))[:BEST]).strategy
 
     begun = list(first_settings(engine, kind, layers))
     if name != kind:
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
-        bases = [with_recovery(trial.strategy) for trial in frontier(plain)]
-        begun = [changed(base, trigger=trigger) for base in bases for trigger in TRIGGERS]
+        fastest = [with_recovery(strategy) for strategy in frontier(plain)]
+        begun = [changed(strategy, trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
     rng.shuffle(begun)  # time may not suffice for all of them
     with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
         for number in range(len(begun) + STEPS):
-            setting = begun[number] if number < len(begun) else varied(rng.choice(best()), layers, rng)
+            setting = begun[number] if number < len(begun) else varied(base(), layers, rng)
             if setting is not None and setting not in tried:
                 tried[setting] = outputs.predict(setting)
             progress.advance()
@@ -122,16 +110,14 @@ def search(
     return list(tried.values())
 
 
-def frontier(trials: Iterable[Trial]) -> list[Trial]:
+def frontier(trials: Iterable[Trial]) -> list[Strategy]:
     """The settings that no other beats in both loss and MACs, the fastest first; at most `FRONTIER`."""
-    best: list[Trial] = []
-    for trial in sorted(
-        (one for one in trials if one.able), key=lambda one: (one.loss_bound, -one.theoretical_speedup)
-    ):
-        if not best or trial.theoretical_speedup > (1 + MIN_STEP) * best[-1].theoretical_speedup:
+    able, best = (trial for trial in trials if trial.able), list[Trial]()
+    for trial in sorted(able, key=lambda trial: (trial.loss_bound, trial.cost.macs)):
+        if not best or trial.cost.macs < (1 - MIN_STEP) * best[-1].cost.macs:
             best.append(trial)
-    step = max(1, -(-len(best) // FRONTIER))
-    return best[::-1][::step]
+    step = max(1, math.ceil(len(best) / FRONTIER))
+    return [trial.strategy for trial in best[::-1][::step]]
 
 
 def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]:
@@ -143,9 +129,8 @@ def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]
         base = engine.strategy(Strategy(kind, gates, controller()))
         values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()
         if driving.kind == "per gate":
-            middle = (len(gates) - 1) / 2
-            grown = ([scale * GROWTH ** (at - middle) for at in range(len(gates))] for scale in SCALES)
-            values = [tuple(min(driving.high, value) for value in of) for of in grown]
+            powers = np.arange(len(gates)) - (len(gates) - 1) / 2
+            values = [tuple(np.minimum(scale * GROWTH**powers, driving.high).tolist()) for scale in SCALES]
             values += [(*of[:-1], driving.high) for of in values if len(of) > 1]  # every word exits at the last gate
         elif driving.kind == "whole":
             values = sorted({round(value) for value in values})
@@ -166,13 +151,11 @@ def first_gates(layers: int) -> list[tuple[int, ...]]:
 
 def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | None:
     """Changes one setting at random; returns ``None`` if the result is of no use."""
-    settings: list[Setting | None] = [None, *settings_of(type(strategy.controller))]  # ``None``: the gates
-    if strategy.recovery is not None:
-        settings += settings_of(Recovery)
-    setting = rng.choice(settings)
+    settings = [*settings_of(type(strategy.controller)), *(settings_of(Recovery) if strategy.recovery else ())]
+    setting = rng.choice([None, *settings])
     try:
         if setting is None:
-            return with_gates(strategy, varied_gates(strategy.gates, layers, rng))
+            return with_other_gates(strategy, layers, rng)
         other = changed(strategy, **{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
     except InputError:
         return None
@@ -182,19 +165,10 @@ def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | No
     return other
 
 
-def varied_gates(gates: tuple[int, ...], layers: int, rng: random.Random) -> tuple[int, ...]:
-    """Adds, removes or moves a gate."""
-    given, free = set(gates), sorted({*range(1, layers)} - {*gates})
-    move = rng.choice(("add", "remove", "move"))
-    if move != "add" and (len(given) > 1 or move == "move"):
-        given.remove(rng.choice(gates))
-    if move != "remove" and free:
-        given.add(rng.choice(free))
-    return tuple(sorted(given)) or gates
-
-
-def with_gates(strategy: Strategy, gates: tuple[int, ...]) -> Strategy:
-    """Changes gates and interpolates the settings that have a value for each."""
+def with_other_gates(strategy: Strategy, layers: int, rng: random.Random) -> Strategy:
+    """Adds or removes one or two gates, or moves one, and interpolates the settings that have a value for each."""
+    toggled = rng.choices(range(1, layers), k=rng.choice((1, 2)))
+    gates = sorted({*strategy.gates} ^ {*toggled}) or strategy.gates
     per_gate = {
         name: tuple(np.interp(gates, strategy.gates, value).tolist())
         for name, value in strategy.settings().items()

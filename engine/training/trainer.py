@@ -10,22 +10,22 @@ import math
 import random
 import shutil
 import time
+import timeit
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import PreTrainedTokenizerBase
 
 from engine.cli.command import say
 from engine.cli.progress import Progress
@@ -35,8 +35,8 @@ from engine.pruning.controllers import Decider
 from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pytorch.checkpoint import save_weights
 from engine.pytorch.forward import KeepAll, forward
-from engine.pytorch.model import GatedModel
 from engine.training.examples import Example, joint_loss, make_batches, mask_words, pack
+from engine.training.heads import Learner
 from engine.training.options import TrainingConfig
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -44,7 +44,7 @@ ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this rang
 WEIGHT_DECAY = 0.01  # of AdamW
 WARM_UP = 0.1  # share of the training in which the learning rate rises
 PATIENCE = 4  # epochs without a better score after which training stops
-CHECKPOINT_S, CHECKPOINTS = 180, 4  # of a run without a score: maximum seconds between two; minimum number
+CHECKPOINT_S = 120  # between two checkpoints of a run without a score
 FASTER = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
 STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
 NUMBERS = ("reached", "epoch", "best", "best_epoch", "bfloat16")  # attributes that they keep besides
@@ -58,15 +58,11 @@ def default_device() -> torch.device:
 def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> tuple[np.ndarray, int]:
     """Draws thresholds, float ``(gates, windows)``, and neighbours, so that training sees all ways of pruning.
 
-    Entropies are never negative, so −1 closes a gate; at 1 all words exit.
+    There is a gate after each layer but the last. Entropies are never negative, so −1 closes one; at 1 all words exit.
 
     Args:
-        gates: number of gates, one after each layer but the last.
-        windows: number of windows in the batch.
-        pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
-            at a gate, drawn from a third of the depth to the last one.
-        lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
-            words' entropy.
+        pruned: share of the windows that are pruned; a quarter of these end at a gate from a third of the depth on.
+        lowest: the lowest threshold of the middle gate; few words exit at thresholds below most words' entropy.
     """
     low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
     levels = (low + (high - low) * torch.rand(windows)).exp()
@@ -85,9 +81,10 @@ class SampledController(Decider):
     """Decides like `entropy` by thresholds for each gate and window, ``(gates, windows)``; entities exit as a whole."""
 
     kind = "sampled"
+    signals: frozenset[str] = frozenset()  # of layers, to be recorded
 
-    def __init__(self, thresholds: np.ndarray, neighbours: int) -> None:
-        self.thresholds, self.neighbours = thresholds, neighbours
+    def __init__(self, thresholds: np.ndarray, neighbours: int, signals: frozenset[str] = frozenset()) -> None:
+        self.thresholds, self.neighbours, self.signals = thresholds, neighbours, signals
 
     def decide(self, gate: Gate) -> Decision:
         """Lets words exit whose entropy, and their neighbours', is at most their window's threshold."""
@@ -97,35 +94,15 @@ class SampledController(Decider):
         return Decision(gate.enough(gate.whole_entities(exits)), importance)
 
 
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What a model learns from.
-
-    ``gold``: windows with gold labels.
-    ``soft``: windows with a teacher's labels.
-    ``soft_share``: number of the latter in a pass, as a multiple of the gold windows; without gold, all of them.
-    """
-
-    gold: Sequence[Example] = ()
-    soft: Sequence[Example] = ()
-    soft_share: float = 1.0
-
-    def draw(self, rng: random.Random) -> list[Example]:
-        """Returns the examples of one pass."""
-        if not self.gold:
-            return list(self.soft)
-        return [*self.gold, *rng.sample(self.soft, min(len(self.soft), round(len(self.gold) * self.soft_share)))]
-
-
 class Trainer:
-    """A training run with its checkpoints; ``config.out`` receives the model.
+    """A training run with its checkpoints; ``config.out`` receives the running average of the weights.
 
     Args:
-        model: the model to train; it changes.
-        targets: what it learns from.
+        learner: the model to train, which changes.
+        gold, soft: windows to learn from, with gold labels and with those of a teacher.
         work: folder of log and checkpoint.
-        score: scores a model folder. With it, the running average of the weights is scored after each epoch, the best
-            one is kept, and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
+        score: scores a model folder. With it, the best epoch is kept, and training ends when none of `PATIENCE` epochs
+            was better; without, the last one is kept.
         until: time by `time.monotonic` at which training ends; the learning rate then has fallen to zero.
         head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
         lowest: see `draw_thresholds`.
@@ -134,40 +111,42 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        model: GatedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        targets: Targets,
+        learner: Learner,
         *,
+        gold: Sequence[Example] = (),
+        soft: Sequence[Example] = (),
         work: Path,
         score: Callable[[Path], float] | None = None,
         until: float = math.inf,
         head_lr: float | None = None,
         lowest: float = ENTROPIES[0],
     ) -> None:
-        self.config, self.tokenizer, self.targets = config, tokenizer, targets
+        self.config, self.tokenizer, self.gold, self.soft = config, learner.tokenizer, gold, soft
         self.score, self.until, self.lowest = score, until, lowest
         self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
         self.candidate = work / "candidate"
-        self.accelerator = Accelerator(cpu=default_device().type == "cpu")
-        self.device = self.accelerator.device
+        self.device = default_device()
         self.steps = config.epochs * len(self.batches(random.Random(0)))
-        model.encoder.dropout = config.dropout
-        self.model = self.accelerator.prepare(model).train()
-        last = f"heads.{model.encoder.num_layers}."
+        self.model = learner.model.to(self.device).train()
+        self.model.encoder.dropout = config.dropout
+        last = f"heads.{self.model.encoder.num_layers}."
         heads, others = list[Tensor](), list[Tensor]()
-        for name, parameter in model.named_parameters():
+        for name, parameter in self.model.named_parameters():
             (heads if name.startswith("heads.") and not name.startswith(last) else others).append(parameter)
         groups: list[dict[str, Any]] = [{"params": others}, {"params": heads, "lr": head_lr or config.lr}]
-        self.optimizer = self.accelerator.prepare(AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True))
+        self.optimizer = AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
         self.schedule = LambdaLR(self.optimizer, self.rate)
-        self.average: Any = AveragedModel(model, multi_avg_fn=partial(moving_average, config.average))
+        self.average: Any = AveragedModel(self.model, multi_avg_fn=partial(moving_average, config.average))
         self.reached, self.begun = 0.0, time.monotonic()  # the share done before this time
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         self.bfloat16 = False
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
         """The batches of one pass; their number hardly varies, which the schedule relies on."""
-        return make_batches(self.targets.draw(rng), self.config.max_rows, rng)
+        soft = self.soft
+        if self.gold:
+            soft = rng.sample(soft, min(len(soft), round(len(self.gold) * self.config.soft_share)))
+        return make_batches([*self.gold, *soft], self.config.max_rows, rng)
 
     def share_done(self) -> float:
         """Share of the training that is done, 0–1: of its steps or, if that is more, of its time."""
@@ -180,21 +159,13 @@ class Trainer:
         done = self.share_done() if step else 0.0
         return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
 
-    def set_lr(self, lr: float) -> None:
-        """Sets the peak learning rate of all but gate heads."""
-        self.schedule.base_lrs[0] = lr
-
     def try_out(self) -> float:
         """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
         batch = max(self.batches(random.Random(self.config.seed)), key=len)
         seconds: dict[bool, float] = {}
         for self.bfloat16 in (True, False):
-            times = list[float]()
-            for _ in range(3):  # the first one allocates memory
-                begin = time.monotonic()
-                self.backward(batch)
-                times.append(time.monotonic() - begin)
-            seconds[self.bfloat16] = min(times)
+            times = timeit.repeat(partial(self.backward, batch), number=1, repeat=3)
+            seconds[self.bfloat16] = min(times)  # the first one also allocates memory
         self.optimizer.zero_grad()
         self.bfloat16 = seconds[True] < FASTER * seconds[False]
         return seconds[self.bfloat16]
@@ -217,8 +188,8 @@ class Trainer:
         """Computes the loss of a batch and clipped gradients."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             loss = self.loss(batch)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        loss.backward()
+        clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
     def step(self, batch: list[Example]) -> float:
@@ -231,36 +202,29 @@ class Trainer:
         return loss.item()
 
     def stream(self) -> Iterator[tuple[list[Example], bool]]:
-        """Yields the batches that follow the steps done, pass after pass, and whether each is the last of its pass."""
-        skipped = self.schedule.last_epoch
+        """Yields the batches pass after pass, and whether each is the last of its pass."""
         for number in count():
             batches = self.batches(random.Random(self.config.seed * 1000 + number))
-            for index, batch in enumerate(batches[skipped:], start=skipped + 1):
+            for index, batch in enumerate(batches, start=1):
                 yield batch, index == len(batches)
-            skipped = max(0, skipped - len(batches))
 
     def fit(self) -> None:
         """Trains to the end; ``config.out`` then has the model."""
         self.begun, losses = time.monotonic(), list[float]()
-        pause = self.next_pause()
-        batches = self.stream()
+        batches = islice(self.stream(), self.schedule.last_epoch, None)
         with Progress("Train", 1, self.reached) as progress:
             while not self.is_over():
                 batch, ends_pass = next(batches)
                 losses.append(self.step(batch))
                 progress.done = self.share_done()
-                if self.share_done() >= 1 or (ends_pass if self.score else time.monotonic() >= pause):
+                is_due = ends_pass if self.score else time.monotonic() >= self.begun + CHECKPOINT_S
+                if is_due or self.share_done() >= 1:
                     self.evaluate(fmean(losses))
-                    losses, pause = [], self.next_pause()
+                    losses = []
 
     def is_over(self) -> bool:
         """Whether steps or time are used up, or the score has not risen for too long."""
-        return self.reached >= 1 or bool(self.score and self.epoch - self.best_epoch >= PATIENCE)
-
-    def next_pause(self) -> float:
-        """The time at which a run without a score writes its next checkpoint."""
-        now = time.monotonic()
-        return now + min(CHECKPOINT_S, (self.until - now) / CHECKPOINTS)
+        return self.reached >= 1 or self.epoch - self.best_epoch >= PATIENCE
 
     def evaluate(self, loss: float) -> None:
         """Saves the average of the weights, scores it if there is a score, and writes log and checkpoint."""

@@ -19,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
@@ -29,6 +30,7 @@ LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
 WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
+_MARK = 16  # pixels around a mark that labels keep free
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
 _STYLES = {  # marker and colour of each kind
     DENSE: ("s", "#1b1b1b"),
@@ -80,9 +82,11 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
     style: dict[str, Any] = {"fontsize": 9, "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
     texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in marks if text]
-    x, y = zip(*(mark[:2] for mark in marks), strict=True)
+    places = axis.transData.transform([mark[:2] for mark in marks])
+    avoided = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in places]
     lines = {"arrowstyle": "-", "color": "#444444", "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
-    adjust_text(texts, x, y, ax=axis, expand=(1.05, 1.25), arrowprops=lines)
+    # A number of steps, not seconds: a busy machine would stop while labels overlap.
+    adjust_text(texts, objects=avoided, ax=axis, expand=(1.05, 1.3), iter_lim=1000, arrowprops=lines)
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:

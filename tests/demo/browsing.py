@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-PHONE, DESK = (390, 844), (1440, 900)
+PHONE, LAPTOP, DESK = (390, 844), (1280, 800), (1440, 900)
 TABS = ("Watch", "Compare", "Your files", "Use in code", "Why", "Evidence")
 TEXTS = {"Compare": ".found", "Watch": ".race .wide", "Why": ".why .words"}  # where tabs show the text
 DRAWN = {"Evidence": ".evidence", "Use in code": ".cm-content"}  # drawn when the tab is selected
 WORK_MS = 120_000
+SHORT = "Naloxone reverses the hypotension caused by clonidine."
+HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 
 
 def tab(page: Any, name: str) -> None:
@@ -34,6 +36,14 @@ def wait_until(page: Any, *states: str) -> None:
     """Waits for one of these states of the answer."""
     shown = "states => states.includes(document.querySelector('.answer')?.dataset.state)"
     page.wait_for_function(shown, arg=states, timeout=WORK_MS)
+
+
+def save_race(page: Any, file: Path) -> None:
+    """Saves the race as its button does."""
+    page.locator(".race[data-timed]").wait_for(timeout=WORK_MS)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as picture").click()
+    download.value.save_as(file)
 
 
 def tag_files(page: Any, paths: Sequence[Path], said: str) -> None:

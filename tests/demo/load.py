@@ -19,7 +19,6 @@ from statistics import median, quantiles
 
 import httpx
 import psutil
-from tqdm import tqdm
 
 from demo.common.limits import MAX_CHARACTERS, MAX_TRACED
 from demo.common.links import EXAMPLES
@@ -61,12 +60,12 @@ class Tally:
     @property
     def p95(self) -> float:
         """The 95th percentile of the seconds."""
-        return quantiles(self.seconds, n=20)[-1] if len(self.seconds) > 1 else float("nan")
+        return quantiles(self.seconds, n=20)[-1]
 
 
-def checks(model: str | None) -> list[Call]:
+def checks() -> list[Call]:
     """Calls that tag every example under every strategy and compare the answer with the engine's own."""
-    engine = load_engine(model)
+    engine = load_engine()
 
     def check(text: str, strategy: str) -> Call:
         expected = [entity.key for entity in engine.tag(text, strategy).entities]
@@ -96,39 +95,32 @@ def run_client(url: str, calls: Iterable[Call], tally: Tally, until: float = inf
                 tally.seconds.append(time.monotonic() - begin)
 
 
-def watch_memory(process: int, seconds: float, tally: Tally) -> None:
-    """Reads the resident memory of a process once a second, after the warm-up."""
-    for second in tqdm(range(round(seconds)), unit="s", disable=None):
-        if second >= WARM_UP * seconds:
-            tally.memory.append(psutil.Process(process).memory_info().rss / 1e6)
-        time.sleep(1)
-
-
 def load(url: str, process: int, greedy: int, seconds: float, modest_calls: list[Call]) -> tuple[Tally, Tally]:
     """Runs modest and greedy clients at once, after one of each greedy call: much is loaded only at first use."""
     modest, large = Tally(), Tally()
     if greedy:
         run_client(url, LARGEST, large)
+    print(f"{CLIENTS} clients, {greedy} of them greedy, for {seconds:.0f} s", flush=True)
     until = time.monotonic() + seconds
-    with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        started = [pool.submit(watch_memory, process, seconds, modest)]
+    with ThreadPoolExecutor(CLIENTS) as pool:
         for number in range(CLIENTS):
             calls, tally = (LARGEST, large) if number < greedy else (modest_calls, modest)
-            started.append(pool.submit(run_client, url, islice(cycle(calls), number, None), tally, until))
-        for one in started:
-            one.result()
+            pool.submit(run_client, url, islice(cycle(calls), number, None), tally, until)
+        time.sleep(WARM_UP * seconds)
+        while time.monotonic() < until:
+            modest.memory.append(psutil.Process(process).memory_info().rss / 1e6)
+            time.sleep(1)
     return modest, large
 
 
 def report(modest: Tally, large: Tally) -> bool:
     """Prints the figures; returns whether all answers are right and memory is flat."""
-    seconds, memory = sorted(modest.seconds), modest.memory
+    seconds, memory = modest.seconds, modest.memory
     problems = modest.problems + large.problems
     print(f"{len(seconds)} answers, {len(large.seconds)} large ones, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
-    if len(seconds) > 1:
-        print(f"seconds per answer: median {median(seconds):.3f}, p95 {modest.p95:.3f}, max {seconds[-1]:.3f}")
+    print(f"seconds per answer: median {median(seconds):.3f}, p95 {modest.p95:.3f}, max {max(seconds):.3f}")
     third = max(1, len(memory) // 3)
     growth = median(memory[-third:]) - median(memory[:third])
     print(f"memory: {memory[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
@@ -140,10 +132,9 @@ def main(argv: list[str] | None) -> int:
     """Runs the command; exit status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo.load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
-    parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
-    calls = checks(arguments.model)
-    with serve_app(arguments.model) as (url, process):
+    calls = checks()
+    with serve_app() as (url, process):
         alone, none = load(url, process, 0, arguments.seconds, calls)
         fine = report(alone, none)
         beside, large = load(url, process, GREEDY, arguments.seconds, calls)

@@ -33,8 +33,8 @@ BROWSER_FLAGS = [
 
 
 @contextmanager
-def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
-    """Serves an app with this model (default: the shipped weights) until the block ends.
+def serve_app() -> Iterator[tuple[str, int]]:
+    """Serves the app with the shipped weights until the block ends.
 
     Yields:
         Its address and process id.
@@ -46,8 +46,7 @@ def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
     server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
-    arguments = ["--model", model] if model else []
-    app = subprocess.Popen([sys.executable, str(APP), *arguments], env=os.environ | server)
+    app = subprocess.Popen([sys.executable, str(APP)], env=os.environ | server)
     try:
         _wait_until_served(url, app)
         yield url, app.pid

@@ -9,13 +9,16 @@ from demo.common.links import EXAMPLES
 from demo.tabs.watch.race import END_S
 from tests.demo.browsing import (
     DESK,
+    HOSTILE,
     PHONE,
+    SHORT,
     TABS,
     TEXTS,
     WORK_MS,
     assert_harmless,
     enter,
     run,
+    save_race,
     serious_violations,
     tab,
     wait_until,
@@ -23,14 +26,23 @@ from tests.demo.browsing import (
 
 pytestmark = pytest.mark.slow
 
-SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 18)  # about 6,000 words
-HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TARGET = 44  # pixels
 
 
 CLOCKS = """() => [...document.querySelectorAll(".race svg")].filter((picture) => picture.clientHeight)
   .map((picture) => [picture.getCurrentTime(), picture.animationsPaused()])"""
+
+NOTE_PROGRESS = """() => {
+  window.noted = [];
+  const note = () => {
+    const level = document.querySelector(".answer-block .progress-level");
+    const said = level?.checkVisibility({ opacityProperty: true }) && level.innerText;
+    if (said && said !== noted.at(-1)) noted.push(said);
+    requestAnimationFrame(note);
+  };
+  note();
+}"""
 
 
 class TestRace:
@@ -75,10 +87,7 @@ class TestRace:
 
     def test_it_is_saved_as_a_picture_that_plays_by_itself_and_says_the_result(self, open_page, tmp_path):
         page = open_page("dark")
-        page.locator(".race[data-timed]").wait_for()
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Save as picture").click()
-        download.value.save_as(tmp_path / "race.svg")
+        save_race(page, tmp_path / "race.svg")
         page.goto((tmp_path / "race.svg").as_uri())
         assert re.search(
             r"\d+\s% less computation, \d+ of \d+ entities the same", page.locator("text").first.text_content()
@@ -129,6 +138,22 @@ class TestRuns:
         run(page)
         tab(page, "Compare")
         page.locator(".found", has_text="clonidine").first.wait_for(timeout=WORK_MS)
+
+    def test_only_a_long_text_shows_how_many_windows_are_done(self, open_page):
+        page = open_page()
+        wait_until(page, "done")
+        page.evaluate(NOTE_PROGRESS)
+        enter(page, SHORT)
+        run(page)
+        page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
+        wait_until(page, "done")
+        assert page.evaluate("noted") == []
+        enter(page, LONG)
+        run(page)
+        page.wait_for_function("noted.length > 1", timeout=WORK_MS)
+        first, later, *_ = page.evaluate("noted")
+        assert re.search(r"dense: \d+ of \d+ windows", first)
+        assert first != later
 
     def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
         page = open_page()

@@ -9,12 +9,10 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import HOSTILE, LAPTOP, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
-
-HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea"
 
 
 def download_of(page, name):
@@ -26,9 +24,19 @@ def download_of(page, name):
     return Path(download.value.path())
 
 
+def assert_fits(page, name):
+    """All columns of a table are in sight."""
+    table = page.get_by_role("grid", name=name).locator("visible=true").first
+    frame = page.get_by_role("tabpanel").bounding_box()
+    for head in table.get_by_role("columnheader").all():
+        box = head.bounding_box()
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"], head.inner_text()
+
+
 class TestYourFiles:
     def test_several_files_are_tagged_at_once_and_their_texts_stay_text(self, open_page, tmp_path):
-        gold = [{"start": HOSTILE.index("nausea"), "end": len(HOSTILE), "type": "Disease"}]
+        start = HOSTILE.index("nausea")
+        gold = [{"start": start, "end": start + len("nausea"), "type": "Disease"}]
         records = [{"id": "<b>a</b>", "text": HOSTILE, "entities": gold}, {"id": "b"}]
         paths = [json_lines(tmp_path / "some.jsonl", records)]
         for name, text in list(EXAMPLES.items())[:2]:
@@ -46,10 +54,11 @@ class TestYourFiles:
         assert first.text == HOSTILE
         assert_harmless(page)
 
-    def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page):
-        page = open_page(at="Your files")
+    def test_the_sample_runs_at_once_in_tables_that_fit_and_is_out_of_date_after_another_choice(self, open_page):
+        page = open_page("light", *LAPTOP, at="Your files")
         page.get_by_role("button", name="Use the sample").click()
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
+        assert_fits(page, "Entities")
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
@@ -72,13 +81,13 @@ class TestYourFiles:
 
 class TestCode:
     def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
-        page = open_page()
+        page = open_page("light", *LAPTOP)
         enter(page, HOSTILE)
         run(page)
         wait_until(page, "done")
         tab(page, "Use in code")
         code = page.get_by_role("tabpanel").locator(".cm-content")
-        page.wait_for_function("document.body.innerText.includes('nausea\"}')", timeout=WORK_MS)  # in the command lines
+        page.locator(".cm-content", has_text='</script>"}').wait_for(timeout=WORK_MS)  # in the command lines
         assert "python -m engine.tag FILE --strategy=entropy" in code.nth(1).inner_text()
         python, command = (code.nth(place).inner_text() for place in (2, 3))
         assert f"text = {HOSTILE!r}" in python
@@ -86,5 +95,6 @@ class TestCode:
         page.get_by_role("button", name="Show entities and download JSON").click()
         record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
         assert record["text"] == HOSTILE
+        assert_fits(page, "Entities")
         assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy", "truncate-3"]
         assert_harmless(page)

@@ -50,7 +50,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def draw(run: Run, shown: Compared) -> list[Any]:
-        strategies = [one.result.strategy for one in run.compared]
+        strategies = [outcome.result.strategy for outcome in run.compared]
         code = [files_commands(engine, shown.result.strategy, run.point)]
         code += [write(engine, strategies, run.point, run.text) for write in (as_python, as_command)]
         hidden = [gr.update(visible=False)] * 2  # table and file are of an earlier run
@@ -63,7 +63,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             check_trace(run.text, run.compared)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
-        results = [one.result for one in run.compared]
+        results = [outcome.result for outcome in run.compared]
         # Gradio copies the file at the yield; ours is deleted after it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "results.json"
@@ -71,7 +71,15 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
     make = gr.Button("Show entities and download JSON", variant="primary")
-    entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
+    entities = gr.Dataframe(
+        label="Entities",
+        datatype="str",
+        interactive=False,
+        visible=False,
+        max_height=400,
+        wrap=True,
+        column_widths=["24%", "10%", "10%", "14%", "30%", "12%"],
+    )
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
     gr.HTML(js_on_load=REACHABLE)
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)

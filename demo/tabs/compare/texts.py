@@ -30,40 +30,40 @@ def legend(*, has_gates: bool) -> str:
 
 def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
     """A text for each strategy; ``types``: the entity types, which decide the colours."""
-    return f'<section class="comparison panels">{"".join(_panel(one, types) for one in compared)}</section>'
+    return f'<section class="comparison panels">{"".join(_panel(outcome, types) for outcome in compared)}</section>'
 
 
-def _panel(one: Compared, types: Sequence[str]) -> str:
-    text, name = one.result.text, escape(one.label)
+def _panel(outcome: Compared, types: Sequence[str]) -> str:
+    text, name = outcome.result.text, escape(outcome.label)
     parts: list[str] = []
     position = 0
-    for start, end, tag in _marked_spans(one, types):
+    for start, end, tag in _marked_spans(outcome, types):
         parts += [escape(text[position:start]), tag, escape(text[start:end]), "</span>"]
         position = end
     parts.append(escape(text[position:]))
     return (
-        f'<div class="panel"><h3>{name}</h3><p class="note">{_words(one)}</p><div class="found" role="region" '
-        f'tabindex="0" aria-label="The text under {name}">{"".join(parts)}</div>{_differences(one)}</div>'
+        f'<div class="panel"><h3>{name}</h3><p class="note">{_words(outcome)}</p><div class="found" role="region" '
+        f'tabindex="0" aria-label="The text under {name}">{"".join(parts)}</div>{_differences(outcome)}</div>'
     )
 
 
-def _words(one: Compared) -> str:
-    words = numbered_words(one.result)
+def _words(outcome: Compared) -> str:
+    words = numbered_words(outcome.result)
     last, came = (sum(word.state == state for word in words) for state in ("kept", "recovered"))
-    back = f", {came} came back" if one.result.strategy.recovery else ""
-    return f"{last} of {len(words)} words reach the last layer{back}: {percent(one.kept)} of the computation."
+    back = f", {came} came back" if outcome.result.strategy.recovery else ""
+    return f"{last} of {len(words)} words reach the last layer{back}: {percent(outcome.kept)} of the computation."
 
 
-def _marked_spans(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _marked_spans(outcome: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yields start, end and opening tag of each span that is an entity here or in dense, or that exited early."""
-    found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
+    differing = {at: each for each in outcome.differences for at in range(each.entity.start, each.entity.end)}
 
     def group_of(word: WordTrace) -> Difference | str | None:
-        if word.start in found:
-            return found[word.start]
+        if word.start in differing:
+            return differing[word.start]
         return {"exited": f"exited after layer {word.layer}", "recovered": "came back"}.get(word.state)
 
-    for group, members in groupby(numbered_words(one.result), key=group_of):
+    for group, members in groupby(numbered_words(outcome.result), key=group_of):
         words = list(members)
         if isinstance(group, Difference):
             yield words[0].start, words[-1].end, _entity_tag(group, types)
@@ -71,22 +71,22 @@ def _marked_spans(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, in
             yield words[0].start, words[-1].end, f'<span class="{group.partition(" ")[0]}" data-tip="{group}">'
 
 
-def _entity_tag(found: Difference, types: Sequence[str]) -> str:
-    entity = found.entity
-    tip = f"{entity.type}, score {entity.score:.3f}, {found.reason}"
+def _entity_tag(difference: Difference, types: Sequence[str]) -> str:
+    entity = difference.entity
+    tip = f"{entity.type}, score {entity.score:.3f}, {difference.reason}"
     return (
-        f'<span class="mark {found.kind}" data-colour="{type_colour(types, entity.type)}" '
-        f'data-label="{SIGNS[found.kind]}{escape(entity.type)}" data-tip="{escape(tip)}">'
+        f'<span class="mark {difference.kind}" data-colour="{type_colour(types, entity.type)}" '
+        f'data-label="{SIGNS[difference.kind]}{escape(entity.type)}" data-tip="{escape(tip)}">'
     )
 
 
-def _differences(one: Compared) -> str:
+def _differences(outcome: Compared) -> str:
     """The entities that are not as in dense, with the reason; empty if all are."""
     items = [
         f'<li class="{each.kind}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
         f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"
-        for each in one.unlike[:LISTED]
+        for each in outcome.unlike[:LISTED]
     ]
-    if len(one.unlike) > LISTED:
-        items.append(f"<li>and {len(one.unlike) - LISTED} more</li>")
+    if len(outcome.unlike) > LISTED:
+        items.append(f"<li>and {len(outcome.unlike) - LISTED} more</li>")
     return f'<ul class="differences">{"".join(items)}</ul>' * bool(items)

@@ -26,31 +26,31 @@ LEGEND = (
 )
 
 
-def view(engine: Engine, run: Run, one: Compared) -> str:
+def view(engine: Engine, run: Run, outcome: Compared) -> str:
     """The race with its buttons, and what each layer computed."""
-    slowest = lanes_of(run, one)[0].slowest
-    words = len(one.result.words)
+    slowest = lanes_of(run, outcome)[0].slowest
+    words = len(outcome.result.words)
     remarks = [
         f"Milliseconds measured on this machine, {1000 * RACE_S / slowest:,.0f} times slower." if run.timed else "",
         LEGEND,
         f"The picture shows the first {WIDE.words} of {words:,} words." if words > WIDE.words else "",
     ]
     pictures = (
-        f'<div class="{name}">{race(run, one, engine.labels.types, layout)}</div>'
+        f'<div class="{name}">{race(run, outcome, engine.labels.types, layout)}</div>'
         for name, layout in (("wide", WIDE), ("narrow", NARROW))
     )
-    layers = "".join(f"<li>{line}</li>" for line in layers_said(one))
+    layers = "".join(f"<li>{line}</li>" for line in layers_said(outcome))
     return (
         f'<section class="race" data-text="{checksum(run.text)}" data-run="{run.number}" data-end="{END_S}" '
         f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
-        f"<details><summary>Words of each layer, {escape(one.label)}</summary><ol>{layers}</ol></details></section>"
+        f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
     )
 
 
-def layers_said(one: Compared) -> Iterator[str]:
+def layers_said(outcome: Compared) -> Iterator[str]:
     """What each layer computed, in words, and how many words exited after it; words that came back count as both."""
-    words = numbered_words(one.result)
-    layers, strategy = len(one.result.cost.rows), one.result.strategy
+    words = numbered_words(outcome.result)
+    layers, strategy = len(outcome.result.cost.rows), outcome.result.strategy
     for layer in range(1, layers + 1):
         computed = sum(word.state != "exited" or word.layer >= layer for word in words)
         exited = sum(word.state != "kept" and word.layer == layer for word in words)
@@ -66,7 +66,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
     shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
 
-    def draw(run: Run, one: Compared) -> list[str]:
-        return [view(engine, run, one)]
+    def draw(run: Run, outcome: Compared) -> list[str]:
+        return [view(engine, run, outcome)]
 
     draw_when_visible(tab, inputs, draw, [shown], timed=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
-from demo.common.card import outcome
+from demo.common.card import picture_headline
 from demo.common.differences import Compared, numbered_words
 from demo.common.markup import escape, number_of, type_colour
 from demo.common.runs import Run
@@ -69,22 +69,22 @@ class Lane:
     ``milliseconds``: the median of its times. ``slowest``: that of the slowest lane.
     """
 
-    one: Compared
+    outcome: Compared
     milliseconds: float
     slowest: float
 
     @property
     def title(self) -> str:
         """What it does, or its name."""
-        if self.one.is_dense:
+        if self.outcome.is_dense:
             return "all layers"
-        layer = parse(self.one.name).layer
-        return f"just stop at layer {layer}" if layer else self.one.label
+        layer = parse(self.outcome.name).layer
+        return f"just stop at layer {layer}" if layer else self.outcome.label
 
     @property
     def layers(self) -> list[float]:
         """When each layer ends, in seconds of the race: it takes the time in proportion to its rows."""
-        rows = self.one.result.cost.rows
+        rows = self.outcome.result.cost.rows
         return [self.end * done / max(1, sum(rows)) for done in accumulate(rows)]
 
     @property
@@ -97,22 +97,22 @@ class Lane:
         return self.layers[word.layer - 1] if word.state == "exited" else self.end
 
 
-def lanes_of(run: Run, one: Compared) -> list[Lane]:
+def lanes_of(run: Run, outcome: Compared) -> list[Lane]:
     """All layers, just stopping at a layer, and the strategy shown."""
     baselines = (each for each in run.compared if each.is_dense or parse(each.name).layer)
-    chosen = list(dict.fromkeys([*baselines, one]))
+    chosen = list(dict.fromkeys([*baselines, outcome]))
     times = [median(each.runs_ms or (each.result.latency.total_ms,)) for each in chosen]
     return [Lane(each, time, max(times)) for each, time in zip(chosen, times, strict=True)]
 
 
-def race(run: Run, one: Compared, types: Sequence[str], layout: Layout = WIDE) -> str:
+def race(run: Run, outcome: Compared, types: Sequence[str], layout: Layout = WIDE) -> str:
     """The race of a run as SVG; ``types``: the entity types, which decide the colours."""
-    lanes = lanes_of(run, one)
+    lanes = lanes_of(run, outcome)
     width = layout.lane_width(len(lanes))
-    words = numbered_words(one.result)[: layout.words]
+    words = numbered_words(outcome.result)[: layout.words]
     places, lines = _places(run.text, words, int((width - 2 * PAD) / CHARACTER))
     height = HEAD + lines * LINE + PAD
-    parts = [_text(0, 16, outcome(one), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
+    parts = [_text(0, 16, picture_headline(outcome), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
     x, y = 0.0, 26.0
     for lane in lanes:
         parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{_lane(lane, places, types, width, height)}</g>')
@@ -123,21 +123,21 @@ def race(run: Run, one: Compared, types: Sequence[str], layout: Layout = WIDE) -
     total = y + (layout.grid + GAP if layout.stacked else height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width} {total:.0f}" role="img" '
-        f'aria-label="{escape(said(run, one))}" style="font:10px {MONO}">'
+        f'aria-label="{escape(said(run, outcome))}" style="font:10px {MONO}">'
         f"{''.join(parts)}</svg>"
     )
 
 
-def said(run: Run, one: Compared) -> str:
+def said(run: Run, outcome: Compared) -> str:
     """The race in words."""
-    lanes = (f"{lane.title} {lane.milliseconds:.1f} ms, {_differing(lane)}" for lane in lanes_of(run, one))
-    return f"The race: {'; '.join(lanes)}. {outcome(one)}"
+    lanes = (f"{lane.title} {lane.milliseconds:.1f} ms, {_differing(lane)}" for lane in lanes_of(run, outcome))
+    return f"The race: {'; '.join(lanes)}. {picture_headline(outcome)}"
 
 
 def _differing(lane: Lane) -> str:
-    if lane.one.is_dense:
-        return number_of(len(lane.one.result.entities), "entity", "entities")
-    pairs = zip(lane.one.result.trace.words, lane.one.full.trace.words, strict=True)
+    if lane.outcome.is_dense:
+        return number_of(len(lane.outcome.result.entities), "entity", "entities")
+    pairs = zip(lane.outcome.result.trace.words, lane.outcome.full.trace.words, strict=True)
     number = sum(word.label != full.label for word, full in pairs)
     return f"{number_of(number, 'word')} labelled differently" if number else "the same labels"
 
@@ -163,10 +163,10 @@ def _lane(
     lane: Lane, places: Sequence[tuple[float, float, str]], types: Sequence[str], width: float, height: float
 ) -> str:
     """A lane: its title, clock and bar, its words as they leave, its entities, and what it labels differently."""
-    words, full = numbered_words(lane.one.result), lane.one.full.trace.words
+    words, full = numbered_words(lane.outcome.result), lane.outcome.full.trace.words
     entity_of = {
         index: entity
-        for entity in lane.one.result.entities
+        for entity in lane.outcome.result.entities
         for index in range(len(places))
         if entity.start <= words[index].start < entity.end
     }
@@ -222,7 +222,7 @@ def _clock(lane: Lane) -> Iterator[str]:
 
 def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> str:
     """Words × layers of a lane: a bar for each word as long as the layers that computed it."""
-    words = numbered_words(lane.one.result)[: layout.words]
+    words = numbered_words(lane.outcome.result)[: layout.words]
     layers = lane.layers
     step, thick = (layout.grid - 14) / len(layers), length / max(1, len(words))
 
@@ -233,7 +233,7 @@ def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> st
 
     bars = []
     for index, word in enumerate(words):
-        entity = next((each for each in lane.one.result.entities if each.start <= word.start < each.end), None)
+        entity = next((each for each in lane.outcome.result.entities if each.start <= word.start < each.end), None)
         style = f"fill:{colour(type_colour(types, entity.type)) if entity else FADED}"
         depth = step * (len(layers) if word.state == "kept" else word.layer)
         bars.append(bar(index * thick, 0, depth, style))
@@ -269,7 +269,7 @@ def _rect(x: float, y: float, width: float, height: float, style: str, more: str
 
 
 def _animate(name: str, steps: Sequence[tuple[float, float]]) -> str:
-    """Moves a number along steps of seconds and values, and holds the first and the last one."""
+    """Moves a number along steps of seconds and values, and holds the first and the last outcome."""
     times = [0.0, *(time / LOOP_S for time, _ in steps), 1.0]
     values = [steps[0][1], *(value for _, value in steps), steps[-1][1]]
     return _animation(name, map("{:g}".format, values), times)

@@ -40,9 +40,9 @@ REASONS = {
 }
 
 
-def why_view(engine: Engine, one: Compared) -> str:
+def why_view(engine: Engine, outcome: Compared) -> str:
     """The text to choose a word from, and that word's scores."""
-    result, strategy = one.result, one.result.strategy
+    result, strategy = outcome.result, outcome.result.strategy
     if isinstance(strategy, Cascade) and not strategy.gates:
         strategy = strategy.small
     if not strategy.gates:
@@ -53,7 +53,7 @@ def why_view(engine: Engine, one: Compared) -> str:
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}" '
         f'data-words="{escape(json.dumps(words))}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
-        f"{listbox(one, 'Choose a word', engine.labels.types)}"
+        f"{listbox(outcome, 'Choose a word', engine.labels.types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
         f"{cut_note(result)}{importance_note(strategy)}</section>"
     )
@@ -98,7 +98,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
     shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
 
-    def draw(_: Run, one: Compared) -> list[str]:
-        return [note(one.label) + windows(one.result) + why_view(engine, one)]
+    def draw(_: Run, outcome: Compared) -> list[str]:
+        return [note(outcome.label) + windows(outcome.result) + why_view(engine, outcome)]
 
     draw_when_visible(tab, inputs, draw, [shown])

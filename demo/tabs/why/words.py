@@ -13,18 +13,13 @@ MAX_WORDS = 2000  # browsers take too long to lay out more
 WINDOW_CHARACTERS = 60  # of a window's text
 
 
-def shown_words(result: Result) -> Sequence[WordTrace]:
-    """The words that a view shows."""
-    return numbered_words(result)[:MAX_WORDS]
-
-
 def cut_note(result: Result) -> str:
     """A line saying that a view does not show all words; empty if it does."""
     words = len(result.words)
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
-def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
+def listbox(outcome: Compared, name: str, types: Sequence[str]) -> str:
     """The words as options of a list box, with the text's white space between them and frames around entities.
 
     An option has ``data-state`` (``kept``, ``exited`` or ``recovered``) and, unless it was kept, ``data-exit``, the
@@ -32,8 +27,8 @@ def listbox(one: Compared, name: str, types: Sequence[str]) -> str:
 
     ``types``: entity types, which decide the colours.
     """
-    result, words = one.result, shown_words(one.result)
-    entities = {each.entity.start: each for each in one.differences}
+    result, words = outcome.result, numbered_words(outcome.result)[:MAX_WORDS]
+    entities = {each.entity.start: each for each in outcome.differences}
     parts: list[str] = []
     position = end = 0
     for index, word in enumerate(words):
@@ -70,11 +65,11 @@ def windows(result: Result) -> str:
         return ""
     threshold, spans = f"{result.strategy.settings()['threshold']:.2f}", result.words
     rows = []
-    for one in result.judgement.judged:
-        text = result.text[spans[one.first][0] : spans[one.end - 1][1]] if one.end > one.first else ""
+    for window in result.judgement.judged:
+        text = result.text[spans[window.first][0] : spans[window.end - 1][1]] if window.end > window.first else ""
         shown = text if len(text) <= WINDOW_CHARACTERS else f"{text[:WINDOW_CHARACTERS]}…"
-        why = f"read, because {threshold} or more" if one.read else f"not read, because below {threshold}"
-        values = cells([one.end - one.first, f"{one.doubt:.2f}", why])
+        why = f"read, because {threshold} or more" if window.read else f"not read, because below {threshold}"
+        values = cells([window.end - window.first, f"{window.doubt:.2f}", why])
         rows.append(f'<tr><th scope="row">{escape(shown)}</th>{values}</tr>')
     small = len(result.judgement.result.cost.rows)
     about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")

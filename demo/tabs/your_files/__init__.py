@@ -47,14 +47,14 @@ SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubta
 ZIP = "tagged.zip"
 ABOUT = f"""
 Tags every document in your files with the strategies and settings on this page. A file may be PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML or plain text, in uncompressed UTF-8. The limits are {MAX_FILE_BYTES // 2**20} MB a
-file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
+JSON), CoNLL, JSON lines, PubMed XML, CSV or TSV with a column `text`, or plain text, in uncompressed UTF-8. The limits
+are {MAX_FILE_BYTES // 2**20} MB a file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
 Entities in a file count as gold for all of its documents. The server deletes your files after at most
 {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
-CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
+CELL_CHARACTERS = 30  # per cell; a click shows the rest
 UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
@@ -93,22 +93,22 @@ def read_files(paths: Sequence[str]) -> Batch:
 
 def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> str:
     """How many documents are tagged, by which strategies, how times were measured, and what was left out."""
-    done = min((len(one.tagged) for one in found), default=0)
+    done = min((len(outcome.tagged) for outcome in found), default=0)
     remarks = []
     documents, types = batch.documents, gold_types(batch.documents)
-    predicted = [entity for one in found for each in one.tagged for entity in each.document.entities]
+    predicted = [entity for outcome in found for tagged in outcome.tagged for entity in tagged.document.entities]
     if types:
         unscored = sum(entity.type not in types for entity in predicted)
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
-        of = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
-        remarks.append(f"F1 on {of}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
+        scored = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
+        remarks.append(f"F1 on {scored}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
     if done < LEAST_TIMED:
         remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
     if len(predicted) > LISTED_ENTITIES:
         remarks.append(
             f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
         )
-    by = ", ".join(one.label for one in found)
+    by = ", ".join(outcome.label for outcome in found)
     return (
         f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
         f"by {escape(model_name(engine))} with {escape(by)}. Times are from one pass, {CHUNK} documents per call: a "
@@ -216,7 +216,15 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     report = gr.HTML(elem_classes="files-result")
     hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "files-result"}
     table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
-    entities = gr.Dataframe(label="Entities", datatype="str", max_height=400, max_chars=CELL_CHARACTERS, **hidden)
+    entities = gr.Dataframe(
+        label="Entities",
+        datatype="str",
+        max_height=400,
+        max_chars=CELL_CHARACTERS,
+        wrap=True,
+        column_widths=["15%", "21%", "8%", "8%", "12%", "26%", "10%"],
+        **hidden,
+    )
     files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)
     latest, number = gr.State(Latest()), gr.State(0)
 

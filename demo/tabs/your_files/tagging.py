@@ -52,7 +52,7 @@ class Found:
     @property
     def milliseconds(self) -> float:
         """The time of all documents."""
-        return sum(one.milliseconds for one in self.tagged)
+        return sum(document.milliseconds for document in self.tagged)
 
 
 def tag_documents(
@@ -74,18 +74,19 @@ def tag_documents(
         part = documents[start : start + CHUNK]
         first = number % len(found)
         results = {}
-        for one in [*found[first:], *found[:first]]:
+        for outcome in [*found[first:], *found[:first]]:
             if not wanted():
                 return
-            results[one.label] = tag_batch(engine, [each.text for each in part], one.strategy, batch_size=CHUNK)
-        for one in found:
-            one.tagged.extend(
+            texts = [document.text for document in part]
+            results[outcome.label] = tag_batch(engine, texts, outcome.strategy, batch_size=CHUNK)
+        for outcome in found:
+            outcome.tagged.extend(
                 TaggedDocument(
                     replace(document, entities=result.entities),
                     result.cost,
                     result.latency.total_ms / result.latency.texts,
                 )
-                for document, result in zip(part, results[one.label], strict=True)
+                for document, result in zip(part, results[outcome.label], strict=True)
             )
         yield found
 
@@ -102,23 +103,23 @@ def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequ
     gold.
     """
     types = gold_types(documents)
-    full = next((one for one in found if one.strategy.name == DENSE), None)
+    full = next((outcome for outcome in found if outcome.strategy.name == DENSE), None)
     rows = []
-    for one in found:
-        of = one.tagged
+    for outcome in found:
+        tagged, costs = outcome.tagged, [document.cost for document in outcome.tagged]
         row: dict[str, Any] = {
-            "strategy": one.label,
-            "docs": len(of),
-            "entities": sum(len(each.document.entities) for each in of),
-            "computation": percent(computation(one.strategy, [each.cost for each in of]), 1) if of else "–",
-            "ms/doc": f"{one.milliseconds / max(1, len(of)):.1f}",
+            "strategy": outcome.label,
+            "docs": len(tagged),
+            "entities": sum(len(document.document.entities) for document in tagged),
+            "computation": percent(computation(outcome.strategy, costs), 1) if costs else "–",
+            "ms/doc": f"{outcome.milliseconds / max(1, len(tagged)):.1f}",
         }
         if full:
-            timed = len(of) >= LEAST_TIMED and one.milliseconds
-            row["times as fast"] = f"{full.milliseconds / one.milliseconds:.1f}×" if timed else "–"
+            timed = len(tagged) >= LEAST_TIMED and outcome.milliseconds
+            row["times as fast"] = f"{full.milliseconds / outcome.milliseconds:.1f}×" if timed else "–"
         if types:
-            scored = [at for at in range(len(of)) if has_gold[at]]
-            predicted = [of[at].document.entities for at in scored]
+            scored = [at for at in range(len(tagged)) if has_gold[at]]
+            predicted = [tagged[at].document.entities for at in scored]
             counts = Counts.total(count_documents([documents[at] for at in scored], predicted, types))
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
         rows.append(row)
@@ -128,10 +129,10 @@ def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequ
 def entity_rows(found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
     """All entities found, in the order of ``COLUMNS``; those of dense come last."""
     return (
-        (printable(each.document.id), one.label, *entity_row(entity))
-        for one in sorted(found, key=lambda one: one.strategy.name == DENSE)
-        for each in one.tagged
-        for entity in each.document.entities
+        (printable(tagged.document.id), outcome.label, *entity_row(entity))
+        for outcome in sorted(found, key=lambda outcome: outcome.strategy.name == DENSE)
+        for tagged in outcome.tagged
+        for entity in tagged.document.entities
     )
 
 
@@ -156,10 +157,10 @@ def write_zip(
 ) -> None:
     """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for one in found:
-            folder = re.sub(r"[^\w.-]+", "-", one.strategy.name)
+        for outcome in found:
+            folder = re.sub(r"[^\w.-]+", "-", outcome.strategy.name)
             for writer in WRITERS.values():
-                text = "".join(writer.write(each.document for each in one.tagged))
+                text = "".join(writer.write(tagged.document for tagged in outcome.tagged))
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, has_gold, found).to_csv(index=False))
         archive.writestr("settings.json", settings)

@@ -60,7 +60,7 @@ def skipped(draw):
 @pytest.fixture
 def on_run(demo):
     (function,) = listeners(demo, "on_run")
-    return lambda latest, *values: list(function.fn(latest, 7, "rule", *values, progress=lambda share: None))
+    return lambda latest, *values: list(function.fn(latest, 7, "rule", *values, progress=lambda *_: None))
 
 
 def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_run, engine, monkeypatch):

@@ -51,12 +51,12 @@ def test_readers_find_from_the_readme_to_the_guides_and_the_report():
 
 @pytest.mark.parametrize("root_path", ["", "/ner", "https://ner.example.org"])
 def test_pages_and_pictures_are_served_also_under_a_root_path_and_nothing_else_is(tmp_path, root_path):
-    for name in ("README.md", "docs/api.md", "docs/first.png", *SECRET):
+    for name in ("README.md", "docs/api.md", "docs/race.svg", *SECRET):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(f"# {name}")
     client = served(tmp_path, root_path)
     assert client.get("/docs/api.md").headers["content-type"] == HTML
-    assert client.get("/docs/first.png").headers["content-type"] == "image/png"
+    assert client.get("/docs/race.svg").headers["content-type"] == "image/svg+xml"
     for name in (*SECRET, "docs/bulk.md", "docs/", "docs/%2e%2e/SECRETS.md", CARD):
         assert client.get(f"/{name}").status_code == 404, name
     assert document_links(SimpleNamespace(source=str(tmp_path / "docs")), tmp_path) == {"README": "README.md"}

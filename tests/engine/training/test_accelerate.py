@@ -16,9 +16,10 @@ from engine.pytorch.checkpoint import load_weights
 from engine.training import distill, trainer
 from engine.training.accelerate import accelerate
 from engine.training.examples import make_examples
-from engine.training.make_fast import Plan
+from engine.training.heads import Learner
+from engine.training.make_fast import check_time
 from engine.training.options import TrainingConfig
-from engine.training.trainer import Targets, Trainer
+from engine.training.trainer import Trainer
 from tests.conftest import contents, scaled
 from tests.engine.training.conftest import quick
 from tests.engine.training.corpora import made_up
@@ -74,19 +75,16 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"texts": "Nausea."}, "expected a list of texts as texts, got .*put texts into a list"),
+        ({"texts": "Nausea."}, "expected a list of texts, got one string"),
         ({"texts": made_up(60) * 6}, "at least 100 windows.*held-out"),
         ({"held_out": made_up(60, seed=1) * 6}, "at least 100 windows"),
         ({"minutes": 0.001}, "expected --minutes .* or more to store an operating point"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "at least 2 held-out texts"),
-        ({"checkpoint": 3}, "expected a folder, a hub id, or a model and its tokenizer"),
-        ({"minute": 3}, "expected the settings .*minutes.*, got minute"),
         ({"minutes": 0}, "expected minutes between"),
         ({"minutes": None}, "expected minutes between"),
-        ({"student": ["encoder"]}, "expected text as student"),
-        ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers for --max-f1-drop"),
+        ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers of 0 or more for --max-f1-drop"),
         ({"dtype": "fp4"}, "as dtype"),
-        ({"student": "/no/such"}, "Hugging Face encoder"),
+        ({"student": "/no/such"}, "got '/no/such', no folder"),
     ],
 )
 def test_rejects_what_it_cannot_use_and_writes_nothing(changes, message, easy_folder, tmp_path):
@@ -103,7 +101,8 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(easy_folder, tmp_path
     np.testing.assert_allclose(probabilities(folder), probabilities(easy_folder), atol=0.1)
     assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in (folder / "README.md").read_text()
-    assert "The time allows for" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert all(part in said for part in ("The time allows for", "depend on chance", "Next: python -m engine.tag"))
 
 
 def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_not(easy_folder, tmp_path, monkeypatch):
@@ -140,7 +139,7 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
                 run(checkpoint, out, resume=resume)
     with pytest.raises(InputError, match="with a run in it; add --resume"):
         run(checkpoint, out)
-    with pytest.raises(InputError, match="learned"):
+    with pytest.raises(InputError, match="with texts"):
         run(checkpoint, out, made_up(400), resume=True)
     scaled(checkpoint, "model.safetensors", 1.01)
     with pytest.raises(InputError, match=r"model\.weights"):
@@ -163,16 +162,16 @@ def test_training_is_as_far_as_its_time_or_its_steps_and_its_rate_ends_at_zero(
     examples = make_examples(["nausea"], np.array([[255, 0, 0, 0, 0]], np.uint8), engine.pieces)
     clock = iter([0.0])
     monkeypatch.setattr(trainer.time, "monotonic", lambda: next(clock, now))
-    model = copy.deepcopy(weights.model)
-    training = Trainer(config, model, tokenizer, Targets(soft=examples), work=tmp_path, until=1000.0)
+    learner = Learner(copy.deepcopy(weights.model), tokenizer, engine.pieces)
+    training = Trainer(config, learner, soft=examples, work=tmp_path, until=1000.0)
     training.begun, training.schedule.last_epoch = 0.0, step
     assert (training.share_done(), training.rate(step)) == pytest.approx((done, rate))
 
 
-def test_a_plan_says_what_the_time_allows_and_what_is_useful():
-    short, long = (Plan.of(1.0, 400, 100, 30, seconds) for seconds in (60, 36_000))
-    assert short.least == long.least > 60
-    assert short.texts < long.texts == 400
-    assert short.passes < long.passes
-    assert long.least < long.useful < 36_000
-    assert Plan.of(2.0, 400, 100, 30, 60).least == pytest.approx(2 * short.least)
+def test_a_run_says_what_its_time_allows_and_how_much_is_useful_or_that_it_is_too_short(capsys):
+    for minutes, allowed in ((20, "180 texts and some 0.67 passes"), (600, "400 texts and some 9 passes")):
+        check_time(60 * minutes, 1.0, 400, 100, 30)
+        assert f"for {allowed} over them; beyond 3 h 20 min" in capsys.readouterr().err
+    for pace, least in ((1.0, 7), (2.0, 14)):
+        with pytest.raises(InputError, match=rf"expected --minutes {least} or more .*got 1; .*useful"):
+            check_time(60, pace, 400, 100, 30)

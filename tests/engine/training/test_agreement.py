@@ -12,7 +12,7 @@ from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts, count_documents
 from engine.training import agreement
 from engine.training.agreement import Reference, Trial, choose, int8_agreement, measure, speedups
-from engine.training.options import parse_limits
+from engine.training.options import parse_points
 from tests.conftest import TEXT
 
 SIZE = 10_000
@@ -24,15 +24,15 @@ def trial(f1: float, speedup: float, uneven: int = 0, kept: int = 5, **changes) 
     """A setting with this F1 over two documents, ``uneven`` mentions above and below it."""
     correct = round(f1 * SIZE)
     counts = (Counts(correct + uneven, SIZE, SIZE), Counts(correct - uneven, SIZE, SIZE))
-    cost = Cost((1,), kept, 10, 1000, round(1000 * speedup))
+    cost = Cost((1,), kept, 10, round(1e6 / speedup), 1_000_000)
     strategy = Strategy("entropy", (1,), EntropyController(speedup / 10))
     return Trial(**{"strategy": strategy, "counts": counts, "dense": DENSE, "cost": cost} | changes)
 
 
 def chosen(*trials: Trial, limits: tuple[float, ...] = (0.11, 0.3, 1.01)) -> dict[str, float]:
-    points = choose(trials, parse_limits(limits, "limits"))
-    assert all(one.strategy.point == point for point, one in points.items())
-    return {point: one.theoretical_speedup for point, one in points.items()}
+    rows = [row for row in choose(trials, parse_points(limits, "limits", "")) if row.reached]
+    assert all(row.trial.strategy.point == row.name for row in rows)
+    return {row.name: round(row.trial.cost.theoretical_speedup, 3) for row in rows}
 
 
 def test_an_operating_point_is_the_fastest_within_its_limit_and_of_almost_as_fast_ones_the_safest():
@@ -40,6 +40,17 @@ def test_an_operating_point_is_the_fastest_within_its_limit_and_of_almost_as_fas
     assert chosen(*trials) == {"careful": 1.5, "balanced": 2.0, "fast": 3.0}
     fastest, safer, slower = trial(0.7985, 2.0), trial(0.7995, 1.95), trial(0.8, 1.9)
     assert chosen(fastest, safer, slower, limits=(0.3, 0.3, 0.3))["fast"] == 1.95
+
+
+def test_an_operating_point_that_no_setting_reaches_has_the_one_that_loses_least():
+    rows = choose([trial(0.79, 2.0), trial(0.7, 3.0)], parse_points((0.1, 0.3, 2.0), "limits", ""))
+    assert [(row.name, row.reached, row.stored) for row in rows] == [
+        ("careful", False, False),
+        ("balanced", False, False),
+        ("fast", True, True),
+    ]
+    assert {row.trial.f1 for row in rows} == {0.79}
+    assert choose([trial(0.8, 0.9)], parse_points((0.1, 0.3, 2.0), "limits", "")) == []
 
 
 def test_operating_points_are_in_order_and_differ():
@@ -78,18 +89,12 @@ def test_an_operating_point_computes_less_recovers_words_if_it_can_and_is_faster
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("0.1", "3 numbers of 0 or more for --limits, got '0.1'"),
-        ("nan,nan,nan", "3 numbers"),
-        ("1,2,x", "3 numbers"),
-        (None, "3 numbers"),
-        ("1,0.3,0.1", "ascending"),
-    ],
+    ("given", "descending"),
+    [("0.1", False), ("nan,nan,nan", False), ("1,2,x", False), (None, False), ("1,0.3,0.1", False), ("1,2,3", True)],
 )
-def test_rejects_limits_that_are_not_three_ascending_numbers(given, message):
-    with pytest.raises(InputError, match=message):
-        parse_limits(given, "--limits")
+def test_rejects_what_is_not_a_number_for_each_operating_point_in_their_order(given, descending):
+    with pytest.raises(InputError, match=f"3 {'de' if descending else 'a'}scending numbers .*for --limits, got"):
+        parse_points(given, "--limits", "3,2,1", descending=descending)
 
 
 def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough(engine, monkeypatch):
@@ -122,13 +127,13 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
 
 
 def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
-    assert int8_agreement(engine, engine, TEXTS) == (1, True)
-    f1, agrees = int8_agreement(engine, plain_engine, TEXTS)
-    assert f1 < 0.9
-    assert not agrees
+    assert int8_agreement(engine, engine, TEXTS) == {"agreement": 1, "texts": len(TEXTS)}
+    assert int8_agreement(engine, plain_engine, TEXTS) == {}
 
 
-def test_speedups_are_against_the_first_tagger(engine):
-    taggers = [lambda texts, batch_size, name=name: engine.tag_batch(texts, name) for name in ("dense", "truncate-1")]
-    ratios = speedups(taggers, [TEXT] * 2, 1)
-    assert ratios[0] == 1 != ratios[1]
+def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(engine):
+    pairs = [(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
+    dense, early = speedups(pairs, [TEXT] * 4, 2)
+    assert dense == {1: 1}
+    assert early.keys() == {1}
+    assert early[1] != 1

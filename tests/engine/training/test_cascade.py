@@ -8,7 +8,8 @@ from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine
 from engine.training import agreement
-from engine.training.cascade import Row, main, parse_shares, thresholds_of, verdict
+from engine.training.cascade import Row, main, thresholds_of, verdict
+from engine.training.options import parse_points
 from tests.conftest import SAMPLE, TEXT, contents
 
 SMALL_STRATEGY = "truncate-1"
@@ -37,12 +38,16 @@ def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_f
     assert "python -m engine.tag FILE --model" in said.err
 
 
+def shares(text):
+    return parse_points(text, "--share", "", descending=True)
+
+
 def test_thresholds_send_the_share_of_words_nearest_to_the_wanted_one_and_equal_doubts_go_together():
     doubts, words = np.array([1.0, 3.0, 3.0, 2.0, 0.5]), np.array([10, 10, 10, 10, 60])
-    chosen = thresholds_of(doubts, words, parse_shares("0.39,0.3,0.1"))
+    chosen = thresholds_of(doubts, words, shares("0.39,0.3,0.1"))
     assert chosen == {"careful": (1.0, 0.4), "balanced": (2.0, 0.3), "fast": (3.0, 0.2)}
     with pytest.raises(InputError, match="--share of careful at which some windows stay"):
-        thresholds_of(doubts, words, parse_shares("0.9,0.3,0.1"))
+        thresholds_of(doubts, words, shares("0.9,0.3,0.1"))
 
 
 def rows(small_speedup=10.0, cascade_speedup=2.0, f1=(None, None, None)):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +13,13 @@ from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.formats.corpora import Corpus
-from engine.models.tokenizer import word_pieces
 from engine.pytorch.checkpoint import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.training import trainer
 from engine.training.examples import gold_examples
-from engine.training.finetune import FinetuneConfig, finetune, main, new_model
-from engine.training.trainer import Targets, Trainer
+from engine.training.finetune import FinetuneConfig, finetune, main
+from engine.training.heads import new_learner
+from engine.training.trainer import Trainer
 from tests.conftest import configure, contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
 
@@ -100,10 +99,9 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus
 def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
     """A run on the gold of its corpora that has not begun."""
     corpora, dev = settings.corpora()
-    model, tokenizer = new_model(settings.backbone, LabelSet(dev.types)), load_tokenizer(settings.backbone)
-    pieces = word_pieces(Path(settings.backbone), model.encoder.max_rows, model.encoder.config.vocab_size)
-    gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
-    return Trainer(settings, model, tokenizer, Targets(gold), work=Path(settings.out), **options)
+    learner = new_learner(settings.backbone, LabelSet(dev.types))
+    gold = [one for corpus in corpora for one in gold_examples(corpus, learner.pieces, learner.model.labels)]
+    return Trainer(settings, learner, gold=gold, work=Path(settings.out), **options)
 
 
 @pytest.mark.parametrize("faster", [0.0, math.inf])
@@ -114,7 +112,7 @@ def test_bfloat16_is_used_where_it_is_faster(faster, biobert_like, corpus, tmp_p
     assert run.bfloat16 == (faster > 0)
     losses = {}
     for run.bfloat16 in (False, True):
-        losses[run.bfloat16] = run.backward(run.targets.draw(random.Random(0))).item()
+        losses[run.bfloat16] = run.backward(run.gold).item()
     assert losses[False] != losses[True] == pytest.approx(losses[False], rel=0.05)
 
 
@@ -127,11 +125,11 @@ def test_a_run_continues_only_with_its_settings_labels_encoder_and_checkpoint(bi
     with pytest.raises(InputError, match=r"with lr 0.01, got lr 0.5"):
         finetune(replace(settings, lr=0.5), resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS[:3], 8)
-    with pytest.raises(InputError, match="texts, labels"):
+    with pytest.raises(InputError, match="documents"):
         finetune(settings, resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS, 8)
     configure(backbone, layer_norm_eps=1e-5)
-    with pytest.raises(InputError, match="tokenizer and configuration"):
+    with pytest.raises(InputError, match=r"configuration\.layer_norm_eps"):
         finetune(settings, resume=True)
     configure(backbone, layer_norm_eps=1e-12)
     (out / "checkpoint.pt").unlink()

@@ -1,0 +1,114 @@
+"""A model to train: an encoder with new label heads, or with those of a checkpoint, and heads that are fitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBase
+
+from engine.cli.progress import Progress
+from engine.errors import InputError, first_line
+from engine.models.folder import GATES, local_folder
+from engine.models.tokenizer import word_pieces
+from engine.pytorch.checkpoint import load_tokenizer, load_weights, quiet
+from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.model import Encoder, GatedModel
+from engine.text.labels import LabelSet
+from engine.text.windows import WordPieces
+from engine.training.examples import Example, pack
+
+RIDGE, SMOOTHING = 1e-3, 1e-3  # relative to the mean square of hidden states; added to probabilities
+
+
+class Learner(NamedTuple):
+    """A model to train, its tokenizer, and what cuts texts for it."""
+
+    model: GatedModel
+    tokenizer: PreTrainedTokenizerBase
+    pieces: WordPieces
+
+
+def new_learner(backbone: str, labels: LabelSet, *, plain: bool = False) -> Learner:
+    """Returns a model folder's model, or a pretrained encoder with new heads: ``plain``, after the last layer alone.
+
+    Raises:
+        InputError: if the encoder cannot be loaded, or a model folder has other labels, in whatever order.
+    """
+    folder = local_folder(backbone)
+    if (folder / GATES).is_file() and not plain:
+        model = load_weights(backbone).model
+        if set(model.labels.names) != set(labels.names):
+            raise InputError(
+                f"expected a model with the labels {list(labels.names)}, got {list(model.labels.names)} in {backbone}; "
+                "choose another"
+            )
+    else:
+        model = _new_model(backbone, labels, gates=not plain)
+    pieces = word_pieces(folder, model.encoder.max_rows, model.encoder.config.vocab_size)
+    return Learner(model, load_tokenizer(backbone), pieces)
+
+
+def _new_model(backbone: str, labels: LabelSet, *, gates: bool) -> GatedModel:
+    try:
+        with quiet():
+            pretrained = AutoModelForTokenClassification.from_pretrained(
+                backbone, dtype=torch.float32, trust_remote_code=False
+            )
+    except Exception as error:  # as in engine.pytorch.checkpoint: many types, one meaning
+        raise InputError(
+            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
+        ) from error
+    model = GatedModel(Encoder(pretrained), labels, gates=gates)
+    for name, parameter in model.heads.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else pretrained.config.initializer_range)
+    return model
+
+
+def with_gates(plain: GatedModel) -> GatedModel:
+    """Gives the model of a plain checkpoint fresh heads after all layers but the last."""
+    last = str(plain.encoder.num_layers)
+    model = GatedModel(plain.encoder, plain.labels, gates=True)
+    model.heads[last] = plain.heads[last]
+    return model
+
+
+@torch.no_grad()
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], until: float) -> None:
+    """Fits each head but the last to the logarithms of targets, by ridge regression on the dense pass's hidden states.
+
+    Training then starts much closer to its goal. Batches after the time ``until``, by `time.monotonic`, are not used.
+    """
+    model.eval()
+    gates, width = range(1, model.encoder.num_layers), model.encoder.hidden_size + 1
+    device, inputs = next(model.parameters()).device, dict[int, Tensor]()
+    grams = {gate: torch.zeros(width, width, dtype=torch.float64, device=device) for gate in gates}
+    products = {gate: torch.zeros(width, len(model.labels), dtype=torch.float64, device=device) for gate in gates}
+    hooks = [
+        model.heads[str(gate)].register_forward_pre_hook(lambda _, given, gate=gate: inputs.update({gate: given[0]}))
+        for gate in gates
+    ]
+    with Progress("Fit gate heads to the checkpoint's labels", len(batches)) as progress:
+        for batch in batches:
+            packed = pack(batch, device)
+            forward(model, packed.batch, gates, KeepAll())
+            logits = (packed.targets + SMOOTHING).log().double()
+            for gate, states in inputs.items():
+                states = F.pad(states.double(), (0, 1), value=1.0)  # the last weight is the bias
+                grams[gate] += states.T @ states
+                products[gate] += states.T @ (logits - logits.mean(1, keepdim=True))
+            progress.advance()
+            if time.monotonic() > until:
+                break
+    for hook in hooks:
+        hook.remove()
+    for gate, gram in grams.items():
+        solved = torch.linalg.solve(gram + RIDGE * gram.diagonal().mean() * torch.eye(width).to(gram), products[gate])
+        head = model.heads[str(gate)]
+        assert isinstance(head, nn.Linear)
+        head.weight.copy_(solved[:-1].T)
+        head.bias.copy_(solved[-1])
