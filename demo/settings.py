@@ -46,7 +46,7 @@ class PageSetting:
     def label(self) -> str:
         """Its name for people."""
         kind = self.kind[:1].upper() + self.kind[1:]
-        return f"{kind} threshold (× the default)" if self.scales else f"{kind}: {self.declared.label}"
+        return f"{kind} threshold (× the default)" if self.scales else f"{kind}: {label_of(self.declared.name)}"
 
     @property
     def range(self) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from demo.common.markup import printable
 from engine import Engine, Entity, Result
-from engine.pruning.explain import WordScores
+from engine.pruning.trace import WordScores
 from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.graph.onnx_graph import Graph, Node
-from engine.pruning.gate import MIN_EXIT_RATIO, SMALLEST, Gate
+from engine.pruning.gate import SMALLEST, Gate
 from engine.text.labels import LabelSet
 
 _TINY = np.finfo(np.float32).tiny
@@ -25,7 +25,7 @@ class GraphGate(Gate):
         alive: bool ``(words,)``, words that have not exited.
         probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
         labels: the model's labels.
-        layer_signals: makes `change`, `attention_entropy` and `received`, by name.
+        layer_signals: makes the signals of `of_layer`.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class GraphGate(Gate):
     def _float(self, mask: Node) -> Node:
         return self._op("Cast", mask, to=1, dtype=np.float32) if mask.dtype != np.float32 else mask
 
-    def _sum(self, values: Node) -> Node:
-        """The sum over words, ``(1,)``."""
-        return self._op("ReduceSum", values, self._const([0], np.int64), keepdims=1)
+    @cached_property
+    def size(self) -> Node:
+        return self._float(self._op("Shape", self.alive, dtype=np.int64))
 
     @cached_property
     def labels(self) -> Node:
@@ -84,19 +84,8 @@ class GraphGate(Gate):
     def entity(self) -> Node:
         return self.labels > 0
 
-    @property
-    def change(self) -> Node:
-        return self._of_layer("change")
-
-    @property
-    def attention_entropy(self) -> Node:
-        return self._of_layer("attention_entropy")
-
-    @property
-    def received(self) -> Node:
-        return self._of_layer("received")
-
-    def _of_layer(self, name: str) -> Node:
+    def of_layer(self, name: str) -> Node:
+        """See `Gate`: made once, and kept in ``read``."""
         if name not in self.read:
             self.read[name] = self._layer_signals(name)
         return self.read[name]
@@ -107,6 +96,9 @@ class GraphGate(Gate):
 
     def log(self, values: Node) -> Node:
         return self._op("Log", self._op("Max", values, self._const(SMALLEST)))
+
+    def root(self, values: Node) -> Node:
+        return self._op("Sqrt", values)
 
     def where(self, mask: Node, values: Any, others: Any) -> Node:
         chosen = [value if isinstance(value, Node) else self._const(value) for value in (values, others)]
@@ -120,21 +112,22 @@ class GraphGate(Gate):
         largest = self._op("Reshape", pooled, self._const([-1], np.int64))
         return largest > 0.5 if values.dtype == np.bool_ else largest
 
-    @cached_property
-    def _alive_count(self) -> Node:
-        return self._sum(self._float(self.alive))
+    def total(self, values: Node) -> Node:
+        """See `Gate`: ``(1,)``."""
+        return self._op("ReduceSum", self._float(values), self._const([0], np.int64), keepdims=1)
 
-    @cached_property
-    def _word_count(self) -> Node:
-        return self._float(self._op("Shape", self.alive, dtype=np.int64))
-
-    def mean(self, values: Node) -> Node:
-        count = self._op("Max", self._alive_count, self._const(1.0))
-        return self._sum(self.where(self.alive, values, 0.0)) / count
-
-    def deviation(self, values: Node) -> Node:
-        difference = values - self.mean(values)
-        return self._op("Sqrt", self.mean(difference * difference))
+    def rank(self, values: Node) -> Node:
+        size = self._op("Shape", values, dtype=np.int64)
+        _, order = self._op("TopK", values, size, outputs=2, axis=0, largest=0)
+        order = self._op("Cast", order, to=7, dtype=np.int64)
+        ranks = self._op(
+            "Range",
+            self._const(0, np.int64),
+            self._op("Squeeze", size, self._const([0], np.int64)),
+            self._const(1, np.int64),
+            dtype=np.int64,
+        )
+        return self._float(self._op("ScatterElements", order, order, ranks, axis=0))
 
     def whole_entities(self, exits: Node) -> Node:
         """See `Gate`: the words of an entity have one number, by which those that stay are counted."""
@@ -152,23 +145,6 @@ class GraphGate(Gate):
         counts = self._op("ScatterElements", stays * 0.0, entity, stays, axis=0, reduction="add")
         return (self._op("Gather", counts, entity) < 0.5) & exits
 
-    def keep_minimum(self, exits: Node, importance: Node, share: Node) -> Node:
-        """See `Gate`: of words of equal importance, the first exit."""
-        size = self._op("Shape", exits, dtype=np.int64)
-        values = self.where(exits, importance, np.inf)
-        _, order = self._op("TopK", values, size, outputs=2, axis=0, largest=0)
-        order = self._op("Cast", order, to=7, dtype=np.int64)
-        ranks = self._op(
-            "Range",
-            self._const(0, np.int64),
-            self._op("Squeeze", size, self._const([0], np.int64)),
-            self._const(1, np.int64),
-            dtype=np.int64,
-        )
-        rank = self._float(self._op("ScatterElements", order, order, ranks, axis=0))
-        most = self._alive_count - self._op("Ceil", self._word_count * share)
-        return exits & (rank < most)
-
     def perceptron(self, features: Sequence[Node], weights: Sequence[np.ndarray]) -> Node:
         inner, inner_bias, outer, outer_bias = weights
         rows = [self._op("Unsqueeze", feature, self._const([0], np.int64)) for feature in features]
@@ -176,8 +152,3 @@ class GraphGate(Gate):
         hidden = self._op("Relu", self._op("MatMul", self._const(inner.T), stacked) + self._const(inner_bias[:, None]))
         score = self._op("MatMul", self._const(outer[None]), hidden) + self._const(outer_bias[:, None])
         return self._op("Sigmoid", self._op("Reshape", score, self._const([-1], np.int64)))
-
-    def enough(self, exits: Node) -> Node:
-        exiting = self._sum(self._float(exits))
-        many = exiting >= self._word_count * MIN_EXIT_RATIO
-        return exits & (many | (exiting >= self._alive_count))

@@ -41,10 +41,14 @@ class Cost:
     """Rows and MACs of a text under a strategy, and under our dense pass for comparison."""
 
     rows: tuple[int, ...]  # computed rows of each layer
-    token_layers: int
     dense_token_layers: int
     macs: int
     dense_macs: int
+
+    @property
+    def token_layers(self) -> int:
+        """Computed rows of all layers."""
+        return sum(self.rows)
 
     @property
     def token_layers_kept(self) -> float:
@@ -65,31 +69,25 @@ def window_cost(sizes: Sizes, record: Record) -> Cost:
         rows[number - 1] += computed
         macs += sizes.layer_macs(number, computed)
     macs += sum(words * sizes.head_macs[number - 1] for number, words in record.labelled)
-    return replace(unread_cost(sizes, record.window), rows=tuple(rows), token_layers=sum(rows), macs=macs)
+    return replace(unread_cost(sizes, record.window), rows=tuple(rows), macs=macs)
 
 
 def unread_cost(sizes: Sizes, window: Window) -> Cost:
     """The cost of a window that does not run: nothing, where a dense pass would run it."""
     rows = len(window.input_ids)
     dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
-    return Cost((0,) * sizes.layers, 0, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
+    return Cost((0,) * sizes.layers, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
 
 
 def with_small(large: Cost, small: Cost) -> Cost:
     """Adds what the small model of a cascade computed, whose layers come first; the dense pass is the large one's."""
-    return replace(
-        large,
-        rows=small.rows + large.rows,
-        token_layers=small.token_layers + large.token_layers,
-        macs=small.macs + large.macs,
-    )
+    return replace(large, rows=small.rows + large.rows, macs=small.macs + large.macs)
 
 
 def add(costs: list[Cost], layers: int) -> Cost:
     """Adds the costs of several windows of an encoder with this number of layers."""
     return Cost(
         rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
-        token_layers=sum(cost.token_layers for cost in costs),
         dense_token_layers=sum(cost.dense_token_layers for cost in costs),
         macs=sum(cost.macs for cost in costs),
         dense_macs=sum(cost.dense_macs for cost in costs),

@@ -20,8 +20,8 @@ from engine.text.labels import LabelSet
 Values = Any  # one number or truth value a word, ``(words,)``: an array, or a node of a graph
 MIN_EXIT_RATIO = 0.1  # share of a window's words that must want to exit, or else none does: removing rows costs time
 SMALLEST = 1e-6  # what `Gate.log` raises its argument to
-OF_ATTENTION = frozenset({"attention_entropy", "received"})  # signals of a layer's attention
-OF_LAYER = OF_ATTENTION | {"change"}  # signals that the gate's layer gives, not its label head
+OF_ATTENTION = frozenset({"attention_entropy", "received"})
+OF_LAYER = OF_ATTENTION | {"change"}  # the signals of `Gate.of_layer`
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,54 +37,40 @@ class Decision:
 
 
 class Gate(ABC):
-    """The gate after layer ``number``, with ``index`` gates before it."""
+    """The gate after layer ``number``, with ``index`` gates before it.
+
+    ``alive``: bool, words that have not exited.
+    ``size``: number of words in the window.
+
+    Signals of the latest label head that each word reached:
+    ``confidence``: probability of its label, 0–1.
+    ``entropy``: normalised entropy of its label distribution, 0–1.
+    ``margin``: log ratio of its two most probable labels, 0 or more.
+    ``outside``: probability of the label ``O``.
+    ``entity``: bool, whether its label is another one.
+    """
 
     number: int
     index: int
-    alive: Values  # bool: words that have not exited
+    alive: Values
+    size: Values
+    confidence: Values
+    entropy: Values
+    margin: Values
+    outside: Values
+    entity: Values
 
-    # Signals, of the latest label head that each word reached and of the gate's layer.
-    @property
     @abstractmethod
-    def confidence(self) -> Values:
-        """The probability of each word's label, 0–1."""
+    def of_layer(self, name: str) -> Values:
+        """A signal of the gate's layer.
 
-    @property
-    @abstractmethod
-    def entropy(self) -> Values:
-        """Normalised entropy of each word's label distribution, 0–1."""
+        ``change``: norm of the layer's change to each word's first piece ÷ norm before it.
+        ``attention_entropy``: entropy of what this piece attends to ÷ log(word pieces), 0–1.
+        ``received``: attention that each word's pieces receive, 1 for each piece on average.
 
-    @property
-    @abstractmethod
-    def margin(self) -> Values:
-        """Log ratio of each word's two most probable labels, 0 or more."""
+        `signals.attention_of` defines the last two.
+        """
 
-    @property
-    @abstractmethod
-    def outside(self) -> Values:
-        """The probability of the label ``O``."""
-
-    @property
-    @abstractmethod
-    def entity(self) -> Values:
-        """Bool: words with another label than ``O``."""
-
-    @property
-    @abstractmethod
-    def change(self) -> Values:
-        """Norm of the layer's change to each word's first word piece ÷ norm before it."""
-
-    @property
-    @abstractmethod
-    def attention_entropy(self) -> Values:
-        """Entropy of what each word's first piece attends to, ÷ log(word pieces), 0–1; see `signals.attention_of`."""
-
-    @property
-    @abstractmethod
-    def received(self) -> Values:
-        """Attention that each word's pieces receive, 1 for each piece on average; see `signals.attention_of`."""
-
-    # Operations.
     @abstractmethod
     def number_of(self, name: str) -> Values:
         """The value of a numeric setting at this gate, by its field's name."""
@@ -92,6 +78,10 @@ class Gate(ABC):
     @abstractmethod
     def log(self, values: Values) -> Values:
         """Natural logarithm of values raised to at least `SMALLEST`."""
+
+    @abstractmethod
+    def root(self, values: Values) -> Values:
+        """Square root."""
 
     @abstractmethod
     def where(self, mask: Values, values: Values | float, others: Values | float) -> Values:
@@ -102,32 +92,48 @@ class Gate(ABC):
         """Maximum over each word and its neighbours up to ``reach`` words away, of numbers or truth values."""
 
     @abstractmethod
-    def mean(self, values: Values) -> Values:
-        """Mean over the alive words of the window."""
+    def total(self, values: Values) -> Values:
+        """Sum over the words of the window, of numbers or truth values."""
 
     @abstractmethod
-    def deviation(self, values: Values) -> Values:
-        """Standard deviation over the alive words of the window."""
+    def rank(self, values: Values) -> Values:
+        """How many words of the window have a lower value, or the same and stand before."""
 
     @abstractmethod
     def whole_entities(self, exits: Values) -> Values:
         """Of the words that would exit, those whose predicted entity would exit, or has exited, as a whole."""
 
     @abstractmethod
-    def keep_minimum(self, exits: Values, importance: Values, share: Values) -> Values:
-        """Reduces exits to the words of least importance, so that a share of the window's words stays."""
-
-    @abstractmethod
     def perceptron(self, features: Sequence[Values], weights: Sequence[np.ndarray]) -> Values:
         """Output, 0–1, of a perceptron with a hidden layer (ReLU); see `engine.pruning.controllers.mlp.Network`."""
 
-    @abstractmethod
-    def enough(self, exits: Values) -> Values:
-        """Lets no word exit in a window where fewer than `MIN_EXIT_RATIO` of its words would, but some would stay."""
+    @cached_property
+    def count(self) -> Values:
+        """Number of alive words in the window."""
+        return self.total(self.alive)
+
+    def mean(self, values: Values) -> Values:
+        """Mean over the alive words of the window, 0 if there are none."""
+        return self.total(self.where(self.alive, values, 0.0)) / self.where(self.count > 0, self.count, 1.0)
+
+    def deviation(self, values: Values) -> Values:
+        """Standard deviation over the alive words of the window."""
+        difference = values - self.mean(values)
+        return self.root(self.mean(difference * difference))
 
     def standardised(self, values: Values) -> Values:
         """Values minus their mean, divided by their deviation, over the alive words of the window."""
         return (values - self.mean(values)) / (self.deviation(values) + SMALLEST)
+
+    def keep_minimum(self, exits: Values, importance: Values, share: Values) -> Values:
+        """Reduces exits to the words of least importance, so that a share of the window's words stays."""
+        rank = self.rank(self.where(exits, importance, np.inf))
+        return exits & (self.size * share <= self.count - rank - 1)
+
+    def enough(self, exits: Values) -> Values:
+        """Lets no word exit in a window where fewer than `MIN_EXIT_RATIO` of its words would, but some would stay."""
+        exiting = self.total(exits)
+        return exits & ((exiting >= self.size * MIN_EXIT_RATIO) | (exiting >= self.count))
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,7 @@ class ArrayGate(Gate):
         probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
         label_set: the model's labels.
         numbers: values of numeric settings at this gate.
-        layer_signals: what `change`, `attention_entropy` and `received` are, by name, or functions that compute them.
+        layer_signals: those of `of_layer`, as far as the controller reads them.
     """
 
     number: int
@@ -172,7 +178,11 @@ class ArrayGate(Gate):
     probabilities: np.ndarray
     label_set: LabelSet
     numbers: Mapping[str, float] = field(default_factory=dict)
-    layer_signals: Mapping[str, Any] = field(default_factory=dict)
+    layer_signals: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def size(self) -> np.ndarray:
+        return self.words.counts[self.words.window].astype(np.float32)
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -189,9 +199,10 @@ class ArrayGate(Gate):
 
     @cached_property
     def margin(self) -> np.ndarray:
-        return signals.margin(self.probabilities)
+        best = np.partition(self.log(self.probabilities), -2, axis=-1)
+        return best[:, -1] - best[:, -2]
 
-    @property
+    @cached_property
     def outside(self) -> np.ndarray:
         return self.probabilities[:, 0]
 
@@ -199,21 +210,8 @@ class ArrayGate(Gate):
     def entity(self) -> np.ndarray:
         return self.labels > 0
 
-    @property
-    def change(self) -> np.ndarray:
-        return self._of_layer("change")
-
-    @property
-    def attention_entropy(self) -> np.ndarray:
-        return self._of_layer("attention_entropy")
-
-    @property
-    def received(self) -> np.ndarray:
-        return self._of_layer("received")
-
-    def _of_layer(self, name: str) -> np.ndarray:
-        value = self.layer_signals[name]
-        return value() if callable(value) else value
+    def of_layer(self, name: str) -> np.ndarray:
+        return self.layer_signals[name]
 
     def number_of(self, name: str) -> float:
         return self.numbers[name]
@@ -221,41 +219,29 @@ class ArrayGate(Gate):
     def log(self, values: np.ndarray) -> np.ndarray:
         return np.log(np.maximum(values, SMALLEST))
 
+    def root(self, values: np.ndarray) -> np.ndarray:
+        return np.sqrt(values)
+
     def where(self, mask: np.ndarray, values: Any, others: Any) -> np.ndarray:
         return np.where(mask, values, others)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         return signals.neighbour_max(values, self.words.window, reach)
 
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        return self._moments(values)[0]
+    def total(self, values: np.ndarray) -> np.ndarray:
+        return np.bincount(self.words.window, values, len(self.words.counts))[self.words.window]
 
-    def deviation(self, values: np.ndarray) -> np.ndarray:
-        return self._moments(values)[1]
-
-    def _moments(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        window = self.words.window
-        mean, deviation = signals.window_mean_std(values, self.alive, window, len(self.words.counts))
-        return mean[window], deviation[window]
+    def rank(self, values: np.ndarray) -> np.ndarray:
+        counts, ranks = self.words.counts, np.empty(len(values), dtype=np.int64)
+        begins = (counts.cumsum() - counts)[self.words.window]
+        ranks[np.lexsort((values, self.words.window))] = np.arange(len(values)) - begins
+        return ranks
 
     def whole_entities(self, exits: np.ndarray) -> np.ndarray:
         continues = self.label_set.continues(self.labels)
         return signals.whole_spans(exits | ~self.alive, continues, self.words.window) & self.alive
 
-    def keep_minimum(self, exits: np.ndarray, importance: np.ndarray, share: float) -> np.ndarray:
-        floor = np.ceil(self.words.counts.astype(np.float32) * np.float32(share)).astype(np.int64)
-        return signals.lowest_per_window(importance, exits, self.words.window, self._alive_counts - floor)
-
-    @cached_property
-    def _alive_counts(self) -> np.ndarray:
-        return np.bincount(self.words.window[self.alive], minlength=len(self.words.counts))
-
     def perceptron(self, features: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
         inner, inner_bias, outer, outer_bias = weights
         hidden = np.maximum(np.stack(features, axis=1).astype(np.float32) @ inner + inner_bias, 0)
         return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
-
-    def enough(self, exits: np.ndarray) -> np.ndarray:
-        exiting = np.bincount(self.words.window[exits], minlength=len(self.words.counts))
-        few = (exiting < MIN_EXIT_RATIO * self.words.counts) & (exiting < self._alive_counts)
-        return exits & ~few[self.words.window]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.pruning.gate import ArrayGate, Decision, Words
+from engine.pruning.gate import Decision
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
 
@@ -33,20 +33,6 @@ class GateRecord:
         decision = Decision(self.decision.exits[words], self.decision.importance[words])
         signals = {name: values[words] for name, values in self.signals.items()}
         return GateRecord(self.number, self.alive[words], self.probabilities[words], decision, signals)
-
-    def view(self, index: int, labels: LabelSet, numbers: Mapping[str, float]) -> ArrayGate:
-        """The gate as its controller saw it."""
-        words = Words.of([len(self.alive)])
-        return ArrayGate(
-            self.number,
-            index,
-            words,
-            self.alive,
-            self.probabilities,
-            labels,
-            numbers=numbers,
-            layer_signals=self.signals,
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -27,7 +27,6 @@ class Setting:
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: the values that a ``choice`` allows.
         on_page: whether the app offers it; thresholds are always offered.
-        number: whether a formula computes with it, so that changing it changes no graph.
     """
 
     name: str
@@ -37,35 +36,28 @@ class Setting:
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
     on_page: bool = False
-    number: bool = False
 
     @property
-    def label(self) -> str:
-        """The name that users see."""
-        return label_of(self.name)
+    def is_number(self) -> bool:
+        """Whether a formula computes with it, so that changing it changes no graph."""
+        return self.kind in ("number", "per gate")
 
     def check(self, value: object) -> None:
         """Raises an `InputError` unless the value is of this kind and in range."""
-        name = self.name.rstrip("_")
         if self.kind == "flag":
-            if not isinstance(value, bool):
-                raise InputError(f"expected {name} as true or false, got {value!r}; choose one of them")
+            fits, wanted = isinstance(value, bool), "true or false"
         elif self.kind == "choice":
-            if value not in self.choices:
-                raise InputError(f"expected {name} as one of {list(self.choices)}, got {value!r}; choose one of them")
-        elif self.kind == "per gate" and isinstance(value, tuple) and value:
-            for one in value:
-                self._check_number(name, one)
+            fits, wanted = value in self.choices, f"one of {list(self.choices)}"
         else:
-            self._check_number(name, value)
+            numbers = value if self.kind == "per gate" and isinstance(value, tuple) else (value,)
+            fits = numbers != () and all(map(self._fits, numbers))
+            wanted = f"a {'whole ' * (self.kind == 'whole')}number between {self.low:g} and {self.high:g}"
+        if not fits:
+            raise InputError(f"expected {self.name.rstrip('_')} as {wanted}, got {value!r}; choose such a value")
 
-    def _check_number(self, name: str, value: object) -> None:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
-        if not fits or (self.kind == "whole" and not isinstance(value, int)):
-            kind = "a whole number" if self.kind == "whole" else "a number"
-            raise InputError(
-                f"expected {name} as {kind} between {self.low:g} and {self.high:g}, got {value!r}; choose such a value"
-            )
+    def _fits(self, value: object) -> bool:
+        types = int if self.kind == "whole" else int | float
+        return isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 def label_of(name: str) -> str:
@@ -89,11 +81,11 @@ def settings_of(part: type) -> tuple[Setting, ...]:
 
 def check_settings(part: Any) -> None:
     """Converts lists to tuples and NumPy numbers to Python's; raises an `InputError` if a setting is out of range."""
-    for one in settings_of(type(part)):
-        given = getattr(part, one.name)
+    for declared in settings_of(type(part)):
+        given = getattr(part, declared.name)
         value = tuple(map(_to_python, given)) if isinstance(given, list | tuple) else _to_python(given)
-        object.__setattr__(part, one.name, value)
-        one.check(value)
+        object.__setattr__(part, declared.name, value)
+        declared.check(value)
 
 
 def _to_python(value: Any) -> Any:
@@ -102,7 +94,7 @@ def _to_python(value: Any) -> Any:
 
 def values_of(part: Any) -> dict[str, Any]:
     """Maps the name of each setting of an instance to its value."""
-    return {one.name: getattr(part, one.name) for one in settings_of(type(part))}
+    return {declared.name: getattr(part, declared.name) for declared in settings_of(type(part))}
 
 
 def to_values(part: Any) -> dict[str, Any]:
@@ -112,17 +104,10 @@ def to_values(part: Any) -> dict[str, Any]:
 
 def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON; raises an `InputError` if one is unknown or out of range."""
-    names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
+    names = {declared.name.rstrip("_"): declared.name for declared in settings_of(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return float(text)  # .5, 1. and +1 are not JSON
 
 
 def parse_setting(name: str, text: str) -> tuple[str, Any]:
@@ -141,3 +126,10 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
     if value is None or (listed and isinstance(value, str)):
         raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")
     return "lambda_" if name == "lambda" else name, value
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return float(text)  # .5, 1. and +1 are not JSON

@@ -15,12 +15,6 @@ def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
     return np.einsum("...i,...i->...", probabilities, logarithms) / -math.log(probabilities.shape[-1])
 
 
-def margin(probabilities: np.ndarray) -> np.ndarray:
-    """Log ratio of the two highest probabilities, each raised to at least 10⁻⁶: ``(n, labels)`` → ``(n,)``."""
-    best = np.partition(np.log(probabilities.clip(min=1e-6)), -2, axis=-1)
-    return best[:, -1] - best[:, -2]
-
-
 def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:
     """Maximum of ``values`` ``(words,)`` over the words at most ``reach`` words away in the same ``window``."""
     result = values.copy()
@@ -40,29 +34,6 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
     begins[1:] |= window[1:] != window[:-1]
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
-
-
-def window_mean_std(
-    values: np.ndarray, member: np.ndarray, window: np.ndarray, windows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the member words' values, ``(windows,)`` each; 0 for windows without members."""
-    values, window = values[member], window[member]
-    count = np.bincount(window, minlength=windows).clip(min=1)
-    mean = np.bincount(window, values, minlength=windows) / count
-    variance = np.bincount(window, np.square(values - mean[window]), minlength=windows) / count
-    return mean, np.sqrt(variance)
-
-
-def lowest_per_window(values: np.ndarray, candidates: np.ndarray, window: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Selects the candidates with the lowest values, at most ``limit`` of each window; of equal values, the first win.
-
-    ``values``, ``candidates`` and ``window`` have an entry for each word, in the order of windows.
-    """
-    order = np.lexsort((np.where(candidates, values, np.inf), window))
-    counts = np.bincount(window, minlength=len(limit))
-    rank = np.empty(len(values), dtype=np.int64)
-    rank[order] = np.arange(len(values)) - (counts.cumsum() - counts)[window]
-    return candidates & (rank < limit[window])
 
 
 def attention_of(attention: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

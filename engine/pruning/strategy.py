@@ -13,8 +13,9 @@ from engine.pruning.gate import MIN_EXIT_RATIO, Decision, Gate
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import from_values, to_values, values_of
 
-# What folders of version 0.3 may store with `rule`.
-RULE_WEIGHTS = {"uncertainty": 1, "received": 0, "entropy": 0}
+# What version 0.3 stored of every strategy and of the controller `rule`, with the only values that are still run.
+GONE = {"context": "drop", "min_exit_ratio": MIN_EXIT_RATIO}
+GONE_OF_RULE = {"uncertainty": 1, "received": 0, "entropy": 0}
 
 
 class GoneError(InputError):
@@ -93,15 +94,10 @@ class Strategy:
             return self
 
         def changed(part: Any) -> Any:
-            taken = {name: settings[name] for name in values_of(part) if name in settings}
-            return replace(part, **taken)
+            return part and replace(part, **{name: settings[name] for name in values_of(part) if name in settings})
 
-        new = replace(
-            changed(self),
-            gates=settings.get("gates", self.gates),
-            controller=self.controller and changed(self.controller),
-            recovery=self.recovery and changed(self.recovery),
-        )
+        gates = settings.get("gates", self.gates)
+        new = replace(self, gates=gates, controller=changed(self.controller), recovery=changed(self.recovery))
         return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
@@ -120,39 +116,40 @@ class Strategy:
         Raises:
             InputError: if the object is malformed or has an unknown controller or setting.
         """
-        known = {one.name for one in fields(cls)}
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
-        record = dict(record)
-        if (context := record.pop("context", "drop")) != "drop":
-            raise GoneError(f"the context {context!r}")
-        if (share := record.pop("min_exit_ratio", MIN_EXIT_RATIO)) != MIN_EXIT_RATIO:
-            raise GoneError(f"min_exit_ratio {share!r} (it is always {MIN_EXIT_RATIO} now)")
+        record = _without(GONE, record)
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
+        known = {field.name for field in fields(cls)}
         if unknown := record.keys() - known:
             raise InputError(
                 f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
             )
         parts: dict[str, Any] = {
-            "controller": _controller_from_json(dict(controller)) if controller else None,
+            "controller": _controller_from_json(controller) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
         }
         return cls(**{**record, **parts})
 
 
-def _controller_from_json(settings: dict[str, Any]) -> Decider:
-    kind = settings.pop("kind", None)
-    if kind == "rule":
-        weights = {name: settings.pop(name, weight) for name, weight in RULE_WEIGHTS.items()}
-        if weights != RULE_WEIGHTS:
-            raise GoneError("attention in rule (the controller attention has it now)")
+def _without(gone: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out what only earlier versions stored; raises a `GoneError` if it changes what is computed."""
+    for name, value in gone.items():
+        if (stored := settings.get(name, value)) != value:
+            raise GoneError(f"{name}={stored!r}")
+    return {name: value for name, value in settings.items() if name not in gone}
+
+
+def _controller_from_json(settings: Mapping[str, Any]) -> Decider:
+    kind = settings.get("kind")
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:
         raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
-    return from_values(CONTROLLERS[kind], kind, settings)
+    own = {name: value for name, value in settings.items() if name != "kind"}
+    return from_values(CONTROLLERS[kind], kind, _without(GONE_OF_RULE, own) if kind == "rule" else own)
 
 
 def _parse_gates(gates: Any) -> tuple[int, ...]:

@@ -62,19 +62,12 @@ def parse(text: str) -> StrategyName:
         return StrategyName(text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
         return StrategyName(Truncation.kind, layer=int(match[1]))
-    base, colon, point = text.partition(":")
-    kind, plus, rest = base.partition(RECOVERY)
-    known = kind in CONTROLLERS or (kind == CASCADE and not plus)
-    if known and not rest and bool(colon) == bool(point):
-        return StrategyName(kind, bool(plus), current_point(point))
-    if colon:
-        pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
-        raise InputError(
-            f"expected one of {pruning}, a colon and an operating point, got {text[:40]!r}; write e.g. entropy:fast, "
-            "or leave the colon out"
-        )
+    match = re.fullmatch(r"([^:+]+)(\+recovery)?(?::(.+))?", text)
+    if match and (match[1] in CONTROLLERS or (match[1] == CASCADE and not match[2])):
+        return StrategyName(match[1], bool(match[2]), current_point(match[3] or ""))
     raise InputError(
-        f"expected one of the strategies {list(names())}, got {text[:40]!r}; check the name (k is a number)"
+        f"expected one of the strategies {list(names())}, perhaps with an operating point as in entropy:fast, got "
+        f"{text[:40]!r}; check the name (k is a number)"
     )
 
 
@@ -96,31 +89,27 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
     """
     name = parse(text)
     check_point(name.point, point)
+    point = current_point(name.point or point or "")
     if name.kind in (DENSE, Truncation.kind):
-        known = [*OPERATING_POINTS, DEFAULT, *chain(*points.values())]
-        if point and current_point(point) not in known:
+        if point not in ("", *OPERATING_POINTS, DEFAULT, *chain(*points.values())):
             raise InputError(f"expected one of the operating points {OPERATING_POINTS}, got {point!r}; leave it out")
-    if name.kind == DENSE:
-        return Strategy(text)
-    if name.kind == Truncation.kind:
+        if name.kind == DENSE:
+            return Strategy(text)
         if not 1 <= name.layer < layers:
-            raise InputError(
-                f"expected truncate-1 to truncate-{layers - 1}, got {text!r}; the encoder has {layers} layers"
-            )
+            wanted = f"truncate-1 to truncate-{layers - 1}"
+            raise InputError(f"expected {wanted}, got {text!r}; the encoder has {layers} layers")
         return Strategy(text, (name.layer,), Truncation())
     recovery = Recovery() if name.recovers else None
-    point = name.point or point
     stored = points_of(name, points)
     if not stored:
-        if point not in (None, DEFAULT, BALANCED):
+        if point not in ("", DEFAULT, BALANCED):
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
-        controller = CONTROLLERS[name.kind]
-        return Strategy(text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    point = current_point(point) if point else default_point(stored)
+        gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
+        return Strategy(text, tuple(gates), CONTROLLERS[name.kind](), DEFAULT, recovery)
+    point = point or default_point(stored)
     if point not in stored:
-        raise InputError(
-            f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one"
-        )
+        wanted = f"one of the operating points {list(stored)} of {name.without_point}"
+        raise InputError(f"expected {wanted}, got {point!r}; choose one")
     strategy = stored[point]
     if isinstance(strategy, str):
         raise InputError(strategy)

@@ -1,22 +1,51 @@
-"""The trace of a text shows where each word exited and why. It is built on demand, outside timed calls."""
+"""The trace of a text: where each word exited, and the scores behind each decision; built outside timed calls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from engine.latency import Latency
+from engine.pruning.controllers.base import Controller, Reason
+from engine.pruning.controllers.mlp import NEIGHBOURS
 from engine.pruning.cost import Cost
-from engine.pruning.explain import WordScores, explain
+from engine.pruning.gate import ArrayGate, Words
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.text.words import Span
 
 T = TypeVar("T")
 State = Literal["kept", "exited", "recovered"]
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """One word at one gate that it reached.
+
+    Args:
+        layer: number of the gate's layer.
+        label: label that the gate's head predicts.
+        confidence: probability of this label, 0–1.
+        entropy: normalised entropy of the head's label distribution, 0–1.
+        windowed_entropy: largest entropy among the word and its neighbours, 0–1.
+        importance: the score by which the strategy decides; infinite for words that may not exit.
+        threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
+        exited: whether the word exited here.
+        reason: why it exited or stayed, see `Controller.explain`; ``None`` if no controller chooses words.
+    """
+
+    layer: int
+    label: str
+    confidence: float
+    entropy: float
+    windowed_entropy: float
+    importance: float
+    threshold: float | None
+    exited: bool
+    reason: Reason | None
 
 
 @dataclass(frozen=True)
@@ -89,9 +118,9 @@ def word_traces(
     """
     traces: list[WordTrace] = []
     for record in records:
-        window = record.window
+        window, scores = record.window, _scores(record, strategy)
         pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        for index, gates in zip(range(window.own, window.own_end), explain(record, strategy), strict=True):
+        for index in range(window.own, window.own_end):
             at = index - window.first
             start, end = words[index]
             best = int(probabilities[index].argmax())
@@ -105,7 +134,42 @@ def word_traces(
                     state="recovered" if record.recovered[at] else "exited" if record.exited[at] else "kept",
                     label=record.labels.names[best],
                     probability=float(probabilities[index, best]),
-                    gates=gates,
+                    gates=tuple(scores[at]),
                 )
             )
     return tuple(traces)
+
+
+def neighbours_of(strategy: Strategy) -> int:
+    """The words on each side that ``windowed_entropy`` considers: as many as the controller, or else `NEIGHBOURS`."""
+    return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
+
+
+def _scores(record: Record, strategy: Strategy) -> list[list[WordScores]]:
+    """The scores of each word of a window at the gates that it reached; recovery has no gates."""
+    scores: list[list[WordScores]] = [[] for _ in record.exit_at]
+    words, labels, controller = Words.of([len(scores)]), record.labels, strategy.controller
+    assert controller is not None or not record.gates, "a strategy with gates has a controller"
+    for index, at in enumerate(record.gates):
+        numbers = controller.numbers(index)
+        gate = ArrayGate(at.number, index, words, at.alive, at.probabilities, labels, numbers, at.signals)
+        windowed = gate.near(gate.entropy, neighbours_of(strategy))
+        thresholds: Any = None
+        reasons: Sequence[Reason | None] = [None] * len(words)
+        if isinstance(controller, Controller):
+            thresholds, reasons = controller.explain(gate, at.decision)
+        for word in np.flatnonzero(at.alive).tolist():
+            scores[word].append(
+                WordScores(
+                    layer=at.number,
+                    label=labels.names[gate.labels[word]],
+                    confidence=float(gate.confidence[word]),
+                    entropy=float(gate.entropy[word]),
+                    windowed_entropy=float(windowed[word]),
+                    importance=float(at.decision.importance[word]),
+                    threshold=None if thresholds is None else float(thresholds[word]),
+                    exited=bool(at.decision.exits[word]),
+                    reason=reasons[word],
+                )
+            )
+    return scores

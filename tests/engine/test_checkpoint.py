@@ -209,8 +209,8 @@ def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"min_exit_ratio": 0.3}, "min_exit_ratio 0.3"),
-        ({"controller": {"kind": "rule", "lambda": 1.0, "received": 0.5}}, "attention in rule"),
+        ({"min_exit_ratio": 0.3}, "min_exit_ratio=0.3"),
+        ({"controller": {"kind": "rule", "lambda": 1.0, "received": 0.5}}, "received=0.5"),
     ],
 )
 def test_a_point_of_what_went_is_refused_by_name_when_asked_for_and_all_others_run(settings, what, folder):

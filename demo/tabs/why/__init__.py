@@ -18,7 +18,7 @@ from demo.tabs.why.words import MAX_WORDS, cut_note, listbox, windows
 from engine import Engine, Strategy
 from engine.cascade import Cascade
 from engine.pruning.controllers import Controller
-from engine.pruning.explain import WordScores, neighbours_of
+from engine.pruning.trace import WordScores, neighbours_of
 
 LABEL = "Why"
 SCRIPT = Path(__file__).with_name("why.js")

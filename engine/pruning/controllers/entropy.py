@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
 from engine.pruning.settings import setting
@@ -21,10 +19,11 @@ class EntropyController(ThresholdController):
 
     kind = "entropy"
     description = "Words exit when the gate is certain of their label and, if neighbours count, of theirs too."
+    importance_is = "the largest entropy among the word and the neighbours that count"
     threshold_name = "max_entropy"
 
     max_entropy: float | tuple[float, ...] = setting(
-        0.1, "normalised entropy up to which a label is certain", kind="per gate", number=True
+        0.1, "normalised entropy up to which a label is certain", kind="per gate"
     )
     neighbours: int = setting(
         1, "how many words on either side must be certain too before a word exits", 0, 16, kind="whole"
@@ -32,17 +31,9 @@ class EntropyController(ThresholdController):
 
     def importance(self, gate: Gate) -> Values:
         """The largest entropy of the word and its neighbours."""
-        entropy = gate.entropy if self.exit_entities else gate.where(gate.entity, np.inf, gate.entropy)
-        return gate.near(entropy, self.neighbours)
+        return gate.near(gate.entropy, self.neighbours)
 
     @property
     def signals(self) -> frozenset[str]:
         """The entropy of the word, and of its neighbours if the controller considers any."""
         return frozenset({"entropy", "windowed_entropy"} if self.neighbours else {"entropy"})
-
-    @property
-    def importance_is(self) -> str:
-        """The entropy of the word, and of its neighbours if the controller considers any."""
-        if not self.neighbours:
-            return "the entropy of the word's own label"
-        return f"the largest entropy among the word and its neighbours, {self.neighbours} on each side"

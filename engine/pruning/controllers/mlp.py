@@ -25,9 +25,9 @@ FEATURES: Mapping[str, Callable[[Gate], Values]] = {
     "top_probability": lambda gate: gate.log(1 - gate.confidence),
     "margin": lambda gate: gate.margin,
     "outside": lambda gate: gate.log(gate.outside),
-    "change": lambda gate: gate.change,
-    "attention_entropy": lambda gate: gate.attention_entropy,
-    "received": lambda gate: gate.log(gate.received),
+    "change": lambda gate: gate.of_layer("change"),
+    "attention_entropy": lambda gate: gate.of_layer("attention_entropy"),
+    "received": lambda gate: gate.log(gate.of_layer("received")),
 }
 
 
@@ -100,11 +100,13 @@ class LearnedController(ThresholdController):
 
     kind = "mlp"
     description = "Words exit when a small network expects that their label will not change."
+    importance_is = "the learned controller's probability that the label of the word or of a neighbour still changes"
     network_file = "controller.safetensors"
+    neighbours = NEIGHBOURS
     threshold_name = "max_risk"
 
     max_risk: float | tuple[float, ...] = setting(
-        0.05, "probability of a change of label up to which a word may exit", kind="per gate", number=True
+        0.05, "probability of a change of label up to which a word may exit", kind="per gate"
     )
     network: Network | None = field(default=None, repr=False, compare=False)
 
@@ -115,20 +117,14 @@ class LearnedController(ThresholdController):
         return frozenset("confidence" if name == "top_probability" else name for name in names)
 
     def importance(self, gate: Gate) -> Values:
-        """The risk; infinite near entities, unless these may exit."""
+        """The risk."""
         assert self.network is not None, "the engine sets the network"
-        risk = self.network.risk(gate)
-        return risk if self.exit_entities else gate.where(gate.near(gate.entity, NEIGHBOURS), np.inf, risk)
+        return self.network.risk(gate)
 
     @property
     def form(self) -> tuple[Any, ...]:
         """Also the network, which is part of the graph."""
         return (*super().form, id(self.network))
-
-    @property
-    def importance_is(self) -> str:
-        """The probability that the network estimates."""
-        return "the learned controller's probability that the label of the word or of a neighbour still changes"
 
 
 @dataclass(frozen=True)

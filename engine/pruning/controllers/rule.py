@@ -14,17 +14,9 @@ class RuleController(RelativeController):
 
     kind = "rule"
     description = "Words exit whose label is certain compared with the rest of their window."
+    importance_is = "the uncertainty of the word's label in its window, log(1 − its probability)"
+    signals = frozenset({"confidence"})
 
-    def score(self, gate: Gate) -> Values:
+    def importance(self, gate: Gate) -> Values:
         """log(1 − top probability)."""
         return gate.log(1 - gate.confidence)
-
-    @property
-    def signals(self) -> frozenset[str]:
-        """The probability of the word's label."""
-        return frozenset({"confidence"})
-
-    @property
-    def importance_is(self) -> str:
-        """The uncertainty of the word's label."""
-        return "the uncertainty of the word's label in its window, log(1 − its probability)"

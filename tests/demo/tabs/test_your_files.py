@@ -47,7 +47,7 @@ def run(engine, paths, names, wanted=lambda: True):
 
 def cost(token_layers, dense):
     """The cost of a text, three MACs for each token-layer."""
-    return Cost((), token_layers, dense, 3 * token_layers, 3 * dense)
+    return Cost((token_layers,), dense, 3 * token_layers, 3 * dense)
 
 
 def tagged(engine, documents, *names):

@@ -58,7 +58,7 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
 def test_a_word_stays_because_the_whole_entity_does_or_too_few_would_exit(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
     at = gate([1, 2, 0, 0], [SURE, UNSURE, SURE, SURE], controller=CERTAIN)
-    assert CERTAIN.reasons(at, CERTAIN.decide(at)) == ["whole", "importance", "exit", "exit"]
+    assert CERTAIN.explain(at, CERTAIN.decide(at))[1] == ["whole", "importance", "exit", "exit"]
     all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
     least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
     scores = explained(engine, "entropy", max_entropy=(least + second) / 2, **settings)

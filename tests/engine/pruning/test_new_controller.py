@@ -20,7 +20,7 @@ class Unsure(Controller):
     kind = "unsure"
     description = "Words exit that are not too sure."
 
-    most: float = setting(0.5, "probability up to which words exit", on_page=True, number=True)
+    most: float = setting(0.5, "probability up to which words exit", on_page=True)
 
     def importance(self, gate: Gate) -> Values:
         return gate.confidence

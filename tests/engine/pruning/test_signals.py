@@ -1,17 +1,15 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pruning.signals import (
-    lowest_per_window,
-    neighbour_max,
-    normalised_entropy,
-    whole_spans,
-    window_mean_std,
-)
+from engine.pruning.gate import ArrayGate, Words
+from engine.pruning.signals import neighbour_max, normalised_entropy, whole_spans
 from engine.text.labels import LabelSet
 
+LABELS = LabelSet(("Chemical", "Disease"))
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
 
@@ -35,25 +33,31 @@ def test_neighbour_max_looks_at_most_so_far_within_the_window(rows, reach):
     assert neighbour_max(values, window, reach).tolist() == [float(value) for value in expected]
 
 
+def gate(alive, window):
+    """A gate over four windows, some of which may be empty."""
+    words = Words(window, np.bincount(window, minlength=4))
+    return ArrayGate(1, 0, words, alive, np.zeros((len(window), len(LABELS)), dtype=np.float32), LABELS)
+
+
 @given(rows=VALUES)
-def test_mean_and_deviation_are_those_of_the_members(rows):
-    values, member, window = columns(rows)
-    mean, std = window_mean_std(values, member, window, 4)
-    for index in range(4):
-        mine = values[member & (window == index)]
-        if len(mine):
-            assert mean[index].item() == pytest.approx(mine.mean().item(), abs=1e-4)
-            assert std[index].item() == pytest.approx(mine.std().item(), abs=1e-3)
+def test_mean_and_deviation_are_those_of_the_alive_words_of_the_window(rows):
+    values, alive, window = columns(rows)
+    at = gate(alive, window)
+    for index in window[alive]:
+        mine = values[alive & (window == index)]
+        assert at.mean(values)[window == index] == pytest.approx(mine.mean(), abs=1e-4)
+        assert at.deviation(values)[window == index] == pytest.approx(mine.std(), abs=1e-3)
 
 
-@given(rows=VALUES, limits=st.lists(st.integers(0, 6), min_size=4, max_size=4))
-def test_lowest_per_window_takes_the_lowest_candidates_up_to_the_limit(rows, limits):
+@given(rows=VALUES, share=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.8, 1.0]))
+def test_the_minimum_that_stays_are_the_words_of_most_importance_and_of_equal_ones_the_last(rows, share):
     values, candidates, window = columns(rows)
-    chosen = lowest_per_window(values, candidates, window, np.array(limits))
-    for index, limit in enumerate(limits):
-        places = [i for i in range(len(values)) if window[i] == index and candidates[i]]
-        expected = sorted(places, key=lambda i: (values[i].item(), i))[:limit]
-        assert [i for i in range(len(values)) if window[i] == index and chosen[i]] == sorted(expected)
+    exits = gate(np.ones(len(values), dtype=bool), window).keep_minimum(candidates, values, share)
+    for index in range(4):
+        words = np.flatnonzero(window == index)
+        most = len(words) - math.ceil(np.float32(len(words) * share))
+        lowest = sorted((word for word in words if candidates[word]), key=lambda word: (values[word], word))[:most]
+        assert np.flatnonzero(exits & (window == index)).tolist() == sorted(lowest)
 
 
 def test_an_entity_leaves_whole_or_not_at_all():
@@ -61,5 +65,5 @@ def test_an_entity_leaves_whole_or_not_at_all():
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    continues = LabelSet(("Chemical", "Disease")).continues(labels)
+    continues = LABELS.continues(labels)
     assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]

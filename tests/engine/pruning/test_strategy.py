@@ -70,8 +70,8 @@ def test_what_earlier_versions_stored_is_ignored_where_it_changes_nothing_and_re
     weights = {"kind": "rule", "lambda": 0.5, "uncertainty": 1.0, "received": 0.0, "entropy": 0.0}
     assert Strategy.from_json(RULE | {"controller": weights}) == Strategy("rule", (1,), RuleController(lambda_=0.5))
     for record, what in (
-        (ENTROPY.to_json() | {"min_exit_ratio": 0.3}, "min_exit_ratio 0.3"),
-        (RULE | {"controller": weights | {"received": 1.0}}, "attention in rule"),
+        (ENTROPY.to_json() | {"min_exit_ratio": 0.3}, "min_exit_ratio=0.3"),
+        (RULE | {"controller": weights | {"received": 1.0}}, "received=1.0"),
     ):
         with pytest.raises(InputError, match=f"expected settings of this version, got .*{what}.* not supported"):
             Strategy.from_json(record)
