@@ -19,7 +19,7 @@ from engine.cli.options import EngineOptions, tag_documents
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import WRITERS, Ids, read_documents
-from engine.formats.source import readable
+from engine.formats.base import readable
 from engine.text.documents import Document
 
 
@@ -75,7 +75,6 @@ def main(argv: list[str] | None) -> int:
     if not sizes:
         return 2
     engine, strategy = options.load()
-    options.say_dtype(engine)
 
     def tagged_documents() -> Iterator[Document]:
         nonlocal tagged

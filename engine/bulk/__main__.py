@@ -66,7 +66,6 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, out: Path, 
     on_ray = arguments.ray is not None or arguments.workers is not None
     share = 1 if arguments.ray is not None else max(1, (os.cpu_count() or 1) // (arguments.workers or 1))
     worker = Worker(options, out, arguments.format, arguments.threads or (share if on_ray else 0)).load()
-    options.say_dtype(worker.engine)
     conditions = worker.conditions()
     if not continues(out, RUN, conditions):
         write_json(out / RUN, conditions)

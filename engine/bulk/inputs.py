@@ -10,7 +10,7 @@ from stat import S_ISREG
 
 from engine import InputError
 from engine.formats import SUFFIXES
-from engine.formats.source import split_suffix
+from engine.formats.base import split_suffix
 
 _INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
 

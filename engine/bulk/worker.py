@@ -19,7 +19,7 @@ from engine.cli.options import EngineOptions, tag_documents
 from engine.cli.runs import code_digest, replacing
 from engine.errors import first_line
 from engine.formats import read_documents
-from engine.formats.source import readable
+from engine.formats.base import readable
 from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read

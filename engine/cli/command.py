@@ -1,13 +1,7 @@
-"""Exit statuses and messages of all command lines.
+"""How command lines end: every problem with input or output becomes one sentence on standard error and a status.
 
-Every problem with input or output becomes one sentence and an exit status:
-
-| status | meaning |
-| --- | --- |
-| 0 | done |
-| 2 | bad input, or output that cannot be written; a sentence on standard error names the problem |
-| 130 | interrupted from the keyboard |
-| 141 | the reader of the output closed it (``| head``); this is no error, so nothing is printed |
+The status is 0 if all is done, 2 for bad input and for output that cannot be written, 130 after an interrupt from the
+keyboard, and 141, without a sentence, if the reader of the output closed it (``| head``).
 """
 
 from __future__ import annotations
@@ -42,7 +36,9 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         except BrokenPipeError:
             return _finish(141)
         except (OSError, SafetensorError) as error:
-            return _finish(2, str(_output_error(error)))
+            problem = getattr(error, "strerror", None) or first_line(error)
+            wanted = f"expected to read and write {getattr(error, 'filename', None) or 'the output'}"
+            return _finish(2, str(InputError(f"{wanted}, got: {problem}; check the path, rights and space left")))
         except KeyboardInterrupt:
             return _finish(130, "interrupted")
 
@@ -54,13 +50,6 @@ def _refuse_empty_values(argv: list[str]) -> None:
     for option, value in pairwise([*argv, "-"]):
         if option.startswith("--") and (not value or option.endswith("=")):
             raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
-
-
-def _output_error(error: OSError | SafetensorError) -> InputError:
-    """Makes the error for a file or standard output that cannot be read or written."""
-    problem = getattr(error, "strerror", None) or first_line(error)
-    place = getattr(error, "filename", None) or "the output"
-    return InputError(f"expected to read and write {place}, got: {problem}; check the path, rights and space left")
 
 
 def say(sentence: str) -> None:

@@ -63,14 +63,15 @@ class EngineOptions:
         return cls(settings=settings, **others)
 
     def load(self) -> tuple[Engine, Strategy]:
-        """Loads the engine and the strategy; raises an `InputError` if they or the machine do not support an option."""
-        engine = load_engine(self.model, self.dtype, self.device, self.labels)
-        return engine, engine.strategy(self.strategy, self.point, **self.settings)
+        """Loads the engine and the strategy; says which dtype ``auto`` chose, and why.
 
-    def say_dtype(self, engine: Engine) -> None:
-        """Prints on standard error which dtype ``auto`` chose, and why."""
+        Raises an `InputError` if they or the machine do not support an option.
+        """
+        engine = load_engine(self.model, self.dtype, self.device, self.labels)
+        strategy = engine.strategy(self.strategy, self.point, **self.settings)
         if self.dtype == "auto":
             say(f"dtype {engine.dtype}: {engine.why}")
+        return engine, strategy
 
 
 def tag_documents(

@@ -1,13 +1,4 @@
-"""What a long command says, in the same whole lines on a screen and in a log file.
-
->>> with Progress("Tag 40 files", total=40, about_s=600) as progress:  # Tag 40 files: about 10 min.
-...     for progress.note in files:
-...         tag(progress.note)
-...         progress.advance()  # now and then: 42 % done, about 6 min left (notes.xml).
-...     # Done after 11 min: 40 files tagged.
-...     # Next: python -m eval.report
-...     progress.finish("40 files tagged.", "python -m eval.report")
-"""
+"""What a long command says, in whole lines on a screen as in a log: its plan, how far it is, and how it ended."""
 
 from __future__ import annotations
 

@@ -42,9 +42,8 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout as error:
-        raise InputError(
-            f"expected {folder} to be free, got one that another process writes to; wait, or choose another --out"
-        ) from error
+        problem = "got one that another process writes to; wait, or choose another --out"
+        raise InputError(f"expected {folder} to be free, {problem}") from error
     except OSError as error:
         raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
     try:
@@ -94,9 +93,8 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"expected JSON in {path}, got {first_line(error)}; restore the file, or use another --out"
-        ) from error
+        remedy = "restore the file, or use another --out"
+        raise InputError(f"expected JSON in {path}, got {first_line(error)}; {remedy}") from error
 
 
 class Log:
@@ -123,10 +121,8 @@ class Log:
 
 def check_new(folder: Path) -> None:
     """Raises `InputError` if a folder contains files other than a lock, because results must not be mixed with them."""
-    if folder.exists() and (
-        not folder.is_dir()
-        or any(path.is_file() and path.name != LOCK and not path.match(_PART_NAMES) for path in folder.rglob("*"))
-    ):
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != LOCK)
+    if folder.is_file() or any(not path.match(_PART_NAMES) for path in files):
         raise InputError(f"expected a new folder, got {folder} with other files in it; use another --out")
 
 
@@ -136,15 +132,13 @@ def continues(
     """Returns whether a folder contains a run under the same conditions; ``False`` means it is new. Writes nothing.
 
     Args:
-        folder: folder of the run.
-        name: name of the file with the conditions, which the caller writes with `write_json` to begin a run.
+        name: file with the conditions, which the caller writes with `write_json` to begin a run.
         conditions: everything that the results depend on; compared as JSON.
-        resume: whether an existing run may be continued.
+        resume: whether a run may be continued.
         free: names of conditions that may differ between two starts.
 
     Raises:
-        InputError: if the folder contains a run under other conditions, a run although ``resume`` is false, or other
-            files.
+        InputError: if the folder contains a run under other conditions or one that may not be continued, or files.
     """
     if not (folder / name).is_file():
         check_new(folder)

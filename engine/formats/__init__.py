@@ -12,26 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from engine.errors import FormatError, InputError
-from engine.formats.base import Format, not_written
+from engine.formats.base import Format, OnDeleted, Source, readable
 from engine.formats.bioc import BIOC
 from engine.formats.bioc_json import BIOC_JSON
-from engine.formats.checks import Ids, Item, OnError, attempt, raise_error, report_errors, unexpected_problem
+from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import CONLL
 from engine.formats.jsonl import JSONL
 from engine.formats.plain import PLAIN
 from engine.formats.pubmed import PUBMED
 from engine.formats.pubtator import PUBTATOR
-from engine.formats.source import OnDeleted, Source, readable
 from engine.formats.tables import TABLE
 from engine.text.documents import Document
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
 FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, TABLE, PLAIN)
-WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
+WRITERS = {format_.name: format_ for format_ in FORMATS if format_.written}
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
 
@@ -57,7 +56,8 @@ def read_documents(
         FormatError: for a broken document, with the default ``on_error``.
     """
     with _open(path) as file:
-        source = Source(file, "stdin" if path == "-" else str(path), ids, on_deleted, lines_are_texts)
+        name = "stdin" if path == "-" else str(path)
+        source = Source(file, name, Ids() if ids is None else ids, on_deleted, lines_are_texts)
         position = 0
         for document in chain(read_source(source, on_error), [None]):
             if on_read:
@@ -69,7 +69,8 @@ def read_documents(
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:
     """Yields the documents of an open file; see `read_documents`."""
-    yield from report_errors(_read_items(recognise_format(source), source), on_error)
+    format_ = recognise_format(source)
+    yield from make_documents(_records(format_, source, on_error), format_.document, on_error)
 
 
 def recognise_format(source: Source) -> Format:
@@ -78,21 +79,21 @@ def recognise_format(source: Source) -> Format:
     return next((format_ for format_ in candidates if format_.sniff(source.head)), candidates[-1])
 
 
-def _read_items(format_: Format, source: Source) -> Iterator[Item]:
-    """Yields the items of a file; an exception while it is split into records becomes an error that ends the file."""
+def _records(format_: Format, source: Source, on_error: OnError) -> Iterator[tuple[Place, Any]]:
+    """Yields place and content of each record; an exception while a file is split becomes an error that ends it."""
     try:
         for line, content in format_.records(source):
-            yield attempt(source.place(line), format_.document, content)
+            yield source.place(line), content
         return
     except FormatError as error:
         last = error
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001  # one file must not stop the others
-        last = source.place(source.line).error(unexpected_problem(error))
+        last = source.place(source.line).unexpected(error)
     ending = FormatError(last.file, last.line, last.document, f"{last.problem}; nothing after this place was read")
     ending.ends_file = True
-    yield ending
+    on_error(ending)
 
 
 def _open(path: str | Path) -> AbstractContextManager[IO[bytes]]:

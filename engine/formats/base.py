@@ -1,21 +1,97 @@
-"""The base of a file format, and helpers that several formats share."""
+"""An open file and what a file format is, with helpers that several formats share."""
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path, PurePath
+from typing import IO, Any
 
-from engine.errors import InputError
-from engine.formats.checks import Place
-from engine.formats.source import Source
+from engine.errors import InputError, first_line
+from engine.formats.checks import Ids, Place
 from engine.text.documents import Document
 
+OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a citation that a PubMed file deletes
 
-def not_written(documents: Iterable[Document]) -> Iterator[str]:
-    """The ``write`` of a read-only format."""
-    raise InputError("expected a format that can be written, got one that is only read; choose another")
+_SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
+_CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
+
+
+@dataclass
+class Source:
+    """An open file. One whose name ends in ``.gz`` is unpacked.
+
+    Args:
+        file: opened in binary mode. It is read only once, so a pipe works.
+        name: its path, used for its suffix and in messages.
+        ids: the ids of files read before, if ids must be unique across files.
+        on_deleted: what to do with each citation that a PubMed file deletes.
+        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
+            file is one document.
+
+    ``suffix``: the suffix before any ``.gz``, in lower case.
+    ``head``: the first lines, without byte order mark and leading blanks.
+    ``line``: number of the line being read, from 1.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+
+    file: IO[bytes]
+    name: str
+    ids: Ids = field(default_factory=dict)
+    on_deleted: OnDeleted | None = None
+    lines_are_texts: bool = False
+
+    def __post_init__(self) -> None:
+        self.line, self.suffix = 1, split_suffix(self.name)[1]
+        chunks = self._read_chunks()
+        first = list(islice(chunks, _SNIFFED))
+        self._chunks, self.head = chain(first, chunks), _sniffable(b"".join(first))
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        file = gzip.GzipFile(fileobj=self.file) if self.name.lower().endswith(".gz") else self.file
+        with readable(self.name):
+            yield from iter(lambda: file.readline(_CHUNK), b"")
+
+    def place(self, line: int) -> Place:
+        """Returns a place in the file."""
+        return Place(self.name, line, self.ids)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yields the file line by line, long lines in several chunks."""
+        for chunk in self._chunks:
+            yield chunk
+            self.line += chunk.count(b"\n")
+
+    def lines(self) -> Iterator[bytes]:
+        """Yields the lines of the file, split at ``\\n`` only."""
+        begun: list[bytes] = []
+        for chunk in self.chunks():
+            begun.append(chunk)
+            if chunk.endswith(b"\n"):
+                yield b"".join(begun)
+                begun = []
+        if begun:
+            yield b"".join(begun)
+
+    def blocks(self, starts_block: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yields blocks of numbered lines, without leading blank lines; ``starts_block`` says where one starts."""
+        block: list[tuple[int, bytes]] = []
+        for number, line in enumerate(self.lines(), start=1):
+            if starts_block(line) and block:
+                yield block
+                block = []
+            if block or line.strip():
+                block.append((number, line))
+        if block:
+            yield block
 
 
 @dataclass(frozen=True)
@@ -26,7 +102,8 @@ class Format:
     ``sniff``: says whether a file has the format, from its first lines without byte order mark and leading blanks.
     ``records``: yields the line and content of each document; raising ends the file.
     ``document``: makes a document from such a content, or raises a `FormatError` of its place.
-    ``write``: yields the parts of a file: its head, one part per document, and its foot.
+    ``written``: writes a document; ``None`` for a format that is only read. ``head``, ``foot`` and ``between`` are what
+    a file has around and between documents.
     """
 
     name: str
@@ -34,26 +111,23 @@ class Format:
     sniff: Callable[[bytes], bool]
     records: Callable[[Source], Iterator[tuple[int, Any]]]
     document: Callable[[Any, Place], Document]
-    write: Callable[[Iterable[Document]], Iterator[str]] = not_written
+    written: Callable[[Document], str] | None = None
+    head: str = ""
+    foot: str = ""
+    between: str = ""
 
     @property
     def suffix(self) -> str:
         """The suffix of written files."""
         return self.suffixes[0]
 
-
-def writer(
-    document: Callable[[Document], str], head: str = "", foot: str = "", between: str = ""
-) -> Callable[[Iterable[Document]], Iterator[str]]:
-    """Makes a `Format`'s ``write`` from a function that writes one document, and the text around and between them."""
-
-    def write(documents: Iterable[Document]) -> Iterator[str]:
-        yield head
-        for number, content in enumerate(map(document, documents)):
-            yield (between if number else "") + content
-        yield foot
-
-    return write
+    def write(self, documents: Iterable[Document]) -> Iterator[str]:
+        """Yields the parts of a file: its head, one part per document, and its foot."""
+        assert self.written is not None, "the format is one of those that are written"
+        yield self.head
+        for number, content in enumerate(map(self.written, documents)):
+            yield (self.between if number else "") + content
+        yield self.foot
 
 
 def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern[bytes] | None = None) -> bool:
@@ -65,3 +139,31 @@ def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern
 def on_one_line(text: str) -> str:
     """Replaces each tab and line break with one space, so that offsets stay valid."""
     return re.sub(r"[\t\r\n]", " ", text)
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Splits a file's name into the part before its suffixes and the suffix before any ``.gz``, in lower case."""
+    path = PurePath(name)
+    if path.suffix.lower() == ".gz":
+        path = path.with_suffix("")
+    return str(path.with_suffix("")), path.suffix.lower()
+
+
+def _sniffable(head: bytes) -> bytes:
+    """The first lines in UTF-8, also those of XML in UTF-16, without byte order mark and leading blanks."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "ignore").encode("utf-8", "replace")
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+@contextmanager
+def readable(name: str | Path) -> Iterator[None]:
+    """Turns any error in reading a file into an `InputError` that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        problem = getattr(error, "strerror", None) or first_line(error)
+        remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
+        raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error

@@ -17,9 +17,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.errors import quoted
-from engine.formats.base import Format, writer
+from engine.formats.base import Format, Source
 from engine.formats.checks import Place, whole_number
-from engine.formats.source import Source
 from engine.formats.xml import records
 from engine.text.documents import Document, Entity
 
@@ -47,7 +46,7 @@ def document_of(element: Element, place: Place) -> Document:
     text, title_end = "", None
     for number, (passage, parts) in enumerate(passages, start=1):
         for part in parts:
-            gap = _offset_number(_field(part, "offset"), place) - len(text)
+            gap = _number(_field(part, "offset"), place) - len(text)
             if not 0 <= gap <= room:
                 wanted = f"passage {number} to begin between {len(text)} and {len(text) + room}"
                 raise place.error(f"expected {wanted}, got the offset {len(text) + gap}; fix it")
@@ -83,28 +82,20 @@ def _infons_of(element: Element) -> dict[str, str]:
     return {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
 
 
-def _offset_number(value: str, place: Place) -> int:
+def _number(value: str, place: Place) -> int:
     if (number := whole_number(value)) is None:
         raise place.error(f"expected a whole number as offset or length, got {quoted(value)}; fix it")
     return number
 
 
 def _entity(annotation: Element, text: str, place: Place) -> Entity:
-    infons = _infons_of(annotation)
-    spans = [
-        (_offset_number(location.get("offset", ""), place), _offset_number(location.get("length", ""), place))
-        for location in annotation.iterfind("location")
-    ]
-    if not spans or not infons.get("type"):
+    infons, locations = _infons_of(annotation), annotation.findall("location")
+    if not locations or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
-    return place.entity(
-        text,
-        min(offset for offset, _ in spans),
-        max(offset + length for offset, length in spans),
-        infons["type"],
-        mention=_field(annotation, "text") if len(spans) == 1 and annotation.find("text") is not None else None,
-        score=infons.get("score", 1),
-    )
+    starts, lengths = ([_number(at.get(name, ""), place) for at in locations] for name in ("offset", "length"))
+    end = max(map(sum, zip(starts, lengths, strict=True)))
+    mention = _field(annotation, "text") if len(locations) == 1 and annotation.find("text") is not None else None
+    return place.entity(text, min(starts), end, infons["type"], mention=mention, score=infons.get("score", 1))
 
 
 def record_of(document: Document) -> dict[str, Any]:
@@ -127,11 +118,9 @@ def _passage(infons: dict[str, str], offset: int, text: str) -> dict[str, Any]:
 
 
 def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
-    infons = {"type": entity.type}
-    if entity.score != 1:  # as gold entities have
-        infons["score"] = repr(entity.score)
+    score = {} if entity.score == 1 else {"score": repr(entity.score)}  # gold entities have 1
     locations = [{"offset": entity.start, "length": entity.end - entity.start}]
-    return {"id": identifier, "infons": infons, "text": entity.text, "locations": locations}
+    return {"id": identifier, "infons": {"type": entity.type} | score, "text": entity.text, "locations": locations}
 
 
 def element_of(kind: str, record: Any, place: Place) -> Element:
@@ -148,8 +137,8 @@ def element_of(kind: str, record: Any, place: Place) -> Element:
                     SubElement(element, "infon", key=str(name)).text = str(content)
         elif key == "locations":
             for location in _checked(value, list, key, place):
-                offsets = _checked(location, dict, "location", place)
-                SubElement(element, "location", {name: str(number) for name, number in offsets.items()})
+                numbers = _checked(location, dict, "location", place).items()
+                SubElement(element, "location", {name: str(number) for name, number in numbers})
         elif key in _PARTS:
             element.extend(element_of(_PARTS[key], part, place) for part in _checked(value, list, key, place))
     return element
@@ -157,7 +146,7 @@ def element_of(kind: str, record: Any, place: Place) -> Element:
 
 def _checked(value: Any, type_: type, what: str, place: Place) -> Any:
     if not isinstance(value, type_):
-        wanted = "an object" if type_ is dict else "a list"
+        wanted = {dict: "an object", list: "a list"}[type_]
         raise place.error(f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
     return value
 
@@ -173,5 +162,7 @@ BIOC = Format(
     lambda head: head.startswith(b"<") and b"<collection" in head,
     _records,
     document_of,
-    writer(_write_document, _HEAD, "</collection>\n"),
+    _write_document,
+    head=_HEAD,
+    foot="</collection>\n",
 )

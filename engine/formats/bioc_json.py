@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from engine.formats.base import Format, writer
+from engine.formats.base import Format, Source
 from engine.formats.bioc import document_of, element_of, record_of
 from engine.formats.checks import Place
-from engine.formats.source import Source
 from engine.text.documents import Document
 
 _HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
@@ -47,5 +46,8 @@ BIOC_JSON = Format(
     lambda head: head.startswith((b"{", b"[")) and _LIST_START.search(head) is not None,
     _records,
     _document,
-    writer(lambda document: json.dumps(record_of(document), ensure_ascii=False), _HEAD, "\n]}\n", ",\n"),
+    lambda document: json.dumps(record_of(document), ensure_ascii=False),
+    head=_HEAD,
+    foot="\n]}\n",
+    between=",\n",
 )

@@ -13,7 +13,6 @@ from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
-Item = Document | FormatError  # what is read: a document, or the error of a broken one
 Ids = dict[str, str]  # document id → file; ids must be unique over all files that are read together
 
 _BLANK = re.compile(r"\s")
@@ -36,6 +35,10 @@ class Place:
     def error(self, problem: str) -> FormatError:
         """Returns an error that names this place."""
         return FormatError(self.file, self.line, self.document, problem)
+
+    def unexpected(self, error: Exception) -> FormatError:
+        """Returns the error for an exception that no check expects."""
+        return self.error(f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix it")
 
     def identify(self, identifier: str, wanted: str = "") -> str:
         """Sets and returns the document's id. A blank one is replaced by ``wanted`` or else the line number.
@@ -69,36 +72,32 @@ class Place:
         return self.decode(raw).rstrip("\r\n")
 
     def entity(
-        self,
-        text: str,
-        start: int,
-        end: int,
-        type_: str,
-        *,
-        mention: str | None = None,
-        score: object = 1.0,
+        self, text: str, start: object, end: object, type_: object, *, mention: str | None = None, score: object = 1.0
     ) -> Entity:
         """Returns the entity at ``[start, end)`` of a text.
 
         Raises a `FormatError` unless the span is inside the text, the text there is ``mention`` (all blanks are equal,
-        and trailing blanks of the mention are ignored), and the score is a finite number or its text.
+        and trailing blanks of the mention are ignored), there is a type, and the score is a finite number or its text.
         """
-        if not start < end <= len(text):
-            raise self.error(
-                f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets"
-            )
-        span = text[start:end]
+        first, last = whole_number(start), whole_number(end)
+        if first is None or last is None or not isinstance(type_, str) or not type_:
+            got = ", ".join(quoted(str(value)) for value in (start, end, type_))
+            raise self.error(f"expected whole numbers as start and end, and a type, got {got}; fix the entity")
+        if not first < last <= len(text):
+            wanted = f"a span inside the text of {len(text)} characters"
+            raise self.error(f"expected {wanted}, got {first}–{last}; fix the offsets")
+        span = text[first:last]
         wanted = span if mention is None else mention
         if _BLANK.sub(" ", span) not in (normalised := _BLANK.sub(" ", wanted), normalised.rstrip()):
             got = f"{quoted(span)} in the text"
-            raise self.error(f"expected {quoted(wanted)} at {start}–{end}, got {got}; fix the offsets or the mention")
+            raise self.error(f"expected {quoted(wanted)} at {first}–{last}, got {got}; fix the offsets or the mention")
         try:
             number = math.nan if isinstance(score, bool) else float(score)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise self.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
-        return Entity(start, end, type_, span, number)
+        return Entity(first, last, type_, span, number)
 
     def title_end(self, value: object, text: str) -> int | None:
         """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""
@@ -108,40 +107,32 @@ class Place:
         return end
 
 
-def attempt(place: Place, make: Callable[[Any, Place], Document], content: Any) -> Item:
-    """Returns the document that ``make`` makes from a content, or an error if it or its id is broken."""
-    begin = place.line
-    try:
-        document = make(content, place)
-        place.line = begin
-        place.claim(document)
-    except FormatError as error:
-        return error
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001  # one document must not stop the others
-        return place.error(unexpected_problem(error))
-    return document
+def make_documents(
+    contents: Iterable[tuple[Place, Any]], make: Callable[[Any, Place], Document], on_error: OnError
+) -> Iterator[Document]:
+    """Yields the document of each content, as ``make`` makes it.
 
-
-def report_errors(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
-    """Yields the documents and calls ``on_error`` with each error."""
-    for item in items:
-        if isinstance(item, FormatError):
-            on_error(item)
+    A broken one, or one whose id is taken, is left out, and its error passed to ``on_error``.
+    """
+    for place, content in contents:
+        begin = place.line
+        try:
+            document = make(content, place)
+            place.line = begin
+            place.claim(document)
+        except FormatError as error:
+            on_error(error)
+        except InputError:
+            raise
+        except Exception as error:  # noqa: BLE001  # one document must not stop the others
+            on_error(place.unexpected(error))
         else:
-            yield item
-
-
-def unexpected_problem(error: Exception) -> str:
-    """Describes an unexpected exception while reading a document."""
-    return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
+            yield document
 
 
 def whole_number(value: object) -> int | None:
     """Returns a count or offset given as 12, 12.0 or ``"12"``, below 2³¹; ``None`` for anything else."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 18:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    written = isinstance(value, str) and value.strip().isdecimal() and len(value) <= 18
+    if written or (isinstance(value, float) and value.is_integer()):
+        value = int(value)  # type: ignore[call-overload]
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None

@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 
 from engine.errors import quoted
-from engine.formats.base import Format, most_lines_match, on_one_line, writer
+from engine.formats.base import Format, Source, most_lines_match, on_one_line
 from engine.formats.checks import Place
-from engine.formats.source import Source
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import Span, split_words
@@ -168,5 +167,5 @@ CONLL = Format(
     lambda head: b"\t" in head and most_lines_match(_SNIFFED_LINE, head),
     _records,
     _document,
-    writer(_write_document),
+    _write_document,
 )

@@ -6,14 +6,13 @@ import gzip
 import hashlib
 import logging
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import pooch
@@ -145,38 +144,30 @@ def load_corpus(
     read: Callable[[OnError], Iterator[Document]]
     if named:
         if split not in named.splits:
-            raise InputError(
-                f"expected one of the splits {list(named.splits)} of {name}, got {split!r}; choose another"
-            )
+            splits = list(named.splits)
+            raise InputError(f"expected one of the splits {splits} of {name}, got {split!r}; choose another")
         skip_bad, read = named.skip_bad, partial(_read_split, name, split, data_dir)
     elif name.startswith(PREFIX):
         read = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
         read, split = partial(read_documents, name), "all"
     else:
-        raise InputError(
-            f"expected one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
-            "check the name"
-        )
-    types: set[str] = set()
-    skipped = 0
+        wanted = f"one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset"
+        raise InputError(f"expected {wanted}, got {name!r}; check the name")
+    errors: list[FormatError] = []
 
     def on_error(error: FormatError) -> None:
-        nonlocal skipped
         if not skip_bad or error.ends_file:
             raise error
-        skipped += 1
+        errors.append(error)
         logger.warning("%s (document left out)", error)
 
-    def limited() -> Iterator[Document]:
-        # The types of a file are those of all its documents, with or without a limit.
-        for number, document in enumerate(islice(read(on_error), limit if named else None)):
-            types.update(entity.type for entity in document.entities)
-            if limit is None or number < limit:
-                yield document
-
-    documents = tuple(limited())
-    return Corpus(name, split, named.types if named else tuple(sorted(types)), documents, skipped)
+    if named:
+        documents, types = tuple(islice(read(on_error), limit)), named.types
+    else:  # with or without a limit, the types of a file are those of all its documents
+        every = tuple(read(on_error))
+        documents, types = every[:limit], tuple(sorted({entity.type for each in every for entity in each.entities}))
+    return Corpus(name, split, types, documents, len(errors))
 
 
 def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: OnError) -> Iterator[Document]:
@@ -191,35 +182,26 @@ def _find_file(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
     """Returns the path of a corpus file, which it downloads if no folder has it."""
     roots = [root for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
     places = [Path(root) / folder / file.name for root in roots for folder in (corpus, "")]
-    for path in places:
-        if path.is_file():
-            if (digest := pooch.file_hash(str(path))) != file.sha256:
-                raise InputError(
-                    f"expected SHA-256 {file.sha256} for {path}, got {digest}; remove the file or fetch it again"
-                )
-            return path
-    cause: Exception | None = None
+    if path := next((place for place in places if place.is_file()), None):
+        if (digest := pooch.file_hash(str(path))) != file.sha256:
+            wanted = f"SHA-256 {file.sha256} for {path}"
+            raise InputError(f"expected {wanted}, got {digest}; remove the file or fetch it again")
+        return path
+    problem: Exception | None = None
     if file.url:
         try:
             return Path(pooch.retrieve(file.url, file.sha256, file.name, CACHE / corpus, downloader=_download))
         except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: wrong checksum
-            missing, cause = f"got none, nor from {file.url} ({first_line(error)})", error
-    else:
-        missing = f"got none, and {corpus} has no download address"
+            problem = error
+    why = f"nor from {file.url} ({first_line(problem)})" if problem else f"and {corpus} has no download address"
     raise InputError(
-        f"expected {file.name} of {corpus} in one of {', '.join(map(str, places))}, {missing}; "
+        f"expected {file.name} of {corpus} in one of {', '.join(map(str, places))}, got none, {why}; "
         "get the file and name its folder with --data-dir or BIONER_DATA"
-    ) from cause
+    ) from problem
 
 
 def _download(url: str, output: str | Path, _: Any) -> None:
     """Downloads a file and unpacks it, because checksums are those of the unpacked content."""
-    fetch = pooch.HTTPDownloader(timeout=60)
-    if not url.endswith(".gz"):
-        fetch(url, str(output), None)
-        return
-    with TemporaryFile() as packed, Path(output).open("wb") as out:
-        fetch(url, packed, None)
-        packed.seek(0)
-        with gzip.open(packed) as content:
-            shutil.copyfileobj(content, out)
+    content = BytesIO()
+    pooch.HTTPDownloader(timeout=60)(url, content, None)
+    Path(output).write_bytes(gzip.decompress(content.getvalue()) if url.endswith(".gz") else content.getvalue())

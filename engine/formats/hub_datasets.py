@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError, first_line, quoted
-from engine.formats.checks import Ids, OnError, Place, attempt, raise_error, report_errors
+from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import check_tag, entities_of_tags, place_tokens
 from engine.text.documents import Document
 
@@ -36,11 +36,11 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
         wanted = f"columns tokens and one of {list(_TAG_COLUMNS)}"
         raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
     classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
-    items = (
-        attempt(Place(name, number, ids), _row_document, (row.get("id"), row["tokens"], row[column], classes))
+    contents = (
+        (Place(name, number, ids), (row.get("id"), row["tokens"], row[column], classes))
         for number, row in enumerate(rows, start=1)
     )
-    yield from report_errors(items, on_error)
+    yield from make_documents(contents, _row_document, on_error)
 
 
 def _load_rows(source: str, split: str) -> Any:

@@ -13,9 +13,8 @@ from dataclasses import asdict
 from typing import Any
 
 from engine.errors import first_line, quoted
-from engine.formats.base import Format, writer
+from engine.formats.base import Format, Source
 from engine.formats.checks import Place, whole_number
-from engine.formats.source import Source
 from engine.text.documents import Document, Entity
 
 _OBJECT = re.compile(rb'\{\s*"')
@@ -50,14 +49,8 @@ def _document(raw: bytes, place: Place) -> Document:
 
 def _entity(record: Any, text: str, place: Place) -> Entity:
     fields: dict[str, Any] = record if isinstance(record, dict) else {}
-    start, end, type_ = whole_number(fields.get("start")), whole_number(fields.get("end")), fields.get("type")
-    if start is None or end is None or not isinstance(type_, str) or not type_:
-        raise place.error(
-            'expected whole numbers "start" and "end" and a "type" in every entity, '
-            f"got {quoted(json.dumps(record, ensure_ascii=False))}; fix it"
-        )
-    mention = _string(fields, "text", place) or None
-    return place.entity(text, start, end, type_, mention=mention, score=fields.get("score", 1.0))
+    span, mention = (fields.get(name) for name in ("start", "end", "type")), _string(fields, "text", place) or None
+    return place.entity(text, *span, mention=mention, score=fields.get("score", 1.0))
 
 
 def _string(record: dict[str, Any], key: str, place: Place) -> str:
@@ -75,6 +68,4 @@ def _write_document(document: Document) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-JSONL = Format(
-    "jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _records, _document, writer(_write_document)
-)
+JSONL = Format("jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _records, _document, _write_document)

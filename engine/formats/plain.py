@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from engine.formats.base import Format
+from engine.formats.base import Format, Source
 from engine.formats.checks import Place
-from engine.formats.source import Source
 from engine.text.documents import Document
 
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from engine.errors import quoted
-from engine.formats.base import Format
+from engine.formats.base import Format, Source
 from engine.formats.checks import Place, whole_number
-from engine.formats.source import Source
 from engine.formats.xml import records
 from engine.text.documents import Document
 

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.errors import quoted
-from engine.formats.base import Format, most_lines_match, on_one_line, writer
-from engine.formats.checks import Place, whole_number
-from engine.formats.source import Source
+from engine.formats.base import Format, Source, most_lines_match, on_one_line
+from engine.formats.checks import Place
 from engine.text.documents import Document, Entity
 
 _PASSAGE = re.compile(r"([^\t\r\n]+?)\|([ta])\|(.*)", re.DOTALL)
@@ -75,17 +74,12 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
     if fields[0] != place.document:
         got = f"id {quoted(fields[0])}"
         raise place.error(f"expected an annotation of this document, got {got}; separate documents by a blank line")
-    start, end, mention, type_ = whole_number(fields[1]), whole_number(fields[2]), fields[3], fields[4]
-    if start is None or end is None:
-        got = f"{quoted(fields[1])} and {quoted(fields[2])}"
-        raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
-    if not type_:
-        raise place.error("expected a type after the mention, got none; add it")
+    _, start, end, mention, type_, *_ = fields
     entity = place.entity(text, start, end, type_, mention=mention)
     stripped = entity.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
     if not stripped:
         raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
-    return replace(entity, end=start + len(stripped), text=stripped)
+    return replace(entity, end=entity.start + len(stripped), text=stripped)
 
 
 def _write_document(document: Document) -> str:
@@ -108,5 +102,5 @@ PUBTATOR = Format(
     lambda head: most_lines_match(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
     _records,
     _document,
-    writer(_write_document),
+    _write_document,
 )

@@ -9,9 +9,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 
-from engine.formats.base import Format
+from engine.formats.base import Format, Source
 from engine.formats.checks import Place
-from engine.formats.source import Source
 from engine.text.documents import Document
 
 csv.field_size_limit(2**31 - 1)  # characters of a cell

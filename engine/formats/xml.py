@@ -7,7 +7,7 @@ from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from engine.errors import InputError, first_line
-from engine.formats.source import Source
+from engine.formats.base import Source
 
 
 def records(source: Source, root: str) -> Iterator[tuple[int, Element]]:

@@ -42,19 +42,16 @@ class LabelSet:
             InputError: if ``O`` or any other label is missing, or only some of the names have a prefix.
         """
         others = [name for name in names if name != OUTSIDE]
-        prefixed = [name for name in others if _PREFIXED.fullmatch(name)]
+        odd = [name for name in others if not _PREFIXED.fullmatch(name)]
         generic = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
         if len(others) != len(names) - 1 or not others or len(set(names)) < len(names) or generic:
             raise InputError(
                 f"expected labels O and TYPE, or O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES), got {_quoted(names)}; "
                 "give what they mean with --labels FILE, or choose a token-classification checkpoint"
             )
-        if prefixed and len(prefixed) < len(others):
-            odd = [name for name in others if not _PREFIXED.fullmatch(name)]
-            raise InputError(
-                f"expected a prefix (B, I, E or S) on every label but O, got none on {_quoted(odd)}; "
-                "rename them with --labels FILE"
-            )
+        if odd and len(odd) < len(others):
+            wanted = "a prefix (B, I, E or S) on every label but O"
+            raise InputError(f"expected {wanted}, got none on {_quoted(odd)}; rename them with --labels FILE")
         labels = cls.__new__(cls)
         labels._set([OUTSIDE, *others])
         return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from math import isfinite
 from pathlib import Path
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 
 from engine.errors import FormatError, InputError
 from engine.formats import WRITERS, read_documents, recognise_format
-from engine.formats.base import writer
+from engine.formats.base import Source
 from engine.formats.plain import PLAIN
-from engine.formats.source import Source
+from engine.formats.pubmed import PUBMED
 from engine.text.documents import Document, Entity
 from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.fuzz.texts import texts
@@ -48,8 +49,8 @@ def _record(document: Document) -> str:
 
 
 KINDS = {name: Kind(format_.suffix, format_.write) for name, format_ in WRITERS.items()} | {
-    "pubmed": Kind(".xml", writer(_record, HEAD, FOOT)),
-    "text lines": Kind(".txt", writer(_line), lines=True),
+    "pubmed": Kind(".xml", replace(PUBMED, written=_record, head=HEAD, foot=FOOT).write),
+    "text lines": Kind(".txt", replace(PLAIN, written=_line).write, lines=True),
 }
 
 # Where a file names a document. Other CoNLL lines that begin with -DOCSTART- begin a document without an id.

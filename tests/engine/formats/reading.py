@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from engine.errors import FormatError
 from engine.formats import WRITERS, read_source
-from engine.formats.source import Source
+from engine.formats.base import Source
 from engine.text.documents import Document, Entity
 
 GOOD = """1|t|Aspirin and pain.

@@ -70,9 +70,9 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("pubtator", pubtator("1", "1", "8", "Aspirin", "Drug"), 3, "'Aspirin' at 1–8, got 'spirin"),
     ("pubtator", pubtator("1", "7", "8", " ", "Drug"), 3, "got blanks"),
     ("pubtator", pubtator("1", "0", "7", "Aspirin"), 3, "tab-separated fields"),
-    ("pubtator", pubtator("1", "0", "7", "Aspirin", "", "D1"), 3, "a type"),
+    ("pubtator", pubtator("1", "0", "7", "Aspirin", "", "D1"), 3, "and a type"),
     ("pubtator", pubtator("2", "0", "7", "Aspirin", "Drug"), 3, "annotation of this document"),
-    ("pubtator", pubtator("1", "-1", "7", "Aspirin", "Drug"), 3, "start and end as numbers"),
+    ("pubtator", pubtator("1", "-1", "7", "Aspirin", "Drug"), 3, "whole numbers as start and end"),
     ("pubtator", b"1|t|Aspirin\n1|a|h\xe9lped\n", 2, "UTF-8, got byte 0xe9"),
     ("pubtator", "1|a|no title\n", 1, "a title line"),
     ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
@@ -85,7 +85,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("jsonl", jsonl(version=2**31), 1, "version"),
     ("jsonl", jsonl(entities=3), 1, '"entities" as a list'),
     *(
-        ("jsonl", spans(**changed), 1, 'whole numbers "start" and "end" and a "type"')
+        ("jsonl", spans(**changed), 1, "whole numbers as start and end, and a type")
         for changed in ({"start": 0.7}, {"start": False}, {"end": LONG}, {"type": None})
     ),
     ("jsonl", spans(end=9), 1, "a span inside the text"),
