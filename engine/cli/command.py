@@ -53,7 +53,6 @@ def _refuse_empty_values(argv: list[str]) -> None:
 
 
 def say(sentence: str) -> None:
-    """Prints a sentence on standard error."""
     print(sentence, file=sys.stderr, flush=True)
 
 

@@ -38,7 +38,6 @@ class EngineOptions:
 
     @classmethod
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
-        """Adds the options that `of` reads."""
         add = parser.add_argument
         default = f"{Engine.default_strategy}, or {CASCADE} in the folder of one"
         add("--strategy", help=f"dense, rule, mlp, … (default {default})")

@@ -39,7 +39,6 @@ class Progress:
             say(f"{self.line()} {self.resume}")
 
     def advance(self, amount: float = 1) -> None:
-        """Adds to what is done."""
         self.done += amount
 
     def line(self) -> str:

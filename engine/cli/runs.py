@@ -114,7 +114,6 @@ class Log:
             os.fsync(file.fileno())
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Yields the records in the order in which they were added."""
         with self.path.open("rb") as file:
             yield from map(json.loads, file)
 

@@ -61,7 +61,6 @@ class Source:
             yield from iter(lambda: file.readline(_CHUNK), b"")
 
     def place(self, line: int) -> Place:
-        """Returns a place in the file."""
         return Place(self.name, line, self.ids)
 
     def chunks(self) -> Iterator[bytes]:
@@ -118,7 +117,6 @@ class Format:
 
     @property
     def suffix(self) -> str:
-        """The suffix of written files."""
         return self.suffixes[0]
 
     def write(self, documents: Iterable[Document]) -> Iterator[str]:

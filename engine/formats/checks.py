@@ -33,7 +33,6 @@ class Place:
     document: str | None = None
 
     def error(self, problem: str) -> FormatError:
-        """Returns an error that names this place."""
         return FormatError(self.file, self.line, self.document, problem)
 
     def unexpected(self, error: Exception) -> FormatError:

@@ -50,15 +50,12 @@ class EntityTagger:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The entity types."""
         return self.engine.labels.types
 
     def __call__(self, doc: Doc) -> Doc:
-        """Tags one document."""
         return _with_entities(doc, self.engine.tag(doc.text, self.strategy))
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 32) -> Iterator[Doc]:
-        """Tags documents in batches."""
         for docs in minibatch(stream, batch_size):
             results = self.engine.tag_batch([doc.text for doc in docs], self.strategy)
             yield from map(_with_entities, docs, results)

@@ -28,7 +28,6 @@ class Sizes:
 
     @property
     def layers(self) -> int:
-        """Number of layers."""
         return len(self.row_macs)
 
     def layer_macs(self, number: int, rows: int) -> int:
@@ -47,7 +46,6 @@ class Cost:
 
     @property
     def token_layers(self) -> int:
-        """Computed rows of all layers."""
         return sum(self.rows)
 
     @property

@@ -33,11 +33,9 @@ class Truncation(Decider):
     kind = "truncate"
 
     def ends(self, index: int) -> bool:
-        """Always."""
         return True
 
     def decide(self, gate: Gate) -> Decision:
-        """Lets every word exit."""
         return Decision(gate.alive, gate.where(gate.alive, 0.0, 0.0))
 
 

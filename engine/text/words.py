@@ -23,7 +23,6 @@ def split_words(text: str) -> list[Span]:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in order."""
     return _pattern(text).findall(text)
 
 

@@ -40,7 +40,6 @@ class AttentionController(RelativeController):
             raise InputError("expected a weight above 0 for focus, received or uncertainty, got 0 for all; raise one")
 
     def importance(self, gate: Gate) -> Values:
-        """The sum of the terms."""
         first, *others = (
             gate.standardised(term(gate)) * gate.number_of(name)
             for name, (_, term) in TERMS.items()
@@ -50,5 +49,4 @@ class AttentionController(RelativeController):
 
     @property
     def signals(self) -> frozenset[str]:
-        """What the terms with a weight read."""
         return frozenset(signal for name, (signal, _) in TERMS.items() if getattr(self, name))

@@ -153,11 +153,9 @@ class ThresholdController(Controller):
     )
 
     def held(self, gate: Gate) -> Values | None:
-        """Entities and their neighbours, unless entities may exit."""
         return None if self.exit_entities else gate.near(gate.entity, self.neighbours)
 
     def threshold(self, gate: Gate, importance: Values) -> Values:
-        """The gate's threshold."""
         return gate.number_of(self.threshold_name)
 
     def ends(self, index: int) -> bool:
@@ -177,11 +175,9 @@ class RelativeController(Controller):
     neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16, kind="whole")
 
     def held(self, gate: Gate) -> Values:
-        """Entities and their neighbours."""
         return gate.near(gate.entity, self.neighbours)
 
     def threshold(self, gate: Gate, importance: Values) -> Values:
-        """μ + λσ."""
         return gate.mean(importance) + gate.deviation(importance) * gate.number_of("lambda_")
 
     def is_low(self, importance: Values, threshold: Values) -> Values:

@@ -30,10 +30,8 @@ class EntropyController(ThresholdController):
     )
 
     def importance(self, gate: Gate) -> Values:
-        """The largest entropy of the word and its neighbours."""
         return gate.near(gate.entropy, self.neighbours)
 
     @property
     def signals(self) -> frozenset[str]:
-        """The entropy of the word, and of its neighbours if the controller considers any."""
         return frozenset({"entropy", "windowed_entropy"} if self.neighbours else {"entropy"})

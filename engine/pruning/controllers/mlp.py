@@ -56,14 +56,12 @@ class Network:
         return gate.perceptron([FEATURES[name](gate) for name in self.names], self.layers[gate.number])
 
     def to_bytes(self) -> bytes:
-        """All weights, for digests."""
         return b"".join(
             str(gate).encode() + b"".join(map(np.ndarray.tobytes, arrays))
             for gate, arrays in sorted(self.layers.items())
         )
 
     def save(self, path: Path) -> None:
-        """Saves the networks to a safetensors file."""
         tensors = {f"{gate}.{part}": array for gate, arrays in self.layers.items() for part, array in enumerate(arrays)}
         save_file(tensors, path, metadata={"features": ",".join(self.names)})
 
@@ -112,18 +110,15 @@ class LearnedController(ThresholdController):
 
     @property
     def signals(self) -> frozenset[str]:
-        """What the network computes the risk from."""
         names = self.network.names if self.network is not None else ()
         return frozenset("confidence" if name == "top_probability" else name for name in names)
 
     def importance(self, gate: Gate) -> Values:
-        """The risk."""
         assert self.network is not None, "the engine sets the network"
         return self.network.risk(gate)
 
     @property
     def form(self) -> tuple[Any, ...]:
-        """Also the network, which is part of the graph."""
         return (*super().form, id(self.network))
 
 

@@ -18,5 +18,4 @@ class RuleController(RelativeController):
     signals = frozenset({"confidence"})
 
     def importance(self, gate: Gate) -> Values:
-        """log(1 − top probability)."""
         return gate.log(1 - gate.confidence)
