@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 
 LOCK = ".lock"
 _PART = ".part"
@@ -90,11 +90,9 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a file of `write_json`; raises an `InputError` if it cannot be read or is not JSON."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        remedy = "restore the file, or use another --out"
-        raise InputError(f"expected JSON in {path}, got {first_line(error)}; {remedy}") from error
+    with expecting(f"JSON in {path}", "restore the file, or use another --out"):
+        values: dict[str, Any] = json.loads(path.read_bytes())
+    return values
 
 
 class Log:

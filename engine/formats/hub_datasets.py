@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, first_line, quoted
+from engine.errors import InputError, expecting, quoted
 from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import check_tag, entities_of_tags, place_tokens
 from engine.text.documents import Document
@@ -44,21 +44,15 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
 
 
 def _load_rows(source: str, split: str) -> Any:
-    try:
+    with expecting(f"the package datasets for {PREFIX}{source}", "pip install -r requirements-eval.txt"):
         import datasets
-    except ImportError as error:
-        raise InputError(
-            f"expected the package datasets for {PREFIX}{source}, got none; pip install -r requirements-eval.txt"
-        ) from error
     folder = Path(source)
-    try:
+    problem = f"{PREFIX}{source}, which cannot be loaded: "
+    with expecting("a dataset", "check the hub id or folder", problem):
         if (folder / "state.json").is_file():
             return datasets.load_from_disk(source)
         saved = (folder / "dataset_dict.json").is_file()
         splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
-    except Exception as error:  # the library raises many types, all for unusable datasets
-        problem = f"{PREFIX}{source}, which cannot be loaded: {first_line(error)}"
-        raise InputError(f"expected a dataset, got {problem}; check the hub id or folder") from error
     for name in (split, _SPLITS.get(split)):
         if name in splits:
             return splits[name]

@@ -1,7 +1,7 @@
 """Parses names of strategies and builds the strategies that they name.
 
 A name is ``dense``, ``truncate-K``, ``KIND[+recovery][:POINT]``, e.g. ``entropy+recovery:fast``, or
-``cascade[:POINT]``, which `engine.cascade` builds.
+``cascade[:POINT]``.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
     recovery = Recovery() if name.recovers else None
     stored = points_of(name, points)
     if not stored:
-        if point not in ("", DEFAULT, BALANCED):
+        if point not in ("", DEFAULT, BALANCED) or name.kind == CASCADE:
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
         gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
         return Strategy(text, tuple(gates), CONTROLLERS[name.kind](), DEFAULT, recovery)
@@ -113,7 +113,7 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
     strategy = stored[point]
     if isinstance(strategy, str):
         raise InputError(strategy)
-    return replace(strategy, name=text, recovery=strategy.recovery or recovery)
+    return replace(strategy, name=text, point=point, recovery=strategy.recovery or recovery)
 
 
 def points_of(name: StrategyName, points: Points) -> dict[str, Strategy | str]:

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
 from engine.pruning.settings import setting
@@ -68,7 +68,8 @@ class Network:
     @classmethod
     def load(cls, path: Path) -> Network:
         """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
-        try:
+        remedy = "restore the file, or make them again with python -m engine.training.controller"
+        with expecting(f"the networks of a learned controller in {path}", remedy):
             with safe_open(path, "numpy") as file:
                 names = tuple(file.metadata()["features"].split(","))
                 gates = sorted({int(key.partition(".")[0]) for key in file.keys()})  # noqa: SIM118
@@ -81,11 +82,6 @@ class Network:
                     raise ValueError(f"shapes {shapes} for {len(names)} features at gate {gate}")
                 if not all(np.isfinite(part).all() for part in parts):
                     raise ValueError(f"weights that are not finite at gate {gate}")
-        except Exception as error:  # the library raises its own types
-            raise InputError(
-                f"expected the networks of a learned controller in {path}, got {first_line(error)}; restore the file, "
-                "or make them again with python -m engine.training.controller"
-            ) from error
         return cls(names, layers)
 
 
