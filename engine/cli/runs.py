@@ -33,8 +33,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Removes half-written files of an earlier process at the start, and a new folder that is still empty at the end.
 
-    Raises:
-        InputError: if another process holds the lock, or the folder cannot be written to.
+    Raises an `InputError` if another process holds the lock, or the folder cannot be written to.
     """
     lock = FileLock(folder / LOCK)
     try:
@@ -134,8 +133,8 @@ def continues(
         resume: whether a run may be continued.
         free: names of conditions that may differ between two starts.
 
-    Raises:
-        InputError: if the folder contains a run under other conditions or one that may not be continued, or files.
+    Raises an `InputError` if the folder contains a run under other conditions or one that may not be continued, or
+    files.
     """
     if not (folder / name).is_file():
         check_new(folder)

@@ -39,8 +39,7 @@ class Source:
     ``head``: the first lines, without byte order mark and leading blanks.
     ``line``: number of the line being read, from 1.
 
-    Raises:
-        InputError: if the file cannot be read.
+    Raises an `InputError` if the file cannot be read.
     """
 
     file: IO[bytes]

@@ -136,8 +136,8 @@ def load_corpus(
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: read only the first ``limit`` documents.
 
-    Raises:
-        InputError: if the name or split is unknown, a file is neither found nor downloaded, or a document is broken.
+    Raises an `InputError` if the name or split is unknown, a file is neither found nor downloaded, or a document is
+    broken.
     """
     name = str(name)
     named = NAMED.get(name)

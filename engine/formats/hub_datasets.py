@@ -27,8 +27,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
         split: name of the split; ``validation`` also serves as ``dev``. Ignored for a folder that holds a single split.
         on_error: see `engine.formats.read_documents`; errors give the row number, from 1, as the line.
 
-    Raises:
-        InputError: if the library, dataset, split or a column is missing.
+    Raises an `InputError` if the library, dataset, split or a column is missing.
     """
     name, rows, ids = f"{PREFIX}{source}", _load_rows(source, split), Ids()
     column = next((column for column in _TAG_COLUMNS if column in rows.column_names), None)

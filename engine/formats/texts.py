@@ -13,8 +13,7 @@ from engine.text.words import split_words
 def read_texts(files: Iterable[str | Path]) -> list[str]:
     """Returns the distinct texts of files in order, skipping texts without a word. Plain text has one text per line.
 
-    Raises:
-        InputError: if a file cannot be read, is malformed, or contains no text.
+    Raises an `InputError` if a file cannot be read, is malformed, or contains no text.
     """
     texts: dict[str, None] = {}
     for file in files:

@@ -36,8 +36,7 @@ def pipeline(
         **options: ``dtype``, ``device`` (also the number of a GPU, or −1 for the CPU) and ``labels``, as `load_engine`
             takes them; none of them with an engine.
 
-    Raises:
-        InputError: if the task, aggregation or an option is not supported, or the model or strategy cannot run.
+    Raises an `InputError` if the task, aggregation or an option is not supported, or the model or strategy cannot run.
     """
     if task not in ("token-classification", "ner"):
         raise InputError(f"expected the task token-classification or ner, got {task!r}; use transformers.pipeline")

@@ -238,8 +238,10 @@ class ArrayGate(Gate):
         return ranks
 
     def whole_entities(self, exits: np.ndarray) -> np.ndarray:
-        continues = self.label_set.continues(self.labels)
-        return signals.whole_spans(exits | ~self.alive, continues, self.words.window) & self.alive
+        begins, window = ~self.label_set.continues(self.labels), self.words.window
+        begins[1:] |= window[1:] != window[:-1]
+        whole = np.logical_and.reduceat(exits | ~self.alive, np.flatnonzero(begins))
+        return whole[begins.cumsum() - 1] & self.alive
 
     def perceptron(self, features: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
         inner, inner_bias, outer, outer_bias = weights

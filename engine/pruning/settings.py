@@ -113,8 +113,7 @@ def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
 def parse_setting(name: str, text: str) -> tuple[str, Any]:
     """Parses a typed setting, e.g. ``gates`` and ``1,2``, into a name and value for `Strategy.with_settings`.
 
-    Raises:
-        InputError: if the text is not a value, or the name is another argument of `Engine.strategy`.
+    Raises an `InputError` if the text is not a value, or the name is another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
         raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")

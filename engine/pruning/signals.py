@@ -25,17 +25,6 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
     return result
 
 
-def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Keeps the candidates, bool ``(words,)``, whose predicted entity consists of candidates only.
-
-    ``continues``: bool ``(words,)``, words that continue the previous word's entity; ignored at the start of a window.
-    """
-    begins = ~continues
-    begins[1:] |= window[1:] != window[:-1]
-    whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
-    return whole[begins.cumsum() - 1]
-
-
 def attention_of(attention: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the words of a window attend to and receive, from attention that is the mean over heads.
 

@@ -81,8 +81,7 @@ class Strategy:
     def with_settings(self, **settings: Any) -> Strategy:
         """Returns the strategy with some settings changed; its operating point becomes ``custom``.
 
-        Raises:
-            InputError: if a setting is unknown or a value out of range.
+        Raises an `InputError` if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
             raise InputError(
@@ -111,8 +110,7 @@ class Strategy:
     def from_json(cls, record: dict[str, Any]) -> Strategy:
         """Builds the strategy from an object that `to_json` made.
 
-        Raises:
-            InputError: if the object is malformed or has an unknown controller or setting.
+        Raises an `InputError` if the object is malformed or has an unknown controller or setting.
         """
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")

@@ -83,9 +83,8 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
     ``point`` is the operating point if the name has none (default ``balanced`` or, if that is not stored, the first);
     strategies without operating points ignore it.
 
-    Raises:
-        InputError: if the name or operating point is unknown, the name has another operating point than ``point``, or
-            ``truncate-k`` exceeds the encoder's layers.
+    Raises an `InputError` if the name or operating point is unknown, the name has another operating point than
+    ``point``, or ``truncate-k`` exceeds the encoder's layers.
     """
     name = parse(text)
     check_point(name.point, point)

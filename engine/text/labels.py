@@ -38,8 +38,7 @@ class LabelSet:
 
         Names without prefixes (``O``, ``Chemical``, ``Disease``) are IO labels.
 
-        Raises:
-            InputError: if ``O`` or any other label is missing, or only some of the names have a prefix.
+        Raises an `InputError` if ``O`` or any other label is missing, or only some of the names have a prefix.
         """
         others = [name for name in names if name != OUTSIDE]
         odd = [name for name in others if not _PREFIXED.fullmatch(name)]

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.pruning.gate import ArrayGate, Words
-from engine.pruning.signals import neighbour_max, normalised_entropy, whole_spans
+from engine.pruning.signals import neighbour_max, normalised_entropy
 from engine.text.labels import LabelSet
 
 LABELS = LabelSet(("Chemical", "Disease"))
@@ -61,9 +62,9 @@ def test_the_minimum_that_stays_are_the_words_of_most_importance_and_of_equal_on
 
 
 def test_an_entity_leaves_whole_or_not_at_all():
-    #                       B  I  O  B  I  B  I | I
+    #                  B  I  O  B  I  B  I | I
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
-    candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    continues = LABELS.continues(labels)
-    assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]
+    exits = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
+    at = replace(gate(np.ones(8, dtype=bool), window), probabilities=np.eye(len(LABELS), dtype=np.float32)[labels])
+    assert at.whole_entities(exits).tolist() == [True, True, True, False, False, False, False, True]
