@@ -25,15 +25,7 @@ _CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
 
 @dataclass
 class Source:
-    """An open file. One whose name ends in ``.gz`` is unpacked.
-
-    Args:
-        file: opened in binary mode. It is read only once, so a pipe works.
-        name: its path, used for its suffix and in messages.
-        ids: the ids of files read before, if ids must be unique across files.
-        on_deleted: what to do with each citation that a PubMed file deletes.
-        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
-            file is one document.
+    """An open file, which is read only once, so a pipe works. One whose name ends in ``.gz`` is unpacked.
 
     ``suffix``: the suffix before any ``.gz``, in lower case.
     ``head``: the first lines, without byte order mark and leading blanks.
@@ -43,10 +35,10 @@ class Source:
     """
 
     file: IO[bytes]
-    name: str
-    ids: Ids = field(default_factory=dict)
-    on_deleted: OnDeleted | None = None
-    lines_are_texts: bool = False
+    name: str  # its path, used for its suffix and in messages
+    ids: Ids = field(default_factory=dict)  # of files read before, if ids must be unique across files
+    on_deleted: OnDeleted | None = None  # what to do with each citation that a PubMed file deletes
+    lines_are_texts: bool = False  # whether each line of plain text is a document; otherwise the whole file is one
 
     def __post_init__(self) -> None:
         self.line, self.suffix = 1, split_suffix(self.name)[1]
@@ -94,23 +86,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Format:
-    """A file format.
-
-    ``suffixes``: file name suffixes in lower case; written files get the first one.
-    ``sniff``: says whether a file has the format, from its first lines without byte order mark and leading blanks.
-    ``records``: yields the line and content of each document; raising ends the file.
-    ``document``: makes a document from such a content, or raises a `FormatError` of its place.
-    ``written``: writes a document; ``None`` for a format that is only read. ``head``, ``foot`` and ``between`` are what
-    a file has around and between documents.
-    """
+    """A file format."""
 
     name: str
-    suffixes: tuple[str, ...]
-    sniff: Callable[[bytes], bool]
-    records: Callable[[Source], Iterator[tuple[int, Any]]]
-    document: Callable[[Any, Place], Document]
-    written: Callable[[Document], str] | None = None
-    head: str = ""
+    suffixes: tuple[str, ...]  # of file names, in lower case; written files get the first one
+    sniff: Callable[[bytes], bool]  # whether a file has the format, from the head of its `Source`
+    records: Callable[[Source], Iterator[tuple[int, Any]]]  # line and content of each document; raising ends the file
+    document: Callable[[Any, Place], Document]  # made from such a content; or raises a `FormatError` of its place
+    written: Callable[[Document], str] | None = None  # None if the format is only read
+    head: str = ""  # what a written file has before, after and between documents
     foot: str = ""
     between: str = ""
 

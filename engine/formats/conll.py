@@ -40,17 +40,13 @@ def check_tag(tag: str, place: Place) -> None:
         raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
 
 
-def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
+def place_tokens(sentences: Sequence[Sequence[str]]) -> tuple[str, list[Span]]:
     """Joins tokens by spaces and sentences by line breaks; returns the text and the span of each token in it."""
-    parts: list[str] = []
-    spans: list[Span] = []
-    end = -1
-    for sentence in sentences:
-        for index, token in enumerate(sentence):
-            parts += [" " if index else "\n", token]
-            spans.append((end + 1, end + 1 + len(token)))
-            end += 1 + len(token)
-    return "".join(parts[1:]), spans
+    spans, start = [], 0
+    for token in chain.from_iterable(sentences):
+        spans.append((start, start + len(token)))
+        start += len(token) + 1
+    return "\n".join(map(" ".join, sentences)), spans
 
 
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
@@ -100,10 +96,11 @@ def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Doc
             tags.append(columns[-1])
     place.line = begin
     identifier = place.identify(header.get("id", ""), number)
-    text, spans = place_tokens(filter(None, sentences))
     if header:
         text = header["text"]
         spans = _locate_tokens(text, chain.from_iterable(sentences), place)
+    else:
+        text, spans = place_tokens([sentence for sentence in sentences if sentence])
     title_end = place.title_end(header.get("title_end"), text)
     return Document(identifier, text, entities_of_tags(text, spans, tags), title_end)
 

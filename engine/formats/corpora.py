@@ -30,26 +30,19 @@ CACHE = Path(pooch.os_cache("bioner-token-pruning"))
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a corpus, with the SHA-256 of its unpacked content and its download address, ``""`` if it has none."""
-
     name: str
-    sha256: str
-    url: str = ""
+    sha256: str  # of its unpacked content
+    url: str = ""  # where it can be downloaded, if anywhere
 
 
 @dataclass(frozen=True)
 class _NamedCorpus:
-    """The entity types of a corpus, its splits and its quirks.
-
-    ``splits``: a split is made of documents ``[first, end)`` of files; without ``end``, of all from ``first`` on.
-    ``renamed`` maps the corpus's own type names to ours.
-    ``skip_bad`` says that a file is known to have a broken document, which is left out with a warning.
-    """
+    """A corpus whose files are known."""
 
     types: tuple[str, ...]
-    splits: dict[str, list[tuple[_File, int, int | None]]]
-    renamed: dict[str, str] = field(default_factory=dict)
-    skip_bad: bool = False
+    splits: dict[str, list[tuple[_File, int, int | None]]]  # documents [first, end) of files; without end, all others
+    renamed: dict[str, str] = field(default_factory=dict)  # the corpus's own type names → ours
+    skip_bad: bool = False  # a file is known to have a broken document, which is left out with a warning
 
 
 _BRAN = "https://raw.githubusercontent.com/patverga/bran/32378da8ac339393d9faa2ff2d50ccb3b379e9a2/data/cdr"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.text.labels import LabelSet
 _TINY = np.finfo(np.float32).tiny
 
 
+@dataclass(eq=False)
 class GraphGate(Gate):
     """Records the formula of a controller.
 
@@ -24,24 +26,20 @@ class GraphGate(Gate):
         index: number of gates before this one.
         alive: bool ``(words,)``, words that have not exited.
         probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
-        labels: the model's labels.
+        label_set: the model's labels.
         layer_signals: makes the signals of `of_layer`.
+
+    ``read``: the signals of the layer that the formula asked for.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        number: int,
-        index: int,
-        alive: Node,
-        probabilities: Node,
-        labels: LabelSet,
-        layer_signals: Callable[[str], Node],
-    ) -> None:
-        self.graph, self.number, self.index = graph, number, index
-        self.alive, self.probabilities, self._labels = alive, probabilities, labels
-        self._layer_signals = layer_signals
-        self.read: dict[str, Node] = {}  # signals of the layer that the formula asked for
+    graph: Graph
+    number: int
+    index: int
+    alive: Node
+    probabilities: Node
+    label_set: LabelSet
+    layer_signals: Callable[[str], Node]
+    read: dict[str, Node] = field(default_factory=dict)
 
     def _op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
         return self.graph.op(kind, *inputs, **attributes)
@@ -69,7 +67,7 @@ class GraphGate(Gate):
     def entropy(self) -> Node:
         logarithms = self._op("Log", self._op("Max", self.probabilities, self._const(_TINY)))
         total = self._op("ReduceSum", self.probabilities * logarithms, self._const([1], np.int64), keepdims=0)
-        return total * float(-1 / np.log(len(self._labels)))
+        return total * float(-1 / np.log(len(self.label_set)))
 
     @cached_property
     def margin(self) -> Node:
@@ -87,7 +85,7 @@ class GraphGate(Gate):
     def of_layer(self, name: str) -> Node:
         """See `Gate`: made once, and kept in ``read``."""
         if name not in self.read:
-            self.read[name] = self._layer_signals(name)
+            self.read[name] = self.layer_signals(name)
         return self.read[name]
 
     def number_of(self, name: str) -> Node:
@@ -119,20 +117,13 @@ class GraphGate(Gate):
     def rank(self, values: Node) -> Node:
         size = self._op("Shape", values, dtype=np.int64)
         _, order = self._op("TopK", values, size, outputs=2, axis=0, largest=0)
-        order = self._op("Cast", order, to=7, dtype=np.int64)
-        ranks = self._op(
-            "Range",
-            self._const(0, np.int64),
-            self._op("Squeeze", size, self._const([0], np.int64)),
-            self._const(1, np.int64),
-            dtype=np.int64,
-        )
-        return self._float(self._op("ScatterElements", order, order, ranks, axis=0))
+        _, rank = self._op("TopK", order, size, outputs=2, axis=0, largest=0)
+        return self._op("Cast", rank, to=1, dtype=np.float32)
 
     def whole_entities(self, exits: Node) -> Node:
         """See `Gate`: the words of an entity have one number, by which those that stay are counted."""
-        opened = self._op("Gather", self._const(self._labels.opens, np.int64), self.labels)
-        continuing = self._op("Gather", self._const(self._labels.continuing, np.int64), self.labels)
+        opened = self._op("Gather", self._const(self.label_set.opens, np.int64), self.labels)
+        continuing = self._op("Gather", self._const(self.label_set.continuing, np.int64), self.labels)
         before = self._op(
             "Concat",
             self._const([-3], np.int64),

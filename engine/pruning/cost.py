@@ -14,17 +14,11 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True)
 class Sizes:
-    """What costs depend on; layers are numbered from 1.
+    """What costs depend on; layers are numbered from 1."""
 
-    Args:
-        hidden: size of hidden states.
-        row_macs: MACs of each layer for one row, besides attention between rows.
-        head_macs: MACs of the label head after each layer, for one word.
-    """
-
-    hidden: int
-    row_macs: tuple[int, ...]
-    head_macs: tuple[int, ...]
+    hidden: int  # size of hidden states
+    row_macs: tuple[int, ...]  # MACs of each layer for one row, besides attention between rows
+    head_macs: tuple[int, ...]  # MACs of the label head after each layer, for one word
 
     @property
     def layers(self) -> int:

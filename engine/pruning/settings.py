@@ -19,23 +19,17 @@ P = TypeVar("P")
 class Setting:
     """A setting that users may change.
 
-    Args:
-        name: name of the dataclass field.
-        description: one sentence for users.
-        low, high: range of its values, both included.
-        kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one
-            applies to further gates) or ``choice`` (one of ``choices``).
-        choices: the values that a ``choice`` allows.
-        on_page: whether the app offers it; thresholds are always offered.
+    Kinds are ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one applies
+    to further gates) and ``choice``.
     """
 
-    name: str
-    description: str
-    low: float = 0.0
+    name: str  # of the dataclass field
+    description: str  # one sentence for users
+    low: float = 0.0  # lowest and highest value, both included
     high: float = 1.0
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
-    choices: tuple[str, ...] = ()
-    on_page: bool = False
+    choices: tuple[str, ...] = ()  # values of a choice
+    on_page: bool = False  # whether the app offers it; thresholds are always offered
 
     @property
     def is_number(self) -> bool:

@@ -26,19 +26,12 @@ Points = Mapping[str, Mapping[str, Strategy | str]]
 
 @dataclass(frozen=True)
 class StrategyName:
-    """The parts of a strategy's name.
+    """The parts of a strategy's name."""
 
-    Args:
-        kind: ``dense``, ``truncate``, ``cascade`` or the kind of a controller.
-        recovers: whether words may come back.
-        point: the operating point; ``""`` if the name has none.
-        layer: the last layer that ``truncate`` runs; 0 for others.
-    """
-
-    kind: str
-    recovers: bool = False
-    point: str = ""
-    layer: int = 0
+    kind: str  # dense, truncate, cascade or the kind of a controller
+    recovers: bool = False  # whether words may come back
+    point: str = ""  # the operating point, if the name has one
+    layer: int = 0  # the last one that truncate runs
 
     @property
     def without_point(self) -> str:

@@ -23,67 +23,42 @@ State = Literal["kept", "exited", "recovered"]
 
 @dataclass(frozen=True)
 class WordScores:
-    """One word at one gate that it reached.
+    """One word at one gate that it reached."""
 
-    Args:
-        layer: number of the gate's layer.
-        label: label that the gate's head predicts.
-        confidence: probability of this label, 0–1.
-        entropy: normalised entropy of the head's label distribution, 0–1.
-        windowed_entropy: largest entropy among the word and its neighbours, 0–1.
-        importance: the score by which the strategy decides; infinite for words that may not exit.
-        threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
-        exited: whether the word exited here.
-        reason: why it exited or stayed, see `Controller.explain`; ``None`` if no controller chooses words.
-    """
-
-    layer: int
-    label: str
-    confidence: float
-    entropy: float
-    windowed_entropy: float
-    importance: float
-    threshold: float | None
+    layer: int  # after which the gate is
+    label: str  # that the gate's head predicts
+    confidence: float  # probability of this label, 0–1
+    entropy: float  # normalised, of the head's label distribution, 0–1
+    windowed_entropy: float  # the largest among the word and its neighbours, 0–1
+    importance: float  # the score by which the strategy decides; infinite for words that may not exit
+    threshold: float | None  # importance up to which a word may exit; None if no controller chooses words
     exited: bool
-    reason: Reason | None
+    reason: Reason | None  # see `Controller.explain`; None if no controller chooses words
 
 
 @dataclass(frozen=True)
 class WordTrace:
-    """The trace of one word.
+    """The trace of one word."""
 
-    ``start``, ``end``: character offsets in the text.
-    ``pieces``: number of its word pieces.
-    ``layer``: the layer after which it exited, or the last one.
-    ``state``: ``kept``, ``exited``, or ``recovered`` (exited after ``layer``, then came back).
-    ``label``, ``probability``: the final label.
-    ``gates``: scores at each gate that it reached.
-    """
-
-    start: int
+    start: int  # in characters of the text, like the end
     end: int
     text: str
-    pieces: int
-    layer: int
-    state: State
-    label: str
-    probability: float
-    gates: tuple[WordScores, ...]
+    pieces: int  # number of its word pieces
+    layer: int  # after which it exited, or the last one
+    state: State  # recovered if it exited after this layer, then came back
+    label: str  # the final one
+    probability: float  # of this label, 0–1
+    gates: tuple[WordScores, ...]  # at each gate that it reached
 
 
 @dataclass(frozen=True)
 class JudgedWindow:
-    """A window of the large model, as the small one judged it.
+    """A window of the large model, as the small one judged it."""
 
-    ``first``, ``end``: it labels the words ``[first, end)`` of the text.
-    ``doubt``: the doubt of these words together.
-    ``read``: whether the large model read it.
-    """
-
-    first: int
+    first: int  # it labels the words [first, end) of the text
     end: int
-    doubt: float
-    read: bool
+    doubt: float  # of these words together
+    read: bool  # whether the large model read it
 
 
 @dataclass(frozen=True)
