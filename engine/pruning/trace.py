@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from engine.latency import Latency
-from engine.pruning.controllers.base import Controller, Reason
+from engine.pruning.controllers.base import Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS
 from engine.pruning.cost import Cost
 from engine.pruning.gate import ArrayGate, Words
@@ -124,15 +124,12 @@ def _scores(record: Record, strategy: Strategy) -> list[list[WordScores]]:
     """The scores of each word of a window at the gates that it reached; recovery has no gates."""
     scores: list[list[WordScores]] = [[] for _ in record.exit_at]
     words, labels, controller = Words.of([len(scores)]), record.labels, strategy.controller
-    assert controller is not None or not record.gates, "a strategy with gates has a controller"
     for index, at in enumerate(record.gates):
+        assert controller is not None, "a strategy with gates has a controller"
         numbers = controller.numbers(index)
         gate = ArrayGate(at.number, index, words, at.alive, at.probabilities, labels, numbers, at.signals)
         windowed = gate.near(gate.entropy, neighbours_of(strategy))
-        thresholds: Any = None
-        reasons: Sequence[Reason | None] = [None] * len(words)
-        if isinstance(controller, Controller):
-            thresholds, reasons = controller.explain(gate, at.decision)
+        thresholds, reasons = controller.explain(gate, at.decision)
         for word in np.flatnonzero(at.alive).tolist():
             scores[word].append(
                 WordScores(
@@ -142,7 +139,7 @@ def _scores(record: Record, strategy: Strategy) -> list[list[WordScores]]:
                     entropy=float(gate.entropy[word]),
                     windowed_entropy=float(windowed[word]),
                     importance=float(at.decision.importance[word]),
-                    threshold=None if thresholds is None else float(thresholds[word]),
+                    threshold=thresholds[word],
                     exited=bool(at.decision.exits[word]),
                     reason=reasons[word],
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -32,6 +33,11 @@ class Decider(ABC):
     def ends(self, index: int) -> bool:
         """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
         return False
+
+    def explain(self, gate: ArrayGate, decision: Decision) -> tuple[Sequence[float | None], Sequence[Reason | None]]:
+        """The threshold of each word, and why it exited or stayed; ``None`` for what does not choose words."""
+        nothing = [None] * len(decision.exits)
+        return nothing, nothing
 
     def numbers(self, index: int) -> dict[str, float]:
         """Values of the numeric settings that `decide` asks for, at the gate with ``index`` gates before it."""
@@ -118,8 +124,8 @@ class Controller(Decider):
         values = ((setting, getattr(self, setting.name)) for setting in self.settings())
         return (self.kind, *(bool(value) if setting.is_number else value for setting, value in values))
 
-    def explain(self, gate: ArrayGate, decision: Decision) -> tuple[np.ndarray, list[Reason]]:
-        """The threshold of each word, and why it exited or stayed, given the decision that took effect at the gate.
+    def explain(self, gate: ArrayGate, decision: Decision) -> tuple[list[float], list[Reason]]:
+        """See `Decider`, given the decision that took effect at the gate.
 
         A word that exited has the reason ``exit``, or ``end`` if every word exits at the gate. A word stayed because
         its ``importance`` is high, it is in or beside an ``entity``, its entity must exit as a ``whole``, it belongs to
@@ -136,7 +142,7 @@ class Controller(Decider):
             "minimum": ~self._candidates(gate, low, decision.importance),
         }
         reasons: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
-        return np.broadcast_to(threshold, low.shape), reasons
+        return np.broadcast_to(threshold, low.shape).tolist(), reasons
 
 
 @dataclass(frozen=True)
