@@ -146,7 +146,7 @@ def element_of(kind: str, record: Any, place: Place) -> Element:
 
 def _checked(value: Any, type_: type, what: str, place: Place) -> Any:
     if not isinstance(value, type_):
-        wanted = {dict: "an object", list: "a list"}[type_]
+        wanted = "an object" if type_ is dict else "a list"
         raise place.error(f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
     return value
 
