@@ -93,8 +93,8 @@ class Strategy:
         def changed(part: Any) -> Any:
             return part and replace(part, **{name: settings[name] for name in values_of(part) if name in settings})
 
-        gates = settings.get("gates", self.gates)
-        new = replace(self, gates=gates, controller=changed(self.controller), recovery=changed(self.recovery))
+        parts = {"controller": changed(self.controller), "recovery": changed(self.recovery)}
+        new = replace(changed(self), gates=settings.get("gates", self.gates), **parts)
         return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
