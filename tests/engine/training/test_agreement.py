@@ -24,7 +24,7 @@ def trial(f1: float, speedup: float, uneven: int = 0, kept: int = 5, **changes) 
     """A setting with this F1 over two documents, ``uneven`` mentions above and below it."""
     correct = round(f1 * SIZE)
     counts = (Counts(correct + uneven, SIZE, SIZE), Counts(correct - uneven, SIZE, SIZE))
-    cost = Cost((1,), kept, 10, round(1e6 / speedup), 1_000_000)
+    cost = Cost((kept,), 10, round(1e6 / speedup), 1_000_000)
     strategy = Strategy("entropy", (1,), EntropyController(speedup / 10))
     return Trial(**{"strategy": strategy, "counts": counts, "dense": DENSE, "cost": cost} | changes)
 
