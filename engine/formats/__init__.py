@@ -8,7 +8,7 @@ content does.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from engine.formats.pubmed import PUBMED
 from engine.formats.pubtator import PUBTATOR
 from engine.formats.tables import TABLE
 from engine.text.documents import Document
+from engine.text.words import split_words
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
@@ -65,6 +66,21 @@ def read_documents(
                 position = file.tell()
             if document:
                 yield document
+
+
+def read_texts(files: Iterable[str | Path]) -> list[str]:
+    """Returns the distinct texts of files in order, skipping texts without a word. Plain text has one text per line.
+
+    Raises an `InputError` if a file cannot be read, is malformed, or contains no text.
+    """
+    texts: dict[str, None] = {}
+    for file in files:
+        documents = read_documents(file, lines_are_texts=True)
+        new = [document.text for document in documents if split_words(document.text)]
+        if not new:
+            raise InputError(f"expected texts in {file}, got none with a word in it; choose another file")
+        texts |= dict.fromkeys(new)
+    return list(texts)
 
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:

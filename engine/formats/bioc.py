@@ -19,7 +19,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from engine.errors import quoted
 from engine.formats.base import Format, Source
 from engine.formats.checks import Place, whole_number
-from engine.formats.xml import records
 from engine.text.documents import Document, Entity
 
 _HEAD = (
@@ -33,7 +32,7 @@ _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  
 
 
 def _records(source: Source) -> Iterator[tuple[int, Element]]:
-    return ((line, element) for line, element in records(source, "collection") if element.tag == "document")
+    return ((line, element) for line, element in source.elements("collection") if element.tag == "document")
 
 
 def document_of(element: Element, place: Place) -> Document:

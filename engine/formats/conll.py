@@ -52,9 +52,8 @@ def place_tokens(sentences: Sequence[Sequence[str]]) -> tuple[str, list[Span]]:
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
     """Decodes IOB2 tags into entities, like predictions: an inside tag that continues no entity begins one."""
     labels = LabelSet(sorted({tag[2:] for tag in tags if tag != "O"}))
-    index = {name: number for number, name in enumerate(labels.names)}
     certain = np.eye(len(labels))  # each tag as a distribution
-    return labels.decode(text, spans, certain[[index[tag] for tag in tags]])
+    return labels.decode(text, spans, certain[list(map(labels.names.index, tags))])
 
 
 def _records(source: Source) -> Iterator[tuple[int, Any]]:

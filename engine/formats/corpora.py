@@ -122,9 +122,9 @@ def load_corpus(
 
     Args:
         name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
-        split: ``bc5cdr`` has train, dev, test, ``fit`` (train and the first 300 development documents) and ``calib``
-            (the last 200 development documents); ``ncbi-disease`` train, dev, test; ``biored`` ``fit`` (the first 260
-            documents of the file) and dev (the last 60). A dataset has its own splits. Ignored for a file.
+        split: ``bc5cdr`` has train, dev, test, ``fit`` (train and the first 300 documents of dev) and ``calib`` (its
+            last 200); ``ncbi-disease`` train, dev, test; ``biored`` ``fit`` (the first 260 documents of the file) and
+            dev (the last 60). A dataset has its own splits. Ignored for a file.
         data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: read only the first ``limit`` documents.

@@ -20,7 +20,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
     """Yields a document per row of a dataset with columns ``tokens`` and ``ner_tags``, ``tags`` or ``labels``.
 
     Tags are IOB2, as strings or class labels. The text is the tokens joined by spaces. The id is that of a column
-    ``id``, or else the row number. Rows are read one by one from a memory-mapped file.
+    ``id``, or else the row number.
 
     Args:
         source: hub id, folder written by ``save_to_disk``, or folder of files that ``load_dataset`` reads.

@@ -30,10 +30,8 @@ def _document(raw: bytes, place: Place) -> Document:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
-    text = record.get("text") if isinstance(record, dict) else None
-    if not isinstance(text, str):
-        got, remedy = ("none", "add it") if text is None else (quoted(str(text)), "fix it")
-        raise place.error(f'expected an object with a "text" string, got {got}; {remedy}')
+    if not isinstance(record, dict) or not isinstance(text := record.get("text"), str):
+        raise place.error(f'expected an object with a "text" string, got {quoted(line)}; fix it')
     identifier = place.identify(_string(record, "id", place))
     title_end = place.title_end(record.get("title_end"), text)
     records = record.get("entities") or []

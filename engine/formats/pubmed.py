@@ -15,7 +15,6 @@ from xml.etree.ElementTree import Element
 from engine.errors import quoted
 from engine.formats.base import Format, Source
 from engine.formats.checks import Place, whole_number
-from engine.formats.xml import records
 from engine.text.documents import Document
 
 _ROOT = "PubmedArticleSet"
@@ -27,7 +26,7 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def _records(source: Source) -> Iterator[tuple[int, Element]]:
-    for line, record in records(source, _ROOT):
+    for line, record in source.elements(_ROOT):
         if record.tag not in _DELETIONS:
             yield line, record
         elif source.on_deleted:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import as_command
 from engine.errors import InputError
-from engine.formats.texts import read_texts
+from engine.formats import read_texts
 from engine.text.words import split_words
 from engine.training.card import table
 from engine.training.options import AccelerateConfig, add_options, check_label_head, resumable

@@ -20,7 +20,7 @@ from engine.cli.command import as_command
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
 from engine.errors import InputError
-from engine.formats.texts import read_texts
+from engine.formats import read_texts
 from engine.models.folder import INT8, POINTS, WEIGHTS, model_folder, weights_digest
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy

@@ -26,8 +26,8 @@ from engine.cli.command import as_command
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
+from engine.formats import read_texts
 from engine.formats.corpora import Corpus
-from engine.formats.texts import read_texts
 from engine.models.folder import CASCADES, GATES, INT8, NETWORKS, POINTS, SMALL, optional_file
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE

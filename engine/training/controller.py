@@ -14,7 +14,7 @@ from engine.cli.command import as_command, say
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
-from engine.formats.texts import read_texts
+from engine.formats import read_texts
 from engine.models.folder import NETWORKS, model_folder, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network

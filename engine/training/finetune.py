@@ -18,9 +18,9 @@ from engine.cli.command import as_command, say
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, write_json
 from engine.errors import InputError
+from engine.formats import read_texts
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.hub_datasets import PREFIX
-from engine.formats.texts import read_texts
 from engine.models.folder import OTHERS, local_folder
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine

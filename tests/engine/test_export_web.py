@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from engine import export, load_engine
-from engine.formats.texts import read_texts
+from engine.formats import read_texts
 from engine.text.documents import Entity
 from engine.text.words import split_words
 from eval.options import SAMPLE

@@ -79,7 +79,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("jsonl", "[1]", 1, "an object"),
     ("jsonl", '{"text": "a"', 1, "one JSON object"),
     ("jsonl", '{"text": ' + NESTED, 1, "one JSON object"),
-    ("jsonl", jsonl(text=None), 1, "got none"),
+    ("jsonl", jsonl(text=None), 1, 'a "text" string'),
     ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
     ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
     ("jsonl", jsonl(version=2**31), 1, "version"),

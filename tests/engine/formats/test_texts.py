@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from engine import InputError
-from engine.formats.texts import read_texts
+from engine.formats import read_texts
 
 
 @pytest.mark.parametrize(
