@@ -140,7 +140,9 @@ class GraphBackend:
 
     def _call(self, plan: Plan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs a graph on one window; raises an `InputError` if a label's score is not finite."""
-        outputs = self.session(plan, threads).run(inputs)
+        with self._lock:
+            session = self._sessions(plan, threads)
+        outputs = session.run(inputs)
         if not np.isfinite(outputs["labels"]).all():
             raise InputError(
                 "expected finite scores of labels, got NaN or infinity: activations overflowed; use the dtype float32, "
@@ -151,11 +153,6 @@ class GraphBackend:
     def small_graph(self, plan: Plan) -> Graph:
         """Composes the graph of a plan with embeddings in 16 bits."""
         return compose(plan, *self._parts, half_embeddings=True)
-
-    def session(self, plan: Plan, threads: int) -> Session:
-        """The session of a plan with so many threads, made if it is not kept."""
-        with self._lock:
-            return self._sessions(plan, threads)
 
 
 class Session:

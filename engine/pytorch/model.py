@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.models.families import family_of
-from engine.pruning.cost import Sizes
 from engine.pytorch.operations import TorchOperations
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
@@ -79,8 +78,3 @@ class GatedModel(nn.Module):
                 "use the dtype float32, or restore the weights"
             )
         return logits
-
-    @property
-    def sizes(self) -> Sizes:
-        """What costs depend on."""
-        return self.encoder.family.sizes(len(self.labels))

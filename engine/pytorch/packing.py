@@ -49,9 +49,6 @@ class RaggedBatch:
             words=Words.of(counts.tolist()),
         )
 
-    def __len__(self) -> int:
-        return len(self.input_ids)
-
     def by_window(self, rows: np.ndarray) -> list[np.ndarray]:
         """Cuts an array with an entry for each row into those of the windows."""
         return np.split(rows, np.cumsum(self.lengths)[:-1])

@@ -38,7 +38,7 @@ def test_masking_takes_whole_words(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows(["hypotension", "nausea"] * 8))
     torch.manual_seed(0)
     masked = mask_words(batch, 0.5, 4).input_ids == 4
-    assert 0 < masked.sum() < len(batch)
+    assert 0 < masked.sum() < len(batch.word)
     for word in range(len(batch.words)):
         assert len(set(masked[batch.word == word].tolist())) == 1
     assert not masked[batch.word < 0].any()
