@@ -1,4 +1,4 @@
-"""``python -m tests.demo.screenshot [FOLDER]``: the race on the first example, which README shows.
+"""``python -m tests.demo.screenshot [FOLDER]``: the race on an example, which README shows.
 
 With ``--all``, also every tab on a desk, a laptop and a phone, light and dark, to look at.
 """
@@ -10,19 +10,21 @@ import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from engine import InputError
 from engine.cli.command import as_command
 from tests.demo.browsing import DESK, LAPTOP, PHONE, TABS, WORK_MS, save_race, tab
 from tests.demo.serving import browser_path, chromium, serve_app
 
+EXAMPLE = "Animal study"
 SETTLE_MS = 1500  # until overlays and transitions have faded
 
 
 def opened(browser: Any, url: str, size: tuple[int, int], theme: str) -> Any:
-    """The page once the first example has been timed."""
+    """The page once its text has been timed."""
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
-    page.goto(f"{url}?__theme={theme}")
+    page.goto(f"{url}?{urlencode({'example': EXAMPLE, '__theme': theme})}")
     page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)
     return page
 

@@ -46,7 +46,7 @@ class TestFirstScreen:
     def test_tabs_are_in_the_order_of_a_visit_and_a_term_is_explained_to_pointer_and_keyboard(self, open_page):
         page = open_page()
         assert tuple(page.get_by_role("tab").all_inner_texts()) == TABS
-        term = page.locator(".intro .term").first
+        term = page.locator(".answer .term").first
         term.focus()
         assert term.locator(".tip").is_visible()
 
@@ -136,12 +136,11 @@ class TestLink:
         wait_until(page, "done")
         page.get_by_text("How was this measured?").click()
         page.get_by_role("link", name="README").click()
-        page.get_by_role("link", name="Back to the app").click()
-        for _ in range(2):
+        for come_back in (page.get_by_role("link", name="Back to the app").click, page.reload):
+            come_back()
             page.wait_for_function(f"document.querySelector('textarea')?.value === '{SHORT}'", timeout=WORK_MS)
             page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
             wait_until(page, "done")
-            page.reload()
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE])

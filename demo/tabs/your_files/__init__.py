@@ -58,6 +58,7 @@ CELL_CHARACTERS = 30  # per cell; a click shows the rest
 UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
+CLEARED = [gr.update(value=None, visible=False)] * 3  # tables and ZIP
 OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
@@ -142,7 +143,7 @@ def run_files(
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = chosen_strategies(engine, check_strategies(names), point, *settings)
     except InputError as error:
-        yield [alert(str(error)), *[gr.skip()] * 3]
+        yield [alert(str(error)), *CLEARED]
         return
     batch = read_files(paths)
     problems = batch.problems
@@ -150,7 +151,7 @@ def run_files(
     advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>" if problems.limits else ""
     if not batch.documents:
         said = "".join(map(alert, problems.listed or ["The files contain no documents."]))
-        yield [said + advice, *[gr.skip()] * 3]
+        yield [said + advice, *CLEARED]
         return
     found: list[Found] = []
 
@@ -187,8 +188,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def on_start(latest: Latest, *values: Any) -> list[Any]:
-        hidden = gr.update(value=None, visible=False)
-        return [latest.take(fingerprint(values)), "", "", hidden, hidden, hidden]
+        return [latest.take(fingerprint(values)), "", "", *CLEARED]
 
     def on_tag_files(
         latest: Latest,
