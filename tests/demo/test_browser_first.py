@@ -135,12 +135,14 @@ class TestLink:
         run(page)
         wait_until(page, "done")
         page.get_by_text("How was this measured?").click()
+        page.wait_for_timeout(1000)  # to leave while the stream of answers is open logs an error
         page.get_by_role("link", name="README").click()
         for come_back in (page.get_by_role("link", name="Back to the app").click, page.reload):
             come_back()
             page.wait_for_function(f"document.querySelector('textarea')?.value === '{SHORT}'", timeout=WORK_MS)
             page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
             wait_until(page, "done")
+            page.wait_for_timeout(1000)
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE])
