@@ -102,18 +102,9 @@ class GraphOperations:
             bias = family.bias(self, number, rows[0], rows[1], relation)
         if number in self.reading:
             return self._attend_readably(number, query, key, value, bias)
-        return self.op(
-            "MultiHeadAttention",
-            query,
-            key,
-            value,
-            None,
-            None,
-            None if bias is None else self.unsqueeze(bias, 0),
-            domain=MICROSOFT,
-            num_heads=family.num_heads,
-            scale=family.score_scale,
-        )
+        optional = None, None, None if bias is None else self.unsqueeze(bias, 0)
+        heads: dict[str, Any] = {"num_heads": family.num_heads, "scale": family.score_scale}
+        return self.op("MultiHeadAttention", query, key, value, *optional, domain=MICROSOFT, **heads)
 
     def _attend_readably(self, number: int, query: Node, key: Node, value: Node, bias: Node | None) -> Node:
         """Attention written out, whose probabilities a gate reads."""
