@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,103 +23,86 @@ from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS, without_recovery
 from eval.options import add_inputs, check_types, load_named_corpus
-from eval.render.folder import read_table, rows_of
-from eval.render.pages import Parts, Table, page, write_page
+from eval.render.folder import rows_of
+from eval.render.pages import Table, page, write_page
 from eval.render.plots import plot_f1_vs_computation, save_png
-from eval.render.text import escape, f1_interval, pp, share
-from eval.schema import DENSE, TRUNCATE, AblationRow
+from eval.render.text import f1_interval, pp, share
+from eval.schema import DENSE, TRUNCATE
 
 if TYPE_CHECKING:
     from engine.tagger import Engine
     from eval.record import Measured, Record
 
-BATCH = 32  # documents per call
+BATCH = 250  # documents per call: there are more strategies than graphs that a model keeps, and each call makes its own
 NAME = "ablations"  # of the table, the page and the figure
-POINT, LAYER, GATES, TRIGGER = "point", "layer", "gates", "trigger"
-EACH_LAYER = ("each layer",)  # instead of values
-OFF, RANDOM_WORDS = "off", "random words"  # values of `TRIGGER`: no recovery, and as many random words as under `ANY`
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """A setting of a strategy and the values that it takes, all other settings being as stored, or as ``others``."""
-
-    strategy: str
-    setting: str
-    values: Sequence[Any]
-    others: Mapping[str, Any] = field(default_factory=dict)
-
-
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
-RECOVERY = (OFF, *TRIGGERS, ANY, RANDOM_WORDS)
+WEIGHTS = (0.0, 1.0)
+OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
-ABLATIONS = (
-    Ablation(TRUNCATE, LAYER, EACH_LAYER),
-    Ablation("rule", POINT, OPERATING_POINTS),
-    Ablation("rule", "lambda_", LAMBDAS),
-    Ablation("rule", "min_keep_ratio", (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), {"lambda_": 2.0}),
-    Ablation("rule", GATES, EACH_LAYER),
-    Ablation("attention", POINT, OPERATING_POINTS),
-    Ablation("attention", "lambda_", LAMBDAS),
-    Ablation("attention", "focus", (0.0, 0.5, 1.0)),
-    Ablation("attention", "received", (0.0, 0.5, 1.0)),
-    Ablation("attention", "uncertainty", (0.0, 0.5, 1.0)),
-    Ablation("attention+recovery", TRIGGER, RECOVERY),
-    Ablation("entropy", POINT, OPERATING_POINTS),
-    Ablation("entropy", GATES, EACH_LAYER),
-    Ablation("entropy", "neighbours", (0, 1, 2, 4)),
-    Ablation("mlp", POINT, OPERATING_POINTS),
-    Ablation("mlp", GATES, EACH_LAYER),
-    Ablation("mlp", "neighbours", (0, 1, 2, 4)),
-    Ablation("entropy+recovery", POINT, OPERATING_POINTS),
-    Ablation("entropy+recovery", TRIGGER, RECOVERY),
-    Ablation("entropy+recovery", "recovery_limit", (1, 8, 64, 512), {TRIGGER: ANY}),
-)
-READING = (
-    "One setting varies at a time, and all others stay as stored; but `min_keep_ratio` varies at λ = 2, where it "
-    "matters most, and `recovery_limit` with the trigger `any`. *Random words*: as many words come back as with the "
-    "trigger `any`, chosen at random. Computation is the share of the MACs of `dense`, recovery included; nothing was "
-    "timed. Changed predictions are counted against the default."
+# Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
+# at, operating points and triggers of recovery know their own values, and gates take each layer alone.
+ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
+    (TRUNCATE, "layer", (), {}),
+    ("rule", "point", (), {}),
+    ("rule", "lambda_", LAMBDAS, {}),
+    ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
+    ("attention", "point", (), {}),
+    ("attention", "lambda_", LAMBDAS, {}),
+    ("attention", "focus", WEIGHTS, {}),
+    ("attention", "received", WEIGHTS, {}),
+    ("attention", "uncertainty", WEIGHTS, {}),
+    ("attention+recovery", "point", (), {}),
+    ("attention+recovery", "trigger", (), {}),
+    ("entropy", "point", (), {}),
+    ("entropy", "gates", (), {}),
+    ("entropy", "neighbours", (0, 1, 2, 4), {}),
+    ("entropy+recovery", "point", (), {}),
+    ("entropy+recovery", "trigger", (), {}),
+    ("entropy+recovery", "recovery_limit", (1, 8, 64, 512), {"trigger": ANY}),
+    ("mlp", "point", (), {}),
+    ("mlp-attention", "point", (), {}),
 )
 
 
 @dataclass(frozen=True)
 class Series:
-    """An `Ablation` under a model: a strategy for each value, by the value as shown."""
+    """A setting of a strategy under a model: the whole strategy for each value, by the value as shown."""
 
-    ablation: Ablation
-    strategies: Mapping[str, Strategy]
+    strategy: str
+    setting: str
+    values: Mapping[str, Strategy]
     default: str  # the value with which all others are compared
 
 
-def series_of(engine: Engine, ablation: Ablation) -> Series | None:
-    """The strategies of an ablation; None if the model or strategy lacks what it varies."""
-    from eval.measure.controls import RandomWords
+def series_of(engine: Engine) -> Iterator[Series]:
+    """Yields the settings that the model and its strategies have."""
+    from eval.measure.variants import RandomWords
 
-    name, setting, values = ablation.strategy, ablation.setting, ablation.values
-    layers: Sequence[int] = range(1, engine.sizes.layers)
-    if name == TRUNCATE:
-        return Series(ablation, {f"{n}": engine.strategy(f"{name}-{n}") for n in layers}, f"{engine.sizes.layers // 2}")
-    if name not in engine.runnable:
-        return None
-    base = engine.strategy(name, **ablation.others)
-    if setting == POINT:
-        points = [point for point in values if point in engine.points.get(name, engine.points.get(base.kind, {}))]
-        strategies = {point: engine.strategy(f"{name}:{point}") for point in points}
-        return Series(ablation, strategies, base.point) if base.point in strategies else None
-    if setting == TRIGGER:
-        triggers = {value: base.with_settings(trigger=value) for value in (*TRIGGERS, ANY)}
-        assert triggers[ANY].recovery is not None
-        control = replace(triggers[ANY], recovery=RandomWords(**vars(triggers[ANY].recovery)))
-        return Series(ablation, {OFF: without_recovery(base), **triggers, RANDOM_WORDS: control}, OFF)
-    if setting not in base.settings():
-        return None
-    own = base.settings()[setting]
-    if values is EACH_LAYER:
-        network = engine.folder.networks.get(name)
-        values = [(layer,) for layer in (network.layers if network else layers)]
-    strategies = {_shown(value): base.with_settings(**{setting: value}) for value in (own, *values)}
-    return Series(ablation, dict(sorted(strategies.items(), key=lambda pair: pair[1].settings()[setting])), _shown(own))
+    layers = range(1, engine.sizes.layers)
+    for name, setting, values, others in ABLATIONS:
+        if name == TRUNCATE:
+            cut = {f"{layer}": engine.strategy(f"{name}-{layer}") for layer in layers}
+            yield Series(name, setting, cut, f"{engine.sizes.layers // 2}")
+            continue
+        if name not in engine.runnable:
+            continue
+        base = engine.strategy(name, **others)
+        if setting == "point":
+            stored = {**engine.points.get(base.kind, {}), **engine.points.get(name, {})}
+            points = {point: engine.strategy(f"{name}:{point}") for point in OPERATING_POINTS if point in stored}
+            if base.point in points:
+                yield Series(name, setting, points, base.point)
+        elif setting == "trigger":
+            triggers = {value: base.with_settings(trigger=value) for value in (*TRIGGERS, ANY)}
+            assert base.recovery is not None, "only recovery has triggers"
+            control = replace(base, recovery=RandomWords(**vars(base.recovery) | {"trigger": ANY}))
+            yield Series(name, setting, {OFF: without_recovery(base), **triggers, RANDOM_WORDS: control}, OFF)
+        else:
+            own = base.settings()[setting]
+            every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})
+            yield Series(
+                name, setting, {_shown(value): base.with_settings(**{setting: value}) for value in every}, _shown(own)
+            )
 
 
 def _shown(value: Any) -> str:
@@ -128,38 +111,39 @@ def _shown(value: Any) -> str:
 
 def ablate(record: Record, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
     """A row for each value of each setting; ``names``: the name of each strategy in the record."""
-    dense = record.first[DENSE]
-    rows = [{**_row(dense, dense, dense, record), "strategy": DENSE, "setting": "", "value": "", "is_default": True}]
+    dense = record.measured[DENSE]
+    about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
+    rows = [about | _row(dense, dense, dense, record)]
     for one in series:
-        default = record.first[names[one.strategies[one.default]]]
-        for value, strategy in one.strategies.items():
-            about = {"strategy": one.ablation.strategy, "setting": one.ablation.setting, "value": value}
-            measured = record.first[names[strategy]]
-            rows.append({**about, "is_default": value == one.default, **_row(measured, default, dense, record)})
-    return pd.DataFrame(rows, columns=list(AblationRow.__annotations__))
+        default = record.measured[names[one.values[one.default]]]
+        for value, strategy in one.values.items():
+            about = {"strategy": one.strategy, "setting": one.setting, "value": value}
+            measured = _row(record.measured[names[strategy]], default, dense, record)
+            rows.append(about | {"is_default": value == one.default} | measured)
+    return pd.DataFrame(rows)
 
 
 def _row(measured: Measured, default: Measured, dense: Measured, record: Record) -> dict[str, object]:
-    """The measured columns of `eval.schema.AblationRow`."""
+    """The columns that are measured; computation is the share of the MACs of dense."""
     from eval.analysis.tables import count
     from eval.statistics import compare_f1
 
-    corpus = record.plan.corpus
-    runs, default_runs, dense_runs = (count(one, corpus).runs for one in (measured, default, dense))
+    corpus, cost = record.plan.corpus, measured.cost
+    runs, default_runs, dense_runs = (count(one, corpus) for one in (measured, default, dense))
     against_default = compare_f1(runs, default_runs)
     pairs = list(zip(measured.rows, default.rows, strict=True))
     keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
     changed = sum(len(own ^ other) for own, other in keys)
     moved = any(own.exits != other.exits for own, other in pairs)
-    assert measured.cost is not None, "our strategies have costs"
+    assert cost is not None, "our strategies have costs"
     return {
         **compare_f1(runs, dense_runs),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
-        "token_layers_kept": measured.cost.token_layers_kept,
-        "computation": 1 / measured.cost.theoretical_speedup,
+        "token_layers_kept": cost.token_layers_kept,
+        "computation": 1 / cost.theoretical_speedup,
         "recovered_words": sum(layer < 0 for row in measured.rows for layer in row.exits),
         "changed_predictions": changed,
-        "effect": bool(changed or moved or measured.cost != default.cost),
+        "effect": bool(changed or moved or cost != default.cost),
     }
 
 
@@ -169,9 +153,8 @@ def failures(ablations: pd.DataFrame) -> list[str]:
     A larger λ must lower the share of token-layers, and at least one value of every setting must have an effect.
     """
     failed = []
-    for (strategy, setting), rows in ablations[ablations["strategy"] != DENSE].groupby(
-        ["strategy", "setting"], sort=False
-    ):
+    settings = ablations[ablations["strategy"] != DENSE].groupby(["strategy", "setting"], sort=False)
+    for (strategy, setting), rows in settings:
         if setting == "lambda_":
             failed += [
                 f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
@@ -188,9 +171,8 @@ def failures(ablations: pd.DataFrame) -> list[str]:
     return failed
 
 
-def render(out: Path, title: str) -> list[str]:
-    """Writes the page and the figure of a folder's table; returns the checks that failed."""
-    table = read_table(out, NAME, AblationRow)
+def render(table: pd.DataFrame, out: Path, title: str) -> list[str]:
+    """Writes the page and the figure of a table to a folder; returns the checks that failed."""
     failed = failures(table)
     save_png(plot_f1_vs_computation(table), out / f"{NAME}.png", 130, 64)
     heads = [
@@ -207,13 +189,8 @@ def render(out: Path, title: str) -> list[str]:
         cells.append(
             [row["strategy"], row["setting"].rstrip("_"), value, f1_interval(row), pp(row), difference, *cost, changed]
         )
-    figure = "F1 against the share of computation"
-    parts: dict[str, Parts] = {
-        figure: [f"![{figure}]({NAME}.png)"],
-        "One setting at a time": [Table(heads, cells, READING)],
-    }
-    warnings = [f"> **Failed**: {escape(failure)}" for failure in failed]
-    write_page(out / f"{NAME}.md", page(title, parts, warnings))
+    text = page("ablations.md", title=title, failures=failed, table=Table(heads, cells))
+    write_page(out / f"{NAME}.md", text)
     return failed
 
 
@@ -222,9 +199,8 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
-    parser.add_argument(
-        "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
-    )
+    parser.add_argument("--dtype", default="auto", help="float32, int8 or auto (default %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("results/ablations"), help="default %(default)s")
     arguments = parser.parse_args(argv)
     out, corpus = arguments.out, load_named_corpus(arguments)
     say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
@@ -235,22 +211,24 @@ def main(argv: list[str] | None) -> int:
         from eval.measure.variants import of_strategy
         from eval.record import Plan, Record
 
-        engine = load_engine(arguments.model, "float32")
+        engine = load_engine(arguments.model, arguments.dtype)
         check_types(corpus.types, engine.labels.types)
         engine.strategy("entropy")  # refuses a model without gates
-        series = [one for one in (series_of(engine, ablation) for ablation in ABLATIONS) if one]
+        series = list(series_of(engine))
         names = {engine.strategy(DENSE): DENSE}
         for one in series:
-            for value, strategy in one.strategies.items():  # under its first name, if it has several
-                names.setdefault(strategy, f"{one.ablation.strategy} {one.ablation.setting} {value}")
+            for value, strategy in one.values.items():  # under its first name, if it has several
+                names.setdefault(strategy, f"{one.strategy} {one.setting} {value}")
         taggers = [of_strategy(engine, strategy) for strategy in names]
         variants = [replace(t.variant, title=name) for t, name in zip(taggers, names.values(), strict=True)]
-        setup = Setup([engine], Plan(corpus, variants, [BATCH], []), taggers, [], 0.0)
+        setup = Setup([engine], Plan(corpus, variants, [BATCH], []), taggers)
         record = Record(setup.plan, open_log(out, setup))
         with progress_of(setup, record) as progress:
             run(setup, record, progress)
-        ablate(record, series, names).to_csv(out / f"{NAME}.csv", index=False)
-        failed = render(out, f"Ablations: {corpus.name} {corpus.split}")
+            progress.note = "intervals"
+            table = ablate(record, series, names)
+            table.to_csv(out / f"{NAME}.csv", index=False)
+        failed = render(table, out, f"Ablations: {corpus.name} {corpus.split}, {engine.dtype}")
     for failure in failed:
         say(failure)
     progress.finish(f"{len(failed)} of {len(series)} checks failed. The page is {out / NAME}.md.")

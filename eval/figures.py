@@ -24,7 +24,6 @@ def filled(page: str, root: Path = ROOT) -> str:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line."""
     argparse.ArgumentParser(prog="python -m eval.figures", description=__doc__).parse_args(argv)
     for path in (ROOT / name for name in PAGES):
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -57,22 +57,18 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     parse_batch_sizes(arguments.batch_size)
     parse_dtypes(arguments.dtype)
     parse_others(arguments.others)
-    cores = os.cpu_count() or 1
-    if (arguments.threads or 1) > cores:
-        raise InputError(
-            f"expected --threads up to {cores}, the number of processors, got {arguments.threads}; lower it"
-        )
+    _check_most("--threads", arguments.threads, os.cpu_count() or 1, "the number of processors")
     corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
-    documents = len(corpus.documents)
-    if (arguments.timed or 1) > documents:
-        raise InputError(
-            f"expected --timed up to {documents}, the number of documents in {corpus.name}, got {arguments.timed}; "
-            "lower it"
-        )
+    _check_most("--timed", arguments.timed, len(corpus.documents), f"the number of documents in {corpus.name}")
     types = tuple(dict.fromkeys(parse_names(arguments.types))) if arguments.types else corpus.types
     if not types:
         raise InputError(f"expected gold entities in {corpus.name}, got none; choose a file with gold, or name --types")
     return replace(corpus, types=types)
+
+
+def _check_most(option: str, value: int | None, most: int, what: str) -> None:
+    if value is not None and value > most:
+        raise InputError(f"expected {option} up to {most}, {what}, got {value}; lower it")
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
@@ -93,29 +89,28 @@ def parse_names(text: str) -> list[str]:
 
 def parse_dtypes(text: str) -> list[str]:
     """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist."""
-    dtypes = [part.strip() for part in text.split(",")]
-    if not all(dtypes) or len(set(dtypes)) < len(dtypes):
+    dtypes = parse_names(text)
+    if not dtypes or len(set(dtypes)) < len(dtypes):
         raise InputError(f"expected different dtypes after --dtype, got {text!r}; write e.g. float32,int8")
     return dtypes
 
 
 def parse_batch_sizes(text: str) -> list[int]:
     """Parses the comma-separated numbers of ``--batch-size``."""
-    parts = [part.strip() for part in text.split(",")]
-    numbers = {int(part) for part in parts if part.isdecimal()} - {0}
-    if len(numbers) < len(parts):
+    sizes = [int(part) if part.isdecimal() else 0 for part in parse_names(text)]
+    if not sizes or 0 in sizes or len(set(sizes)) < len(sizes):
         raise InputError(f"expected different numbers of 1 or more after --batch-size, got {text!r}; write e.g. 1,32")
-    return list(map(int, parts))
+    return sizes
 
 
 def parse_others(text: str) -> list[tuple[str, str, str]]:
     """Parses ``--others``, e.g. ``small=FOLDER,base=FOLDER@entropy:fast``, into names, folders and strategies."""
     models = []
-    for part in filter(str.strip, text.split(",")):
+    for part in parse_names(text):
         name, _, rest = part.partition("=")
         folder, at, strategy = rest.partition("@")
         models.append((name.strip(), folder.strip(), strategy.strip() if at else "dense"))
-    if not all(map(all, models)) or len({name for name, _, _ in models}) < len(models):
+    if not all(map(all, models)) or len({name for name, *_ in models}) < len(models):
         raise InputError(
             f"expected different names and folders after --others, got {text!r}; write e.g. small=FOLDER or "
             "small=FOLDER@entropy:fast"

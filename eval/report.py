@@ -20,7 +20,6 @@ from eval.options import add_inputs, add_number, load_scored_corpus
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__)
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
@@ -68,41 +67,38 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _next_command(arguments: argparse.Namespace) -> str:
-    """The real thing after the sample; then the app, which shows reports in ``docs``."""
-    return "python app.py" if arguments.corpus else "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = make_parser().parse_args(argv)
-    command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
     out = Path(arguments.out)
-    if arguments.render_only and not out.is_dir():
-        raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
-    progress = None
-    if not arguments.render_only:
-        corpus = load_scored_corpus(arguments)
-        sizes = " and ".join(arguments.batch_size.split(","))
-        say(f"{len(corpus.documents)} documents of {corpus.name}, {sizes} a call, into {out}; loading the models.")
+    if arguments.render_only:
+        if not out.is_dir():
+            raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
+        with locked(out):
+            say(_render(out, html=arguments.html))
+        return 0
+    corpus = load_scored_corpus(arguments)
+    sizes = " and ".join(arguments.batch_size.split(","))
+    say(f"{len(corpus.documents)} documents of {corpus.name}, {sizes} a call, into {out}.")
     with locked(out):
-        if not arguments.render_only:
-            from eval.measure.run import report  # rendering needs no torch, which takes seconds to import
+        from eval.measure.run import report  # needs torch, which takes seconds to import
 
-            progress = report(arguments, corpus, command)
-        from eval.render import ReportFolder, headline
-        from eval.render.report import render
-
-        print(render(out, html=arguments.html), flush=True)
-        if progress is None:
-            say(f"{headline(ReportFolder(out))} The report is {out / 'report.md'}.")
-        else:
-            progress.finish(
-                f"{headline(ReportFolder(out))} The report is {out / 'report.md'}.", _next_command(arguments)
-            )
+        command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
+        progress = report(arguments, corpus, command)
+        # After the sample comes the real thing, and then the app, which shows reports in ``docs``.
+        real = "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
+        progress.finish(_render(out, html=arguments.html), "python app.py" if arguments.corpus else real)
     return 0
+
+
+def _render(out: Path, *, html: bool) -> str:
+    """Writes the pages of a finished run and prints its results; returns its headline."""
+    from eval.render import ReportFolder, headline
+    from eval.render.report import render
+
+    print(render(out, html=html), flush=True)
+    return f"{headline(ReportFolder(out))} The report is {out / 'report.md'}."
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -16,55 +16,33 @@ SEED = 0  # of all draws
 _CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
 
-class F1Comparison(TypedDict):
-    """Mean F1 of some runs and its difference from that of others, 0–1, with 95 % intervals."""
+def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]]) -> dict[str, Any]:
+    """Compares the mean F1 of some runs, each the counts of its documents, with that of others on the same resamples.
 
-    f1: float
-    f1_low: float
-    f1_high: float
-    difference: float
-    low: float
-    high: float
-    significant: bool
-
-
-class SpeedComparison(TypedDict):
-    """A speed-up with its 95 % interval."""
-
-    speedup: float
-    speedup_low: float
-    speedup_high: float
-    speedup_significant: bool
-
-
-def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]]) -> F1Comparison:
-    """Compares the mean F1 of some runs with that of reference runs, on the same resamples.
-
-    A run has the counts of each document.
+    Returns:
+        Columns of tables: ``f1``, ``f1_low``, ``f1_high``, its ``difference`` from the reference, ``low`` and ``high``,
+        and whether that is ``significant``.
     """
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
     resampled, reference_resampled = map(_mean_f1, (runs, reference))
     f1_low, f1_high = _interval(resampled)
     low, high = _interval(resampled - reference_resampled)
-    return F1Comparison(
-        f1=f1,
-        f1_low=f1_low,
-        f1_high=f1_high,
-        difference=f1 - reference_f1,
-        low=low,
-        high=high,
-        significant=low > 0 or high < 0,
-    )
+    own = {"f1": f1, "f1_low": f1_low, "f1_high": f1_high}
+    return own | {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
 
 
-def compare_speed(times: np.ndarray, reference: np.ndarray) -> SpeedComparison:
-    """Compares the milliseconds of each batch, ``(batches,)``, with a reference's: the ratio of their sums."""
+def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
+    """Compares the milliseconds of each batch, ``(batches,)``, with a reference's.
+
+    Returns:
+        Columns of ``intervals.csv``: ``speedup``, the ratio of their sums, with its interval.
+    """
     table, sums = np.stack([reference, times], axis=1), np.empty((0, 2))
     if len(table) >= FEWEST:
         sums = np.concatenate([weights @ table for weights in _resamples(len(table))])
     low, high = _interval(sums[:, 0] / sums[:, 1])
-    ratio = float(reference.sum() / times.sum())
-    return SpeedComparison(speedup=ratio, speedup_low=low, speedup_high=high, speedup_significant=low > 1 or high < 1)
+    ratio, significant = float(reference.sum() / times.sum()), low > 1 or high < 1
+    return {"speedup": ratio, "speedup_low": low, "speedup_high": high, "speedup_significant": significant}
 
 
 def _interval(resampled: np.ndarray) -> tuple[float, float]:

@@ -38,7 +38,6 @@ def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.train_spacy", description=__doc__)
     parser.add_argument("--corpus", default="bc5cdr", help="name or file (default %(default)s)")
     parser.add_argument("--split", default="fit", help="training documents (default %(default)s)")
@@ -50,29 +49,26 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and, during training, the texts")
     arguments = parser.parse_args(argv)
     spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
-    parts = {
-        name: load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit)
-        for name, split in (("train", arguments.split), ("dev", arguments.development))
-    }
-    if not all(corpus.documents and corpus.types for corpus in parts.values()):
+    splits = arguments.split, arguments.development
+    corpora = [load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit) for split in splits]
+    if not all(corpus.documents and corpus.types for corpus in corpora):
         raise InputError(f"expected documents with gold in {arguments.corpus}, got none; choose another corpus")
-    config = package("spacy.cli.init_config", "spacy").init_config(
-        lang="en", pipeline=["ner"], optimize="efficiency", silent=True
-    )
+    init = package("spacy.cli.init_config", "spacy").init_config
+    config = init(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
     eval_frequency = min(200, max(1, arguments.patience // 8))
     config["training"] |= {"patience": arguments.patience, "eval_frequency": eval_frequency, "max_steps": 0}
     config["system"]["seed"] = config["training"]["seed"] = arguments.seed
+    files = [arguments.out / name for name in ("train.spacy", "dev.spacy")]
+    config["paths"] |= {file.stem: str(file) for file in files}
     check_new(arguments.out)
     with locked(arguments.out):
-        files = {name: arguments.out / f"{name}.spacy" for name in parts}
         try:
-            for name, corpus in parts.items():
-                write_documents(corpus.documents, spacy.blank("en"), files[name])
-                config["paths"][name] = str(files[name])
+            for corpus, file in zip(corpora, files, strict=True):
+                write_documents(corpus.documents, spacy.blank("en"), file)
             config.to_disk(arguments.out / "config.cfg")
             cli.train(arguments.out / "config.cfg", arguments.out)
         finally:
-            for file in files.values():
+            for file in files:
                 file.unlink(missing_ok=True)
     print(arguments.out / "model-best")
     return 0

@@ -52,5 +52,5 @@ def test_the_intervals_of_published_reports_follow_from_their_documents_and_time
         interval_row(*(counted[row[side], row["batch_size"]] for side in ("variant", "against")))
         for row in report.intervals
     ]
-    published = report.table("intervals").drop(columns="kind")
+    published = report.table("intervals")
     pd.testing.assert_frame_equal(pd.DataFrame(again)[list(published)], published, rtol=1e-5, check_dtype=False)

@@ -15,7 +15,7 @@ from engine.models.folder import SHIPPED
 from eval.render import default, headline
 from eval.render.summary import CASCADE_REASON, EXIT_REASON, RUNTIMES
 from eval.render.text import in_pp, join, speedup, verdict
-from eval.schema import PIPELINE, VariantResult
+from eval.schema import PIPELINE, Row
 
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
@@ -36,7 +36,7 @@ def claim(engine: Engine, report: Report | None) -> str:
     return f"{finds}. {faster}"
 
 
-def _measured(engine: Engine, report: Report | None) -> VariantResult | None:
+def _measured(engine: Engine, report: Report | None) -> Row | None:
     """The default strategy in the report on these weights; None unless it computes in the engine's dtype there."""
     row = default(report) if report else None
     return row if row and row["dtype"] == engine.dtype else None

@@ -13,61 +13,44 @@ from engine.formats.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
-from eval.record import Measured, Variant, dense_of
+from eval.record import Measured, Row, Variant, dense_of
 from eval.schema import BASELINE, MODEL
 
 
 @dataclass(frozen=True)
 class DocumentComparison:
-    """A document with what a variant and dense found in it."""
+    """A document with what a variant and dense found in it: entities of the scored types, each once."""
 
-    document: Document
-    types: tuple[str, ...]  # the scored ones; gold mentions and predictions of other types are ignored
+    text: str
+    types: tuple[str, ...]  # the scored ones
     exits: Sequence[int]  # of each word, see `eval.record.Row`
-    entities: tuple[Entity, ...]  # the variant's predictions
-    dense_entities: tuple[Entity, ...]  # dense's predictions
+    gold: tuple[Entity, ...]
+    found: tuple[Entity, ...]  # by the variant
+    found_by_dense: tuple[Entity, ...]
 
-    @cached_property
-    def gold(self) -> tuple[Entity, ...]:
-        """Gold mentions, each (start, end, type) once."""
-        return self._scored(self.document.entities)
-
-    @cached_property
-    def found(self) -> tuple[Entity, ...]:
-        """The variant's predictions of scored types."""
-        return self._scored(self.entities)
-
-    @cached_property
-    def found_by_dense(self) -> tuple[Entity, ...]:
-        """Dense's predictions of scored types."""
-        return self._scored(self.dense_entities)
-
-    @cached_property
-    def label_set(self) -> LabelSet:
-        """The labels of words, over the scored types."""
-        return LabelSet(self.types)
+    @classmethod
+    def of(cls, document: Document, types: tuple[str, ...], own: Row, dense: Row) -> DocumentComparison:
+        """Compares a variant's row with dense's."""
+        scored = (
+            tuple({entity.key: entity for entity in sorted(entities) if entity.type in types}.values())
+            for entities in (document.entities, own.entities, dense.entities)
+        )
+        return cls(document.text, types, own.exits, *scored)
 
     @cached_property
     def words(self) -> list[tuple[int, int]]:
         """Where words start and end."""
-        return split_words(self.document.text)
+        return split_words(self.text)
 
     def labels(self, entities: Iterable[Entity]) -> np.ndarray:
-        """The label of each word under some entities, int64 ``(words,)``."""
-        return self.label_set.encode(self.words, entities)
+        """The label of each word under some entities, int64 ``(words,)``, as in a `LabelSet` of the scored types."""
+        return LabelSet(self.types).encode(self.words, entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
         """Indices of the words that overlap any of the entities, ascending."""
         starts, ends = ([word[side] for word in self.words] for side in (0, 1))
-        spans = (range(bisect_right(ends, one.start), bisect_left(starts, one.end)) for one in entities)
+        spans = (range(bisect_right(ends, entity.start), bisect_left(starts, entity.end)) for entity in entities)
         return sorted({index for span in spans for index in span})
-
-    def near(self, entity: Entity) -> list[Entity]:
-        """The predictions of the variant or dense that overlap an entity."""
-        return [other for other in (*self.found, *self.found_by_dense) if overlap(entity, other)]
-
-    def _scored(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:
-        return tuple({entity.key: entity for entity in sorted(entities) if entity.type in self.types}.values())
 
 
 @dataclass(frozen=True)
@@ -79,18 +62,14 @@ class Comparison:
 
 
 def compare(measured: Mapping[str, Measured], corpus: Corpus) -> list[Comparison]:
-    """Compares strategies and controls, dense included, with dense in their dtype; ``measured``: at one batch size."""
-    found = []
-    for one in measured.values():
-        if one.variant.kind in (BASELINE, MODEL):
-            continue
-        rows = zip(corpus.documents, one.rows, dense_of(measured, one.variant.dtype).rows, strict=True)
-        documents = [
-            DocumentComparison(document, corpus.types, own.exits, own.entities, dense.entities)
-            for document, own, dense in rows
-        ]
-        found.append(Comparison(one.variant, documents))
-    return found
+    """Compares strategies and controls, dense included, with dense in their dtype."""
+    comparisons = []
+    for own in measured.values():
+        if own.variant.kind not in (BASELINE, MODEL):
+            rows = zip(corpus.documents, own.rows, dense_of(measured, own.variant.dtype).rows, strict=True)
+            documents = [DocumentComparison.of(document, corpus.types, *pair) for document, *pair in rows]
+            comparisons.append(Comparison(own.variant, documents))
+    return comparisons
 
 
 def overlap(one: Entity, other: Entity) -> int:

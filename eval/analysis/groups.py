@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
-from eval import schema
 from eval.analysis import Comparison, DocumentComparison
-from eval.schema import DENSE, TRAINING
+from eval.schema import DENSE, TRAINING, Row
 from eval.statistics import compare_f1
 
 SEEN, UNSEEN = "seen", "unseen"
@@ -21,7 +20,7 @@ Group = tuple[str, str]  # dimension and name
 
 
 def normalise(text: str) -> str:
-    """Normalises case and blanks, to compare mentions."""
+    """Without case and further blanks, to compare mentions."""
     return " ".join(text.casefold().split())
 
 
@@ -32,15 +31,15 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
         yield TRAINING, SEEN if normalise(entity.text) in seen else UNSEEN
 
 
-def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] | None) -> Iterator[schema.Group]:
-    """Yields the rows of ``subgroups.csv``, with 95 % intervals of a paired bootstrap over a group's documents."""
+def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:
+    """Yields the rows of ``subgroups.csv``; ``support`` counts gold mentions. Intervals are over its documents."""
     seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
     dense: dict[str, Mapping[Group, Sequence[Counts]]] = {}  # by dtype
-    for comparison in sorted(comparisons, key=lambda one: one.variant.kind != DENSE):
+    for comparison in sorted(comparisons, key=lambda comparison: comparison.variant.kind != DENSE):
         variant = comparison.variant
         counted = _count(comparison.documents, seen)
         reference = dense.setdefault(variant.dtype, counted)
-        for group in sorted(reference, key=lambda one: (one[0] == TRAINING, one[1])):
+        for group in sorted(reference, key=lambda group: (group[0] == TRAINING, group[1])):
             pairs = zip(counted[group], reference[group], strict=True)
             # Resamples of all documents would often have none of a rare group.
             own, other = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
@@ -61,14 +60,11 @@ def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] |
 def _count(documents: Sequence[DocumentComparison], seen: Set[str] | None) -> dict[Group, list[Counts]]:
     """The counts of each document, for each group with gold mentions."""
     groups = {group for document in documents for mention in document.gold for group in groups_of(mention, seen)}
+
+    def inside(entities: Iterable[Entity], group: Group) -> list[Entity]:
+        return [entity for entity in entities if group in groups_of(entity, seen)]
+
     return {
-        group: [
-            count_matches(_inside(one.gold, group, seen), _inside(one.found, group, seen), one.types)
-            for one in documents
-        ]
+        group: [count_matches(inside(d.gold, group), inside(d.found, group), d.types) for d in documents]
         for group in groups
     }
-
-
-def _inside(entities: Iterable[Entity], group: Group, seen: Set[str] | None) -> list[Entity]:
-    return [entity for entity in entities if group in groups_of(entity, seen)]

@@ -1,13 +1,7 @@
 """Writes all tables of a report, from the record of its run and the corpus alone.
 
-F1, times and costs of every variant are computed here: ``results.csv``, ``intervals.csv``, ``times.csv`` and
-``cost.csv``, which has rows for each strategy and control at the first batch size: ``token_layers``, the share of the
-dense rows that a layer computed, rows recovered included (in a cascade, the small model's layers come first), and
-``held_mib``, the memory that a process with this variant alone occupies after a call. `eval.analysis.errors` and
-`eval.analysis.groups` make the rows of the others.
-
-Besides the files of `eval.schema`, ``documents.csv`` has a row for each document: its id, the number of its gold
-mentions, and for each run of a variant a column ``VARIANT BATCH_SIZE RUN`` with matches and predictions as ``10/12``.
+F1, times and costs of every variant are computed here; `eval.analysis.errors` and `eval.analysis.groups` make the rows
+of the others. `eval.schema` says what values mean.
 """
 
 from __future__ import annotations
@@ -26,13 +20,14 @@ from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches
 from engine.text.words import split_words
-from eval import schema
 from eval.analysis import compare
 from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
 from eval.record import Measured, Record, Row, dense_of
-from eval.schema import DIGITS, FILES, MORE_DIGITS, PIPELINE, Interval
+from eval.schema import HELD_MEMORY, PIPELINE, RESIDENT, TOKEN_LAYERS
 from eval.statistics import SEED, compare_f1, compare_speed
+
+DIGITS = "%.7g"  # of measurements; shares and counts have more
 
 Key = tuple[str, int]  # name of a variant, batch size
 
@@ -46,43 +41,31 @@ def write_tables(
 ) -> None:
     """Writes the CSV files to an existing folder.
 
-    Args:
-        folder: folder of the report.
-        record: what was measured on a corpus with gold, whose types are scored.
-        memory: bytes that a process with one variant alone occupies, by the variant's name.
-        facts: further cells of all rows of ``results.csv``.
-        training: documents whose mentions count as seen; without them, groups by them are left out.
+    ``memory``: bytes that a process with one variant alone occupies, by the variant's name.
+    ``facts``: further cells of all rows of ``results.csv``.
+    ``training``: documents whose mentions count as seen; without them, groups by them are left out.
     """
-    corpus, first = record.plan.corpus, record.first
-    results = ({**result_row(one, record, corpus), "seed": SEED, **facts} for one in record)
-    _write(folder, "results", results, DIGITS)
-    counted = {one.key: one for one in (count(one, corpus) for one in record)}
-    intervals = (row for measured in record.by_size.values() for row in interval_rows(measured, counted))
-    _write(folder, "intervals", intervals, DIGITS)
-    _write(folder, "times", (row for one in record for row in time_rows(one)), DIGITS)
-    _write(folder, "cost", cost_rows(first, memory), DIGITS)
-    _document_table(corpus.documents, counted.values()).to_csv(folder / "documents.csv", index=False)
+    corpus, measured = record.plan.corpus, record.measured
 
-    comparisons = compare(first, corpus)
-    _write(folder, "errors", (row for one in comparisons for row in error_rows(one)))
-    _write(folder, "confusion", (row for one in comparisons for row in confusion_rows(one)))
-    _write(folder, "exits", (row for one in comparisons for row in exit_rows(one)))
-    _write(folder, "subgroups", group_rows(comparisons, training))
+    def write(name: str, rows: Iterable[object], digits: str = "%.10g") -> None:
+        cells: list[Any] = list(rows)
+        table = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
+        table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
+    runs = {name: count(one, corpus) for name, one in measured.items()}
+    sizes = record.plan.batch_sizes
+    counted = [Counted((name, size), runs[name], one.times(size)) for size in sizes for name, one in measured.items()]
+    rows = (result_row(one, record) | {"seed": SEED, **facts} for one in counted)
+    write("results", rows, DIGITS)
+    write("intervals", interval_rows(measured, counted), DIGITS)
+    write("times", (row for one in counted for row in time_rows(one)), DIGITS)
+    write("cost", cost_rows(record, memory), DIGITS)
+    _document_table(corpus.documents, counted).to_csv(folder / "documents.csv", index=False)
 
-def _write(folder: Path, name: str, rows: Iterable[object], digits: str = MORE_DIGITS) -> None:
-    cells: list[Any] = list(rows)
-    table = pd.DataFrame(cells, columns=list(FILES[name].__annotations__))
-    table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
-
-
-def _document_table(documents: Sequence[Document], counted: Iterable[Counted]) -> pd.DataFrame:
-    table: dict[str, Sequence[object]] = {"document": [document.id for document in documents]}
-    for one in counted:
-        for number, run in enumerate(one.runs):
-            table.setdefault("gold", [counts.gold for counts in run])
-            table[" ".join(map(str, (*one.key, number)))] = [f"{c.correct}/{c.predicted}" for c in run]
-    return pd.DataFrame(table)
+    comparisons = compare(measured, corpus)
+    for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
+        write(name, (row for comparison in comparisons for row in rows_of(comparison)))
+    write("subgroups", group_rows(comparisons, training))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +77,25 @@ class Counted:
     times: np.ndarray  # milliseconds of each batch, ``(batches,)``, medians over passes
 
 
-def count(one: Measured, corpus: Corpus) -> Counted:
-    """Counts the matches, predictions and gold mentions of the scored types in each document."""
-    runs = [
+def count(measured: Measured, corpus: Corpus) -> list[list[Counts]]:
+    """Counts the matches, predictions and gold mentions of the scored types in each document, for each run."""
+    return [
         [
             count_matches(document.entities, row.entities, corpus.types)
             for document, row in zip(corpus.documents, run, strict=True)
         ]
-        for run in one.runs
+        for run in measured.runs
     ]
-    return Counted((one.variant.name, one.batch_size), runs, one.times)
+
+
+def _document_table(documents: Sequence[Document], counted: Iterable[Counted]) -> pd.DataFrame:
+    """Of each document its number of gold mentions and, as ``10/12``, the matches and predictions of each run."""
+    table: dict[str, Sequence[object]] = {"document": [document.id for document in documents]}
+    for one in counted:
+        for number, run in enumerate(one.runs):
+            table.setdefault("gold", [counts.gold for counts in run])
+            table[" ".join(map(str, (*one.key, number)))] = [f"{c.correct}/{c.predicted}" for c in run]
+    return pd.DataFrame(table)
 
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
@@ -120,77 +112,82 @@ def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
     return counts.f1
 
 
-def result_row(one: Measured, record: Record, corpus: Corpus) -> dict[str, object]:
-    """Scores, times and costs of a variant in ``results.csv``."""
-    variant, times, cost = one.variant, one.times, one.cost
-    dense = dense_of(record.by_size[one.batch_size])
-    totals = [Counts.total(run) for run in count(one, corpus).runs]
+def result_row(counted: Counted, record: Record) -> dict[str, object]:
+    """The row of a variant at a batch size in ``results.csv``; costs of baselines and other models are unknown."""
+    (name, size), times, corpus = counted.key, counted.times, record.plan.corpus
+    measured = record.measured[name]
+    variant, cost = measured.variant, measured.cost
+    totals = [Counts.total(run) for run in counted.runs]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),
         "timed_documents": len(record.plan.timed),
         "variant": variant.name,
-        "kind": variant.kind,
-        "replays": variant.replays,
-        "prunes": variant.prunes,
+        "kind": variant.kind,  # dense, truncate, random, cascade, a controller's kind, baseline or model
+        "replays": variant.replays,  # for random, the strategy whose numbers of words it replays
+        "prunes": variant.prunes,  # whether it chooses words, or windows
         "point": variant.strategy.point if variant.strategy and not variant.replays else "",
-        "batch_size": one.batch_size,
-        "f1": np.mean([total.f1 for total in totals]),
+        "batch_size": size,  # texts per call
+        "f1": np.mean([total.f1 for total in totals]),  # for random, the mean over seeds
         "precision": np.mean([total.precision for total in totals]),
         "recall": np.mean([total.recall for total in totals]),
-        "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in one.runs]),
-        "latency_ms_median": np.median(times),
+        "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in measured.runs]),
+        "latency_ms_median": np.median(times),  # of a call, end to end
         "latency_ms_p95": np.quantile(times, 0.95),
-        "speedup_vs_dense": dense.times.sum() / times.sum(),
-        "theoretical_speedup": cost.theoretical_speedup if cost else None,
+        "speedup_vs_dense": dense_of(record.measured).times(size).sum() / times.sum(),  # against dense in float32
+        "theoretical_speedup": cost.theoretical_speedup if cost else None,  # dense ÷ own MACs
+        # Unknown for cascades, whose models have layers of different sizes.
         "token_layers_kept": cost.token_layers_kept if cost and not variant.small_layers else None,
-        "read_by_large": one.read_by_large,
-        "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
+        "read_by_large": measured.read_by_large,  # share of the words that the large model of a cascade read
+        "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,  # 10⁹ MACs
         "device": variant.device,
         "dtype": variant.dtype,
     }
 
 
-def interval_rows(measured: Mapping[str, Measured], counted: Mapping[Key, Counted]) -> Iterator[Interval]:
-    """Compares the variants at a batch size.
+def interval_rows(measured: Mapping[str, Measured], counted: Sequence[Counted]) -> Iterator[dict[str, Any]]:
+    """Compares the variants at each batch size.
 
     Each is compared with dense in float32 and in its own dtype and with the Hugging Face pipeline, and each strategy
     with all that it must beat.
     """
-    every = list(measured.values())
-    for one in every:
-        beaten = [other for other in every if one.variant.must_beat(other.variant)]
-        pipeline = [other for other in every if other.variant.name == PIPELINE]
-        others = [dense_of(measured), dense_of(measured, one.variant.dtype), *pipeline, *beaten]
-        for other in dict.fromkeys(others):
-            yield interval_row(*(counted[pair.variant.name, pair.batch_size] for pair in (one, other)))
+    by_key = {one.key: one for one in counted}
+    for (name, size), own in by_key.items():
+        variant = measured[name].variant
+        pipeline = [PIPELINE] if PIPELINE in measured else []
+        beaten = [other for other, one in measured.items() if variant.must_beat(one.variant)]
+        dense = (dense_of(measured, dtype).variant.name for dtype in ("", variant.dtype))
+        for other in dict.fromkeys((*dense, *pipeline, *beaten)):
+            yield interval_row(own, by_key[other, size])
 
 
-def interval_row(own: Counted, other: Counted) -> Interval:
+def interval_row(own: Counted, other: Counted) -> dict[str, Any]:
     """Compares a variant with another: a row of ``intervals.csv``."""
     (variant, size), (against, _) = own.key, other.key
-    return {
-        "variant": variant,
-        "batch_size": size,
-        "against": against,
-        **compare_f1(own.runs, other.runs),
-        **compare_speed(own.times, other.times),
-    }
+    names = {"variant": variant, "batch_size": size, "against": against}
+    return names | compare_f1(own.runs, other.runs) | compare_speed(own.times, other.times)
 
 
-def time_rows(one: Measured) -> Iterator[tuple[object, ...]]:
-    """Yields the cells of the rows of ``times.csv`` for a variant, see `eval.schema.BatchTime`."""
-    for batch, milliseconds in enumerate(one.times.tolist()):
-        yield one.variant.name, one.batch_size, batch, milliseconds
+def time_rows(counted: Counted) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a variant at a batch size in ``times.csv``, one for each batch of timed documents."""
+    (variant, size), times = counted.key, counted.times.tolist()
+    for batch, milliseconds in enumerate(times):
+        yield {"variant": variant, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
 
 
-def cost_rows(measured: Mapping[str, Measured], memory: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
-    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`."""
-    for name, one in measured.items():
-        dense = dense_of(measured, one.variant.dtype).cost
+def cost_rows(record: Record, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yields the rows of ``cost.csv``, of strategies and controls at the first batch size.
+
+    They are the share of the dense rows that each layer computed, recovered ones included (in a cascade, the small
+    model's layers come first), and the memory in MiB that a process with the variant alone occupies after a call.
+    """
+    for name, one in record.measured.items():
+        cells = {"variant": name, "batch_size": record.plan.batch_sizes[0]}
+        dense = dense_of(record.measured, one.variant.dtype).cost
         if one.cost is not None and dense is not None:
             for layer, rows in enumerate(one.cost.rows, 1):
-                yield name, one.batch_size, schema.TOKEN_LAYERS, f"layer {layer}", rows / dense.rows[0]
+                share = rows / dense.rows[0]
+                yield {**cells, "measure": TOKEN_LAYERS, "group": f"layer {layer}", "value": share}
         if name in memory:
-            yield name, one.batch_size, schema.HELD_MEMORY, schema.RESIDENT, memory[name] / 2**20
+            yield {**cells, "measure": HELD_MEMORY, "group": RESIDENT, "value": memory[name] / 2**20}

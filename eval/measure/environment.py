@@ -1,27 +1,22 @@
-"""Facts about the machine, code, corpus and memory that are stated with every measurement."""
+"""Facts about the machine, code and memory that are stated with every measurement."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
-import engine
-import eval
-from engine.cli.runs import code_digest, processor
-from engine.formats.corpora import Corpus
+from engine.cli.runs import processor
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 
@@ -59,7 +54,7 @@ def own_threads(threads: int, *, rest: bool = True) -> Iterator[None]:
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that a result depends on."""
-    return {name: version(name) for name in ("torch", "transformers")}
+    return {name: version(name) for name in ("torch", "transformers", "onnxruntime")}
 
 
 @cache
@@ -80,28 +75,6 @@ def commit() -> str:
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
-
-
-def digest_of_ids(corpus: Corpus) -> str:
-    """SHA-256 of the documents' ids, which rows of the record and tables have."""
-    return hashlib.sha256(repr([document.id for document in corpus.documents]).encode()).hexdigest()
-
-
-def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
-    """The code, machine, corpus and weights, which must be the same when an interrupted run continues."""
-    first = engines[0]
-    return {
-        "commit": commit(),
-        "code": code_digest(engine, eval),
-        "versions": versions(),
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "device": str(first.device),
-        "dtype": ",".join(one.dtype for one in engines),
-        "corpus": [corpus.name, corpus.split, corpus.digest, digest_of_ids(corpus)],
-        "types": corpus.types,
-        "model": first.fingerprint | {"runtime": [one.fingerprint["runtime"] for one in engines]},
-    }
 
 
 def machine() -> str:

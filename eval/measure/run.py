@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import argparse
 import gc
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
+import engine
+import eval
 from engine.cascade import Cascade
 from engine.cli.progress import Progress
-from engine.cli.runs import Log, check_same, read_json, write_json
+from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
 from engine.formats.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
 from eval.analysis.tables import write_tables
 from eval.measure import environment
 from eval.measure.baselines import tried_texts, tune
 from eval.measure.environment import own_threads
-from eval.measure.setup import Setup, set_up, training_documents
-from eval.measure.variants import Tagger, of_baseline
+from eval.measure.setup import Setup, set_up
+from eval.measure.variants import Tagger
 from eval.record import Plan, Record, Row
-from eval.schema import BASELINE, DENSE
+from eval.schema import DENSE
 from eval.statistics import SEED
 
 LOG = "run"
@@ -36,19 +38,21 @@ SAMPLE_NOTE = (
 
 
 def report(arguments: argparse.Namespace, corpus: Corpus, command: str) -> Progress:
-    """Measures what ``eval.report`` was asked for; writes tables and facts to ``--out``, and predictions."""
-    setup, out = set_up(arguments, corpus), Path(arguments.out)
-    training = training_documents(corpus, arguments.data_dir)
+    """Measures what ``eval.report`` was asked for; writes tables and facts to ``--out``."""
+    out = Path(arguments.out)
+    with Progress("Loading the models") as loading:
+        setup = set_up(arguments, corpus, loading)
     record = Record(setup.plan, open_log(out, setup))
     with progress_of(setup, record) as progress:
-        setup = tuned(setup, record, progress)
+        tune(setup.baselines, corpus, setup.plan.batch_sizes, record.log, progress)
         run(setup, record, progress)
         if not record.facts("memory"):
-            progress.note = "memory"
+            progress.note = "memory of a process with each strategy"
             record.log.append({"memory": _measure_memory(setup)})
-    (memory,), loads = record.facts("memory"), record.facts("load")
-    facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
-    write_tables(out, record, memory, facts, training)
+        progress.note = "tables"
+        (memory,), loads = record.facts("memory"), record.facts("load")
+        facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
+        write_tables(out, record, memory, facts, setup.training)
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(loads) > BUSY:
         notes.append(f"Other processes used {max(loads):.0%} of the processors when this began: distrust the times.")
@@ -65,7 +69,7 @@ def open_log(folder: Path, setup: Setup) -> Log:
     Raises:
         InputError: if the folder contains a run under other conditions.
     """
-    stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", _conditions(setup)
+    stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", conditions_of(setup)
     if stored.is_file():
         check_same(folder, read_json(stored), conditions)
     else:
@@ -74,30 +78,47 @@ def open_log(folder: Path, setup: Setup) -> Log:
     return Log(log)
 
 
+def conditions_of(setup: Setup) -> dict[str, Any]:
+    """The facts that must be the same when an interrupted run continues."""
+    first, plan, corpus = setup.engines[0], setup.plan, setup.plan.corpus
+    ids = repr([document.id for document in corpus.documents])
+    return {
+        "commit": environment.commit(),
+        "code": code_digest(engine, eval),
+        "versions": environment.versions(),
+        "machine": environment.machine(),
+        "threads": torch.get_num_threads(),
+        "device": str(first.device),
+        "dtype": ",".join(engine.dtype for engine in setup.engines),
+        "corpus": [corpus.name, corpus.split, corpus.digest, hashlib.sha256(ids.encode()).hexdigest()],
+        "types": corpus.types,
+        "model": first.fingerprint | {"runtime": [engine.fingerprint["runtime"] for engine in setup.engines]},
+        "timed": len(plan.timed),
+        "variants": [dict(tagger.conditions) for tagger in setup.taggers],
+        "batch_sizes": plan.batch_sizes,
+        "passes": PASSES,
+    }
+
+
 def progress_of(setup: Setup, record: Record) -> Progress:
-    """Says what will be measured and about how long it takes, as if every variant took as long as dense."""
-    dense, plan = setup.taggers[0], setup.plan
-    todo, total = (sum(len(plan.documents(unit)) for unit in units) for units in (record.todo, plan.units()))
+    """Says what will be measured and about how long it takes, as if every variant took as long as dense.
+
+    Work is counted in texts that a variant tags.
+    """
+    plan, variants = setup.plan, len(setup.taggers)
+    todo, total = (sum(len(plan.documents(unit)) for unit in units) * variants for units in (record.todo, plan.units()))
+    trials = tried_texts(setup.baselines, plan.corpus, plan.batch_sizes)
+    left = todo if record.facts("tuned") else todo + trials
     texts = [document.text for document in plan.corpus.documents[:3]]
-    ms = min(dense.tag([text]).ms for text in texts) if todo else 0  # the first call also loads what it needs
-    trials = 0 if record.facts("tuned") else tried_texts(setup.baselines, plan.batch_sizes)
-    named = ", ".join(variant.name for variant in plan.variants[:20]) + ", …" * (len(plan.variants) > 20)
+    ms = min(setup.taggers[0].tag([text])[0] for text in texts) if left else 0  # the first call also loads the graph
+    named = ", ".join(variant.name for variant in plan.variants[:20]) + ", …" * (variants > 20)
     return Progress(
-        f"Measuring {len(plan.variants)} variants: {named}",
-        total=total,
-        done=total - todo,
-        about_s=ms / 1000 * (todo * len(setup.taggers) + trials),
+        f"Measuring {variants} variants: {named}",
+        total=total + trials,
+        done=total + trials - left,
+        about_s=ms / 1000 * left,
         resume="The same command continues.",
     )
-
-
-def tuned(setup: Setup, record: Record, progress: Progress) -> Setup:
-    """Gives baselines their fastest settings."""
-    plan = setup.plan
-    chosen = tune(setup.baselines, plan.corpus, plan.batch_sizes, record.log, progress)
-    by_name = {baseline.name: of_baseline(baseline) for baseline in chosen}
-    taggers = [by_name[one.variant.title] if one.variant.kind == BASELINE else one for one in setup.taggers]
-    return replace(setup, taggers=taggers)
 
 
 def run(setup: Setup, record: Record, progress: Progress) -> None:
@@ -107,47 +128,32 @@ def run(setup: Setup, record: Record, progress: Progress) -> None:
         record.log.append({"load": setup.load})
     resumed = len(todo) < len(plan.units())
     for unit in todo[:BURN_IN] if resumed and plan.timed else ():
-        _run_batch(unit, plan, taggers, reseeded=False)
+        _run_batch(unit, plan, taggers, Progress())
     for unit in todo:
-        progress.note = (
-            f"{unit.batch_size} a call, {'warming up' if unit.pass_number == 0 else f'pass {unit.pass_number}'}"
-        )
         if unit.batch == 0:
             if unit.pass_number == 0:  # each batch size loads its own graphs
                 for tagger in taggers:
                     tagger.release()
             gc.collect()
-        record.add(unit, _run_batch(unit, plan, taggers, reseeded=unit.batch_size == plan.batch_sizes[0]))
-        progress.advance(len(plan.documents(unit)))
+        record.add(unit, _run_batch(unit, plan, taggers, progress))
 
 
 def _run_batch(
-    unit: Unit, plan: Plan, taggers: Sequence[Tagger], *, reseeded: bool
+    unit: Unit, plan: Plan, taggers: Sequence[Tagger], progress: Progress
 ) -> dict[str, tuple[float, list[list[Row]]]]:
-    """Runs a batch under all variants; returns for each its milliseconds and, in the first pass, its rows by seed."""
+    """Runs a batch under all variants; returns for each its milliseconds and, for predictions, its rows by seed."""
+    what = "predictions" if plan.predicts(unit) else f"pass {unit.pass_number}" if unit.pass_number else "warming up"
     texts = [document.text for document in plan.documents(unit)]
     calls: dict[str, tuple[float, list[list[Row]]]] = {}
     for index in unit.order(range(len(taggers))):
-        tagger = taggers[index]
+        tagger, name = taggers[index], plan.variants[index].name
+        progress.note = f"{what}, {unit.batch_size} a call, {name}"
         with own_threads(tagger.threads, rest=bool(plan.timed)):
-            tagged = tagger.tag(texts)
-        runs = []
-        if unit.pass_number == 0:
-            runs = [tagged.rows(), *(other(texts).rows() for other in tagger.reseeded if reseeded)]
-        calls[plan.variants[index].name] = tagged.ms, runs
+            ms, rows = tagger.tag(texts)
+        runs = [rows, *(tag(texts)[1] for tag in tagger.reseeded)] if plan.predicts(unit) else []
+        calls[name] = ms, runs
+        progress.advance(len(texts))
     return calls
-
-
-def _conditions(setup: Setup) -> dict[str, Any]:
-    """The facts that must be the same when an interrupted run continues."""
-    plan = setup.plan
-    return {
-        **environment.conditions(plan.corpus, setup.engines),
-        "timed": len(plan.timed),
-        "variants": [dict(tagger.conditions) for tagger in setup.taggers],
-        "batch_sizes": plan.batch_sizes,
-        "passes": PASSES,
-    }
 
 
 def _measure_memory(setup: Setup) -> dict[str, int]:
@@ -166,31 +172,24 @@ def _measure_memory(setup: Setup) -> dict[str, int]:
 
 def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     """Facts about the run for readers."""
-    engine, plan = setup.engines[0], setup.plan
-    settings: dict[str, Mapping[str, Any]] = {
-        variant.name: tagger.variant.settings
-        for variant, tagger in zip(plan.variants, setup.taggers, strict=True)
-        if tagger.variant.settings
-    }
+    first, plan = setup.engines[0], setup.plan
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    dtypes = [f"{e.dtype} ({e.why})" if e.why else e.dtype for e in setup.engines]
+    dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in setup.engines]
     documents, timed = len(plan.corpus.documents), len(plan.timed)
     drawn = f"{timed} of {documents} documents, drawn with seed {SEED}"
-    resident = psutil.Process().memory_info().rss / 2**20
     return {
         "command": command,
-        "model": Path(engine.source).name,
-        "settings": settings,
+        "model": Path(first.source).name,
+        "settings": {variant.name: variant.settings for variant in plan.variants if variant.settings},
         "documents": documents,
         "timed": drawn if timed < documents else "all documents",
         "scored types": ", ".join(plan.corpus.types),
-        "device, dtype, threads": f"{engine.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
+        "device, dtype, threads": f"{first.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
-        "GPU": "measured" if engine.device != "cpu" else "not measured",
+        "GPU": "measured" if first.device != "cpu" else "not measured",
         "versions": f"{versions}, commit {environment.commit()}",
-        "weights": f"SHA-256 {engine.digest[:16]}…",
+        "weights": f"SHA-256 {first.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
-        "memory": f"one engine per dtype and all baselines held at once: {resident:.0f} MiB resident at the end",
         "seed of the bootstrap": SEED,
         "interruptions": interruptions,
     }

@@ -7,24 +7,23 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from engine.cascade import Cascade
+from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats.corpora import NAMED, Corpus, load_corpus
 from engine.latency import busy_share
-from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.settings import parse_setting
-from engine.pruning.strategy_names import CASCADE, parse
+from engine.pruning.strategy_names import CASCADE
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
-from eval.measure.controls import random_exits
-from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy
+from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy, random_exits
 from eval.options import check_types, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan, Variant
 from eval.schema import DENSE, RANDOM
@@ -42,39 +41,33 @@ class Setup:
     engines: list[Engine]  # one for each dtype, that of the reference first
     plan: Plan  # the types of its corpus are the scored ones
     taggers: list[Tagger]  # one for each variant of the plan
-    baselines: list[Baseline]  # those of the plan; not yet tuned
-    load: float  # load of the machine beforehand, 0–1
+    baselines: Sequence[Baseline] = ()  # those of the plan; their runtime parameters are not yet chosen
+    load: float = 0.0  # load of the machine beforehand, 0–1
+    training: Sequence[Document] | None = None  # the corpus' training split, if it has one
 
 
-def set_up(arguments: argparse.Namespace, corpus: Corpus) -> Setup:
+def set_up(arguments: argparse.Namespace, corpus: Corpus, progress: Progress) -> Setup:
     """Loads the engines and variants that the arguments of ``eval.report`` name."""
     load = busy_share()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    engines = load_engines(arguments.model, parse_dtypes(arguments.dtype), arguments.device, arguments.labels)
-    strategies = list(engines)
-    if all(engine.dtype != REFERENCE for engine in engines):
-        engines = [*load_engines(arguments.model, [REFERENCE], arguments.device, arguments.labels), *engines]
-    engines.sort(key=lambda engine: engine.dtype != REFERENCE)
+    strategies = load_engines(arguments.model, parse_dtypes(arguments.dtype), arguments.device, arguments.labels)
+    engines = sorted(strategies, key=lambda engine: engine.dtype != REFERENCE)
+    if engines[0].dtype != REFERENCE:
+        engines.insert(0, load_engine(arguments.model, REFERENCE, arguments.device, arguments.labels))
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
     check_types(corpus.types, engines[0].labels.types)
 
-    def calibration() -> list[str]:
-        if (training := training_documents(corpus, arguments.data_dir)) is None:
-            raise InputError(
-                f"expected a corpus with a training split to calibrate on, got {corpus.name} {corpus.split}; choose a "
-                "named corpus, or leave baselines out that are calibrated"
-            )
-        return [document.text for document in training]
-
+    training = training_documents(corpus, arguments.data_dir)
     wanted = [name for name in parse_names(arguments.baselines) if name != "none"]
-    baselines = load_baselines(engines[0], wanted, calibration)
+    progress.total, progress.done = 1 + len(wanted), 1
+    baselines = load_baselines(engines[0], wanted, [document.text for document in training or ()], progress)
     models = [
         of_model(name, engine, engine.strategy(strategy))
         for name, folder, strategy in parse_others(arguments.others)
-        for engine in load_engines(folder, [one.dtype for one in strategies], arguments.device)
+        for engine in load_engines(folder, [engine.dtype for engine in strategies], arguments.device)
     ]
     dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
     taggers = [*dense, *choose_variants(strategies, arguments), *map(of_baseline, baselines), *models]
@@ -82,13 +75,13 @@ def set_up(arguments: argparse.Namespace, corpus: Corpus) -> Setup:
     drawn = np.random.default_rng(SEED).choice(documents, arguments.timed or documents, replace=False)
     variants = name_variants([tagger.variant for tagger in taggers])
     plan = Plan(corpus, variants, parse_batch_sizes(arguments.batch_size), sorted(drawn.tolist()))
-    return Setup(engines, plan, taggers, baselines, load)
+    return Setup(engines, plan, taggers, baselines, load, training)
 
 
 def name_variants(variants: Sequence[Variant]) -> list[Variant]:
     """Adds the dtype to the names of those that a run has in several; raises `InputError` if two are the same."""
-    dtypes = Counter(variant.title for variant in variants)
-    named = [replace(variant, one_of_several=dtypes[variant.title] > 1) for variant in variants]
+    titles = Counter(variant.title for variant in variants)
+    named = [replace(v, suffix=f" ({v.dtype})" if titles[v.title] > 1 else "") for v in variants]
     if twice := [name for name, count in Counter(variant.name for variant in named).items() if count > 1]:
         raise InputError(
             f"expected different names of strategies, baselines and other models, got {', '.join(map(repr, twice))} "
@@ -127,13 +120,14 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
     for engine in engines:
         names = parse_names(arguments.strategies) or _defaults(engine)
         names = list(dict.fromkeys(names if DENSE in names else [DENSE, *names]))
-        strategies = {name: _strategy_of(name) for name in names if name != SMALL}
+        strategies = {name: name.removeprefix(f"{RANDOM}@") for name in names if name != SMALL}
         settings = _parse_settings(arguments.set, strategies.values())
         for name, text in strategies.items():
             strategy = engine.strategy(text, **settings.get(text, {}))
             taggers.append(of_strategy(engine, strategy) if name == text else random_exits(engine, name, strategy))
         if SMALL in names:
-            taggers.append(_small(engine))
+            cascade = cast(Cascade, engine.strategy(CASCADE))  # which refuses a model that is no cascade
+            taggers.append(of_model(SMALL, cast(Engine, engine.small), cascade.small))
     return taggers
 
 
@@ -144,29 +138,9 @@ def _defaults(engine: Engine) -> list[str]:
     return [DEFAULT] if engine.has_gates else []
 
 
-def _small(engine: Engine) -> Tagger:
-    """The small model of a cascade under its strategy there."""
-    cascade = engine.strategy(CASCADE)
-    assert isinstance(cascade, Cascade)
-    assert engine.small is not None, "an engine with a cascade has its small model"
-    return of_model(SMALL, engine.small, cascade.small)
-
-
-def _strategy_of(name: str) -> str:
-    """The strategy of a variant: itself or, for a control, the one that it names after ``@``."""
-    control, _, followed = name.partition("@")
-    if control != RANDOM:
-        return name
-    if not followed:
-        raise InputError(f"expected {RANDOM}@STRATEGY, got {name!r}; name the strategy that it follows")
-    return followed
-
-
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The settings of each strategy that runs and has some, from ``--set`` options."""
-    settings: dict[str, dict[str, Any]] = {
-        name: {} for name in strategies if parse(name).kind in (*CONTROLLERS, CASCADE)
-    }
+    """The settings of each strategy that runs, from ``--set`` options."""
+    settings: dict[str, dict[str, Any]] = {name: {} for name in strategies}
     for option in options:
         target, equals, value = option.partition("=")
         name, dot, setting = target.partition(".")

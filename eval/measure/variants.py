@@ -1,33 +1,34 @@
-"""Taggers: each runs one variant, which is a strategy, a control, a baseline or another model."""
+"""Taggers: each runs one variant, which is a strategy, a control, a baseline or another model.
+
+In a control as much is computed as under a strategy, but what is computed is chosen at random: it shows what a
+controller's choice is worth.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from engine.cascade import Cascade
+from engine.errors import InputError
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.record import Record
+from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.result import Judgement, Result
 from engine.tagger import Engine
 from eval.measure.baselines.base import Baseline
 from eval.record import Row, Variant, title_of
-from eval.schema import BASELINE, DENSE, MODEL
+from eval.schema import BASELINE, DENSE, MODEL, RANDOM, RANDOM_SEEDS
 
-
-@dataclass(frozen=True)
-class Tagged:
-    """The outcome of one call."""
-
-    ms: float  # milliseconds that it took, end to end
-    rows: Callable[[], list[Row]]  # makes a row of each text, outside the timed part
-
-
-Tag = Callable[[Sequence[str]], Tagged]  # tags texts in one call
+# Tags texts in one call; returns the milliseconds that it took, end to end, and a row for each text.
+Tag = Callable[[Sequence[str]], tuple[float, list[Row]]]
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,18 @@ class Tagger:
     release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
 
 
-def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]]) -> Tag:
-    """Tags with an engine; rows say where each word exited and what it cost."""
+def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]], *, costs: bool = True) -> Tag:
+    """Tags with an engine; rows say where each word exited and what it cost, unless without ``costs``."""
 
     def row(result: Result) -> Row:
-        exits = result.exits
-        if result.judgement is not None:
-            exits = _after_small(exits, result.judgement)
+        if not costs:
+            return Row(result.entities)
+        exits = result.exits if result.judgement is None else _after_small(result.exits, result.judgement)
         return Row(result.entities, exits, result.cost)
 
-    def tag(texts: Sequence[str]) -> Tagged:
+    def tag(texts: Sequence[str]) -> tuple[float, list[Row]]:
         results = tag_batch(texts)
-        return Tagged(results[0].latency.total_ms, lambda: list(map(row, results)))
+        return results[0].latency.total_ms, list(map(row, results))
 
     return tag
 
@@ -70,33 +71,37 @@ def _after_small(exits: Sequence[int], judgement: Judgement) -> list[int]:
     for window in judgement.judged:
         if not window.read:
             after[window.first : window.end] = layers
-    found: list[int] = after.tolist()
-    return found
+    numbers: list[int] = after.tolist()
+    return numbers
+
+
+def _tag_batch(engine: Engine, strategy: Strategy) -> Callable[[Sequence[str]], list[Result]]:
+    return lambda texts: engine.tag_batch(texts, strategy, batch_size=len(texts))
 
 
 def of_strategy(engine: Engine, strategy: Strategy) -> Tagger:
     """A strategy of the engine."""
     record = strategy.to_json()
-    shown = {key: of for key, of in record.items() if key not in ("name", "point")}
     variant = Variant(title_of(strategy), strategy.kind, engine.dtype, str(engine.device), strategy)
-    if isinstance(strategy, Cascade) and engine.small:
-        variant = replace(variant, settings=shown, small_layers=engine.small.sizes.layers)
-    elif strategy.prunes:
+    if strategy.prunes or isinstance(strategy, Cascade):
+        shown = {key: value for key, value in record.items() if key not in ("name", "point")}
         variant = replace(variant, settings=shown)
-    tag = of_engine(lambda texts: engine.tag_batch(texts, strategy, batch_size=len(texts)))
-    return Tagger(variant, tag, record)
+    if isinstance(strategy, Cascade) and engine.small:
+        variant = replace(variant, small_layers=engine.small.sizes.layers)
+    return Tagger(variant, of_engine(_tag_batch(engine, strategy)), record)
 
 
 def of_baseline(baseline: Baseline) -> Tagger:
-    """A baseline."""
-    settings = {"dtype": baseline.dtype, **baseline.settings}
-    variant = Variant(baseline.name, BASELINE, baseline.dtype, baseline.device, settings=settings)
+    """A baseline; the settings of its variant become complete when its runtime parameters are chosen."""
+    baseline.settings["dtype"] = baseline.dtype
+    variant = Variant(baseline.name, BASELINE, baseline.dtype, baseline.device, settings=baseline.settings)
 
-    def tag(texts: Sequence[str]) -> Tagged:
-        found, ms = baseline.tag(texts)
-        return Tagged(ms, lambda: list(map(Row, found)))
+    def tag(texts: Sequence[str]) -> tuple[float, list[Row]]:
+        entities, ms = baseline.tag(texts)
+        return ms, list(map(Row, entities))
 
-    return Tagger(variant, tag, {baseline.name: settings}, threads=baseline.threads, release=baseline.release)
+    conditions = {baseline.name: dict(baseline.settings)}
+    return Tagger(variant, tag, conditions, threads=baseline.threads, release=baseline.release)
 
 
 def of_model(name: str, engine: Engine, strategy: Strategy) -> Tagger:
@@ -104,10 +109,50 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> Tagger:
     settings = {"dtype": engine.dtype, "layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
         settings["strategy"] = json.dumps(strategy.to_json())
-
-    def tag(texts: Sequence[str]) -> Tagged:
-        results = engine.tag_batch(texts, strategy, batch_size=len(texts))
-        return Tagged(results[0].latency.total_ms, lambda: [Row(result.entities) for result in results])
-
     variant = Variant(name, MODEL, engine.dtype, str(engine.device), settings=settings)
-    return Tagger(variant, tag, {name: settings | engine.fingerprint})
+    return Tagger(variant, of_engine(_tag_batch(engine, strategy), costs=False), {name: settings | engine.fingerprint})
+
+
+class RandomWords(Recovery):
+    """Recovery that brings back as many words of each window as it would otherwise, but chooses them at random."""
+
+    def choose(self, record: Record) -> np.ndarray:
+        """Returns the words, bool ``(words,)``, that come back after a finished pass."""
+        exited = np.flatnonzero(record.exited)
+        chosen = np.zeros(len(record.exited), dtype=bool)
+        generator = np.random.default_rng(window_seed(record))
+        chosen[generator.choice(exited, int(super().choose(record).sum()), replace=False)] = True
+        return chosen
+
+
+def window_seed(record: Record) -> list[int]:
+    """A seed that depends on the window alone."""
+    pieces = record.window.input_ids
+    return [int(pieces.sum()), len(pieces)]
+
+
+def random_exits(engine: Engine, name: str, strategy: Strategy) -> Tagger:
+    """``random@STRATEGY`` with its first seed, and with the others in ``reseeded``.
+
+    Raises:
+        InputError: if the strategy does not prune, or recovers words.
+    """
+    if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
+        raise InputError(
+            f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
+        )
+    title = f"{RANDOM}@{title_of(strategy)}"
+    tags = [of_engine(partial(tag_batch, engine, title, strategy, seed=seed)) for seed in range(RANDOM_SEEDS)]
+    variant = replace(of_strategy(engine, strategy).variant, title=title, kind=RANDOM, settings={})
+    return Tagger(variant, tags[0], {"name": title, "replays": strategy.to_json()}, tuple(tags[1:]))
+
+
+def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str], seed: int = 0) -> list[Result]:
+    """Tags texts in one call; a call under the strategy that is replayed comes first and is not timed."""
+    results = engine.tag_batch(texts, replayed, batch_size=len(texts))
+    exits = [
+        np.random.default_rng([seed, *window_seed(record)]).permutation(record.exit_at)
+        for result in results
+        for record in result.records
+    ]
+    return engine.tag_with_exits(texts, replace(replayed, name=name, point=""), exits)

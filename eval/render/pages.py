@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from eval.render.text import anchor, escape, table
+from eval.render.text import escape
 
 LONG = 36  # cells with more characters may wrap; shorter ones hold figures with intervals or names of strategies
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -28,8 +29,7 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.globals |= {"anchor": anchor, "markdown_table": table}
-_TEMPLATES.filters["markdown_text"] = escape
+_TEMPLATES.filters["text"] = escape
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ class Table:
     rows: Sequence[Sequence[object]]  # cells
     caption: str = ""  # Markdown
 
-
-Parts = Sequence[str | Table]  # of a section: Markdown and tables
+    @property
+    def markdown(self) -> str:
+        """The table without its caption, cells escaped."""
+        lines = [list(map(escape, line)) for line in (self.columns, *self.rows)]
+        lines.insert(1, ["---"] * len(self.columns))
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def write_page(path: Path, text: str) -> None:
@@ -49,16 +53,9 @@ def write_page(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def page(title: str, sections: Mapping[str, Parts], opening: Parts = (), notes: Sequence[str] = ()) -> str:
-    """A page in Markdown.
-
-    Args:
-        title: plain text.
-        sections: by plain title, which the page's contents list.
-        opening: parts before the contents.
-        notes: plain text, shown first.
-    """
-    return _TEMPLATES.get_template("report.md").render(title=title, sections=sections, opening=opening, notes=notes)
+def page(template: str, **parts: Any) -> str:
+    """Fills a template; in those of Markdown, the filter ``text`` escapes."""
+    return _TEMPLATES.get_template(template).render(parts)
 
 
 def as_html(markdown: str) -> str:
@@ -66,7 +63,7 @@ def as_html(markdown: str) -> str:
     tokens = _PARSER.parse(_COMMENT.sub("", markdown))
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
     title = unescape(titles[0].content) if titles else ""
-    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens))
+    return page("page.html", title=title, body=_render_tokens(tokens))
 
 
 def _render_tokens(tokens: Sequence[Token]) -> Markup:
@@ -81,3 +78,8 @@ def _render_tokens(tokens: Sequence[Token]) -> Markup:
         elif token.type == "td_open" and len(inside.content) > LONG:
             token.attrSet("class", "long")
     return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

@@ -6,7 +6,7 @@ They are legible at a width of 800 pixels, in grey, and on light and dark pages.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -46,13 +46,8 @@ _STYLES = {  # marker and colour of each kind
 }
 _OTHER = ("H", "#444444")
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
-_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
 _LINES = ("-", "--", ":", "-.")
-CURVES: dict[Any, str] = {
-    "point": "operating points",
-    "lambda_": "λ",
-    "layer": "layer",
-}  # settings that are drawn, as shown
+CURVES: dict[Any, str] = {"point": "operating points", "lambda_": "λ", "layer": "layer"}  # settings drawn, as shown
 
 LabelledMark = tuple[float, float, str, str]  # x, y, label (may be empty), colour
 
@@ -90,106 +85,76 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
-    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals.
-
-    `to_label` says which variants have labels, and `f1_axis` which F1 the axis shows; others stand at its edge.
-    The legend names the kinds, and says if some variants stand at an edge.
-    """
-    table = _with_intervals(results, intervals)
-    dtypes = list(results["dtype"].unique())
-    known = intervals.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
+    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals."""
+    dense = results.loc[results["kind"] == DENSE, "variant"].iloc[0]
+    compared = ["variant", "batch_size", "difference", "low", "high", "speedup_low"]
+    own = intervals.loc[intervals["against"] == dense, compared]
+    table = results.merge(own, how="left", on=["variant", "batch_size"])
+    table["speedup"] = table["speedup_vs_dense"]
+    fills = dict(zip(table["dtype"].unique(), cycle(_FILLS), strict=False))
+    known = table.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
     sizes = [size for size in sorted(known.index) if known[size]] or [min(known.index)]
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
-    panels = [(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)]
-    marks = [_draw_panel(*panel) for panel in panels]
-    at_edge = not all(of["f1"].between(*axis.get_ylim()).all() for axis, of in panels)
-    axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic)")
-    handles = list(_legend(dtypes, table, at_edge=at_edge))
+    panels = [table[table["batch_size"] == size] for size in sizes]
+    marks = [_draw_panel(*panel, fills) for panel in zip(axes.flat, panels, strict=True)]
+    axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic); F1 beyond the axis stands at its edge")
+    handles = list(_legend(table["kind"].unique(), fills))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
-    figure.suptitle(_title(results), fontsize=10)
+    first = results.iloc[0]
+    timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
+    documents = f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}"
+    figure.suptitle(f"{documents}; {first['device']}, {first['threads']} threads", fontsize=10)
     figure.draw_without_rendering()
-    for axis, own in zip(axes.flat, marks, strict=True):
-        write_labels(axis, own)
+    for axis, of_axis in zip(axes.flat, marks, strict=True):
+        write_labels(axis, of_axis)
     return figure
-
-
-def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """The variants with their styles and difference from dense."""
-    dense = results.loc[results["kind"] == DENSE, "variant"].iloc[0]
-    own = intervals.loc[intervals["against"] == dense, ["variant", "batch_size", "difference", "low", "high"]]
-    table = results.merge(own, how="left", on=["variant", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
-    return table.assign(
-        style=table["variant"].map(styles(results)),
-        recovers=table["prunes"] & table["variant"].str.contains("+recovery", regex=False),
-    )
-
-
-def _reference(variants: Sequence[Any]) -> Any:
-    """Dense in the first dtype, whose speed-up is 1."""
-    return min((one for one in variants if one.kind == DENSE), key=lambda one: abs(one.speedup - 1))
 
 
 def frontier(variants: Sequence[Any]) -> list[Any]:
     """The variants that no other beats in both F1 and speed-up, the fastest first."""
     best: list[Any] = []
-    for one in sorted(variants, key=lambda one: (-one.speedup, -one.f1)):
-        if not best or one.f1 > best[-1].f1:
-            best.append(one)
+    for row in sorted(variants, key=lambda row: (-row.speedup, -row.f1)):
+        if not best or row.f1 > best[-1].f1:
+            best.append(row)
     return best
 
 
 def to_label(variants: Sequence[Any]) -> list[Any]:
-    """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the best baselines.
+    """Chooses at most ``LABELS`` variants: dense, the frontier, then what strategies must beat, the fastest first."""
+    others = [row for row in variants if row.kind in (BASELINE, TRUNCATE, MODEL)]
+    dense = min((row for row in variants if row.kind == DENSE), key=lambda row: abs(row.speedup - 1))
+    chosen = [dense, *frontier(variants), *sorted(others, key=lambda row: -row.speedup)]
+    return [row for number, row in enumerate(chosen) if row not in chosen[:number]][:LABELS]
 
-    The best baselines are those from outside that no other of them beats; then come the fastest of all. One that ran
-    in several dtypes has a label in one of them, unless it is on the frontier in more.
+
+def _draw_panel(axis: Axes, table: pd.DataFrame, fills: Mapping[str, str]) -> list[LabelledMark]:
+    """Draws one batch size; returns the marks for `write_labels`. ``fills``: of markers, by dtype.
+
+    The axis shows F1 near that of dense and, beside a cascade, all, so that it reaches from the small model to the
+    large one. Variants beyond it stand at its edge, with their F1 in their label.
     """
-    dense = _reference(variants)
-    chosen = [dense, *(one for one in frontier(variants) if one is not dense)]
-    baselines = [one for one in variants if one.kind in (BASELINE, TRUNCATE, MODEL)]
-    best = frontier([one for one in baselines if one.kind == BASELINE])
-    for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
-        if one.variant.partition(" (")[0] not in (other.variant.partition(" (")[0] for other in chosen):
-            chosen.append(one)
-    return chosen[:LABELS]
-
-
-def f1_axis(variants: Sequence[Any]) -> tuple[float, float]:
-    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label.
-
-    Beside a cascade the axis shows all, so that it reaches from the small model to the large one.
-    """
-    centre = _reference(variants).f1
-    cascade = any(one.kind == CASCADE for one in variants)
-    inside = [one.f1 for one in variants if cascade or abs(one.f1 - centre) <= WINDOW]
-    return min(inside) - _BELOW, max(inside) + _ABOVE
-
-
-def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
-    """Draws one batch size; returns the marks for `write_labels`."""
     rows: list[Any] = list(table.itertuples(index=False))
-    low, high = f1_axis(rows)
-    named = to_label(rows)
+    named, best = to_label(rows), frontier(rows)
+    cascade = any(row.kind == CASCADE for row in rows)
+    shown = [row.f1 for row in rows if cascade or abs(row.f1 - named[0].f1) <= WINDOW]
+    low, high = min(shown) - _BELOW, max(shown) + _ABOVE
     axis.set_xscale("log")
     axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 1.6)
     axis.set_ylim(low, high)
-    axis.set_xticks([tick for tick in _TICKS if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]])
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_title(f"batch size {rows[0].batch_size}", fontsize=10, loc="left")
     axis.set_ylabel("F1 (exact spans)")
     axis.axvline(1, **DENSE_LINE)
     axis.axhline(named[0].f1, **DENSE_LINE)
-    best = frontier(rows)
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
     for row in [*named, *(row for row in rows if row not in named)]:  # the most important label first
         shown_f1 = min(max(row.f1, low), high)
-        colour = row.style["color"]
-        axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
-        if row.recovers:
-            dot = colour if row.style["fillstyle"] == "none" else "white"
-            axis.plot(row.speedup, shown_f1, ".", color=dot, markersize=5, zorder=3)
+        marker, colour = _STYLES.get(row.kind, _OTHER)
+        look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fills[row.dtype]}
+        axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
         name = ""
         if row in named:
             name = f"{row.variant} {row.speedup:.2f}×" + (f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else "")
@@ -199,38 +164,17 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
     return marks
 
 
-def _legend(dtypes: Sequence[str], table: pd.DataFrame, *, at_edge: bool) -> Iterator[Line2D]:
-    for kind in table["kind"].unique():
+def _legend(kinds: Iterable[str], fills: Mapping[str, str]) -> Iterator[Line2D]:
+    """Explains kinds of variants, dtypes if there are several, and lines."""
+    for kind in kinds:
         marker, colour = _STYLES.get(kind, _OTHER)
         yield Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=8, label=kind)
-    grey: dict[str, Any] = {"color": "#444444", "linestyle": "none", "markersize": 8}
-    for dtype, fill in zip(dtypes, cycle(_FILLS), strict=False):
-        if len(dtypes) > 1:
-            look: dict[str, Any] = {"marker": "o", "fillstyle": fill, **grey}
-            yield Line2D([], [], label=dtype, **look)
-    if table["recovers"].any():
-        yield Line2D([], [], marker="o", markerfacecolor="white", markeredgewidth=3, label="with recovery", **grey)
+    grey: dict[str, Any] = {"color": "#444444", "linestyle": "none"}
+    for dtype, fill in fills.items() if len(fills) > 1 else ():
+        look: dict[str, Any] = {"marker": "o", "fillstyle": fill, "markersize": 8}
+        yield Line2D([], [], label=dtype, **look, **grey)
     yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
-    yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
-    if at_edge:
-        yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it")
-
-
-def _title(results: pd.DataFrame) -> str:
-    first = results.iloc[0]
-    timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
-    documents = f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}"
-    return f"{documents}; {first['device']}, {first['threads']} threads"
-
-
-def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and fill of each variant of ``results.csv``, by name."""
-    fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
-    by_name: dict[str, dict[str, Any]] = {}
-    for name, kind, dtype in results[["variant", "kind", "dtype"]].itertuples(index=False, name=None):
-        marker, colour = _STYLES.get(str(kind), _OTHER)
-        by_name[name] = {"marker": marker, "color": colour, "fillstyle": fills[dtype]}
-    return by_name
+    yield Line2D([], [], marker="|", markersize=10, label="95 % interval", **grey)
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:
@@ -238,10 +182,10 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
     figure, axes = _panels(groups, 0.19 * len(names) + 0.7)
     for number, (axis, variant) in enumerate(axes.items()):
-        of = names.merge(groups[groups["variant"] == variant], how="left")
-        rows = range(len(of))
-        axis.hlines(rows, of["low"] * 100, of["high"] * 100, color="#6f6f6f", linewidth=1.2)
-        axis.plot(of["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
+        own = names.merge(groups[groups["variant"] == variant], how="left")
+        rows = range(len(own))
+        axis.hlines(rows, own["low"] * 100, own["high"] * 100, color="#6f6f6f", linewidth=1.2)
+        axis.plot(own["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
         axis.axvline(0, **DENSE_LINE)
         axis.grid(visible=False, axis="y")
         shown = [f"{d}: {g}" if number % PANELS == 0 else "" for d, g in names.itertuples(index=False)]
@@ -256,16 +200,16 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
     figure, axes = _panels(exits, 2.2)
     ticks = sorted(exits["layer"].unique())
     for axis, variant in axes.items():
-        of = exits[exits["variant"] == variant]
-        styled = zip(of.groupby("gold", sort=False), cycle(_LINES), cycle("os^vDx"), strict=False)
-        for (label, one), line, marker in styled:
-            axis.plot(one["layer"], one["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
+        labels = exits[exits["variant"] == variant].groupby("gold", sort=False)
+        for (label, own), line, marker in zip(labels, cycle(_LINES), cycle("os^vDx"), strict=False):
+            axis.plot(own["layer"], own["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
         axis.set_xticks(ticks)
         axis.set_xlabel("layer", fontsize=8)
         axis.set(xlim=(ticks[0] - 0.3, ticks[-1] + 0.3), ylim=(-0.03, 1.03))
     figure.supylabel("share of words that have exited", fontsize=9)
-    handles, names = next(iter(axes)).get_legend_handles_labels() if axes else ([], [])
-    figure.legend(handles, names, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
+    figure.legend(
+        *next(iter(axes)).get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False
+    )
     return figure
 
 
@@ -304,10 +248,10 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
 
 
 def _panels(table: pd.DataFrame, height: float) -> tuple[Figure, dict[Axes, str]]:
-    """A figure with a panel for each strategy but dense."""
-    variants = [str(name) for name in table.loc[table["kind"] != DENSE, "variant"].unique()]
-    rows = -(-max(len(variants), 1) // PANELS)
-    figure, axes = new_figure(rows, min(max(len(variants), 1), PANELS), (WIDTH, height * rows + 0.6))
+    """A figure with a panel for each variant."""
+    variants = list(map(str, table["variant"].unique()))
+    rows = -(-len(variants) // PANELS)
+    figure, axes = new_figure(rows, min(len(variants), PANELS), (WIDTH, height * rows + 0.6))
     for axis in axes.flat[len(variants) :]:
         axis.axis("off")
     for axis, variant in zip(axes.flat, variants, strict=False):

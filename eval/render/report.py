@@ -2,73 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from eval.render import plots, sections
-from eval.render.folder import ReportFolder
-from eval.render.pages import Parts, as_html, page, write_page
+from eval import schema
+from eval.render import plots
+from eval.render.folder import ReportFolder, rows_of
+from eval.render.pages import Table, as_html, page, write_page
 from eval.render.summary import headline, roles
-from eval.render.text import escape, table
-from eval.schema import DENSE
+from eval.render.text import escape, f1_interval, join, pp, ratio, score, share, speedup
+from eval.schema import CASCADE
+from eval.statistics import FEWEST, STEADY
 
 FIGURE = "f1_vs_latency.png"
 SUMMARY = "summary.md"  # headline and roles, which README and docs include
+PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
 
 
 def render(folder: Path, *, html: bool = False) -> str:
     """Writes the pages and plots of a folder's report, with ``html`` also ``report.html``.
 
     Returns:
-        The tables of results, for the terminal.
+        The notes and the table of results, for the terminal.
     """
     report = ReportFolder(folder)
-    documents, mentions = report.dense["documents"], int(report.table("documents")["gold"].sum())
-    parts: dict[str, Parts] = {
-        "F1 against speed-up": [f"![F1 against speed-up]({FIGURE})"],
-        "Results": sections.results_parts(report),
-        "Errors": sections.errors_parts(report),
-        "Early exits": [
-            *_draw(report, "exits", plots.plot_exits, "Words that have exited by each layer, by gold label"),
-            *sections.exits_parts(report),
-        ],
-        "Groups": [
-            *_draw(
-                report, "subgroups", plots.plot_groups, "F1 against dense by group of mentions, with 95 % intervals"
-            ),
-            *sections.groups_parts(report),
-        ],
-        "Cost": sections.cost_parts(report),
-        "How this was measured": sections.about_parts(report.about),
-    }
-    plots.save_png(
-        plots.plot_f1_vs_latency(report.table("results"), report.table("intervals")), folder / FIGURE, 130, 64
+    plot = plots.plot_f1_vs_latency(report.table("results"), report.table("intervals"))
+    plots.save_png(plot, folder / FIGURE, 130, 64)
+    drawn = [name for name in PLOTS if not report.losses(name).empty]
+    for name in drawn:
+        plots.save_png(PLOTS[name](report.losses(name)), folder / f"{name}.png")
+    batches = {size: -(-report.dense["timed_documents"] // size) for size in report.sizes}
+    few = [f"{count} batches of {size}" for size, count in batches.items() if FEWEST <= count < STEADY]
+    text = page(
+        "report.md",
+        title=f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up",
+        notes=report.notes,
+        headline=headline(report),
+        documents=report.dense["documents"],
+        mentions=int(report.table("documents")["gold"].sum()),
+        dense=report.dense["variant"],
+        kinds={row["kind"] for row in report.rows},
+        fewest=FEWEST,
+        few=join(few) if few else "",
+        seeds=schema.RANDOM_SEEDS,
+        training=schema.TRAINING in set(report.table("subgroups").get("dimension", ())),
+        plots=drawn,
+        roles=roles(report),
+        results=results(report),
+        errors=errors(report),
+        exits=exits(report),
+        groups=groups(report),
+        cost=cost(report),
+        about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
-    write_page(folder / SUMMARY, summary(report))
-    title = f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up"
-    counted = f"{documents:,} documents with {mentions:,} entities."
-    text = page(title, parts, [f"**{escape(headline(report))}**", counted, roles(report)], report.notes)
     write_page(folder / "report.md", text)
+    write_page(folder / SUMMARY, summary(report))
     if html:
         write_page(folder / "report.html", as_html(text))
-    shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in sections.results_tables(report).items()]
-    return "\n\n".join([*report.notes, *shown])
+    return "\n\n".join([*report.notes, results(report).markdown])
 
 
 def summary(report: ReportFolder) -> str:
     """The headline and the roles of a report in Markdown, as README and docs include them."""
     shown = roles(report)
-    return f"{escape(headline(report))}\n\n{table(shown.columns, shown.rows)}\n\n{shown.caption}\n"
+    return f"{escape(headline(report))}\n\n{shown.markdown}\n\n{shown.caption}\n"
 
 
-def _draw(report: ReportFolder, name: str, plot: Callable[[pd.DataFrame], Figure], title: str) -> list[str]:
-    """Draws our own strategies from a table, if there are others than dense."""
-    own = report.table(name)
-    if (own["kind"] == DENSE).all():
-        return []
-    file = f"{name}.png"
-    plots.save_png(plot(own), report.folder / file)
-    return [f"**{title}**\n\n![{title}]({file})"]
+def results(report: ReportFolder) -> Table:
+    """F1 and speed of every variant."""
+    rows = []
+    for row in report.variants:
+        against = [report.against_dense(row["variant"], size) for size in report.sizes]
+        scores = score(row["f1"]), pp(against[0]), score(row["f1_seqeval"])
+        rows.append([row["variant"], *scores, *map(speedup, against)])
+    speeds = [f"× {report.dense['variant']}, {size} a call [95 %]" for size in report.sizes]
+    return Table(["variant", "F1", "against dense, pp [95 %]", "F1 seqeval", *speeds], rows)
+
+
+def errors(report: ReportFolder) -> Table:
+    """The errors that pruning caused and fixed."""
+    table, rows = report.table("errors"), []
+    for variant, own in table[table["part"].isin(schema.WAYS)].groupby("variant", sort=False):
+        cells: list[object] = [variant]
+        for part, ways in schema.WAYS.items():
+            counts = own[own["part"] == part].groupby("how")["count"].sum()
+            cells += [int(counts.sum()), ", ".join(f"{counts[way]} {way}" for way in ways if counts[way])]
+        rows.append(cells)
+    return Table(["variant", schema.CAUSED, "how", schema.FIXED, "how"], rows)
+
+
+def exits(report: ReportFolder) -> Table:
+    """Counts the words that exit, and the entity words among them that are wrong."""
+    rows = []
+    for variant, own in report.table("exits").groupby("variant", sort=False):
+        entities = own[own["gold"] != "O"]
+        words = entities.drop_duplicates("gold")["words"].sum()
+        outside = own.loc[own["gold"] == "O", "share_exited"].sum()
+        totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
+        within = totals["exited"] / words if words else float("nan")
+        rows.append([variant, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
+    heads = ["variant", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
+    return Table(heads, rows)
+
+
+def groups(report: ReportFolder) -> Table:
+    """F1 against dense in every group of mentions."""
+    table, rows = report.table("subgroups"), []
+    names = list(map(str, report.losses("subgroups")["variant"].unique()))
+    for group, own in table.groupby(["dimension", "group"], sort=False) if len(table) else ():
+        by_variant = {row["variant"]: row for row in rows_of(own)}
+        dense = by_variant[report.dense["variant"]]
+        differences = [pp(by_variant[name]) for name in names]
+        rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *differences])
+    return Table(["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names], rows)
+
+
+def cost(report: ReportFolder) -> Table:
+    """Computation and memory of our own strategies."""
+    table, rows = report.table("cost"), []
+    held = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
+    for row in report.variants:
+        if row["gmacs_per_document"] > 0:  # NaN where it is unknown
+            memory = f"{held[row['variant']]:.0f}" if row["variant"] in held else ""
+            macs = f"{row['gmacs_per_document']:.4g}", ratio(row["theoretical_speedup"])
+            kept = share(row["token_layers_kept"]), share(row["read_by_large"])
+            rows.append([row["variant"], *macs, memory, *kept])
+    heads = ["variant", "10⁹ MACs", "theoretical speed-up", "memory, MiB", "token-layers kept"]
+    if any(row["kind"] == CASCADE for row in report.rows):
+        heads.append("words read by the large model")
+    return Table(heads, [cells[: len(heads)] for cells in rows])

@@ -11,18 +11,8 @@ import math
 from engine.formats.corpora import NAMED
 from eval.render.folder import ReportFolder
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, code, escape, in_pp, pp, score, speedup
-from eval.schema import (
-    AGAINST_DENSE,
-    CASCADE,
-    EXACT,
-    MODEL,
-    PIPELINE,
-    RANDOM,
-    TRUNCATE,
-    Interval,
-    VariantResult,
-)
+from eval.render.text import NOT_SIGNIFICANT, escape, in_pp, pp, score, speedup
+from eval.schema import AGAINST_DENSE, CASCADE, EXACT, MODEL, PIPELINE, RANDOM, TRUNCATE, Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # the first in the folder of a cascade
 RUNTIMES = {  # baselines that run the same model and remove nothing
@@ -38,8 +28,9 @@ COMPARABLE = 1.0  # pp of F1 that a runtime may lose and still be worth beating
 # without gold entities, or with other types, there is nothing to lose.
 LEAST_DOCUMENTS, LEAST_DIFFERING, LEAST_F1 = 30, 20, 0.5
 ROLES_READING = (
-    "Speed is end to end, as a multiple of {reference}'s in this run; F1 is compared with {dense}, which removes "
-    f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *No measurable loss*: the interval "
+    "Speed is end to end, as a multiple of `{reference}`'s in this run; F1 is compared with `{dense}`, which removes "
+    f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *The default* is the strategy that "
+    "runs if none is named; *fastest with no measurable loss*, the one to recommend, is the fastest whose interval "
     f"reaches zero and excludes a loss above {LARGEST_LOSS} pp. {{machine}}, {{threads}} threads."
 )
 
@@ -50,39 +41,33 @@ def reference(report: ReportFolder) -> str:
     return PIPELINE if PIPELINE in names else report.dense["variant"]
 
 
-def default(report: ReportFolder) -> VariantResult | None:
+def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it."""
-    for name in DEFAULTS:
-        for row in _fastest_first(report):
-            if row["variant"].removesuffix(f" ({row['dtype']})") == name:
-                return row
-    return None
+    rows = [(row["variant"].removesuffix(f" ({row['dtype']})"), row) for row in _fastest_first(report)]
+    return next((row for default in DEFAULTS for name, row in rows if name == default), None)
 
 
-def _fastest_first(report: ReportFolder) -> list[VariantResult]:
-    return sorted(report.variants, key=lambda row: -row["speedup_vs_dense"])
+def _fastest_first(report: ReportFolder, *, prunes: bool = False) -> list[Row]:
+    """All variants, or with ``prunes`` strategies that prune."""
+    rows = [row for row in report.variants if row["prunes"] or not prunes]
+    return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
 
 
-def _strategies(report: ReportFolder) -> list[VariantResult]:
-    """Strategies that prune, the fastest first."""
-    return [row for row in _fastest_first(report) if row["prunes"]]
-
-
-def recommended(report: ReportFolder) -> VariantResult | None:
+def recommended(report: ReportFolder) -> Row | None:
     """The fastest strategy that is faster than dense without a measurable loss; None if the data show none."""
-    for row in _strategies(report):
+    for row in _fastest_first(report, prunes=True):
         interval = report.against_dense(row["variant"])
         if interval["speedup_low"] > 1 and loses_nothing(interval) and not lacking(report, row):
             return row
     return None
 
 
-def loses_nothing(interval: Interval) -> bool:
+def loses_nothing(interval: Row) -> bool:
     """Whether a strategy loses no measurable F1: not significantly, and certainly less than ``LARGEST_LOSS``."""
     return interval["high"] >= 0 and interval["low"] * 100 >= -LARGEST_LOSS
 
 
-def lacking(report: ReportFolder, row: VariantResult) -> str:
+def lacking(report: ReportFolder, row: Row) -> str:
     """What the data lack to conclude on the F1 of a strategy; empty if they suffice."""
     errors = report.table("errors")
     own = (errors["variant"] == row["variant"]) & (errors["part"] == AGAINST_DENSE) & (errors["outcome"] != EXACT)
@@ -100,7 +85,7 @@ def lacking(report: ReportFolder, row: VariantResult) -> str:
     return ""
 
 
-def runtime(report: ReportFolder) -> VariantResult | None:
+def runtime(report: ReportFolder) -> Row | None:
     """The fastest runtime that removes nothing and has a comparable F1."""
     for row in _fastest_first(report):
         loss = report.against_dense(row["variant"])["difference"] * -100
@@ -111,7 +96,7 @@ def runtime(report: ReportFolder) -> VariantResult | None:
 
 def headline(report: ReportFolder) -> str:
     """What the default strategy gains and loses, in a sentence, one text at a time; else why nothing can be said."""
-    row = default(report) or recommended(report) or next(iter(_strategies(report)), None)
+    row = default(report) or recommended(report) or next(iter(_fastest_first(report, prunes=True)), None)
     if row is None:
         return "No strategy that prunes was measured."
     if lack := lacking(report, row):
@@ -130,7 +115,7 @@ def headline(report: ReportFolder) -> str:
     return f"{reason}, {so} tagging on a {row['device'].upper()} is {factor}, {loss}."
 
 
-def _loss(interval: Interval) -> str:
+def _loss(interval: Row) -> str:
     if loses_nothing(interval):
         return "with no measurable loss"
     if not interval["significant"]:
@@ -140,41 +125,36 @@ def _loss(interval: Interval) -> str:
 
 def roles(report: ReportFolder) -> Table:
     """What each row is for: what people use today, our strategies, and what these must beat."""
-    chosen, best = default(report), recommended(report)
-    strategies = [row for row in _strategies(report) if row not in (chosen, best)]
-    shown = chosen or best or next(iter(strategies), None)
-    rows = report.variants
-    pairs: list[tuple[str, VariantResult | None]] = [
-        ("Hugging Face pipeline", next((row for row in rows if row["variant"] == PIPELINE), None)),
-        ("our full pass, the reference of F1", report.dense),
-        ("fastest runtime that removes nothing", runtime(report)),
-    ]
+    rows, chosen, best = report.variants, default(report), recommended(report)
+    shown = chosen or best or next(iter(_fastest_first(report, prunes=True)), None)
+    pairs = [("Hugging Face pipeline", row) for row in rows if row["variant"] == PIPELINE]
+    pairs.append(("our full pass, the reference of F1", report.dense))
+    if fastest := runtime(report):
+        pairs.append(("fastest runtime that removes nothing", fastest))
     if shown:
         role = "the default" if shown is chosen else "the fastest strategy"
         pairs.append((f"{role}; fastest with no measurable loss" if shown is best else role, shown))
-        pairs.append(("fastest with no measurable loss", None if shown is best else best))
+        if best and shown is not best:
+            pairs.append(("fastest with no measurable loss", best))
         depths = [row for row in rows if row["kind"] == TRUNCATE and row["dtype"] == shown["dtype"]]
-        pairs.append((
-            "just stop at a layer",
-            min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None),
-        ))  # fmt: skip
-        control = (row for row in rows if row["kind"] == RANDOM and row["replays"] == shown["variant"])
-        pairs.append(("as many words, chosen at random", next(control, None)))
+        depths.sort(key=lambda row: abs(row["f1"] - shown["f1"]))
+        pairs += [("just stop at a layer", row) for row in depths[:1]]
+        controls = [row for row in rows if row["kind"] == RANDOM and row["replays"] == shown["variant"]]
+        pairs += [("as many words, chosen at random", row) for row in controls]
         if shown["kind"] == CASCADE:
             pairs += [("a model alone", row) for row in rows if row["kind"] == MODEL]
-    cells = [[role, *_cells(report, row)] for role, row in pairs if row is not None]
     speeds = [f"× {reference(report)}, {size} text{'s' * (size > 1)} a call [95 %]" for size in report.sizes]
     heads = ["", "variant", "F1", "against dense, pp [95 %]", *speeds, f"texts a second, {report.sizes[-1]} a call"]
     about = ROLES_READING.format(
-        reference=code(reference(report)),
-        dense=code(report.dense["variant"]),
+        reference=reference(report),
+        dense=report.dense["variant"],
         machine=escape(report.about["machine"].replace("(R)", "").replace(" Processor", "")),
         threads=report.dense["threads"],
     )
-    return Table(heads, cells, about)
+    return Table(heads, [[role, *_cells(report, row)] for role, row in pairs], about)
 
 
-def _cells(report: ReportFolder, row: VariantResult) -> list[str]:
+def _cells(report: ReportFolder, row: Row) -> list[str]:
     """The figures of a variant."""
     name, last = row["variant"], report.sizes[-1]
     against = [report.interval(name, reference(report), size) for size in report.sizes]

@@ -31,7 +31,7 @@ def stub_plots(patch: pytest.MonkeyPatch) -> None:
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
-    patch.setattr("eval.measure.controls.RANDOM_SEEDS", 2)
+    patch.setattr("eval.measure.variants.RANDOM_SEEDS", 2)
     patch.setattr("eval.measure.environment.REST_S", 0)
     patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
@@ -82,7 +82,7 @@ def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[i
     """The record of a run on a corpus."""
     plan = Plan(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
     record = Record(plan, Log(folder / "log"))
-    run(Setup([], plan, taggers, [], 0.0), record, Progress())
+    run(Setup([], plan, taggers), record, Progress())
     return record
 
 
@@ -100,7 +100,7 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
         record = measured([of_strategy(engine, strategy) for strategy in strategies], corpus, out)
-    write_tables(out, record, {"dense": 2**30}, {}, corpus.documents[:2])
+    write_tables(out, record, {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
     texts = [document.text for document in corpus.documents]
     counts = {}
     for strategy in strategies:

@@ -3,7 +3,7 @@ import pytest
 
 from engine.pruning.recovery import TRIGGERS
 from eval import ablations
-from eval.ablations import ABLATIONS, Ablation, failures, main, series_of
+from eval.ablations import failures, main, series_of
 from eval.options import SAMPLE
 
 
@@ -25,13 +25,13 @@ def select(table, strategy, setting):
 
 
 def test_every_setting_that_the_model_has_takes_several_values_and_one_is_its_default(table, engine):
-    varied = [series for series in (series_of(engine, one) for one in ABLATIONS) if series]
-    assert {series.ablation.strategy for series in varied} == {
+    varied = list(series_of(engine))
+    assert {series.strategy for series in varied} == {
         "truncate", "rule", "attention", "attention+recovery", "entropy", "entropy+recovery",
     }  # fmt: skip
     for series in varied:
-        rows = select(table, series.ablation.strategy, series.ablation.setting)
-        assert list(rows) == list(series.strategies)
+        rows = select(table, series.strategy, series.setting)
+        assert list(rows) == list(series.values)
         assert [row["value"] for row in rows.values() if row["is_default"]] == [series.default]
     for row in table[table["is_default"]].to_dict("records"):
         assert (row["effect"], row["changed_predictions"], row["default_difference"]) == (False, 0, 0)
@@ -67,7 +67,7 @@ def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_
 
 
 def test_the_command_ends_with_status_1_if_a_setting_has_no_effect(model_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ablations, "ABLATIONS", [Ablation("rule", "lambda_", (1e-8,), {"lambda_": 0.0})])
+    monkeypatch.setattr(ablations, "ABLATIONS", [("rule", "lambda_", (1e-8,), {"lambda_": 0.0})])
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "lambda_ of rule: expected an effect" in capsys.readouterr().err

@@ -4,8 +4,7 @@ import pytest
 
 from engine.formats.corpora import load_corpus
 from engine.pruning.strategy import Strategy
-from eval.measure.controls import random_exits
-from eval.measure.variants import of_strategy
+from eval.measure.variants import of_strategy, random_exits
 from eval.options import SAMPLE
 from eval.record import Variant, dense_of
 from tests.eval.analysis.made_up import ENTROPY, RECOVERING
@@ -23,24 +22,23 @@ def record(engine, tmp_path_factory):
 
 def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine, record):
     texts = [document.text for document in load_corpus(str(SAMPLE), limit=5).documents]
-    for size in (1, 4):
-        for row, result in zip(record.by_size[size]["entropy"].rows, engine.tag_batch(texts, **SETTINGS), strict=True):
-            assert [one.key for one in row.entities] == [one.key for one in result.entities]
-            assert [one.text for one in row.entities] == [one.text for one in result.entities]
-            assert row.cost == result.cost
-            exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
-            assert row.exits == exited
-    assert set(record.first["dense"].rows[0].exits) == {0}
-    assert dense_of(record.first, "float32") is dense_of(record.first, "int8") is record.first["dense"]
+    for row, result in zip(record.measured["entropy"].rows, engine.tag_batch(texts, **SETTINGS), strict=True):
+        assert [one.key for one in row.entities] == [one.key for one in result.entities]
+        assert [one.text for one in row.entities] == [one.text for one in result.entities]
+        assert row.cost == result.cost
+        exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
+        assert row.exits == exited
+    measured = record.measured
+    assert set(measured["dense"].rows[0].exits) == {0}
+    assert dense_of(measured, "float32") is dense_of(measured, "int8") is measured["dense"]
 
 
 def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
-    for size, batches in ((1, 5), (4, 2)):
-        for one in record.by_size[size].values():
-            assert len(one.times) == batches
-            assert len(one.runs) == (2 if one.variant.kind == "random" else 1)
-            assert {len(run) for run in one.runs} == {5}
-    first, other, *_ = record.first["random@entropy"].runs
+    for one in record.measured.values():
+        assert [len(one.times(size)) for size in (1, 4)] == [5, 2]
+        assert len(one.runs) == (2 if one.variant.kind == "random" else 1)
+        assert {len(run) for run in one.runs} == {5}
+    first, other, *_ = record.measured["random@entropy"].runs
     assert [row.exits for row in first] != [row.exits for row in other]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -32,14 +33,14 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The inputs of a baseline."""
+    """What a baseline is made from."""
 
     engine: Engine  # provides weights, windows, labels and device
-    calibration: Callable[[], Sequence[str]]  # returns texts of the corpus' training split
+    training: Sequence[str]  # texts of the corpus' training split; none if it has none
     argument: str = ""  # what follows the name, as in ``spacy=FOLDER``
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Baseline:
     """Another way to find entities."""
 
@@ -48,45 +49,37 @@ class Baseline:
     device: str  # where it runs
     run: TagTexts
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
-    settings: Mapping[str, str]  # further facts for the report
-    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
+    settings: dict[str, str]  # further facts for the report
     release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
     threads: int = 1  # of torch during its calls; one if another runtime computes, because idle threads would spin
+    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
 
-    def with_parameters(self, chosen: Mapping[int, RuntimeParameters]) -> Baseline:
-        """Returns a copy with chosen runtime parameters; smaller calls use those of the next larger number of texts."""
-        stated = "; ".join(
-            f"{', '.join(f'{name} {value}' for name, value in parameters.items())} at batch size {size}"
-            for size, parameters in chosen.items()
-        )
-        fastest = f"{stated} (of {len(self.candidates)} tried)"
-        return replace(self, chosen=chosen, settings={**self.settings, "fastest": fastest})
+    def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
+        """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
+        stated = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
+        self.chosen = chosen
+        self.settings["fastest"] = f"{stated} (of {len(self.candidates)} tried)"
 
-    def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], float]:
-        """Returns the entities of each text and the milliseconds of the call."""
+    def tag(
+        self, texts: Sequence[str], parameters: RuntimeParameters | None = None
+    ) -> tuple[list[tuple[Entity, ...]], float]:
+        """Returns the entities of each text and the milliseconds of the call; uses the chosen parameters by default."""
         begin = time.perf_counter()
-        chosen = (parameters for size, parameters in sorted(self.chosen.items()) if size >= len(texts))
-        entities = self.run(texts, next(chosen, self.candidates[0]))
+        if parameters is None:
+            fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
+            parameters = next(fitting, self.candidates[0])
+        entities = self.run(texts, parameters)
         return entities, (time.perf_counter() - begin) * 1e3
 
 
-@dataclass(frozen=True)
-class WindowWords:
-    """A window of a text, and the character spans of all the text's words."""
-
-    window: Window
-    text: str
-    spans: list[Span]
-
-    @property
-    def words(self) -> list[str]:
-        """The words in the window."""
-        first, count = self.window.first, self.window.words
-        return [self.text[start:end] for start, end in self.spans[first : first + count]]
+def state(parameters: RuntimeParameters) -> str:
+    """Runtime parameters in words: ``rows 512, workers 2``."""
+    return ", ".join(f"{name} {value}" for name, value in parameters.items())
 
 
-# Maps windows in ascending length to probabilities ``(words, labels)`` of all their words.
-Classify = Callable[[Sequence[WindowWords], RuntimeParameters], np.ndarray]
+# Maps windows in ascending length, each with its text and the character spans of the text's words, to probabilities
+# ``(words, labels)`` of all their words.
+Classify = Callable[[Sequence[tuple[Window, str, list[Span]]], RuntimeParameters], np.ndarray]
 
 
 def by_windows(engine: Engine, classify: Classify) -> TagTexts:
@@ -98,19 +91,19 @@ def by_windows(engine: Engine, classify: Classify) -> TagTexts:
         windows.sort(key=lambda item: len(item[1].input_ids))
         probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
         if windows:
-            found = classify([WindowWords(w, texts[text], spans[text]) for text, w in windows], parameters)
+            classified = classify([(window, texts[text], spans[text]) for text, window in windows], parameters)
             first = 0
             for text, w in windows:
                 own = slice(first + w.own - w.first, first + w.own_end - w.first)
-                probabilities[text][w.own : w.own_end] = found[own]
+                probabilities[text][w.own : w.own_end] = classified[own]
                 first += w.words
-        return [engine.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)]
+        return [engine.labels.decode(*parts) for parts in zip(texts, spans, probabilities, strict=True)]
 
     return run
 
 
-# Maps windows to logits ``(words, labels)`` of each word's first word piece, with labels in our order.
-Forward = Callable[[Sequence[Window]], np.ndarray]
+# Maps word piece ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
+Infer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 INPUT = (
     "windows sorted by length, `rows` at a time with their padding, one window at least; `workers` such groups at once"
 )
@@ -125,7 +118,8 @@ def runtime_candidates() -> tuple[RuntimeParameters, ...]:
 def on_runtime(
     name: str,
     engine: Engine,
-    load: Callable[[RuntimeParameters], Forward],
+    pad_id: int,
+    load: Callable[[RuntimeParameters], Infer],
     settings: Mapping[str, str],
     candidates: tuple[RuntimeParameters, ...],
 ) -> Baseline:
@@ -135,20 +129,26 @@ def on_runtime(
     """
 
     @cache
-    def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Forward, ThreadPoolExecutor]:
+    def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Infer, ThreadPoolExecutor]:
         by_name = dict(parameters)
         return load(by_name), ThreadPoolExecutor(int(by_name["workers"]))
 
-    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> np.ndarray:
-        forward, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
-        groups = list(group_windows([one.window for one in windows], int(parameters["rows"])))
-        several = parameters["workers"] != 1 and len(groups) > 1
-        logits = list((pool.map if several else map)(forward, groups))
-        return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy()
+    def classify(items: Sequence[tuple[Window, str, list[Span]]], parameters: RuntimeParameters) -> np.ndarray:
+        infer, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
 
-    dtype, settings = "int8" if "int8" in name else "float32", {"input": INPUT, **settings}
-    run, release = by_windows(engine, classify), loaded.cache_clear
-    return Baseline(name, dtype, "cpu", run, candidates, settings, release=release)
+        def logits_of(windows: Sequence[Window]) -> np.ndarray:
+            # A word has the label of its first piece; CLS is the first row, SEP the last.
+            firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.words)) for window in windows]
+            logits = infer(*pad(windows, pad_id))
+            return np.concatenate([of_window[rows] for of_window, rows in zip(logits, firsts, strict=True)])
+
+        groups = list(group_windows([window for window, *_ in items], int(parameters["rows"])))
+        several = parameters["workers"] != 1 and len(groups) > 1
+        logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
+        return torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
+
+    dtype, run = "int8" if "int8" in name else "float32", by_windows(engine, classify)
+    return Baseline(name, dtype, "cpu", run, candidates, {"input": INPUT, **settings}, loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:
@@ -170,22 +170,6 @@ def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]
     return np.stack(ids), np.stack(mask).astype(np.int64)
 
 
-def on_padded(pad_id: int, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
-    """Makes a `Forward` from a function on padded windows.
-
-    ``infer``: ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
-    """
-    columns = list(engine.folder.label_order)
-
-    def forward(windows: Sequence[Window]) -> np.ndarray:
-        # A word has the label of its first piece; CLS is the first row, SEP the last.
-        firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.words)) for window in windows]
-        logits = infer(*pad(windows, pad_id))
-        return np.concatenate([of_window[rows] for of_window, rows in zip(logits, firsts, strict=True)])[:, columns]
-
-    return forward
-
-
 class Logits(torch.nn.Module):
     """A token-classification model that returns its logits alone."""
 
@@ -201,10 +185,10 @@ class Logits(torch.nn.Module):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences warnings of other packages about what we do on purpose."""
+    """Silences warnings of other packages about what we do on purpose, and their progress bars."""
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

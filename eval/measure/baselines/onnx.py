@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from engine.pytorch.checkpoint import load_huggingface
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
+from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
 
 INT8 = "onnx-int8"
@@ -20,7 +20,6 @@ FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    """ONNX Runtime on the CPU."""
     engine, runtime = inputs.engine, base.package("onnxruntime", name)
     model = load_huggingface(engine.folder.path)
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
@@ -39,7 +38,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
         settings["quantisation"] = f"weights per channel in {bits} bits, activations dynamic"
         file = _quantise(file, name, reduced=bits == 7)
 
-    def start(parameters: RuntimeParameters) -> Forward:
+    def start(parameters: RuntimeParameters) -> Infer:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = max(1, threads // int(parameters["workers"]))
         options.inter_op_num_threads = 1
@@ -51,9 +50,9 @@ def load(name: str, inputs: Inputs) -> Baseline:
             (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
             return logits
 
-        return base.on_padded(pad_id, engine, infer)
+        return infer
 
-    return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
+    return base.on_runtime(name, engine, pad_id, start, settings, base.runtime_candidates())
 
 
 def _quantise(file: Path, name: str, *, reduced: bool) -> Path:

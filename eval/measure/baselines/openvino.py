@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stdout
 from threading import get_ident
 from typing import Any
 
 import numpy as np
 import torch
 
+from engine.errors import InputError
 from engine.pytorch.checkpoint import load_huggingface
-from engine.tagger import Engine
-from engine.text.windows import Window
 from engine.text.words import words_of
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters, pad
+from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters, pad
 
 CALIBRATED = 300  # windows, as many as NNCF uses by default
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    """OpenVINO on the CPU."""
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = inputs.engine, base.package("openvino", name)
+    if not inputs.training:
+        raise InputError(
+            f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
+            f"leave {name} out of --baselines"
+        )
     model = load_huggingface(engine.folder.path)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
     graph, core = _convert(model, name, runtime), runtime.Core()
-    windows = _calibration_windows(engine, inputs.calibration())
-    graph = _quantise(graph, [pad([window], pad_id) for window in windows], name)
+    step = max(1, len(inputs.training) // CALIBRATED)  # the first windows of evenly spaced texts
+    windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
+    samples = [list(pad([window], pad_id)) for window in windows]
+    with base.quiet():
+        nncf = base.package("nncf", name)
+        graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {
         "threads": f"{threads} over all workers",
         "openvino": runtime.__version__,
@@ -40,7 +45,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     others = ("f32", "bf16") if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("f32",)
     candidates = tuple({**one, "other layers": dtype} for dtype in others for one in base.runtime_candidates())
 
-    def start(parameters: RuntimeParameters) -> Forward:
+    def start(parameters: RuntimeParameters) -> Infer:
         hints = {
             "INFERENCE_NUM_THREADS": max(1, threads // int(parameters["workers"])),
             "NUM_STREAMS": 1,
@@ -52,13 +57,13 @@ def load(name: str, inputs: Inputs) -> Baseline:
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             if get_ident() not in requests:
                 requests[get_ident()] = core.compile_model(graph, "CPU", hints).create_infer_request()
-            # The result lies in the request's memory; `on_padded` copies it before the thread's next call.
+            # The result lies in the request's memory; `on_runtime` copies it before the thread's next call.
             (logits,) = requests[get_ident()].infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
-        return base.on_padded(pad_id, engine, infer)
+        return infer
 
-    return base.on_runtime(name, engine, start, settings, candidates)
+    return base.on_runtime(name, engine, pad_id, start, settings, candidates)
 
 
 def _convert(model: Any, name: str, runtime: Any) -> Any:
@@ -68,18 +73,3 @@ def _convert(model: Any, name: str, runtime: Any) -> Any:
             return runtime.convert_model(base.Logits(model).eval(), example_input=(example, example))
     except Exception as error:  # its own errors have no common base
         raise base.conversion_error("OpenVINO", model.config.model_type, name, error) from error
-
-
-def _calibration_windows(engine: Engine, texts: Sequence[str]) -> list[Window]:
-    """The first windows of evenly spaced texts."""
-    step = max(1, len(texts) // CALIBRATED)
-    return [window for text in texts[::step] for window in engine.pieces.windows(words_of(text))][:CALIBRATED]
-
-
-def _quantise(graph: Any, padded: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
-    with base.quiet():
-        nncf = base.package("nncf", name)
-        with redirect_stdout(sys.stderr):  # for its progress bars
-            return nncf.quantize(
-                graph, nncf.Dataset([list(one) for one in padded]), model_type=nncf.ModelType.TRANSFORMER
-            )

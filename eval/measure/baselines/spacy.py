@@ -19,7 +19,6 @@ TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    """spaCy on the CPU."""
     spacy = package("spacy", name)
     if not inputs.argument:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")

@@ -7,7 +7,7 @@ from engine.text.documents import Document, Entity
 from engine.text.words import split_words
 from eval.analysis import Comparison, DocumentComparison
 from eval.analysis.groups import group_rows
-from eval.record import Variant
+from eval.record import Row, Variant
 
 TYPES = ("Chemical", "Disease")
 ENTROPY = Strategy("entropy", (2, 4), EntropyController(0.4))
@@ -27,7 +27,8 @@ GOLD = [FAILURE, DRUG]
 def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
     """What a variant found beside what dense found; ``exits``: index of a word → as in `eval.record.Row`."""
     layers = [(exits or {}).get(index, 0) for index in range(len(split_words(text)))]
-    return DocumentComparison(Document(id_, text, tuple(gold)), types, layers, tuple(own), tuple(dense))
+    document = Document(id_, text, tuple(gold))
+    return DocumentComparison.of(document, types, Row(tuple(own), layers), Row(tuple(dense)))
 
 
 def compared(*documents, strategy=ENTROPY):

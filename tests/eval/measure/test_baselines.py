@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats.corpora import load_corpus
 from engine.tagger import load_engine
@@ -30,7 +31,7 @@ def baseline(engine, wanted):
     for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8").removesuffix("-float32")]:
         pytest.importorskip(package)
     documents = load_corpus(str(SAMPLE)).documents
-    (found,) = load_baselines(engine, [wanted], lambda: [document.text for document in documents])
+    (found,) = load_baselines(engine, [wanted], [document.text for document in documents], Progress())
     return found
 
 
@@ -44,15 +45,14 @@ def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, thr
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(unnamed, name)
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):
-        one = loaded.with_parameters({len(TEXTS): parameters})
-        found, milliseconds = one.tag(TEXTS)
+        found, milliseconds = loaded.tag(TEXTS, parameters)
         assert torch.get_num_threads() == threads, "it leaves the threads of others alone"
         for entities, dense in zip(found, found_dense, strict=True):
             assert [entity.key for entity in entities] == [entity.key for entity in dense]
             assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in dense], abs=1e-4)
         assert sum(map(len, found)) > 20
         assert milliseconds > 0
-        assert one.tag([])[0] == one.tag([""])[0][1:] == []
+        assert loaded.tag([], parameters)[0] == loaded.tag([""], parameters)[0][1:] == []
         loaded.release()
     assert loaded.dtype == "float32"
 
@@ -98,7 +98,7 @@ def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
     for package in PACKAGES.get(wanted.partition("=")[0], []):
         pytest.importorskip(package)
     with pytest.raises(InputError, match=message):
-        load_baselines(engine, [wanted], list)
+        load_baselines(engine, [wanted], (), Progress())
 
 
 def test_a_missing_package_is_named(engine, monkeypatch):
@@ -106,4 +106,4 @@ def test_a_missing_package_is_named(engine, monkeypatch):
         package, *_ = PACKAGES[name.removesuffix("-int8").removesuffix("-float32")]
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=f"the package {package} for baseline {name}, got none; pip install -r"):
-            load_baselines(engine, [name], list)
+            load_baselines(engine, [name], (), Progress())

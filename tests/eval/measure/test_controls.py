@@ -7,7 +7,7 @@ import pytest
 from engine.errors import InputError
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
-from eval.measure.controls import RandomWords, random_exits, tag_batch
+from eval.measure.variants import RandomWords, random_exits, tag_batch
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]

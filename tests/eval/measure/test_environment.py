@@ -7,8 +7,11 @@ import psutil
 from engine.formats.corpora import load_corpus
 from engine.latency import busy_share
 from eval.measure import environment
-from eval.measure.environment import conditions, resident_memory
+from eval.measure.environment import resident_memory
+from eval.measure.run import conditions_of
+from eval.measure.setup import Setup
 from eval.options import SAMPLE
+from eval.record import Plan
 
 
 def test_work_of_other_processes_is_seen():
@@ -38,7 +41,9 @@ def test_other_ids_make_another_corpus(engine):
     corpus = load_corpus(str(SAMPLE), limit=2)
     first, *others = corpus.documents
     renamed = replace(corpus, documents=(replace(first, id="other"), *others))
-    assert conditions(corpus, [engine])["corpus"] != conditions(renamed, [engine])["corpus"]
+    runs = (Setup([engine], Plan(one, [], [1], []), []) for one in (corpus, renamed))
+    own, other = (conditions_of(setup)["corpus"] for setup in runs)
+    assert own != other
 
 
 def test_a_fresh_process_says_how_much_it_occupies_with_its_model_and_one_that_fails_nothing(shipped, monkeypatch):

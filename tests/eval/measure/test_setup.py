@@ -1,5 +1,6 @@
 import pytest
 
+from engine.cli.progress import Progress
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from eval.measure.setup import set_up, training_documents
@@ -14,7 +15,7 @@ def setup(model_folder):
 
     def start(*options):
         arguments = make_parser().parse_args([*defaults, *options])
-        return set_up(arguments, load_scored_corpus(arguments))
+        return set_up(arguments, load_scored_corpus(arguments), Progress())
 
     return start
 
@@ -55,7 +56,7 @@ def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_o
 @pytest.mark.parametrize("options", [(), ("--corpus", str(SAMPLE))])
 def test_the_defaults_are_the_same_with_and_without_a_corpus(model_folder, options):
     arguments = make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options])
-    found = set_up(arguments, load_scored_corpus(arguments))
+    found = set_up(arguments, load_scored_corpus(arguments), Progress())
     assert arguments.dtype == "auto"
     assert list(by_name(found)) == ["dense", "entropy", "hf-pipeline"]
     assert found.plan.batch_sizes == [1, 32]

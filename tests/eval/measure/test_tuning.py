@@ -8,22 +8,22 @@ from engine.cli.runs import Log
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.windows import Window
-from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tune
+from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tried_texts, tune
 from eval.measure.baselines.base import Baseline, group_windows
 
 ROWS = (1, 512, 2048)
 CANDIDATES = tuple({"rows": rows} for rows in ROWS)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Clocked(Baseline):
     """Finds nothing; a call takes the milliseconds in ``ms`` for its number of texts and rows, which it notes."""
 
     ms: dict[tuple[int, int], float] = field(default_factory=dict)
     calls: list[tuple[int, int]] = field(default_factory=list)
 
-    def tag(self, texts):
-        entities, _ = super().tag(texts)
+    def tag(self, texts, parameters=None):
+        entities, _ = super().tag(texts, parameters)
         return entities, self.ms.get(self.calls[-1], 0.0)
 
 
@@ -54,8 +54,8 @@ def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
 
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
     baseline = clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
-    assert fastest(baseline, ["a"] * 8, 1) == {"rows": 1}
-    assert fastest(baseline, ["a"] * 8, 4) == {"rows": 512}
+    assert fastest(baseline, 1, ["a"] * 8, Progress()) == {"rows": 1}
+    assert fastest(baseline, 4, ["a"] * 8, Progress()) == {"rows": 512}
     assert {rows for _, rows in baseline.calls} == set(ROWS)
 
 
@@ -64,12 +64,16 @@ def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_
 )
 def test_candidates_that_fall_far_behind_are_dropped(ms, batches):
     baseline = clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
-    assert fastest(baseline, ["a"] * 8, 1) == {"rows": 1}
+    progress = Progress()
+    assert fastest(baseline, 1, ["a"] * 8, progress) == {"rows": 1}
+    assert progress.done == len(ROWS) * PASSES * 8, "calls that are left out count as done"
+    assert progress.note.startswith("trying clocked with rows ")
     assert [baseline.calls.count((1, rows)) for rows in ROWS] == [PASSES * count for count in batches]
 
 
 def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
-    chosen = clocked().with_parameters({1: {"rows": 512}, 4: {"rows": 2048}})
+    chosen = clocked()
+    chosen.choose({1: {"rows": 512}, 4: {"rows": 2048}})
     for count in (1, 3, 4, 5):
         chosen.tag(["aspirin"] * count)
     assert chosen.calls == [(1, 512), (3, 2048), (4, 2048), (5, 1)]
@@ -78,10 +82,13 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
     texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
-    (first,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log), Progress())
+    first, again = clocked(candidates=CANDIDATES[:1]), clocked(candidates=CANDIDATES[:1])
+    progress = Progress()
+    tune([first], texts, [1, 20], Log(log), progress)
     sizes = [size for size, _ in first.calls]
     assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
-    (again,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log), Progress())
+    assert progress.done == tried_texts([first], texts, [1, 20])
+    tune([again], texts, [1, 20], Log(log), Progress())
     assert set(first.chosen) == {1, 20}
     assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
 
