@@ -12,7 +12,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from stat import S_ISREG
 
 from engine.cli.command import as_command, say
 from engine.cli.options import EngineOptions, tag_documents
@@ -33,12 +32,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _size(file: str) -> int:
-    """Size of a file in bytes, 0 if it has none; raises an `InputError` if it does not exist."""
-    if file == "-":
-        return 0
+    """Size of a file in bytes, 0 for a pipe; raises an `InputError` if it does not exist."""
     with readable(file):
-        status = Path(file).stat()
-    return status.st_size if S_ISREG(status.st_mode) else 0
+        return 0 if file == "-" else Path(file).stat().st_size
 
 
 def _read_files(files: list[str], progress: Progress, on_error: Callable[[InputError], None]) -> Iterator[Document]:

@@ -112,11 +112,9 @@ class Controller(Decider):
 
     def numbers(self, index: int) -> dict[str, float]:
         """See `Decider`; the last of a setting's values applies to further gates."""
-        values = {setting.name: getattr(self, setting.name) for setting in self.settings() if setting.is_number}
-        return {
-            name: float(value[min(index, len(value) - 1)] if isinstance(value, tuple) else value)
-            for name, value in values.items()
-        }
+        values = {declared.name: getattr(self, declared.name) for declared in self.settings() if declared.is_number}
+        each = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
+        return {name: float(of_gates[min(index, len(of_gates) - 1)]) for name, of_gates in each.items()}
 
     @property
     def form(self) -> tuple[Any, ...]:
