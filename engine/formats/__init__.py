@@ -1,8 +1,7 @@
 """Reads and writes documents. Each module here defines one `Format`, which ``FORMATS`` lists.
 
 Readers stream. A broken document is left out, with an error that names it. A file whose name ends in ``.gz`` is
-unpacked, and the suffix before ``.gz`` counts. A suffix that only one format has decides the format; otherwise the
-content does.
+unpacked, and the suffix before ``.gz`` counts.
 """
 
 from __future__ import annotations
@@ -52,9 +51,8 @@ def read_documents(
         lines_are_texts, ids, on_deleted: see `Source`.
         on_read: called with the number of bytes read since its last call; not for pipes.
 
-    Raises:
-        InputError: if the file cannot be read.
-        FormatError: for a broken document, with the default ``on_error``.
+    Raises an `InputError` if the file cannot be read and, with the default ``on_error``, a `FormatError` for a broken
+    document.
     """
     with _open(path) as file:
         name = "stdin" if path == "-" else str(path)

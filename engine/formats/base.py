@@ -87,8 +87,7 @@ class Source:
     def elements(self, root: str) -> Iterator[tuple[int, Element]]:
         """Yields each element inside the root of an XML file, and its line, as soon as the element is complete.
 
-        External entities are not fetched. Raises a `FormatError` if nothing more can be read, after the complete
-        elements before this place.
+        Raises a `FormatError` where nothing more can be read. External entities are not fetched.
         """
         parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
         within: list[Element] = []  # elements that have begun

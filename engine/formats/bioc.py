@@ -1,12 +1,9 @@
 """BioC XML: documents that consist of passages (or sentences) with annotations at character offsets.
 
-Passages are placed at their offsets (in characters); a gap between two is filled with a line break and blanks, at most
-ten for each character of the document's text.
-``title_end`` is set if the first passage is a title and a blank separates it from the next. An annotation with several
-locations is one entity from the first to the last. Single mentions of a composite mention (``CompositeRole``) and
-relations are ignored. The infon ``version`` of a document is its version if it is a whole number.
-
-Each character that XML cannot hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
+A gap between two passages is filled with a line break and blanks. ``title_end`` is set if the first passage is a title
+and a blank separates it from the next. An annotation with several locations is one entity from the first to the last.
+Single mentions of a composite mention (``CompositeRole``) and relations are ignored. Each character that XML cannot
+hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ _LIST_START = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 
 
 def _records(source: Source) -> Iterator[tuple[int, Any]]:
-    """Yields the documents of a collection or of a list of them."""
     place = source.place(1)
     try:
         content = json.loads(place.decode(b"".join(source.chunks())))

@@ -19,7 +19,6 @@ _BLANK = re.compile(r"\s")
 
 
 def raise_error(error: FormatError) -> None:
-    """The default of ``on_error``: raises the error."""
     raise error
 
 
@@ -40,10 +39,7 @@ class Place:
         return self.error(f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix it")
 
     def identify(self, identifier: str, wanted: str = "") -> str:
-        """Sets and returns the document's id. A blank one is replaced by ``wanted`` or else the line number.
-
-        If another document has this replacement, a number is appended.
-        """
+        """Sets and returns the document's id; a blank one becomes ``wanted`` or the line number, numbered if taken."""
         wanted = wanted or str(self.line)
         names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
         self.document = identifier if identifier.strip() else next(name for name in names if name not in self.ids)
@@ -65,10 +61,6 @@ class Place:
             self.line += raw.count(b"\n", 0, error.start)
             got = f"byte 0x{error.object[error.start]:02x}"
             raise self.error(f"expected UTF-8, got {got}; save the file as UTF-8") from error
-
-    def decode_line(self, raw: bytes) -> str:
-        """Decodes the line at this place and removes its line break; see `decode`."""
-        return self.decode(raw).rstrip("\r\n")
 
     def entity(
         self, text: str, start: object, end: object, type_: object, *, mention: str | None = None, score: object = 1.0
@@ -109,10 +101,7 @@ class Place:
 def make_documents(
     contents: Iterable[tuple[Place, Any]], make: Callable[[Any, Place], Document], on_error: OnError
 ) -> Iterator[Document]:
-    """Yields the document of each content, as ``make`` makes it.
-
-    A broken one, or one whose id is taken, is left out, and its error passed to ``on_error``.
-    """
+    """Yields the document of each content; calls ``on_error`` for one that is broken or whose id is taken."""
     for place, content in contents:
         begin = place.line
         try:

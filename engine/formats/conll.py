@@ -1,12 +1,8 @@
 """CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
 
-Columns are separated by tabs, or else by spaces; the first is the token and the last the tag. In a file without
-``-DOCSTART-`` every sentence is a document. Id, text and title end are written as JSON after ``-DOCSTART-``, on a line
-that other readers of the format skip, so that offsets survive. Without this JSON, tokens are joined by spaces and
-sentences by line breaks, and the id is a number.
-
-When written, tokens are words, split where an entity begins or ends inside one, and a line is a sentence. Each token
-has one tag, so only the longest of overlapping entities is written. Scores are not written.
+Columns are separated by tabs, or else by spaces; the first is the token and the last the tag. Without ``-DOCSTART-``
+every sentence is a document. JSON after it holds id, text and title end; otherwise tokens are joined by spaces and
+sentences by line breaks. Written tokens are words, split where an entity begins or ends inside one.
 """
 
 from __future__ import annotations
@@ -81,7 +77,7 @@ def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Doc
     sentences: list[list[str]] = [[]]
     tags: list[str] = []
     for place.line, raw in block:
-        line = place.decode_line(raw)
+        line = place.decode(raw).rstrip("\r\n")
         if _is_start(raw):
             header = _parse_header(line.removeprefix(_DOCUMENT_START).strip(), place)
         elif not line.strip():

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BytesIO
@@ -134,7 +134,6 @@ def load_corpus(
     """
     name = str(name)
     named = NAMED.get(name)
-    read: Callable[[OnError], Iterator[Document]]
     if named:
         if split not in named.splits:
             splits = list(named.splits)

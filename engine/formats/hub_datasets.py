@@ -13,7 +13,6 @@ from engine.text.documents import Document
 
 PREFIX = "hf:"
 _TAG_COLUMNS = ("ner_tags", "tags", "labels")
-_SPLITS = {"dev": "validation"}  # our names → the hub's
 
 
 def read_dataset(source: str, split: str = "test", on_error: OnError = raise_error) -> Iterator[Document]:
@@ -52,7 +51,7 @@ def _load_rows(source: str, split: str) -> Any:
             return datasets.load_from_disk(source)
         saved = (folder / "dataset_dict.json").is_file()
         splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
-    for name in (split, _SPLITS.get(split)):
+    for name in (split, "validation" if split == "dev" else split):
         if name in splits:
             return splits[name]
     raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")

@@ -1,7 +1,6 @@
 """JSON lines: one object per line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans.
 
-Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
-with no id or a blank one gets its line number as id. ``version`` is written if known.
+Only ``text`` is required; an entity needs ``start``, ``end`` and ``type``. ``version`` is written if known.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def _records(source: Source) -> Iterator[tuple[int, bytes]]:
 
 
 def _document(raw: bytes, place: Place) -> Document:
-    line = place.decode_line(raw)
+    line = place.decode(raw).rstrip("\r\n")
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -1,9 +1,7 @@
 """PubMed XML: records of a ``<PubmedArticleSet>``, as in the baseline, the update files and E-utilities.
 
-The text is the title, a blank and the abstract, if there is one; the id is the PMID. Each section of the abstract
-begins with its label and a colon, and sections are separated by a blank. Inline markup is dropped, its text kept. A
-record without an English title gets the title in its own language. Abstracts in other languages (``OtherAbstract``) are
-not read. Versions of a record are different documents.
+The text is the title, a blank and the sections of the abstract, if there is one. Versions of a record are different
+documents.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents.
 
-The text is the title, one character and the abstract. Relation lines (id, name, two concepts) are skipped. Concepts of
-annotations are not kept. A composite mention (``|`` between concepts, a seventh field) is one entity.
-
-A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
-empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
-``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+The text is the title, one character and the abstract. Relation lines (id, name, two concepts) and concepts are skipped.
+A composite mention (``|`` between concepts, a seventh field) is one entity. A written title ends at ``title_end``, or
+else at the first line break, or else with the text. PubTator has no escapes: tabs, further line breaks and bars that
+would end an id are replaced one for one, so that offsets stay valid.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
         place.line, raw = next(lines, (place.line, None))
         if raw is None:
             raise place.error(f"expected {wanted}, got the end of the document; add the line")
-        line = place.decode_line(raw)
+        line = place.decode(raw).rstrip("\r\n")
         match = _PASSAGE.match(line)
         if not match or match[2] != kind or (passages and match[1] != place.document):
             raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
@@ -55,7 +53,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
     identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
     entities = []
     for place.line, raw in lines:
-        fields = place.decode_line(raw).split("\t")
+        fields = place.decode(raw).rstrip("\r\n").split("\t")
         if not _is_relation(fields):
             entities.append(_entity(fields, text, place))
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
@@ -84,9 +82,7 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
 
 def _write_document(document: Document) -> str:
     text = document.text
-    title_end = text.find("\n") if document.title_end is None else document.title_end
-    if title_end < 0:
-        title_end = len(text)
+    title_end = len(text.partition("\n")[0]) if document.title_end is None else document.title_end
     line = on_one_line(text)
     identifier = _PASSAGE_MARK.sub("_", on_one_line(document.id))
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]

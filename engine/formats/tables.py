@@ -1,7 +1,6 @@
 """Tables, CSV or TSV, with a line of column names: ``text`` is required, ``id`` may be there, others are ignored.
 
-Cells are separated by commas, semicolons or tabs, and quoted as spreadsheets do. A row without an id has its line
-number as id. Tables are only read.
+Cells are separated by commas, semicolons or tabs, and quoted as spreadsheets do.
 """
 
 from __future__ import annotations
