@@ -238,8 +238,8 @@ def read_family(config: Mapping[str, Any], folder: Path) -> Family:
     architectures = config.get("architectures")
     if architectures and "ForTokenClassification" not in str(architectures):
         raise InputError(
-            f"expected a checkpoint for token classification in {folder}, got {architectures}; choose one that was "
-            f"fine-tuned for it, or correct architectures in its {CONFIG}"
+            f"expected a checkpoint for token classification in {folder}, got {architectures}, without a label head; "
+            f"make one with python -m engine.training.finetune --plain --backbone {folder}, or correct its {CONFIG}"
         )
     return family_of(config)
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import as_command
 from engine.errors import InputError
 from engine.formats import read_texts
+from engine.models.folder import read_folder
 from engine.text.words import split_words
 from engine.training.card import table
-from engine.training.options import AccelerateConfig, add_options, check_label_head, resumable
+from engine.training.options import AccelerateConfig, add_options, resumable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -87,7 +88,7 @@ def main(argv: list[str] | None) -> int:
     settings = vars(parser.parse_args(argv))
     files, held_out_files, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
     config = AccelerateConfig(**settings)
-    check_label_head(config.checkpoint)
+    read_folder(config.checkpoint, config.labels or None)  # refuses one without a label head, before torch is imported
     texts, held_out = read_texts(files), read_texts(held_out_files or [])
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     from engine.training.make_fast import make_fast

@@ -28,7 +28,7 @@ from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus
-from engine.models.folder import CASCADES, GATES, INT8, NETWORKS, POINTS, SMALL, optional_file
+from engine.models.folder import CASCADES, GATES, INT8, NETWORKS, POINTS, SMALL, optional_file, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
@@ -36,7 +36,7 @@ from engine.tagger import DTYPES, Engine, load_engine
 from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, speedups, tagged
 from engine.training.card import markdown
 from engine.training.finetune import f1_of, named_corpora
-from engine.training.options import check_label_head, parse_points
+from engine.training.options import parse_points
 
 SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, balanced and fast
 WEIGHT = 0.25  # of the small model's probabilities where both read
@@ -174,7 +174,7 @@ def main(argv: list[str] | None) -> int:
     shares = parse_points(arguments.share, "--share", SHARE, descending=True)
     check_new(arguments.out)
     for source in (arguments.large, arguments.small):
-        check_label_head(source)
+        read_folder(source)  # refuses one without a label head, before torch is imported
     texts, gold = read_texts(arguments.texts), named_corpora(arguments.corpus) if arguments.corpus else []
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
     dtype, int8 = arguments.dtype, dict[str, object]()

@@ -11,7 +11,6 @@ from typing import Any
 
 from engine.cli.command import say
 from engine.errors import InputError
-from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import DTYPES
 
@@ -115,14 +114,3 @@ def parse_points(
         wanted = f"{len(OPERATING_POINTS)} {'descending' if descending else 'ascending'} numbers of 0 or more"
         raise InputError(f"expected {wanted} for {option}, got {given!r}; write e.g. {example}")
     return dict(zip(OPERATING_POINTS, numbers, strict=True))
-
-
-def check_label_head(source: str) -> None:
-    """Raises an `InputError` unless a folder or hub id holds a checkpoint with a label head."""
-    architectures = read_config(local_folder(source), source).get("architectures") or ["ForTokenClassification"]
-    if not any("ForTokenClassification" in name for name in architectures):
-        raise InputError(
-            f"expected a token-classification checkpoint, got {source!r}, an encoder without a label head "
-            f"({', '.join(architectures)}); fine-tune it with python -m engine.training.finetune --plain "
-            f"--backbone {source}"
-        )
