@@ -18,28 +18,16 @@ _TINY = np.finfo(np.float32).tiny
 
 @dataclass(eq=False)
 class GraphGate(Gate):
-    """Records the formula of a controller.
-
-    Args:
-        graph: the graph.
-        number: number of the layer.
-        index: number of gates before this one.
-        alive: bool ``(words,)``, words that have not exited.
-        probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
-        label_set: the model's labels.
-        layer_signals: makes the signals of `of_layer`.
-
-    ``read``: the signals of the layer that the formula asked for.
-    """
+    """Records the formula of a controller."""
 
     graph: Graph
-    number: int
-    index: int
-    alive: Node
-    probabilities: Node
-    label_set: LabelSet
-    layer_signals: Callable[[str], Node]
-    read: dict[str, Node] = field(default_factory=dict)
+    number: int  # of the layer
+    index: int  # number of gates before this one
+    alive: Node  # bool (words,), words that have not exited
+    probabilities: Node  # float32 (words, labels), of the latest label head that each word reached
+    label_set: LabelSet  # the model's
+    layer_signals: Callable[[str], Node]  # makes the signals of `of_layer`
+    read: dict[str, Node] = field(default_factory=dict)  # those that the formula asked for
 
     def _op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
         return self.graph.op(kind, *inputs, **attributes)

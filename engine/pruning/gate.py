@@ -138,14 +138,10 @@ class Gate(ABC):
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one or several windows, in the order of windows, which stay the same while rows exit.
+    """The words of one or several windows, in the order of windows, which stay the same while rows exit."""
 
-    ``window``: int64 ``(words,)``, the window of each word.
-    ``counts``: int64 ``(windows,)``, the number of words in each window.
-    """
-
-    window: np.ndarray
-    counts: np.ndarray
+    window: np.ndarray  # int64 (words,), the window of each word
+    counts: np.ndarray  # int64 (windows,), the number of words in each window
 
     @classmethod
     def of(cls, counts: Sequence[int]) -> Words:
@@ -158,27 +154,16 @@ class Words:
 
 @dataclass(frozen=True, eq=False)
 class ArrayGate(Gate):
-    """A gate as NumPy arrays, for the words of several windows.
+    """A gate as NumPy arrays, for the words of several windows."""
 
-    Args:
-        number: number of the layer.
-        index: number of gates before this one.
-        words: the words.
-        alive: bool ``(words,)``, words that have not exited.
-        probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
-        label_set: the model's labels.
-        numbers: values of numeric settings at this gate.
-        layer_signals: those of `of_layer`, as far as the controller reads them.
-    """
-
-    number: int
-    index: int
+    number: int  # of the layer
+    index: int  # number of gates before this one
     words: Words
-    alive: np.ndarray
-    probabilities: np.ndarray
-    label_set: LabelSet
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    layer_signals: Mapping[str, np.ndarray] = field(default_factory=dict)
+    alive: np.ndarray  # bool (words,), words that have not exited
+    probabilities: np.ndarray  # float32 (words, labels), of the latest label head that each word reached
+    label_set: LabelSet  # the model's
+    numbers: Mapping[str, float] = field(default_factory=dict)  # values of numeric settings at this gate
+    layer_signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # those that the controller reads
 
     @cached_property
     def size(self) -> np.ndarray:

@@ -41,21 +41,13 @@ class Truncation(Decider):
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way to run the encoder.
+    """A way to run the encoder."""
 
-    Args:
-        name: name as typed, e.g. ``dense``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``truncate-3``.
-        gates: layers after which words may exit, ascending.
-        controller: decides at the gates; ``None`` without gates.
-        point: the operating point that the settings come from; ``""`` if there is none.
-        recovery: decides when and which words come back; ``None`` for never.
-    """
-
-    name: str
-    gates: tuple[int, ...] = ()
-    controller: Decider | None = None
-    point: str = ""
-    recovery: Recovery | None = None
+    name: str  # as typed, e.g. dense, rule, entropy:fast, entropy+recovery, truncate-3
+    gates: tuple[int, ...] = ()  # layers after which words may exit, ascending
+    controller: Decider | None = None  # decides at the gates; None without gates
+    point: str = ""  # the operating point that the settings come from, if any
+    recovery: Recovery | None = None  # decides when and which words come back; None for never
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", _parse_gates(self.gates))
