@@ -37,30 +37,22 @@ BATCH = 250  # documents per call: there are more strategies than graphs that a 
 NAME = "ablations"  # of the table, the page and the figure
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
 WEIGHTS = (0.0, 1.0)
+POINTED = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
 OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
 # Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
 # at, operating points and triggers of recovery know their own values, and gates take each layer alone.
 ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
     (TRUNCATE, "layer", (), {}),
-    ("rule", "point", (), {}),
+    *((strategy, "point", (), {}) for strategy in POINTED),
     ("rule", "lambda_", LAMBDAS, {}),
     ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
-    ("attention", "point", (), {}),
     ("attention", "lambda_", LAMBDAS, {}),
-    ("attention", "focus", WEIGHTS, {}),
-    ("attention", "received", WEIGHTS, {}),
-    ("attention", "uncertainty", WEIGHTS, {}),
-    ("attention+recovery", "point", (), {}),
-    ("attention+recovery", "trigger", (), {}),
-    ("entropy", "point", (), {}),
+    *(("attention", weight, WEIGHTS, {}) for weight in ("focus", "received", "uncertainty")),
     ("entropy", "gates", (), {}),
     ("entropy", "neighbours", (0, 1, 2, 4), {}),
-    ("entropy+recovery", "point", (), {}),
-    ("entropy+recovery", "trigger", (), {}),
+    *((strategy, "trigger", (), {}) for strategy in ("entropy+recovery", "attention+recovery")),
     ("entropy+recovery", "recovery_limit", (1, 8, 64, 512), {"trigger": ANY}),
-    ("mlp", "point", (), {}),
-    ("mlp-attention", "point", (), {}),
 )
 
 
