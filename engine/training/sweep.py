@@ -31,8 +31,8 @@ from engine.training.dense_pass import DensePass
 STEPS = 600  # variations that are tried, after the first settings
 BEST = 3  # settings within each limit that are varied
 SEARCH_SHARE = 0.5  # of the time, by which the search ends
-SCALES = tuple(0.54 / 3**step for step in range(8))  # geometric mean of the thresholds of the first settings
-GROWTH = 2.0  # factor by which their thresholds grow from gate to gate
+SCALES = tuple(0.54 / 3 ** (step / 2) for step in range(14))  # geometric mean of the thresholds of the first settings
+GROWTH = 3.0  # factor by which their thresholds grow from gate to gate
 FRONTIER = 32  # settings among which bisection chooses at most
 NEAR = 3  # multiple of the widest limit beyond which a predicted loss is out of the question
 MIN_STEP = 0.005  # relative difference in MACs between two of them
