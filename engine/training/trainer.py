@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -125,16 +125,17 @@ class Trainer:
         self.score, self.until, self.lowest = score, until, lowest
         self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
         self.candidate = work / "candidate"
-        self.device = default_device()
+        self.accelerator = Accelerator(cpu=default_device().type == "cpu")
+        self.device = self.accelerator.device
         self.steps = config.epochs * len(self.batches(random.Random(0)))
-        self.model = learner.model.to(self.device).train()
+        self.model = self.accelerator.prepare(learner.model).train()
         self.model.encoder.dropout = config.dropout
         last = f"heads.{self.model.encoder.num_layers}."
         heads, others = list[Tensor](), list[Tensor]()
         for name, parameter in self.model.named_parameters():
             (heads if name.startswith("heads.") and not name.startswith(last) else others).append(parameter)
         groups: list[dict[str, Any]] = [{"params": others}, {"params": heads, "lr": head_lr or config.lr}]
-        self.optimizer = AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True)
+        self.optimizer = self.accelerator.prepare(AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True))
         self.schedule = LambdaLR(self.optimizer, self.rate)
         self.average: Any = AveragedModel(self.model, multi_avg_fn=partial(moving_average, config.average))
         self.reached, self.begun = 0.0, time.monotonic()  # the share done before this time
@@ -188,8 +189,8 @@ class Trainer:
         """Computes the loss of a batch and clipped gradients."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             loss = self.loss(batch)
-        loss.backward()
-        clip_grad_norm_(self.model.parameters(), 1.0)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
     def step(self, batch: list[Example]) -> float:
