@@ -69,7 +69,7 @@ class TestYourFiles:
         large = json_lines(tmp_path / "large.jsonl", ({"id": str(i), "text": "x" * 1000} for i in range(3000)))
         tag_files(page, [large], "expected a file of at most 2 MB, got 2.9 MB")
         page.locator("pre", has_text=re.compile(r"python -m engine.tag .*large.jsonl")).wait_for()
-        page.get_by_role("grid", name="Entities").locator("visible=true").wait_for(state="hidden", timeout=10_000)
+        page.get_by_role("grid", name="Entities").locator("visible=true").wait_for(state="hidden", timeout=WORK_MS)
 
     def test_of_annotated_and_other_files_f1_is_on_the_annotated(self, open_page, tmp_path):
         gold = [{"start": 0, "end": 8, "type": "Chemical"}]

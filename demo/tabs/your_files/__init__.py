@@ -221,7 +221,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         datatype="str",
         max_height=400,
         max_chars=CELL_CHARACTERS,
-        wrap=True,
         column_widths=["15%", "21%", "8%", "8%", "12%", "26%", "10%"],
         **hidden,
     )
