@@ -32,6 +32,7 @@ TRIED = 16  # documents in a trial, or two batches if that is more
 SAMPLED = 512  # a trial's documents are sampled from this many first ones
 PASSES = 3
 BEHIND, SETTLED_MS = 1.5, 500.0  # candidates slower than BEHIND × max(SETTLED_MS, the fastest's time) are dropped
+ENOUGH_MS = 3000.0  # a trial ends when its fastest candidate took so long
 ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
@@ -109,4 +110,7 @@ def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str], progress:
         ahead = [total <= BEHIND * max(SETTLED_MS, min(totals)) for total in totals]
         progress.advance(ahead.count(False) * PASSES * len(others))
         tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
+        if min(totals) >= ENOUGH_MS:
+            progress.advance(len(tried) * PASSES * len(others))
+            break
     return next(candidate for candidate, total in zip(tried, totals, strict=True) if total <= ALIKE * min(totals))
