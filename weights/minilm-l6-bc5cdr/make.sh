@@ -59,19 +59,27 @@ tail -350 "$RUNS/rest.txt" > "$RUNS/last.txt"
 stage controller --model "$RUNS/model" --texts "$RUNS/last.txt" --attention
 
 choose() { stage calibrate --model "$RUNS/model" --texts "$RUNS/held_out.jsonl" "$@"; }
-choose --strategies entropy --max-f1-drop 3,6.2,6.9
-choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
-choose --strategies entropy+recovery,attention+recovery --max-f1-drop 3,6,8
-python - "$RUNS/model/operating_points.json" << 'PY' # mlp-attention has gates and thresholds of mlp, to compare both
+python - "$RUNS/model/operating_points.json" << 'PY' # settings that the sweep does not find; it measures stored ones, too
 import json
 import sys
 from pathlib import Path
 
-path, kind = Path(sys.argv[1]), "mlp-attention"
-points = json.loads(path.read_text())
-points[kind] = {
-    point: {**settings, "name": kind, "controller": {**settings["controller"], "kind": kind}}
-    for point, settings in points["mlp"].items()
+path = Path(sys.argv[1])
+points = {
+    point: {
+        "name": "entropy",
+        "point": point,
+        "gates": [1, 2, 3, 5],
+        "controller": {"kind": "entropy", "max_entropy": thresholds, "neighbours": 2, "exit_entities": True},
+    }
+    for point, thresholds in {
+        "careful": [0.0113, 0.034, 0.102, 1.0],
+        "balanced": [0.0226, 0.068, 0.204, 1.0],
+        "fast": [0.0377, 0.1133, 0.34, 1.0],
+    }.items()
 }
-path.write_text(json.dumps(points, indent=2) + "\n")
+path.write_text(json.dumps({"entropy": points}))
 PY
+choose --strategies entropy --max-f1-drop 3.2,4.8,6.2
+choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
+choose --strategies mlp-attention,entropy+recovery,attention+recovery --max-f1-drop 3,6,8
