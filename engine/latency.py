@@ -1,4 +1,4 @@
-"""Measures the latency of variants, which run interleaved batch by batch in rotated order, after a discarded pass."""
+"""Measures latency: after a discarded pass, variants take turns on each batch, in rotated order."""
 
 from __future__ import annotations
 

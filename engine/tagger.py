@@ -268,7 +268,7 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
         has = device.startswith("cuda") and has_bfloat16_units(device)
         return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
     if folder.int8 is not None:
-        return "int8", "its entities were found to agree with those of float32"
+        return "int8", "it finds nearly the same entities as float32"
     return "float32", (
         "it is not known whether 8 bits would agree with float32; python -m engine.training.calibrate finds out, or "
         "choose the dtype int8"

@@ -67,7 +67,7 @@ async def refuse_call(request: Request, error: Exception) -> Response:
 
 
 def guard_calls(app: ASGIApp) -> ASGIApp:
-    """Middleware that refuses calls with too large a body, and answers to unknown calls, before the queue."""
+    """Middleware that refuses, before the queue, calls that are too large and requests for answers to unknown calls."""
 
     async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
         await ((scope["type"] == "http" and _refusal(Request(scope))) or app)(scope, receive, send)

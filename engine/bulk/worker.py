@@ -28,7 +28,7 @@ BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR 
 
 
 class OutputError(InputError):
-    """A result cannot be written, and neither could any other."""
+    """No result can be written, neither this one nor any other."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Composes a whole pass, embeddings, layers, gates and the removal of rows included, as one ONNX graph for one window.
+"""Composes one ONNX graph of a whole pass over one window: embeddings, layers, gates and removal of rows.
 
 Which gates there are and the form of their controller's formula are part of the graph; thresholds and other numbers are
 inputs, so that changing them composes nothing.

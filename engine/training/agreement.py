@@ -142,7 +142,7 @@ class Trial:
         return self.loss + self.loss_error
 
     @property
-    def able(self) -> bool:
+    def eligible(self) -> bool:
         """Whether the setting meets all conditions of operating points but the limit of its loss."""
         return (
             self.cost.token_layers < self.cost.dense_token_layers
@@ -181,7 +181,7 @@ class Row:
     @property
     def stored(self) -> bool:
         """Whether it becomes an operating point. One that was chosen may turn out to be no faster than dense."""
-        return self.limit is not None and self.reached and self.trial.able
+        return self.limit is not None and self.reached and self.trial.eligible
 
 
 def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Row]:
@@ -189,14 +189,14 @@ def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Row]:
 
     A loss counts with its standard error. Settings within `SLACK` of the fewest MACs count as equally fast; the one
     with the smallest loss is taken. A more careful operating point is slower by `SLACK` or more and loses less. There
-    are no rows if no setting is able.
+    are no rows if no setting is eligible.
     """
-    able = left = [trial for trial in trials if trial.able]
+    eligible = left = [trial for trial in trials if trial.eligible]
     rows = list[Row]()
-    for point, limit in reversed([*limits.items()] if able else []):
+    for point, limit in reversed([*limits.items()] if eligible else []):
         accepted = [trial for trial in left if trial.loss_bound <= limit]
         if not accepted:
-            rows.append(Row(point, min(able, key=lambda trial: trial.loss_bound), limit, reached=False))
+            rows.append(Row(point, min(eligible, key=lambda trial: trial.loss_bound), limit, reached=False))
             continue
         fewest = min(trial.cost.macs for trial in accepted)
         nearly = [trial for trial in accepted if (1 - SLACK) * trial.cost.macs <= fewest]

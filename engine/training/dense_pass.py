@@ -96,10 +96,10 @@ class DensePass:
 
     def predict(self, strategy: Strategy) -> Trial:
         """Predicts a setting's trial."""
-        return Trial.of(strategy, self.predicted, self.results(strategy))
+        return Trial.of(strategy, self.own_reference, self.results(strategy))
 
     @cached_property
-    def predicted(self) -> Reference:
+    def own_reference(self) -> Reference:
         """The reference with this dense pass; in 8 bits, the engine's own finds other entities, which is no loss."""
         dense = Strategy(DENSE)
         return replace(self.reference, dense=Trial.of(dense, self.reference, self.results(dense)).counts)

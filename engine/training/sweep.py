@@ -70,7 +70,7 @@ def sweep(
                 return True
             if candidate not in measured:
                 measured[candidate] = measure(engine, outputs.reference, candidate, progress)
-            return measured[candidate].able and measured[candidate].loss_bound <= limit
+            return measured[candidate].eligible and measured[candidate].loss_bound <= limit
 
         for strategy in (replace(strategy, point="") for strategy in stored):
             measured[strategy] = measure(engine, outputs.reference, strategy, progress)
@@ -89,9 +89,9 @@ def search(
     def base() -> Strategy:
         """One of the fastest settings within some limit, or of those that lose least where none is within it."""
         limit = rng.choice([*limits.values()])
-        able = [trial for trial in tried.values() if trial.able] or [*tried.values()]
-        within = sorted((trial for trial in able if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
-        return rng.choice((within or sorted(able, key=lambda trial: trial.loss_bound))[:BEST]).strategy
+        eligible = [trial for trial in tried.values() if trial.eligible] or [*tried.values()]
+        within = sorted((trial for trial in eligible if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
+        return rng.choice((within or sorted(eligible, key=lambda trial: trial.loss_bound))[:BEST]).strategy
 
     begun = list(first_settings(engine, kind, layers))
     if name != kind:
@@ -112,8 +112,8 @@ def search(
 
 def frontier(trials: Iterable[Trial]) -> list[Strategy]:
     """The settings that no other beats in both loss and MACs, the fastest first; at most `FRONTIER`."""
-    able, best = (trial for trial in trials if trial.able), list[Trial]()
-    for trial in sorted(able, key=lambda trial: (trial.loss_bound, trial.cost.macs)):
+    eligible, best = (trial for trial in trials if trial.eligible), list[Trial]()
+    for trial in sorted(eligible, key=lambda trial: (trial.loss_bound, trial.cost.macs)):
         if not best or trial.cost.macs < (1 - MIN_STEP) * best[-1].cost.macs:
             best.append(trial)
     step = max(1, math.ceil(len(best) / FRONTIER))

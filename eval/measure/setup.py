@@ -29,7 +29,7 @@ from eval.record import Plan, Variant
 from eval.schema import DENSE, RANDOM
 from eval.statistics import SEED
 
-DEFAULT = "entropy"  # measured by default, but a cascade in the folder of one
+DEFAULT = "entropy"  # measured by default; in a cascade's folder, the cascade is
 SMALL = "small"  # names the small model of a cascade among the strategies
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 

@@ -1,7 +1,6 @@
 """Taggers: each runs one variant, which is a strategy, a control, a baseline or another model.
 
-In a control as much is computed as under a strategy, but what is computed is chosen at random: it shows what a
-controller's choice is worth.
+A control computes as much as a strategy but chooses it at random, which shows what a controller's choice is worth.
 """
 
 from __future__ import annotations

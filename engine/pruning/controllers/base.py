@@ -31,7 +31,7 @@ class Decider(ABC):
         """Which of the alive words exit, and every word's importance."""
 
     def ends(self, index: int) -> bool:
-        """Whether every word exits at the gate with this number of gates before it, regardless of scores."""
+        """Whether every word exits at gate number ``index``, counted from 0, whatever its score."""
         return False
 
     def explain(self, gate: ArrayGate, decision: Decision) -> tuple[Sequence[float | None], Sequence[Reason | None]]:

@@ -73,7 +73,7 @@ def test_a_loss_counts_with_its_standard_error_and_finding_nothing_in_nothing_is
 
 
 @pytest.mark.parametrize(
-    ("changes", "able"),
+    ("changes", "eligible"),
     [
         ({}, True),
         ({"kept": 10}, False),
@@ -84,8 +84,8 @@ def test_a_loss_counts_with_its_standard_error_and_finding_nothing_in_nothing_is
         ({"speedups": {1: 0.9, 32: 1.0}}, False),
     ],
 )
-def test_an_operating_point_computes_less_recovers_words_if_it_can_and_is_faster_somewhere(changes, able):
-    assert trial(**{"f1": 0.795, "speedup": 1.2} | changes).able == able
+def test_an_operating_point_computes_less_recovers_words_if_it_can_and_is_faster_somewhere(changes, eligible):
+    assert trial(**{"f1": 0.795, "speedup": 1.2} | changes).eligible == eligible
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_headline_has_one_reference_and_claims_no_loss_where_the_interval_su
 
 
 @pytest.mark.parametrize(("interval", "said"), [
-    (LOSS, "with a loss of F1 (-2.00 pp [-3.00, -1.00]) on 500"),
+    (LOSS, "with a change of F1 of -2.00 pp [-3.00, -1.00] on 500"),
     (UNSURE, "with a change of F1 too uncertain to call (-0.40 pp [-2.00, +1.00]) on 500"),
     (SLOWER, "early, but tagging on a CPU is 0.9× as fast"),
     ({"speedup_low": float("nan")}, "Nothing can be concluded on speed: too few batches were timed."),
@@ -86,7 +86,7 @@ def test_the_roles_say_what_each_row_is_for(report):
     shown = {row[0]: row[1] for row in roles(report(*FULL)).rows}
     assert shown == {
         "Hugging Face pipeline": "hf-pipeline",
-        "our full pass, the reference of F1": "dense",
+        "our full pass, with which F1 is compared": "dense",
         "fastest runtime that removes nothing": "onnx-int8",
         "the default; fastest with no measurable loss": DEFAULT,
         "just stop at a layer": "truncate-3",
