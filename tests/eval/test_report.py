@@ -99,7 +99,7 @@ def test_the_report_opens_with_its_summary_and_has_all_parts_and_html_on_demand(
     headline, table, _ = (finished / "summary.md").read_text().split("\n\n")
     assert headline.startswith("Too little to conclude from: ")
     assert f"**{headline}**" in text
-    assert "\n| our full pass, the reference of F1 | dense (float32) | " in table
+    assert "\n| our full pass, with which F1 is compared | dense (float32) | " in table
     assert table in text
     for plot in ("exits", "subgroups", "f1_vs_latency"):
         assert f"({plot}.png)" in text
