@@ -31,8 +31,8 @@ ROLES_READING = (
     "Speed is end to end, as a multiple of `{reference}`'s in this run; F1 is compared with `{dense}`, which removes "
     f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *The default* is the strategy that "
     "runs if none is named; *fastest with no measurable loss*, for those who accept none, is the fastest strategy "
-    f"whose interval is not wholly below zero and excludes a loss above {LARGEST_LOSS} pp, before rounding.{{rival}} "
-    "{machine}, {threads} threads."
+    f"whose interval is not wholly below zero and excludes a loss above {LARGEST_LOSS} pp, before rounding."
+    "{alternative} {machine}, {threads} threads."
 )
 
 
@@ -139,7 +139,7 @@ def roles(report: ReportFolder) -> Table:
             for row in full
             if row["dtype"] == "int8" and row["variant"] != report.dense["variant"]
         ]
-    rival = ""
+    alternative = ""
     if fastest := runtime(report):
         pairs.append(("fastest runtime that removes nothing", fastest))
     if shown:
@@ -152,7 +152,7 @@ def roles(report: ReportFolder) -> Table:
         for row in depths[:1]:
             pairs.append(("just stop at a layer", row))
             if over := report.interval(shown["variant"], row["variant"]):
-                rival = (
+                alternative = (
                     f" Against `{row['variant']}`, which just stops at a layer, `{shown['variant']}` is "
                     f"{over['speedup']:.2f}× as fast, with a difference of F1 of {in_pp(over)}."
                 )
@@ -167,7 +167,7 @@ def roles(report: ReportFolder) -> Table:
         dense=report.dense["variant"],
         machine=escape(report.about["machine"].replace("(R)", "").replace(" Processor", "")),
         threads=report.dense["threads"],
-        rival=rival,
+        alternative=alternative,
     )
     return Table(heads, [[role, *_cells(report, row)] for role, row in pairs], about)
 

@@ -99,11 +99,11 @@ function windows(pieces, capacity) {
   const begins = [0];
   for (const ofWord of pieces) begins.push(begins.at(-1) + ofWord.length);
   const last = (limit) => begins.findLastIndex((begin) => begin <= limit);
-  const found = [];
+  const ranges = [];
   const count = pieces.length;
   for (let first = 0, end = 0; end < count; ) {
     end = last(begins[first] + capacity);
-    found.push({ first, end });
+    ranges.push({ first, end });
     first = Math.max(first + 1, last(begins[first] + capacity - Math.floor(capacity / 4)));
   }
   const distance = ({ first, end }, word) => {
@@ -112,9 +112,9 @@ function windows(pieces, capacity) {
     return Math.min(first ? middle - begins[first] : Infinity, end < count ? begins[end] - middle : Infinity);
   };
   for (let word = 0; word < count; word++) {
-    const window = found.reduce((best, other) => (distance(other, word) > distance(best, word) ? other : best));
+    const window = ranges.reduce((best, other) => (distance(other, word) > distance(best, word) ? other : best));
     window.own ??= word;
     window.ownEnd = word + 1;
   }
-  return found.filter(({ own }) => own !== undefined);
+  return ranges.filter(({ own }) => own !== undefined);
 }

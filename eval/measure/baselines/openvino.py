@@ -57,7 +57,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             if get_ident() not in requests:
                 requests[get_ident()] = core.compile_model(graph, "CPU", hints).create_infer_request()
-            # The result lies in the request's memory; `on_runtime` copies it before the thread's next call.
+            # This is a view of the request's memory; `on_runtime` copies it before the thread's next call.
             (logits,) = requests[get_ident()].infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
