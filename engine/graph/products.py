@@ -68,7 +68,8 @@ class Products:
         return self._made[name]
 
     def _joined(self, names: Sequence[str]) -> np.ndarray:
-        return np.concatenate([finite(name, self._tensors.read(name)) for name in names])
+        arrays = [finite(name, self._tensors.read(name)) for name in names]
+        return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
     def _transposed(self, modules: Sequence[str]) -> np.ndarray:
         """Weights ``(inputs, outputs)`` of modules side by side."""

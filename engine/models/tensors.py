@@ -23,6 +23,7 @@ class Tensors:
 
     def __init__(self, folder: Path) -> None:
         self.files = weight_files(folder)
+        self._changed = {path: path.stat().st_mtime_ns for path in self.files}
         self._file_of: dict[str, Any] = {}
         for path in self.files:
             if path.suffix == ".bin":
@@ -30,9 +31,8 @@ class Tensors:
 
                 self._file_of |= read_bin(path)
                 continue
-            with expecting(f"weights in {path}", "restore the file"):
-                file = safe_open(path, "numpy")
-                self._file_of |= dict.fromkeys(file.keys(), file)
+            with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
+                self._file_of |= dict.fromkeys(file.keys(), path)
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
@@ -49,8 +49,13 @@ class Tensors:
                 "token classification, or restore its weights"
             )
         source = self._file_of[name]
-        array = source if isinstance(source, np.ndarray) else source.get_tensor(name)
-        return np.asarray(array, dtype=np.float32)
+        if isinstance(source, np.ndarray):
+            return np.asarray(source, dtype=np.float32)
+        with expecting(f"{source} as it was loaded", "restore the file, or load the model again"):
+            if source.stat().st_mtime_ns != self._changed[source]:
+                raise ValueError("one that has changed since")
+            with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
+                return np.asarray(file.get_tensor(name), dtype=np.float32)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,14 @@ BROKEN = [
     (points({"entropy": {"fast": [1]}}), r"expected operating points in .*operating_points\.json, got"),
     (points({"entropy": {"fast": {"name": "x"}}}), "expected settings of entropy, got settings of dense"),
 ]
+
+
+@pytest.mark.parametrize("change", [flip_last_bit, Path.unlink])
+def test_weights_that_change_after_loading_are_refused(folder, change):
+    engine = load_engine(folder)
+    change(folder / "model.safetensors")
+    with pytest.raises(InputError, match=r"as it was loaded, got .*load the model again"):
+        engine.tag(TEXT)
 
 
 @pytest.mark.parametrize(("damage", "keyword"), BROKEN)
