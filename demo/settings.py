@@ -136,11 +136,6 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
     return strategy.with_settings(**changed)
 
 
-def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> list[Strategy]:
-    """`chosen_strategy` for each of several names."""
-    return [chosen_strategy(engine, name, *settings) for name in names]
-
-
 def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
     """The settings of a strategy that differ from its operating point."""
     defaults = at_point(engine, strategy.name, point).settings()

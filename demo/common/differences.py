@@ -60,7 +60,10 @@ def numbered_words(result: Result) -> Sequence[WordTrace]:
 
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
-    only_dense, only_result = _unshared(result, dense)
+    shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
+    only_dense, only_result = (
+        [entity for entity in side.entities if entity.key not in shared] for side in (dense, result)
+    )
     words, of_dense = numbered_words(result), numbered_words(dense)
     starts = [word.start for word in words]
 
@@ -69,35 +72,26 @@ def differences(result: Result, dense: Result) -> list[Difference]:
 
     found = []
     for entity in result.entities:
-        if entity not in only_result:
+        if entity.key in shared:
             found.append(difference(SAME, entity, _why_same(words, entity)))
             continue
-        others = _overlapping(only_dense, entity.start, entity.end)
+        others = overlapping(only_dense, entity.start, entity.end)
         start, end = min(each.start for each in (entity, *others)), max(each.end for each in (entity, *others))
         found.append(difference(CHANGED if others else NEW, entity, _why_other(words, of_dense, start, end)))
     for entity in only_dense:
-        if not _overlapping(only_result, entity.start, entity.end):
+        if not overlapping(only_result, entity.start, entity.end):
             found.append(difference(LOST, entity, _why_other(words, of_dense, entity.start, entity.end)))
     return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
 
 
-def _unshared(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
-    """The entities that only dense has, and those that only the strategy has, by borders and type."""
-    shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
-    only_dense, only_result = (
-        tuple(entity for entity in side.entities if entity.key not in shared) for side in (dense, result)
-    )
-    return only_dense, only_result
-
-
-def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
+def overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
     """The words or entities that overlap start to end; the spans are sorted and do not overlap each other."""
     first = bisect_right(spans, start, key=lambda span: span.end)
     return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
 
 
 def _why_same(all_words: Sequence[WordTrace], entity: Entity) -> str:
-    words = _overlapping(all_words, entity.start, entity.end)
+    words = overlapping(all_words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
         return "exited and came back, with the same labels as dense"
     layers = sorted({word.layer for word in words if word.state == "exited"})
@@ -110,7 +104,7 @@ def _why_same(all_words: Sequence[WordTrace], entity: Entity) -> str:
 
 def _why_other(words: Sequence[WordTrace], of_dense: Sequence[WordTrace], start: int, end: int) -> str:
     """The first words between start and end whose labels differ from those of dense."""
-    pairs = zip(_overlapping(words, start, end), _overlapping(of_dense, start, end), strict=True)
+    pairs = zip(overlapping(words, start, end), overlapping(of_dense, start, end), strict=True)
     changed = [(mine, theirs) for mine, theirs in pairs if mine.label != theirs.label]
     # A word that went through every layer can differ only because others exited.
     beside = " while others exited" if any(word.state != "kept" for word in words) else ""

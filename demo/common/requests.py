@@ -18,7 +18,7 @@ from demo.common.runs import Run, run_text
 from demo.common.settings_panel import SettingsPanel
 from demo.common.tagging import CallCancelledError
 from demo.common.wiring import EVERY_CHANGE, QUIET
-from demo.settings import chosen_strategies, in_page_order
+from demo.settings import chosen_strategy, in_page_order
 from engine import Engine, InputError
 
 SCRIPT = Path(__file__).with_name("answer.js")
@@ -97,7 +97,7 @@ def build_requests(
     ) -> Iterator[list[Any]]:
         try:
             names = in_page_order(engine, check_strategies(list(names)))
-            strategies = chosen_strategies(engine, names, point, *settings)
+            strategies = [chosen_strategy(engine, name, point, *settings) for name in names]
             runs = run_text(
                 engine, check_text(text), strategies, point, number, lambda: latest.number == number, progress
             )

@@ -1,11 +1,8 @@
-"""Results as table rows, as CSV, and as JSON objects for the HTTP API and downloads."""
+"""Results as table rows and as JSON objects for the HTTP API and downloads."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,21 +12,11 @@ from engine.pruning.trace import WordScores
 from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
-_FORMULA = tuple("=+-@\t\r")
 
 
 def entity_row(entity: Entity) -> tuple[int, int, str, str, float]:
     """An entity in the order of ``ENTITY_COLUMNS``, its score with four digits."""
     return entity.start, entity.end, entity.type, printable(entity.text), round(entity.score, 4)
-
-
-def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV; an apostrophe precedes cells that a spreadsheet would read as formulas."""
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(columns)
-    writer.writerows([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in row] for row in rows)
-    return file.getvalue()
 
 
 def result_record(result: Result) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from itertools import accumulate
 from statistics import median
 
 from demo.common.card import picture_headline
-from demo.common.differences import Compared, numbered_words
+from demo.common.differences import Compared, numbered_words, overlapping
 from demo.common.markup import escape, number_of, type_colour
 from demo.common.runs import Run
 from engine import Entity
@@ -92,6 +92,10 @@ class Lane:
         """When it ends, in seconds of the race."""
         return RACE_S * self.milliseconds / self.slowest
 
+    def entity_of(self, word: WordTrace) -> Entity | None:
+        """The entity to which a word belongs, if any."""
+        return next(iter(overlapping(self.outcome.result.entities, word.start, word.end)), None)
+
     def exit_of(self, word: WordTrace) -> float:
         """When a word leaves, in seconds of the race; at the end if it came back."""
         return self.layers[word.layer - 1] if word.state == "exited" else self.end
@@ -164,28 +168,19 @@ def _lane(
 ) -> str:
     """A lane: its title, clock and bar, its words as they leave, its entities, and what it labels differently."""
     words, full = numbered_words(lane.outcome.result), lane.outcome.full.trace.words
-    entity_of = {
-        index: entity
-        for entity in lane.outcome.result.entities
-        for index in range(len(places))
-        if entity.start <= words[index].start < entity.end
-    }
     leaving: dict[tuple[float, bool], list[str]] = defaultdict(list)
     decided: dict[tuple[float, int], list[str]] = defaultdict(list)
     blinking: list[str] = []
-    for index, (x, y, shown) in enumerate(places):
-        word, entity = words[index], entity_of.get(index)
+    for word, of_dense, (x, y, shown) in zip(words, full, places, strict=False):
+        entity, box = lane.entity_of(word), (x - 1, y - 9, CHARACTER * len(shown) + 2, 12)
         leaving[lane.exit_of(word), entity is not None].append(_text(x, y, shown))
         if entity:
-            time = max(lane.exit_of(each) for each in _of_entity(words, entity))
-            box = _rect(x - 1, y - 9, CHARACTER * len(shown) + 2, 12, "opacity:.18")
-            decided[time, type_colour(types, entity.type)].append(box + _text(x, y, shown, "font-weight:700"))
-        if word.label != full[index].label:
-            both = f"{full[index].label} → {word.label}"
-            outline = _rect(
-                x - 1, y - 9, CHARACTER * len(shown) + 2, 12, f"fill:none;stroke:{WARNING};stroke-width:1.5"
-            )
-            blinking.append(outline + _text(x, y - 10, both, BOTH))
+            time = max(map(lane.exit_of, overlapping(words, entity.start, entity.end)))
+            marked = _rect(*box, "opacity:.18") + _text(x, y, shown, "font-weight:700")
+            decided[time, type_colour(types, entity.type)].append(marked)
+        if word.label != of_dense.label:
+            outline = _rect(*box, f"fill:none;stroke:{WARNING};stroke-width:1.5")
+            blinking.append(outline + _text(x, y - 10, f"{of_dense.label} → {word.label}", BOTH))
     drawn = [
         _rect(0.5, 0.5, width - 1, height - 1, f"fill:none;stroke:{BORDER}", "rx='8'"),
         _text(PAD, 17, lane.title, f"font:700 12px system-ui,sans-serif;fill:{TEXT}"),
@@ -204,10 +199,6 @@ def _lane(
     blinks = [(RACE_S + 0.4 * place, place % 2) for place in range(6)]
     drawn.append(f"<g>{_animate('opacity', [(0, 0), *blinks])}{''.join(blinking)}</g>")
     return "".join(drawn)
-
-
-def _of_entity(words: Sequence[WordTrace], entity: Entity) -> Iterator[WordTrace]:
-    return (word for word in words if entity.start <= word.start < entity.end)
 
 
 def _clock(lane: Lane) -> Iterator[str]:
@@ -233,7 +224,7 @@ def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> st
 
     bars = []
     for index, word in enumerate(words):
-        entity = next((each for each in lane.outcome.result.entities if each.start <= word.start < each.end), None)
+        entity = lane.entity_of(word)
         style = f"fill:{colour(type_colour(types, entity.type)) if entity else FADED}"
         depth = step * (len(layers) if word.state == "kept" else word.layer)
         bars.append(bar(index * thick, 0, depth, style))
@@ -241,7 +232,6 @@ def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> st
             bars.append(bar(index * thick, depth, step * len(layers), f"{style};opacity:.4"))
     steps = [(0.0, 0.0), *((time, step * number) for number, time in enumerate(layers, 1))]
     side, other = ("height", "width") if layout.stacked else ("width", "height")
-    name = "stacked" if layout.stacked else "beside"
     clip = f'<rect {other}="{length:.1f}" {side}="{layout.grid}">{_animate(side, steps)}</rect>'
     places = range(1, len(layers) + 1)
     if layout.stacked:
@@ -250,8 +240,8 @@ def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> st
         numbers = "".join(_text(step * (number - 0.7), -5, str(number)) for number in places)
     title = "" if layout.stacked else _text(0, -20, "words × layers", "font:700 12px system-ui,sans-serif")
     return (
-        f'<g style="fill:{TEXT}">{numbers}{title}</g><clipPath id="layers-{name}">{clip}</clipPath>'
-        f'<g clip-path="url(#layers-{name})">{"".join(bars)}</g>'
+        f'<g style="fill:{TEXT}">{numbers}{title}</g><clipPath id="layers-{side}">{clip}</clipPath>'
+        f'<g clip-path="url(#layers-{side})">{"".join(bars)}</g>'
     )
 
 

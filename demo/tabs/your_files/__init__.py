@@ -27,7 +27,7 @@ from demo.common.markup import alert, escape, note, number_of
 from demo.common.requests import Latest, fingerprint
 from demo.common.uploads import LISTED_PROBLEMS, Problems, read_upload
 from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
-from demo.settings import chosen_strategies
+from demo.settings import chosen_strategy
 from demo.tabs.your_files.tagging import (
     CHUNK,
     LEAST_TIMED,
@@ -141,7 +141,7 @@ def run_files(
     try:
         if not paths:
             raise InputError("There is no file yet: upload one, or use the sample.")
-        strategies = chosen_strategies(engine, check_strategies(names), point, *settings)
+        strategies = [chosen_strategy(engine, name, point, *settings) for name in check_strategies(names)]
     except InputError as error:
         yield [alert(str(error)), *CLEARED]
         return

@@ -15,7 +15,7 @@ import pandas as pd
 
 from demo.common.differences import computation
 from demo.common.markup import percent, printable
-from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
+from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record
 from demo.common.tagging import tag_batch
 from demo.settings import label
 from engine import Document, Engine, Strategy
@@ -29,7 +29,8 @@ CHUNK = 8  # documents per call; the page is updated after each call
 LEAST_TIMED = 20  # documents for a speed-up
 LISTED_ENTITIES = 1000
 SHOWN_CHARACTERS = 300  # per id or mention in the table
-COLUMNS = ("document", "strategy", *ENTITY_COLUMNS)
+COLUMNS = ["document", "strategy", *ENTITY_COLUMNS]
+_FORMULA = tuple("=+-@\t\r")  # how cells begin that a spreadsheet computes
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def entity_rows(found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
 def entity_table(found: Sequence[Found]) -> pd.DataFrame:
     """The first entities found, one per row, with long texts cut."""
     rows = [tuple(map(_cut_text, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _cut_text(value: Any) -> Any:
@@ -164,4 +165,9 @@ def write_zip(
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, has_gold, found).to_csv(index=False))
         archive.writestr("settings.json", settings)
-        archive.writestr("entities.csv", csv_text(COLUMNS, entity_rows(found)))
+        cells = pd.DataFrame(entity_rows(found), columns=COLUMNS).map(_without_formula)
+        archive.writestr("entities.csv", cells.to_csv(index=False, lineterminator="\r\n"))
+
+
+def _without_formula(value: Any) -> Any:
+    return f"'{value}" if str(value).startswith(_FORMULA) else value
