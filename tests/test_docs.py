@@ -51,6 +51,9 @@ def test_the_file_tree_shows_every_package_and_the_walks_name_what_exists():
     assert len(names) > 20
     for name in names:
         resolve_name(name)
+    tests = re.findall(r"`(tests/[\w/.]+)`", page)
+    assert len(tests) > 40
+    assert [path for path in tests if not (ROOT / path).exists()] == []
 
 
 def test_every_strategy_setting_and_encoder_family_is_listed():
