@@ -1,7 +1,5 @@
 """Starts the demo: loads the weights once, builds the page and serves it."""
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import os
@@ -68,7 +66,7 @@ def main(argv: list[str] | None) -> int:
     share_memory()
     name, port = server_address()
 
-    def build() -> gr.Blocks:
+    def build() -> "gr.Blocks":
         from demo.app import build_demo
         from engine import load_engine
 

@@ -1,7 +1,5 @@
 """The HTTP API, ``/tag``: lets programs do what the page does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gradio as gr

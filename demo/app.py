@@ -1,7 +1,5 @@
 """The page: text and settings beside the tabs."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from demo.api import build_api

@@ -1,7 +1,5 @@
 """Strategies and settings that the page offers, as the engine and its controllers describe them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any

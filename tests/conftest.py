@@ -1,7 +1,5 @@
 """Tiny real models, built on the fly. Nothing here needs a network."""
 
-from __future__ import annotations
-
 import os
 import signal
 

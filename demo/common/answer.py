@@ -1,7 +1,5 @@
 """The answer above the tabs, in its states. ``answer.js`` compares the text of the run with the text box."""
 
-from __future__ import annotations
-
 import zlib
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The result card above the tabs: how much less computation, which entities changed, and in what time."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 

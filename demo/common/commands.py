@@ -1,7 +1,5 @@
 """Command lines that do what the page does."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Sequence

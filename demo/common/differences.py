@@ -1,7 +1,5 @@
 """A strategy beside dense: how its entities differ: same, lost, new or changed, and why."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

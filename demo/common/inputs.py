@@ -1,7 +1,5 @@
 """The text and settings beside the tabs, shared by all tabs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

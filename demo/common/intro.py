@@ -1,7 +1,5 @@
 """The head of the page: what it does and how much faster, in two lines; and, below the demo, one's own model."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Limits on what a visitor may ask for at once, and the queues in which work waits for the model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

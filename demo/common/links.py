@@ -3,8 +3,6 @@
 A user's text is never part of the query, which the server sees; ``links.js`` can add it as the fragment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

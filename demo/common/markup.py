@@ -1,7 +1,5 @@
 """Markup of the page: escaping, messages, tables, explained terms, and parts of a result in words."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """The evaluator's published reports: what they are called, and what they measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from engine import Engine

@@ -1,7 +1,5 @@
 """Requests to run the text, of which a visitor's latest one wins, and the run that answers them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count

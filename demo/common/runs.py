@@ -5,8 +5,6 @@ wider. Unlike an interval of the median, it still holds what a machine at rest w
 changes the ratio itself (docs/lab/2026-11-30-beside-a-job.md).
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Results as table rows and as JSON objects for the HTTP API and downloads."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from typing import Any

@@ -1,7 +1,5 @@
 """The panel of settings: strategies, operating point, settings of controllers, and recovery."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

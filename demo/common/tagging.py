@@ -1,7 +1,5 @@
 """Calls of the engine, one at a time, so that visitors do not distort each other's times; a call can be cancelled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any

@@ -3,8 +3,6 @@
 Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path

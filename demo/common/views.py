@@ -1,7 +1,5 @@
 """Tabs that show the run, drawn only while they are visible."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

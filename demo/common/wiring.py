@@ -1,7 +1,5 @@
 """Options of listeners."""
 
-from __future__ import annotations
-
 from typing import Any
 
 # For handlers that are not part of the HTTP API; QUIET ones answer at once.

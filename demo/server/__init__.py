@@ -1,7 +1,5 @@
 """The web server of the demo, and its look: system fonts, light and dark, widths down to 320 px."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """README, guides, reports and the model's card, and nothing else, at the addresses that their relative links use."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin

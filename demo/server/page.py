@@ -1,7 +1,5 @@
 """The demo's `gr.Blocks`, which neither reports nor logs what visitors send."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from pathlib import Path

@@ -4,8 +4,6 @@ Readers stream. A broken document is left out, with an error that names it. A fi
 unpacked, and the suffix before ``.gz`` counts.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext

@@ -1,7 +1,5 @@
 """An open file and what a file format is, with helpers that several formats share."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import re

@@ -6,8 +6,6 @@ Single mentions of a composite mention (``CompositeRole``) and relations are ign
 hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any

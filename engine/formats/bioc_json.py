@@ -4,8 +4,6 @@ Documents, passages and annotations mean the same as in BioC XML, and the same c
 memory as a whole, so the line of a broken document is not known.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Checks that all readers share: unique ids, valid offsets and values; errors name file, line and document."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator

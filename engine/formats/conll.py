@@ -5,8 +5,6 @@ every sentence is a document. JSON after it holds id, text and title end; otherw
 sentences by line breaks. Written tokens are words, split where an entity begins or ends inside one.
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 import re

@@ -1,7 +1,5 @@
 """The named corpora: entity types, splits and files, which are downloaded if missing and checked by SHA-256."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import logging

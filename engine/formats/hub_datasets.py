@@ -1,7 +1,5 @@
 """Hugging Face datasets of tokens and tags: ``hf:ID`` on the hub, or ``hf:FOLDER``; needs ``requirements-eval.txt``."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Only ``text`` is required; an entity needs ``start``, ``end`` and ``type``. ``version`` is written if known.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

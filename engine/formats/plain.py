@@ -1,7 +1,5 @@
 """Plain text in UTF-8: one document per file, with the file's name as id, or one per line, with the line number."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import PurePath
 

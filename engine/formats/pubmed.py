@@ -4,8 +4,6 @@ The text is the title, a blank and the sections of the abstract, if there is one
 documents.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element

@@ -6,8 +6,6 @@ else at the first line break, or else with the text. PubTator has no escapes: ta
 would end an id are replaced one for one, so that offsets stay valid.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import replace

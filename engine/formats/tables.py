@@ -3,8 +3,6 @@
 Cells are separated by commas, semicolons or tabs, and quoted as spreadsheets do.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """What a person does on the page, and what accessibility asks of it, for the tests in a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Serves the tiny model's demo; opens the shipped app in a Chromium that reaches no other host."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

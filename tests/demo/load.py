@@ -5,8 +5,6 @@ with the engine's own. Then greedy clients, whose requests are as large as allow
 error, a wrong answer, growing memory, or modest clients that waited more than twice as long.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -3,8 +3,6 @@
 With ``--all``, also every tab on a desk, a laptop and a phone, light and dark, to look at.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from itertools import product

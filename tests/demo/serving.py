@@ -1,7 +1,5 @@
 """Runs the app in its own process, calls its API, and drives a headless browser: for commands and tests."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

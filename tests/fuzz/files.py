@@ -1,7 +1,5 @@
 """Damaged files: documents in every format that is written, mutations of their bytes, and what a reading must hold."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

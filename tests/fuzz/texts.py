@@ -1,7 +1,5 @@
 """Nasty texts, and what must hold for the result on any text."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """The tab Use in code: code for the text and settings, a table of entities, and everything as JSON."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator

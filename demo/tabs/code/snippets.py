@@ -1,7 +1,5 @@
 """The current text and settings as ready-to-run code: installation, Python, command lines."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The tab Compare: a table and the marked text of each strategy."""
 
-from __future__ import annotations
-
 import gradio as gr
 
 from demo.common.card import summary

@@ -1,7 +1,5 @@
 """The texts in Compare: what each strategy found, and how that differs from dense."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 

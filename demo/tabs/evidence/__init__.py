@@ -1,7 +1,5 @@
 """The tab Evidence: what the evaluator's reports measured."""
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 import gradio as gr

@@ -1,7 +1,5 @@
 """The tab Watch: a race of all layers, just stopping at a layer, and the strategy shown, on the visitor's text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

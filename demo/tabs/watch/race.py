@@ -4,8 +4,6 @@ All animations repeat together every ``LOOP_S`` seconds, so a saved picture play
 ``END_S``. Colours follow the page's theme and have fallbacks for a saved picture.
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

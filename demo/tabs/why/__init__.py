@@ -1,7 +1,5 @@
 """The tab Why: the scores behind every decision, word by word."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

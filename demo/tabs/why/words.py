@@ -1,7 +1,5 @@
 """The words of a text to choose from, and the windows of a cascade."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from demo.common.differences import SIGNS, Compared, numbered_words

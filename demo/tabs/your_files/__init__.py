@@ -1,7 +1,5 @@
 """The tab Your files: tags the documents of files and gives tables and a ZIP of what each strategy found."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import time

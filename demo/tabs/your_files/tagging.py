@@ -1,7 +1,5 @@
 """What strategies found in many documents: scores, times, tables, and one ZIP of all files."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Made-up PubMed files, with records in several versions and deleted citations."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tiny real models of every supported family, with random weights and tokenizers of the kind each uses."""
 
-from __future__ import annotations
-
 import string
 from copy import deepcopy
 from functools import cache
