@@ -5,7 +5,7 @@ The dense pass is the same code without gates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -91,9 +91,13 @@ class MemoryBuffer:
 
 
 class KeepAll(Decider):
-    """Under it no word exits."""
+    """Under it no word exits; ``signals`` of layers are recorded."""
 
     kind = "keep-all"
+    signals: frozenset[str] = frozenset()
+
+    def __init__(self, signals: Iterable[str] = ()) -> None:
+        self.signals = OF_LAYER.intersection(signals)
 
     def decide(self, gate: Gate) -> Decision:
         """Lets no word exit."""

@@ -23,7 +23,7 @@ from engine.formats import read_texts
 from engine.models.folder import read_folder
 from engine.text.words import split_words
 from engine.training.card import table
-from engine.training.options import AccelerateConfig, add_options, resumable
+from engine.training.options import AccelerateConfig, add_options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -93,9 +93,7 @@ def main(argv: list[str] | None) -> int:
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     from engine.training.make_fast import make_fast
 
-    with resumable():
-        rows = make_fast(config, config.checkpoint, texts, held_out, command, resume=resume)
-    print(table(rows), end="")
+    print(table(make_fast(config, config.checkpoint, texts, held_out, command, resume=resume)), end="")
     return 0
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.result import Result
-from engine.tagger import Engine
+from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
@@ -59,7 +60,7 @@ class Reference:
 
     @classmethod
     def of(cls, engine: Engine, texts: Sequence[str], until: float = math.inf) -> Reference:
-        """Takes the entities of an engine's dense pass as reference; raises an `InputError` if they are too few.
+        """Takes the entities of an engine's dense pass as reference.
 
         After the time ``until``, by `time.monotonic`, the pass ends when the texts suffice to choose operating points.
         """
@@ -70,19 +71,25 @@ class Reference:
                 windows += len(result.records)
                 if time.monotonic() > until and windows >= MIN_WINDOWS and len(documents) >= MIN_HELD_OUT:
                     break
-        types = engine.labels.types
-        dense = tuple(perfect(count_documents(documents, [()] * len(documents), types)))
-        entities = sum(counts.gold for counts in dense)
-        if entities < MIN_ENTITIES:
-            raise InputError(
-                f"expected {engine.source!r} to find {MIN_ENTITIES} entities in {len(documents)} held-out texts or "
-                f"more, got {entities}; choose more texts, or texts with entities of its types, {', '.join(types)}"
-            )
-        return cls(documents, types, windows, dense)
+        dense = perfect(count_documents(documents, [()] * len(documents), engine.labels.types))
+        return cls(documents, engine.labels.types, windows, tuple(dense))
+
+    @property
+    def entities(self) -> int:
+        return sum(counts.gold for counts in self.dense)
 
     @property
     def texts(self) -> list[str]:
         return [document.text for document in self.documents]
+
+    def check(self) -> None:
+        """Raises an `InputError` if there are too few entities to choose operating points."""
+        if self.entities < MIN_ENTITIES:
+            raise InputError(
+                f"expected the dense pass to find {MIN_ENTITIES} entities in {len(self.documents)} held-out texts or "
+                f"more, got {self.entities}; choose more texts, or texts with entities of its types, "
+                f"{', '.join(self.types)}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +165,19 @@ def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: 
     return Trial.of(strategy, reference, tagged(engine, reference.texts, strategy, progress or Progress()))
 
 
-def int8_agreement(float32: Engine, int8: Engine, texts: Sequence[str]) -> dict[str, Any]:
+def references_of(source: str | Path, texts: Sequence[str]) -> dict[str, Reference]:
+    """Takes the entities of a model's dense pass in each dtype of a CPU as reference."""
+    return {dtype: Reference.of(load_engine(source, dtype), texts) for dtype in ("float32", "int8")}
+
+
+def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:
     """Returns what a folder stores if dense in 8 bits agrees with float32, up to a standard error, or else nothing."""
-    trial = measure(int8, Reference.of(float32, texts), Strategy(DENSE))
-    agrees = trial.f1 + (trial.f1_error if math.isfinite(trial.f1_error) else 0) >= MIN_INT8_F1
-    say(f"Dense in 8 bits agrees with float32 to {trial.f1:.1%}: auto is {'int8' if agrees else 'float32'}.")
-    return {"agreement": round(trial.f1, 4), "texts": len(texts)} if agrees else {}
+    float32.check()
+    counts = count_documents(float32.documents, [document.entities for document in int8.documents], float32.types)
+    f1, error = Counts.total(counts).f1, f1_difference_error(counts, perfect(counts))
+    agrees = f1 + (error if math.isfinite(error) else 0) >= MIN_INT8_F1
+    say(f"Dense in 8 bits agrees with float32 to {f1:.1%}: auto is {'int8' if agrees else 'float32'}.")
+    return {"agreement": round(f1, 4), "texts": len(counts)} if agrees else {}
 
 
 @dataclass(frozen=True)

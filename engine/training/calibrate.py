@@ -26,7 +26,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.agreement import Reference, Row, int8_agreement
+from engine.training.agreement import Reference, Row, int8_agreement, references_of
 from engine.training.card import table
 from engine.training.options import LIMITS, parse_points
 
@@ -59,11 +59,11 @@ def parse_strategies(text: str, engine: Engine) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def try_int8(folder: Path, texts: Sequence[str]) -> str:
-    """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the dtype that ``auto`` then is."""
-    agreement = int8_agreement(load_engine(folder, "float32"), load_engine(folder, "int8"), texts)
-    store(folder, {INT8: agreement})
-    return "int8" if agreement else "float32"
+def try_int8(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
+    """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the reference of each dtype."""
+    references = references_of(folder, texts)
+    store(folder, {INT8: int8_agreement(**references)})
+    return references
 
 
 @as_command
@@ -78,8 +78,8 @@ def main(argv: list[str] | None) -> int:
     add("--max-f1-drop", default=LIMITS, help=losses)
     add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
     add("--dtype", default="auto", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
-    kinds = f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas"
-    add("--strategies", default="", help=f"{kinds} (default: all that the model can run, without recovery)")
+    named = f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas"
+    add("--strategies", default="", help=f"{named} (default: all that the model can run, without recovery)")
     arguments = parser.parse_args(argv)
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
@@ -95,12 +95,12 @@ def main(argv: list[str] | None) -> int:
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
-    fastest = try_int8(folder, texts)
-    engine = load_engine(folder, fastest if arguments.dtype == "auto" else arguments.dtype)
-    bases = [Strategy(kind, (1,), CONTROLLERS[kind]()) for kind in {name.removesuffix(RECOVERY) for name in names}]
-    controllers = [engine.strategy(base).controller for base in bases]
+    references = try_int8(folder, texts)
+    engine = load_engine(folder, arguments.dtype)
+    kinds = {name.removesuffix(RECOVERY) for name in names}
+    controllers = [engine.strategy(Strategy(kind, (1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
-    outputs = DensePass.run(engine, Reference.of(engine, texts), signals)
+    outputs = DensePass.run(engine, references[engine.dtype], signals)
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
         stored = [engine.strategy(of) for of in engine.points.get(name, {}).values() if isinstance(of, Strategy)]

@@ -33,7 +33,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
 from engine.tagger import DTYPES, Engine, load_engine
-from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, speedups, tagged
+from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
 from engine.training.card import markdown
 from engine.training.finetune import f1_of, named_corpora
 from engine.training.options import parse_points
@@ -179,8 +179,7 @@ def main(argv: list[str] | None) -> int:
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
     dtype, int8 = arguments.dtype, dict[str, object]()
     if dtype == "auto":
-        float32, quantised = (load_engine(arguments.large, dtype) for dtype in ("float32", "int8"))
-        int8 = int8_agreement(float32, quantised, texts[:TIMED])
+        int8 = int8_agreement(**references_of(arguments.large, texts[:TIMED]))
         dtype = "int8" if int8 else "float32"
     large, small = (load_engine(source, dtype) for source in (arguments.large, arguments.small))
     columns_of(small.labels, large.labels)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from engine.cli.progress import Progress
 from engine.latency import Latency
-from engine.pruning.gate import OF_LAYER
 from engine.pruning.record import GateRecord, Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
@@ -32,16 +31,6 @@ from engine.training.agreement import Reference, Trial
 
 WINDOWS = 8  # in a batch
 UNTIMED = Latency(0.0, 1)
-
-
-class Reader(KeepAll):
-    """Lets no word exit, and has some signals of layers recorded."""
-
-    kind = "reader"
-    signals: frozenset[str] = frozenset()
-
-    def __init__(self, signals: Iterable[str]) -> None:
-        self.signals = OF_LAYER.intersection(signals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +56,7 @@ class DensePass:
         """Runs a model in PyTorch over the texts of a reference; ``signals`` are those that controllers read."""
         spans, windows = engine.pieces.of_texts(reference.texts)
         model, flat, layers = load_weights(engine.folder).model, list(chain(*windows)), engine.sizes.layers
-        reader, heads, read = Reader(signals), list[HeadOutput](), list[GateRecord]()
+        reader, heads, read = KeepAll(signals), list[HeadOutput](), list[GateRecord]()
         with Progress(f"Run every label head over {len(flat)} windows", len(flat)) as progress:
             for begin in range(0, len(flat), WINDOWS):
                 batch = RaggedBatch.from_windows(flat[begin : begin + WINDOWS])
@@ -95,7 +84,6 @@ class DensePass:
         )
 
     def predict(self, strategy: Strategy) -> Trial:
-        """Predicts a setting's trial."""
         return Trial.of(strategy, self.own_reference, self.results(strategy))
 
     @cached_property

@@ -56,9 +56,8 @@ def distil(
         passes = min(config.epochs, (until - time.monotonic()) / run.try_out() / batches_in_pass)
         say(f"There is time for some {passes:.2g} passes over {len(examples)} windows.")
         narrow = min(1, NARROW / learner.model.encoder.hidden_size)
-        run.schedule.base_lrs[0] = (
-            STUDENT_LR * narrow if student else encoder_lr(passes, narrow)
-        )  # of all but gate heads
+        rate = STUDENT_LR * narrow if student else encoder_lr(passes, narrow)
+        run.schedule.base_lrs[0] = rate  # of all but gate heads
     run.fit()
     return run.schedule.last_epoch / batches_in_pass
 

@@ -27,6 +27,7 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
 from engine.training.agreement import tagged
+from engine.training.options import RESUME
 
 LABELS = "labels.npz"  # in the folder of a run, whose conditions name the texts and the teacher
 SAVE_S = 30  # minimum seconds between two saves
@@ -87,7 +88,8 @@ def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float 
             labels = [stored[name] for name in stored.files]
     rest = texts[len(labels) :] if not labels or time.monotonic() < until else []
     saved = time.monotonic()
-    with Progress(f"Label {len(texts)} texts with {teacher.source}", len(texts), len(labels)) as progress:
+    plan = f"Label {len(texts)} texts with {teacher.source}"
+    with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
         for result in tagged(teacher, rest, Strategy(DENSE), progress):
             labels.append((result.probabilities * 255).round().astype(np.uint8))
             is_over = time.monotonic() >= until and len(labels) >= MIN_LABELLED

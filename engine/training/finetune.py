@@ -21,13 +21,13 @@ from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.hub_datasets import PREFIX
-from engine.models.folder import OTHERS, local_folder
+from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.words import split_words
-from engine.training.options import TrainingConfig, add_options, option, resumable
+from engine.training.options import TrainingConfig, add_options, option
 
 CONDITIONS = "training.json"  # in the folder of a run
 
@@ -115,12 +115,10 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
             f"expected a teacher with the labels {list(model.labels.names)}, got {list(teacher.labels.names)}; choose "
             "another teacher"
         )
-    encoder = {name: value for name, value in model.encoder.config.to_diff_dict().items() if name not in OTHERS}
     conditions = asdict(config) | {
         "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
         "texts": digest(texts),
         "tokenizer": pieces.digest(),
-        "configuration": encoder,
         "the teacher": teacher.fingerprint if teacher else None,
     }
     continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
@@ -164,8 +162,7 @@ def main(argv: list[str] | None) -> int:
     texts = read_texts(files)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
     progress = Progress(f"Fine-tune {config.backbone} on {config.corpus}{labels}")
-    with resumable():
-        f1 = finetune(config, texts, resume=resume)
+    f1 = finetune(config, texts, resume=resume)
     following = f"accelerate {config.out} --texts FILE --out FOLDER"
     progress.finish(
         f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBase
 
 from engine.cli.progress import Progress
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 from engine.models.folder import GATES, local_folder
 from engine.models.tokenizer import word_pieces
 from engine.pytorch.checkpoint import load_tokenizer, load_weights, quiet
@@ -48,25 +48,15 @@ def new_learner(backbone: str, labels: LabelSet, *, plain: bool = False) -> Lear
                 "choose another"
             )
     else:
-        model = _new_model(backbone, labels, gates=not plain)
-    pieces = word_pieces(folder, model.encoder.max_rows, model.encoder.config.vocab_size)
-    return Learner(model, load_tokenizer(backbone), pieces)
-
-
-def _new_model(backbone: str, labels: LabelSet, *, gates: bool) -> GatedModel:
-    try:
-        with quiet():
+        with quiet(), expecting("a Hugging Face encoder", "check the path or hub id", f"{backbone!r}: "):
             pretrained = AutoModelForTokenClassification.from_pretrained(
                 backbone, dtype=torch.float32, trust_remote_code=False
             )
-    except Exception as error:  # as in engine.pytorch.checkpoint: many types, one meaning
-        raise InputError(
-            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
-        ) from error
-    model = GatedModel(Encoder(pretrained), labels, gates=gates)
-    for name, parameter in model.heads.named_parameters():
-        torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else pretrained.config.initializer_range)
-    return model
+        model = GatedModel(Encoder(pretrained), labels, gates=not plain)
+        for name, parameter in model.heads.named_parameters():
+            nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else pretrained.config.initializer_range)
+    pieces = word_pieces(folder, model.encoder.max_rows, model.encoder.config.vocab_size)
+    return Learner(model, load_tokenizer(backbone), pieces)
 
 
 def with_gates(plain: GatedModel) -> GatedModel:

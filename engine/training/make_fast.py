@@ -83,6 +83,7 @@ def make_fast(
     with locked(work):
         begin = time.monotonic()
         reference = Reference.of(original, held_out, until=started + HELD_OUT * seconds)
+        reference.check()
         pace = (time.monotonic() - begin) / len(reference.documents)
         check_time(seconds, pace, len(texts), len(held_out), len(reference.documents))
         if reference.windows < STEADY_WINDOWS:
@@ -92,11 +93,12 @@ def make_fast(
         has_begun = (work / CHECKPOINT).is_file()  # training, with the labels that there were
         labels = label_texts(original, texts, work / LABELS, until=0 if has_begun else started + LABELLED * seconds)
         examples = soft_examples(texts, labels, original.labels, learner.pieces, learner.model.labels)
-        until, student = started + TRAINED * seconds, bool(config.student)
-        passes = distil(learner, examples, out, work, seed=config.seed, student=student, until=until)
+        until = started + TRAINED * seconds
+        passes = distil(learner, examples, out, work, seed=config.seed, student=bool(config.student), until=until)
 
-        fastest = try_int8(out, reference.texts) if device == "cpu" else "auto"
-        engine = load_engine(out, fastest if config.dtype == "auto" else config.dtype, device)
+        if device == "cpu":
+            try_int8(out, reference.texts)
+        engine = load_engine(out, config.dtype, device)
         dense = measure(engine, reference, Strategy(DENSE))
         if dense.f1 < MIN_DENSE_F1:
             raise InputError(
@@ -121,7 +123,7 @@ def make_fast(
             "passes": passes,
             "held_out": len(reference.documents),
             "windows": reference.windows,
-            "entities": sum(counts.gold for counts in reference.dense),
+            "entities": reference.entities,
             "minutes": (time.monotonic() - started) / 60,
             "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
             "dtype": engine.dtype,

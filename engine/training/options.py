@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from engine.cli.command import say
 from engine.errors import InputError
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import DTYPES
 
 LIMITS = "0.2,0.5,1.5"  # pp of agreement that careful, balanced and fast may lose
+RESUME = "Add --resume to the same command to continue."
 
 
 def option(meaning: str, default: Any = MISSING, limits: tuple[float, float] | None = None) -> Any:
@@ -44,16 +43,6 @@ def check_options(config: Any) -> None:
         value, limits = getattr(config, declared.name), declared.metadata["limits"]
         if limits and not (isinstance(value, int | float) and limits[0] <= value <= limits[1]):
             raise InputError(f"expected {declared.name} between {limits[0]} and {limits[1]}, got {value}; change it")
-
-
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Names ``--resume`` when the run is interrupted from the keyboard."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("add --resume to the same command to continue where it stopped")
-        raise
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,7 @@ from engine.pytorch.checkpoint import save_weights
 from engine.pytorch.forward import KeepAll, forward
 from engine.training.examples import Example, joint_loss, make_batches, mask_words, pack
 from engine.training.heads import Learner
-from engine.training.options import TrainingConfig
+from engine.training.options import RESUME, TrainingConfig
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this range, log-uniformly
@@ -213,7 +213,7 @@ class Trainer:
         """Trains to the end; ``config.out`` then has the model."""
         self.begun, losses = time.monotonic(), list[float]()
         batches = islice(self.stream(), self.schedule.last_epoch, None)
-        with Progress("Train", 1, self.reached) as progress:
+        with Progress("Train", 1, self.reached, resume=RESUME) as progress:
             while not self.is_over():
                 batch, ends_pass = next(batches)
                 losses.append(self.step(batch))

@@ -10,7 +10,6 @@ from engine.pruning.cost import Cost
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts, count_documents
-from engine.training import agreement
 from engine.training.agreement import Reference, Trial, choose, int8_agreement, measure, speedups
 from engine.training.options import parse_points
 from tests.conftest import TEXT
@@ -97,12 +96,11 @@ def test_rejects_what_is_not_a_number_for_each_operating_point_in_their_order(gi
         parse_points(given, "--limits", "3,2,1", descending=descending)
 
 
-def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough(engine, monkeypatch):
+def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough(engine):
     few = sum(len(engine.tag(text, "dense").entities) for text in TEXTS[:6])
     assert 0 < few < 50
     with pytest.raises(InputError, match=f"to find 50 entities in 6 held-out texts or more, got {few};"):
-        Reference.of(engine, TEXTS[:6])
-    monkeypatch.setattr(agreement, "MIN_ENTITIES", 1)
+        Reference.of(engine, TEXTS[:6]).check()
     reference = Reference.of(engine, [TEXT, TEXT[:60]])
     entities = engine.tag(TEXT, "dense").entities
     assert reference.documents[0].entities == entities
@@ -127,8 +125,9 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
 
 
 def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
-    assert int8_agreement(engine, engine, TEXTS) == {"agreement": 1, "texts": len(TEXTS)}
-    assert int8_agreement(engine, plain_engine, TEXTS) == {}
+    float32, other = (Reference.of(model, TEXTS) for model in (engine, plain_engine))
+    assert int8_agreement(float32, float32) == {"agreement": 1, "texts": len(TEXTS)}
+    assert int8_agreement(float32, other) == {}
 
 
 def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(engine):

@@ -7,7 +7,6 @@ from engine.errors import InputError
 from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine
-from engine.training import agreement
 from engine.training.cascade import Row, main, thresholds_of, verdict
 from engine.training.options import parse_points
 from tests.conftest import SAMPLE, TEXT, contents
@@ -17,8 +16,7 @@ WORDS = TEXT.split()
 TEXTS = [" ".join(np.random.default_rng(seed).choice(WORDS, 12)) for seed in range(120)]
 
 
-def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(agreement, "MIN_ENTITIES", 0)
+def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_folder, tmp_path, capsys):
     texts, out = tmp_path / "texts.txt", tmp_path / "cascade"
     texts.write_text("\n".join(TEXTS))
     options = f"--small {model_folder} --small-strategy {SMALL_STRATEGY} --texts {texts} --corpus {SAMPLE} --out {out}"
