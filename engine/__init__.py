@@ -16,39 +16,24 @@ if TYPE_CHECKING:
     from engine.result import Result
     from engine.tagger import Engine, load_engine
 
+__all__ = ["Document", "Entity", "FormatError", "InputError"]
+__all__ += ["Corpus", "Engine", "Result", "Strategy", "Weights"]
+__all__ += ["accelerate", "load_corpus", "load_engine", "load_weights", "pipeline"]
+
 # torch and transformers take seconds to import; reading documents does not need them.
 _LAZY = {
-    "Corpus": "engine.formats.corpora",
-    "Engine": "engine.tagger",
-    "Result": "engine.result",
-    "Strategy": "engine.pruning.strategy",
-    "Weights": "engine.pytorch.checkpoint",
-    "accelerate": "engine.training.accelerate",
-    "load_corpus": "engine.formats.corpora",
-    "load_engine": "engine.tagger",
-    "load_weights": "engine.pytorch.checkpoint",
-    "pipeline": "engine.integrations.pipeline",
+    "engine.formats.corpora": ("Corpus", "load_corpus"),
+    "engine.integrations.pipeline": ("pipeline",),
+    "engine.pruning.strategy": ("Strategy",),
+    "engine.pytorch.checkpoint": ("Weights", "load_weights"),
+    "engine.result": ("Result",),
+    "engine.tagger": ("Engine", "load_engine"),
+    "engine.training.accelerate": ("accelerate",),
 }
-
-__all__ = [
-    "Corpus",
-    "Document",
-    "Engine",
-    "Entity",
-    "FormatError",
-    "InputError",
-    "Result",
-    "Strategy",
-    "Weights",
-    "accelerate",
-    "load_corpus",
-    "load_engine",
-    "load_weights",
-    "pipeline",
-]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
