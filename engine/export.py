@@ -20,7 +20,7 @@ from engine.cli.runs import check_new
 from engine.errors import InputError
 from engine.graph import standalone
 from engine.graph.backend import GraphBackend
-from engine.graph.compose import Plan
+from engine.graph.compose import Plan, compose
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.tagger import Engine, load_engine
@@ -66,7 +66,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan.of(strategy, family.num_layers)
-    model = backend.small_graph(plan).model(embedded=True)
+    model = compose(plan, *backend.parts).model(embedded=True)
     model.metadata_props.add(key="max_rows", value=str(family.max_rows))  # of which the settings may allow fewer
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")

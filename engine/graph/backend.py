@@ -49,7 +49,7 @@ class GraphBackend:
                 "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
             )
         products = Products(tensors, quantised=dtype == "int8")
-        parts = self._parts = self.family, products, folder.heads(tensors), self.labels
+        self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # of which graphs are composed
         self._sessions = lru_cache(KEPT)(lambda plan, threads: Session(compose(plan, *parts), threads))
         self._lock = Lock()  # so that a session is made once
 
@@ -149,10 +149,6 @@ class GraphBackend:
                 "or restore the weights"
             )
         return outputs
-
-    def small_graph(self, plan: Plan) -> Graph:
-        """Composes the graph of a plan with embeddings in 16 bits."""
-        return compose(plan, *self._parts, half_embeddings=True)
 
 
 class Session:

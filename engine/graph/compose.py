@@ -69,10 +69,8 @@ class Plan:
         }
 
 
-def compose(
-    plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet, *, half_embeddings: bool = False
-) -> Graph:
-    """Composes the graph of a plan, with tables of embeddings in 16 bits if they are to be ``half_embeddings``.
+def compose(plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> Graph:
+    """Composes the graph of a plan.
 
     Inputs: ``input_ids``, ``position_ids`` (if positions are embedded), ``position`` (if attention depends on it) and
     ``word`` int64 ``(rows,)``, the word of each row, or the number of words for CLS and SEP; ``first`` int64
@@ -84,22 +82,18 @@ def compose(
     controller ``GATE.probabilities``, ``GATE.importance`` and ``GATE.SIGNAL`` of each signal that it read; and
     ``memory`` if it remembers.
     """
-    return _Composer(plan, family, products, heads, labels, half_embeddings).compose()
+    return _Composer(plan, family, products, heads, labels).compose()
 
 
 class _Composer:
-    def __init__(
-        self, plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet, half_embeddings: bool
-    ) -> None:
+    def __init__(self, plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
         self.plan, self.family, self.heads, self.labels = plan, family, heads, labels
         self.graph = Graph()
         self.word, self.first = (self._input(name, size) for name, size in (("word", "rows"), ("first", "words")))
-        position = self._input("position", "rows")
-        self.ops = GraphOperations(self.graph, family, products, position, half_embeddings=half_embeddings)
+        self.ops = GraphOperations(self.graph, family, products, self._input("position", "rows"))
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
-        zero = self.graph.constant(0, np.int64)
-        self.alive = self.graph.op("GreaterOrEqual", self.first, zero, dtype=np.bool_)  # every word
+        self.alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
         self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
@@ -157,7 +151,7 @@ class _Composer:
         rows = self.family.features(self.ops, number, rows)
         weights, biases = self.heads[number]
         weight = self.graph.weight(f"head.{number}", np.ascontiguousarray(weights.T))
-        logits = self.graph.op("Gemm", rows, weight, self.graph.constant(biases))
+        logits = self.graph.op("Gemm", rows, weight, biases)
         latest = self.graph.op("Softmax", logits, axis=-1)
         if self.probabilities is not None:
             alive = self.ops.unsqueeze(self.alive, 1)
@@ -171,10 +165,10 @@ class _Composer:
     def _remove(self, stays: Node, hidden: Node) -> Node:
         """Removes the rows of the words that do not stay; CLS and SEP always do."""
         graph = self.graph
-        always = graph.op("Concat", stays, graph.constant([True], np.bool_), axis=0)
+        always = graph.op("Concat", stays, [True], axis=0)
         kept = graph.op("Gather", always, self.word)
         rows = self.ops.reshape(graph.op("NonZero", kept, dtype=np.int64), [-1])
-        moved = graph.op("CumSum", graph.op("Cast", kept, to=7, dtype=np.int64), graph.constant(0, np.int64)) - 1
+        moved = graph.op("CumSum", graph.cast(kept, np.int64), 0) - 1
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
         self.ops.position = graph.op("Gather", self.ops.position, rows)
@@ -183,40 +177,31 @@ class _Composer:
 
     def _signal(self, name: str, number: int, before: Node, hidden: Node) -> Node:
         """A signal of the gate's layer for each word, ``(words,)``."""
-        graph, axis = self.graph, self.graph.constant([-1], np.int64)
+        op = self.graph.op
         if name == "change":
-            old, new = (graph.op("Gather", self._rows(part), self.first, axis=0) for part in (before, hidden))
-            moved, norm = (graph.op("ReduceL2", part, axis, keepdims=0) for part in (new - old, old))
-            return moved / norm
+            old, new = (op("Gather", self._rows(part), self.first, axis=0) for part in (before, hidden))
+            return op("ReduceL2", new - old, [-1], keepdims=0) / op("ReduceL2", old, [-1], keepdims=0)
         among = self.ops.cached(("attention", number), lambda: self._attention(number))
         return {"attention_entropy": self._attention_entropy, "received": self._received}[name](among)
 
     def _attention(self, number: int) -> Node:
         """Attention among word pieces, ``(pieces, pieces)``, whose rows sum to 1."""
-        graph = self.graph
-        ends = (graph.constant(part, np.int64) for part in ([1, 1], [-1, -1], [0, 1]))
-        among = graph.op("Slice", self.ops.attention[number], *ends)
-        return among / graph.op("ReduceSum", among, graph.constant([-1], np.int64), keepdims=1)
+        among = self.graph.op("Slice", self.ops.attention[number], [1, 1], [-1, -1], [0, 1])
+        return among / self.graph.op("ReduceSum", among, [-1], keepdims=1)
 
     def _attention_entropy(self, among: Node) -> Node:
         """See `engine.pruning.signals.attention_of`."""
-        graph, axis = self.graph, self.graph.constant([-1], np.int64)
-        size = graph.op("Slice", graph.op("Shape", among, dtype=np.int64), *self._range(0, 1))
+        op = self.graph.op
+        size = op("Slice", op("Shape", among, dtype=np.int64), [0], [1])
         # A word that exited has any row, perhaps that of SEP, for which there is one of zeros.
-        padded = graph.op("Pad", among, graph.constant([0, 0, 1, 0], np.int64))
-        rows = graph.op("Gather", padded, graph.op("Max", self.first - 1, graph.constant(0, np.int64)), axis=0)
-        logarithms = graph.op("Log", graph.op("Max", rows, graph.constant(np.finfo(np.float32).tiny)))
-        total = graph.op("ReduceSum", rows * logarithms, axis, keepdims=0)
-        scale = graph.op("Max", graph.op("Log", self.ops.number(size)), graph.constant(np.float32(TINY)))
-        return total / scale * -1.0
+        rows = op("Gather", op("Pad", among, [0, 0, 1, 0]), op("Max", self.first - 1, 0), axis=0)
+        logarithms = op("Log", op("Max", rows, np.finfo(np.float32).tiny))
+        total = op("ReduceSum", rows * logarithms, [-1], keepdims=0)
+        return total / op("Max", op("Log", self.ops.number(size)), TINY) * -1.0
 
     def _received(self, among: Node) -> Node:
         """See `engine.pruning.signals.attention_of`."""
-        graph = self.graph
-        given = graph.op("ReduceSum", among, graph.constant([0], np.int64), keepdims=0)
-        words = graph.op("Slice", self.word, *self._range(1, -1))
+        given = self.graph.op("ReduceSum", among, [0], keepdims=0)
+        words = self.graph.op("Slice", self.word, [1], [-1])
         empty = self.ops.number(self.first) * 0.0
-        return graph.op("ScatterElements", empty, words, given, axis=0, reduction="add")
-
-    def _range(self, begin: int, end: int) -> tuple[Node, Node]:
-        return self.graph.constant([begin], np.int64), self.graph.constant([end], np.int64)
+        return self.graph.op("ScatterElements", empty, words, given, axis=0, reduction="add")

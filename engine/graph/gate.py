@@ -29,14 +29,11 @@ class GraphGate(Gate):
     layer_signals: Callable[[str], Node]  # makes the signals of `of_layer`
     read: dict[str, Node] = field(default_factory=dict)  # those that the formula asked for
 
-    def _op(self, kind: str, *inputs: Node | None, **attributes: Any) -> Any:
+    def _op(self, kind: str, *inputs: Any, **attributes: Any) -> Any:
         return self.graph.op(kind, *inputs, **attributes)
 
-    def _const(self, values: Any, dtype: Any = np.float32) -> Node:
-        return self.graph.constant(values, dtype)
-
-    def _float(self, mask: Node) -> Node:
-        return self._op("Cast", mask, to=1, dtype=np.float32) if mask.dtype != np.float32 else mask
+    def _float(self, values: Node) -> Node:
+        return self.graph.cast(values, np.float32)
 
     @cached_property
     def size(self) -> Node:
@@ -49,22 +46,22 @@ class GraphGate(Gate):
 
     @cached_property
     def confidence(self) -> Node:
-        return self._op("ReduceMax", self.probabilities, self._const([1], np.int64), keepdims=0)
+        return self._op("ReduceMax", self.probabilities, [1], keepdims=0)
 
     @cached_property
     def entropy(self) -> Node:
-        logarithms = self._op("Log", self._op("Max", self.probabilities, self._const(_TINY)))
-        total = self._op("ReduceSum", self.probabilities * logarithms, self._const([1], np.int64), keepdims=0)
+        logarithms = self._op("Log", self._op("Max", self.probabilities, _TINY))
+        total = self._op("ReduceSum", self.probabilities * logarithms, [1], keepdims=0)
         return total * float(-1 / np.log(len(self.label_set)))
 
     @cached_property
     def margin(self) -> Node:
-        best, _ = self._op("TopK", self.log(self.probabilities), self._const([2], np.int64), outputs=2, axis=1)
-        return self._op("ReduceSum", best * self._const([1.0, -1.0]), self._const([1], np.int64), keepdims=0)
+        best, _ = self._op("TopK", self.log(self.probabilities), [2], outputs=2, axis=1)
+        return self._op("ReduceSum", best * [1.0, -1.0], [1], keepdims=0)
 
     @cached_property
     def outside(self) -> Node:
-        return self._op("Gather", self.probabilities, self._const(0, np.int64), axis=1)
+        return self._op("Gather", self.probabilities, 0, axis=1)
 
     @cached_property
     def entity(self) -> Node:
@@ -81,53 +78,47 @@ class GraphGate(Gate):
         return self.graph.input(f"{name}@{self.number}", np.float32, [1])
 
     def log(self, values: Node) -> Node:
-        return self._op("Log", self._op("Max", values, self._const(SMALLEST)))
+        return self._op("Log", self._op("Max", values, SMALLEST))
 
     def root(self, values: Node) -> Node:
         return self._op("Sqrt", values)
 
     def where(self, mask: Node, values: Any, others: Any) -> Node:
-        chosen = [value if isinstance(value, Node) else self._const(value) for value in (values, others)]
-        return self._op("Where", mask, *chosen, dtype=np.float32)
+        return self._op("Where", mask, values, others, dtype=np.float32)
 
     def near(self, values: Node, reach: int) -> Node:
         if not reach:
             return values
-        row = self._op("Reshape", self._float(values), self._const([1, 1, -1], np.int64))
+        row = self._op("Reshape", self._float(values), [1, 1, -1])
         pooled = self._op("MaxPool", row, kernel_shape=[2 * reach + 1], pads=[reach, reach])
-        largest = self._op("Reshape", pooled, self._const([-1], np.int64))
+        largest = self._op("Reshape", pooled, [-1])
         return largest > 0.5 if values.dtype == np.bool_ else largest
 
     def total(self, values: Node) -> Node:
         """See `Gate`: ``(1,)``."""
-        return self._op("ReduceSum", self._float(values), self._const([0], np.int64), keepdims=1)
+        return self._op("ReduceSum", self._float(values), [0], keepdims=1)
 
     def rank(self, values: Node) -> Node:
         size = self._op("Shape", values, dtype=np.int64)
         _, order = self._op("TopK", values, size, outputs=2, axis=0, largest=0)
-        _, rank = self._op("TopK", order, size, outputs=2, axis=0, largest=0)
-        return self._op("Cast", rank, to=1, dtype=np.float32)
+        _, rank = self._op("TopK", order, size, outputs=2, axis=0, largest=0, dtype=np.int64)
+        return self._float(rank)
 
     def whole_entities(self, exits: Node) -> Node:
         """See `Gate`: the words of an entity have one number, by which those that stay are counted."""
-        opened = self._op("Gather", self._const(self.label_set.opens, np.int64), self.labels)
-        continuing = self._op("Gather", self._const(self.label_set.continuing, np.int64), self.labels)
-        before = self._op(
-            "Concat",
-            self._const([-3], np.int64),
-            self._op("Slice", opened, self._const([0], np.int64), self._const([-1], np.int64)),
-            axis=0,
-        )
+        opened = self._op("Gather", self.label_set.opens, self.labels)
+        continuing = self._op("Gather", self.label_set.continuing, self.labels)
+        before = self._op("Concat", [-3], self._op("Slice", opened, [0], [-1]), axis=0)
         begins = ~self._op("Equal", before, continuing, dtype=np.bool_)
-        entity = self._op("CumSum", self._op("Cast", begins, to=7, dtype=np.int64), self._const(0, np.int64)) - 1
+        entity = self._op("CumSum", self.graph.cast(begins, np.int64), 0) - 1
         stays = self._float(~exits & self.alive)
         counts = self._op("ScatterElements", stays * 0.0, entity, stays, axis=0, reduction="add")
         return (self._op("Gather", counts, entity) < 0.5) & exits
 
     def perceptron(self, features: Sequence[Node], weights: Sequence[np.ndarray]) -> Node:
         inner, inner_bias, outer, outer_bias = weights
-        rows = [self._op("Unsqueeze", feature, self._const([0], np.int64)) for feature in features]
+        rows = [self._op("Unsqueeze", feature, [0]) for feature in features]
         stacked = self._op("Concat", *rows, axis=0)
-        hidden = self._op("Relu", self._op("MatMul", self._const(inner.T), stacked) + self._const(inner_bias[:, None]))
-        score = self._op("MatMul", self._const(outer[None]), hidden) + self._const(outer_bias[:, None])
-        return self._op("Sigmoid", self._op("Reshape", score, self._const([-1], np.int64)))
+        hidden = self._op("Relu", self._op("MatMul", inner.T, stacked) + inner_bias[:, None])
+        score = self._op("MatMul", outer[None], hidden) + outer_bias[:, None]
+        return self._op("Sigmoid", self._op("Reshape", score, [-1]))

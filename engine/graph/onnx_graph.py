@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 # What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
 OPSET, IR_VERSION = 21, 10
 MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
+DTYPES: dict[str, Any] = {"f": np.float32, "i": np.int64, "b": np.bool_}  # of constants, by their kind in NumPy
 SMALL = 1024  # bytes up to which an array stands in the graph itself; larger ones are given to the session
 
 
@@ -19,7 +20,7 @@ def _operator(kind: str, dtype: Any = None, *, reflected: bool = False) -> Calla
 
     def method(node: Node, other: Any) -> Node:
         if not isinstance(other, Node):
-            other = node.graph.constant(np.asarray(other, node.dtype))
+            other = node.graph.constant(other, node.dtype)
         operands = (other, node) if reflected else (node, other)
         return node.graph.op(kind, *operands, dtype=dtype or node.dtype)
 
@@ -72,22 +73,28 @@ class Graph:
         self._nodes.append(helper.make_node("Identity", [node.name], [name]))
         self._outputs[name] = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(node.dtype), None)
 
-    def op(self, kind: str, *inputs: Node | None, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
-        """Records an operation; ``None`` leaves an optional input out.
+    def op(self, kind: str, *inputs: Any, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
+        """Records an operation on nodes and constants; ``None`` leaves an optional input out.
 
         Returns a node of a dtype, by default that of the first input, or a tuple of them.
         """
         domain = attributes.pop("domain", "")
-        first = next((node for node in inputs if node is not None), None)
-        dtype = np.dtype(dtype) if dtype is not None else first.dtype if first is not None else np.dtype(np.float32)
+        nodes = [given if given is None or isinstance(given, Node) else self.constant(given) for given in inputs]
+        dtype = np.dtype(dtype or nodes[0].dtype)
         made = [Node(self, f"v{len(self._nodes)}.{index}", dtype) for index in range(outputs)]
-        names = ["" if node is None else node.name for node in inputs]
+        names = ["" if node is None else node.name for node in nodes]
         self._nodes.append(helper.make_node(kind, names, [node.name for node in made], domain=domain, **attributes))
         return made[0] if outputs == 1 else tuple(made)
 
+    def cast(self, node: Node, dtype: Any) -> Node:
+        """A node in another dtype."""
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return node if node.dtype == dtype else self.op("Cast", node, to=kind, dtype=dtype)
+
     def constant(self, values: Any, dtype: Any = None) -> Node:
-        """An array or number in the graph."""
-        array = np.asarray(values, dtype)
+        """An array or number in the graph; without a dtype, numbers become float32 and whole ones int64."""
+        array = np.asarray(values)
+        array = array.astype(dtype or DTYPES.get(array.dtype.kind))
         if array.nbytes > SMALL:
             return self.weight(f"constant{len(self.weights)}", array)
         key = array.tobytes(), array.dtype, array.shape

@@ -33,13 +33,10 @@ class GraphOperations:
         family: whose formulas these are.
         products: the model's weights, and how products with them are computed.
         position: position of each row, int64 ``(rows,)``.
-        half_embeddings: whether tables of embeddings have 16 bits, for a smaller file.
     """
 
-    def __init__(
-        self, graph: Graph, family: Family, products: Products, position: Node, *, half_embeddings: bool = False
-    ) -> None:
-        self.graph, self.family, self.products, self._half = graph, family, products, half_embeddings
+    def __init__(self, graph: Graph, family: Family, products: Products, position: Node) -> None:
+        self.graph, self.family, self.products = graph, family, products
         self.op = graph.op
         self._position = position
         self._cache: dict[object, Any] = {}
@@ -65,10 +62,8 @@ class GraphOperations:
         return self.graph.weight(name, self.products.tensor(name))
 
     def embedding(self, name: str, ids: Node) -> Node:
-        name = f"{name}.weight"
-        if not self._half:
-            return self.take(self.weight(name), ids, 0)
-        table = self.graph.weight(f"{name}.half", self.products.tensor(name).astype(np.float16))
+        """See `Operations`; a table in half precision stays so, which makes the graph smaller."""
+        table = self.graph.weight(f"{name}.table", self.products.table(f"{name}.weight"))
         return self.number(self.take(table, ids, 0))
 
     def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
@@ -112,7 +107,7 @@ class GraphOperations:
         heads = [self.heads(part, family.num_heads) for part in (query, key, value)]
         scores = self.product(heads[0], heads[1], transposed=True) * family.score_scale
         probabilities = self.op("Softmax", scores if bias is None else scores + bias, axis=-1)
-        self.attention[number] = self.op("ReduceMean", probabilities, self._axes(0), keepdims=0)
+        self.attention[number] = self.op("ReduceMean", probabilities, [0], keepdims=0)
         attended = self.op("Transpose", self.product(probabilities, heads[2]), perm=[1, 0, 2])
         return self.reshape(attended, [1, -1, family.hidden_size])
 
@@ -133,17 +128,17 @@ class GraphOperations:
 
     def reshape(self, values: Node, shape: list[int]) -> Node:
         """The same values in another shape."""
-        return self.op("Reshape", values, self.graph.constant(shape, np.int64))
+        return self.op("Reshape", values, shape)
 
     def unsqueeze(self, values: Node, axis: int) -> Node:
-        return self.op("Unsqueeze", values, self._axes(axis))
+        return self.op("Unsqueeze", values, [axis])
 
     def take(self, table: Node, index: Node, axis: int) -> Node:
         return self.op("Gather", table, index, axis=axis)
 
     def gather(self, values: Node, index: Node) -> Node:
         shape = self.op("Shape", index, dtype=np.int64)
-        heads = self.op("Concat", self.graph.constant([self.family.num_heads], np.int64), shape, axis=0)
+        heads = self.op("Concat", [self.family.num_heads], shape, axis=0)
         return self.op("GatherElements", values, self.op("Expand", index, heads), axis=-1)
 
     def product(self, left: Node, right: Node, *, transposed: bool = False) -> Node:
@@ -154,17 +149,13 @@ class GraphOperations:
         return self.op("Einsum", values, equation="...ij->...ji")
 
     def constant(self, values: Any) -> Node:
-        array = np.asarray(values)
-        return self.graph.constant(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
+        return self.graph.constant(values)
 
     def number(self, values: Node) -> Node:
-        return self.op("Cast", values, to=1, dtype=np.float32)
+        return self.graph.cast(values, np.float32)
 
     def cos(self, values: Node) -> Node:
         return self.op("Cos", values)
 
     def sin(self, values: Node) -> Node:
         return self.op("Sin", values)
-
-    def _axes(self, *axes: int) -> Node:
-        return self.graph.constant(axes, np.int64)

@@ -7,10 +7,10 @@ bits would overflow. Activations are quantised while the graph runs, with one sc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from engine.errors import InputError
 from engine.graph.onnx_graph import MICROSOFT, Graph, Node
 from engine.models.tensors import Tensors
 
@@ -28,11 +28,15 @@ class Products:
 
     def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
         self._tensors, self.quantised = tensors, quantised
-        self._made: dict[str, tuple[np.ndarray, ...]] = {}
+        self._made: dict[str, Any] = {}
 
     def tensor(self, name: str) -> np.ndarray:
         """The tensor of this name, float32; raises an `InputError` if it is missing or not finite."""
-        return self._kept(name, lambda: (self._joined([name]),))[0]
+        return self._kept(name, lambda: self._joined([name]))
+
+    def table(self, name: str) -> np.ndarray:
+        """The tensor of this name as it is stored, float16 or float32; raises the same errors."""
+        return self._kept(f"{name}.stored", lambda: self._tensors.read(name))
 
     def has(self, name: str) -> bool:
         """Whether the checkpoint has a tensor of this name."""
@@ -44,31 +48,31 @@ class Products:
         biases = [f"{module}.bias" for module in modules]
         bias = None
         if all(map(self.has, biases)):
-            bias = graph.weight(f"{name}.bias", self._kept(f"{name}.bias", lambda: (self._joined(biases),))[0])
+            bias = graph.weight(f"{name}.bias", self._kept(f"{name}.bias", lambda: self._joined(biases)))
         if exact or not self.quantised:
-            (weights,) = self._kept(f"{name}.float", lambda: (self._transposed(modules),))
+            weights = self._kept(f"{name}.float", lambda: self._transposed(modules))
             output = graph.op("MatMul", values, graph.weight(f"{name}.float", weights))
             return output if bias is None else output + bias
         weights, scales = self._kept(f"{name}.int8", lambda: quantised(self._transposed(modules)))
         inputs = (
             graph.weight(f"{name}.int8", weights),
             graph.weight(f"{name}.scale", scales),
-            graph.constant(np.zeros(len(scales), np.int8)),  # weights are symmetric
+            graph.constant(np.zeros(len(scales)), np.int8),  # weights are symmetric
         )
         if not per_row:
             return graph.op("DynamicQuantizeMatMul", values, *inputs, bias, domain=MICROSOFT)
-        largest = graph.op("ReduceMax", graph.op("Abs", values), graph.constant([-1], np.int64), keepdims=1)
-        row_scale = graph.op("Max", largest, graph.constant(np.float32(TINY)))
+        largest = graph.op("ReduceMax", graph.op("Abs", values), [-1], keepdims=1)
+        row_scale = graph.op("Max", largest, TINY)
         output = graph.op("DynamicQuantizeMatMul", values / row_scale, *inputs, domain=MICROSOFT) * row_scale
         return output if bias is None else output + bias
 
-    def _kept(self, name: str, make: Callable[[], tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    def _kept(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:
             self._made[name] = make()
         return self._made[name]
 
     def _joined(self, names: Sequence[str]) -> np.ndarray:
-        arrays = [finite(name, self._tensors.read(name)) for name in names]
+        arrays = [self._tensors.read(name).astype(np.float32, copy=False) for name in names]
         return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
     def _transposed(self, modules: Sequence[str]) -> np.ndarray:
@@ -80,10 +84,3 @@ def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights ``(inputs, outputs)`` in 7 bits, int8, and their scales, float32 ``(outputs,)``."""
     scales = np.maximum(np.abs(weights).max(axis=0) / LARGEST, TINY).astype(np.float32)
     return np.rint(weights / scales).astype(np.int8), scales
-
-
-def finite(name: str, array: np.ndarray) -> np.ndarray:
-    """The array; raises an `InputError` if a number in it is not finite."""
-    if not np.isfinite(array).all():
-        raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
-    return array

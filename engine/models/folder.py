@@ -106,7 +106,7 @@ class ModelFolder:
     def heads(self, tensors: Tensors) -> Heads:
         """Reads the label heads of all layers that have one, in the order of our labels, given the checkpoint."""
         kinds, order, layers = ("weight", "bias"), list(self.label_order), self.family.num_layers
-        heads = {layers: [tensors.read(f"classifier.{kind}") for kind in kinds]}
+        heads = {layers: [tensors.read(f"classifier.{kind}").astype(np.float32) for kind in kinds]}
         shapes = [(len(order), self.family.hidden_size), (len(order),)]
         path = self.path / GATES if self.has_gates else self.path
         what = f"label heads for {len(order)} labels and hidden size {self.family.hidden_size} in {path}"

@@ -42,20 +42,25 @@ class Tensors:
         return iter(self._file_of)
 
     def read(self, name: str) -> np.ndarray:
-        """The tensor of this name in float32; raises an `InputError` if it is missing."""
+        """The tensor of this name, float16 or float32; raises an `InputError` if it is missing or not finite."""
         if name not in self._file_of:
             raise InputError(
                 f"expected the tensor {name} in {self.folder}, got none; choose a checkpoint that was fine-tuned for "
                 "token classification, or restore its weights"
             )
         source = self._file_of[name]
-        if isinstance(source, np.ndarray):
-            return np.asarray(source, dtype=np.float32)
-        with expecting(f"{source} as it was loaded", "restore the file, or load the model again"):
-            if source.stat().st_mtime_ns != self._changed[source]:
-                raise ValueError("one that has changed since")
-            with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
-                return np.asarray(file.get_tensor(name), dtype=np.float32)
+        array = source
+        if isinstance(source, Path):
+            with expecting(f"{source} as it was loaded", "restore the file, or load the model again"):
+                if source.stat().st_mtime_ns != self._changed[source]:
+                    raise ValueError("one that has changed since")
+                with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
+                    array = file.get_tensor(name)
+        if array.dtype != np.float16:
+            array = np.asarray(array, dtype=np.float32)
+        if not np.isfinite(array).all():
+            raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
+        return array
 
 
 def weight_files(folder: Path) -> list[Path]:
