@@ -56,8 +56,8 @@ class Graph:
         self._inputs: dict[str, Any] = {}
         self._outputs: dict[str, Any] = {}
         self._names: dict[str, Node] = {}
-        self._small: dict[tuple[bytes, Any, tuple[int, ...]], Node] = {}
-        self._constants: list[Any] = []
+        self._constants: dict[tuple[bytes, Any, tuple[int, ...]], Node] = {}
+        self._small: list[Any] = []
         self.weights: dict[str, np.ndarray] = {}
 
     def input(self, name: str, dtype: Any, shape: Sequence[str | int]) -> Node:
@@ -95,14 +95,15 @@ class Graph:
         """An array or number in the graph; without a dtype, numbers become float32 and whole ones int64."""
         array = np.asarray(values)
         array = array.astype(dtype or DTYPES.get(array.dtype.kind))
-        if array.nbytes > SMALL:
-            return self.weight(f"constant{len(self.weights)}", array)
         key = array.tobytes(), array.dtype, array.shape
-        if key not in self._small:
-            name = f"c{len(self._small)}"
-            self._constants.append(numpy_helper.from_array(array, name))
-            self._small[key] = Node(self, name, array.dtype)
-        return self._small[key]
+        if key not in self._constants:
+            name = f"c{len(self._constants)}"
+            if array.nbytes > SMALL:
+                self.weights[name] = array
+            else:
+                self._small.append(numpy_helper.from_array(array, name))
+            self._constants[key] = Node(self, name, array.dtype)
+        return self._constants[key]
 
     def weight(self, name: str, array: np.ndarray) -> Node:
         """A large array, which the graph declares and whoever runs it provides."""
@@ -122,7 +123,7 @@ class Graph:
                 nodes.append(node)
                 used.update(node.input)
         self.weights = {name: array for name, array in self.weights.items() if name in used}
-        tensors = [tensor for tensor in self._constants if tensor.name in used]
+        tensors = [tensor for tensor in self._small if tensor.name in used]
         for name, array in self.weights.items():
             if embedded:
                 tensors.append(numpy_helper.from_array(array, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.graph.onnx_graph import MICROSOFT, Graph, Node
 from engine.graph.products import Products
-from engine.models.family import Family
+from engine.models.family import Family, Operations
 
 # Hugging Face's name of an activation → operator, its domain and attributes.
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -25,7 +24,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class GraphOperations:
+class GraphOperations(Operations):
     """Records the operations of a family in a graph.
 
     Args:
@@ -38,25 +37,9 @@ class GraphOperations:
     def __init__(self, graph: Graph, family: Family, products: Products, position: Node) -> None:
         self.graph, self.family, self.products = graph, family, products
         self.op = graph.op
-        self._position = position
-        self._cache: dict[object, Any] = {}
+        self.position = position
         self.reading: set[int] = set()  # layers whose attention is read
         self.attention: dict[int, Node] = {}  # layer → mean over heads, (rows, rows)
-
-    @property
-    def position(self) -> Node:
-        """Position of each row, int64 ``(rows,)``."""
-        return self._position
-
-    @position.setter
-    def position(self, position: Node) -> None:
-        self._position = position
-        self._cache.clear()
-
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]
 
     def weight(self, name: str) -> Node:
         return self.graph.weight(name, self.products.tensor(name))
@@ -117,14 +100,8 @@ class GraphOperations:
     def split(self, values: Node, parts: int) -> Any:
         return self.op("Split", values, outputs=parts, axis=-1, num_outputs=parts)
 
-    def concat(self, *values: Node) -> Node:
-        return self.op("Concat", *values, axis=-1)
-
-    def by_head(self, values: Node, heads: int) -> Node:
-        return self.reshape(values, [1, -1, heads, self.family.head_size])
-
-    def flat(self, values: Node) -> Node:
-        return self.reshape(values, [1, -1, self.family.hidden_size])
+    def rotated(self, values: Node, cosine: Node, sine: Node) -> Node:
+        return self.op("RotaryEmbedding", values, [0], cosine, sine, domain=MICROSOFT)
 
     def reshape(self, values: Node, shape: list[int]) -> Node:
         """The same values in another shape."""
@@ -153,9 +130,3 @@ class GraphOperations:
 
     def number(self, values: Node) -> Node:
         return self.graph.cast(values, np.float32)
-
-    def cos(self, values: Node) -> Node:
-        return self.op("Cos", values)
-
-    def sin(self, values: Node) -> Node:
-        return self.op("Sin", values)

@@ -17,12 +17,25 @@ Requirements = Mapping[str, tuple[object, ...]]  # setting → its supported val
 
 
 class Operations(Protocol):
-    """What formulas consist of, besides arithmetic. Hidden states are ``(…, rows, size)``; names are the checkpoint's.
+    """What formulas consist of, besides arithmetic. Hidden states are ``(…, rows, size)``, names the checkpoint's."""
 
-    ``position``: the position of each row in its window, int ``(rows,)``.
-    """
+    _position: Tensor
+    _cache: dict[object, Any]
 
-    position: Tensor
+    @property
+    def position(self) -> Tensor:
+        """The position of each row in its window, int ``(rows,)``."""
+        return self._position
+
+    @position.setter
+    def position(self, position: Tensor) -> None:
+        self._position, self._cache = position, {}
+
+    def cached(self, key: object, make: Callable[[], Any]) -> Any:
+        """What ``make`` returned for this key, as long as the rows stay the same."""
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
 
     def weight(self, name: str) -> Tensor:
         """The tensor of this name."""
@@ -48,23 +61,14 @@ class Operations(Protocol):
     def attend(self, number: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attention within each window in layer ``number``, see `Family.bias`; all of them ``(…, rows, size)``."""
 
-    def cached(self, key: object, make: Callable[[], Tensor]) -> Tensor:
-        """What ``make`` returned for this key, as long as the rows stay the same."""
-
     def heads(self, values: Tensor, heads: int) -> Tensor:
         """``(rows, size)`` of one window as ``(heads, rows, size ÷ heads)``."""
 
     def split(self, values: Tensor, parts: int) -> Any:
         """Equal parts along the last axis."""
 
-    def concat(self, *values: Tensor) -> Tensor:
-        """Joined along the last axis."""
-
-    def by_head(self, values: Tensor, heads: int) -> Tensor:
-        """``(…, rows, size)`` as ``(…, rows, heads, size ÷ heads)``."""
-
-    def flat(self, values: Tensor) -> Tensor:
-        """The inverse of `by_head`."""
+    def rotated(self, values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """The halves of each head rotated against each other, given ``(rows, size ÷ heads ÷ 2)`` (Su et al. 2021)."""
 
     def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
         """A new axis of size 1."""
@@ -86,12 +90,6 @@ class Operations(Protocol):
 
     def number(self, values: Tensor) -> Tensor:
         """Whole numbers or booleans as float32."""
-
-    def cos(self, values: Tensor) -> Tensor:
-        """Cosine."""
-
-    def sin(self, values: Tensor) -> Tensor:
-        """Sine."""
 
 
 class Family:

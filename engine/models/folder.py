@@ -27,7 +27,7 @@ from engine.models.family import Family
 from engine.models.tensors import Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import GoneError, Strategy
+from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import Points, current_point, parse
 from engine.text.labels import LabelSet, normalised
 
@@ -222,8 +222,7 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
 
 def weights_digest(folder: Path) -> str:
     """SHA-256 of a folder's weights and gates, which operating points belong to."""
-    gates = optional_file(folder, GATES)
-    return digest_of([*weight_files(folder), *([gates] if gates else [])])
+    return digest_of([*weight_files(folder), *folder.glob(GATES)])
 
 
 def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
@@ -252,28 +251,17 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def read_points(stored: Mapping[str, Any], path: Path) -> Points:
     """The operating points that a file holds; raises an `InputError` if it is damaged."""
-    with expecting(
-        f"operating points in {path}", "restore the file, or make it again with python -m engine.training.calibrate"
-    ):
-        return {
-            name: {current_point(point): _read_point(name, point, settings) for point, settings in of_name.items()}
-            for name, of_name in stored.items()
-        }
-
-
-def _read_point(name: str, point: str, settings: dict[str, Any]) -> Strategy | str:
-    """The strategy of a point or, if only earlier versions could run it, the sentence that says so."""
-    point = current_point(point)
-    try:
-        strategy = Strategy.from_json(settings | {"point": point})
-    except GoneError as error:
-        return (
-            f"expected a point that this version can run, got {f'{name}:{point}'!r} with {error.what}, which is not "
-            "supported; choose another, or choose them again with python -m engine.training.calibrate"
-        )
-    if strategy.kind != parse(name).kind:
-        raise InputError(f"expected settings of {name}, got settings of {strategy.kind}")
-    return strategy
+    remedy = "restore the file, or delete it and make it again with python -m engine.training.calibrate"
+    points: dict[str, dict[str, Strategy]] = {}
+    with expecting(f"operating points in {path}", remedy):
+        for name, of_name in stored.items():
+            points[name] = {}
+            for point, settings in of_name.items():
+                strategy = Strategy.from_json(settings | {"point": current_point(point)})
+                if strategy.kind != parse(name).kind:
+                    raise ValueError(f"settings of {strategy.kind} for {name}")
+                points[name][strategy.point] = strategy
+    return points
 
 
 def read_cascades(stored: Mapping[str, Any], path: Path) -> dict[str, Cascade]:
@@ -283,12 +271,6 @@ def read_cascades(stored: Mapping[str, Any], path: Path) -> dict[str, Cascade]:
         "restore the file, or make it again with python -m engine.training.cascade",
     ):
         return {point: Cascade.from_json(record | {"point": point}) for point, record in stored.items()}
-
-
-def optional_file(folder: Path, name: str) -> Path | None:
-    """Returns the path of a file in a folder, or ``None`` if there is no such file."""
-    path = folder / name
-    return path if path.is_file() else None
 
 
 def model_folder(path: str | Path) -> Path:

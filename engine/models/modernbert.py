@@ -86,17 +86,15 @@ class ModernBert(Family):
         return hidden + ops.dropout(ops.linear(inner, at("output"), per_row=True))
 
     def _rotated(self, ops: Operations, number: int, values: Tensor) -> Tensor:
-        """Rotates the two halves of each head against each other by the row's position (Su et al. 2021)."""
+        """Queries or keys, rotated by the positions of their rows."""
         kind = self.kind(number)
+        return ops.rotated(values, *ops.cached(("rotation", kind), lambda: self._rotation(ops, kind)))
+
+    def _rotation(self, ops: Operations, kind: str) -> list[Tensor]:
+        """Cosine and sine of each row's angles, ``(rows, head size ÷ 2)`` each."""
         frequencies = self.thetas[kind] ** -(np.arange(0, self.head_size, 2, dtype=np.float32) / self.head_size)
-        angle = ops.cached(
-            ("angle", kind),
-            lambda: ops.unsqueeze(ops.unsqueeze(ops.number(ops.position), 1) * ops.constant(frequencies), 1),
-        )
-        cosine = ops.cached(("cosine", kind), lambda: ops.cos(angle))
-        sine = ops.cached(("sine", kind), lambda: ops.sin(angle))
-        left, right = ops.split(ops.by_head(values, self.num_heads), 2)
-        return ops.flat(ops.concat(left * cosine - right * sine, right * cosine + left * sine))
+        angles = np.arange(self.max_rows, dtype=np.float32)[:, None] * frequencies.astype(np.float32)
+        return [ops.take(ops.constant(of(angles)), ops.position, 0) for of in (np.cos, np.sin)]
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor | None:
         """In local layers `HIDDEN` where rows are too far apart, ``(1, rows, rows)``."""

@@ -18,14 +18,6 @@ GONE = {"context": "drop", "min_exit_ratio": MIN_EXIT_RATIO}
 GONE_OF_RULE = {"uncertainty": 1, "received": 0, "entropy": 0}
 
 
-class GoneError(InputError):
-    """Settings name something that only earlier versions had: ``what``."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"expected settings of this version, got {what}, which is not supported; choose others")
-        self.what = what
-
-
 @dataclass(frozen=True)
 class Truncation(Decider):
     """Lets every word exit, so that the encoder ends at the gate."""
@@ -123,10 +115,12 @@ class Strategy:
 
 
 def _without(gone: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what only earlier versions stored; raises a `GoneError` if it changes what is computed."""
+    """Leaves out what only earlier versions stored; raises an `InputError` if it changes what is computed."""
     for name, value in gone.items():
         if (stored := settings.get(name, value)) != value:
-            raise GoneError(f"{name}={stored!r}")
+            raise InputError(
+                f"expected settings of this version, got {name}={stored!r}, which is not supported; choose others"
+            )
     return {name: value for name, value in settings.items() if name not in gone}
 
 

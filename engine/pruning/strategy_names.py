@@ -20,8 +20,8 @@ DENSE, CASCADE = "dense", "cascade"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
-# Strategy without operating point → operating point → its settings, or a sentence that says why they cannot be used.
-Points = Mapping[str, Mapping[str, Strategy | str]]
+# Name of a strategy → operating point → its settings.
+Points = Mapping[str, Mapping[str, Strategy]]
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,10 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
         wanted = f"one of the operating points {list(stored)} of {name.without_point}"
         raise InputError(f"expected {wanted}, got {point!r}; choose one")
     strategy = stored[point]
-    if isinstance(strategy, str):
-        raise InputError(strategy)
     return replace(strategy, name=text, point=point, recovery=strategy.recovery or recovery)
 
 
-def points_of(name: StrategyName, points: Points) -> dict[str, Strategy | str]:
+def points_of(name: StrategyName, points: Points) -> dict[str, Strategy]:
     """Maps each operating point of a strategy to its settings.
 
     With recovery, operating points that are not stored for it come from the strategy without recovery.

@@ -113,14 +113,14 @@ def _half(value: torch.Tensor) -> torch.Tensor:
 
 
 def copy_checkpoint(weights: Weights, folder: Path) -> None:
-    """Copies the files that loading a checkpoint needs to a folder, byte for byte.
+    """Copies the files that loading a model needs to a folder, byte for byte.
 
     Weights in another format than ``model.safetensors`` are converted.
     """
     source = weights.folder.path
     if not (source / MODEL).is_file():
         load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name in (CONFIG, MODEL, *TOKENIZER):
+    for name in (CONFIG, MODEL, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
 

@@ -224,7 +224,8 @@ def _run_head(model: GatedModel, ops: TorchOperations, number: int, hidden: Tens
 
 def _keep(ops: TorchOperations, words: np.ndarray, hidden: Tensor) -> Tensor:
     """Removes the rows of all words but these, bool ``(words,)``."""
-    ops.batch, rows = ops.batch.keep(words)
+    batch, rows = ops.batch.keep(words)
+    ops.take_batch(batch)
     return _take_rows(hidden, rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.activations import ACT2FN
 
-from engine.models.family import Family
+from engine.models.family import Family, Operations
 from engine.pytorch.packing import RaggedBatch
 
 
-class TorchOperations:
+class TorchOperations(Operations):
     """Evaluates the operations of a family for one batch.
 
     Args:
@@ -38,23 +38,11 @@ class TorchOperations:
         self.family, self.weights, self._dropout, self.reading = family, weights, dropout, reading
         self.device = next(iter(weights.values())).device
         self.attention: dict[int, list[np.ndarray]] = {}  # layer → for each window the mean over heads, (rows, rows)
-        self.batch = batch
+        self.take_batch(batch)
 
-    @property
-    def batch(self) -> RaggedBatch:
-        """Where each row belongs; setting it forgets what was cached for other rows."""
-        return self._batch
-
-    @batch.setter
-    def batch(self, batch: RaggedBatch) -> None:
-        self._batch = batch
-        self.position = torch.from_numpy(batch.position).to(self.device)
-        self._cache: dict[object, Any] = {}
-
-    def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]
+    def take_batch(self, batch: RaggedBatch) -> None:
+        """Goes on with other rows."""
+        self.batch, self.position = batch, torch.from_numpy(batch.position).to(self.device)
 
     def weight(self, name: str) -> Tensor:
         return self.weights[name]
@@ -111,14 +99,10 @@ class TorchOperations:
     def split(self, values: Tensor, parts: int) -> Any:
         return values.chunk(parts, dim=-1)
 
-    def concat(self, *values: Tensor) -> Tensor:
-        return torch.cat(values, dim=-1)
-
-    def by_head(self, values: Tensor, heads: int) -> Tensor:
-        return values.unflatten(-1, (heads, -1))
-
-    def flat(self, values: Tensor) -> Tensor:
-        return values.flatten(-2)
+    def rotated(self, values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        left, right = self.split(values.unflatten(-1, (self.family.num_heads, -1)), 2)
+        cosine, sine = cosine[:, None], sine[:, None]
+        return torch.cat((left * cosine - right * sine, right * cosine + left * sine), -1).flatten(-2)
 
     def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
         return values.unsqueeze(axis)
@@ -140,9 +124,3 @@ class TorchOperations:
 
     def number(self, values: Tensor) -> Tensor:
         return values.float()
-
-    def cos(self, values: Tensor) -> Tensor:
-        return values.cos()
-
-    def sin(self, values: Tensor) -> Tensor:
-        return values.sin()

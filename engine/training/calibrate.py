@@ -103,7 +103,7 @@ def main(argv: list[str] | None) -> int:
     outputs = DensePass.run(engine, references[engine.dtype], signals)
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
-        stored = [engine.strategy(of) for of in engine.points.get(name, {}).values() if isinstance(of, Strategy)]
+        stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
         rows = sweep(engine, outputs, name, limits, stored=stored, seconds=seconds)
         store(folder, {name: points_of(rows)})
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")

@@ -28,7 +28,7 @@ from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus
-from engine.models.folder import CASCADES, GATES, INT8, NETWORKS, POINTS, SMALL, optional_file, read_folder
+from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
@@ -85,9 +85,6 @@ def copy_model(source: str, folder: Path) -> None:
     weights = load_weights(source)
     folder.mkdir()
     copy_checkpoint(weights, folder)
-    for name in (GATES, *NETWORKS.values(), POINTS):
-        if file := optional_file(weights.folder.path, name):
-            shutil.copyfile(file, folder / name)
 
 
 class Row(NamedTuple):

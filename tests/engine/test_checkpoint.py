@@ -215,21 +215,6 @@ def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
     assert list(load_engine(folder).points["entropy"]) == ["careful"]
 
 
-@pytest.mark.parametrize(
-    ("settings", "what"),
-    [
-        ({"min_exit_ratio": 0.3}, "min_exit_ratio=0.3"),
-        ({"controller": {"kind": "rule", "lambda": 1.0, "received": 0.5}}, "received=0.5"),
-    ],
-)
-def test_a_point_of_what_went_is_refused_by_name_when_asked_for_and_all_others_run(settings, what, folder):
-    replace_points(folder, {"entropy": {"careful": SETTINGS, "fast": SETTINGS | settings}})
-    engine = load_engine(folder)
-    assert engine.strategy("entropy:careful").gates == (1,)
-    with pytest.raises(InputError, match=rf"got 'entropy:fast' with {what}.* which is not supported; choose"):
-        engine.strategy("entropy:fast")
-
-
 def test_a_copy_has_the_weights_as_safetensors_and_the_configuration_as_it_is(plain, plain_folder, tmp_path):
     torch.save(load_file(plain / "model.safetensors"), plain / "pytorch_model.bin")
     (plain / "model.safetensors").unlink()

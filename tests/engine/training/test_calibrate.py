@@ -11,7 +11,6 @@ from engine.formats.corpora import load_corpus
 from engine.models.folder import NETWORKS
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import resolve
 from engine.training import agreement, sweep
 from engine.training.calibrate import main
 from tests.conftest import SAMPLE, TEXT
@@ -67,10 +66,3 @@ def test_learned_controllers_have_operating_points_of_their_own(kind, calibrate,
 def test_a_sweep_ends_when_its_time_is_over(calibrate, capsys):
     assert calibrate("entropy", "--minutes", "0.0001") == 0
     assert "the operating points are in" in capsys.readouterr().err
-
-
-def test_a_stored_point_that_cannot_run_any_more_is_replaced(calibrate, folder):
-    gone = resolve("entropy", 3, {}).to_json() | {"min_exit_ratio": 0.3}
-    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"fast": gone}}))
-    assert calibrate("entropy") == 0
-    assert load_engine(folder).strategy("entropy", "fast").gates
