@@ -1,7 +1,5 @@
 """Runtime adaptive token pruning for biomedical named entity recognition."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

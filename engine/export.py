@@ -4,8 +4,6 @@ The folder is a Python package of its own, with the graph and all weights; it ne
 With ``--web`` it is a static page, too, which tags in the browser.
 """
 
-from __future__ import annotations
-
 import argparse
 import inspect
 import json

@@ -1,7 +1,5 @@
 """Measures latency: after a discarded pass, variants take turns on each batch, in rotated order."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ writes results as they are made. A broken document is reported on standard error
 2. Ids must be unique across all files.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys

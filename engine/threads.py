@@ -1,7 +1,5 @@
 """How many threads a call uses, for every way to compute."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -4,8 +4,6 @@ The status is 0 if all is done, 2 for bad input and for output that cannot be wr
 keyboard, and 141, without a sentence, if the reader of the output closed it (``| head``).
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

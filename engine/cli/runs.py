@@ -5,8 +5,6 @@ other conditions is refused with one sentence that says what differs. If a proce
 absent, and a log lacks at most its last record. The files of a run are trusted, because nobody edits them by hand.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

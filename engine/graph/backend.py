@@ -1,7 +1,5 @@
 """The graph backend: runs windows through the graphs of strategies in ONNX Runtime, one window a call."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

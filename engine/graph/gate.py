@@ -1,7 +1,5 @@
 """A gate as operations of an ONNX graph, for the words of one window; see `engine.pruning.gate.Gate`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -79,7 +79,9 @@ class Graph:
         Returns a node of a dtype, by default that of the first input, or a tuple of them.
         """
         domain = attributes.pop("domain", "")
-        nodes = [given if given is None or isinstance(given, Node) else self.constant(given) for given in inputs]
+        nodes: list[Any] = [
+            given if given is None or isinstance(given, Node) else self.constant(given) for given in inputs
+        ]
         dtype = np.dtype(dtype or nodes[0].dtype)
         made = [Node(self, f"v{len(self._nodes)}.{index}", dtype) for index in range(outputs)]
         names = ["" if node is None else node.name for node in nodes]

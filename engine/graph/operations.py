@@ -1,7 +1,5 @@
 """The operations of family formulas, recorded as ONNX. Hidden states are ``(1, rows, size)``, for one window."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

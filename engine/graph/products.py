@@ -4,8 +4,6 @@ In 8 bits, weights have 7 bits and a scale for each output: without VNNI, x86 ad
 bits would overflow. Activations are quantised while the graph runs, with one scale or one for each row.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 It needs onnxruntime, tokenizers and numpy.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

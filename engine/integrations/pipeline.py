@@ -1,7 +1,5 @@
 """``engine.pipeline`` in place of ``transformers.pipeline("token-classification", aggregation_strategy="first")``."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from pathlib import Path

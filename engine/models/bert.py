@@ -1,7 +1,5 @@
 """BERT (Devlin et al. 2019)."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from engine.models.family import PostNormFamily

@@ -1,7 +1,5 @@
 """DeBERTa-v2 and -v3 (He et al. 2021): attention to content and to distance, each with its own queries and keys."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

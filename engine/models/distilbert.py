@@ -1,7 +1,5 @@
 """DistilBERT (Sanh et al. 2019): BERT without token types, whose weights and settings have other names."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from engine.models.family import PostNormFamily

@@ -1,7 +1,5 @@
 """ELECTRA's discriminator (Clark et al. 2020): BERT with embeddings that may be narrower than hidden states."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from engine.models.bert import Bert

@@ -1,7 +1,5 @@
 """The supported model families. A new one is a file here and a line below."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ A formula computes with an `Operations`: `engine.pytorch.operations` evaluates i
 as ONNX. Nothing here imports either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 

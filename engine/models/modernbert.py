@@ -1,7 +1,5 @@
 """ModernBERT (Warner et al. 2024): rotary positions, local attention in most layers, pre-norm instead of post-norm."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar
 

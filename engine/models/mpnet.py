@@ -1,7 +1,5 @@
 """MPNet (Song et al. 2020): RoBERTa's positions, and a bias by distance that all layers share."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """The tensors of a checkpoint as NumPy arrays, read when they are asked for."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path

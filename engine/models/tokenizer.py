@@ -1,7 +1,5 @@
 """Reads the tokenizer of a model folder without transformers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf 
 families that differ override it in their encoders); a label head ``d · labels`` for each word.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from engine.pruning.record import Record

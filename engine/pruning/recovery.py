@@ -1,7 +1,5 @@
 """Recovery finds windows that are doubtful at the end of a pass and chooses which of their words come back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

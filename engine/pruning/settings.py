@@ -1,7 +1,5 @@
 """Settings of controllers and of recovery, each declared once with its range and a description."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

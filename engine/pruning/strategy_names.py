@@ -4,8 +4,6 @@ A name is ``dense``, ``truncate-K``, ``KIND[+recovery][:POINT]``, e.g. ``entropy
 ``cascade[:POINT]``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The trace of a text: where each word exited, and the scores behind each decision; built outside timed calls."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar

@@ -1,7 +1,5 @@
 """The PyTorch backend: every strategy, on a GPU or a CPU, in float32 or bfloat16."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

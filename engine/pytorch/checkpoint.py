@@ -1,7 +1,5 @@
 """Loads and saves models in PyTorch; also weights in ``.bin`` and tokenizers without a ``tokenizer.json``."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Sequence

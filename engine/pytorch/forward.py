@@ -3,8 +3,6 @@
 The dense pass is the same code without gates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

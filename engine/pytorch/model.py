@@ -1,7 +1,5 @@
 """The model that is trained and saved: an encoder's weights with a label head after every layer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The operations of family formulas in PyTorch, on packed rows ``(rows, size)`` of several windows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Any

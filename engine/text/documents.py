@@ -1,7 +1,5 @@
 """Documents and the entities in them. Offsets are characters of the original text, end exclusive."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

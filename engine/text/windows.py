@@ -1,7 +1,5 @@
 """Cuts the words of a text into word pieces and overlapping windows for the encoder."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

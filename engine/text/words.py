@@ -1,7 +1,5 @@
 """Splits texts into words, the units that are pruned, labelled and scored."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from itertools import chain

@@ -11,7 +11,6 @@ often right (docs/lab/2026-11-30-cascade.md).
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Controllers score the words at a gate and decide which exit early. A new one is a file here and a line below."""
 
-from __future__ import annotations
-
 from engine.pruning.controllers.attention import AttentionController
 from engine.pruning.controllers.base import Controller, Decider
 from engine.pruning.controllers.entropy import EntropyController

@@ -1,7 +1,5 @@
 """The controller ``attention``: importance from what a word attends to, what it receives, and its label."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

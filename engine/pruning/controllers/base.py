@@ -1,7 +1,5 @@
 """What decides at gates, and the base classes of controllers, with settings, decisions and the reasons for them."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The controller ``entropy``: words exit when their own label and their neighbours' are certain."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from engine.pruning.controllers.base import ThresholdController

@@ -1,7 +1,5 @@
 """The controller ``rule``: words exit when their label is certain compared with the rest of their window."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from engine.pruning.controllers.base import RelativeController
