@@ -4,11 +4,9 @@ Everything here is pure code on arrays; `engine.tagger.Engine`, the engine of th
 word by word and summed over the words that a window of the large model labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self
 
 import numpy as np
 
@@ -64,7 +62,7 @@ class Cascade(Strategy):
         return super().to_json() | {"small": self.small.to_json()} | own
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Cascade:
+    def from_json(cls, record: dict[str, Any]) -> Self:
         """Builds it from an object that `to_json` made; raises an `InputError` if that is malformed."""
         record = dict(record)
         if (kind := record.pop("doubt", DOUBT)) != DOUBT:
@@ -72,7 +70,7 @@ class Cascade(Strategy):
                 f"expected the doubt {DOUBT['kind']!r}, got {kind!r}, which is not supported; make the cascade again "
                 "with python -m engine.training.cascade"
             )
-        return cast(Cascade, super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))}))
+        return super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))})
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
         """Chooses among the large model's windows of a text, given the small one's ``(words, labels)``."""

@@ -1,9 +1,8 @@
 """Errors that a user can fix; command lines print them without a traceback."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _LONGEST = 1000  # characters; a message may quote a whole file
 
@@ -31,7 +30,7 @@ class FormatError(InputError):
         super().__init__(where + problem)
         self.file, self.line, self.document, self.problem = file, line, document, problem
 
-    def __reduce__(self) -> tuple[type[FormatError], tuple[str, int, str | None, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.file, self.line, self.document, self.problem)
 
 

@@ -1,7 +1,5 @@
 """What an engine finds in a text: entities and, on demand, their cost and trace."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,7 +24,7 @@ class Judgement:
     ``windows``: the large model's; ``judged``: the same, as judged.
     """
 
-    result: Result
+    result: "Result"
     windows: Sequence[Window]
     judged: tuple[JudgedWindow, ...]
 

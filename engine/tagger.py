@@ -1,7 +1,5 @@
 """The public API: an engine tags texts under any strategy."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -275,7 +273,7 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
     )
 
 
-def make_backend(folder: ModelFolder, dtype: str, device: str) -> GraphBackend | PyTorchBackend:
+def make_backend(folder: ModelFolder, dtype: str, device: str) -> "GraphBackend | PyTorchBackend":
     """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
     if device == "cpu":
         if dtype == "bfloat16":

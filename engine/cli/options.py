@@ -1,12 +1,10 @@
 """Options that all tagging commands share: engine, strategy and batch size."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from engine.cli.command import say
 from engine.errors import InputError
@@ -50,7 +48,7 @@ class EngineOptions:
         add("--dtype", default=cls.dtype, choices=DTYPES, help="default auto: the fastest here, which it names")
 
     @classmethod
-    def of(cls, arguments: argparse.Namespace) -> EngineOptions:
+    def of(cls, arguments: argparse.Namespace) -> Self:
         """Makes the options from parsed arguments; raises an `InputError` if a setting is not ``SETTING=VALUE``."""
         settings: dict[str, Any] = {}
         for text in arguments.set:

@@ -1,10 +1,9 @@
 """What a long command says, in whole lines on a screen as in a log: its plan, how far it is, and how it ended."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 from time import monotonic
+from typing import Self
 
 from engine.cli.command import say
 
@@ -28,7 +27,7 @@ class Progress:
         if self.plan:
             say(f"{self.plan}." if self.about_s is None else f"{self.plan}: about {duration(self.about_s)}.")
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

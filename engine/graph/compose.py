@@ -4,10 +4,8 @@ Which gates there are and the form of their controller's formula are part of the
 inputs, so that changing them composes nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -46,7 +44,7 @@ class Plan:
     resumes: bool = False
 
     @classmethod
-    def of(cls, strategy: Strategy, layers: int) -> Plan:
+    def of(cls, strategy: Strategy, layers: int) -> Self:
         """The pass of a strategy in an encoder of so many layers."""
         controller = strategy.controller
         if controller is None:

@@ -7,8 +7,6 @@ and operating points name the digest of what they were made for. The folder of a
 also holds ``cascade.json`` and, in ``small``, the folder of the small model.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +73,7 @@ class ModelFolder:
     networks: Mapping[str, Network] = field(default_factory=dict)
     int8: Mapping[str, Any] | None = None
     labels_file: str = ""
-    small: ModelFolder | None = None
+    small: "ModelFolder | None" = None
     cascades: Mapping[str, Cascade] = field(default_factory=dict)
 
     @property

@@ -4,13 +4,11 @@ A formula is written once and computed twice: `ArrayGate` evaluates it on NumPy 
 `engine.graph.gate.GraphGate` records it as ONNX, for one window. Values support arithmetic, comparisons and ``& | ~``.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -144,7 +142,7 @@ class Words:
     counts: np.ndarray  # int64 (windows,), the number of words in each window
 
     @classmethod
-    def of(cls, counts: Sequence[int]) -> Words:
+    def of(cls, counts: Sequence[int]) -> Self:
         """The words of windows with these numbers of words."""
         return cls(np.repeat(np.arange(len(counts)), counts), np.asarray(counts, dtype=np.int64))
 

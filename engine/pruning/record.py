@@ -1,7 +1,5 @@
 """What is known of one window after a pass, whichever backend ran it: labels, exits, and what each gate saw."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,7 +26,7 @@ class GateRecord:
     decision: Decision
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def part(self, words: slice) -> GateRecord:
+    def part(self, words: slice) -> "GateRecord":
         """The gate as these words passed it."""
         decision = Decision(self.decision.exits[words], self.decision.importance[words])
         signals = {name: values[words] for name, values in self.signals.items()}

@@ -1,11 +1,9 @@
 """A strategy: gates, controller and recovery, with conversion to and from JSON."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller, Decider
@@ -62,7 +60,7 @@ class Strategy:
             return {}
         return {"gates": self.gates} | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
-    def with_settings(self, **settings: Any) -> Strategy:
+    def with_settings(self, **settings: Any) -> Self:
         """Returns the strategy with some settings changed; its operating point becomes ``custom``.
 
         Raises an `InputError` if a setting is unknown or a value out of range.
@@ -91,7 +89,7 @@ class Strategy:
         return record
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Strategy:
+    def from_json(cls, record: dict[str, Any]) -> Self:
         """Builds the strategy from an object that `to_json` made.
 
         Raises an `InputError` if the object is malformed or has an unknown controller or setting.

@@ -5,10 +5,9 @@ consecutively, and ``windows`` the windows. Indices are NumPy arrays on the host
 them faster than a GPU would.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -32,7 +31,7 @@ class RaggedBatch:
     words: Words
 
     @classmethod
-    def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:
+    def from_windows(cls, windows: Sequence[Window]) -> Self:
         """Packs windows in the given order."""
         lengths = np.array([len(window.input_ids) for window in windows])
         counts = np.array([window.words for window in windows])
@@ -58,7 +57,7 @@ class RaggedBatch:
         """Window of each row, int64 ``(rows,)``."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+    def keep(self, alive: np.ndarray) -> tuple[Self, np.ndarray]:
         """Keeps the rows of the words in ``alive``, bool ``(words,)``, and CLS and SEP.
 
         Also returns their indices, int64 ``(kept,)``.
@@ -66,7 +65,7 @@ class RaggedBatch:
         rows = np.flatnonzero((self.word < 0) | alive[self.word])
         return self.select(rows), rows
 
-    def select(self, rows: np.ndarray) -> RaggedBatch:
+    def select(self, rows: np.ndarray) -> Self:
         """Keeps rows, int64 ``(kept,)``, ascending."""
         kept = {name: getattr(self, name)[rows] for name in ("input_ids", "position", "word", "first")}
         lengths = np.bincount(self.window_of_rows[rows], minlength=len(self.lengths))

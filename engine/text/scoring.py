@@ -1,10 +1,9 @@
 """Exact-span scoring: micro-averaged precision, recall and F1 over (document, start, end, type)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -19,11 +18,11 @@ class Counts:
     predicted: int = 0
     gold: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: "Counts") -> "Counts":
         return Counts(self.correct + other.correct, self.predicted + other.predicted, self.gold + other.gold)
 
     @classmethod
-    def total(cls, counts: Iterable[Counts]) -> Counts:
+    def total(cls, counts: Iterable["Counts"]) -> Self:
         """Adds the counts of many documents, faster than one at a time."""
         rows = [(document.correct, document.predicted, document.gold) for document in counts]
         return cls(*map(sum, zip(*rows, strict=True))) if rows else cls()

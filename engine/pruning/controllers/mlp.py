@@ -1,11 +1,9 @@
 """The controller ``mlp``: a small network estimates how likely a word's label is to change."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from safetensors import safe_open
@@ -66,7 +64,7 @@ class Network:
         save_file(tensors, path, metadata={"features": ",".join(self.names)})
 
     @classmethod
-    def load(cls, path: Path) -> Network:
+    def load(cls, path: Path) -> Self:
         """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
         remedy = "restore the file, or make them again with python -m engine.training.controller"
         with expecting(f"the networks of a learned controller in {path}", remedy):
