@@ -19,14 +19,11 @@ from engine.text.words import Span
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What the small model of a cascade found in a text, and which windows of the large one it doubts.
+    """What the small model of a cascade found in a text, and which windows of the large one it doubts."""
 
-    ``windows``: the large model's; ``judged``: the same, as judged.
-    """
-
-    result: "Result"
-    windows: Sequence[Window]
-    judged: tuple[JudgedWindow, ...]
+    result: "Result"  # the small model's
+    windows: Sequence[Window]  # the large model's
+    judged: tuple[JudgedWindow, ...]  # the same, as judged
 
     def windows_where(self, *, read: bool) -> list[Window]:
         """The windows that the large model reads or, if not ``read``, the others."""
@@ -35,23 +32,17 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The entities of one text and, on demand, its trace.
-
-    ``words``: character spans of the words.
-    ``probabilities``: float32 ``(words, labels)``.
-    ``records``: those of the text's windows, in order; in a cascade, of the windows that the large model read.
-    ``judgement``: in a cascade, what its small model found, and which windows the large one then read.
-    """
+    """The entities of one text and, on demand, its trace."""
 
     text: str
     entities: tuple[Entity, ...]
     strategy: Strategy
-    words: list[Span]
-    probabilities: np.ndarray = field(repr=False)
+    words: list[Span]  # in characters
+    probabilities: np.ndarray = field(repr=False)  # float32 (words, labels)
     latency: Latency
-    records: Sequence[Record] = field(repr=False)
+    records: Sequence[Record] = field(repr=False)  # of its windows; in a cascade, of those that the large model read
     sizes: Sizes = field(repr=False)
-    judgement: Judgement | None = field(default=None, repr=False)
+    judgement: Judgement | None = field(default=None, repr=False)  # of a cascade
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""

@@ -19,9 +19,9 @@ class GraphGate(Gate):
     """Records the formula of a controller."""
 
     graph: Graph
-    number: int  # of the layer
-    index: int  # number of gates before this one
-    alive: Node  # bool (words,), words that have not exited
+    number: int
+    index: int
+    alive: Node
     probabilities: Node  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     layer_signals: Callable[[str], Node]  # makes the signals of `of_layer`

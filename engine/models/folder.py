@@ -47,34 +47,21 @@ Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels
 
 @dataclass(frozen=True, eq=False)
 class ModelFolder:
-    """A model folder.
+    """A model folder."""
 
-    ``source``: the folder or hub id, as given.
-    ``path``: the folder itself; of a hub id, that of the revision in the cache.
-    ``config``: the entries of ``config.json``; ``family``: the model's family, made of them.
-    ``labels``: the model's labels.
-    ``label_order``: the checkpoint's label index of each of our labels.
-    ``points``: its operating points; ``belongs_to``: the digest of the weights that they were chosen for.
-    ``networks``: learned controller → its networks, where the folder has them.
-    ``int8``: what was measured when ``dense`` in 8 bits was found to agree with float32; ``None`` if it was not.
-    ``labels_file``: the file that gives the meaning of its labels, if any.
-    ``small``: the small model of a cascade, in which this is the large one.
-    ``cascades``: operating point of the cascade → strategy.
-    """
-
-    source: str
-    path: Path
-    config: Mapping[str, Any]
-    family: Family
+    source: str  # the folder or hub id, as given
+    path: Path  # the folder itself; of a hub id, that of the revision in the cache
+    config: Mapping[str, Any]  # the entries of config.json
+    family: Family  # made of them
     labels: LabelSet
-    label_order: tuple[int, ...]
+    label_order: tuple[int, ...]  # the checkpoint's index of each of our labels
     points: Points = field(default_factory=dict)
-    belongs_to: str = ""
-    networks: Mapping[str, Network] = field(default_factory=dict)
-    int8: Mapping[str, Any] | None = None
-    labels_file: str = ""
-    small: "ModelFolder | None" = None
-    cascades: Mapping[str, Cascade] = field(default_factory=dict)
+    belongs_to: str = ""  # the digest of the weights that the points were chosen for
+    networks: Mapping[str, Network] = field(default_factory=dict)  # learned controller → its networks, if there are any
+    int8: Mapping[str, Any] | None = None  # how dense in 8 bits was found to agree with float32; None if it was not
+    labels_file: str = ""  # that gives the meaning of the labels, if any
+    small: "ModelFolder | None" = None  # the small model of a cascade, in which this is the large one
+    cascades: Mapping[str, Cascade] = field(default_factory=dict)  # operating point of the cascade → strategy
 
     @property
     def has_gates(self) -> bool:

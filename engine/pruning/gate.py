@@ -24,39 +24,24 @@ OF_LAYER = OF_ATTENTION | {"change"}  # the signals of `Gate.of_layer`
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """A controller's decision at a gate.
+    """A controller's decision at a gate."""
 
-    ``exits``: bool ``(words,)``, the words that exit.
-    ``importance``: float ``(words,)``, how much each word still needs computation; words of low importance exit.
-    """
-
-    exits: Values
-    importance: Values
+    exits: Values  # bool (words,), the words that exit
+    importance: Values  # float (words,), how much each word still needs computation; words of low importance exit
 
 
 class Gate(ABC):
-    """The gate after layer ``number``, with ``index`` gates before it.
+    """A gate, with the signals of the latest label head that each word reached, and operations on them."""
 
-    ``alive``: bool, words that have not exited.
-    ``size``: number of words in the window.
-
-    Signals of the latest label head that each word reached:
-    ``confidence``: probability of its label, 0–1.
-    ``entropy``: normalised entropy of its label distribution, 0–1.
-    ``margin``: log ratio of its two most probable labels, 0 or more.
-    ``outside``: probability of the label ``O``.
-    ``entity``: bool, whether its label is another one.
-    """
-
-    number: int
-    index: int
-    alive: Values
-    size: Values
-    confidence: Values
-    entropy: Values
-    margin: Values
-    outside: Values
-    entity: Values
+    number: int  # of the layer
+    index: int  # number of gates before this one
+    alive: Values  # bool, words that have not exited
+    size: Values  # number of words in the window
+    confidence: Values  # probability of a word's label, 0–1
+    entropy: Values  # normalised, of its label distribution, 0–1
+    margin: Values  # log ratio of its two most probable labels, 0 or more
+    outside: Values  # probability of the label O
+    entity: Values  # bool, whether its label is another one
 
     @abstractmethod
     def of_layer(self, name: str) -> Values:
@@ -154,10 +139,10 @@ class Words:
 class ArrayGate(Gate):
     """A gate as NumPy arrays, for the words of several windows."""
 
-    number: int  # of the layer
-    index: int  # number of gates before this one
+    number: int
+    index: int
     words: Words
-    alive: np.ndarray  # bool (words,), words that have not exited
+    alive: np.ndarray
     probabilities: np.ndarray  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     numbers: Mapping[str, float] = field(default_factory=dict)  # values of numeric settings at this gate

@@ -12,19 +12,13 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True, eq=False)
 class GateRecord:
-    """One gate of a finished pass.
+    """One gate of a finished pass."""
 
-    ``number``: number of its layer. ``alive``: bool ``(words,)``, the words that reached it.
-    ``probabilities``: float32 ``(words, labels)``, each word's latest label distribution there.
-    ``decision``: the decision that took effect.
-    ``signals``: what the controller read of the layer, by the names in `engine.pruning.gate.Gate`, ``(words,)`` each.
-    """
-
-    number: int
-    alive: np.ndarray
-    probabilities: np.ndarray
-    decision: Decision
-    signals: Mapping[str, np.ndarray] = field(default_factory=dict)
+    number: int  # of its layer
+    alive: np.ndarray  # bool (words,), the words that reached it
+    probabilities: np.ndarray  # float32 (words, labels), each word's latest label distribution there
+    decision: Decision  # that took effect
+    signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `Gate.of_layer` that were read, (words,) each
 
     def part(self, words: slice) -> "GateRecord":
         """The gate as these words passed it."""
@@ -35,24 +29,16 @@ class GateRecord:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Record:
-    """A finished pass over one window.
-
-    ``labels``: those of the model; ``layers``: the number of its layers.
-    ``probabilities``: float32 ``(words, labels)``, each word's latest label distribution.
-    ``exit_at``: int64 ``(words,)``, the layer after which each word exited; the last layer for words that did not.
-    ``recovered``: bool ``(words,)``, words that exited and came back.
-    ``heads``: layers whose label heads ran, ascending; the last one ended the pass, before words came back.
-    ``gates``: what each gate saw, in order; empty if the caller said which words exit.
-    """
+    """A finished pass over one window."""
 
     window: Window
-    labels: LabelSet
-    layers: int
-    probabilities: np.ndarray
-    exit_at: np.ndarray
-    recovered: np.ndarray
-    heads: Sequence[int]
-    gates: Sequence[GateRecord]
+    labels: LabelSet  # the model's
+    layers: int  # number of the model's layers
+    probabilities: np.ndarray  # float32 (words, labels), each word's latest label distribution
+    exit_at: np.ndarray  # int64 (words,), the layer after which each word exited, or the last one
+    recovered: np.ndarray  # bool (words,), words that exited and came back
+    heads: Sequence[int]  # layers whose label heads ran, ascending; the last one ended the pass, before words came back
+    gates: Sequence[GateRecord]  # what each gate saw, in order; empty if the caller said which words exit
 
     @property
     def own(self) -> slice:

@@ -4,8 +4,9 @@ The dense pass is the same code without gates.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,28 +24,18 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window
 
 
-@dataclass(frozen=True, eq=False)
-class HeadOutput:
-    """Output of the label head after layer ``number``.
+class HeadOutput(NamedTuple):
+    """Output of a label head."""
 
-    ``words``: indices of the labelled words, int64 ``(n,)``.
-    ``logits``: their logits, ``(n, labels)``.
-    """
-
-    number: int
-    words: np.ndarray
-    logits: Tensor
+    number: int  # of its layer
+    words: np.ndarray  # indices of the labelled words, int64 (n,)
+    logits: Tensor  # (n, labels)
 
 
 class MemoryBuffer:
     """Labels and hidden states of a pass over a batch, so that every word has a label and may return.
 
-    ``layers``: number of the encoder's layers.
-    ``probabilities``: float32 ``(words, labels)``, each word's latest label distribution.
-    ``alive``: bool ``(words,)``. ``exit_at``: int64 ``(words,)``, the layer after which each word exited.
-    ``gates``: every gate so far, over the words of the whole batch.
-    ``heads``: the output of every label head that ran, in order.
-    ``first``: the batch and the hidden states at the first gate, before words exited.
+    ``probabilities``, ``alive`` and ``exit_at`` are those of `GateRecord` and `Record`, for the words of the batch.
     """
 
     def __init__(self, batch: RaggedBatch, labels: LabelSet, layers: int) -> None:
@@ -52,9 +43,9 @@ class MemoryBuffer:
         self.probabilities = np.zeros((len(batch.words), len(labels)), dtype=np.float32)
         self.alive = np.ones(len(batch.words), dtype=bool)
         self.exit_at = np.full(len(batch.words), layers)
-        self.gates: list[GateRecord] = []
-        self.heads: list[HeadOutput] = []
-        self.first: tuple[RaggedBatch, Tensor] | None = None
+        self.gates: list[GateRecord] = []  # over the words of the whole batch
+        self.heads: list[HeadOutput] = []  # of every label head that ran, in order
+        self.first: tuple[RaggedBatch, Tensor] | None = None  # batch and hidden states at the first gate
 
     def update(self, head: HeadOutput) -> None:
         """Records the output of a label head and updates its words' label distributions."""

@@ -17,17 +17,13 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True)
 class RaggedBatch:
-    """Where each packed row belongs. Rows of a window are contiguous, in text order.
+    """Where each packed row belongs. Rows of a window are contiguous, in text order."""
 
-    ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: number of
-    rows of each window. ``first`` bool ``(rows,)``: whether the row is the first word piece of a word.
-    """
-
-    input_ids: np.ndarray
-    position: np.ndarray
-    word: np.ndarray
-    first: np.ndarray
-    lengths: tuple[int, ...]
+    input_ids: np.ndarray  # int64 (rows,), like position and word
+    position: np.ndarray  # in its window
+    word: np.ndarray  # −1 for CLS and SEP
+    first: np.ndarray  # bool (rows,), whether the row is the first word piece of a word
+    lengths: tuple[int, ...]  # number of rows of each window
     words: Words
 
     @classmethod
@@ -52,11 +48,6 @@ class RaggedBatch:
         """Cuts an array with an entry for each row into those of the windows."""
         return np.split(rows, np.cumsum(self.lengths)[:-1])
 
-    @property
-    def window_of_rows(self) -> np.ndarray:
-        """Window of each row, int64 ``(rows,)``."""
-        return np.repeat(np.arange(len(self.lengths)), self.lengths)
-
     def keep(self, alive: np.ndarray) -> tuple[Self, np.ndarray]:
         """Keeps the rows of the words in ``alive``, bool ``(words,)``, and CLS and SEP.
 
@@ -68,5 +59,6 @@ class RaggedBatch:
     def select(self, rows: np.ndarray) -> Self:
         """Keeps rows, int64 ``(kept,)``, ascending."""
         kept = {name: getattr(self, name)[rows] for name in ("input_ids", "position", "word", "first")}
-        lengths = np.bincount(self.window_of_rows[rows], minlength=len(self.lengths))
+        windows = np.arange(len(self.lengths)).repeat(self.lengths)
+        lengths = np.bincount(windows[rows], minlength=len(self.lengths))
         return replace(self, lengths=tuple(lengths.tolist()), **kept)

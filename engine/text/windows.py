@@ -17,17 +17,13 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Window:
-    """A part of one text that the encoder sees at once: CLS, word pieces, SEP.
+    """A part of one text that the encoder sees at once: CLS, word pieces, SEP."""
 
-    ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the index in the window of the row's word, −1 for CLS
-    and SEP. The window holds the text's words ``[first, first + words)`` and labels ``[own, own_end)``.
-    """
-
-    input_ids: np.ndarray
-    word: np.ndarray
-    first: int
+    input_ids: np.ndarray  # int64 (rows,)
+    word: np.ndarray  # int64 (rows,), the index in the window of the row's word, −1 for CLS and SEP
+    first: int  # it holds the text's words [first, first + words)
     words: int
-    own: int
+    own: int  # it labels the text's words [own, own_end)
     own_end: int
 
     @property

@@ -31,14 +31,10 @@ FEATURES: Mapping[str, Callable[[Gate], Values]] = {
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """One perceptron with a hidden layer (ReLU) for each gate.
+    """One perceptron with a hidden layer (ReLU) for each gate."""
 
-    ``names``: names of the features.
-    ``layers``: gate → weights ``(features, units)`` and biases ``(units,)`` of the hidden layer, weights ``(units,)``
-    and bias ``(1,)`` of the output.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # of the features
+    # gate → weights (features, units), biases (units,) of the hidden layer, weights (units,), bias (1,) of the output
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
     def risk(self, gate: Gate) -> Values:
