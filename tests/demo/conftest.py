@@ -1,6 +1,7 @@
 """Serves the tiny model's demo; opens the shipped app in a Chromium that reaches no other host."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,15 @@ import httpx
 import pytest
 
 from demo.app import build_demo
+from demo.common.reports import REPORTS, Report
 from demo.server import LAUNCH
 from demo.settings import default_values, page_settings
 from engine import Engine
-from tests.demo.browsing import DESK, WORK_MS, tab
+from tests.demo.browsing import tab, wait_until
 from tests.demo.serving import browser_path, chromium, serve_app
 
-ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
+WIDE = (1200, 900)
+DIGEST = "0123456789abcdef" * 4  # of weights
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +41,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
-    """Opens the app at a tab; afterwards, no page may have contacted another host or logged an error."""
+    """Opens the app at a tab once it has answered; ``timed``: once it has measured times, too.
+
+    Afterwards, no page may have contacted another host or logged an error.
+    """
     contexts: list[Any] = []
     foreign: list[str] = []
     errors: list[str] = []
@@ -51,8 +57,8 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(theme: str = "light", width: int = 1200, height: int = DESK[1], at: str = "", **settings: Any) -> Any:
-        settings = {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce"} | settings
+    def open_page(size: Any = WIDE, theme: str = "light", at: str = "", timed: bool = False, **settings: Any) -> Any:
+        settings = {"viewport": {"width": size[0], "height": size[1]}, "reduced_motion": "reduce"} | settings
         context = browser.new_context(accept_downloads=True, **settings)
         contexts.append(context)
         context.route("**/*", guard)
@@ -60,7 +66,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{app_url}?__theme={theme}")
-        page.locator(ANSWERED).wait_for(timeout=WORK_MS)
+        wait_until(page, "done", *([] if timed else ["timing"]))
         if at:
             tab(page, at)
         return page
@@ -101,6 +107,18 @@ def http() -> Iterator[httpx.Client]:
     """Sends requests; to make a client takes longer than most answers."""
     with httpx.Client(timeout=60) as client:
         yield client
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """A report called ``one`` on the weights of ``DIGEST``, beside a folder without a finished run."""
+    for name in ("one", "unfinished"):
+        (tmp_path / name).mkdir()
+        for table in ("results", "intervals", "errors", "times"):
+            shutil.copy(REPORTS / "bc5cdr-test" / f"{table}.csv", tmp_path / name)
+    about = {"model": "m", "weights": f"SHA-256 {DIGEST[:16]}…", "machine": "Linux"}
+    (tmp_path / "one" / "results.json").write_text(json.dumps({"about": about, "notes": []}))
+    return Report(tmp_path / "one")
 
 
 def page_values(engine: Engine, **changed: float) -> list[float]:

@@ -1,13 +1,11 @@
 """The page as a whole, and the command that serves it."""
 
-import inspect
 import socket
 
 import gradio as gr
 import pytest
 
 import app
-from demo.common.limits import MAX_UPLOAD_BYTES
 from demo.server import LAUNCH
 from tests.demo.conftest import components
 
@@ -19,9 +17,6 @@ def test_warns_against_clinical_use_and_deletes_files_of_visitors_within_20_minu
 
 
 def test_launches_without_network():
-    assert set(LAUNCH) <= set(inspect.signature(gr.Blocks.launch).parameters)
-    assert LAUNCH["run_history"] is False
-    assert LAUNCH["max_file_size"] == MAX_UPLOAD_BYTES
     assert LAUNCH["theme"]._stylesheets == []
     assert "http" not in LAUNCH["css"]
 
@@ -71,8 +66,5 @@ class TestCommand:
 
 
 def test_without_glibc_nothing_stops(monkeypatch):
-    def none(name):
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(app.ctypes, "CDLL", none)
+    monkeypatch.setattr(app.ctypes, "CDLL", open)  # finds no such file
     app.share_memory()

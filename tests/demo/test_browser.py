@@ -10,6 +10,7 @@ from demo.tabs.watch.race import END_S
 from tests.demo.browsing import (
     DESK,
     HOSTILE,
+    LAPTOP,
     PHONE,
     SHORT,
     TABS,
@@ -70,15 +71,13 @@ class TestRace:
         assert page.evaluate(CLOCKS) == [[END_S, True]]
 
     def test_words_and_layers_stand_beside_it_and_on_a_phone_play_scrolls_to_it(self, open_page):
-        page = open_page("light", 1280, 800)
+        page = open_page(LAPTOP)
         page.locator(".race[data-timed]").wait_for()
-        lanes = page.locator(".race .wide svg > g")
-        boxes = [lane.bounding_box() for lane in lanes.all()]
+        boxes = [lane.bounding_box() for lane in page.locator(".race .wide svg > g").all()]
         assert len(boxes) == 4, "three lanes and words × layers"
         assert all(one["x"] + one["width"] <= other["x"] for one, other in pairwise(boxes))
-        assert all(box["y"] < 800 for box in boxes)
-        page = open_page("light", *PHONE)
-        wait_until(page, "done")
+        assert all(box["y"] < LAPTOP[1] for box in boxes)
+        page = open_page(PHONE, timed=True)
         page.get_by_role("button", name="Play").click()
         page.wait_for_timeout(500)
         box = page.locator(".race .narrow svg").bounding_box()
@@ -86,7 +85,7 @@ class TestRace:
         assert box["y"] + box["height"] <= PHONE[1]
 
     def test_it_is_saved_as_a_picture_that_plays_by_itself_and_says_the_result(self, open_page, tmp_path):
-        page = open_page("dark")
+        page = open_page(theme="dark")
         save_race(page, tmp_path / "race.svg")
         page.goto((tmp_path / "race.svg").as_uri())
         assert re.search(
@@ -99,8 +98,7 @@ class TestRace:
 
 class TestRuns:
     def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
+        page = open_page(timed=True)
         enter(page, LONG)
         run(page)
         wait_until(page, "running")
@@ -115,8 +113,7 @@ class TestRuns:
         assert not page.get_by_text("Out of date").is_visible()
 
     def test_a_long_text_is_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
+        page = open_page(timed=True)
         buttons = [page.get_by_role("button", name=name, exact=True) for name in ("Run", "Case report")]
         places = [button.bounding_box() for button in buttons]
         cancel = page.get_by_role("button", name="Cancel", exact=True)
@@ -140,8 +137,7 @@ class TestRuns:
         page.locator(".found", has_text="clonidine").first.wait_for(timeout=WORK_MS)
 
     def test_only_a_long_text_shows_how_many_windows_are_done(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
+        page = open_page(timed=True)
         page.evaluate(NOTE_PROGRESS)
         enter(page, SHORT)
         run(page)
@@ -156,8 +152,7 @@ class TestRuns:
         assert first != later
 
     def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
+        page = open_page(timed=True)
         sent = []
         page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
         for point in ("careful", "balanced", "fast", "careful"):
@@ -209,8 +204,7 @@ class TestEverywhere:
 
     @pytest.mark.parametrize(("theme", "size"), [("light", DESK), ("dark", PHONE)])
     def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_page(self, open_page, theme, size):
-        page = open_page(theme, *size)
-        wait_until(page, "done")
+        page = open_page(size, theme, timed=True)
         for name in TABS:
             tab(page, name)
             page.wait_for_timeout(1000)  # until transitions end
@@ -219,8 +213,7 @@ class TestEverywhere:
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
 
     def test_on_a_phone_everything_can_be_touched(self, open_page):
-        page = open_page("light", *PHONE)
-        wait_until(page, "done")
+        page = open_page(PHONE, timed=True)
         page.locator(".settings > button").click()
         touchable = ".buttons button, [role=tab], #examples .gallery-item, .race button"
         for target in page.locator(f"{touchable}, input[type=range], .settings .label-wrap").all():

@@ -55,7 +55,7 @@ class TestYourFiles:
         assert_harmless(page)
 
     def test_the_sample_runs_at_once_in_tables_that_fit_and_is_out_of_date_after_another_choice(self, open_page):
-        page = open_page("light", *LAPTOP, at="Your files")
+        page = open_page(LAPTOP, at="Your files")
         page.get_by_role("button", name="Use the sample").click()
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
         assert_fits(page, "Entities")
@@ -72,17 +72,10 @@ class TestYourFiles:
         page.locator("pre", has_text=re.compile(r"python -m engine.tag .*large.jsonl")).wait_for()
         page.get_by_role("grid", name="Entities").locator("visible=true").wait_for(state="hidden", timeout=WORK_MS)
 
-    def test_of_annotated_and_other_files_f1_is_on_the_annotated(self, open_page, tmp_path):
-        gold = [{"start": 0, "end": 8, "type": "Chemical"}]
-        paths = [json_lines(tmp_path / "gold.jsonl", [{"text": "Naloxone", "entities": gold}])]
-        paths += [json_lines(tmp_path / f"{i}.jsonl", [{"id": str(i), "text": "Clonidine"}]) for i in range(3)]
-        page = open_page()
-        tag_files(page, paths, "F1 on 1 of 4 documents")
-
 
 class TestCode:
     def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
-        page = open_page("light", *LAPTOP)
+        page = open_page(LAPTOP)
         enter(page, HOSTILE)
         run(page)
         wait_until(page, "done")

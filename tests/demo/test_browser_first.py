@@ -14,8 +14,7 @@ pytestmark = pytest.mark.slow
 class TestFirstScreen:
     @pytest.mark.parametrize("size", [DESK, PHONE])
     def test_claim_text_card_and_play_need_no_scrolling(self, open_page, size):
-        page = open_page("light", *size)
-        wait_until(page, "done")
+        page = open_page(size, timed=True)
         page.wait_for_timeout(500)
         width, height = size
         for part in (".intro .claim", ".text-input textarea", ".answer .headline", ".race .play"):
@@ -25,7 +24,7 @@ class TestFirstScreen:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     def test_two_lines_say_what_it_does_and_the_rest_is_folded(self, open_page):
-        page = open_page("light", *DESK)
+        page = open_page(DESK)
         claim = page.locator(".intro .claim")
         assert (
             claim.evaluate("part => part.getClientRects()[0].height / parseFloat(getComputedStyle(part).lineHeight)")
@@ -53,8 +52,7 @@ class TestFirstScreen:
 
 class TestCard:
     def test_it_says_what_is_saved_and_shows_it_by_the_length_of_bars(self, open_page):
-        page = open_page()
-        wait_until(page, "done")
+        page = open_page(timed=True)
         card = page.locator(".answer")
         headline = card.locator(".headline").inner_text()
         assert re.match(r"entropy:balanced \(\w+\) \d+\s% less computation · same \d+ entities$", headline)
@@ -63,7 +61,7 @@ class TestCard:
         assert re.search(r"ms instead of .* ms, [\d.–]+× as fast as the full pass", card.inner_text())
 
     def test_a_changed_word_leads_to_why_with_the_strategy_of_the_line(self, open_page):
-        page = open_page("light", *DESK)
+        page = open_page(DESK)
         page.locator(".strategy-shown").get_by_label("dense").check()
         page.get_by_role("button", name="✗ A lost disease").click()
         button = page.locator(".answer .to-word[data-strategy=entropy]").first
@@ -147,7 +145,7 @@ class TestLink:
 
 @pytest.mark.parametrize("size", [DESK, PHONE])
 def test_evidence_opens_with_the_roles_and_its_figure_fills_the_width_and_is_large_enough_to_read(open_page, size):
-    page = open_page("dark", *size, at="Evidence")
+    page = open_page(size, "dark", at="Evidence")
     panel = page.get_by_role("tabpanel")
     assert panel.get_by_label("Roles").locator("tbody tr").count() > 3
     page.wait_for_function("document.querySelector('.plot img').naturalWidth", timeout=WORK_MS)

@@ -38,8 +38,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
         "entropy+recovery": engine.strategy("entropy+recovery", trigger="entropy_spike", min_keep_ratio=0.3),
     }
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
-    stored = {name: {"fast": strategy} for name, strategy in at_point.items()}
-    monkeypatch.setattr(engine, "points", stored)
+    monkeypatch.setattr(engine, "points", {name: {"fast": strategy} for name, strategy in at_point.items()})
     for name, strategy in at_point.items():
         assert chosen_strategy(engine, name, "fast", "", *default_values(engine, "fast")) == strategy
 

@@ -125,8 +125,7 @@ def test_an_encoder_of_one_layer_has_no_gates(tmp_path, tokenizer):
     torch.manual_seed(0)
     BertForTokenClassification(tiny_config(len(tokenizer), layers=1)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    engine = load_engine(tmp_path, labels=["O", "Disease"])
-    assert engine.runnable == ["dense"]
+    assert load_engine(tmp_path, labels=["O", "Disease"]).runnable == ["dense"]
 
 
 def test_an_engine_owns_its_weights(model_folder):  # rule 7

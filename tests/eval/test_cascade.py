@@ -44,8 +44,7 @@ def test_its_parts_run_beside_it_and_it_is_compared_with_them(results, run):
         ("cascade:balanced", "int8", "cascade"),
         ("small", "int8", "model"),
     ]
-    table = pd.read_csv(run / "intervals.csv")
-    pairs = set(table[["variant", "against"]].itertuples(index=False, name=None))
+    pairs = set(pd.read_csv(run / "intervals.csv")[["variant", "against"]].itertuples(index=False, name=None))
     for point in THRESHOLDS:
         own = f"cascade:{point}"
         assert {(own, "dense (float32)"), (own, "small")} <= pairs

@@ -26,8 +26,7 @@ def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine,
         assert [one.key for one in row.entities] == [one.key for one in result.entities]
         assert [one.text for one in row.entities] == [one.text for one in result.entities]
         assert row.cost == result.cost
-        exited = [word.layer if word.state == "exited" else 0 for word in result.trace.words]
-        assert row.exits == exited
+        assert row.exits == [word.layer if word.state == "exited" else 0 for word in result.trace.words]
     measured = record.measured
     assert set(measured["dense"].rows[0].exits) == {0}
     assert dense_of(measured, "float32") is dense_of(measured, "int8") is measured["dense"]

@@ -159,8 +159,7 @@ def test_types_that_the_corpus_does_not_have_are_scored_if_they_are_named(report
     gold.write_text("1|t|Nausea after aspirin.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
     for types, scored in (((), ["Disease"]), (("--types", "Chemical,Disease"), ["Chemical", "Disease"])):
         _, out = report("--corpus", str(gold), *types, out=f"out{len(scored)}")
-        gold_types = pd.read_csv(out / "confusion.csv")["gold"].unique().tolist()
-        assert gold_types == [*scored, "none"]
+        assert pd.read_csv(out / "confusion.csv")["gold"].unique().tolist() == [*scored, "none"]
 
 
 def test_a_broken_corpus_is_refused_and_skip_bad_evaluates_the_rest(report, tmp_path, caplog, capsys):
@@ -190,8 +189,7 @@ def test_a_new_controller_is_measured_and_plotted_with_its_settings(report, monk
     monkeypatch.setitem(CONTROLLERS, Sure.kind, Sure)
     names = "sure,sure+recovery,random@sure"
     _, out = report("--limit", "1", "--strategies", names, "--set", "sure.max_entropy=0.9", "--set", "sure.gates=1,2")
-    results = pd.read_csv(out / "results.csv")
-    table = results.set_index("variant")
+    table = pd.read_csv(out / "results.csv").set_index("variant")
     assert list(table.index) == ["dense", *names.split(",")]
     assert table["prunes"].tolist() == [False, True, True, False]
     assert table.loc["sure", "token_layers_kept"] < 1

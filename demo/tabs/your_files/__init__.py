@@ -12,14 +12,7 @@ import gradio as gr
 
 from demo.common.commands import files_commands
 from demo.common.inputs import Inputs
-from demo.common.limits import (
-    BATCH_WORK,
-    KEEP_FILES_S,
-    MAX_CHARACTERS,
-    MAX_DOCUMENTS,
-    MAX_FILE_BYTES,
-    check_strategies,
-)
+from demo.common.limits import BATCH_WORK, KEEP_FILES_S, MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES, check_strategies
 from demo.common.links import model_name
 from demo.common.markup import alert, escape, note, number_of
 from demo.common.requests import Latest, fingerprint

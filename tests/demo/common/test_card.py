@@ -40,8 +40,7 @@ def test_the_headline_says_what_is_saved_and_what_became_of_the_entities(engine,
     assert said in text_of(shown)
     assert "truncate-1:fast" in shown
     assert f"{100 * (1 - one.kept):.0f}\u00a0% less" in text_of(shown)
-    nothing = replace(dense, entities=())
-    assert "no entities, like the full pass" in headline(pruned(engine, nothing))
+    assert "no entities, like the full pass" in headline(pruned(engine, replace(dense, entities=())))
 
 
 def test_a_bar_for_each_strategy_names_its_dtype_and_its_share(engine, dense):

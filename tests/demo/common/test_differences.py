@@ -39,8 +39,7 @@ def results(engine, labels, dense_labels):
     ],
 )
 def test_every_entity_of_either_has_one_fate(engine, labels, dense_labels, expected):
-    found = differences(*results(engine, labels, dense_labels))
-    assert [(one.kind, one.entity.text) for one in found] == expected
+    assert [(one.kind, one.entity.text) for one in differences(*results(engine, labels, dense_labels))] == expected
 
 
 @pytest.mark.parametrize(
@@ -57,8 +56,7 @@ def test_every_entity_of_either_has_one_fate(engine, labels, dense_labels, expec
     ],
 )
 def test_a_reason_names_the_word_its_layer_and_its_labels(engine, labels, dense_labels, reason):
-    found = differences(*results(engine, labels, dense_labels))
-    assert all(one.reason.endswith(reason) for one in found)
+    assert all(one.reason.endswith(reason) for one in differences(*results(engine, labels, dense_labels)))
 
 
 def test_a_reason_tells_words_that_reached_the_last_layer(engine):

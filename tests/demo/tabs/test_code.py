@@ -49,13 +49,11 @@ def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, s
     strategy = engine.strategy(name, **settings)
     printed = []
     exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
-    expected = engine.tag(text, strategy).entities
-    assert printed == [(name, e.start, e.end, e.type, e.text) for e in expected]
+    assert printed == [(name, e.start, e.end, e.type, e.text) for e in engine.tag(text, strategy).entities]
 
 
 def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
-    stored = replace(engine.strategy("entropy"), point="fast")
-    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": replace(engine.strategy("entropy"), point="fast")}})
     strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
     calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x"))
     assert calls == ["'entropy', 'fast'", "'rule'", "'dense'"]

@@ -22,8 +22,7 @@ def panel(result, dense):
 @pytest.mark.parametrize("strategy", ["dense", "entropy"])
 @pytest.mark.parametrize("text", [NASTY, " \n "])
 def test_a_panel_holds_the_text(engine, strategy, text):
-    shown = panel(engine.tag(text, strategy), engine.tag(text, "dense"))
-    assert text_of(shown) == text.replace("\ud800", "\ufffd")
+    assert text_of(panel(engine.tag(text, strategy), engine.tag(text, "dense"))) == text.replace("\ud800", "\ufffd")
 
 
 def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked_and_counted(engine):

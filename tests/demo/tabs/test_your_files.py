@@ -126,8 +126,7 @@ class TestTag:
         assert "times as fast" not in summary([document] * documents, [False] * documents, found(engine, rule=rule))
 
     def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine, monkeypatch):
-        stored = replace(engine.strategy("entropy"), point="fast")
-        monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})
+        monkeypatch.setattr(engine, "points", {"entropy": {"fast": replace(engine.strategy("entropy"), point="fast")}})
         strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
         *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
         both[0].tagged[0] = both[1].tagged[0] = TaggedDocument(Document("a", TEXT, GOLD), cost(1, 1), 1.0)

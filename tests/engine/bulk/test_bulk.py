@@ -12,19 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
-from tests.engine.bulk.conftest import run
-from tests.engine.bulk.made_up import HEAD, record, write_folder
+from tests.engine.bulk.conftest import FILES, RECORDS, no_kernel, run
+from tests.engine.bulk.made_up import HEAD, record
 
-FILES, RECORDS = 4, 12
 NOTE = '{"id": "1", "text": "Nausea."}\n'
-
-
-@pytest.fixture(scope="module")
-def pubmed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pubmed")
-    write_folder(folder, FILES, RECORDS)
-    (folder / "pubmed99n0001.xml.gz.md5").write_text("not a file to tag\n")
-    return folder
 
 
 @pytest.fixture
@@ -83,23 +74,16 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
     assert last.stat().st_mtime_ns == untouched
 
 
-@pytest.mark.parametrize("name", [b"caf\xe9.txt", "\u75c7".encode() * 71 + b".txt"], ids=["not UTF-8", "long"])
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9", "\u75c7".encode() * 71, b"memory::a"], ids=["not UTF-8", "long", "colons"]
+)
 def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
     (tmp_path / "in").mkdir()
-    Path(os.fsdecode(bytes(tmp_path / "in") + b"/" + name)).write_text("Nausea.")
+    Path(os.fsdecode(bytes(tmp_path / "in") + b"/" + name + b".txt")).write_text("Nausea.")
     for missing in (1, 0):
         assert bulk(tmp_path / "in") == 0
         assert f"Tag {missing} of 1 files" in capsys.readouterr().err
-
-
-def test_a_name_with_colons_is_the_file_of_that_name(bulk, tmp_path):
-    (tmp_path / "in").mkdir()
-    several = {"memory::a": "Pain.", "file::zip": "Cough.", "a": "Nausea."}
-    for name, text in several.items():
-        (tmp_path / "in" / f"{name}.txt").write_text(text)
-    assert bulk(tmp_path / "in") == 0
-    for name, text in several.items():
-        assert [one["text"] for one in lines(tmp_path / "out" / "tagged" / f"{name}.jsonl")] == [text]
+    assert [one["text"] for file in (tmp_path / "out" / "tagged").iterdir() for one in lines(file)] == ["Nausea."]
 
 
 def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, notes, tmp_path):
@@ -133,10 +117,6 @@ def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bul
     assert sum(path.is_file() for path in (tmp_path / "out" / "tagged").rglob("*")) == 2
     path.unlink()
     assert bulk(notes) == 0
-
-
-def no_kernel(path):
-    raise RuntimeError("no kernel\nat all")
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,7 @@ from engine.bulk.inputs import InputFile
 from engine.bulk.worker import OutputError, Worker
 from engine.cli.options import EngineOptions
 from tests.conftest import contents
-from tests.engine.bulk.conftest import run
-from tests.engine.bulk.made_up import write_folder
+from tests.engine.bulk.conftest import no_kernel, run
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
@@ -28,13 +27,6 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 @pytest.fixture(autouse=True)
 def _as_urgent_as_other_tests(monkeypatch):
     monkeypatch.setenv("RAY_worker_niceness", "0")  # by default, workers wait until no other test computes
-
-
-@pytest.fixture(scope="module")
-def pubmed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pubmed")
-    write_folder(folder, 4, 10)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +43,11 @@ def test_an_address_that_does_not_answer_is_one_sentence(address, pubmed, bulk, 
     assert not (tmp_path / "out").exists()
 
 
-def fails(*_):
-    raise RuntimeError("no kernel\nat all")
-
-
 @pytest.mark.parametrize(
     ("patched", "other", "problem"),
     [
         ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
-        ("engine.bulk.worker.Worker.load", fails, f"{platform.node()}: RuntimeError: no kernel"),
+        ("engine.bulk.worker.Worker.load", no_kernel, f"{platform.node()}: RuntimeError: no kernel"),
         ("engine.bulk.worker.Worker._tag", lambda *_: Path("/dev/full").write_text("x"), "No space left on device"),
     ],
     ids=["other code", "no start", "full disk"],

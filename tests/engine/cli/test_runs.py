@@ -8,16 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.runs import (
-    Log,
-    check_new,
-    code_digest,
-    continues,
-    locked,
-    read_json,
-    replacing,
-    write_json,
-)
+from engine.cli.runs import Log, check_new, code_digest, continues, locked, read_json, replacing, write_json
 from engine.errors import InputError
 from tests.conftest import contents
 

@@ -50,8 +50,7 @@ def small_corpus(monkeypatch, tmp_path, remote):
     }
     parts = {split: [(content, 0, None)] for split, content in splits.items()}
     parts["fit"] = [(small, 1, None), (packed, 0, 1)]
-    named = corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True)
-    monkeypatch.setitem(corpora.NAMED, "bc5cdr", named)
+    monkeypatch.setitem(corpora.NAMED, "bc5cdr", corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
     return tmp_path
 
 

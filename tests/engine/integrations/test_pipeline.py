@@ -12,8 +12,7 @@ TASK = "token-classification"
 
 
 def answers(text, folder, **options):
-    theirs = transformers.pipeline(TASK, model=str(folder), device="cpu", aggregation_strategy="first", **options)
-    return theirs(text)
+    return transformers.pipeline(TASK, model=str(folder), device="cpu", aggregation_strategy="first", **options)(text)
 
 
 def test_dense_answers_as_hugging_face_does(plain_folder):

@@ -83,8 +83,7 @@ def test_attention_keeps_words_that_attend_to_few_receive_much_or_are_uncertain(
     controller = CONTROLLERS["attention"](neighbours=0, min_keep_ratio=0.0, lambda_=1.5, **weights)
     certainty = [SURE, SURE, UNSURE, SURE, SURE, SURE]
     kept = {"focus": 0, "received": 1, "uncertainty": 2}[weight]
-    exited = exiting(controller, [0] * 6, certainty, attention=attention)
-    assert exited == [word for word in range(6) if word != kept]
+    assert exiting(controller, [0] * 6, certainty, attention=attention) == [word for word in range(6) if word != kept]
 
 
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(lambda_=2.0, min_keep_ratio=0.0)])

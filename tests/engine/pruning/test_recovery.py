@@ -70,8 +70,7 @@ def test_if_all_words_exited_those_that_exited_last_are_doubted():
     record = record_of([OUT] * 3, [SPLIT, OUT, OUT], exited=[0])
     at = np.array([[0, 0, 0], SPLIT, OUT], dtype=np.float32)
     last = GateRecord(2, np.array([False, True, True]), at, Decision(np.array([False, True, True]), np.zeros(3)))
-    gates = [*record.gates, last]
-    ended = replace(record, probabilities=np.array([SPLIT, SPLIT, OUT]), layers=3, gates=gates)
+    ended = replace(record, probabilities=np.array([SPLIT, SPLIT, OUT]), layers=3, gates=[*record.gates, last])
     for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):
         assert recovery.fires(ended)
         assert recovery.choose(ended).all()

@@ -53,8 +53,7 @@ def test_the_point_is_in_the_name_or_beside_it_and_balanced_or_the_first_is_the_
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
-    stored = with_recovery(FAST).with_settings(min_confidence=0.7)
-    own = POINTS | {"entropy+recovery": {"fast": stored}}
+    own = POINTS | {"entropy+recovery": {"fast": with_recovery(FAST).with_settings(min_confidence=0.7)}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
     without_own = resolve("entropy+recovery", 6, own)  # the sweep with recovery found no balanced point
     assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())

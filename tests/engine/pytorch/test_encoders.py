@@ -61,9 +61,8 @@ def test_a_window_may_be_as_long_as_the_limit_and_no_longer_where_the_model_says
     reference, model = pair(family)
     limit = model.encoder.max_rows
     assert limit == 100 - {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}.get(family, 0)
-    ids = torch.full((1, limit), 7)
     with torch.no_grad():
-        assert reference(input_ids=ids).logits.shape[1] == limit
+        assert reference(input_ids=torch.full((1, limit), 7)).logits.shape[1] == limit
         assert len(run_dense(model.encoder, packed([limit - 2]))) == limit
 
 
@@ -125,8 +124,7 @@ def test_far_positions_are_told_apart_in_bfloat16():
     hidden = encoder.embed(encoder.operations(near))[rows]
     outputs = []
     for start in (0, 7900):  # the same rows, early and late: rotary positions depend on distance alone
-        batch = near.select(start + rows)
-        outputs.append(encoder.family.layer(encoder.operations(batch), 1, hidden))
+        outputs.append(encoder.family.layer(encoder.operations(near.select(start + rows)), 1, hidden))
     torch.testing.assert_close(*outputs, atol=0.1, rtol=0)
 
 

@@ -22,16 +22,6 @@ def window(pieces: list[int], offset: int = 10) -> Window:
 PIECES = st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=6), min_size=1, max_size=5)
 
 
-def test_rows_of_all_windows_lie_packed_with_words_counted_through():
-    batch = RaggedBatch.from_windows([window([1, 2]), window([1])])
-    assert batch.lengths == (5, 3)
-    assert batch.word.tolist() == [-1, 0, 1, 1, -1, -1, 2, -1]
-    assert batch.position.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
-    assert batch.first.tolist() == [False, True, True, False, False, False, True, False]
-    assert batch.words.window.tolist() == [0, 0, 1]
-    assert batch.words.counts.tolist() == [2, 1]
-
-
 @given(pieces=PIECES, data=st.data())
 def test_keeping_words_keeps_exactly_their_rows_and_all_specials(pieces, data):
     batch = RaggedBatch.from_windows([window(p, offset=100 * i) for i, p in enumerate(pieces)])

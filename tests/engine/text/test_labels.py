@@ -55,8 +55,7 @@ def test_an_entity_has_the_score_of_its_weakest_word_and_a_word_cut_by_a_mention
     probabilities = np.array([[0.1, 0.9, 0, 0, 0], [0.2, 0.0, 0.6, 0.2, 0], [1, 0, 0, 0, 0]])
     (entity,) = LABELS.decode("a b c", split_words("a b c"), probabilities)
     assert entity == Entity(0, 3, "Chemical", "a b", 0.6)
-    text = "antifoo bar"
-    labels = LABELS.encode(split_words(text), [Entity(4, 7, "Disease", "foo")])
+    labels = LABELS.encode(split_words("antifoo bar"), [Entity(4, 7, "Disease", "foo")])
     assert [LABELS.names[label] for label in labels] == ["B-Disease", "O"]
 
 

@@ -34,8 +34,7 @@ def test_every_word_is_owned_once_by_the_window_in_which_it_is_farthest_from_an_
         right = np.inf if window.first + window.words == len(words) else len(window.word) - 1.5 - rows.mean()
         return min(left, right)
 
-    owned = [index for window in windows for index in range(window.own, window.own_end)]
-    assert owned == list(range(len(words)))
+    assert [index for window in windows for index in range(window.own, window.own_end)] == list(range(len(words)))
     for window in windows:
         assert len(window.input_ids) == len(window.word) <= 32
         assert (window.input_ids[0], window.input_ids[-1]) == (pieces.cls_id, pieces.sep_id)

@@ -3,17 +3,16 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from engine import load_engine
 from engine.formats.corpora import load_corpus
 from engine.models.folder import NETWORKS
-from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pruning.strategy import Strategy
 from engine.training import agreement, sweep
 from engine.training.calibrate import main
 from tests.conftest import SAMPLE, TEXT
+from tests.engine.pytorch.families import network
 
 
 @pytest.fixture
@@ -53,10 +52,7 @@ def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_learned_controllers_have_operating_points_of_their_own(kind, calibrate, folder):
-    names, random = tuple(FEATURES), np.random.default_rng(0)
-    shapes = (len(names), 4), (4,), (4,), (1,)
-    layers = {gate: tuple(random.normal(size=shape).astype(np.float32) for shape in shapes) for gate in (1, 2)}
-    Network(names, layers).save(folder / NETWORKS[kind])
+    network().save(folder / NETWORKS[kind])
     assert calibrate(kind, "--dtype", "int8") == 0
     points = load_engine(folder).points[kind]
     assert points

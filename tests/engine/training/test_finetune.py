@@ -151,8 +151,7 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
 
 
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
-    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
-    assert finetune(settings) > 0.9
+    assert finetune(config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)) > 0.9
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
 
@@ -198,8 +197,7 @@ def asked(monkeypatch):
 
 def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
-    run = trainer_of(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0))
-    run.fit()
+    trainer_of(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0)).fit()
     engine = load_engine(tmp_path)
     probabilities = engine.tag(ABSTRACT[:22], "dense").probabilities
     # Half of the documents label each entity O.
@@ -215,7 +213,6 @@ def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biob
 
 
 def test_a_corpus_may_name_its_split(asked):
-    corpora = "bc5cdr,ncbi-disease:train,hf:owner/name,hf:owner/name:dev"
-    FinetuneConfig(backbone="b", out="o", corpus=corpora).corpora()
+    FinetuneConfig(backbone="b", out="o", corpus="bc5cdr,ncbi-disease:train,hf:owner/name,hf:owner/name:dev").corpora()
     splits = ("bc5cdr", "fit"), ("ncbi-disease", "train"), ("hf:owner/name", "fit"), ("hf:owner/name", "dev")
     assert asked == [(*one, None) for one in (*splits, ("bc5cdr", "calib"))]

@@ -28,8 +28,7 @@ def paths(model_folder, plain_folder, tmp_path):
     found["headless"] = shutil.copytree(plain_folder, tmp_path / "headless")
     configure(found["headless"], architectures=["BertModel"])
     found["genes_model"] = shutil.copytree(plain_folder, tmp_path / "genes_model")
-    names = ["O", "B-Gene", "I-Gene", "B-Cell", "I-Cell"]
-    configure(found["genes_model"], id2label=dict(enumerate(names)))
+    configure(found["genes_model"], id2label=dict(enumerate(["O", "B-Gene", "I-Gene", "B-Cell", "I-Cell"])))
     for name, spans, count in (
         ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),

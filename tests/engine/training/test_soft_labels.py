@@ -80,11 +80,10 @@ def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_fold
     settings = {"soft_share": 100, "temperature": 1.0, "epochs": 12, "mask": 0, "lr": 0.01, "max_rows": 100}
     settings |= {"dropout": 0, "out": str(tmp_path / "run"), "teacher": str(plain_folder)}
     settings |= {"corpus": str(tmp_path / "train.txt"), "dev_corpus": str(tmp_path / "dev.txt")}
-    config = FinetuneConfig(backbone=str(encoder), **settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "evaluate", lambda run, _: save_weights(run.out, run.model, run.tokenizer))
         patch.setattr(Trainer, "is_over", lambda run: run.schedule.last_epoch >= run.steps)
-        finetune(config, TEXTS)
+        finetune(FinetuneConfig(backbone=str(encoder), **settings), TEXTS)
     learned = load_engine(tmp_path / "run", "float32")
     found = learned.tag(TEXTS[0], "dense").probabilities
     taught = labels[0][:, [teacher.labels.names.index(name) for name in learned.labels.names]] / 255

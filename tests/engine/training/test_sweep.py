@@ -100,8 +100,7 @@ def test_every_declared_setting_of_every_controller_is_varied_within_its_range(k
             for name, value in other.settings().items():
                 values[name].add(value)
             base = other
-    settings = {setting.name for setting in CONTROLLERS[kind].settings()}
-    assert all(len(values[name]) > 1 for name in {"gates", *settings})
+    assert all(len(values[name]) > 1 for name in {"gates", *{setting.name for setting in CONTROLLERS[kind].settings()}})
 
 
 def test_no_setting_of_the_frontier_is_beaten(outputs, engine):

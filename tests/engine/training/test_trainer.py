@@ -46,9 +46,8 @@ def test_masking_takes_whole_words(engine):
 
 def test_soft_targets_are_sharpened_below_temperature_1_and_gold_stays(engine):
     targets = np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8)
-    examples = make_examples(["nausea", "and"], targets, engine.pieces)
     for temperature, doubtful in ((1.0, [0.8, 0.2, 0.0]), (0.5, [16 / 17, 1 / 17, 0.0])):
-        packed = pack(examples, torch.device("cpu"), temperature)
+        packed = pack(make_examples(["nausea", "and"], targets, engine.pieces), torch.device("cpu"), temperature)
         torch.testing.assert_close(packed.targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
 
 
@@ -95,5 +94,4 @@ def test_windows_have_all_gates_closed_or_end_from_a_third_of_the_depth_on(gates
 def test_a_sampled_controller_decides_window_by_window(engine, weights):
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and", "hypotension"]) * 2)
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), 1)
-    memory = forward(weights.model, batch, (1, 2), controller)
-    assert memory.exit_at.tolist() == [3] * 3 + [1] * 3
+    assert forward(weights.model, batch, (1, 2), controller).exit_at.tolist() == [3] * 3 + [1] * 3

@@ -116,8 +116,7 @@ def test_every_word_that_exited_has_one_fate(analysed):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    states = {0: 2, 1: 2, 6: -4}
-    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits=states))
+    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits={0: 2, 1: 2, 6: -4}))
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1

@@ -46,8 +46,7 @@ def tables(variants, sizes=(1,), dtypes=("float32",)):
     difference = results["f1"] - variants["dense"][0]
     against = {"against": rows[0]["variant"], "difference": difference}
     ends = {"low": difference - 0.002, "high": difference + 0.002, "speedup_low": results["speedup_vs_dense"] - 0.1}
-    intervals = results[["variant", "batch_size"]].assign(**against, **ends)
-    return results, intervals
+    return results, results[["variant", "batch_size"]].assign(**against, **ends)
 
 
 FOUND = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
@@ -68,7 +67,6 @@ def explained(figure):
 
 def test_there_is_a_panel_with_few_labels_for_each_batch_size_with_enough_batches(figure):
     assert [axis.get_title("left") for axis in figure.axes] == ["batch size 1", "batch size 32"]
-    assert figure.get_figwidth() * 100 == 800
     for axis in figure.axes:
         named = [text for text in axis.texts if text.get_text()]
         assert 0 < len(named) <= LABELS
