@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from math import inf
 from statistics import median, quantiles
@@ -20,7 +21,7 @@ import psutil
 
 from demo.common.limits import MAX_CHARACTERS, MAX_TRACED
 from demo.common.links import EXAMPLES
-from engine import load_engine
+from engine import Result, load_engine
 from engine.cli.command import as_command
 from tests.demo.serving import ask, serve_app
 
@@ -61,21 +62,18 @@ class Tally:
         return quantiles(self.seconds, n=20)[-1]
 
 
+def check(expected: Result, client: httpx.Client, url: str) -> None:
+    """Tags a text over HTTP and compares the answer with the engine's own result."""
+    text, strategy = expected.text, expected.strategy.name
+    found = ask(client, url, text=text, strategy=strategy)
+    if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != [e.key for e in expected.entities]:
+        raise AssertionError(f"wrong entities of {strategy} for {text[:40]!r}")
+
+
 def checks() -> list[Call]:
-    """Calls that tag every example under every strategy and compare the answer with the engine's own."""
+    """Calls that tag every example under every strategy, and check the answer."""
     engine = load_engine()
-
-    def check(text: str, strategy: str) -> Call:
-        expected = [entity.key for entity in engine.tag(text, strategy).entities]
-
-        def call(client: httpx.Client, url: str) -> None:
-            found = ask(client, url, text=text, strategy=strategy)
-            if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected:
-                raise AssertionError(f"wrong entities of {strategy} for {text[:40]!r}")
-
-        return call
-
-    return [check(text, strategy) for text in EXAMPLES.values() for strategy in STRATEGIES]
+    return [partial(check, engine.tag(text, name)) for text in EXAMPLES.values() for name in STRATEGIES]
 
 
 def run_client(url: str, calls: Iterable[Call], tally: Tally, until: float = inf) -> None:

@@ -19,15 +19,6 @@ from engine import InputError
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
 START_S = 300  # importing takes minutes on a busy machine
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextmanager
@@ -74,10 +65,8 @@ def chromium(executable: str) -> Iterator[Any]:
     """A headless browser, driven by Playwright."""
     from playwright.sync_api import sync_playwright
 
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS) as browser,
-    ):
+    flags = ["--disable-gpu", "--disable-quic"]
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=executable, args=flags) as browser:
         yield browser
 
 

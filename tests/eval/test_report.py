@@ -6,8 +6,6 @@ import pandas as pd
 import pytest
 
 from engine.cli.runs import locked
-from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.controllers.entropy import EntropyController
 from engine.text.labels import LabelSet
 from eval.options import SAMPLE
 from eval.render.pages import as_html
@@ -178,19 +176,3 @@ def test_a_folder_that_another_process_writes_to_is_refused(report, tmp_path, ca
     with locked(tmp_path / "out"):
         assert report()[0] == 2
     assert "to be free, got one that another process writes to" in capsys.readouterr().err
-
-
-def test_a_new_controller_is_measured_and_plotted_with_its_settings(report, monkeypatch):
-    class Sure(EntropyController):
-        """Words exit at a low entropy."""
-
-        kind = "sure"
-
-    monkeypatch.setitem(CONTROLLERS, Sure.kind, Sure)
-    names = "sure,sure+recovery,random@sure"
-    _, out = report("--limit", "1", "--strategies", names, "--set", "sure.max_entropy=0.9", "--set", "sure.gates=1,2")
-    table = pd.read_csv(out / "results.csv").set_index("variant")
-    assert list(table.index) == ["dense", *names.split(",")]
-    assert table["prunes"].tolist() == [False, True, True, False]
-    assert table.loc["sure", "token_layers_kept"] < 1
-    assert "sure" in (out / "report.md").read_text()

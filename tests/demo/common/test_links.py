@@ -1,11 +1,11 @@
-"""Links reopen the page and contain nothing that anybody entered."""
+"""Links reopen the page and contain nothing that anybody entered; examples show what they say."""
 
 from copy import copy
 from urllib.parse import parse_qsl
 
 import pytest
 
-from demo.common.links import EXAMPLES, make_link, model_name, read_link
+from demo.common.links import EXAMPLES, FAILURES, make_link, model_name, read_link
 from tests.demo.conftest import page_values
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
@@ -38,3 +38,12 @@ def test_a_folder_is_named_however_it_is_given(engine, tmp_path, monkeypatch):
     for source, name in ((".", "mine, float32"), ("user/of-the-hub", "of-the-hub, float32")):
         other.source = source
         assert model_name(other) == name
+
+
+@pytest.mark.parametrize(("title", "text"), [(title, text) for title, text, _ in FAILURES])
+def test_where_it_goes_wrong_the_shipped_default_errs_and_the_full_pass_does_not(shipped, title, text):
+    full, own = (
+        [(entity.text, entity.type) for entity in shipped.tag(text, name).entities]
+        for name in ("dense", "entropy:balanced")
+    )
+    assert full != own

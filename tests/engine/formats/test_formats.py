@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.errors import FormatError, InputError
-from engine.formats import WRITERS, Ids, read_documents
+from engine.formats import WRITERS, Ids, read_documents, read_texts
 from engine.text.documents import Document, Entity
 from tests.engine.formats.reading import GOOD, SOUND, TEXT, XML_TEXT, documents, read, sound, written
 
@@ -141,3 +141,25 @@ def test_rejects_a_path_without_a_file(path):
 def test_rejects_a_damaged_gzipped_file(content):
     with pytest.raises(InputError, match=r"a\.jsonl\.gz.*; fetch it again"):
         read(content, "a.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.txt", "Nausea, pain.\r\n\n  \n…\nDelirium.\nDelirium.\n", ["Nausea, pain.", "…", "Delirium."]),
+        ("a.txt", "1|t|Title.\n1|a|One. Two.\n", ["Title.\nOne. Two."]),
+        ("a.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n', mtime=0), ["Nausea."]),
+    ],
+)
+def test_of_texts_without_gold_lines_are_texts_documents_stay_whole_and_each_counts_once(
+    name, content, texts, tmp_path
+):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert read_texts([path, path]) == texts
+
+
+def test_rejects_files_without_a_word(tmp_path):
+    (tmp_path / "texts").write_text(" \n\t\n")
+    with pytest.raises(InputError, match="with a word in it"):
+        read_texts([tmp_path / "texts"])
