@@ -21,7 +21,7 @@ def _read(name: str) -> list[list[str]]:
     return [paragraph.split("\n") for paragraph in text.strip().split("\n\n")]
 
 
-FAILURES = _read("failures.txt")  # in which the default strategy errs; tests/demo/common/test_links.py says which still do
+FAILURES = _read("failures.txt")  # in which the default strategy errs, as tests check
 EXAMPLES: dict[str, str] = {title: text for title, text, *_ in [*_read("examples.txt"), *FAILURES]}
 REMARKS: dict[str, str] = {text: remark for _, text, remark in FAILURES}
 

@@ -26,10 +26,8 @@ class TestFirstScreen:
     def test_two_lines_say_what_it_does_and_the_rest_is_folded(self, open_page):
         page = open_page(DESK)
         claim = page.locator(".intro .claim")
-        assert (
-            claim.evaluate("part => part.getClientRects()[0].height / parseFloat(getComputedStyle(part).lineHeight)")
-            < 2.5
-        )
+        lines = "part => part.getClientRects()[0].height / parseFloat(getComputedStyle(part).lineHeight)"
+        assert claim.evaluate(lines) < 2.5
         assert claim.inner_text().startswith("Finds chemicals and diseases.")
         assert len(re.findall("× as fast as the Hugging Face pipeline", claim.inner_text())) == 1, "one reference"
         assert page.get_by_text("the Hugging Face pipeline with the same weights").is_hidden()
@@ -52,8 +50,7 @@ class TestFirstScreen:
 
 class TestCard:
     def test_it_says_what_is_saved_and_shows_it_by_the_length_of_bars(self, open_page):
-        page = open_page(timed=True)
-        card = page.locator(".answer")
+        card = open_page(timed=True).locator(".answer")
         headline = card.locator(".headline").inner_text()
         assert re.match(r"entropy:balanced \(\w+\) \d+\s% less computation · same \d+ entities$", headline)
         full, pruned, cut = (bar.bounding_box()["width"] for bar in card.locator(".track i").all())

@@ -53,10 +53,7 @@ def points(content):
 
 
 BROKEN = [
-    (
-        lambda f: flip_last_bit(f / "model.safetensors"),
-        r"the weights that .*gates\.safetensors was made for, got others",
-    ),
+    (lambda f: flip_last_bit(f / "model.safetensors"), r"the weights that .*gates\.safetensors was made for, got"),
     (points({"weights": "0" * 64}), r"the weights that .*operating_points\.json was made for, got others"),
     (more_labels, "heads for 5 labels and hidden size 32"),
     (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads in .*deserializing header"),
@@ -145,10 +142,7 @@ def labels_in(folder, content):
         (after(no_tokenizer), "a tokenizer"),
         (after(slow_tokenizer), r"a fast tokenizer .* got ByT5Tokenizer; add a tokenizer.json"),
         (after(more_entries), r"a tokenizer of at most \d+ entries"),
-        (
-            after(AlbertConfig(id2label=LABELLED).save_pretrained),
-            "an encoder of type bert, .*, got a model of type 'al",
-        ),
+        (after(AlbertConfig(id2label=LABELLED).save_pretrained), "an encoder of type bert, .* got a model of type 'al"),
         (after(T5Config(num_layers=1, id2label=LABELLED).save_pretrained), "got an encoder–decoder of type 't5'"),
         (after(nameless), "--labels FILE"),
         (after(no_classifier), "the tensor classifier.weight in .* got none"),

@@ -15,8 +15,7 @@ TYPES = ("Chemical", "Disease")
 
 def panel(result, dense):
     """The markup of the text under a strategy."""
-    markup = texts([beside(result, dense)], TYPES)
-    return re.search('class="found".*?>(.*?)</div>', markup, re.DOTALL)[1]
+    return re.search('class="found".*?>(.*?)</div>', texts([beside(result, dense)], TYPES), re.DOTALL)[1]
 
 
 @pytest.mark.parametrize("strategy", ["dense", "entropy"])

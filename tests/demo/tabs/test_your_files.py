@@ -111,8 +111,7 @@ class TestTag:
         for name, f1 in zip(("dense", "truncate-1"), table["F1"], strict=True):
             entities = [engine.tag(document.text, name).entities for document in documents]
             assert f1 == f"{Counts.total(count_documents(documents, entities, ('Chemical', 'Disease'))).f1:.4f}"
-        tagged_one = TaggedDocument(documents[0], cost(1, 2), 3.0)
-        perfect = summary(documents[:1], [True], found(engine, dense=[tagged_one]))
+        perfect = summary(documents[:1], [True], found(engine, dense=[TaggedDocument(documents[0], cost(1, 2), 3.0)]))
         assert perfect.loc[0, ["F1", "computation", "ms/doc"]].tolist() == ["1.0000", "50.0\u00a0%", "3.0"]
 
     @pytest.mark.parametrize(("documents", "shown"), [(LEAST_TIMED, ["1.0×", "1.5×"]), (LEAST_TIMED - 1, ["–", "–"])])
@@ -146,12 +145,11 @@ class TestTag:
         rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
         assert len(rows) == 1 + sum(len(each.document.entities) for one in both for each in one.tagged)
         for folder, one in zip(("dense", "entropy-recovery"), both, strict=True):
+            expected = [sorted(e.key for e in each.document.entities) for each in one.tagged]
             for writer in WRITERS.values():
                 read = list(read_documents(tmp_path / folder / f"tagged{writer.suffix}"))
                 assert [d.text for d in read] == [d.text for d in documents]
-                assert [[e.key for e in d.entities] for d in read] == [
-                    sorted(e.key for e in each.document.entities) for each in one.tagged
-                ]
+                assert [[e.key for e in d.entities] for d in read] == expected
 
     def test_the_zip_has_no_formula(self, engine, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))

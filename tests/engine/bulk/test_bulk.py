@@ -94,9 +94,7 @@ def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, 
     rejected = lines(tmp_path / "out" / "rejected.jsonl")
     assert [(Path(one["file"]).name, one["line"]) for one in rejected[::1000]] == [("a.jsonl", 2), ("b.jsonl", 2)]
     assert 'expected an object with a "text" string' in rejected[0]["reason"]
-    assert [(one["documents"], one["rejected"]) for one in lines(tmp_path / "out" / "manifest.jsonl")] == [
-        (1, 1000)
-    ] * 2
+    assert {(one["documents"], one["rejected"]) for one in lines(tmp_path / "out" / "manifest.jsonl")} == {(1, 1000)}
 
 
 @pytest.mark.parametrize(
@@ -196,23 +194,21 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
 
 
 @pytest.mark.parametrize(
-    ("arguments", "keyword", "missing"),
+    ("arguments", "keyword"),
     [
-        (["IN", "--threads", "0"], "--threads 1 or more", None),
-        (["IN", "--workers", "0"], "--workers 1 or more", None),
-        (["IN", "--out", "COPY"], "other files", None),
-        (["IN", "--workers", "1"], "expected Ray", "ray"),
+        (["IN", "--threads", "0"], "--threads 1 or more"),
+        (["IN", "--workers", "0"], "--workers 1 or more"),
+        (["IN", "--out", "COPY"], "other files"),
+        (["IN", "--workers", "1"], "expected Ray"),
     ],
 )
-def test_rejects_options_and_leaves_no_folder(arguments, keyword, missing, bulk, notes, tmp_path, monkeypatch, capsys):
-    if missing:
-        monkeypatch.setitem(sys.modules, missing, None)
+def test_rejects_options_and_leaves_no_folder(arguments, keyword, bulk, notes, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
     copy = shutil.copytree(notes, tmp_path / "copy")
     given = [argument.replace("IN", str(notes)).replace("COPY", str(copy)) for argument in arguments]
     before = contents(tmp_path)
     assert bulk(*given) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert keyword in said[-1]
+    assert keyword in capsys.readouterr().err.splitlines()[-1]
     (copy / ".lock").unlink(missing_ok=True)
     assert contents(tmp_path) == before
     assert not (tmp_path / "out").exists()

@@ -91,8 +91,7 @@ def test_the_least_certain_words_come_back_first():
 )
 def test_every_setting_changes_which_words_come_back(run, setting, value):
     start = {"trigger": "entropy_spike"} if setting in ("trigger", "max_rise") else {"trigger": "confidence"}
-    recovery = Recovery(min_confidence=0.9, max_rise=-0.2, **start)
-    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=recovery)
+    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=Recovery(min_confidence=0.9, max_rise=-0.2, **start))
     before, after = (
         [record.recovered.tolist() for record in run(each)]
         for each in (strategy, strategy.with_settings(**{setting: value}))

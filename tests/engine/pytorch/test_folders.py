@@ -42,7 +42,6 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path):
     config.auto_map = dict.fromkeys(("AutoConfig", "AutoModelForTokenClassification", "AutoTokenizer"), "own.Own")
     (tmp_path / "own.py").write_text("raise SystemExit('this ran')")
     for model_type in ("roberta", "own"):
-        written = config.to_dict() | {"model_type": model_type}
-        (tmp_path / "config.json").write_text(json.dumps(written))
+        (tmp_path / "config.json").write_text(json.dumps(config.to_dict() | {"model_type": model_type}))
         with pytest.raises(InputError):
             load_engine(tmp_path)

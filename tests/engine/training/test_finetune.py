@@ -171,9 +171,7 @@ def test_an_interruption_names_what_continues(biobert_like, corpus, tmp_path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "step", interrupted)
-    options = (
-        f"--backbone {biobert_like} --corpus {corpus}/train.txt --dev-corpus {corpus}/dev.txt --out {tmp_path}/run"
-    )
+    options = f"--backbone {biobert_like} --corpus {corpus}/train.txt --dev-corpus {corpus}/dev.txt --out {tmp_path}"
     assert main(options.split()) == 130
     assert "--resume" in capsys.readouterr().err
 

@@ -44,8 +44,7 @@ def report(tmp_path):
         tables = {"results": rows, "intervals": intervals, "errors": errors, "times": times}
         for name, table in tables.items():
             pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)
-        about = {"about": {"machine": "Linux, CPU"}, "notes": []}
-        (tmp_path / "results.json").write_text(json.dumps(about))
+        (tmp_path / "results.json").write_text(json.dumps({"about": {"machine": "Linux, CPU"}, "notes": []}))
         return ReportFolder(tmp_path)
 
     return make
