@@ -31,15 +31,9 @@ def doubt(probabilities: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Cascade(Strategy):
-    """The strategy of a large model that reads only the windows that a small one doubts.
+    """The strategy of a large model that reads only the windows that a small one doubts."""
 
-    Args:
-        small: strategy of the small model, which tags every text.
-        threshold: the large model reads the windows of this doubt or more.
-        weight: weight of the small model's probabilities in these windows; those of the large one have the rest.
-    """
-
-    small: Strategy
+    small: Strategy  # of the small model, which tags every text
     threshold: float = setting(0.0, "doubt from which the large model reads a window", 0, 1_000_000)
     weight: float = setting(0.0, "weight of the small model where the large one reads, too")
 

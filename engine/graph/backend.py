@@ -29,14 +29,9 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class GraphBackend:
-    """Runs the passes of a model as graphs. Any number of threads may call it at once.
+    """Runs the passes of a model as graphs, in ``float32`` or ``int8``. Any number of threads may call it at once.
 
-    Args:
-        folder: the model's folder.
-        dtype: ``float32`` or ``int8``.
-
-    Raises:
-        InputError: if weights are missing or damaged.
+    Raises an `InputError` if weights are missing or damaged.
     """
 
     def __init__(self, folder: ModelFolder, dtype: str) -> None:
@@ -67,8 +62,6 @@ class GraphBackend:
         As many windows run at once as there are threads, with one thread each, or a single one with all of them.
 
         Args:
-            windows: the windows.
-            strategy: the strategy.
             on_window: called after each window; an error that it raises ends the call.
             exits: for each window the layer after which each word exits, int64 ``(words,)``, instead of the
                 controller's decisions.

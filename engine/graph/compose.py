@@ -25,23 +25,14 @@ TINY = 1e-6
 
 @dataclass(frozen=True)
 class Plan:
-    """Which pass a graph computes.
+    """Which pass a graph computes."""
 
-    Args:
-        last: the last layer.
-        gates: layers before it after which words may exit.
-        controller: decides at these gates; ``None`` where the caller says which words stay.
-        form: what of the controller the graph depends on; plans of equal forms and gates are equal.
-        remembers: whether the graph returns hidden states before the first gate removes any.
-        resumes: whether the graph begins with these, at the first gate.
-    """
-
-    last: int
-    gates: tuple[int, ...] = ()
-    controller: Decider | None = field(default=None, compare=False)
-    form: tuple[Any, ...] = ()
-    remembers: bool = False
-    resumes: bool = False
+    last: int  # the last layer
+    gates: tuple[int, ...] = ()  # layers before it after which words may exit
+    controller: Decider | None = field(default=None, compare=False)  # None where the caller says which words stay
+    form: tuple[Any, ...] = ()  # what of the controller the graph depends on, so that plans of equal forms are equal
+    remembers: bool = False  # whether the graph returns hidden states before the first gate removes any
+    resumes: bool = False  # whether it begins with these, at the first gate
 
     @classmethod
     def of(cls, strategy: Strategy, layers: int) -> Self:

@@ -17,12 +17,7 @@ TINY = 1e-12  # the least scale of a row, so that none is 0
 
 
 class Products:
-    """The weights of a model, read and quantised once, whatever graphs they go into.
-
-    Args:
-        tensors: the checkpoint's.
-        quantised: whether products are computed in 8 bits.
-    """
+    """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into."""
 
     def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
         self._tensors, self.quantised = tensors, quantised

@@ -120,8 +120,10 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
+    got = f"{str(source)!r}, whose {CONFIG} cannot be read: "
     with errors_name(source, path):
-        config = read_config(path, source)
+        with expecting(MODEL, "check the path, or restore the folder", got):
+            config = dict(json.loads((path / CONFIG).read_text(encoding="utf-8")))
         names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
         points, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
@@ -208,13 +210,6 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
 def weights_digest(folder: Path) -> str:
     """SHA-256 of a folder's weights and gates, which operating points belong to."""
     return digest_of([*weight_files(folder), *folder.glob(GATES)])
-
-
-def read_config(folder: Path, source: str | Path) -> dict[str, Any]:
-    """Reads a folder's ``config.json``; raises an `InputError` if that is missing or no JSON object."""
-    got = f"{str(source)!r}, whose {CONFIG} cannot be read: "
-    with expecting(MODEL, "check the path, or restore the folder", got):
-        return dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
 
 
 def read_family(config: Mapping[str, Any], folder: Path) -> Family:

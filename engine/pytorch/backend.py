@@ -17,15 +17,9 @@ WINDOWS = 8  # in a batch
 
 
 class PyTorchBackend:
-    """Runs the passes of a model in PyTorch.
+    """Runs the passes of a model in PyTorch, in ``float32`` or ``bfloat16``, on a torch device.
 
-    Args:
-        folder: the model's folder.
-        dtype: ``float32`` or ``bfloat16``.
-        device: a torch device, ``cpu`` or ``cuda``.
-
-    Raises:
-        InputError: if the device is unknown, or the weights are damaged.
+    Raises an `InputError` if the device is unknown, or the weights are damaged.
     """
 
     def __init__(self, folder: ModelFolder, dtype: str, device: str) -> None:

@@ -18,10 +18,8 @@ class TorchOperations(Operations):
     """Evaluates the operations of a family for one batch.
 
     Args:
-        family: whose formulas these are.
         weights: the checkpoint's tensors by name.
-        batch: where each row belongs.
-        dropout: probability of dropout; 0 outside training.
+        dropout: its probability; 0 outside training.
         reading: layers whose attention is kept in ``attention``.
     """
 
