@@ -4,7 +4,7 @@ import gradio as gr
 
 from demo.api import build_api
 from demo.common.inputs import build_inputs
-from demo.common.intro import build_own_model, intro
+from demo.common.intro import SCRIPT, intro, own_model
 from demo.common.limits import QUEUE
 from demo.server.files import document_links
 from demo.server.page import Page
@@ -27,7 +27,7 @@ def build_demo(engine: Engine) -> gr.Blocks:
                     for module in TABS:
                         with gr.Tab(module.LABEL) as tab:
                             module.build(engine, inputs, tab)
-        build_own_model(engine)
+        gr.HTML(own_model(engine), js_on_load=SCRIPT.read_text(encoding="utf-8"))
         gr.HTML(FOOTER)
         build_api(engine)
     return demo.queue(**QUEUE)

@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import gradio as gr
-
 from demo.common.markup import TERMS, escape, term
 from demo.common.reports import REPORTS, Report, own_report
 from engine import Engine
@@ -19,6 +17,7 @@ TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
 PLURALS = {"Chemical": "chemicals", "Disease": "diseases"}
 GUIDE = "docs/training.md"
+SCRIPT = Path(__file__).with_name("intro.js")  # of the card of one's own model
 
 
 def claim(engine: Engine, report: Report | None) -> str:
@@ -93,8 +92,3 @@ def own_model(engine: Engine) -> str:
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a {which} fast with '
         f'{texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'
     )
-
-
-def build_own_model(engine: Engine) -> None:
-    """Builds the card of one's own model."""
-    gr.HTML(own_model(engine), js_on_load=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"))
