@@ -39,7 +39,6 @@ class GraphGate(Gate):
 
     @cached_property
     def labels(self) -> Node:
-        """The label of each word, int64 ``(words,)``."""
         return self._op("ArgMax", self.probabilities, axis=1, keepdims=0, dtype=np.int64)
 
     @cached_property
@@ -60,10 +59,6 @@ class GraphGate(Gate):
     @cached_property
     def outside(self) -> Node:
         return self._op("Gather", self.probabilities, 0, axis=1)
-
-    @cached_property
-    def entity(self) -> Node:
-        return self.labels > 0
 
     def of_layer(self, name: str) -> Node:
         """See `Gate`: made once, and kept in ``read``."""

@@ -41,7 +41,7 @@ class Gate(ABC):
     entropy: Values  # normalised, of its label distribution, 0–1
     margin: Values  # log ratio of its two most probable labels, 0 or more
     outside: Values  # probability of the label O
-    entity: Values  # bool, whether its label is another one
+    labels: Values  # int64, index of its label
 
     @abstractmethod
     def of_layer(self, name: str) -> Values:
@@ -89,6 +89,11 @@ class Gate(ABC):
     @abstractmethod
     def perceptron(self, features: Sequence[Values], weights: Sequence[np.ndarray]) -> Values:
         """Output, 0–1, of a perceptron with a hidden layer (ReLU); see `engine.pruning.controllers.mlp.Network`."""
+
+    @cached_property
+    def entity(self) -> Values:
+        """Bool, words whose label is not ``O``."""
+        return self.labels > 0
 
     @cached_property
     def count(self) -> Values:
@@ -154,7 +159,6 @@ class ArrayGate(Gate):
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """The label of each word, int64 ``(words,)``."""
         return self.probabilities.argmax(-1)
 
     @cached_property
@@ -173,10 +177,6 @@ class ArrayGate(Gate):
     @cached_property
     def outside(self) -> np.ndarray:
         return self.probabilities[:, 0]
-
-    @cached_property
-    def entity(self) -> np.ndarray:
-        return self.labels > 0
 
     def of_layer(self, name: str) -> np.ndarray:
         return self.layer_signals[name]

@@ -1,7 +1,7 @@
 """Settings of controllers and of recovery, each declared once with its range and a description."""
 
+import ast
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
@@ -109,18 +109,10 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
     """
     if name in ("self", "name", "point"):
         raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
-    listed = name == "gates" or "," in text
     try:
-        value = [_parse_value(part) for part in text.split(",")] if listed else _parse_value(text.lower())
-    except (ValueError, RecursionError):
+        value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false") else text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = text  # a word, such as a trigger
-    if value is None or (listed and isinstance(value, str)):
+    if not isinstance(value, int | float | str | list | tuple):
         raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")
     return "lambda_" if name == "lambda" else name, value
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return float(text)  # .5, 1. and +1 are not JSON
