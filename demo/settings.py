@@ -68,15 +68,19 @@ class PageSetting:
         return scaled if isinstance(given, tuple) else scaled[0]
 
 
-def page_settings(engine: Engine) -> list[PageSetting]:
-    """The settings that the page offers for the controllers that this model can run; thresholds are always offered."""
-    return [
+def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting, float]:
+    """The settings that the page offers for the controllers that this model can run, and their values at a point.
+
+    Thresholds are always offered.
+    """
+    settings = (
         PageSetting(kind, setting)
         for kind, controller in CONTROLLERS.items()
         if kind in engine.runnable
         for setting in controller.settings()
         if setting.on_page or setting.kind == "per gate"
-    ]
+    )
+    return {setting: setting.page_value(at_point(engine, setting.kind, point)) for setting in settings}
 
 
 def default_name(engine: Engine) -> str:
@@ -112,11 +116,6 @@ def has_points(strategies: Sequence[Strategy]) -> bool:
     return any(strategy.point not in ("", DEFAULT) for strategy in strategies)
 
 
-def default_values(engine: Engine, point: str | None) -> list[float]:
-    """The value on the page of each setting at an operating point."""
-    return [setting.page_value(at_point(engine, setting.kind, point)) for setting in page_settings(engine)]
-
-
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
     """A strategy with the page's settings.
 
@@ -126,7 +125,7 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
     strategy = at_point(engine, name, point)
     changed: dict[str, Any] = {
         setting.declared.name: setting.controller_value(strategy, value)
-        for setting, value, default in zip(page_settings(engine), values, default_values(engine, point), strict=True)
+        for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=True)
         if setting.kind == strategy.kind and value != default
     }
     if strategy.recovery and trigger:

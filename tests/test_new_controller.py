@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from demo.common.settings_panel import build_settings
-from demo.settings import chosen_strategy, default_values, label, page_settings
+from demo.settings import chosen_strategy, label, page_settings
 from demo.tabs.compare.texts import texts
 from demo.tabs.why import why_view
 from engine import tag
@@ -69,8 +69,7 @@ def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
     assert {"unsure", "unsure+recovery"} <= {value for _, value in strategies.choices}
     (setting,) = components(page, gr.Slider, label="Unsure: most")
     assert (setting.minimum, setting.maximum, setting.value) == (0, 1, 0.5)
-    values = default_values(engine, None)
-    values[[setting.name for setting in page_settings(engine)].index("unsure.most")] = 0.9
+    values = [0.9 if setting.name == "unsure.most" else value for setting, value in page_settings(engine).items()]
     strategy = chosen_strategy(engine, "unsure", None, "", *values)
     dense, result = engine.tag(SHORT, "dense"), engine.tag(SHORT, strategy)
     assert result.entities == engine.tag(SHORT, "unsure", most=0.9).entities

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from demo.common.limits import MAX_STRATEGIES
-from demo.settings import TRIGGERS, default_values, page_settings, points
+from demo.settings import TRIGGERS, page_settings, points
 from engine import Engine
 
 
@@ -43,7 +43,7 @@ def make_link(
     query = {"example": example, "strategies": ",".join(names), "point": point, "trigger": trigger}
     query |= {
         setting.name: f"{value:g}"
-        for setting, value, default in zip(page_settings(engine), values, default_values(engine, point), strict=True)
+        for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=True)
         if value != default
     }
     return "?" + urlencode({name: value for name, value in query.items() if value})
@@ -63,7 +63,7 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
         point or gr.skip(),
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),
     ]
-    for setting, default in zip(page_settings(engine), default_values(engine, point), strict=True):
+    for setting, default in page_settings(engine, point).items():
         value = _number(query.get(setting.name, ""))
         low, high, _ = setting.range
         fits = value is not None and low <= value <= high

@@ -9,16 +9,7 @@ import gradio as gr
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.wiring import QUIET
-from demo.settings import (
-    TRIGGERS,
-    default_name,
-    default_values,
-    has_points,
-    in_page_order,
-    page_settings,
-    points,
-    summarise,
-)
+from demo.settings import TRIGGERS, default_name, has_points, in_page_order, page_settings, points, summarise
 from engine import Engine
 from engine.pruning.strategy_names import default_point
 
@@ -89,9 +80,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
                     interactive=True,
                     visible=visible,
                 )
-                for setting, value, visible in zip(
-                    page_settings(engine), default_values(engine, chosen_point), used, strict=True
-                )
+                for (setting, value), visible in zip(page_settings(engine, chosen_point).items(), used, strict=True)
             ]
             trigger = gr.Dropdown(
                 [("the operating point's default", ""), *((name.replace("_", " "), name) for name in TRIGGERS)],
@@ -115,7 +104,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
         ]
 
     settings: list[Any] = [point, trigger, *moved]
-    pointed = point.input(lambda point: default_values(engine, point), point, moved, **QUIET)
+    pointed = point.input(lambda point: list(page_settings(engine, point).values()), point, moved, **QUIET)
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
     applied = [shown, point, trigger, none, *moved]
     narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)

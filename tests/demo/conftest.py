@@ -14,7 +14,7 @@ import pytest
 from demo.app import build_demo
 from demo.common.reports import REPORTS, Report
 from demo.server import LAUNCH
-from demo.settings import default_values, page_settings
+from demo.settings import page_settings
 from engine import Engine
 from tests.demo.browsing import tab, wait_until
 from tests.demo.serving import browser_path, chromium, serve_app
@@ -123,9 +123,9 @@ def report(tmp_path: Path) -> Report:
 
 def page_values(engine: Engine, **changed: float) -> list[float]:
     """The values of controllers' settings on the page, changed by name, e.g. ``rule_lambda_``."""
-    names = [setting.name.replace(".", "_") for setting in page_settings(engine)]
-    assert set(changed) <= set(names)
-    return [changed.get(name, value) for name, value in zip(names, default_values(engine, None), strict=True)]
+    values = {setting.name.replace(".", "_"): value for setting, value in page_settings(engine).items()}
+    assert set(changed) <= set(values)
+    return list((values | changed).values())
 
 
 def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:

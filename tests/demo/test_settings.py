@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from demo.settings import chosen_strategy, default_values, label, page_settings, points
+from demo.settings import chosen_strategy, label, page_settings, points
 
 
 def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_multiply_thresholds(engine, plain_engine):
     names = {"rule.lambda_", "rule.min_keep_ratio", "entropy.max_entropy", "entropy.min_keep_ratio"}
     assert names <= {setting.name for setting in page_settings(engine)}
     assert {setting.kind for setting in page_settings(engine)} <= set(engine.runnable)
-    assert page_settings(plain_engine) == []
+    assert page_settings(plain_engine) == {}
     setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
     assert setting.page_value(strategy) == 1.0
@@ -40,14 +40,14 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
     monkeypatch.setattr(engine, "points", {name: {"fast": strategy} for name, strategy in at_point.items()})
     for name, strategy in at_point.items():
-        assert chosen_strategy(engine, name, "fast", "", *default_values(engine, "fast")) == strategy
+        assert chosen_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()) == strategy
 
 
 def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
     stored = replace(engine.strategy("entropy", min_keep_ratio=0.2), point="fast")
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})  # as `accelerate` stores them
     assert points(engine) == ["fast"]
-    values = default_values(engine, "fast")
+    values = page_settings(engine, "fast").values()
     for name in engine.runnable:
         chosen = chosen_strategy(engine, name, "fast", "", *values)
         at = "fast" if chosen.kind == "entropy" else None

@@ -5,7 +5,7 @@ import pytest
 
 from demo.common import runs
 from demo.common.requests import Latest
-from demo.settings import default_values, label
+from demo.settings import label
 from demo.tabs import TABS
 from tests.demo.conftest import components, listeners, page_values
 from tests.demo.tabs.conftest import beside, run_of
@@ -65,7 +65,7 @@ def on_run(demo):
 
 def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_run, engine, monkeypatch):
     monkeypatch.setattr(runs, "SECONDS", 0)
-    values = default_values(engine, None)
+    values = page_values(engine)
     first, last = on_run(latest := Latest(7), TEXT, ["rule"], None, "", *values)
     assert 'data-state="timing"' in first[0]
     assert 'data-state="done"' in last[0]
