@@ -117,19 +117,17 @@ def ablate(record: Record, series: Sequence[Series], names: Mapping[Strategy, st
 
 def _row(measured: Measured, default: Measured, dense: Measured, record: Record) -> dict[str, object]:
     """The columns that are measured; computation is the share of the MACs of dense."""
-    from eval.analysis.tables import count
     from eval.statistics import compare_f1
 
     corpus, cost = record.plan.corpus, measured.cost
-    runs, default_runs, dense_runs = (count(one, corpus) for one in (measured, default, dense))
-    against_default = compare_f1(runs, default_runs)
+    against_default = compare_f1(measured.counts, default.counts)
     pairs = list(zip(measured.rows, default.rows, strict=True))
     keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
     changed = sum(len(own ^ other) for own, other in keys)
     moved = any(own.exits != other.exits for own, other in pairs)
     assert cost is not None, "our strategies have costs"
     return {
-        **compare_f1(runs, dense_runs),
+        **compare_f1(measured.counts, dense.counts),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": cost.token_layers_kept,
         "computation": 1 / cost.theoretical_speedup,

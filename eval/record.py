@@ -16,13 +16,14 @@ import numpy as np
 
 from engine import latency
 from engine.cli.runs import Log
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
 from engine.formats.corpora import Corpus
 from engine.latency import Unit, units
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity
+from engine.text.scoring import Counts, count_documents
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
 
 NO_POINT = ("", "default", "custom")  # `Strategy.point`: not an operating point
@@ -134,6 +135,7 @@ class Measured:
     """The record of one variant."""
 
     variant: Variant
+    corpus: Corpus
     passes: Mapping[int, np.ndarray]  # by batch size, milliseconds ``(passes, batches)``; NaN until they are measured
     runs: list[list[Row]] = field(default_factory=lambda: [[]])  # rows of all documents, for each seed of a control
 
@@ -145,6 +147,12 @@ class Measured:
     def times(self, size: int) -> np.ndarray:
         """Milliseconds of each batch of timed documents, ``(batches,)``: the median over passes."""
         return np.median(self.passes[size], axis=0)
+
+    @cached_property
+    def counts(self) -> list[list[Counts]]:
+        """Counts of the scored types in each document, for each run."""
+        documents, types = self.corpus.documents, self.corpus.types
+        return [count_documents(documents, [row.entities for row in run], types) for run in self.runs]
 
     @cached_property
     def cost(self) -> Cost | None:
@@ -173,7 +181,9 @@ class Record:
         self.plan, self.log, self.todo = plan, log, plan.units()
         shapes = {size: (latency.PASSES, -(-len(plan.timed) // size)) for size in plan.batch_sizes}
         self.measured = {
-            variant.name: Measured(variant, {size: np.full(shape, np.nan) for size, shape in shapes.items()})
+            variant.name: Measured(
+                variant, plan.corpus, {size: np.full(shape, np.nan) for size, shape in shapes.items()}
+            )
             for variant in plan.variants
         }
         for line in log:
@@ -183,12 +193,8 @@ class Record:
     def _replay(self, line: Mapping[str, Any]) -> None:
         """Puts the next batch of the log in its place."""
         path, wanted = self.log.path, self.todo.pop(0)
-        try:
+        with expecting(f"the batches of this run in {path}", "restore it, or use another --out"):
             unit = self._place(line)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(
-                f"expected the batches of this run in {path}, got {first_line(error)}; restore it, or use another --out"
-            ) from error
         if unit != wanted:
             raise InputError(
                 f"expected batch {wanted.batch} of pass {wanted.pass_number} at batch size {wanted.batch_size} in "

@@ -10,7 +10,7 @@ from engine import Engine
 from engine.models.folder import SHIPPED
 from eval.render import default, headline
 from eval.render.summary import CASCADE_REASON, EXIT_REASON, RUNTIMES
-from eval.render.text import in_pp, join, speedup, verdict
+from eval.render.text import in_pp, join, speedup
 from eval.schema import PIPELINE, Row
 
 TITLE = "Find entities in biomedical text faster"
@@ -52,7 +52,8 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     lines = []
     for against, name in others.items():
         if interval := report.interval(row["variant"], against):
-            line = f"{speedup(interval)} as fast as {name}; F1 {in_pp(interval)}, {verdict(interval)}"
+            verdict = "significant" if interval["significant"] else "not significant"
+            line = f"{speedup(interval)} as fast as {name}; F1 {in_pp(interval)}, {verdict}"
             lines.append(f"<li>{escape(line)}</li>")
     corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
     return (

@@ -7,7 +7,6 @@ of the others. `eval.schema` says what values mean.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from seqeval.scheme import IOB2, Entities
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
-from engine.text.scoring import Counts, count_matches
+from engine.text.scoring import Counts
 from engine.text.words import split_words
 from eval.analysis import compare
 from eval.analysis.errors import confusion_rows, error_rows, exit_rows
@@ -28,8 +27,6 @@ from eval.schema import HELD_MEMORY, PIPELINE, RESIDENT, TOKEN_LAYERS
 from eval.statistics import SEED, compare_f1, compare_speed
 
 DIGITS = "%.7g"  # of measurements; shares and counts have more
-
-Key = tuple[str, int]  # name of a variant, batch size
 
 
 def write_tables(
@@ -52,15 +49,12 @@ def write_tables(
         table = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
         table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
-    runs = {name: count(one, corpus) for name, one in measured.items()}
-    sizes = record.plan.batch_sizes
-    counted = [Counted((name, size), runs[name], one.times(size)) for size in sizes for name, one in measured.items()]
-    rows = (result_row(one, record) | {"seed": SEED, **facts} for one in counted)
-    write("results", rows, DIGITS)
-    write("intervals", interval_rows(measured, counted), DIGITS)
-    write("times", (row for one in counted for row in time_rows(one)), DIGITS)
+    pairs = [(one, size) for size in record.plan.batch_sizes for one in measured.values()]
+    write("results", (result_row(*pair, record) | {"seed": SEED, **facts} for pair in pairs), DIGITS)
+    write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
+    write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
     write("cost", cost_rows(record, memory), DIGITS)
-    _document_table(corpus.documents, counted).to_csv(folder / "documents.csv", index=False)
+    _document_table(corpus.documents, pairs).to_csv(folder / "documents.csv", index=False)
 
     comparisons = compare(measured, corpus)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -68,33 +62,13 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-@dataclass(frozen=True, eq=False)
-class Counted:
-    """What intervals are computed from: a variant's counts of each document and times of each batch."""
-
-    key: Key
-    runs: Sequence[Sequence[Counts]]  # of each document; several runs for controls
-    times: np.ndarray  # milliseconds of each batch, ``(batches,)``, medians over passes
-
-
-def count(measured: Measured, corpus: Corpus) -> list[list[Counts]]:
-    """Counts the matches, predictions and gold mentions of the scored types in each document, for each run."""
-    return [
-        [
-            count_matches(document.entities, row.entities, corpus.types)
-            for document, row in zip(corpus.documents, run, strict=True)
-        ]
-        for run in measured.runs
-    ]
-
-
-def _document_table(documents: Sequence[Document], counted: Iterable[Counted]) -> pd.DataFrame:
+def _document_table(documents: Sequence[Document], pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
     """Of each document its number of gold mentions and, as ``10/12``, the matches and predictions of each run."""
     table: dict[str, Sequence[object]] = {"document": [document.id for document in documents]}
-    for one in counted:
-        for number, run in enumerate(one.runs):
+    for one, size in pairs:
+        for number, run in enumerate(one.counts):
             table.setdefault("gold", [counts.gold for counts in run])
-            table[" ".join(map(str, (*one.key, number)))] = [f"{c.correct}/{c.predicted}" for c in run]
+            table[f"{one.variant.name} {size} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
     return pd.DataFrame(table)
 
 
@@ -112,12 +86,10 @@ def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
     return counts.f1
 
 
-def result_row(counted: Counted, record: Record) -> dict[str, object]:
+def result_row(measured: Measured, size: int, record: Record) -> dict[str, object]:
     """The row of a variant at a batch size in ``results.csv``; costs of baselines and other models are unknown."""
-    (name, size), times, corpus = counted.key, counted.times, record.plan.corpus
-    measured = record.measured[name]
-    variant, cost = measured.variant, measured.cost
-    totals = [Counts.total(run) for run in counted.runs]
+    variant, cost, times, corpus = measured.variant, measured.cost, measured.times(size), record.plan.corpus
+    totals = [Counts.total(run) for run in measured.counts]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
@@ -146,34 +118,24 @@ def result_row(counted: Counted, record: Record) -> dict[str, object]:
     }
 
 
-def interval_rows(measured: Mapping[str, Measured], counted: Sequence[Counted]) -> Iterator[dict[str, Any]]:
-    """Compares the variants at each batch size.
+def interval_rows(own: Measured, size: int, measured: Mapping[str, Measured]) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a variant at a batch size in ``intervals.csv``.
 
-    Each is compared with dense in float32 and in its own dtype and with the Hugging Face pipeline, and each strategy
+    It is compared with dense in float32 and in its own dtype, with the Hugging Face pipeline and, if it is a strategy,
     with all that it must beat.
     """
-    by_key = {one.key: one for one in counted}
-    for (name, size), own in by_key.items():
-        variant = measured[name].variant
-        pipeline = [PIPELINE] if PIPELINE in measured else []
-        beaten = [other for other, one in measured.items() if variant.must_beat(one.variant)]
-        dense = (dense_of(measured, dtype).variant.name for dtype in ("", variant.dtype))
-        for other in dict.fromkeys((*dense, *pipeline, *beaten)):
-            yield interval_row(own, by_key[other, size])
+    dense = (dense_of(measured, dtype).variant.name for dtype in ("", own.variant.dtype))
+    pipeline = [PIPELINE] if PIPELINE in measured else []
+    beaten = (name for name, one in measured.items() if own.variant.must_beat(one.variant))
+    for name in dict.fromkeys((*dense, *pipeline, *beaten)):
+        other, cells = measured[name], {"variant": own.variant.name, "batch_size": size, "against": name}
+        yield cells | compare_f1(own.counts, other.counts) | compare_speed(own.times(size), other.times(size))
 
 
-def interval_row(own: Counted, other: Counted) -> dict[str, Any]:
-    """Compares a variant with another: a row of ``intervals.csv``."""
-    (variant, size), (against, _) = own.key, other.key
-    names = {"variant": variant, "batch_size": size, "against": against}
-    return names | compare_f1(own.runs, other.runs) | compare_speed(own.times, other.times)
-
-
-def time_rows(counted: Counted) -> Iterator[dict[str, Any]]:
+def time_rows(measured: Measured, size: int) -> Iterator[dict[str, Any]]:
     """Yields the rows of a variant at a batch size in ``times.csv``, one for each batch of timed documents."""
-    (variant, size), times = counted.key, counted.times.tolist()
-    for batch, milliseconds in enumerate(times):
-        yield {"variant": variant, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
+    for batch, milliseconds in enumerate(measured.times(size).tolist()):
+        yield {"variant": measured.variant.name, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
 
 
 def cost_rows(record: Record, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:

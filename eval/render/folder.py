@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine.errors import InputError
+from engine.errors import expecting
 from eval.schema import DENSE, TEXTS, Row
 
 LAST = "results.json"  # written when everything else is there
@@ -32,11 +33,9 @@ class ReportFolder:
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        try:
+        with self._finished():
             facts = json.loads((self.folder / LAST).read_text(encoding="utf-8"))
             return {"about": dict(facts["about"]), "notes": list(facts["notes"])}
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise self._unfinished(error) from error
 
     @property
     def about(self) -> dict[str, Any]:
@@ -52,15 +51,13 @@ class ReportFolder:
         """One of the files in `eval.schema.TEXTS`."""
         if name not in self._tables:
             texts: Any = dict.fromkeys(TEXTS[name], str)
-            try:  # only an empty cell of a number is missing, because a type may be called NA and a model null
+            with self._finished():  # only an empty cell of a number is missing: a type may be called NA, a model null
                 table = pd.read_csv(self.folder / f"{name}.csv", dtype=texts, keep_default_na=False, na_values=[""])
-            except (OSError, ValueError) as error:
-                raise self._unfinished(error) from error
             self._tables[name] = table.fillna(dict.fromkeys(texts, ""))
         return self._tables[name]
 
-    def _unfinished(self, error: Exception) -> InputError:
-        return InputError(f"expected a finished run in {self.folder}, got none: {error}; run it first")
+    def _finished(self) -> AbstractContextManager[None]:
+        return expecting(f"a finished run in {self.folder}", "run it first", "none: ")
 
     @cached_property
     def rows(self) -> list[Row]:

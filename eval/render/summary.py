@@ -132,13 +132,8 @@ def roles(report: ReportFolder) -> Table:
     shown = chosen or best or next(iter(_fastest_first(report, prunes=True)), None)
     pairs = [("Hugging Face pipeline", row) for row in rows if row["variant"] == PIPELINE]
     pairs.append(("our full pass, with which F1 is compared", report.dense))
-    if shown:
-        full = (row for row in rows if row["kind"] == DENSE and row["dtype"] == shown["dtype"])
-        pairs += [
-            ("our full pass in 8 bits", row)
-            for row in full
-            if row["dtype"] == "int8" and row["variant"] != report.dense["variant"]
-        ]
+    if shown and shown["dtype"] == "int8":
+        pairs += [("our full pass in 8 bits", row) for row in rows if (row["kind"], row["dtype"]) == (DENSE, "int8")]
     alternative = ""
     if fastest := runtime(report):
         pairs.append(("fastest runtime that removes nothing", fastest))

@@ -41,11 +41,6 @@ def in_pp(row: Row, prefix: str = "", unit: str = " pp") -> str:
     return f"{value:+.2f}{unit} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
 
 
-def verdict(row: Row) -> str:
-    """Whether the difference of F1 in a row of ``intervals.csv`` is significant, in words."""
-    return "significant" if row["significant"] else "not significant"
-
-
 def speedup(row: Row) -> str:
     """The speed-up of a row of ``intervals.csv`` with its interval; none where too few batches were timed for one."""
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.errors import InputError, first_line
+from engine.errors import expecting
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window
@@ -183,6 +183,11 @@ class Logits(torch.nn.Module):
         return logits
 
 
+def converting(runtime: str, family: str, baseline: str) -> AbstractContextManager[None]:
+    """Turns the error of a runtime that cannot convert a model into an `InputError`."""
+    return expecting(f"a model that {runtime} converts", f"leave {baseline} out of --baselines", f"{family}: ")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences warnings of other packages about what we do on purpose, and their progress bars."""
@@ -197,17 +202,5 @@ def quiet() -> Iterator[None]:
 
 def package(name: str, baseline: str) -> Any:
     """Imports a package that only a baseline needs."""
-    try:
+    with expecting(f"the package {name} for baseline {baseline}", "pip install -r requirements-eval.txt"):
         return import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"expected the package {name} for baseline {baseline}, got none; pip install -r requirements-eval.txt"
-        ) from error
-
-
-def conversion_error(runtime: str, family: str, baseline: str, error: Exception) -> InputError:
-    """The error for a model that a runtime cannot convert."""
-    return InputError(
-        f"expected a model that {runtime} converts, got {family}: {first_line(error)}; leave {baseline} out of "
-        "--baselines"
-    )

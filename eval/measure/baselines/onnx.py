@@ -79,20 +79,17 @@ def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> 
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}
     config: Any = model.config
-    try:
-        with base.quiet():
-            torch.onnx.export(
-                base.Logits(model).eval(),
-                (example, example),
-                str(file),
-                input_names=["input_ids", "attention_mask"],
-                output_names=["logits"],
-                dynamic_axes=dict.fromkeys(("input_ids", "attention_mask", "logits"), free),
-                opset_version=17,
-                dynamo=False,
-            )
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise base.conversion_error("ONNX", config.model_type, name, error) from error
+    with base.quiet(), base.converting("ONNX", config.model_type, name):
+        torch.onnx.export(
+            base.Logits(model).eval(),
+            (example, example),
+            str(file),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes=dict.fromkeys(("input_ids", "attention_mask", "logits"), free),
+            opset_version=17,
+            dynamo=False,
+        )
     if fused:
         heads, width = config.num_attention_heads, config.hidden_size
         optimizer.optimize_model(str(file), "bert", heads, width, opt_level=0).save_model_to_file(str(file))

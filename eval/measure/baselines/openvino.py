@@ -29,7 +29,9 @@ def load(name: str, inputs: Inputs) -> Baseline:
         )
     model = load_huggingface(engine.folder.path)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
-    graph, core = _convert(model, name, runtime), runtime.Core()
+    core, example = runtime.Core(), torch.ones(2, 8, dtype=torch.int64)
+    with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
+        graph = runtime.convert_model(base.Logits(model).eval(), example_input=(example, example))
     step = max(1, len(inputs.training) // CALIBRATED)  # the first windows of evenly spaced texts
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
     samples = [list(pad([window], pad_id)) for window in windows]
@@ -64,12 +66,3 @@ def load(name: str, inputs: Inputs) -> Baseline:
         return infer
 
     return base.on_runtime(name, engine, pad_id, start, settings, candidates)
-
-
-def _convert(model: Any, name: str, runtime: Any) -> Any:
-    example = torch.ones(2, 8, dtype=torch.int64)
-    try:
-        with base.quiet():
-            return runtime.convert_model(base.Logits(model).eval(), example_input=(example, example))
-    except Exception as error:  # its own errors have no common base
-        raise base.conversion_error("OpenVINO", model.config.model_type, name, error) from error

@@ -5,12 +5,12 @@ It has its own weights, words and decoding, and runs on one thread.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, expecting
+from engine.models.tensors import digest_of
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, package
 
@@ -25,11 +25,9 @@ def load(name: str, inputs: Inputs) -> Baseline:
     folder = Path(inputs.argument)
     if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
         folder /= "model-best"
-    try:
+    with expecting(f"a model of spaCy in {inputs.argument}", TRAIN):
         nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"expected a model of spaCy in {inputs.argument}: {first_line(error)}; {TRAIN}") from error
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
@@ -38,8 +36,9 @@ def load(name: str, inputs: Inputs) -> Baseline:
         documents = nlp.pipe(encodable, batch_size=parameters["texts"])
         return [entities(*pair) for pair in zip(texts, documents, strict=True)]
 
+    files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
     settings = {
-        "weights": f"its own, {_digest(folder)[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),
+        "weights": f"its own, {digest_of(files)[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),
         "types": ", ".join(labels),
         "input": "texts, `texts` at a time; its own words",
         "threads": "1",
@@ -52,10 +51,3 @@ def entities(text: str, document: Any) -> tuple[Entity, ...]:
     """Converts spaCy's entities of a text, which have no scores."""
     found = ((span.start_char, span.end_char, span.label_) for span in document.ents)
     return tuple(Entity(start, end, label, text[start:end], 1.0) for start, end, label in found)
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("[!.]*") if path.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

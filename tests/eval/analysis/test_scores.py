@@ -7,7 +7,7 @@ from seqeval.scheme import IOB2
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
-from eval.analysis.tables import count, seqeval_f1
+from eval.analysis.tables import seqeval_f1
 from eval.record import Measured, Row, Variant
 
 TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
@@ -23,8 +23,8 @@ def score(*predictions, document=DOCUMENT, types=TYPES):
     """The counts of each document, which is there as often as there are predictions, and F1 on words."""
     corpus = Corpus("c", "all", types, (document,) * len(predictions))
     run = [Row(tuple(found)) for found in predictions]
-    one = Measured(Variant("a", "dense", "float32", "cpu"), {}, [run])
-    return count(one, corpus)[0], seqeval_f1(corpus, run)
+    one = Measured(Variant("a", "dense", "float32", "cpu"), corpus, {}, [run])
+    return one.counts[0], seqeval_f1(corpus, run)
 
 
 def moved(entity, start=0, end=0, type_=""):

@@ -30,7 +30,7 @@ def report(tmp_path):
         rows = [
             {"variant": name, "kind": KINDS[name], "prunes": KINDS[name] in ("entropy", "cascade"),
              "replays": name.partition("@")[2], "f1": f1, "batch_size": 1, "speedup_vs_dense": 3 - place / 10,
-             "dtype": "int8", "device": "cpu", "documents": documents, "timed_documents": 1, "threads": 2,
+             "dtype": "float32", "device": "cpu", "documents": documents, "timed_documents": 1, "threads": 2,
              "corpus": corpus, "split": "test", "point": "", "commit": ""}
             for place, name in enumerate(names)
         ]  # fmt: skip
