@@ -75,7 +75,6 @@ def accelerate(
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
     add = parser.add_argument

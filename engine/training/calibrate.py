@@ -68,7 +68,6 @@ def try_int8(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the operating points are written into it")

@@ -83,7 +83,7 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 ```
 
 The model learned the checkpoint's own output on {facts["texts"]} texts, in {facts["passes"]:.2g} passes over them; no
-gold was learned from. The last start took {facts["minutes"]:.0f} minutes.
+gold was learned from.
 """
 
 

@@ -154,7 +154,6 @@ def verdict(rows: Sequence[Row]) -> str:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
     add = parser.add_argument
     add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")

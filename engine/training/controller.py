@@ -26,7 +26,6 @@ ATTENTION = ("attention_entropy", "received")  # features from attention probabi
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the networks go into it")

@@ -149,7 +149,6 @@ def f1_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> float:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.finetune", description=__doc__)
     add_options(parser, FinetuneConfig)
     parser.add_argument("--texts", nargs="+", default=[], metavar="FILE", help="texts in any format for --teacher")

@@ -124,7 +124,6 @@ def make_fast(
             "held_out": len(reference.documents),
             "windows": reference.windows,
             "entities": reference.entities,
-            "minutes": (time.monotonic() - started) / 60,
             "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
             "dtype": engine.dtype,
             "busy": busy,
