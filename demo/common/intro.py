@@ -81,15 +81,16 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
 def own_model(engine: Engine) -> str:
     """A card: how to make one's own checkpoint fast, and what that takes."""
     if engine.has_gates or engine.small:
-        which, texts, duration = "larger checkpoint for the same types", 100, "some minutes"
+        named = ", ".join(engine.labels.types[:NAMED_TYPES])
+        which, texts, duration = f"larger model that finds the same ({named})", 100, "under 20 minutes"
         command = (
             f"python -m engine.training.cascade CHECKPOINT --small weights/{SHIPPED.name} --texts FILE --out FOLDER"
         )
     else:  # its labels may be others than the shipped model's, which a cascade needs
-        which, texts, duration = "checkpoint of your own", 400, "about an hour"
+        which, texts, duration = "checkpoint of your own", 400, "an hour"
         command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"
     copied = f'<code>{command}</code> <button type="button" class="copy">Copy</button>'
     return (
-        f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>Make a {which} fast with '
-        f'{texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'
+        f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>To make a {which} fast '
+        f'takes {texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'
     )

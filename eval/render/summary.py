@@ -30,8 +30,8 @@ LEAST_DOCUMENTS, LEAST_DIFFERING, LEAST_F1 = 30, 20, 0.5
 ROLES_READING = (
     "Speed is end to end, as a multiple of `{reference}`'s in this run; F1 is compared with `{dense}`, which removes "
     f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *The default* is the strategy that "
-    "runs if none is named; *fastest with no measurable loss*, for those who accept none, is the fastest strategy "
-    f"whose interval is not wholly below zero and excludes a loss above {LARGEST_LOSS} pp, before rounding."
+    "runs if none is named. *No measurable loss*: the interval reaches zero and excludes a loss above "
+    f"{LARGEST_LOSS} pp."
     "{alternative} {machine}, {threads} threads."
 )
 
@@ -149,7 +149,7 @@ def roles(report: ReportFolder) -> Table:
             if over := report.interval(shown["variant"], row["variant"]):
                 alternative = (
                     f" Against `{row['variant']}`, which just stops at a layer, `{shown['variant']}` is "
-                    f"{over['speedup']:.2f}× as fast, with a difference of F1 of {in_pp(over)}."
+                    f"{over['speedup']:.2f}× as fast, with a difference of F1, in pp, of {pp(over)}."
                 )
         controls = [row for row in rows if row["kind"] == RANDOM and row["replays"] == shown["variant"]]
         pairs += [("as many words, chosen at random", row) for row in controls]

@@ -1,6 +1,6 @@
 """The tab Watch: a race of all layers, just stopping at a layer, and the strategy shown, on the visitor's text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -9,18 +9,20 @@ from demo.common.answer import checksum
 from demo.common.differences import Compared, numbered_words
 from demo.common.inputs import Inputs
 from demo.common.markup import escape, note, number_of
+from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.common.views import draw_when_visible
-from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, lanes_of, race
+from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, Lane, lanes_of, race
 from engine import Engine
+from eval.render.text import join, pp
 
 LABEL = "Watch"
 SCRIPT = Path(__file__).with_name("watch.js")
 BUTTONS = """<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
 <button type="button" class="save">Save as picture</button></div>"""
 LEGEND = (
-    "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word labelled "
-    "differently blinks, with the label of all layers → its own."
+    "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word that all layers "
+    "label otherwise blinks, with both labels."
 )
 
 
@@ -29,7 +31,8 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
     slowest = lanes_of(run, outcome)[0].slowest
     words = len(outcome.result.words)
     remarks = [
-        f"Milliseconds measured on this machine, {1000 * RACE_S / slowest:,.0f} times slower." if run.timed else "",
+        losses(engine, lanes_of(run, outcome)),
+        f"Shown {1000 * RACE_S / slowest:,.0f} times slower than measured on this machine." if run.timed else "",
         LEGEND,
         f"The picture shows the first {WIDE.words} of {words:,} words." if words > WIDE.words else "",
     ]
@@ -43,6 +46,16 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
         f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
         f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
     )
+
+
+def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
+    """What the strategies of the lanes lose against all layers, in the report on these weights."""
+    if (report := own_report(engine)) is None:
+        return ""
+    measured = {row["variant"] for row in report.variants if row["dtype"] == engine.dtype}
+    named = (lane.outcome.label.removesuffix(f" ({engine.dtype})") for lane in lanes if not lane.outcome.is_dense)
+    changes = [f"{name} {pp(report.against_dense(name))}" for name in named if name in measured]
+    return f"On {report.corpus}, pp of F1 against all layers: {join(changes)}." if changes else ""
 
 
 def layers_said(outcome: Compared) -> Iterator[str]:
