@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from engine.text.scoring import Counts
-from eval.analysis.tables import Counted, interval_row
 from eval.figures import PAGES, ROOT, filled
 from eval.render import ReportFolder
 from eval.render.report import summary
+from eval.statistics import compare_f1, compare_speed
 
 REPORTS = (path.parent for path in sorted(ROOT.glob("docs/*/results.csv")))
 BY_SIZE = [pytest.param(path, marks=[pytest.mark.slow] * path.name.startswith("bc5cdr")) for path in REPORTS]
@@ -32,8 +32,8 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     assert filled(page, tmp_path) == page.replace("old", "new")
 
 
-def counts(report):
-    """What intervals are computed from, by variant and batch size."""
+def measured(report):
+    """The runs, as counts of documents, and the times of batches, by variant and batch size."""
     documents, runs = report.table("documents"), {}
     for column in documents.columns[2:]:
         variant, size, _ = column.rsplit(" ", 2)
@@ -41,16 +41,17 @@ def counts(report):
         run = [Counts(int(correct), int(predicted), gold) for (correct, predicted), gold in pairs]
         runs.setdefault((variant, int(size)), []).append(run)
     times = report.table("times").groupby(["variant", "batch_size"])["latency_ms"]
-    return {key: Counted(key, runs[key], np.array(of)) for key, of in times}
+    return runs, {key: np.array(of) for key, of in times}
 
 
 @pytest.mark.parametrize("folder", BY_SIZE, ids=lambda path: path.name)
 def test_the_intervals_of_published_reports_follow_from_their_documents_and_times(folder):
     report = ReportFolder(folder)
-    counted = counts(report)
-    again = [
-        interval_row(*(counted[row[side], row["batch_size"]] for side in ("variant", "against")))
-        for row in report.intervals
-    ]
+    runs, times = measured(report)
+    again = []
+    for row in report.intervals:
+        names = {name: row[name] for name in ("variant", "batch_size", "against")}
+        pair = [(row[side], row["batch_size"]) for side in ("variant", "against")]
+        again.append(names | compare_f1(*map(runs.get, pair)) | compare_speed(*map(times.get, pair)))
     published = report.table("intervals")
     pd.testing.assert_frame_equal(pd.DataFrame(again)[list(published)], published, rtol=1e-5, check_dtype=False)
