@@ -6,12 +6,16 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError
+from engine.errors import InputError, expecting
 from engine.formats.corpora import Corpus, load_corpus
+from engine.pruning.strategy_names import parse
+from eval.schema import RANDOM
 
+SMALL = "small"  # names the small model of a cascade among the strategies
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
@@ -57,6 +61,9 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     parse_batch_sizes(arguments.batch_size)
     parse_dtypes(arguments.dtype)
     parse_others(arguments.others)
+    for name in parse_names(arguments.strategies):
+        if name != SMALL:
+            parse(name.removeprefix(f"{RANDOM}@"))
     _check_most("--threads", arguments.threads, os.cpu_count() or 1, "the number of processors")
     corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
     _check_most("--timed", arguments.timed, len(corpus.documents), f"the number of documents in {corpus.name}")
@@ -116,3 +123,9 @@ def parse_others(text: str) -> list[tuple[str, str, str]]:
             "small=FOLDER@entropy:fast"
         )
     return models
+
+
+def package(name: str, baseline: str) -> Any:
+    """Imports a package that only a baseline needs."""
+    with expecting(f"the package {name} for baseline {baseline}", "pip install -r requirements-eval.txt"):
+        return import_module(name)

@@ -18,8 +18,7 @@ from engine.cli.runs import check_new, locked
 from engine.errors import InputError
 from engine.formats.corpora import load_corpus
 from engine.text.documents import Document
-from eval.measure.baselines.base import package
-from eval.options import add_number
+from eval.options import add_number, package
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
@@ -48,11 +47,11 @@ def main(argv: list[str] | None) -> int:
     add_number(parser, "--seed", 0, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and, during training, the texts")
     arguments = parser.parse_args(argv)
-    spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
     splits = arguments.split, arguments.development
     corpora = [load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit) for split in splits]
     if not all(corpus.documents and corpus.types for corpus in corpora):
         raise InputError(f"expected documents with gold in {arguments.corpus}, got none; choose another corpus")
+    spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
     init = package("spacy.cli.init_config", "spacy").init_config
     config = init(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
     eval_frequency = min(200, max(1, arguments.patience // 8))

@@ -24,13 +24,12 @@ from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.variants import Tagger, of_baseline, of_model, of_strategy, random_exits
-from eval.options import check_types, parse_batch_sizes, parse_dtypes, parse_names, parse_others
+from eval.options import SMALL, check_types, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.record import Plan, Variant
 from eval.schema import DENSE, RANDOM
 from eval.statistics import SEED
 
 DEFAULT = "entropy"  # measured by default; in a cascade's folder, the cascade is
-SMALL = "small"  # names the small model of a cascade among the strategies
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 

@@ -2,8 +2,9 @@ import pandas as pd
 import pytest
 
 from engine.pruning.recovery import TRIGGERS
-from eval import ablations
-from eval.ablations import failures, main, series_of
+from eval.ablations import main
+from eval.measure import ablations
+from eval.measure.ablations import failures, series_of
 from eval.options import SAMPLE
 
 
@@ -12,7 +13,7 @@ def table(model_folder, beginnings, tmp_path_factory):
     """All rows on five documents."""
     out = tmp_path_factory.mktemp("ablations")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eval.ablations.save_png", lambda *_: None)
+        patch.setattr("eval.measure.ablations.save_png", lambda *_: None)
         patch.setattr("eval.render.plots.adjust_text", lambda *_, **__: None)
         options = ["--model", str(model_folder), "--corpus", str(beginnings), "--limit", "5", "--out", str(out)]
         assert main(options) in (0, 1)

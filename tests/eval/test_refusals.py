@@ -1,5 +1,7 @@
 """Bad input ends every command with status 2 and a clear line, before anything is measured."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -48,3 +50,16 @@ def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, c
     assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out" / "run.jsonl").exists()
+
+
+def test_wrong_names_are_refused_before_anything_heavy_is_imported():
+    calls = (
+        '[(ablations, "--corpus"), (report, "--corpus"), (report, "--strategies"), (train_spacy, "--out=x --corpus")]'
+    )
+    code = (
+        "import sys; from eval import ablations, report, train_spacy; "
+        f"print([command.main([*options.split(), 'nosuch']) for command, options in {calls}], "
+        "{'torch', 'matplotlib', 'spacy'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[2, 2, 2, 2] set()"

@@ -11,8 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 import torch
@@ -198,9 +196,3 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-def package(name: str, baseline: str) -> Any:
-    """Imports a package that only a baseline needs."""
-    with expecting(f"the package {name} for baseline {baseline}", "pip install -r requirements-eval.txt"):
-        return import_module(name)

@@ -14,13 +14,14 @@ from engine.pytorch.checkpoint import load_huggingface
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
+from eval.options import package
 
 INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    engine, runtime = inputs.engine, base.package("onnxruntime", name)
+    engine, runtime = inputs.engine, package("onnxruntime", name)
     model = load_huggingface(engine.folder.path)
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
@@ -57,10 +58,10 @@ def load(name: str, inputs: Inputs) -> Baseline:
 
 def _quantise(file: Path, name: str, *, reduced: bool) -> Path:
     # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
-    float32 = {"DefaultTensorType": base.package("onnx", name).TensorProto.FLOAT}
+    float32 = {"DefaultTensorType": package("onnx", name).TensorProto.FLOAT}
     quantised = file.with_name("int8.onnx")
     with base.quiet():
-        base.package("onnxruntime.quantization", name).quantize_dynamic(
+        package("onnxruntime.quantization", name).quantize_dynamic(
             file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32
         )
     return quantised
@@ -73,8 +74,8 @@ def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> 
     slower.
     """
     file = folder / "float32.onnx"
-    base.package("onnx", name)
-    optimizer = base.package("onnxruntime.transformers.optimizer", name)
+    package("onnx", name)
+    optimizer = package("onnxruntime.transformers.optimizer", name)
     model.set_attn_implementation("eager")
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}

@@ -14,6 +14,7 @@ from engine.pytorch.checkpoint import load_huggingface
 from engine.text.words import words_of
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters, pad
+from eval.options import package
 
 CALIBRATED = 300  # windows, as many as NNCF uses by default
 
@@ -21,7 +22,7 @@ CALIBRATED = 300  # windows, as many as NNCF uses by default
 def load(name: str, inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    engine, runtime = inputs.engine, base.package("openvino", name)
+    engine, runtime = inputs.engine, package("openvino", name)
     if not inputs.training:
         raise InputError(
             f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
@@ -36,7 +37,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
     samples = [list(pad([window], pad_id)) for window in windows]
     with base.quiet():
-        nncf = base.package("nncf", name)
+        nncf = package("nncf", name)
         graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {
         "threads": f"{threads} over all workers",

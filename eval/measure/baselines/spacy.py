@@ -12,7 +12,8 @@ from typing import Any
 from engine.errors import InputError, expecting
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
-from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, package
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
+from eval.options import package
 
 TEXTS = (1, 8, 64)  # at a time
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"

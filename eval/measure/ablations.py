@@ -1,0 +1,168 @@
+"""The settings that ``eval.ablations`` varies, what each value changes, and the page and figure on it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine.pruning.recovery import ANY, TRIGGERS
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS, without_recovery
+from engine.tagger import Engine
+from eval.measure.variants import RandomWords
+from eval.record import Measured, Record
+from eval.render.folder import rows_of
+from eval.render.pages import Table, page, write_page
+from eval.render.plots import plot_f1_vs_computation, save_png
+from eval.render.text import f1_interval, pp, share
+from eval.schema import DENSE, TRUNCATE
+from eval.statistics import compare_f1
+
+BATCH = 250  # documents per call: there are more strategies than graphs that a model keeps, and each call makes its own
+NAME = "ablations"  # of the table, the page and the figure
+LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
+WEIGHTS = (0.0, 1.0)
+POINTED = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
+OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
+
+# Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
+# at, operating points and triggers of recovery know their own values, and gates take each layer alone.
+ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
+    (TRUNCATE, "layer", (), {}),
+    *((strategy, "point", (), {}) for strategy in POINTED),
+    ("rule", "lambda_", LAMBDAS, {}),
+    ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
+    ("attention", "lambda_", LAMBDAS, {}),
+    *(("attention", weight, WEIGHTS, {}) for weight in ("focus", "received", "uncertainty")),
+    ("entropy", "gates", (), {}),
+    ("entropy", "neighbours", (0, 1, 2, 4), {}),
+    *((strategy, "trigger", (), {}) for strategy in ("entropy+recovery", "attention+recovery")),
+    ("entropy+recovery", "recovery_limit", (1, 8, 64, 512), {"trigger": ANY}),
+)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A setting of a strategy under a model: the whole strategy for each value, by the value as shown."""
+
+    strategy: str
+    setting: str
+    values: Mapping[str, Strategy]
+    default: str  # the value with which all others are compared
+
+
+def series_of(engine: Engine) -> Iterator[Series]:
+    """Yields the settings that the model and its strategies have."""
+    layers = range(1, engine.sizes.layers)
+    for name, setting, values, others in ABLATIONS:
+        if name == TRUNCATE:
+            cut = {f"{layer}": engine.strategy(f"{name}-{layer}") for layer in layers}
+            yield Series(name, setting, cut, f"{engine.sizes.layers // 2}")
+            continue
+        if name not in engine.runnable:
+            continue
+        base = engine.strategy(name, **others)
+        if setting == "point":
+            stored = {**engine.points.get(base.kind, {}), **engine.points.get(name, {})}
+            points = {point: engine.strategy(f"{name}:{point}") for point in OPERATING_POINTS if point in stored}
+            if base.point in points:
+                yield Series(name, setting, points, base.point)
+        elif setting == "trigger":
+            triggers = {value: base.with_settings(trigger=value) for value in (*TRIGGERS, ANY)}
+            assert base.recovery is not None, "only recovery has triggers"
+            control = replace(base, recovery=RandomWords(**vars(base.recovery) | {"trigger": ANY}))
+            yield Series(name, setting, {OFF: without_recovery(base), **triggers, RANDOM_WORDS: control}, OFF)
+        else:
+            own = base.settings()[setting]
+            every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})
+            yield Series(
+                name, setting, {_shown(value): base.with_settings(**{setting: value}) for value in every}, _shown(own)
+            )
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+
+
+def ablate(record: Record, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
+    """A row for each value of each setting; ``names``: the name of each strategy in the record."""
+    dense = record.measured[DENSE]
+    about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
+    rows = [about | _row(dense, dense, dense, record)]
+    for one in series:
+        default = record.measured[names[one.values[one.default]]]
+        for value, strategy in one.values.items():
+            about = {"strategy": one.strategy, "setting": one.setting, "value": value}
+            measured = _row(record.measured[names[strategy]], default, dense, record)
+            rows.append(about | {"is_default": value == one.default} | measured)
+    return pd.DataFrame(rows)
+
+
+def _row(measured: Measured, default: Measured, dense: Measured, record: Record) -> dict[str, object]:
+    """The columns that are measured; computation is the share of the MACs of dense."""
+    corpus, cost = record.plan.corpus, measured.cost
+    against_default = compare_f1(measured.counts, default.counts)
+    pairs = list(zip(measured.rows, default.rows, strict=True))
+    keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
+    changed = sum(len(own ^ other) for own, other in keys)
+    moved = any(own.exits != other.exits for own, other in pairs)
+    assert cost is not None, "our strategies have costs"
+    return {
+        **compare_f1(measured.counts, dense.counts),
+        **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
+        "token_layers_kept": cost.token_layers_kept,
+        "computation": 1 / cost.theoretical_speedup,
+        "recovered_words": sum(layer < 0 for row in measured.rows for layer in row.exits),
+        "changed_predictions": changed,
+        "effect": bool(changed or moved or cost != default.cost),
+    }
+
+
+def failures(ablations: pd.DataFrame) -> list[str]:
+    """Sentences on the settings that fail their checks.
+
+    A larger λ must lower the share of token-layers, and at least one value of every setting must have an effect.
+    """
+    failed = []
+    settings = ablations[ablations["strategy"] != DENSE].groupby(["strategy", "setting"], sort=False)
+    for (strategy, setting), rows in settings:
+        if setting == "lambda_":
+            failed += [
+                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
+                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
+                for before, after in pairwise(rows_of(rows))
+                if after["token_layers_kept"] >= before["token_layers_kept"]
+            ]
+        others = rows[~rows["is_default"]]
+        if len(others) and not others["effect"].any():
+            values = ", ".join(rows["value"])
+            failed.append(
+                f"{setting} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})"
+            )
+    return failed
+
+
+def render(table: pd.DataFrame, out: Path, title: str) -> list[str]:
+    """Writes the page and the figure of a table to a folder; returns the checks that failed."""
+    failed = failures(table)
+    save_png(plot_f1_vs_computation(table), out / f"{NAME}.png", 130, 64)
+    heads = [
+        "strategy", "setting", "value", "F1 [95 %]", "against dense, pp [95 %]", "against default, pp [95 %]",
+        "computation", "token-layers kept", "recovered words", "predictions changed",
+    ]  # fmt: skip
+    cells = []
+    for row in rows_of(table[table["strategy"] != DENSE]):
+        value, difference, changed = f"{row['value']} (default)", "—", "—"
+        if not row["is_default"]:
+            value, difference = row["value"], pp(row, "default_")
+            changed = row["changed_predictions"] if row["effect"] else "no effect"
+        cost = share(row["computation"]), share(row["token_layers_kept"]), row["recovered_words"]
+        cells.append(
+            [row["strategy"], row["setting"].rstrip("_"), value, f1_interval(row), pp(row), difference, *cost, changed]
+        )
+    text = page("ablations.md", title=title, failures=failed, table=Table(heads, cells))
+    write_page(out / f"{NAME}.md", text)
+    return failed
