@@ -47,7 +47,10 @@ _STYLES = {  # marker and colour of each kind
 _OTHER = ("H", "#444444")
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _LINES = ("-", "--", ":", "-.")
-CURVES: dict[Any, str] = {"point": "operating points", "lambda_": "λ", "layer": "layer"}  # settings drawn, as shown
+CURVES = {  # settings in a panel → its title
+    ("point", "layer"): "operating points of each strategy, and layers to stop at",
+    ("lambda_",): "λ: the larger, the more words exit",
+}
 
 LabelledMark = tuple[float, float, str, str]  # x, y, label (may be empty), colour
 
@@ -214,36 +217,41 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
 
 
 def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
-    """Plots F1 against the share of computation: all operating points, layers to stop at, and λ as a curve.
+    """Plots F1 against the share of computation: operating points and layers to stop at, below them λ as a curve.
 
-    From ``ablations.csv``.
+    From ``ablations.csv``. An F1 far below that of dense is beyond the axis.
     """
-    figure, ((axis,),) = new_figure(1, 1, (WIDTH, 5.5))
+    curves = [ablations[ablations["setting"].isin(settings)] for settings in CURVES]
+    figure, axes = new_figure(len(CURVES), 1, (WIDTH, 8))
     dense = ablations[ablations["strategy"] == DENSE].iloc[0]
-    curves = ablations[ablations["setting"].isin(CURVES)].groupby(["strategy", "setting"], sort=False)
-    marks: list[LabelledMark] = []
-    for number, ((strategy, setting), rows) in enumerate(curves):
-        marker, colour = _STYLES.get(str(strategy).partition("+")[0], _OTHER)
-        fill = "none" if "+" in str(strategy) else "full"
-        points = [*rows[["computation", "f1"]].itertuples(index=False, name=None)]
-        name = f"{strategy}, {CURVES[setting]}"
-        axis.plot(
-            *zip(*points, strict=True), _LINES[number % 4], marker=marker, color=colour, fillstyle=fill, label=name
-        )
-        texts = [value if setting == "point" else f"{CURVES[setting]} {value}" for value in rows["value"]]
-        if setting == "lambda_":  # its marks lie close together
-            texts[1:-1] = [""] * len(texts[1:-1])
-        marks += [(*point, text, colour) for point, text in zip(points, texts, strict=True)]
-    axis.plot(dense["computation"], dense["f1"], "s", color="#1b1b1b", label="dense")
-    axis.axhline(dense["f1"], **DENSE_LINE)
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
-    low = ablations.loc[ablations["setting"].isin(CURVES), "f1"].clip(lower=dense["f1"] - 2 * WINDOW).min()
-    axis.set_ylim(low - _BELOW, max(ablations["f1"].max(), dense["f1"]) + _ABOVE)
-    axis.set_xlabel("computation, share of the MACs of dense")
-    axis.set_ylabel("F1 (exact spans)")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    near = pd.concat(curves)["f1"]
+    low = near[near > dense["f1"] - WINDOW].min() - _BELOW
+    marks: list[list[LabelledMark]] = []
+    for axis, rows, title in zip(axes.flat, curves, CURVES.values(), strict=True):
+        axis.axhline(dense["f1"], **DENSE_LINE)
+        axis.plot(dense["computation"], dense["f1"], "s", color="#1b1b1b")
+        axis.set(ylim=(low, max(near.max(), dense["f1"]) + _ABOVE), ylabel="F1 (exact spans)")
+        axis.set_title(title, fontsize=10, loc="left")
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+        marks.append([(dense["computation"], dense["f1"], "dense", "#1b1b1b")])
+        for number, (strategy, own) in enumerate(rows.groupby("strategy", sort=False)):
+            marker, colour = _STYLES.get(str(strategy).partition("+")[0], _OTHER)
+            fill = "none" if "+" in str(strategy) else "full"
+            look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fill}
+            axis.plot(own["computation"], own["f1"], _LINES[number % 4], label=strategy, **look)
+            axis.plot(own["computation"], own["f1"], linestyle="none", zorder=3, **look)  # above the labels
+            for row in own.to_dict("records"):
+                # Of a strategy's operating points the fastest has its name; every layer and λ has its number.
+                name = str(strategy) if row["value"] == "fast" else ""
+                text = {"point": name, "layer": f"layer {row['value']}"}.get(row["setting"], row["value"])
+                if row["f1"] >= low:
+                    marks[-1].append((row["computation"], row["f1"], text, colour))
+        axis.set_xlim(left=min(mark[0] for mark in marks[-1]) - 0.03)
+        axis.legend(loc="lower right", ncols=2, fontsize=9, frameon=False)
+    axes[-1][0].set_xlabel("computation, share of the MACs of dense")
     figure.draw_without_rendering()
-    write_labels(axis, [mark for mark in marks if mark[1] >= axis.get_ylim()[0]])
+    for axis, of_axis in zip(axes.flat, marks, strict=True):
+        write_labels(axis, of_axis)
     return figure
 
 
