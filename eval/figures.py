@@ -3,8 +3,6 @@
 A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``; FILE is relative to the project.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

@@ -1,7 +1,5 @@
 """Options that several commands share, and parsers of their lists. Imports no model."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Sequence

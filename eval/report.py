@@ -5,8 +5,6 @@ run continues when it is started again with the same ``--out``. ``--render-only`
 again from its files.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import shlex

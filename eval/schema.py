@@ -6,8 +6,6 @@ equality. ``variant`` is the name of what was measured, unique in a run: a strat
 a baseline or another model, followed by its dtype, such as ``dense (int8)``, if the run has it in several.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Paired bootstrap over documents and, for times, over batches (Efron & Tibshirani 1993)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

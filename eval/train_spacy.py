@@ -5,8 +5,6 @@ corpus' development documents stops rising. Needs ``requirements-eval.txt``. Mea
 ``python -m eval.report --baselines spacy=FOLDER``.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

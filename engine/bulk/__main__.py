@@ -4,8 +4,6 @@ Writes a result for each input file. If the command is killed, a restart tags th
 one process; --workers and --ray use more.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

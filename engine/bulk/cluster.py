@@ -1,7 +1,5 @@
 """Tags files with Ray, on a cluster or in processes of this machine."""
 
-from __future__ import annotations
-
 import logging
 import os
 import platform

@@ -1,7 +1,5 @@
 """Finds the files to tag."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ has a record of each finished file, which is written last: JSON lines with each 
 with the counts of documents and entities. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` summarise them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import deque

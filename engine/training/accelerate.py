@@ -17,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.command import as_command
+from engine.cli.command import as_command, say
+from engine.cli.progress import duration
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.models.folder import read_folder
@@ -90,7 +91,9 @@ def main(argv: list[str] | None) -> int:
     read_folder(config.checkpoint, config.labels or None)  # refuses one without a label head, before torch is imported
     texts, held_out = read_texts(files), read_texts(held_out_files or [])
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
-    from engine.training.make_fast import make_fast
+    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
+    say(f"{plan}: about {duration(60 * config.minutes)}.")
+    from engine.training.make_fast import make_fast  # needs torch, which takes seconds to import
 
     print(table(make_fast(config, config.checkpoint, texts, held_out, command, resume=resume)), end="")
     return 0

@@ -5,8 +5,6 @@ limit of an operating point, one of the fastest is chosen. Losses are pp of agre
 pass finds, so no gold is needed. The model folder's ``operating_points.json`` stores the settings.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -1,7 +1,5 @@
 """The table of measured operating points, and the model card of what ``accelerate`` made."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

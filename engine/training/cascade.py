@@ -8,8 +8,6 @@ Shares and not limits of agreement, because agreement does not tell F1 here: whe
 often right (docs/lab/2026-11-30-cascade.md).
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ settings. At each gate a network learns from cheap features of the remaining wor
 word or of a neighbour differs from the gate's. No gold is needed.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

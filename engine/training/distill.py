@@ -4,8 +4,6 @@ The targets are the label distributions of the checkpoint's dense pass; words ex
 learning rate follows the time that is left, so training ends when it should.
 """
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Sequence

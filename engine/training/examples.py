@@ -1,7 +1,5 @@
 """Examples to learn from: windows with gold labels or a teacher's soft ones; their batches, and the loss of a pass."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import random

@@ -5,8 +5,6 @@ that a teacher gives other texts (distillation). With ``--pruned`` words exit in
 With ``--plain`` the last layer alone has a head, as in a plain checkpoint such as a teacher.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

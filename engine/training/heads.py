@@ -1,7 +1,5 @@
 """A model to train: an encoder with new label heads, or with those of a checkpoint, and heads that are fitted."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The stages of ``accelerate``: labels of the checkpoint, training, operating points, timing, card."""
 
-from __future__ import annotations
-
 import math
 import random
 import time
@@ -59,7 +57,7 @@ def make_fast(
         InputError: see `engine.training.accelerate.accelerate`.
     """
     started, seconds, out = time.monotonic(), 60 * config.minutes, Path(config.out)
-    progress = Progress(f"Make {config.checkpoint} fast: label, train, choose operating points, time", about_s=seconds)
+    progress = Progress()
     work, device = out / WORK, str(default_device())
     set_seed(config.seed)
     original = load_engine(source, "float32", device, config.labels or None)
@@ -135,9 +133,9 @@ def make_fast(
         (work / CHECKPOINT).unlink(missing_ok=True)
     if busy > BUSY:
         say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
-    lacking = ", without an operating point" if best == DENSE else ""
+    lacking = ", without an operating point," if best == DENSE else ""
     progress.finish(
-        f"the model{lacking}, and its card are in {out}.", f"python -m engine.tag FILE --model {out} --strategy {best}"
+        f"the model{lacking} and its card are in {out}.", f"python -m engine.tag FILE --model {out} --strategy {best}"
     )
     return rows
 

@@ -1,7 +1,5 @@
 """The networks of ``mlp``: samples of words at gates, and the training of a network on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

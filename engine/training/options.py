@@ -1,7 +1,5 @@
 """Settings of training as command-line options, without torch, so that wrong ones are refused at once."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Collection, Iterable, Sequence

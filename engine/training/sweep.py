@@ -4,8 +4,6 @@ Settings are tried on predictions from one dense pass (`engine.training.dense_pa
 in loss and MACs, bisection finds the fastest within each limit with the engine itself, in whatever dtype it has.
 """
 
-from __future__ import annotations
-
 import math
 import random
 import time

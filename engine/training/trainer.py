@@ -4,8 +4,6 @@ It runs the same packed passes as tagging, in which words may exit (self-samplin
 its score stops rising, or when its time is over, whichever comes first, and continues from its checkpoint.
 """
 
-from __future__ import annotations
-
 import math
 import random
 import shutil

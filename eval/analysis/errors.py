@@ -21,8 +21,6 @@ run. *Changed* words have different labels in the two runs. A caused error is th
 A fixed error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import product

@@ -4,8 +4,6 @@ Mentions are grouped by entity type, and by whether their text is a mention in t
 and predictions alike have a group, so that each group has its own F1; ``recall`` considers only gold mentions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from engine.text.documents import Document, Entity

@@ -4,8 +4,6 @@ F1, times and costs of every variant are computed here; `eval.analysis.errors` a
 of the others. `eval.schema` says what values mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Facts about the machine, code and memory that are stated with every measurement."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """A run: measures batch by batch what its log lacks, and writes all files of a report but its pages."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import hashlib

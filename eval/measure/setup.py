@@ -1,7 +1,5 @@
 """Loads the models that the options of ``eval.report`` name, and makes a tagger of each variant."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Sequence

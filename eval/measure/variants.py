@@ -3,8 +3,6 @@
 A control computes as much as a strategy but chooses it at random, which shows what a controller's choice is worth.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

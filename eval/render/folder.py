@@ -1,7 +1,5 @@
 """A folder that ``eval.report`` has written, as its pages, the docs and the app read it."""
 
-from __future__ import annotations
-
 import json
 from contextlib import AbstractContextManager
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Pages in Markdown, and Markdown as HTML: reports, and the documents that the app serves."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

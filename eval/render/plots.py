@@ -3,8 +3,6 @@
 They are legible at a width of 800 pixels, in grey, and on light and dark pages.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle

@@ -1,7 +1,5 @@
 """Writes the pages of a report from its files: ``report.md`` with its plots, and ``summary.md``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from eval import schema

@@ -4,8 +4,6 @@ Speed has one reference here, the Hugging Face pipeline, or dense where a report
 that from dense.
 """
 
-from __future__ import annotations
-
 import math
 
 from engine.formats.corpora import NAMED

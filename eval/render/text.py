@@ -1,7 +1,5 @@
 """Figures with their intervals as text, and text as Markdown; whatever comes from users is escaped."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable

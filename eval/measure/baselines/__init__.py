@@ -3,8 +3,6 @@
 Those that run the same weights use our words, windows and decoding. They need ``requirements-eval.txt``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import compress

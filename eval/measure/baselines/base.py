@@ -1,7 +1,5 @@
 """The interface of baselines, and the common code of those that run the engine's windows on another runtime."""
 
-from __future__ import annotations
-
 import io
 import logging
 import time

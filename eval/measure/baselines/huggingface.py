@@ -4,8 +4,6 @@ It gets each window as a list of words and returns the labels of all word pieces
 not use its own aggregation, which is slower and has other rules: a word has the label of its first word piece.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

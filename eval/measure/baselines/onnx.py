@@ -1,7 +1,5 @@
 """``onnx-float32`` and ``onnx-int8``: ONNX Runtime on the CPU, in 8 bits with dynamic quantisation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any

@@ -1,7 +1,5 @@
 """``openvino-int8``: OpenVINO on the CPU, quantised by NNCF with texts of the training split."""
 
-from __future__ import annotations
-
 import sys
 from threading import get_ident
 from typing import Any

@@ -3,8 +3,6 @@
 It has its own weights, words and decoding, and runs on one thread.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
