@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.command import as_command, say
-from engine.cli.progress import duration
+from engine.cli.command import as_command
+from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.models.folder import read_folder
@@ -65,13 +65,20 @@ def accelerate(
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
     texts, held_out = ([text for text in dict.fromkeys(given) if split_words(text)] for given in (texts, held_out))
 
+    progress = begin(config)
     from engine.training.make_fast import make_fast
 
     with TemporaryDirectory() as folder:
         for part in parts:
             part.save_pretrained(folder)
-        make_fast(config, folder if parts else name, texts, held_out, made_by, resume=resume)
+        make_fast(config, folder if parts else name, texts, held_out, made_by, progress, resume=resume)
     return Path(out)
+
+
+def begin(config: AccelerateConfig) -> Progress:
+    """Says what will be done, before PyTorch is imported, which takes seconds."""
+    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
+    return Progress(plan, about_s=60 * config.minutes)
 
 
 @as_command
@@ -91,11 +98,11 @@ def main(argv: list[str] | None) -> int:
     read_folder(config.checkpoint, config.labels or None)  # refuses one without a label head, before torch is imported
     texts, held_out = read_texts(files), read_texts(held_out_files or [])
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
-    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
-    say(f"{plan}: about {duration(60 * config.minutes)}.")
-    from engine.training.make_fast import make_fast  # needs torch, which takes seconds to import
+    progress = begin(config)
+    from engine.training.make_fast import make_fast
 
-    print(table(make_fast(config, config.checkpoint, texts, held_out, command, resume=resume)), end="")
+    rows = make_fast(config, config.checkpoint, texts, held_out, command, progress, resume=resume)
+    print(table(rows), end="")
     return 0
 
 

@@ -47,7 +47,14 @@ MIN_SETTINGS, USEFUL_SETTINGS = 4, 15  # settings that are measured on the held-
 
 
 def make_fast(
-    config: AccelerateConfig, source: str, texts: Sequence[str], held_out: Sequence[str], made_by: str, *, resume: bool
+    config: AccelerateConfig,
+    source: str,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    made_by: str,
+    progress: Progress,
+    *,
+    resume: bool,
 ) -> list[Row]:
     """Makes a model folder and returns what was measured: dense and each operating point.
 
@@ -57,7 +64,6 @@ def make_fast(
         InputError: see `engine.training.accelerate.accelerate`.
     """
     started, seconds, out = time.monotonic(), 60 * config.minutes, Path(config.out)
-    progress = Progress()
     work, device = out / WORK, str(default_device())
     set_seed(config.seed)
     original = load_engine(source, "float32", device, config.labels or None)

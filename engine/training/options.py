@@ -25,12 +25,12 @@ def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collec
         if declared.name in skip:
             continue
         name, meaning = f"--{declared.name.replace('_', '-')}", declared.metadata["help"]
-        if declared.type == "bool":
+        if declared.type is bool:
             parser.add_argument(name, action="store_true", help=meaning)
         elif declared.default is MISSING:
             parser.add_argument(name, required=True, help=meaning)
         else:
-            kind = {"int": int, "float": float}.get(str(declared.type), str)
+            kind: Any = declared.type if declared.type in (int, float) else str
             shown = "" if declared.default == "" else " (default %(default)s)"
             parser.add_argument(name, type=kind, default=declared.default, help=meaning + shown)
 
