@@ -150,7 +150,7 @@ class Measured:
 
     @cached_property
     def counts(self) -> list[list[Counts]]:
-        """Counts of the scored types in each document, for each run."""
+        """Matches, predictions and gold mentions of the scored types in each document, for each run."""
         documents, types = self.corpus.documents, self.corpus.types
         return [count_documents(documents, [row.entities for row in run], types) for run in self.runs]
 

@@ -182,8 +182,8 @@ class _Composer:
         """See `engine.pruning.signals.attention_of`."""
         op = self.graph.op
         size = op("Slice", op("Shape", among, dtype=np.int64), [0], [1])
-        # A word that exited has any row, perhaps that of SEP, for which there is one of zeros. ONNX Runtime 1.20 adds
-        # no columns up to nothing, so there is one of zeros, too.
+        # A word that exited has any row, perhaps that of SEP, for which a row of zeros is added; and a column of zeros,
+        # because ONNX Runtime 1.20 adds no row to an array without columns.
         rows = op("Gather", op("Pad", among, [0, 0, 1, 1]), op("Max", self.first - 1, 0), axis=0)
         logarithms = op("Log", op("Max", rows, np.finfo(np.float32).tiny))
         total = op("ReduceSum", rows * logarithms, [-1], keepdims=0)

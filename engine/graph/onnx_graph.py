@@ -94,7 +94,7 @@ class Graph:
         return node if node.dtype == dtype else self.op("Cast", node, to=kind, dtype=dtype)
 
     def constant(self, values: Any, dtype: Any = None) -> Node:
-        """An array or number in the graph; without a dtype, numbers become float32 and whole ones int64."""
+        """An array or number in the graph; without a dtype, it is int64, bool or else float32."""
         array = np.asarray(values)
         array = array.astype(dtype or DTYPES.get(array.dtype.kind))
         key = array.tobytes(), array.dtype, array.shape

@@ -23,7 +23,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 class GraphOperations(Operations):
-    """Records the operations of a family in a graph, for rows at a position, int64 ``(rows,)``."""
+    """Records the operations of a family in a graph; ``position`` is that of each row, int64 ``(rows,)``."""
 
     def __init__(self, graph: Graph, family: Family, products: Products, position: Node) -> None:
         self.graph, self.family, self.products = graph, family, products

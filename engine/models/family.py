@@ -66,7 +66,10 @@ class Operations(Protocol):
         """Equal parts along the last axis."""
 
     def rotated(self, values: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        """The halves of each head rotated against each other, given ``(rows, size ÷ heads ÷ 2)`` (Su et al. 2021)."""
+        """The halves of each head, rotated against each other by each row's angles (Su et al. 2021).
+
+        ``cosine`` and ``sine`` of the angles: ``(rows, size ÷ heads ÷ 2)``.
+        """
 
     def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
         """A new axis of size 1."""

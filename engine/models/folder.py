@@ -1,10 +1,11 @@
 """What a model folder says of its model without its weights: labels, family, operating points and networks.
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
-label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
-the strategies' settings, and under ``int8`` whether ``dense`` in 8 bits agrees with float32. Under ``weights`` gates
-and operating points name the digest of what they were made for. The folder of a cascade is that of its large model and
-also holds ``cascade.json`` and, in ``small``, the folder of the small model.
+label heads of all layers but the last; ``controller.safetensors`` and ``controller-attention.safetensors`` the networks
+of ``mlp`` and ``mlp-attention``; ``operating_points.json`` the strategies' settings and, under ``int8``, whether
+``dense`` in 8 bits agrees with float32. Under ``weights`` gates and operating points name the digest of what they were
+made for. The folder of a cascade is that of its large model and also holds ``cascade.json`` and, in ``small``, the
+folder of the small model.
 """
 
 import hashlib
@@ -59,7 +60,7 @@ class ModelFolder:
     belongs_to: str = ""  # the digest of the weights that the points were chosen for
     networks: Mapping[str, Network] = field(default_factory=dict)  # learned controller → its networks, if there are any
     int8: Mapping[str, Any] | None = None  # how dense in 8 bits was found to agree with float32; None if it was not
-    labels_file: str = ""  # that gives the meaning of the labels, if any
+    labels_file: str = ""  # the file that says what the labels mean, if any
     small: "ModelFolder | None" = None  # the small model of a cascade, in which this is the large one
     cascades: Mapping[str, Cascade] = field(default_factory=dict)  # operating point of the cascade → strategy
 

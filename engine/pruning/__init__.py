@@ -1,1 +1,1 @@
-"""Runtime token pruning: signals, controllers, memory buffer, recovery, strategies and the pruned pass."""
+"""Token pruning, whichever backend computes: gates, controllers, recovery, strategies, and the record of a pass."""

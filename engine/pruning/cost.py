@@ -1,7 +1,7 @@
 """MACs by formula, for one window at a time.
 
 A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf + 2n²d`` (``12nd² + 2n²d`` where f = 4d;
-families that differ override it in their encoders); a label head ``d · labels`` for each word.
+families that differ override `Family.row_macs`); a label head ``d · labels`` for each word.
 """
 
 from dataclasses import dataclass, replace

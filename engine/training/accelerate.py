@@ -2,9 +2,9 @@
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and encoder learn its own output on
 plain texts while words exit. Operating points are chosen by how much agreement with that output they lose on held-out
-texts, compared with the new model's own dense pass. The folder then holds a model for every strategy except ``mlp``,
-and a card with the measurements. The Python function is ``engine.accelerate``. With ``--student`` a smaller encoder
-learns that output instead. An interrupted run continues with ``--resume``.
+texts, compared with the new model's own dense pass. The folder then holds a model for every strategy but those with
+networks (``mlp``, ``mlp-attention``), and a card with the measurements. The Python function is ``engine.accelerate``.
+With ``--student`` a smaller encoder learns that output instead. An interrupted run continues with ``--resume``.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ class Reference:
         """Raises an `InputError` if there are too few entities to choose operating points."""
         if self.entities < MIN_ENTITIES:
             raise InputError(
-                f"expected the dense pass to find {MIN_ENTITIES} entities in {len(self.documents)} held-out texts or "
-                f"more, got {self.entities}; choose more texts, or texts with entities of its types, "
+                f"expected the dense pass to find {MIN_ENTITIES} entities or more in {len(self.documents)} held-out "
+                f"texts, got {self.entities}; choose more texts, or texts with entities of its types, "
                 f"{', '.join(self.types)}"
             )
 

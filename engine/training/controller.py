@@ -1,4 +1,4 @@
-"""Trains the networks of ``mlp`` for a model folder: ``python -m engine.training.controller``.
+"""Trains the networks of ``mlp`` or ``mlp-attention`` for a model folder: ``python -m engine.training.controller``.
 
 Unlabelled texts, preferably ones that the encoder was not trained on, run once densely and once pruned with random
 settings. At each gate a network learns from cheap features of the remaining words whether the final dense label of a

@@ -20,7 +20,7 @@ def option(meaning: str, default: Any = MISSING, limits: tuple[float, float] | N
 
 
 def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
-    """Adds the options of a configuration to a command line, except some fields."""
+    """Adds the options of a configuration but some fields; its module must not postpone annotations, the types."""
     for declared in fields(config):
         if declared.name in skip:
             continue

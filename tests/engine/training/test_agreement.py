@@ -99,7 +99,7 @@ def test_rejects_what_is_not_a_number_for_each_operating_point_in_their_order(gi
 def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough(engine):
     few = sum(len(engine.tag(text, "dense").entities) for text in TEXTS[:6])
     assert 0 < few < 50
-    with pytest.raises(InputError, match=f"to find 50 entities in 6 held-out texts or more, got {few};"):
+    with pytest.raises(InputError, match=f"to find 50 entities or more in 6 held-out texts, got {few};"):
         Reference.of(engine, TEXTS[:6]).check()
     reference = Reference.of(engine, [TEXT, TEXT[:60]])
     entities = engine.tag(TEXT, "dense").entities

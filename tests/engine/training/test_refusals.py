@@ -53,7 +53,7 @@ def paths(model_folder, plain_folder, tmp_path):
         (calibrate, "--model user/name", "download the model first"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
-        (calibrate, "--texts {train}", "to find 50 entities in 1 held-out texts"),
+        (calibrate, "--texts {train}", "to find 50 entities or more in 1 held-out texts"),
         (cascade, "--small {headless}", "without a label head"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers"),
