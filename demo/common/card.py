@@ -83,13 +83,13 @@ def _row(outcome: Compared) -> str:
 def _times(outcome: Compared) -> str:
     """The times of a strategy and of dense, as ranges."""
     rounds = len(outcome.runs_ms)
-    how = number_of(rounds, "run") if rounds < FEW else f"the middle 80 % of {rounds} runs each, in turn"
+    how = number_of(rounds, "run") if rounds < FEW else f"the middle 80 % of {rounds} runs"
     own, full = (f"{span(middle(runs))} ms" for runs in (outcome.runs_ms, outcome.full_ms))
     if outcome.is_dense:
         return f"On this text and machine {full}. Ranges: {how}."
     return (
         f"On this text and machine <b>{span(speedup(outcome.runs_ms, outcome.full_ms))}×</b> as fast as the full pass: "
-        f"{own} instead of {full}. Ranges: {how}."
+        f"{own} instead of {full}. Ranges: {how} each, in turn."
     )
 
 

@@ -21,8 +21,8 @@ SCRIPT = Path(__file__).with_name("watch.js")
 BUTTONS = """<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
 <button type="button" class="save">Save as picture</button></div>"""
 LEGEND = (
-    "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word that all layers "
-    "label otherwise blinks, with both labels."
+    "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word blinks, with both "
+    "labels, if its label differs from the one under all layers."
 )
 
 
