@@ -14,6 +14,7 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -31,6 +32,7 @@ from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from eval.measure.environment import has_vnni
+from tests.demo.serving import browser_path, chromium
 
 hypothesis.settings.register_profile("default", max_examples=40, deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
@@ -176,6 +178,17 @@ def pieces_of(tokenizer: PreTrainedTokenizerFast, max_rows: int) -> WordPieces:
     """Cuts words as a tokenizer of transformers does."""
     tokens = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id
     return WordPieces(tokenizer.backend_tokenizer.to_str(), tokens, max_rows)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One for all tests: Playwright cannot be started twice at a time."""
+    pytest.importorskip("playwright")
+    executable = browser_path()
+    if executable is None:
+        pytest.skip("needs Chromium on the path or in $CHROMIUM")
+    with chromium(executable) as started:
+        yield started
 
 
 @pytest.fixture(params=[1, 2])

@@ -17,7 +17,7 @@ from demo.server import LAUNCH
 from demo.settings import page_settings
 from engine import Engine
 from tests.demo.browsing import tab, wait_until
-from tests.demo.serving import browser_path, chromium, serve_app
+from tests.demo.serving import serve_app
 
 WIDE = (1200, 900)
 DIGEST = "0123456789abcdef" * 4  # of weights
@@ -27,16 +27,6 @@ DIGEST = "0123456789abcdef" * 4  # of weights
 def app_url() -> Iterator[str]:
     with serve_app() as (url, _):
         yield url
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    pytest.importorskip("playwright")
-    executable = browser_path()
-    if executable is None:
-        pytest.skip("needs Chromium on the path or in $CHROMIUM")
-    with chromium(executable) as started:
-        yield started
 
 
 @pytest.fixture

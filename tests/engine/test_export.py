@@ -18,7 +18,6 @@ from engine.text.documents import Entity
 from engine.text.words import split_words
 from eval.options import SAMPLE
 from tests.conftest import TEXT
-from tests.demo.serving import browser_path, chromium
 
 ELSEWHERE = """
 import json, sys
@@ -98,12 +97,10 @@ ODD = ["", " ", "a\u00adb cafe\u0301 na\u00efve β-carotene 5\u00bd ²", "pain �
 
 
 @pytest.mark.slow
-def test_the_page_tags_as_the_engine_does(tmp_path):
+def test_the_page_tags_as_the_engine_does(browser, tmp_path):
     """This takes npm with its registry, and Chromium."""
-    pytest.importorskip("playwright")
-    executable = browser_path()
-    if executable is None or shutil.which("npm") is None:
-        pytest.skip("needs npm and Chromium")
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
     engine, folder = load_engine(dtype="int8"), tmp_path / "page"
     export.export(engine, engine.strategy(), folder, web=True)
     subprocess.run(["npm", "install", "--ignore-scripts"], cwd=folder, check=True, capture_output=True)
@@ -112,11 +109,11 @@ def test_the_page_tags_as_the_engine_does(tmp_path):
     texts += [sentence for document in documents for sentence in document.split(". ")][: 100 - len(texts)]
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with chromium(executable) as browser:
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
-        page.locator("mark").first.wait_for(timeout=120_000)
-        answers = page.evaluate(TAG_IN_PAGE, texts)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    page.locator("mark").first.wait_for(timeout=120_000)
+    answers = page.evaluate(TAG_IN_PAGE, texts)
+    page.close()
     server.shutdown()
     differ = total = 0
     for text, answer in zip(texts, answers, strict=True):
