@@ -13,7 +13,6 @@ TITLES = {
     "biored-dev": "Shipped model on BioRED",
     "bc5cdr-test-base": "BERT-base size, no gold, on BC5CDR",
     "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
-    "bc5cdr-test-cascade-batch-32": "Such a cascade in version 0.3.0, 32 texts at a time",
 }
 
 
