@@ -41,13 +41,19 @@ class Progress:
         self.done += amount
 
     def line(self) -> str:
-        """How far the work is, and how long the rest takes at the pace so far."""
+        """How far the work is, and how long the rest takes at the pace so far.
+
+        An estimate that the plan gave counts by the share that is left: the first steps may take longer than others.
+        """
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""
         done = f"{min(100, 100 * self.done / self.total):.0f} %" if self.total else f"{self.done:,.0f}"
         if not (self.total and new):
             return f"{done} done after {duration(seconds)}{note}."
-        return f"{done} done, about {duration(seconds * max(0, self.total - self.done) / new)} left{note}."
+        left = max(0.0, self.total - self.done)
+        share = left / (left + new)
+        rest = seconds * left / new if self.about_s is None else share * (share * self.about_s + seconds)
+        return f"{done} done, about {duration(rest)} left{note}."
 
     def finish(self, verdict: str, next_command: str = "") -> None:
         """Prints how the command ended, a whole sentence, and the command that comes next."""
