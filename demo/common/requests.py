@@ -68,7 +68,7 @@ def build_requests(
     script = SCRIPT.read_text(encoding="utf-8")
     answer = gr.HTML(running(), elem_classes="answer-block", js_on_load=script, render=False)
     requests = Requests(answer, gr.State(time_to_live=KEEP_RUN_S), gr.Number(visible="hidden"))
-    number = gr.Number(visible="hidden")  # the latest request's; its change starts the run
+    number = gr.Number(visible="hidden")  # of a request; its change starts the run
     latest = gr.State(Latest())  # so that a run notices when another is requested
 
     def on_request(latest: Latest, *values: Any) -> list[Any]:
@@ -79,13 +79,14 @@ def build_requests(
         with _LOCK:  # several components may change at once
             return [gr.skip()] * 2 if mark == latest.mark else [latest.take(mark), running()]
 
-    def on_cancel(latest: Latest, number: int) -> str:
+    def on_cancel(latest: Latest) -> str:
+        unanswered = latest.mark is not None and latest.shown != latest.number
         latest.take()
-        return gr.skip() if latest.shown == number else cancelled()
+        return cancelled() if unanswered else gr.skip()
 
     def on_run(
         latest: Latest,
-        number: int,
+        before: Run | None,
         shown: str,
         text: str,
         names: list[str],
@@ -93,6 +94,14 @@ def build_requests(
         *settings: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
+        mark = fingerprint([text, names, point, *settings])
+        with _LOCK:  # answers to changes made at once may reach the page in any order: its values count, not its number
+            if latest.mark is None:
+                return
+            number = latest.number if mark == latest.mark else latest.take(mark)
+        if before is not None and before.number == number:  # an answer that came late has hidden the result
+            yield [card(before, shown), gr.skip(), gr.skip()]
+            return
         try:
             names = in_page_order(engine, check_strategies(list(names)))
             strategies = [chosen_strategy(engine, name, point, *settings) for name in names]
@@ -115,10 +124,10 @@ def build_requests(
     for change in changes:
         change(on_edit, [latest, *values], [number, answer], **EVERY_CHANGE)
     run.click(on_request, [latest, *values], [number, answer], trigger_mode="always_last", **QUIET)
-    cancel.click(on_cancel, [latest, number], answer, **QUIET)
+    cancel.click(on_cancel, latest, answer, **QUIET)
     started = number.change(
         on_run,
-        [latest, number, panel.shown, *values],
+        [latest, requests.run, panel.shown, *values],
         [answer, requests.run, requests.drawn],
         trigger_mode="always_last",
         show_progress_on=answer,

@@ -23,7 +23,7 @@ def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(dem
     assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
     again, _ = edit(latest, TEXT, ["dense", "entropy"])
     assert latest.number == again > number
-    listeners(demo, "on_cancel")[0].fn(latest, again)
+    listeners(demo, "on_cancel")[0].fn(latest)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
     request, latest = listeners(demo, "on_request")[0].fn, Latest()
     numbers = [request(latest, TEXT, ["dense"])[0] for _ in range(2)]
@@ -32,11 +32,13 @@ def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(dem
 
 
 @pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])
-def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo, shown, said):
-    latest = Latest(7, shown=shown)
-    line = listeners(demo, "on_cancel")[0].fn(latest, 7)
+def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo, on_run, shown, said):
+    latest, cancel = Latest(7, mark=1, shown=shown), listeners(demo, "on_cancel")[0].fn
+    line = cancel(latest)
     assert latest.number != 7
     assert ("Cancelled" in line) if said else line == gr.skip()
+    assert cancel(latest) == gr.skip(), "nothing is left to cancel"
+    assert on_run(latest, None, TEXT, ["rule"], None) == []
 
 
 def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(demo, engine):
@@ -60,22 +62,34 @@ def skipped(draw):
 @pytest.fixture
 def on_run(demo):
     (function,) = listeners(demo, "on_run")
-    return lambda latest, *values: list(function.fn(latest, 7, "rule", *values, progress=lambda *_: None))
+    return lambda latest, before, *values: list(function.fn(latest, before, "rule", *values, progress=lambda *_: None))
 
 
 def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_run, engine, monkeypatch):
     monkeypatch.setattr(runs, "SECONDS", 0)
     values = page_values(engine)
-    first, last = on_run(latest := Latest(7), TEXT, ["rule"], None, "", *values)
+    first, last = on_run(latest := Latest(7, mark=1), None, TEXT, ["rule"], None, "", *values)
     assert 'data-state="timing"' in first[0]
     assert 'data-state="done"' in last[0]
     assert f"<code>{label(engine, engine.strategy('rule'), None)}</code> <strong>" in last[0]
     assert [one.name for one in last[1].compared] == ["dense", "rule", "truncate-1"]
     assert first[2] != last[2]
-    assert latest.shown == 7
-    ((answer, run, _),) = on_run(Latest(7), " ", ["rule"], None, "", *values)
+    assert latest.shown == latest.number == last[1].number
+    ((answer, run, _),) = on_run(Latest(7, mark=1), None, " ", ["rule"], None, "", *values)
     assert (run, "no text yet" in answer) == (None, True)
-    assert on_run(Latest(8), TEXT, ["rule"], None, "", *values) == [], "another request came"
+
+
+def test_whatever_order_answers_reach_the_page_in_its_values_run_once(demo, on_run, engine, monkeypatch):
+    monkeypatch.setattr(runs, "SECONDS", 0)
+    edit, latest, settings = listeners(demo, "on_edit")[0].fn, Latest(), [None, "", *page_values(engine)]
+    new, old = ([TEXT, [name], *settings] for name in ("rule", "dense"))
+    edit(latest, *new)
+    edit(latest, *old)  # sent before the other, and handled after it
+    *_, (answer, run, _) = on_run(latest, None, *new)
+    assert run.compared[1].name == "rule"
+    assert on_run(latest, run, *new) == [[answer, gr.skip(), gr.skip()]], "its line says again what was found"
+    number, _ = edit(latest, *old)
+    assert on_run(latest, run, *old)[0][1].number == number, "another request is run"
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(on_run, engine, monkeypatch):
@@ -84,7 +98,7 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(on_run, engine
     values = page_values(
         engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
     )
-    _, (_, run, _) = on_run(Latest(7), TEXT, names, None, "entity_loss", *values)
+    _, (_, run, _) = on_run(Latest(7, mark=1), None, TEXT, names, None, "entity_loss", *values)
     ran = {one.name: one for one in run.compared}
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
     of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
