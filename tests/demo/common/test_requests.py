@@ -45,18 +45,13 @@ def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(demo, engine):
     result = engine.tag(TEXT, "dense")
     run = run_of(beside(result, result), text=TEXT)
     changes = {function.fn for function in listeners(demo, "on_change")}
-    drawn = [
-        label for on_change in changes for label in LABELS if on_change(label, None, run, "dense") != skipped(on_change)
-    ]
+    nothing = ("none", None, None, "dense")
+    drawn = [label for draw in changes for label in LABELS if draw(label, None, run, "dense") != draw(*nothing)]
     assert sorted(drawn) == sorted(FOLLOWING)
     for function in listeners(demo, "on_select"):
         mark, *_ = function.fn(None, run, "dense")
         assert set(map(str, function.fn(mark, run, "dense"))) == {str(gr.skip())}
         assert function.fn(None, None, "dense")[0] == gr.skip(), "there is no run yet"
-
-
-def skipped(draw):
-    return draw("none", None, None, "dense")
 
 
 @pytest.fixture

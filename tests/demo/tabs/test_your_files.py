@@ -220,8 +220,7 @@ class TestRun:
         assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
 
     @pytest.mark.parametrize(
-        ("calls", "said", "shown"),
-        [(1, "before any document", False), (3, "The tables show", True)],
+        ("calls", "said", "shown"), [(1, "before any document", False), (3, "The tables show", True)]
     )
     def test_cancel_ends_it_before_the_next_call_and_says_what_there_is(self, engine, tmp_path, calls, said, shown):
         path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": TEXT} for i in range(3 * CHUNK)))

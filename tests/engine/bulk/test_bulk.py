@@ -99,10 +99,7 @@ def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, 
 
 @pytest.mark.parametrize(
     ("name", "content", "keyword"),
-    [
-        ("c.xml", HEAD + record(1)[:-30], "well-formed XML"),
-        ("c" * 251 + ".txt", "Nausea.", "File name too long"),
-    ],
+    [("c.xml", HEAD + record(1)[:-30], "well-formed XML"), ("c" * 251 + ".txt", "Nausea.", "File name too long")],
     ids=["cut", "long name"],
 )
 def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bulk, notes, tmp_path, capsys):

@@ -77,10 +77,7 @@ def test_pubtator_is_title_one_character_abstract_and_a_composite_mention_is_one
     first, second = sound(GOOD, "corpus.txt")
     assert (first.id, first.text, first.title_end) == ("1", "Aspirin and pain.\nAspirin helped.", 17)
     assert (second.id, second.text) == ("case-7", "Title only\n")
-    assert first.entities == (
-        Entity(0, 7, "Chemical", "Aspirin"),
-        Entity(12, 16, "Disease", "pain"),
-    )
+    assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(12, 16, "Disease", "pain"))
     assert sound(written("pubtator", first), "a.pubtator") == [first]
     text = GOOD.replace("\n\n", "\n").replace("\n", "\r\n")
     assert sound("\ufeff" + text, "a.pubtator") == sound(GOOD, "a.pubtator")
