@@ -148,7 +148,7 @@ class TestRuns:
         run(page)
         page.wait_for_function("noted.length > 1", timeout=WORK_MS)
         first, later, *_ = page.evaluate("noted")
-        assert re.search(r"dense: \d+ of \d+ windows", first)
+        assert re.search(r"(dense|entropy\S*): \d+ of \d+ windows", first)
         assert first != later
 
     def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
