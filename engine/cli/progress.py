@@ -43,7 +43,7 @@ class Progress:
     def line(self) -> str:
         """How far the work is, and how long the rest takes at the pace so far.
 
-        An estimate that the plan gave counts by the share that is left: the first steps may take longer than others.
+        The plan's estimate, if there is one, weighs as much as the share that is left: early steps may be slower.
         """
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""

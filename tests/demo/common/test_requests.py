@@ -57,7 +57,8 @@ def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(demo, engine):
 @pytest.fixture
 def on_run(demo):
     (function,) = listeners(demo, "on_run")
-    return lambda latest, before, *values: list(function.fn(latest, before, "rule", *values, progress=lambda *_: None))
+    quiet = {"progress": lambda *_: None}
+    return lambda latest, before, *values, **more: list(function.fn(latest, before, "rule", *values, **quiet | more))
 
 
 def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_run, engine, monkeypatch):
@@ -72,6 +73,8 @@ def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(on_r
     assert latest.shown == latest.number == last[1].number
     ((answer, run, _),) = on_run(Latest(7, mark=1), None, " ", ["rule"], None, "", *values)
     assert (run, "no text yet" in answer) == (None, True)
+    other = {"progress": lambda *_: latest.take()}
+    assert on_run(latest, None, TEXT, ["dense"], None, "", *values, **other) == [], "another request came"
 
 
 def test_whatever_order_answers_reach_the_page_in_its_values_run_once(demo, on_run, engine, monkeypatch):
