@@ -121,10 +121,8 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
-    got = f"{str(source)!r}, whose {CONFIG} cannot be read: "
     with errors_name(source, path):
-        with expecting(MODEL, "check the path, or restore the folder", got):
-            config = dict(json.loads((path / CONFIG).read_text(encoding="utf-8")))
+        config = read_config(path)
         names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
         points, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
@@ -148,6 +146,13 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             small=small,
             cascades=read_cascades(cascades, path / CASCADES),
         )
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The entries of a folder's ``config.json``; raises an `InputError` if it cannot be read."""
+    got = f"{str(path)!r}, whose {CONFIG} cannot be read: "
+    with expecting(MODEL, "check the path, or restore the folder", got):
+        return dict(json.loads((path / CONFIG).read_text(encoding="utf-8")))
 
 
 @contextmanager

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from transformers import (
+    AutoConfig,
     AutoModelForTokenClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -38,9 +40,14 @@ class Weights:
 
 
 def load_weights(
-    source: ModelFolder | str | Path | None = None, labels: str | Path | Sequence[str] | None = None
+    source: ModelFolder | str | Path | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    *,
+    layers: int = 0,
 ) -> Weights:
     """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
+
+    With ``layers``, loads only the first so many of a folder with gates, each with its label head.
 
     Raises:
         InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
@@ -48,10 +55,10 @@ def load_weights(
     folder = source if isinstance(source, ModelFolder) else read_folder(source, labels)
     with errors_name(folder.source, folder.path), torch.inference_mode(False):
         heads = folder.heads(Tensors(folder.path))
-        model = GatedModel(Encoder(load_huggingface(folder.path)), folder.labels, gates=folder.has_gates)
-        for number, (weight, bias) in heads.items():
-            state = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-            model.heads[str(number)].load_state_dict(state)
+        model = GatedModel(Encoder(load_huggingface(folder.path, layers)), folder.labels, gates=folder.has_gates)
+        for number, head in model.heads.items():
+            weight, bias = map(torch.from_numpy, heads[int(number)])
+            head.load_state_dict({"weight": weight, "bias": bias})
         return Weights(folder, model.eval(), load_tokenizer(folder.path))
 
 
@@ -67,13 +74,27 @@ def quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(verbosity)
 
 
+def read_configuration(source: str | Path, layers: int = 0) -> PreTrainedConfig:
+    """Reads the library's configuration of an encoder; with ``layers``, of its first so many."""
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    if layers:
+        config.num_hidden_layers = layers
+        if kinds := getattr(config, "layer_types", None):  # of ModernBERT
+            config.layer_types = kinds[:layers]
+    return config
+
+
 @quiet()
-def load_huggingface(folder: Path) -> PreTrainedModel:
-    """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`."""
+def load_huggingface(folder: Path, layers: int = 0) -> PreTrainedModel:
+    """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`.
+
+    With ``layers``, loads only the first so many.
+    """
     got = f"{str(folder)!r}, which cannot be loaded: "
     with expecting("a Hugging Face token-classification model", "check the path, or restore the folder", got):
+        config = read_configuration(folder, layers)
         model, info = AutoModelForTokenClassification.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+            folder, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
         if info["missing_keys"]:
             raise ValueError(f"no weights for {sorted(info['missing_keys'])[:3]}")

@@ -15,7 +15,7 @@ import numpy as np
 from engine.cli.command import say
 from engine.pruning.signals import normalised_entropy
 from engine.training.examples import Example, make_batches
-from engine.training.heads import Learner, fit_heads, with_gates
+from engine.training.heads import Learner, fit_heads, with_heads
 from engine.training.options import TrainingConfig
 from engine.training.trainer import CHECKPOINT, Trainer, default_device
 
@@ -42,7 +42,7 @@ def distil(
     """
     config = TrainingConfig(out=str(out), seed=seed, **SETTINGS)
     if not learner.model.has_gates:
-        learner = learner._replace(model=with_gates(learner.model))
+        learner = learner._replace(model=with_heads(learner.model, gates=True))
         if not (work / CHECKPOINT).is_file():
             begin = time.monotonic()
             batches = make_batches(examples, config.max_rows, random.Random(seed))

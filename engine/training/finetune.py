@@ -19,7 +19,8 @@ from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.hub_datasets import PREFIX
-from engine.models.folder import local_folder
+from engine.models.families import family_of
+from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
@@ -39,6 +40,7 @@ class FinetuneConfig(TrainingConfig):
     dev_split: str = option("split for early stopping", "calib")
     data_dir: str = option("folder searched first for named corpora", "")
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
+    layers: int = option("number of layers, the first ones of the backbone; 0 for all", 0, (0, 1000))
     plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
     teacher: str = option("folder or hub id of a checkpoint that labels the --texts", "")
 
@@ -92,6 +94,11 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
 
     for source in filter(None, (config.backbone, config.teacher)):
         local_folder(source)  # refuses a wrong path before anything heavy is imported
+    layers = family_of(read_config(local_folder(config.backbone))).num_layers
+    if config.layers > layers:
+        raise InputError(
+            f"expected --layers {layers} or less, as many as {config.backbone!r} has, got {config.layers}; change it"
+        )
 
     from transformers import set_seed
 
@@ -100,7 +107,8 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     from engine.training.trainer import Trainer, default_device
 
     set_seed(config.seed)
-    model, tokenizer, pieces = learner = new_learner(config.backbone, LabelSet(dev.types), plain=config.plain)
+    learner = new_learner(config.backbone, LabelSet(dev.types), layers=config.layers, plain=config.plain)
+    model, tokenizer, pieces = learner
     if config.pruned and not model.has_gates:
         raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
     if config.mask and tokenizer.mask_token_id is None:

@@ -11,9 +11,9 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBas
 
 from engine.cli.progress import Progress
 from engine.errors import InputError, expecting
-from engine.models.folder import GATES, local_folder
+from engine.models.folder import GATES, local_folder, read_folder
 from engine.models.tokenizer import word_pieces
-from engine.pytorch.checkpoint import load_tokenizer, load_weights, quiet
+from engine.pytorch.checkpoint import load_tokenizer, load_weights, quiet, read_configuration
 from engine.pytorch.forward import KeepAll, forward
 from engine.pytorch.model import Encoder, GatedModel
 from engine.text.labels import LabelSet
@@ -31,24 +31,36 @@ class Learner(NamedTuple):
     pieces: WordPieces
 
 
-def new_learner(backbone: str, labels: LabelSet, *, plain: bool = False) -> Learner:
-    """Returns a model folder's model, or a pretrained encoder with new heads: ``plain``, after the last layer alone.
+def new_learner(backbone: str, labels: LabelSet, *, layers: int = 0, plain: bool = False) -> Learner:
+    """Returns a model to train, with a label head after every layer or, if ``plain``, after the last one alone.
+
+    The heads are those of a model folder with gates. A pretrained encoder gets new ones, and so does, if ``plain``, a
+    folder with gates for other labels.
+
+    Args:
+        backbone: folder or hub id.
+        labels: those of new heads; a folder with gates may have them in another order.
+        layers: number of layers, the first ones of the backbone; 0 for all.
 
     Raises:
-        InputError: if the encoder cannot be loaded, or a model folder has other labels, in whatever order.
+        InputError: if the encoder cannot be loaded, or a folder with gates has other labels.
     """
     folder = local_folder(backbone)
-    if (folder / GATES).is_file() and not plain:
-        model = load_weights(backbone).model
-        if set(model.labels.names) != set(labels.names):
-            raise InputError(
-                f"expected a model with the labels {list(labels.names)}, got {list(model.labels.names)} in {backbone}; "
-                "choose another"
-            )
+    stored = read_folder(backbone).labels if (folder / GATES).is_file() else None
+    if stored and set(stored.names) == set(labels.names):
+        model = load_weights(backbone, layers=layers).model
+        if plain:
+            model = with_heads(model, gates=False)
+    elif stored and not plain:
+        raise InputError(
+            f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {backbone}; choose "
+            "another"
+        )
     else:
         with quiet(), expecting("a Hugging Face encoder", "check the path or hub id", f"{backbone!r}: "):
+            config = read_configuration(backbone, layers)
             pretrained = AutoModelForTokenClassification.from_pretrained(
-                backbone, dtype=torch.float32, trust_remote_code=False
+                backbone, config=config, dtype=torch.float32, trust_remote_code=False
             )
         model = GatedModel(Encoder(pretrained), labels, gates=not plain)
         for name, parameter in model.heads.named_parameters():
@@ -57,11 +69,11 @@ def new_learner(backbone: str, labels: LabelSet, *, plain: bool = False) -> Lear
     return Learner(model, load_tokenizer(backbone), pieces)
 
 
-def with_gates(plain: GatedModel) -> GatedModel:
-    """Gives the model of a plain checkpoint fresh heads after all layers but the last."""
-    last = str(plain.encoder.num_layers)
-    model = GatedModel(plain.encoder, plain.labels, gates=True)
-    model.heads[last] = plain.heads[last]
+def with_heads(given: GatedModel, *, gates: bool) -> GatedModel:
+    """Returns the model with fresh heads after all layers but the last, or with none there."""
+    last = str(given.encoder.num_layers)
+    model = GatedModel(given.encoder, given.labels, gates=gates)
+    model.heads[last] = given.heads[last]
     return model
 
 

@@ -166,6 +166,17 @@ def test_a_plain_model_is_a_checkpoint_without_gates(from_gates, biobert_like, f
     assert AutoModelForTokenClassification.from_pretrained(tmp_path / "run").num_labels == 5
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_student_of_fewer_layers_begins_with_those_of_its_backbone(plain, finetuned, biobert_like, corpus, tmp_path):
+    for backbone in (finetuned[0], biobert_like):
+        out = tmp_path / backbone.name
+        assert finetune(config(backbone, corpus, out, layers=2, plain=plain)) > 0.9
+        student = load_engine(out)
+        assert (student.sizes.layers, student.has_gates) == (2, not plain)
+        assert json.loads((out / "config.json").read_text())["num_hidden_layers"] == 2
+        assert AutoModelForTokenClassification.from_pretrained(out).config.num_hidden_layers == 2
+
+
 def test_an_interruption_names_what_continues(biobert_like, corpus, tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt

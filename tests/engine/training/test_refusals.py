@@ -66,6 +66,7 @@ def paths(model_folder, plain_folder, tmp_path):
         (finetune, "--dev-corpus {unannotated}", "got none in"),
         (finetune, "--dev-corpus {train}", "got the same in"),
         (finetune, "--epochs 0", "epochs"),
+        (finetune, "--backbone {model} --layers 4", "expected --layers 3 or less"),
         (finetune, "--pruned 0.7 --plain", "got --plain"),
         (finetune, "--out {model}", "new folder"),
         (finetune, "--teacher {plain}", "--teacher together with --texts"),

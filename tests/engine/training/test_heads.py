@@ -1,0 +1,37 @@
+"""Models to train: encoders of fewer layers, and the label heads that they begin with."""
+
+import pytest
+import torch
+
+from engine.models.folder import read_folder
+from engine.pytorch.checkpoint import load_weights, save_weights
+from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.packing import RaggedBatch
+from engine.text.labels import LabelSet
+from engine.text.words import words_of
+from engine.training.heads import new_learner
+from tests.conftest import TEXT
+from tests.engine.pytorch.families import LABELS, every_family, gated, huggingface, tiny, tokenizer_of
+
+
+@every_family
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(family, plain, tmp_path):
+    save_weights(tmp_path / "whole", gated(huggingface(tiny(family, vocabulary=400))), tokenizer_of(family))
+    whole = load_weights(tmp_path / "whole").model
+    model, tokenizer, pieces = new_learner(str(tmp_path / "whole"), LABELS, layers=2, plain=plain)
+    save_weights(tmp_path / "short", model, tokenizer)
+    short = read_folder(tmp_path / "short")
+    assert (short.family.num_layers, short.has_gates, len(model.heads)) == (2, not plain, 1 if plain else 2)
+    torch.testing.assert_close(model.heads["2"].weight, whole.heads["2"].weight)
+    if family == "modernbert":
+        return  # a prediction head, which gates lack, comes before its classifier
+    batch = RaggedBatch.from_windows(pieces.windows(words_of(TEXT)))
+    with torch.inference_mode():
+        end, gate = forward(model, batch, (), None).heads[-1], forward(whole, batch, (1, 2), KeepAll()).heads[1]
+    torch.testing.assert_close(end.logits, gate.logits)
+
+
+def test_a_plain_model_gets_a_new_label_head_for_other_labels(model_folder):
+    model = new_learner(str(model_folder), LabelSet(("Gene",)), layers=1, plain=True).model
+    assert (list(model.heads), model.heads["1"].out_features, model.encoder.num_layers) == (["1"], 3, 1)
