@@ -1,5 +1,6 @@
 # Every target first sets up what it needs in .venv. To add an extra to it: .venv/bin/python -m pip install -e ".[NAME]";
-# without -e, a copy of the sources replaces the link to this checkout. FUZZ: examples of each test of `make fuzz`.
+# without -e, a copy of the sources replaces the link to this checkout. `make light` tags in an empty environment, with
+# what `pip install .` brings alone. FUZZ: examples of each test of `make fuzz`.
 PYTHON ?= python3
 FUZZ ?= 5000
 PY := .venv/bin/python
@@ -8,9 +9,9 @@ PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 INSTALL := $(PY) -m pip install --no-compile
 
-.PHONY: app test slow fuzz lint format report
+.PHONY: app test slow fuzz lint format report light
 
-app: .venv/ready
+app: .venv/ready-app
 	$(PY) app.py
 
 test: .venv/ready-dev
@@ -32,16 +33,18 @@ format: .venv/ready-dev
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-report: .venv/ready
+report: .venv/ready-eval
 	$(PY) -m eval.report
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-.venv/ready: requirements.txt pyproject.toml | .venv/bin/python
-	$(INSTALL) -e .
+.venv/ready-%: pyproject.toml | .venv/bin/python
+	$(INSTALL) -e ".[$*]"
 	touch $@
 
-.venv/ready-dev: $(wildcard requirements*.txt) pyproject.toml | .venv/bin/python
-	$(INSTALL) -r requirements-dev.txt -e .
-	touch $@ .venv/ready
+light:
+	$(PYTHON) -m venv --clear .venv/light
+	.venv/light/bin/python -m pip install --no-compile --quiet .
+	cd .venv/light && echo "Famotidine-associated delirium." | bin/python -P -m engine.tag - | grep "delirium	Disease"
+	! .venv/light/bin/python -c "import torch" 2>/dev/null

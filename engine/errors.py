@@ -43,6 +43,16 @@ def expecting(what: str, remedy: str, got: str = "") -> Iterator[None]:
         raise InputError(f"expected {what}, got {got}{first_line(error)}; {remedy}") from error
 
 
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Turns a missing package into an `InputError` that says which extra of this project brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        remedy = f'pip install "bioner-token-pruning[{name}]"'
+        raise InputError(f"expected the package {error.name}, got none; {remedy}") from error
+
+
 def first_line(error: Exception) -> str:
     """Returns the first line of a library's error message, or the error's type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

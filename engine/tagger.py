@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.cascade import Cascade, columns_of
-from engine.errors import InputError
+from engine.errors import InputError, extra
 from engine.graph.backend import GraphBackend
 from engine.latency import Latency
 from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, read_folder
@@ -261,7 +261,8 @@ class Engine:
 def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
     """What ``auto`` is here, and why."""
     if device != "cpu":
-        from engine.pytorch.backend import has_bfloat16_units
+        with extra("training"):
+            from engine.pytorch.backend import has_bfloat16_units
 
         has = device.startswith("cuda") and has_bfloat16_units(device)
         return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
@@ -281,8 +282,8 @@ def make_backend(folder: ModelFolder, dtype: str, device: str) -> "GraphBackend 
         return GraphBackend(folder, dtype)
     if dtype == "int8":
         raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
-    from engine.pytorch.backend import PyTorchBackend
-
+    with extra("training"):
+        from engine.pytorch.backend import PyTorchBackend
     return PyTorchBackend(folder, dtype, device)
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, extra
 from engine.formats.corpora import Corpus, load_corpus
 from engine.pruning.strategy_names import parse
 from eval.schema import RANDOM
@@ -123,7 +123,7 @@ def parse_others(text: str) -> list[tuple[str, str, str]]:
     return models
 
 
-def package(name: str, baseline: str) -> Any:
+def package(name: str) -> Any:
     """Imports a package that only a baseline needs."""
-    with expecting(f"the package {name} for baseline {baseline}", "pip install -r requirements-eval.txt"):
+    with extra("baselines"):
         return import_module(name)

@@ -1,7 +1,7 @@
 """Trains spaCy's named-entity recogniser as a baseline: ``python -m eval.train_spacy --out FOLDER``.
 
 Converts a corpus to spaCy's format and runs spaCy's own ``train`` with its efficiency configuration until F1 on the
-corpus' development documents stops rising. Needs ``requirements-eval.txt``. Measure the model with
+corpus' development documents stops rising. Needs the extra ``baselines``. Measure the model with
 ``python -m eval.report --baselines spacy=FOLDER``.
 """
 
@@ -21,7 +21,7 @@ from eval.options import add_number, package
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
     """Writes documents in spaCy's format, without mentions whose borders are not those of spaCy's tokens."""
-    stored, filter_spans = package("spacy.tokens", "spacy").DocBin(), package("spacy.util", "spacy").filter_spans
+    stored, filter_spans = package("spacy.tokens").DocBin(), package("spacy.util").filter_spans
     kept = total = 0
     for document in documents:
         converted = nlp.make_doc(document.text)
@@ -49,8 +49,8 @@ def main(argv: list[str] | None) -> int:
     corpora = [load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit) for split in splits]
     if not all(corpus.documents and corpus.types for corpus in corpora):
         raise InputError(f"expected documents with gold in {arguments.corpus}, got none; choose another corpus")
-    spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
-    init = package("spacy.cli.init_config", "spacy").init_config
+    spacy, cli = package("spacy"), package("spacy.cli.train")
+    init = package("spacy.cli.init_config").init_config
     config = init(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
     eval_frequency = min(200, max(1, arguments.patience // 8))
     config["training"] |= {"patience": arguments.patience, "eval_frequency": eval_frequency, "max_steps": 0}

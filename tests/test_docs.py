@@ -1,13 +1,9 @@
-"""What the pages say exists: commands, the file tree, a Space, samples that run with an installed copy alone."""
+"""What the pages say exists: commands, the file tree, a Space."""
 
-import os
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
-from zipfile import ZipFile
 
 import pytest
 from packaging.requirements import Requirement
@@ -79,43 +75,3 @@ def test_citation_and_changelog_have_the_version_and_the_front_matter_of_a_space
     (version,) = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-
-
-def run(*command, cwd, installed=""):
-    """What a command prints in a folder, with an installed copy first on Python's path."""
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)  # as pip does
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel):
-    files = [path for package in ("engine", "eval", "demo") for path in (ROOT / package).rglob("*") if path.is_file()]
-    of_packages = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
-    of_weights = {
-        f"engine/weights/{path.relative_to(ROOT / 'weights')}" for path in (ROOT / "weights").glob("minilm*/*")
-    }
-    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert held == of_packages | of_weights
-
-
-def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(wheel, tmp_path):
-    installed = tmp_path / "installed"
-    ZipFile(wheel).extractall(installed)  # as pip does
-    pages = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
-    samples = re.findall(r"^```python\n(.*?)^```$", pages, re.MULTILINE | re.DOTALL)
-    runnable = [sample for sample in samples if "gradio_client" not in sample and "FOLDER" not in sample]
-    assert len(runnable) >= 4
-    first, *others = runnable
-    code = "\n".join(["from engine import load_engine", "print(load_engine().source)", first, *others])
-    source, *found = run(sys.executable, "-P", "-c", code, cwd=tmp_path, installed=installed).splitlines()
-    assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]

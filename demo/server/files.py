@@ -16,7 +16,18 @@ from eval.render.pages import as_html
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CARD = "README.md", "model-card/README.md"  # the card is that of any model
-GUIDES = ("api", "architecture", "bulk", "deploy", "earlier-work", "findings", "formats", "reports", "training")
+GUIDES = (
+    "api",
+    "architecture",
+    "bulk",
+    "deploy",
+    "earlier-work",
+    "findings",
+    "formats",
+    "install",
+    "reports",
+    "training",
+)
 REPORTS = tuple(f"docs/{name}" for name in TITLES)
 PAGES = (
     README,

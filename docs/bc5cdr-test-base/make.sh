@@ -8,7 +8,7 @@
 #
 # FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which, with checksums). RUNS gets the
 # models; like TEXTS it is a relative path, since card and report repeat the commands. Without a connection to the hub,
-# BACKBONE names a local folder of the pretrained encoder. It needs requirements-eval.txt.
+# BACKBONE names a local folder of the pretrained encoder. It needs the extra baselines.
 # Commands ran one by one: `teacher`, which was then copied to `ckpt`, with the code of commit 6dbbe74, `plain3` with that
 # of 39ac2f8. docs/findings.md says what other runs gave.
 set -euo pipefail

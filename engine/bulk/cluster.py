@@ -14,7 +14,7 @@ from engine.bulk.results import RUN, Finished
 from engine.bulk.worker import OnProgress, OutputError, Worker
 from engine.cli.command import say
 from engine.cli.runs import check_same, read_json
-from engine.errors import first_line
+from engine.errors import extra, first_line
 
 START_S = 120  # within which a worker must start after the first one did
 RETRIES = 3  # of a file whose worker died
@@ -22,8 +22,9 @@ RETRIES = 3  # of a file whose worker died
 
 def check_ray(address: str | None) -> None:
     """Raises an `InputError` if Ray is missing or no cluster answers, because Ray itself would try for minutes."""
-    if not find_spec("ray"):
-        raise InputError("expected Ray, got none; pip install -r requirements-bulk.txt")
+    with extra("bulk"):
+        if not find_spec("ray"):  # which takes seconds to import
+            raise ModuleNotFoundError(name="ray")
     if address not in (None, "auto"):
         host, _, port = str(address).removeprefix("ray://").rpartition(":")
         try:

@@ -13,7 +13,9 @@ from itertools import pairwise
 
 from safetensors import SafetensorError
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError, extra, first_line
+
+EXTRAS = {"eval": "eval", "demo": "app", "app": "app"}  # of a command's package; the engine's commands may need torch
 
 
 def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
@@ -26,7 +28,8 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
                 stream.reconfigure(encoding="utf-8", errors="replace")
         try:
             _refuse_empty_values(sys.argv[1:] if argv is None else argv)
-            status = main(argv)
+            with extra(EXTRAS.get(main.__module__.partition(".")[0], "training")):
+                status = main(argv)
             sys.stdout.flush()
             return status
         except InputError as error:

@@ -1,10 +1,10 @@
-"""Hugging Face datasets of tokens and tags: ``hf:ID`` on the hub, or ``hf:FOLDER``; needs ``requirements-eval.txt``."""
+"""Hugging Face datasets of tokens and tags: ``hf:ID`` on the hub, or ``hf:FOLDER``; needs the extra ``baselines``."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, expecting, quoted
+from engine.errors import InputError, expecting, extra, quoted
 from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import check_tag, entities_of_tags, place_tokens
 from engine.text.documents import Document
@@ -40,7 +40,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
 
 
 def _load_rows(source: str, split: str) -> Any:
-    with expecting(f"the package datasets for {PREFIX}{source}", "pip install -r requirements-eval.txt"):
+    with extra("baselines"):
         import datasets
     folder = Path(source)
     problem = f"{PREFIX}{source}, which cannot be loaded: "

@@ -9,7 +9,7 @@ import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16, which safetensors a
 import numpy as np
 from safetensors import safe_open
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, expecting, extra
 
 
 class Tensors:
@@ -25,7 +25,8 @@ class Tensors:
         self._file_of: dict[str, Any] = {}
         for path in self.files:
             if path.suffix == ".bin":
-                from engine.pytorch.checkpoint import read_bin
+                with extra("training"):
+                    from engine.pytorch.checkpoint import read_bin
 
                 self._file_of |= read_bin(path)
                 continue

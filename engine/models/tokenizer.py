@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, expecting, extra
 from engine.text.windows import WordPieces
 
 # Files that transformers reads a tokenizer from.
@@ -36,7 +36,8 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
     if (folder / "tokenizer.json").is_file():
         backend, tokens = _read(folder, folder)
     else:
-        from engine.pytorch.checkpoint import load_tokenizer
+        with extra("training"):
+            from engine.pytorch.checkpoint import load_tokenizer
 
         with TemporaryDirectory() as converted:
             load_tokenizer(folder).save_pretrained(converted)

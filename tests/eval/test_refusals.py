@@ -14,7 +14,7 @@ DEFAULTS = {  # of each command, and before the options
     ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
 }
 OTHER = '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n'
-CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt")
+CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="needs OpenVINO")
 
 
 @pytest.mark.parametrize(("command", "options", "message"), [

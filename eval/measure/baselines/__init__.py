@@ -1,6 +1,6 @@
 """Baselines: other ways to find entities, each with its fastest runtime parameters; one file for each runtime.
 
-Those that run the same weights use our words, windows and decoding. They need ``requirements-eval.txt``.
+Those that run the same weights use our words, windows and decoding. Some need the extra ``baselines``.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def load_baselines(
     """Loads baselines, e.g. ``hf-pipeline`` or ``spacy=FOLDER``; ``training``: texts of the corpus' training split.
 
     Raises:
-        InputError: if a name is unknown or a package of ``requirements-eval.txt`` is missing.
+        InputError: if a name is unknown or a package of the extra ``baselines`` is missing.
     """
     named = [text.partition("=") for text in wanted]
     if unknown := [name for name, *_ in named if name not in BASELINES]:

@@ -5,6 +5,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 from transformers import PreTrainedModel
 
@@ -12,21 +14,20 @@ from engine.pytorch.checkpoint import load_huggingface
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
-from eval.options import package
 
 INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    engine, runtime = inputs.engine, package("onnxruntime", name)
+    engine = inputs.engine
     model = load_huggingface(engine.folder.path)
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused" if fused else "as exported",
-        "onnxruntime": runtime.__version__,
+        "onnxruntime": onnxruntime.__version__,
     }
     folder = TemporaryDirectory()  # which lives as long as `start`, because that uses it
     file = _export(model, Path(folder.name), name, fused=fused)
@@ -35,15 +36,17 @@ def load(name: str, inputs: Inputs) -> Baseline:
         # advice is weights in 7 bits. With VNNI, 8 bits are as fast and nearer to float32.
         bits = 7 if has_vnni() is False else 8
         settings["quantisation"] = f"weights per channel in {bits} bits, activations dynamic"
-        file = _quantise(file, name, reduced=bits == 7)
+        file = _quantise(file, reduced=bits == 7)
 
     def start(parameters: RuntimeParameters) -> Infer:
-        options = runtime.SessionOptions()
+        options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(1, threads // int(parameters["workers"]))
         options.inter_op_num_threads = 1
         # Threads that spin after a call make whatever runs next two to three times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = runtime.InferenceSession(Path(folder.name) / file.name, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            Path(folder.name) / file.name, options, providers=["CPUExecutionProvider"]
+        )
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
@@ -54,14 +57,14 @@ def load(name: str, inputs: Inputs) -> Baseline:
     return base.on_runtime(name, engine, pad_id, start, settings, base.runtime_candidates())
 
 
-def _quantise(file: Path, name: str, *, reduced: bool) -> Path:
+def _quantise(file: Path, *, reduced: bool) -> Path:
+    from onnxruntime.quantization import quantize_dynamic
+
     # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
-    float32 = {"DefaultTensorType": package("onnx", name).TensorProto.FLOAT}
+    float32 = {"DefaultTensorType": onnx.TensorProto.FLOAT}
     quantised = file.with_name("int8.onnx")
     with base.quiet():
-        package("onnxruntime.quantization", name).quantize_dynamic(
-            file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32
-        )
+        quantize_dynamic(file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32)
     return quantised
 
 
@@ -71,9 +74,9 @@ def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> 
     The older exporter on plain attention is used, because graphs of the newer one are not fused and up to a third
     slower.
     """
+    from onnxruntime.transformers import optimizer
+
     file = folder / "float32.onnx"
-    package("onnx", name)
-    optimizer = package("onnxruntime.transformers.optimizer", name)
     model.set_attn_implementation("eager")
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}

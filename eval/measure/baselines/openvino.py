@@ -20,7 +20,7 @@ CALIBRATED = 300  # windows, as many as NNCF uses by default
 def load(name: str, inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    engine, runtime = inputs.engine, package("openvino", name)
+    engine, runtime = inputs.engine, package("openvino")
     if not inputs.training:
         raise InputError(
             f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
@@ -35,7 +35,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
     samples = [list(pad([window], pad_id)) for window in windows]
     with base.quiet():
-        nncf = package("nncf", name)
+        nncf = package("nncf")
         graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {
         "threads": f"{threads} over all workers",

@@ -18,7 +18,7 @@ TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
 
 
 def load(name: str, inputs: Inputs) -> Baseline:
-    spacy = package("spacy", name)
+    spacy = package("spacy")
     if not inputs.argument:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
     folder = Path(inputs.argument)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray")  # requirements-bulk.txt
+pytest.importorskip("ray")
 
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("spacy")  # requirements-spacy.txt
+pytest.importorskip("spacy")
 
 import spacy
 from spacy.tokens import Doc

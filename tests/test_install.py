@@ -1,0 +1,130 @@
+"""What an installed copy has and needs: extras, the files of the wheel, samples that run outside a checkout."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+from engine.pytorch.checkpoint import load_huggingface
+from eval.options import SAMPLE
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+HEAVY = "accelerate adjustText datasets gradio jinja2 markdown_it matplotlib nncf openvino pandas ray seqeval spacy "
+HEAVY += "sentencepiece torch transformers"
+LIGHT = f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r}.split()))"  # as after `pip install .` alone
+COMMAND = f"{LIGHT}; from importlib import import_module; sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))"
+PIPELINE = f"{LIGHT}; from engine import pipeline; print(pipeline('ner')('Aspirin.')[0]['word'])"
+
+
+def run(*command, cwd=ROOT, installed=""):
+    """A finished command in a folder, with an installed copy first on Python's path."""
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def lines(file):
+    """The requirements in a file, without comments."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return {line.partition("#")[0].strip() for line in text.splitlines()} - {""}
+
+
+def test_requirements_are_those_of_the_app_reports_and_training_with_the_same_limits():
+    needed = set(PROJECT["dependencies"])
+    for extra in ("app", "eval", "training"):
+        needed |= {one for one in PROJECT["optional-dependencies"][extra] if not one.startswith(PROJECT["name"])}
+    assert lines("requirements.txt") == needed
+
+
+def test_all_extras_are_in_all():
+    extras, seen, rest = PROJECT["optional-dependencies"], set(), ["all"]
+    while rest:
+        seen |= {extra := rest.pop()}
+        ours = [one for one in map(Requirement, extras[extra]) if one.name == PROJECT["name"]]
+        rest += [name for one in ours for name in one.extras]
+    assert seen == extras.keys() - {"dev"}
+
+
+def test_a_text_is_tagged_and_exported_with_the_light_install(tmp_path):
+    (tmp_path / "a.txt").write_text("Famotidine-associated delirium.")
+    done = run(sys.executable, "-c", COMMAND, "engine.tag", str(tmp_path / "a.txt"))
+    assert "\tdelirium\tDisease\t" in done.stdout, done.stderr
+    done = run(sys.executable, "-c", COMMAND, "engine.export", "--out", str(tmp_path / "tagger"))
+    assert (tmp_path / "tagger" / "model.onnx").is_file(), done.stderr
+    assert run(sys.executable, "-c", PIPELINE).stdout == "aspirin\n"
+
+
+@pytest.fixture(scope="module")
+def bin_folder(model_folder, tmp_path_factory):
+    """A checkpoint whose weights are in ``.bin``."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("bin")
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((model_folder / name).read_bytes())
+    torch.save(load_huggingface(model_folder).state_dict(), folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("app", "app"),
+        ("engine.bulk.__main__ SAMPLE --out OUT --workers 1", "bulk"),
+        ("engine.tag SAMPLE --model BIN", "training"),
+        ("engine.training.accelerate BIN --texts SAMPLE --out OUT", "training"),
+        ("engine.training.cascade BIN --small BIN --texts SAMPLE --out OUT", "training"),
+        ("eval.ablations --corpus SAMPLE --out OUT", "eval"),
+        ("eval.report --corpus SAMPLE --out OUT", "eval"),
+        ("eval.report --corpus hf:OUT", "baselines"),
+    ],
+)
+def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command, extra, bin_folder, tmp_path):
+    places = {"SAMPLE": str(SAMPLE), "OUT": str(tmp_path / "out"), "BIN": str(bin_folder)}
+    module, *arguments = [re.sub("SAMPLE|OUT|BIN", lambda name: places[name[0]], part) for part in command.split()]
+    done = run(sys.executable, "-c", COMMAND, module, *arguments)
+    *_, last = done.stderr.splitlines()
+    assert re.fullmatch(rf'expected the package \S+, got none; pip install "bioner-token-pruning\[{extra}\]"', last)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    done = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))  # as pip does
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel):
+    files = [path for package in ("engine", "eval", "demo") for path in (ROOT / package).rglob("*") if path.is_file()]
+    of_packages = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
+    of_weights = {
+        f"engine/weights/{path.relative_to(ROOT / 'weights')}" for path in (ROOT / "weights").glob("minilm*/*")
+    }
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == of_packages | of_weights
+
+
+def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(wheel, tmp_path):
+    installed = tmp_path / "installed"
+    ZipFile(wheel).extractall(installed)  # as pip does
+    pages = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
+    samples = re.findall(r"^```python\n(.*?)^```$", pages, re.MULTILINE | re.DOTALL)
+    runnable = [sample for sample in samples if "gradio_client" not in sample and "FOLDER" not in sample]
+    assert len(runnable) >= 4
+    first, *others = runnable
+    code = "\n".join(["from engine import load_engine", "print(load_engine().source)", first, *others])
+    done = run(sys.executable, "-P", "-c", code, cwd=tmp_path, installed=installed)
+    assert done.returncode == 0, done.stderr
+    source, *found = done.stdout.splitlines()
+    assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
+    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
