@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine import Engine
-from engine.formats.corpora import NAMED
+from engine.formats.named import NAMED
 from eval.render import LAST, ReportFolder
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"

@@ -1,12 +1,12 @@
-"""The named corpora: entity types, splits and files, which are downloaded if missing and checked by SHA-256."""
+"""Loads corpora with gold entities; files of named ones are downloaded if missing, and checked by SHA-256."""
 
 import gzip
 import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from itertools import islice
@@ -19,74 +19,14 @@ from engine.errors import FormatError, InputError, first_line
 from engine.formats import read_documents
 from engine.formats.checks import OnError
 from engine.formats.hub_datasets import PREFIX, read_dataset
+from engine.formats.named import NAMED, File, elsewhere
 from engine.text.documents import Document
+from engine.text.words import split_words
 
 logger = logging.getLogger(__name__)
 
 CACHE = Path(pooch.os_cache("bioner-token-pruning"))
-
-
-@dataclass(frozen=True)
-class _File:
-    name: str
-    sha256: str  # of its unpacked content
-    url: str = ""  # where it can be downloaded, if anywhere
-
-
-@dataclass(frozen=True)
-class _NamedCorpus:
-    """A corpus whose files are known."""
-
-    types: tuple[str, ...]
-    splits: dict[str, list[tuple[_File, int, int | None]]]  # documents [first, end) of files; without end, all others
-    renamed: dict[str, str] = field(default_factory=dict)  # the corpus's own type names → ours
-    skip_bad: bool = False  # a file is known to have a broken document, which is left out with a warning
-
-
-_BRAN = "https://raw.githubusercontent.com/patverga/bran/32378da8ac339393d9faa2ff2d50ccb3b379e9a2/data/cdr"
-_NCBI = "https://raw.githubusercontent.com/spyysalo/ncbi-disease/c96e2e2178ad74bb3e226812fc48db6ea84dcf7a/original-data"
-
-
-def _cdr(part: str, sha256: str) -> _File:
-    name = f"CDR_{part}Set.PubTator.txt"
-    return _File(name, sha256, f"{_BRAN}/{name}.gz")
-
-
-def _ncbi(part: str, folder: str, sha256: str) -> _File:
-    name = f"NCBI{part}set_corpus.txt"
-    return _File(name, sha256, f"{_NCBI}/{folder}/{name}")
-
-
-_CDR_TRAIN = _cdr("Training", "7afcec134e3d4871e74b0398d92850d3c9ac94c0bdc780003f2d60184c012bd8")
-_CDR_DEV = _cdr("Development", "9e18d8e700168887a7919e62f67ac2ce2357e3f409a48ee992906abdd80fe3e5")
-_CDR_TEST = _cdr("Test", "a3c48d5f35bdfce20c2371778abedc9fd24d1da092207072e5181ad53c8d0e2f")
-_NCBI_TRAIN = _ncbi("train", "train", "f311381b28a6d0f641f57f4a963bb83619c2bdec5cd9caabb1381f894d5db817")
-_NCBI_DEV = _ncbi("develop", "devel", "02db559974624ae9cbe6cd95d64d953e6926bb63afb6b25b63e53bd8b41a4b55")
-_NCBI_TEST = _ncbi("test", "test", "61c8050bf6979ef7b943ec1158dfc03b651ea3367d4c37356f9de4841e85c9a3")
-_BIORED = _File("BioRED_TrainDev.PubTator.txt", "fcfc1ea8eb483362dbb8378fe8c13bb95f591076900c8161342fc9d67aec061e")
-
-NAMED = {
-    "bc5cdr": _NamedCorpus(
-        types=("Chemical", "Disease"),
-        splits={
-            "train": [(_CDR_TRAIN, 0, None)],
-            "dev": [(_CDR_DEV, 0, None)],
-            "test": [(_CDR_TEST, 0, None)],
-            "fit": [(_CDR_TRAIN, 0, None), (_CDR_DEV, 0, 300)],
-            "calib": [(_CDR_DEV, 300, None)],  # no shipped weight was fitted to these documents
-        },
-    ),
-    "ncbi-disease": _NamedCorpus(
-        types=("Disease",),
-        splits={"train": [(_NCBI_TRAIN, 0, None)], "dev": [(_NCBI_DEV, 0, None)], "test": [(_NCBI_TEST, 0, None)]},
-        renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
-        skip_bad=True,  # one document occurs twice
-    ),
-    "biored": _NamedCorpus(
-        types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
-        splits={"fit": [(_BIORED, 0, 260)], "dev": [(_BIORED, 260, None)]},
-    ),
-}
+TYPES, PER_EPOCH = "types", "per-epoch"  # what may follow the name of a corpus
 
 
 @dataclass(frozen=True)
@@ -116,13 +56,12 @@ def load_corpus(
     skip_bad: bool = False,
     limit: int | None = None,
 ) -> Corpus:
-    """Loads a named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), Hugging Face dataset, or file in a known format.
+    """Loads a named corpus such as ``bc5cdr``, a Hugging Face dataset, or a file in a known format.
 
     Args:
         name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
-        split: ``bc5cdr`` has train, dev, test, ``fit`` (train and the first 300 documents of dev) and ``calib`` (its
-            last 200); ``ncbi-disease`` train, dev, test; ``biored`` ``fit`` (the first 260 documents of the file) and
-            dev (the last 60). A dataset has its own splits. Ignored for a file.
+        split: of a named corpus, one that `engine.formats.named` declares and docs/formats.md describes; a dataset has
+            its own. Ignored for a file.
         data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: read only the first ``limit`` documents.
@@ -160,34 +99,94 @@ def load_corpus(
     return Corpus(name, split, types, documents, len(errors))
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """A corpus to learn from, as a command names it.
+
+    ``types``: those that it annotates with care, of those in it; ``None`` for all.
+    ``per_epoch``: how many of its windows an epoch draws at most; ``None`` for all.
+    """
+
+    name: str
+    split: str = ""
+    types: tuple[str, ...] | None = None
+    per_epoch: int | None = None
+
+    def load(self, data_dir: str = "", split: str = "fit") -> Corpus:
+        """Loads the corpus, with mentions of its types alone; ``split`` is taken where none is named."""
+        corpus = load_corpus(self.name, self.split or split, data_dir or None)
+        if not any(split_words(document.text) for document in corpus.documents):
+            raise InputError(
+                f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
+            )
+        if self.types is None:
+            return corpus
+        if unknown := sorted(set(self.types) - set(corpus.types)):
+            raise InputError(
+                f"expected types of {corpus.name}, {list(corpus.types)}, got {unknown}; change its {TYPES}=…"
+            )
+        return replace(
+            corpus, types=self.types, documents=tuple(only_types(each, self.types) for each in corpus.documents)
+        )
+
+
+def lessons(given: str | Sequence[str]) -> list[Lesson]:
+    """Reads names of corpora, each perhaps followed by what it teaches and how much of it.
+
+    As in ``["bc5cdr:fit", "genes.txt", "types=Gene,Variant", "bioid", "per-epoch=1500"]``. A name may be followed by a
+    colon and a split. Commas join names, too. Raises an `InputError` for anything else.
+    """
+    found: list[Lesson] = []
+    for part in [given] if isinstance(given, str) else given:
+        key, equals, value = part.partition("=")
+        if not equals or key not in (TYPES, PER_EPOCH):
+            found += map(_lesson, part.split(","))
+        elif not found:
+            raise InputError(f"expected the name of a corpus before {part!r}, got none; put it after the name")
+        elif key == TYPES and all(types := tuple(value.split(","))):
+            found[-1] = replace(found[-1], types=types)
+        elif key == PER_EPOCH and value.isdecimal() and int(value):
+            found[-1] = replace(found[-1], per_epoch=int(value))
+        else:
+            raise InputError(f"expected {TYPES}=TYPE,TYPE or {PER_EPOCH}=NUMBER, got {part!r}; fix it")
+    return found
+
+
+def _lesson(name: str) -> Lesson:
+    prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
+    name, _, split = name.removeprefix(prefix).partition(":")
+    return Lesson(prefix + name, split)
+
+
+def only_types(document: Document, types: Collection[str]) -> Document:
+    return replace(document, entities=tuple(entity for entity in document.entities if entity.type in types))
+
+
 def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: OnError) -> Iterator[Document]:
     corpus = NAMED[name]
-    for file, first, end in corpus.splits[split]:
-        for document in islice(read_documents(_find_file(name, file, data_dir), on_error), first, end):
-            entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
-            yield replace(document, entities=entities)
+    for part in corpus.splits[split]:
+        for document in islice(read_documents(_find_file(name, part.file, data_dir), on_error), part.first, part.end):
+            if part.standing is None or elsewhere().get(document.id, "") in part.standing:
+                entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
+                yield only_types(replace(document, entities=entities), corpus.types)
 
 
-def _find_file(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
-    """Returns the path of a corpus file, which it downloads if no folder has it."""
-    roots = [root for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
-    places = [Path(root) / folder / file.name for root in roots for folder in (corpus, "")]
+def _find_file(corpus: str, file: File, data_dir: str | Path | None) -> Path:
+    """Returns the path of a corpus file, which it downloads if no folder has it, nor a folder in that."""
+    roots = [Path(root) for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
+    places = (path for root in roots for path in (root / file.name, *sorted(root.glob(f"*/{file.name}"))))
     if path := next((place for place in places if place.is_file()), None):
         if (digest := pooch.file_hash(str(path))) != file.sha256:
             wanted = f"SHA-256 {file.sha256} for {path}"
             raise InputError(f"expected {wanted}, got {digest}; remove the file or fetch it again")
         return path
-    problem: Exception | None = None
-    if file.url:
-        try:
-            return Path(pooch.retrieve(file.url, file.sha256, file.name, CACHE / corpus, downloader=_download))
-        except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: wrong checksum
-            problem = error
-    why = f"nor from {file.url} ({first_line(problem)})" if problem else f"and {corpus} has no download address"
-    raise InputError(
-        f"expected {file.name} of {corpus} in one of {', '.join(map(str, places))}, got none, {why}; "
-        "get the file and name its folder with --data-dir or BIONER_DATA"
-    ) from problem
+    try:
+        return Path(pooch.retrieve(file.url, file.sha256, file.name, CACHE / corpus, downloader=_download))
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: wrong checksum
+        raise InputError(
+            f"expected {file.name} of {corpus} in {' or '.join(map(str, roots))}, or in a folder there, got none, nor "
+            f"from {file.url} ({first_line(error)}); get the file and name its folder with --data-dir or BIONER_DATA"
+        ) from error
 
 
 def _download(url: str, output: str | Path, _: Any) -> None:

@@ -24,7 +24,7 @@ from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus
+from engine.formats.corpora import Corpus, lessons
 from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
@@ -32,7 +32,7 @@ from engine.pruning.trace import JudgedWindow
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
 from engine.training.card import markdown
-from engine.training.finetune import f1_of, named_corpora
+from engine.training.finetune import f1_of
 from engine.training.options import parse_points
 
 SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, balanced and fast
@@ -158,7 +158,7 @@ def main(argv: list[str] | None) -> int:
     add("--small", required=True, help="folder or hub id of a small model with the same labels")
     add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")
     add("--out", required=True, type=Path, help="new folder for the cascade")
-    add("--corpus", default="", help="gold to compare F1 on: NAME:SPLIT or a file, several joined by commas")
+    add("--corpus", nargs="+", action="extend", default=[], help="gold to compare F1 on: NAME:SPLIT or a file")
     add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")
     add("--dtype", default="auto", choices=DTYPES, help="dtype of both (default %(default)s)")
     read = "share of the held-out words that LARGE reads at careful, balanced and fast (default %(default)s)"
@@ -168,7 +168,7 @@ def main(argv: list[str] | None) -> int:
     check_new(arguments.out)
     for source in (arguments.large, arguments.small):
         read_folder(source)  # refuses one without a label head, before torch is imported
-    texts, gold = read_texts(arguments.texts), named_corpora(arguments.corpus) if arguments.corpus else []
+    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(arguments.corpus)]
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
     dtype, int8 = arguments.dtype, dict[str, object]()
     if dtype == "auto":

@@ -46,6 +46,19 @@ class Example:
     outside: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Examples of which an epoch draws ``most`` at random, or takes all."""
+
+    examples: Sequence[Example]
+    most: int | None = None
+
+    def draw(self, rng: random.Random) -> Sequence[Example]:
+        if self.most is None or self.most >= len(self.examples):
+            return self.examples
+        return rng.sample(self.examples, self.most)
+
+
 def make_examples(
     words: Sequence[str], targets: np.ndarray, pieces: WordPieces, outside: np.ndarray | None = None
 ) -> list[Example]:

@@ -17,27 +17,27 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus, load_corpus
-from engine.formats.hub_datasets import PREFIX
+from engine.formats.corpora import Corpus, Lesson, lessons
+from engine.formats.named import NAMED
 from engine.models.families import family_of
 from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
-from engine.text.words import split_words
 from engine.training.options import TrainingConfig, add_options, option
 
 CONDITIONS = "training.json"  # in the folder of a run
+LESSONS = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
+DEV_CORPUS = "default: calib or dev of the first training corpus, unless that is a file"
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
-    corpus: str = option("training data: NAME (its split fit) or NAME:SPLIT, several joined by commas", "bc5cdr")
-    dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
-    dev_split: str = option("split for early stopping", "calib")
+    corpus: Sequence[str] = option(f"training data (default bc5cdr): {LESSONS}", ("bc5cdr",))
+    dev_corpus: Sequence[str] = option(f"corpus for early stopping, written so too; {DEV_CORPUS}", ())
     data_dir: str = option("folder searched first for named corpora", "")
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
     layers: int = option("number of layers, the first ones of the backbone; 0 for all", 0, (0, 1000))
@@ -46,6 +46,8 @@ class FinetuneConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.lessons or len(lessons(self.dev_corpus)) > 1:
+            raise InputError("expected a corpus to learn from and at most one for early stopping; change the options")
         if self.plain and self.pruned:
             raise InputError("expected gates with --pruned, got --plain; leave one of them out")
 
@@ -54,10 +56,17 @@ class FinetuneConfig(TrainingConfig):
         """The strategies whose mean F1 early stopping uses; ``entropy`` has its default settings."""
         return ("dense", "entropy") if self.pruned else ("dense",)
 
+    @property
+    def lessons(self) -> list[Lesson]:
+        """The training corpora, and how much of each an epoch draws."""
+        return lessons(self.corpus)
+
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """Loads the training corpora and the one for early stopping."""
-        corpora = named_corpora(self.corpus, self.data_dir)
-        dev = load_corpus(self.dev_corpus or corpora[0].name, self.dev_split, self.data_dir or None)
+        corpora = [lesson.load(self.data_dir) for lesson in self.lessons]
+        chosen = lessons(self.dev_corpus)[0] if self.dev_corpus else Lesson(corpora[0].name)
+        named = NAMED.get(chosen.name)
+        dev = chosen.load(self.data_dir, "calib" if named and "calib" in named.splits else "dev")
         same = dev.digest in (corpus.digest for corpus in corpora)
         if same or not dev.types:
             raise InputError(
@@ -65,21 +74,6 @@ class FinetuneConfig(TrainingConfig):
                 f"{'the same' if same else 'none'} in {dev.name} {dev.split}; choose another --dev-corpus"
             )
         return corpora, dev
-
-
-def named_corpora(names: str, data_dir: str = "") -> list[Corpus]:
-    """Loads corpora to learn from, named as in ``bc5cdr,biored:train``: a name without a split has ``fit``."""
-    corpora = []
-    for name in names.split(","):
-        prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
-        name, _, split = name.removeprefix(prefix).partition(":")
-        corpus = load_corpus(prefix + name, split or "fit", data_dir or None)
-        if not any(split_words(document.text) for document in corpus.documents):
-            raise InputError(
-                f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
-            )
-        corpora.append(corpus)
-    return corpora
 
 
 def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool = False) -> float:
@@ -102,7 +96,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
 
     from transformers import set_seed
 
-    from engine.training.examples import LABELS, digest, gold_examples, label_texts, soft_examples
+    from engine.training.examples import LABELS, Pool, digest, gold_examples, label_texts, soft_examples
     from engine.training.heads import new_learner
     from engine.training.trainer import Trainer, default_device
 
@@ -113,7 +107,10 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
     if config.mask and tokenizer.mask_token_id is None:
         raise InputError(f"expected a mask token in {config.backbone!r} for --mask, got none; add --mask 0")
-    gold = [example for corpus in corpora for example in gold_examples(corpus, pieces, model.labels)]
+    gold = [
+        Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
+        for corpus, lesson in zip(corpora, config.lessons, strict=True)
+    ]
     device, out = str(default_device()), Path(config.out)
     teacher = load_engine(config.teacher, device=device) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(model.labels.names):
@@ -166,7 +163,7 @@ def main(argv: list[str] | None) -> int:
         raise InputError("expected --teacher together with --texts, got one of them; give both or neither")
     texts = read_texts(files)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
-    progress = Progress(f"Fine-tune {config.backbone} on {config.corpus}{labels}")
+    progress = Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}")
     f1 = finetune(config, texts, resume=resume)
     following = f"accelerate {config.out} --texts FILE --out FOLDER"
     progress.finish(

@@ -27,6 +27,8 @@ def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collec
         name, meaning = f"--{declared.name.replace('_', '-')}", declared.metadata["help"]
         if declared.type is bool:
             parser.add_argument(name, action="store_true", help=meaning)
+        elif declared.type == Sequence[str]:  # an option that is not given leaves the default to the configuration
+            parser.add_argument(name, nargs="+", action="extend", default=argparse.SUPPRESS, help=meaning)
         elif declared.default is MISSING:
             parser.add_argument(name, required=True, help=meaning)
         else:

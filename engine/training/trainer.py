@@ -12,7 +12,7 @@ import timeit
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,7 +33,7 @@ from engine.pruning.controllers import Decider
 from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pytorch.checkpoint import save_weights
 from engine.pytorch.forward import KeepAll, forward
-from engine.training.examples import Example, joint_loss, make_batches, mask_words, pack
+from engine.training.examples import Example, Pool, joint_loss, make_batches, mask_words, pack
 from engine.training.heads import Learner
 from engine.training.options import RESUME, TrainingConfig
 
@@ -97,7 +97,8 @@ class Trainer:
 
     Args:
         learner: the model to train, which changes.
-        gold, soft: windows to learn from, with gold labels and with those of a teacher.
+        gold: windows to learn from with gold labels, as pools from which each epoch draws.
+        soft: windows with the labels of a teacher.
         work: folder of log and checkpoint.
         score: scores a model folder. With it, the best epoch is kept, and training ends when none of `PATIENCE` epochs
             was better; without, the last one is kept.
@@ -111,7 +112,7 @@ class Trainer:
         config: TrainingConfig,
         learner: Learner,
         *,
-        gold: Sequence[Example] = (),
+        gold: Sequence[Pool] = (),
         soft: Sequence[Example] = (),
         work: Path,
         score: Callable[[Path], float] | None = None,
@@ -142,10 +143,10 @@ class Trainer:
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
         """The batches of one pass; their number hardly varies, which the schedule relies on."""
-        soft = self.soft
-        if self.gold:
-            soft = rng.sample(soft, min(len(soft), round(len(self.gold) * self.config.soft_share)))
-        return make_batches([*self.gold, *soft], self.config.max_rows, rng)
+        gold, soft = list(chain.from_iterable(pool.draw(rng) for pool in self.gold)), self.soft
+        if gold:
+            soft = rng.sample(soft, min(len(soft), round(len(gold) * self.config.soft_share)))
+        return make_batches([*gold, *soft], self.config.max_rows, rng)
 
     def share_done(self) -> float:
         """Share of the training that is done, 0–1: of its steps or, if that is more, of its time."""

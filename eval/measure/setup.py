@@ -13,7 +13,8 @@ import torch
 from engine.cascade import Cascade
 from engine.cli.progress import Progress
 from engine.errors import InputError
-from engine.formats.corpora import NAMED, Corpus, load_corpus
+from engine.formats.corpora import Corpus, load_corpus
+from engine.formats.named import NAMED
 from engine.latency import busy_share
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy_names import CASCADE
@@ -91,7 +92,7 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
     """A named corpus' training split that shares no document with the evaluated split; ``None`` if there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
     wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
-    if wanted not in splits or corpus.split in ("train", "fit"):
+    if wanted not in splits or corpus.split in ("train", "fit", "six"):
         return None
     return load_corpus(corpus.name, wanted, data_dir).documents
 

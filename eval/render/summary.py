@@ -6,7 +6,7 @@ that from dense.
 
 import math
 
-from engine.formats.corpora import NAMED
+from engine.formats.named import NAMED
 from eval.render.folder import ReportFolder
 from eval.render.pages import Table
 from eval.render.text import NOT_SIGNIFICANT, escape, in_pp, pp, score, speedup

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import combinations
 from pathlib import Path
 from threading import Thread
 
@@ -9,7 +10,8 @@ import pytest
 
 from engine.errors import InputError
 from engine.formats import corpora
-from engine.formats.corpora import load_corpus
+from engine.formats.corpora import Lesson, lessons, load_corpus
+from engine.formats.named import NAMED, File, NamedCorpus, Part, elsewhere
 from engine.text.documents import Document
 from tests.engine.formats.reading import GOOD, written
 
@@ -35,8 +37,8 @@ def small_corpus(monkeypatch, tmp_path, remote):
     (folder / "packed.txt.gz").write_bytes(gzip.compress(GOOD.encode()))
     (folder / "twice.txt").write_text(GOOD + "\n" + GOOD)
 
-    def file(name, source="", content=GOOD):
-        return corpora._File(name, hashlib.sha256(content.encode()).hexdigest(), source and f"{address}/{source}")
+    def file(name, source="nowhere.txt", content=GOOD):
+        return File(name, hashlib.sha256(content.encode()).hexdigest(), f"{address}/{source}")
 
     small, packed = file("small.txt", "small.txt"), file("packed.txt", "packed.txt.gz")
     splits = {
@@ -45,17 +47,20 @@ def small_corpus(monkeypatch, tmp_path, remote):
         "wrong": file("wrong.txt", "small.txt", "other"),
         "dead": file("dead.txt", "dead.txt"),
         "twice": file("twice.txt", content=GOOD + "\n" + GOOD),
-        "private": file("private.txt"),
         "changed": file("changed.txt"),
     }
-    parts = {split: [(content, 0, None)] for split, content in splits.items()}
-    parts["fit"] = [(small, 1, None), (packed, 0, 1)]
-    monkeypatch.setitem(corpora.NAMED, "bc5cdr", corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
+    parts = {split: (Part(content),) for split, content in splits.items()}
+    parts["fit"] = (Part(small, 1), Part(packed, end=1))
+    parts["six"] = (Part(small, standing=frozenset({"", "a corpus that teaches"})),)
+    monkeypatch.setitem(corpora.NAMED, "bc5cdr", NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
     return tmp_path
 
 
-def test_a_named_corpus_is_found_in_the_data_dir_then_the_environment(small_corpus, monkeypatch):
-    folder = small_corpus / "mine" / "bc5cdr"
+@pytest.mark.parametrize("inner", ["bc5cdr", "any"])
+def test_a_named_corpus_is_found_in_the_data_dir_or_a_folder_there_then_in_the_environment(
+    small_corpus, monkeypatch, inner
+):
+    folder = small_corpus / "mine" / inner
     folder.mkdir(parents=True)
     (folder / "small.txt").write_text(GOOD)
     corpus = load_corpus("bc5cdr", "train", small_corpus / "mine")
@@ -85,8 +90,7 @@ def test_a_split_is_made_of_parts_of_files_and_what_is_left_out_is_counted(small
 @pytest.mark.parametrize(
     ("split", "keywords"),
     [
-        ("dead", ["mine/bc5cdr/dead.txt", "mine/dead.txt", "cache/bc5cdr/dead.txt", "/dead.txt (404", "--data-dir"]),
-        ("private", ["cache/private.txt", "bc5cdr has no download address; get the"]),
+        ("dead", ["dead.txt of bc5cdr in /", "/mine or /", "/cache, or", "/dead.txt (404", "--data-dir"]),
         ("wrong", ["nor from http", "hash"]),
         ("changed", ["expected SHA-256"]),
     ],
@@ -138,6 +142,94 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     fit, calib, test = (ids_of(load_corpus("bc5cdr", split)) for split in ("fit", "calib", "test"))
     assert (len(fit), len(calib), len(test), len(fit | calib | test)) == (800, 200, 500, 1500)
     assert calib == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
+
+
+@pytest.mark.parametrize(("place", "ids"), [("a test", ["case-7"]), ("a corpus that teaches", ["1", "case-7"])])
+def test_a_document_that_stands_in_a_test_does_not_teach(small_corpus, remote, monkeypatch, place, ids):
+    monkeypatch.setattr(corpora, "elsewhere", lambda: {"1": place})
+    assert [document.id for document in load_corpus("bc5cdr", "six", remote[0]).documents] == ids
+    assert len(load_corpus("bc5cdr", "train", remote[0]).documents) == 2, "other splits are as published"
+
+
+def test_own_type_names_become_ours_and_types_that_a_corpus_does_not_annotate_are_left_out(small_corpus, monkeypatch):
+    splits = NAMED["bc5cdr"].splits
+    monkeypatch.setitem(NAMED, "bc5cdr", NamedCorpus(("Illness",), splits, {"Disease": "Illness"}))
+    documents = load_corpus("bc5cdr", "train").documents
+    assert {entity.type for document in documents for entity in document.entities} == {"Illness"}
+
+
+TEACHING = {name: "six" if "six" in corpus.splits else "fit" for name, corpus in NAMED.items()}
+
+
+def test_no_split_that_teaches_six_types_takes_documents_of_tests_or_of_what_chooses():
+    assert set(elsewhere().values()) == {
+        *("BC5CDR test", "NCBI-disease test", "BioRED test", "BC5CDR calib", "BioRED dev", "BC5CDR", "NCBI-disease")
+    }
+    for name, split in TEACHING.items():
+        for part in NAMED[name].splits[split]:
+            assert part.standing == {"", "BC5CDR", "NCBI-disease"}
+
+
+@pytest.mark.slow
+def test_what_teaches_what_chooses_and_what_is_reported_share_no_document_and_no_text():
+    teaches, chooses = TEACHING.items(), [("biored", "dev")]
+    is_reported = [("biored", "test"), ("bc5cdr", "test"), ("ncbi-disease", "test"), ("bc5cdr", "calib")]
+    texts, ids = [], []
+    for splits in (teaches, chooses, is_reported):
+        documents = [document for each in splits for document in load_corpus(*each).documents]
+        ids.append({document.id for document in documents})
+        texts.append({"".join(filter(str.isalnum, document.text.lower())) for document in documents})
+    for distinct in (ids, texts):
+        assert all(one.isdisjoint(other) for one, other in combinations(distinct, 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "documents", "skipped"),
+    [
+        ("bc5cdr", 782, 0),
+        ("ncbi-disease", 591, 1),
+        ("biored", 357, 0),
+        ("gnormplus", 420, 4),
+        ("nlm-gene", 407, 2),
+        ("tmvar", 298, 1),
+        ("linnaeus", 80, 0),
+        ("species", 639, 0),
+        ("bioid", 9703, 1),
+    ],
+)
+def test_documents_that_teach_six_types(name, documents, skipped):
+    corpus = load_corpus(name, TEACHING[name])
+    assert (len(corpus.documents), corpus.skipped) == (documents, skipped)
+    assert {entity.type for document in corpus.documents for entity in document.entities} == set(NAMED[name].types)
+
+
+def test_a_corpus_is_named_with_its_split_and_with_what_it_teaches_and_how_much():
+    given = "bc5cdr:fit,ncbi-disease my genes.txt types=Gene,Variant hf:owner/name hf:owner/name:dev per-epoch=1500"
+    assert lessons(given.replace("my genes", "my_genes").split()) == [
+        Lesson("bc5cdr", "fit"),
+        Lesson("ncbi-disease"),
+        Lesson("my_genes.txt", types=("Gene", "Variant")),
+        Lesson("hf:owner/name"),
+        Lesson("hf:owner/name", "dev", per_epoch=1500),
+    ]
+    assert lessons("a file = mine.txt") == [Lesson("a file = mine.txt")]
+
+
+@pytest.mark.parametrize("given", ["types=Gene", "a types=", "a types=Gene,", "a per-epoch=0", "a per-epoch=some"])
+def test_what_follows_the_name_of_a_corpus_is_checked(given):
+    with pytest.raises(InputError, match="got"):
+        lessons(given.split())
+
+
+def test_types_that_a_file_does_not_annotate_with_care_are_left_out(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text(GOOD)
+    every, some = Lesson(str(path)).load(), Lesson(str(path), types=("Chemical",)).load()
+    assert (every.types, some.types) == (("Chemical", "Disease"), ("Chemical",))
+    assert {entity.type for document in some.documents for entity in document.entities} == {"Chemical"}
+    with pytest.raises(InputError, match=r"types of .*\['Chemical', 'Disease'\], got \['Gene'\]"):
+        Lesson(str(path), types=("Gene",)).load()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from engine.formats.corpora import Corpus
 from engine.pytorch.checkpoint import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.training import trainer
-from engine.training.examples import gold_examples
+from engine.training.examples import Pool, gold_examples
 from engine.training.finetune import FinetuneConfig, finetune, main
 from engine.training.heads import new_learner
 from engine.training.trainer import Trainer
@@ -52,7 +52,7 @@ def corpus(tmp_path_factory):
 
 def config(backbone, corpus, out, **changes) -> FinetuneConfig:
     settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0}
-    settings |= {"corpus": str(corpus / "train.txt"), "dev_corpus": str(corpus / "dev.txt")}
+    settings |= {"corpus": [str(corpus / "train.txt")], "dev_corpus": [str(corpus / "dev.txt")]}
     return FinetuneConfig(backbone=str(backbone), out=str(out), **settings | changes)
 
 
@@ -100,7 +100,7 @@ def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
     """A run on the gold of its corpora that has not begun."""
     corpora, dev = settings.corpora()
     learner = new_learner(settings.backbone, LabelSet(dev.types))
-    gold = [one for corpus in corpora for one in gold_examples(corpus, learner.pieces, learner.model.labels)]
+    gold = [Pool(gold_examples(corpus, learner.pieces, learner.model.labels)) for corpus in corpora]
     return Trainer(settings, learner, gold=gold, work=Path(settings.out), **options)
 
 
@@ -112,7 +112,7 @@ def test_bfloat16_is_used_where_it_is_faster(faster, biobert_like, corpus, tmp_p
     assert run.bfloat16 == (faster > 0)
     losses = {}
     for run.bfloat16 in (False, True):
-        losses[run.bfloat16] = run.backward(run.gold).item()
+        losses[run.bfloat16] = run.backward(run.gold[0].examples).item()
     assert losses[False] != losses[True] == pytest.approx(losses[False], rel=0.05)
 
 
@@ -189,7 +189,7 @@ def test_an_interruption_names_what_continues(biobert_like, corpus, tmp_path, mo
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Corpora with the same text, fewer times in ``calib``: two annotate one type, ``both`` two; records calls."""
+    """Corpora with the same text, fewer times where runs stop: two annotate one type, ``both`` two; records calls."""
     asked = []
     entities = {"Chemical": Entity(0, 8, "Chemical", "Chemical"), "Disease": Entity(16, 22, "Disease", "nausea")}
 
@@ -197,16 +197,17 @@ def asked(monkeypatch):
         asked.append((name, split, data_dir))
         types = {"chemical": ("Chemical",), "disease": ("Disease",)}.get(name, ("Chemical", "Disease"))
         found = tuple(entities[type_] for type_ in types)
-        documents = [Document(str(number), ABSTRACT[:22], found) for number in range(4 if split == "calib" else 8)]
+        count = 4 if split in ("calib", "dev") else 8
+        documents = [Document(str(number), ABSTRACT[:22], found) for number in range(count)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.training.finetune.load_corpus", load)
+    monkeypatch.setattr("engine.formats.corpora.load_corpus", load)
     return asked
 
 
 def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
-    given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
-    trainer_of(FinetuneConfig(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0)).fit()
+    given = {"backbone": str(biobert_like), "out": str(tmp_path), "dev_corpus": ["both"], "dropout": 0.0}
+    trainer_of(FinetuneConfig(**given, corpus=["chemical", "disease"], lr=0.01, epochs=20, max_rows=40)).fit()
     engine = load_engine(tmp_path)
     probabilities = engine.tag(ABSTRACT[:22], "dense").probabilities
     # Half of the documents label each entity O.
@@ -216,12 +217,31 @@ def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
 
 @pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])
 def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biobert_like, asked, tmp_path, capsys):
-    finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus="both", dev_corpus=dev, epochs=1))
+    finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], dev_corpus=[dev], epochs=1))
     assert ("Disease" in load_engine(tmp_path).labels.types) != dropped
     assert ("Learned as outside: Disease" in capsys.readouterr().err) == dropped
 
 
-def test_a_corpus_may_name_its_split(asked):
-    FinetuneConfig(backbone="b", out="o", corpus="bc5cdr,ncbi-disease:train,hf:owner/name,hf:owner/name:dev").corpora()
-    splits = ("bc5cdr", "fit"), ("ncbi-disease", "train"), ("hf:owner/name", "fit"), ("hf:owner/name", "dev")
-    assert asked == [(*one, None) for one in (*splits, ("bc5cdr", "calib"))]
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [("bc5cdr", "fit"), ("bc5cdr", "calib")]),
+        ({"corpus": ["biored"]}, [("biored", "fit"), ("biored", "dev")]),
+        ({"corpus": ["chemical:train"], "dev_corpus": ["disease:all"]}, [("chemical", "train"), ("disease", "all")]),
+    ],
+)
+def test_a_corpus_may_name_its_split(asked, given, expected):
+    FinetuneConfig(backbone="b", out="o", **given).corpora()
+    assert asked == [(*one, None) for one in expected]
+
+
+def test_the_command_line_names_corpora_with_what_they_teach_and_how_much(biobert_like, asked, tmp_path, monkeypatch):
+    pools = []
+    monkeypatch.setattr(Trainer, "fit", lambda run: pools.extend(run.gold))
+    options = f"--backbone {biobert_like} --out {tmp_path}/run --corpus chemical both types=Disease --corpus both:all "
+    assert main([*options.split(), "per-epoch=3", "--dev-corpus", "both"]) == 0
+    assert [pool.most for pool in pools] == [None, None, 3]
+    taught = [{int(label) for one in pool.examples for label in one.targets.argmax(1)} for pool in pools]
+    assert taught == [{0, 1}, {0, 3}, {0, 1, 3}]
+    unknown = pools[1].examples[0].outside
+    assert unknown.tolist() == [True, True, True, False, False], "O may be a chemical there"

@@ -13,7 +13,7 @@ DEFAULTS = {  # before the options
     calibrate: "--model {model} --strategies entropy --texts {texts}",
     cascade: "{model} --small {model} --small-strategy truncate-1 --dtype float32 --texts {texts} --out {out}",
     controller: "--model {model}",
-    finetune: "--backbone {plain} --corpus {train} --dev-corpus {dev} --out {out}",
+    finetune: "--backbone {plain} --corpus {train} --out {out}",
 }
 TEXT = "Nausea after aspirin."
 
@@ -65,6 +65,8 @@ def paths(model_folder, plain_folder, tmp_path):
         (finetune, "--corpus {blank}", "documents to learn from"),
         (finetune, "--dev-corpus {unannotated}", "got none in"),
         (finetune, "--dev-corpus {train}", "got the same in"),
+        (finetune, "--dev-corpus {dev} --dev-corpus {train}", "at most one for early stopping"),
+        (finetune, "--corpus {dev} types=Gene", "expected types of"),
         (finetune, "--epochs 0", "epochs"),
         (finetune, "--backbone {model} --layers 4", "expected --layers 3 or less"),
         (finetune, "--pruned 0.7 --plain", "got --plain"),
@@ -76,6 +78,8 @@ def paths(model_folder, plain_folder, tmp_path):
 )
 def test_rejects_what_it_cannot_learn_from(command, options, reason, paths, tmp_path, capsys):
     before = contents(tmp_path)
+    if command is finetune and "--dev-corpus" not in options:  # which is named once
+        options += " --dev-corpus {dev}"
     assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
     assert reason in capsys.readouterr().err.splitlines()[-1]
     assert contents(tmp_path) == before

@@ -13,6 +13,7 @@ from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.training.examples import (
     Packed,
+    Pool,
     gold_examples,
     joint_loss,
     make_batches,
@@ -32,6 +33,14 @@ def test_batches_hold_every_window_once_within_the_limit(engine):
     assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 300 for batch in batches)
     packed = pack(batches[0], torch.device("cpu"))
     assert len(packed.targets) == len(packed.outside) == len(packed.batch.words)
+
+
+def test_each_epoch_draws_other_windows_from_a_corpus_that_has_more(engine):
+    examples = gold_examples(load_corpus(str(SAMPLE)), engine.pieces, engine.labels)
+    drawn = [Pool(examples, 3).draw(random.Random(epoch)) for epoch in (0, 1)]
+    assert [len(set(map(id, part))) for part in drawn] == [3, 3]
+    assert set(map(id, drawn[0])) != set(map(id, drawn[1]))
+    assert Pool(examples, len(examples)).draw(random.Random(0)) == Pool(examples).draw(random.Random(0)) == examples
 
 
 def test_masking_takes_whole_words(engine):

@@ -1,0 +1,130 @@
+"""The named corpora: their files, splits and entity types, and where else a document stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a corpus, in PubTator's format."""
+
+    name: str
+    sha256: str  # of its unpacked content
+    url: str  # where it can be downloaded, perhaps packed with gzip
+
+
+@dataclass(frozen=True)
+class Part:
+    """Documents ``[first, end)`` of a file, of these only the ones that stand in such places."""
+
+    file: File
+    first: int = 0
+    end: int | None = None
+    standing: frozenset[str] | None = None  # values of `elsewhere`, "" for no other place; None for all documents
+
+
+@dataclass(frozen=True)
+class NamedCorpus:
+    """A corpus whose files are known. Mentions of other types than ``types`` are left out."""
+
+    types: tuple[str, ...]
+    splits: Mapping[str, tuple[Part, ...]]
+    renamed: Mapping[str, str] = field(default_factory=dict)  # the corpus's own type names → ours
+    skip_bad: bool = False  # a file is known to have broken documents, which are left out with a warning
+
+
+@cache
+def elsewhere() -> dict[str, str]:
+    """Id → where else a document stands: in which test, in ``BC5CDR calib``, ``BioRED dev``, or a corpus that teaches.
+
+    Ids are PMIDs, so one list serves all corpora. Documents that stand in no second place are not in it.
+    """
+    lines = Path(__file__).with_name("elsewhere.tsv").read_text("utf-8").splitlines()[1:]
+    return dict(tuple(line.split("\t")) for line in lines)  # type: ignore[misc]  # two columns
+
+
+_TEACHING = frozenset({"", "BC5CDR", "NCBI-disease"})  # no test, nor what chooses
+
+_BRAN = "https://raw.githubusercontent.com/patverga/bran/32378da8ac339393d9faa2ff2d50ccb3b379e9a2/data/cdr"
+_NCBI = "https://raw.githubusercontent.com/spyysalo/ncbi-disease/c96e2e2178ad74bb3e226812fc48db6ea84dcf7a/original-data"
+_AIONER = "https://raw.githubusercontent.com/ncbi/AIONER/b8fa941dc8f49e1c99756832da0c61e9c58dcef8/data/pubtator"
+
+
+def _cdr(part: str, sha256: str) -> File:
+    name = f"CDR_{part}Set.PubTator.txt"
+    return File(name, sha256, f"{_BRAN}/{name}.gz")
+
+
+def _ncbi(part: str, folder: str, sha256: str) -> File:
+    name = f"NCBI{part}set_corpus.txt"
+    return File(name, sha256, f"{_NCBI}/{folder}/{name}")
+
+
+def _aioner(name: str, sha256: str) -> File:
+    return File(f"{name}.PubTator", sha256, f"{_AIONER}/{name}.PubTator")
+
+
+_CDR_TRAIN = _cdr("Training", "7afcec134e3d4871e74b0398d92850d3c9ac94c0bdc780003f2d60184c012bd8")
+_CDR_DEV = _cdr("Development", "9e18d8e700168887a7919e62f67ac2ce2357e3f409a48ee992906abdd80fe3e5")
+_CDR_TEST = _cdr("Test", "a3c48d5f35bdfce20c2371778abedc9fd24d1da092207072e5181ad53c8d0e2f")
+_NCBI_TRAIN = _ncbi("train", "train", "f311381b28a6d0f641f57f4a963bb83619c2bdec5cd9caabb1381f894d5db817")
+_NCBI_DEV = _ncbi("develop", "devel", "02db559974624ae9cbe6cd95d64d953e6926bb63afb6b25b63e53bd8b41a4b55")
+_NCBI_TEST = _ncbi("test", "test", "61c8050bf6979ef7b943ec1158dfc03b651ea3367d4c37356f9de4841e85c9a3")
+_BIORED = _aioner("BioRED_TrainDev", "c509b83786ff7a82119d3bce6e28b7508b76decb99c6cad45d6d3dde656138b0")
+_BIORED_TEST = _aioner("BioRED_Test", "a32f5a56ab7fdf66a435da69660440251ca2dacc288276abcc3d25f9f1c10ea0")
+_GNORMPLUS = _aioner("GNormPlus_Train", "06cf0e2176249b4c17cfda57178c549bb7e16254c4ebf055bfbf6fbb2a7bbb7f")
+_NLM_GENE = _aioner("NLMgene_Train", "ae941181723d011dd35c085c9c0539b571b5f7b183f0c88edfec9af66862de81")
+_TMVAR = _aioner("tmVar3_Train", "1a5877747fea7025370cbd28dc236ad333abb948b2323abeea5eaf6d5507fc33")
+_LINNAEUS = _aioner("Linnaeus_Train", "d9f72c6ef6b94e852d0d20d09e85b9c1597581306dc87d1cab3478e0e0e5b0f7")
+_SPECIES = _aioner("SPECIES_Train", "133d4781632bba5f144688dfa6e1468830bc03d8ab4341673b4d14d64d80df6f")
+_BIOID = _aioner("BioID_Train_revision", "61da131cf0a09c548189c778cccbd799b524857531f3c651031b54cc5356ef69")
+
+_MUTATIONS = ["OtherMutation", "ProteinMutation", "DNAMutation", "SNP", "AcidChange", "ProteinAllele", "DNAAllele"]
+
+
+def _teaching(file: File, *types: str, **renamed: str) -> NamedCorpus:
+    """A corpus that only teaches: one split ``fit``, in which some documents are known to have wrong offsets."""
+    return NamedCorpus(types, {"fit": (Part(file, standing=_TEACHING),)}, renamed, skip_bad=True)
+
+
+NAMED = {
+    "bc5cdr": NamedCorpus(
+        types=("Chemical", "Disease"),
+        splits={
+            "train": (Part(_CDR_TRAIN),),
+            "dev": (Part(_CDR_DEV),),
+            "test": (Part(_CDR_TEST),),
+            "fit": (Part(_CDR_TRAIN), Part(_CDR_DEV, end=300)),
+            "calib": (Part(_CDR_DEV, 300),),  # no shipped weight was fitted to these documents
+            "six": (Part(_CDR_TRAIN, standing=_TEACHING), Part(_CDR_DEV, end=300, standing=_TEACHING)),
+        },
+    ),
+    "ncbi-disease": NamedCorpus(
+        types=("Disease",),
+        splits={
+            "train": (Part(_NCBI_TRAIN),),
+            "dev": (Part(_NCBI_DEV),),
+            "test": (Part(_NCBI_TEST),),
+            "six": (Part(_NCBI_TRAIN, standing=_TEACHING),),
+        },
+        renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
+        skip_bad=True,  # one document occurs twice
+    ),
+    "biored": NamedCorpus(
+        types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
+        splits={
+            "fit": (Part(_BIORED, standing=frozenset({""})),),
+            "dev": (Part(_BIORED, standing=frozenset({"BioRED dev"})),),
+            "test": (Part(_BIORED_TEST),),
+            "six": (Part(_BIORED, standing=_TEACHING),),
+        },
+    ),
+    "gnormplus": _teaching(_GNORMPLUS, "Gene", FamilyName="Gene"),
+    "nlm-gene": _teaching(_NLM_GENE, "Gene", FamilyName="Gene"),
+    "tmvar": _teaching(_TMVAR, "Variant", **dict.fromkeys(_MUTATIONS, "Variant")),
+    "linnaeus": _teaching(_LINNAEUS, "Species"),
+    "species": _teaching(_SPECIES, "Species"),
+    "bioid": _teaching(_BIOID, "CellLine"),
+}
