@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.models.folder import read_folder
+from engine.models.folder import NETWORKS, read_folder
 from engine.pytorch.backend import PyTorchBackend
 from engine.pytorch.checkpoint import save_weights
 from engine.tagger import Engine
@@ -13,7 +13,7 @@ from tests.engine.pytorch.families import gated, huggingface, network, tiny, tok
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A folder with gates and a learned controller for each family, made on first use."""
+    """A folder with gates and learned controllers for each family, made on first use."""
 
     @cache
     def folder(family: str) -> Path:
@@ -22,7 +22,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         for head in model.heads.values():
             head.bias.data[0] += 1  # most words are outside, as in real text
         save_weights(made, model, tokenizer)
-        network().save(made / "controller.safetensors")
+        for name in NETWORKS.values():
+            network().save(made / name)
         return made
 
     return folder

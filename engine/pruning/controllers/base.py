@@ -127,10 +127,11 @@ class Controller(Decider):
         its ``importance`` is high, it is in or beside an ``entity``, its entity must exit as a ``whole``, it belongs to
         the ``minimum`` that stays, or too ``few`` words of its window would exit.
         """
-        threshold = self.threshold(gate, self.importance(gate))
+        ends = self.ends(gate.index)  # then no signal was read
+        threshold = self.threshold(gate, decision.importance if ends else self.importance(gate))
         low = self.is_low(decision.importance, threshold) & gate.alive
         rules: dict[Reason, np.ndarray] = {
-            "end": decision.exits & self.ends(gate.index),
+            "end": decision.exits & ends,
             "exit": decision.exits,
             "entity": np.isinf(decision.importance),
             "importance": ~low,

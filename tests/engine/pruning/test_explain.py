@@ -1,6 +1,7 @@
 """Explanations: the scores behind every decision of a run, without running inside a timed call."""
 
 import math
+import pickle
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(engin
     scores = explained(engine, "entropy", **settings)
     assert "end" not in {at.reason for at in scores if at.layer == 1}
     assert {at.reason for at in scores if at.layer == 2} - {"entity"} == reasons
+
+
+@pytest.mark.parametrize("kind", ["mlp", "mlp-attention"])
+@pytest.mark.parametrize("backend", [0, 1], ids=["graph", "pytorch"])
+def test_a_learned_controller_needs_no_signals_at_a_gate_that_every_word_exits(kind, backend, engines, monkeypatch):
+    engine = engines("bert")[0]
+    monkeypatch.setattr(engine, "backend", (engine.backend, engines("bert")[1])[backend])
+    result = engine.tag(TEXT, kind, gates=(1, 2), max_risk=(0.3, 1.0), exit_entities=True)
+    ended = [at for word in result.trace.words for at in word.gates if at.layer == 2]
+    assert {(at.exited, at.threshold, at.reason) for at in ended} == {(True, 1.0, "end")}
+    assert pickle.loads(pickle.dumps(result)).trace == result.trace
 
 
 def test_truncation_has_no_threshold_and_without_gates_or_words_there_is_nothing_to_explain(engine):
