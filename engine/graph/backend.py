@@ -96,10 +96,10 @@ class GraphBackend:
         if exits is not None or recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
             return record
         # The window runs again from its first gate, and these words stay to the last layer.
-        ends = np.where(words, layers, record.exit_at)
+        ends, gates = np.where(words, layers, record.exit_at), tuple(gate.number for gate in record.gates)
         values |= {"hidden": values["memory"], "probabilities": values["labels"]}
-        values |= {f"{gate}.stays": ends > gate for gate in plan.gates}
-        latest = self._call(Plan(layers, plan.gates, resumes=True), threads, values)
+        values |= {f"{gate}.stays": ends > gate for gate in gates}
+        latest = self._call(Plan(layers, gates, resumes=True), threads, values)
         return replace(record, probabilities=latest["labels"], recovered=words)
 
     def _read(self, window: Window, plan: Plan, values: Arrays) -> Record:

@@ -30,7 +30,14 @@ class LessSure(Decider):
         return Decision(gate.alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
 
 
-PRUNES = Strategy("less-sure", (1, 2), LessSure())
+class LessSureThenAll(LessSure):
+    """The second gate ends the pass."""
+
+    def ends(self, index):
+        return index == 1
+
+
+PRUNES, ENDS = Strategy("less-sure", (1, 2), LessSure()), Strategy("less-sure-then-all", (1, 2), LessSureThenAll())
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +120,9 @@ def test_removing_rows_equals_masking_them(family, folders, engines, backends, e
 
 
 @every_family
-def test_recovering_every_word_equals_dense(family, backends):
-    recovers = Strategy("rule+recovery", PRUNES.gates, PRUNES.controller, recovery=EVERY_WORD)
+@pytest.mark.parametrize("prunes", [PRUNES, ENDS], ids=lambda strategy: strategy.name)
+def test_recovering_every_word_equals_dense(family, prunes, backends):
+    recovers = Strategy("rule+recovery", prunes.gates, prunes.controller, recovery=EVERY_WORD)
     records = backends(family).run(WINDOWS, recovers)
     assert any(record.recovered.any() for record in records)
     for record, dense in zip(records, backends(family).run(WINDOWS, Strategy("dense")), strict=True):
@@ -123,12 +131,13 @@ def test_recovering_every_word_equals_dense(family, backends):
 
 
 @every_family
-def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, backends):
+@pytest.mark.parametrize("prunes", [PRUNES, ENDS], ids=lambda strategy: strategy.name)
+def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, prunes, backends):
     backend, some = backends(family), Recovery("any", min_confidence=1.0, max_rise=-1.0, recovery_limit=3)
-    before = backend.run(WINDOWS, PRUNES)
-    after = backend.run(WINDOWS, Strategy("rule+recovery", PRUNES.gates, PRUNES.controller, recovery=some))
+    before = backend.run(WINDOWS, prunes)
+    after = backend.run(WINDOWS, Strategy("rule+recovery", prunes.gates, prunes.controller, recovery=some))
     ends = [np.where(record.recovered, LAST, record.exit_at) for record in after]
-    given = backend.run(WINDOWS, PRUNES, exits=ends)
+    given = backend.run(WINDOWS, prunes, exits=ends)
     for first, record, expected, end in zip(before, after, given, ends, strict=True):
         assert record.recovered.sum() == min(3, first.exited.sum())
         assert record.exit_at.tolist() == first.exit_at.tolist()
