@@ -50,7 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baselines",
         default="hf-pipeline",
-        help="comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights; "
+        help="comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights, or those "
+        "of another model (onnx-int8@NAME of --others), whole or cut after a layer (onnx-int8=truncate-3); "
         "spacy=FOLDER, made by eval.train_spacy; or none (default %(default)s)",
     )
     parser.add_argument(

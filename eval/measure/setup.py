@@ -61,14 +61,16 @@ def set_up(arguments: argparse.Namespace, corpus: Corpus, progress: Progress) ->
     training = training_documents(corpus, arguments.data_dir)
     wanted = [name for name in parse_names(arguments.baselines) if name != "none"]
     progress.total, progress.done = 1 + len(wanted), 1
-    baselines = load_baselines(engines[0], wanted, [document.text for document in training or ()], progress)
-    models = [
-        of_model(name, engine, engine.strategy(strategy))
+    others = [
+        (name, engine, engine.strategy(strategy))
         for name, folder, strategy in parse_others(arguments.others)
         for engine in load_engines(folder, [engine.dtype for engine in strategies], arguments.device)
     ]
+    named = {"": engines[0]} | {name: engine for name, engine, _ in others}
+    baselines = load_baselines(named, wanted, [document.text for document in training or ()], progress)
     dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
-    taggers = [*dense, *choose_variants(strategies, arguments), *map(of_baseline, baselines), *models]
+    taggers = [*dense, *choose_variants(strategies, arguments), *map(of_baseline, baselines)]
+    taggers += [of_model(*other) for other in others]
     documents = len(corpus.documents)
     drawn = np.random.default_rng(SEED).choice(documents, arguments.timed or documents, replace=False)
     variants = name_variants([tagger.variant for tagger in taggers])

@@ -3,8 +3,7 @@
 Those that run the same weights use our words, windows and decoding. Some need the extra ``baselines``.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 
 import numpy as np
@@ -13,17 +12,20 @@ from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
+from engine.pruning.strategy_names import parse
 from engine.tagger import Engine
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
 from eval.measure.environment import own_threads
+from eval.schema import PIPELINE
 
-BASELINES: dict[str, Callable[[str, Inputs], Baseline]] = {
-    "hf-pipeline": huggingface.load_pipeline,
+SPACY = "spacy"
+BASELINES: dict[str, Callable[[Inputs], Baseline]] = {
+    PIPELINE: huggingface.load,
     "onnx-float32": onnx.load,
     "onnx-int8": onnx.load,
     "openvino-int8": openvino.load,
-    "spacy": spacy.load,
+    SPACY: spacy.load,
 }
 
 TRIED = 16  # documents in a trial, or two batches if that is more
@@ -35,24 +37,44 @@ ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, s
 
 
 def load_baselines(
-    engine: Engine, wanted: Sequence[str], training: Sequence[str], progress: Progress
+    engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
 ) -> list[Baseline]:
-    """Loads baselines, e.g. ``hf-pipeline`` or ``spacy=FOLDER``; ``training``: texts of the corpus' training split.
+    """Loads baselines.
+
+    Args:
+        engines: the models, by the names that may follow ``@``; ours has the name ``""``.
+        wanted: e.g. ``hf-pipeline``, ``onnx-int8=truncate-3``, ``openvino-int8@student``, ``spacy=FOLDER``.
+        training: texts of the corpus' training split.
+        progress: advances by one for each baseline.
 
     Raises:
         InputError: if a name is unknown or a package of the extra ``baselines`` is missing.
     """
-    named = [text.partition("=") for text in wanted]
-    if unknown := [name for name, *_ in named if name not in BASELINES]:
-        raise InputError(f"expected some of the baselines {list(BASELINES)}, got {unknown}; choose among them")
-    if given := [name for name, _, argument in named if argument and name != "spacy"]:
-        raise InputError(f"expected = only after spacy, got it after {given}; leave it out")
-    inputs, baselines = Inputs(engine, training), []
-    for name, _, argument in named:
-        progress.note = f"converting the model for {name}"
-        baselines.append(BASELINES[name](name, replace(inputs, argument=argument)))
+    every, baselines = [parse_baseline(name, engines, training) for name in wanted], []
+    for inputs in every:
+        progress.note = f"converting the model for {inputs.name}"
+        baselines.append(BASELINES[inputs.runtime](inputs))
         progress.advance()
     return baselines
+
+
+def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[str]) -> Inputs:
+    """What a baseline's name asks for; raises an `InputError` if there is no such baseline, model or layer."""
+    runtime, _, folder = name.partition("=")
+    if runtime == SPACY:
+        return Inputs(name, runtime, engines[""], training, folder=folder)
+    own, at, model = name.partition("@")
+    runtime, cut, strategy = own.partition("=")
+    if runtime not in BASELINES:
+        raise InputError(f"expected one of the baselines {list(BASELINES)}, got {runtime!r}; choose among them")
+    if at and (not model or model not in engines):
+        raise InputError(f"expected a model of --others after @, got {name!r}; add NAME=FOLDER to --others")
+    layers = parse(strategy).layer if cut else 0
+    if cut and (not layers or runtime == PIPELINE):
+        raise InputError(f"expected =truncate-K after onnx-… or openvino-…, got {name!r}; leave it out")
+    if cut:
+        engines[model].strategy(strategy)  # refuses a model without gates, and more layers than it has
+    return Inputs(name, runtime, engines[model], training, layers)
 
 
 def tune(

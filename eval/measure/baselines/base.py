@@ -9,11 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 
 from engine.errors import expecting
+from engine.models.folder import ModelFolder
+from engine.models.tensors import Tensors
+from engine.pytorch.checkpoint import load_huggingface
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window
@@ -31,9 +35,17 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 class Inputs:
     """What a baseline is made from."""
 
+    name: str  # as typed: ``RUNTIME``, ``RUNTIME=truncate-LAYERS``, either with ``@MODEL``, or ``spacy=FOLDER``
+    runtime: str  # the first part of it
     engine: Engine  # provides weights, windows, labels and device
     training: Sequence[str]  # texts of the corpus' training split; none if it has none
-    argument: str = ""  # what follows the name, as in ``spacy=FOLDER``
+    layers: int = 0  # after which the network is cut; 0 for all
+    folder: str = ""  # of spaCy's model
+
+    @property
+    def dtype(self) -> str:
+        """The number format that the name tells."""
+        return "int8" if self.runtime.endswith("-int8") else "float32"
 
 
 @dataclass(eq=False)
@@ -112,17 +124,17 @@ def runtime_candidates() -> tuple[RuntimeParameters, ...]:
 
 
 def on_runtime(
-    name: str,
-    engine: Engine,
+    inputs: Inputs,
     pad_id: int,
     load: Callable[[RuntimeParameters], Infer],
     settings: Mapping[str, str],
     candidates: tuple[RuntimeParameters, ...],
 ) -> Baseline:
-    """A baseline that runs the engine's windows on another runtime, on the CPU; its name tells its dtype.
+    """A baseline that runs the engine's windows on another runtime, on the CPU.
 
     ``load`` loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
+    engine = inputs.engine
 
     @cache
     def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Infer, ThreadPoolExecutor]:
@@ -143,8 +155,9 @@ def on_runtime(
         logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
         return torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
 
-    dtype, run = "int8" if "int8" in name else "float32", by_windows(engine, classify)
-    return Baseline(name, dtype, "cpu", run, candidates, {"input": INPUT, **settings}, loaded.cache_clear)
+    stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
+    run = by_windows(engine, classify)
+    return Baseline(inputs.name, inputs.dtype, "cpu", run, candidates, stated, loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:
@@ -167,16 +180,26 @@ def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]
 
 
 class Logits(torch.nn.Module):
-    """A token-classification model that returns its logits alone."""
+    """The network of a model folder or, cut after some ``layers``, its first ones and the label head of the last."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, folder: ModelFolder, layers: int = 0) -> None:
         super().__init__()
-        self.model = model
+        self.model = load_huggingface(folder.path, layers)
+        self.config: Any = self.model.config
+        self.head: torch.nn.Linear | None = None
+        if layers:
+            weight, bias = folder.heads(Tensors(folder.path))[layers]  # in the order of our labels
+            own = np.argsort(folder.label_order)
+            self.head = torch.nn.Linear(weight.shape[1], weight.shape[0])
+            self.head.load_state_dict({"weight": torch.from_numpy(weight[own]), "bias": torch.from_numpy(bias[own])})
+        self.eval()
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """Logits ``(windows, rows, labels)``."""
-        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
+        """Logits ``(windows, rows, labels)``, labels in the checkpoint's order."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if self.head is not None:
+            return self.head(self.model.base_model(**inputs).last_hidden_state)
+        return self.model(**inputs).logits
 
 
 def converting(runtime: str, family: str, baseline: str) -> AbstractContextManager[None]:

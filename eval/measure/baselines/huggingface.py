@@ -18,7 +18,7 @@ from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, by_
 WINDOWS = (1, 4, 16)  # at a time, in the pipeline
 
 
-def load_pipeline(name: str, inputs: Inputs) -> Baseline:
+def load(inputs: Inputs) -> Baseline:
     """``hf-pipeline``, in the engine's dtype for layers that are not quantised."""
     from transformers import pipeline
 
@@ -62,4 +62,4 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     }
     candidates = tuple({"windows": windows} for windows in WINDOWS)
     run = by_windows(engine, classify)
-    return Baseline(name, dtype, str(engine.device), run, candidates, settings, threads=torch.get_num_threads())
+    return Baseline(inputs.name, dtype, str(engine.device), run, candidates, settings, threads=torch.get_num_threads())

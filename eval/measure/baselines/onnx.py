@@ -2,26 +2,21 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from transformers import PreTrainedModel
 
-from engine.pytorch.checkpoint import load_huggingface
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
 
-INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
-def load(name: str, inputs: Inputs) -> Baseline:
-    engine = inputs.engine
-    model = load_huggingface(engine.folder.path)
+def load(inputs: Inputs) -> Baseline:
+    name, model = inputs.name, base.Logits(inputs.engine.folder, inputs.layers)
     fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {
@@ -31,7 +26,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
     }
     folder = TemporaryDirectory()  # which lives as long as `start`, because that uses it
     file = _export(model, Path(folder.name), name, fused=fused)
-    if name == INT8:
+    if inputs.dtype == "int8":
         # Without VNNI, sums of two products of 8 bits saturate, and an MPNet then finds nothing: ONNX Runtime's own
         # advice is weights in 7 bits. With VNNI, 8 bits are as fast and nearer to float32.
         bits = 7 if has_vnni() is False else 8
@@ -54,7 +49,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
 
         return infer
 
-    return base.on_runtime(name, engine, pad_id, start, settings, base.runtime_candidates())
+    return base.on_runtime(inputs, pad_id, start, settings, base.runtime_candidates())
 
 
 def _quantise(file: Path, *, reduced: bool) -> Path:
@@ -68,7 +63,7 @@ def _quantise(file: Path, *, reduced: bool) -> Path:
     return quantised
 
 
-def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> Path:
+def _export(model: base.Logits, folder: Path, name: str, *, fused: bool) -> Path:
     """Writes the model as ONNX and fuses attention and normalisation if the optimiser recognises them.
 
     The older exporter on plain attention is used, because graphs of the newer one are not fused and up to a third
@@ -77,13 +72,13 @@ def _export(model: PreTrainedModel, folder: Path, name: str, *, fused: bool) -> 
     from onnxruntime.transformers import optimizer
 
     file = folder / "float32.onnx"
-    model.set_attn_implementation("eager")
+    model.model.set_attn_implementation("eager")
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}
-    config: Any = model.config
+    config = model.config
     with base.quiet(), base.converting("ONNX", config.model_type, name):
         torch.onnx.export(
-            base.Logits(model).eval(),
+            model,
             (example, example),
             str(file),
             input_names=["input_ids", "attention_mask"],

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from engine.errors import InputError
-from engine.pytorch.checkpoint import load_huggingface
 from engine.text.words import words_of
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters, pad
@@ -17,20 +16,20 @@ from eval.options import package
 CALIBRATED = 300  # windows, as many as NNCF uses by default
 
 
-def load(name: str, inputs: Inputs) -> Baseline:
+def load(inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    engine, runtime = inputs.engine, package("openvino")
+    name, engine, runtime = inputs.name, inputs.engine, package("openvino")
     if not inputs.training:
         raise InputError(
             f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
             f"leave {name} out of --baselines"
         )
-    model = load_huggingface(engine.folder.path)
+    model = base.Logits(engine.folder, inputs.layers)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
     core, example = runtime.Core(), torch.ones(2, 8, dtype=torch.int64)
     with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
-        graph = runtime.convert_model(base.Logits(model).eval(), example_input=(example, example))
+        graph = runtime.convert_model(model, example_input=(example, example))
     step = max(1, len(inputs.training) // CALIBRATED)  # the first windows of evenly spaced texts
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
     samples = [list(pad([window], pad_id)) for window in windows]
@@ -64,4 +63,4 @@ def load(name: str, inputs: Inputs) -> Baseline:
 
         return infer
 
-    return base.on_runtime(name, engine, pad_id, start, settings, candidates)
+    return base.on_runtime(inputs, pad_id, start, settings, candidates)

@@ -17,14 +17,14 @@ TEXTS = (1, 8, 64)  # at a time
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
 
 
-def load(name: str, inputs: Inputs) -> Baseline:
-    spacy = package("spacy")
-    if not inputs.argument:
+def load(inputs: Inputs) -> Baseline:
+    name, spacy = inputs.name, package("spacy")
+    if not inputs.folder:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
-    folder = Path(inputs.argument)
+    folder = Path(inputs.folder)
     if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
         folder /= "model-best"
-    with expecting(f"a model of spaCy in {inputs.argument}", TRAIN):
+    with expecting(f"a model of spaCy in {inputs.folder}", TRAIN):
         nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
     nlp.max_length = 10**9  # characters; the default refuses long texts

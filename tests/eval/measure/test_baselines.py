@@ -9,11 +9,14 @@ import torch
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats.corpora import load_corpus
+from engine.pytorch.checkpoint import save_weights
 from engine.tagger import load_engine
 from eval.measure.baselines import load_baselines
+from eval.measure.baselines.base import Logits
 from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT, configure, needs_vnni
+from tests.engine.pytorch.families import gated, huggingface, tiny, tokenizer_of
 
 NAMES = ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]
 TEXTS = [
@@ -26,12 +29,13 @@ TEXTS = [
 PACKAGES = {"hf-pipeline": [], "onnx": [], "openvino": ["openvino", "nncf"], "spacy": ["spacy"]}
 
 
-def baseline(engine, wanted):
+def baseline(engine, wanted, **others):
     """One baseline, calibrated on the sample corpus."""
-    for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8").removesuffix("-float32")]:
+    runtime = wanted.partition("=")[0].partition("@")[0]
+    for package in PACKAGES[runtime.removesuffix("-int8").removesuffix("-float32")]:
         pytest.importorskip(package)
-    documents = load_corpus(str(SAMPLE)).documents
-    (found,) = load_baselines(engine, [wanted], [document.text for document in documents], Progress())
+    texts = [document.text for document in load_corpus(str(SAMPLE)).documents]
+    (found,) = load_baselines({"": engine, **others}, [wanted], texts, Progress())
     return found
 
 
@@ -57,13 +61,40 @@ def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, thr
     assert loaded.dtype == "float32"
 
 
+def found_by(tagged):
+    return {(number, entity.key) for number, entities in enumerate(tagged) for entity in entities}
+
+
+@pytest.mark.parametrize("cut", ["", "=truncate-1"])
 @pytest.mark.parametrize("name", ["onnx-int8", pytest.param("openvino-int8", marks=needs_vnni)])
-def test_int8_finds_nearly_the_entities_of_dense(name, engine):
-    loaded = baseline(engine, name)
-    found = {(number, entity.key) for number, of in enumerate(loaded.tag(TEXTS)[0]) for entity in of}
-    dense = {(n, entity.key) for n, text in enumerate(TEXTS) for entity in engine.tag(text, "dense").entities}
-    assert len(found & dense) > 0.6 * max(len(found), len(dense)) > 0
+def test_int8_finds_nearly_the_entities_of_the_whole_network_or_of_its_first_layers(name, cut, engine):
+    loaded = baseline(engine, name + cut)
+    found = found_by(loaded.tag(TEXTS)[0])
+    exact = found_by(result.entities for result in engine.tag_batch(TEXTS, cut[1:] or "dense"))
+    assert len(found & exact) > 0.6 * max(len(found), len(exact)) > 0
     assert loaded.dtype == "int8"
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert", "deberta-v2"])
+def test_a_network_that_is_cut_says_what_truncation_says(family, layers, tmp_path):
+    tokenizer = tokenizer_of(family)
+    save_weights(tmp_path, gated(huggingface(tiny(family, len(tokenizer)))), tokenizer)
+    configure(tmp_path, id2label=dict(enumerate(NAMES)), label2id={name: index for index, name in enumerate(NAMES)})
+    engine = load_engine(tmp_path, "float32")
+    network = Logits(engine.folder, layers)
+    ((window,),) = engine.pieces.of_texts([TEXTS[2]])[1]
+    ids = torch.from_numpy(window.input_ids)[None]
+    with torch.no_grad():
+        logits = network(ids, torch.ones_like(ids))[0, window.first_rows]
+    found = logits[:, list(engine.folder.label_order)].softmax(-1).numpy()
+    assert found == pytest.approx(engine.tag(TEXTS[2], f"truncate-{layers}").probabilities, abs=1e-4)
+
+
+def test_a_baseline_runs_another_model_that_is_measured(engine, plain_engine):
+    loaded = baseline(engine, "hf-pipeline@other", other=plain_engine)
+    assert found_by(loaded.tag(TEXTS)[0]) == found_by(plain_engine.tag(text, "dense").entities for text in TEXTS)
+    assert loaded.name == "hf-pipeline@other"
 
 
 def test_a_lone_surrogate_does_not_stop_a_baseline(engine):
@@ -90,7 +121,10 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
 
 @pytest.mark.parametrize(("wanted", "message"), [
     ("stanza", "stanza"),
-    ("onnx-int8=truncate-1", "expected = only after"),
+    ("hf-pipeline=truncate-1", "expected =truncate-K after onnx-"),
+    ("onnx-int8=dense", "expected =truncate-K after onnx-"),
+    ("onnx-int8=truncate-3", "expected truncate-1 to truncate-2"),
+    ("onnx-int8@other", "expected a model of --others after @, got 'onnx-int8@other'"),
     ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
     ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
 ])  # fmt: skip
@@ -98,11 +132,11 @@ def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
     for package in PACKAGES.get(wanted.partition("=")[0], []):
         pytest.importorskip(package)
     with pytest.raises(InputError, match=message):
-        load_baselines(engine, [wanted], (), Progress())
+        load_baselines({"": engine}, [wanted], (), Progress())
 
 
 def test_a_missing_package_is_named(engine, monkeypatch):
     for name, package in {"openvino-int8": "openvino", "spacy": "spacy"}.items():
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=rf'package {package}, got none; pip install "bioner-.*\[baselines\]"'):
-            load_baselines(engine, [name], (), Progress())
+            load_baselines({"": engine}, [name], (), Progress())
