@@ -90,10 +90,15 @@ TAG_IN_PAGE = """async (texts) => {
     const { Tagger } = await import("./tagger.js");
     const tagger = await Tagger.load();
     const answers = [];
-    for (const text of texts) answers.push((await tagger.tag(text)).entities.map((e) => [e.start, e.end, e.type]));
+    for (const text of texts) {
+        const { words, entities } = await tagger.tag(text);
+        answers.push([entities.map((e) => [e.start, e.end, e.type]), words.map((w) => text.slice(w.start, w.end))]);
+    }
     return answers;
 }"""
 ODD = ["", " ", "a\u00adb cafe\u0301 na\u00efve β-carotene 5\u00bd ²", "pain 😀", "x" * 250]
+ODD += ["aspirin_sodium p≠1 a→b±c™"]
+ODD += ["阿司aspirin\x0c\x1ca\x07b\x85\ufeffe\u20dd)\u0301 \u0301 『葛\U000e0100飾』 \ue000 a\ufffdb \u3000c"]
 
 
 @pytest.mark.slow
@@ -116,8 +121,9 @@ def test_the_page_tags_as_the_engine_does(browser, tmp_path):
     page.close()
     server.shutdown()
     differ = total = 0
-    for text, answer in zip(texts, answers, strict=True):
+    for text, (answer, its_words) in zip(texts, answers, strict=True):
         words = split_words(text)
+        assert its_words == [text[start:end] for start, end in words]
         there = [Entity(start, end, type_, text[start:end]) for start, end, type_ in answer]
         here = engine.tag(text).entities
         differ += int((engine.labels.encode(words, there) != engine.labels.encode(words, here)).sum())

@@ -6,8 +6,13 @@ import { Tokenizer } from "./node_modules/@huggingface/tokenizers/dist/tokenizer
 ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more need headers that a plain file server does not send
 
-// Words as in words.py: up to 100 letters and digits, or one other visible character, with the marks that follow.
-const WORD = /[\p{L}\p{N}_][\p{L}\p{N}_\p{M}\p{Cf}]{0,99}|[^\p{L}\p{N}_\p{M}\p{Cf}\s][\p{M}\p{Cf}]{0,99}/gu;
+// Words as in words.py: up to 100 letters, digits and symbols, or one punctuation mark or Chinese character, each with
+// the characters after it that BERT drops.
+const DROPPED = "\\0-\\x08\\x0e-\\x1b\\x7f-\\x84\\x86-\\x9f\\p{Cf}\\p{Co}\\p{Cs}\\p{Mn}\\ufffd";
+const CHINESE = "\\p{Unified_Ideograph}\\uf900-\\ufaff\\u{2f800}-\\u{2fa1f}";
+const SINGLE = `!-\\/:-@\\[-\`\\{-~≠≮≯\\u1fef\\p{P}${CHINESE}`;
+const BLANK = "\\t-\\r\\x1c-\\x20\\x85\\p{Z}";
+const WORD = new RegExp(`[^${BLANK}${SINGLE}${DROPPED}][^${BLANK}${SINGLE}]{0,99}|[${SINGLE}][${DROPPED}]{0,99}`, "gu");
 
 export class Tagger {
   // Loads the exported folder at a URL.

@@ -5,10 +5,19 @@ import transformers
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine import InputError, load_engine, pipeline
+from engine.models.folder import SHIPPED
 from tests.conftest import TEXT
 
 TEXTS = ["Nausea.", "", TEXT, "\n del Nausea  and\n\nfamotidine-(x),α ", "naïve 語 nausea and", "Nausea after del"]
 TASK = "token-classification"
+ODD = [
+    "aspirin_sodium caused tumor_necrosis_factor-α induced rash", "warfarin©bleeding in patients", "β-amyloid, 5-HT±SD",
+    "Parkinson's disease™ and Alzheimer disease®", "TNF-α→IL-6 in asthma", "p≠0.05 for aspirin≥5 µg/kg", "37°C fever",
+    "lithium\u00a0carbonate\u2003toxicity", "阿司匹林 aspirin 引起 asthma", "かな 한국어 नमस्ते العربية aspirin",
+    "peni\u200bcillin caused rash", "\ufeffAspirin caused asthma", "aspirin\0asthma", "nitro\ufffdglycerin headache",
+    "H₂O₂, Ca²⁺ and Na⁺/K⁺ toxicity", "—aspirin—induced…asthma’s", "😀aspirin👩\u200d⚕\ufe0f pain", "İstanbul ŉ ǆ ẞ",
+    "50%aspirin $5 `pain` a^b a~b <asthma> |t|", "naïve patients, Sjögren's and Sjo\u0308gren's syndrome",
+]  # fmt: skip
 
 
 def answers(text, folder, **options):
@@ -21,11 +30,43 @@ def test_dense_answers_as_hugging_face_does(plain_folder):
     assert len({group["entity_group"] for groups in expected for group in groups}) > 1
     assert any(" " in group["word"] for groups in expected for group in groups)
     for found in (ours(TEXTS), ours(iter(TEXTS)), [ours(text) for text in TEXTS]):
-        assert [[group | {"score": 0} for group in groups] for groups in found] == [
-            [group | {"score": 0} for group in groups] for groups in expected
-        ]
-        for groups, others in zip(found, expected, strict=True):
-            assert [group["score"] for group in groups] == pytest.approx([one["score"] for one in others], abs=1e-4)
+        check_equal(found, expected)
+
+
+def check_equal(found, expected):
+    assert [[group | {"score": 0} for group in groups] for groups in found] == [
+        [group | {"score": 0} for group in groups] for groups in expected
+    ]
+    for groups, others in zip(found, expected, strict=True):
+        assert [group["score"] for group in groups] == pytest.approx([one["score"] for one in others], abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_odd_texts_have_the_words_and_scores_of_hugging_face(text, shipped_tagger, shipped_at_hugging_face):
+    check_equal([shipped_tagger(text)], [shipped_at_hugging_face(text)])
+
+
+@pytest.mark.parametrize(
+    ("text", "ours", "theirs"),
+    [
+        ("[MASK] caused [SEP] asthma", ["mask", "sep", "asthma"], ["asthma"]),
+        ("aspirin\fasthma", ["aspirin", "asthma"], ["aspirinasthma"]),
+        ("aspirin asth\u00adma", ["aspirin", "asthma"], ["aspirin asthma"]),
+    ],
+)
+def test_what_differs_from_hugging_face_as_docs_say(text, ours, theirs, shipped_tagger, shipped_at_hugging_face):
+    assert [group["word"] for group in shipped_tagger(text)] == ours
+    assert [group["word"] for group in shipped_at_hugging_face(text)] == theirs
+
+
+@pytest.fixture(scope="module")
+def shipped_tagger():
+    return pipeline(strategy="dense", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def shipped_at_hugging_face():
+    return transformers.pipeline(TASK, model=str(SHIPPED), device="cpu", aggregation_strategy="first")
 
 
 def test_a_text_beyond_the_encoders_limit_is_read_whole(plain_folder):
