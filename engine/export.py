@@ -64,7 +64,9 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     check_new(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan.of(strategy, family.num_layers)
-    model = compose(plan, *backend.parts).model(embedded=True)
+    _, products, heads, label_set = backend.parts
+    products = products.for_browsers() if web else products
+    model = compose(plan, family, products, heads, label_set).model(embedded=True)
     model.metadata_props.add(key="max_rows", value=str(family.max_rows))  # of which the settings may allow fewer
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")

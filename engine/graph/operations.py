@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.errors import InputError
 from engine.graph.onnx_graph import MICROSOFT, Graph, Node
-from engine.graph.products import Products
+from engine.graph.products import MIDDLE, Products
 from engine.models.family import Family, Operations
 
 # Hugging Face's name of an activation → operator, its domain and attributes.
@@ -41,8 +41,12 @@ class GraphOperations(Operations):
         return self.number(self.take(table, ids, 0))
 
     def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
-        output = self.products.linear(self.graph, values, modules, per_row=per_row, exact=exact)
+        middles = self.cached("middles", self._middles) if per_row else None
+        output = self.products.linear(self.graph, values, modules, middles=middles, exact=exact)
         return output if len(modules) == 1 else self.split(output, len(modules))
+
+    def _middles(self) -> Node:
+        return self.graph.cast(self.position * 0 + MIDDLE, np.uint8)
 
     def norm(self, values: Node, module: str, epsilon: float) -> Node:
         scale, bias = self.weight(f"{module}.weight"), f"{module}.bias"

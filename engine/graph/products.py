@@ -5,7 +5,8 @@ bits would overflow. Activations are quantised while the graph runs, with one sc
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from engine.graph.onnx_graph import MICROSOFT, Graph, Node
 from engine.models.tensors import Tensors
 
 LARGEST = 63  # of a weight in 7 bits
+MIDDLE, HALF = 128, 127  # of activations in 8 bits: what stands for 0, and how many steps there are on either side
 TINY = 1e-12  # the least scale of a row, so that none is 0
 
 
@@ -20,7 +22,7 @@ class Products:
     """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into."""
 
     def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
-        self._tensors, self.quantised = tensors, quantised
+        self._tensors, self.quantised, self.portable = tensors, quantised, False
         self._made: dict[str, Any] = {}
 
     def tensor(self, name: str) -> np.ndarray:
@@ -35,8 +37,12 @@ class Products:
         """Whether the checkpoint has a tensor of this name."""
         return name in self._tensors
 
-    def linear(self, graph: Graph, values: Node, modules: Sequence[str], *, per_row: bool, exact: bool) -> Node:
-        """Products with the weights of modules, side by side, plus biases."""
+    def linear(self, graph: Graph, values: Node, modules: Sequence[str], *, middles: Node | None, exact: bool) -> Node:
+        """Products with the weights of modules, side by side, plus biases.
+
+        In 8 bits, ``values`` ``(1, rows, size)`` have one scale or, given ``middles``, `MIDDLE` as uint8 ``(rows,)``,
+        one for each row.
+        """
         name = "+".join(modules)
         biases = [f"{module}.bias" for module in modules]
         bias = None
@@ -47,17 +53,29 @@ class Products:
             output = graph.op("MatMul", values, graph.weight(f"{name}.float", weights))
             return output if bias is None else output + bias
         weights, scales = self._kept(f"{name}.int8", lambda: quantised(self._transposed(modules)))
-        inputs = (
-            graph.weight(f"{name}.int8", weights),
-            graph.weight(f"{name}.scale", scales),
-            graph.constant(np.zeros(len(scales)), np.int8),  # weights are symmetric
-        )
-        if not per_row:
-            return graph.op("DynamicQuantizeMatMul", values, *inputs, bias, domain=MICROSOFT)
-        largest = graph.op("ReduceMax", graph.op("Abs", values), [-1], keepdims=1)
-        row_scale = graph.op("Max", largest, TINY)
-        output = graph.op("DynamicQuantizeMatMul", values / row_scale, *inputs, domain=MICROSOFT) * row_scale
+        weight, scale = graph.weight(f"{name}.int8", weights), graph.weight(f"{name}.scale", scales)
+        zeros = graph.constant(np.zeros(len(scales)), np.int8)  # weights are symmetric
+        if middles is None:
+            return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
+        if self.portable:
+            largest = graph.op("ReduceMax", graph.op("Abs", values), [-1], keepdims=1)
+            of_row = graph.op("Max", largest, TINY)
+            output = graph.op("DynamicQuantizeMatMul", values / of_row, weight, scale, zeros, domain=MICROSOFT)
+        else:
+            rows = graph.op("Squeeze", values, [0])
+            steps = graph.op("Max", graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0) * (1 / HALF), TINY)
+            whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
+            whole, of_row = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
+            given = graph.constant(1.0), scale, graph.constant(MIDDLE, np.uint8)
+            output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
+        output = output * of_row
         return output if bias is None else output + bias
+
+    def for_browsers(self) -> Self:
+        """The same weights for graphs that also run in WebAssembly, where products with a scale for each row differ."""
+        products = copy(self)
+        products.portable = True
+        return products
 
     def _kept(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:

@@ -33,6 +33,7 @@ class Tagger:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
         self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}

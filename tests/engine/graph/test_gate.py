@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from engine.graph.gate import GraphGate
 from engine.graph.onnx_graph import Graph
-from engine.graph.products import Products
+from engine.graph.products import MIDDLE, Products
 from engine.models.tensors import Tensors
 from engine.pruning.controllers import CONTROLLERS, EntropyController, RuleController
 from engine.pruning.controllers.mlp import LearnedController
@@ -79,30 +79,32 @@ def test_a_controller_decides_alike_on_arrays_and_in_a_graph(index, words, seed,
 
 @pytest.fixture
 def products(tmp_path):
-    """A module's products with rows of which one is much larger, in float32, in 8 bits, and in 8 bits row by row."""
+    """A module's products with rows of which one is much larger: in float32, in 8 bits, and row by row, twice."""
     rng = np.random.default_rng(0)
     weights = {"a.weight": rng.normal(size=(24, 32)), "a.bias": rng.normal(size=24)}
     save_file({name: value.astype(np.float32) for name, value in weights.items()}, tmp_path / "model.safetensors")
     rows = rng.normal(size=(1, 10, 32)).astype(np.float32)
     rows[0, 3] *= 30
 
-    def output(quantised, per_row):
+    def output(quantised, per_row, portable=False):
         graph = Graph()
         values = graph.input("rows", np.float32, [1, "rows", 32])
         of = Products(Tensors(tmp_path), quantised=quantised)
-        graph.output("output", of.linear(graph, values, ["a"], per_row=per_row, exact=False))
+        middles = graph.constant(np.full(10, MIDDLE), np.uint8) if per_row else None
+        of = of.for_browsers() if portable else of
+        graph.output("output", of.linear(graph, values, ["a"], middles=middles, exact=False))
         one = onnxruntime.InferenceSession(graph.model(embedded=True).SerializeToString())
         return one.run(None, {"rows": rows})[0][0]
 
-    return [output(*how) for how in ((False, False), (True, False), (True, True))]
+    return [output(*how) for how in ((False, False), (True, False), (True, True), (True, True, True))]
 
 
 def test_products_in_8_bits_are_close_and_closer_with_a_scale_for_each_row(products):
-    exact, whole, by_row = products
+    exact, whole, by_row, in_browsers = products
     small = np.arange(10) != 3
-    errors = [np.abs(output - exact)[small].max() for output in (whole, by_row)]
-    assert errors[1] < 0.5 < errors[0] < 6, errors
-    assert np.abs(by_row - exact)[3].max() < 0.3 * 30
+    errors = [np.abs(output - exact)[small].max() for output in (whole, by_row, in_browsers)]
+    assert max(errors[1:]) < 0.5 < errors[0] < 6, errors
+    assert max(np.abs(output - exact)[3].max() for output in (by_row, in_browsers)) < 0.3 * 30
 
 
 def test_in_8_bits_nearly_all_words_have_the_label_of_float32(engine, quantised):
