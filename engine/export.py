@@ -66,9 +66,9 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     plan = Plan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
     products = products.for_browsers() if web else products
-    model = compose(plan, family, products, heads, label_set).model(embedded=True)
-    model.metadata_props.add(key="max_rows", value=str(family.max_rows))  # of which the settings may allow fewer
-    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    most = {"max_rows": str(family.max_rows)}  # of which the settings may allow fewer
+    graph = compose(plan, family, products, heads, label_set)
+    (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
     settings = {
         "model": engine.source,

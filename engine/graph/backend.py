@@ -152,15 +152,13 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Its fused operator takes three to six times as long as the two that it replaces.
         options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
-        model = graph.model()
+        model = graph.model()  # also decides which weights there are
         self._weights = {  # which ONNX Runtime does not copy
             name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
             for name, array in graph.weights.items()
         }
         options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name for value in self._session.get_outputs()]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+
+from engine.graph import protobuf
 
 # What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
 OPSET, IR_VERSION = 21, 10
@@ -48,30 +50,42 @@ class Node:
         return self.graph.op("Not", self)
 
 
+@dataclass(frozen=True)
+class _Operation:
+    """A recorded operation; ``""`` stands for an optional input that is left out."""
+
+    kind: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    domain: str
+    attributes: Mapping[str, Any]
+
+    def written(self) -> bytes:
+        return protobuf.node(self.kind, self.inputs, self.outputs, self.domain, self.attributes)
+
+
 class Graph:
     """Nodes, constants, inputs and outputs of a graph; `model` is the result."""
 
     def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._inputs: dict[str, Any] = {}
-        self._outputs: dict[str, Any] = {}
+        self._operations: list[_Operation] = []
+        self._inputs: dict[str, tuple[Node, Sequence[str | int]]] = {}
+        self._outputs: dict[str, Node] = {}
         self._names: dict[str, Node] = {}
         self._constants: dict[tuple[bytes, Any, tuple[int, ...]], Node] = {}
-        self._small: list[Any] = []
+        self._small: dict[str, np.ndarray] = {}
         self.weights: dict[str, np.ndarray] = {}
 
     def input(self, name: str, dtype: Any, shape: Sequence[str | int]) -> Node:
         """The input of this name, created when first asked for."""
         if name not in self._inputs:
-            dtype = np.dtype(dtype)
-            self._inputs[name] = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
-            self._names[name] = Node(self, name, dtype)
-        return self._names[name]
+            self._inputs[name] = Node(self, name, np.dtype(dtype)), shape
+        return self._inputs[name][0]
 
     def output(self, name: str, node: Node) -> None:
         """Makes a node an output of this name."""
-        self._nodes.append(helper.make_node("Identity", [node.name], [name]))
-        self._outputs[name] = helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(node.dtype), None)
+        self._operations.append(_Operation("Identity", [node.name], [name], "", {}))
+        self._outputs[name] = node
 
     def op(self, kind: str, *inputs: Any, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
         """Records an operation on nodes and constants; ``None`` leaves an optional input out.
@@ -83,14 +97,14 @@ class Graph:
             given if given is None or isinstance(given, Node) else self.constant(given) for given in inputs
         ]
         dtype = np.dtype(dtype or nodes[0].dtype)
-        made = [Node(self, f"v{len(self._nodes)}.{index}", dtype) for index in range(outputs)]
+        made = [Node(self, f"v{len(self._operations)}.{index}", dtype) for index in range(outputs)]
         names = ["" if node is None else node.name for node in nodes]
-        self._nodes.append(helper.make_node(kind, names, [node.name for node in made], domain=domain, **attributes))
+        self._operations.append(_Operation(kind, names, [node.name for node in made], domain, attributes))
         return made[0] if outputs == 1 else tuple(made)
 
     def cast(self, node: Node, dtype: Any) -> Node:
         """A node in another dtype."""
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        kind = protobuf.DATA_TYPES[np.dtype(dtype)]
         return node if node.dtype == dtype else self.op("Cast", node, to=kind, dtype=dtype)
 
     def constant(self, values: Any, dtype: Any = None) -> Node:
@@ -100,10 +114,7 @@ class Graph:
         key = array.tobytes(), array.dtype, array.shape
         if key not in self._constants:
             name = f"c{len(self._constants)}"
-            if array.nbytes > SMALL:
-                self.weights[name] = array
-            else:
-                self._small.append(numpy_helper.from_array(array, name))
+            (self.weights if array.nbytes > SMALL else self._small)[name] = array
             self._constants[key] = Node(self, name, array.dtype)
         return self._constants[key]
 
@@ -114,27 +125,25 @@ class Graph:
             self._names[name] = Node(self, name, array.dtype)
         return self._names[name]
 
-    def model(self, *, embedded: bool = False) -> Any:
-        """The ``onnx.ModelProto``, with the weights in it if they are ``embedded``, else as external data.
+    def model(self, *, embedded: bool = False, metadata: Mapping[str, str] = {}) -> bytes:
+        """The model as ONNX, with the weights in it if they are ``embedded``, else to be given.
 
         It consists of what the outputs depend on.
         """
-        nodes, used = [], set(self._outputs)
-        for node in reversed(self._nodes):
-            if used.intersection(node.output):
-                nodes.append(node)
-                used.update(node.input)
+        nodes, used = list[bytes](), set(self._outputs)
+        for operation in reversed(self._operations):
+            if used.intersection(operation.outputs):
+                nodes.append(operation.written())
+                used.update(operation.inputs)
         self.weights = {name: array for name, array in self.weights.items() if name in used}
-        tensors = [tensor for tensor in self._small if tensor.name in used]
-        for name, array in self.weights.items():
-            if embedded:
-                tensors.append(numpy_helper.from_array(array, name))
-                continue
-            kind = helper.np_dtype_to_tensor_dtype(array.dtype)
-            tensor = TensorProto(name=name, data_type=kind, dims=array.shape, data_location=TensorProto.EXTERNAL)
-            tensor.external_data.add(key="location", value="given")
-            tensors.append(tensor)
-        inputs = [value for name, value in self._inputs.items() if name in used]
-        graph = helper.make_graph(nodes[::-1], "pass", inputs, list(self._outputs.values()), tensors)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        tensors = [protobuf.tensor(name, array) for name, array in self._small.items() if name in used]
+        tensors += [protobuf.tensor(name, array, external=not embedded) for name, array in self.weights.items()]
+        return protobuf.model(
+            nodes[::-1],
+            (protobuf.value_info(name, node.dtype, of) for name, (node, of) in self._inputs.items() if name in used),
+            (protobuf.value_info(name, node.dtype, None) for name, node in self._outputs.items()),
+            tensors,
+            ir_version=IR_VERSION,
+            opsets={"": OPSET, MICROSOFT: 1},
+            metadata=metadata,
+        )

@@ -4,13 +4,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
+from eval.options import package
 
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
@@ -56,7 +56,7 @@ def _quantise(file: Path, *, reduced: bool) -> Path:
     from onnxruntime.quantization import quantize_dynamic
 
     # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
-    float32 = {"DefaultTensorType": onnx.TensorProto.FLOAT}
+    float32 = {"DefaultTensorType": package("onnx").TensorProto.FLOAT}
     quantised = file.with_name("int8.onnx")
     with base.quiet():
         quantize_dynamic(file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32)

@@ -48,7 +48,7 @@ def session(index: int) -> onnxruntime.InferenceSession:
     decision = CASES[index].decide(GraphGate(graph, 1, 0, alive, probabilities, LABELS, signal))
     graph.output("exits", decision.exits)
     graph.output("importance", decision.importance)
-    return onnxruntime.InferenceSession(graph.model(embedded=True).SerializeToString())
+    return onnxruntime.InferenceSession(graph.model(embedded=True))
 
 
 def in_graph(index: int, inputs) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +93,7 @@ def products(tmp_path):
         middles = graph.constant(np.full(10, MIDDLE), np.uint8) if per_row else None
         of = of.for_browsers() if portable else of
         graph.output("output", of.linear(graph, values, ["a"], middles=middles, exact=False))
-        one = onnxruntime.InferenceSession(graph.model(embedded=True).SerializeToString())
+        one = onnxruntime.InferenceSession(graph.model(embedded=True))
         return one.run(None, {"rows": rows})[0][0]
 
     return [output(*how) for how in ((False, False), (True, False), (True, True), (True, True, True))]
