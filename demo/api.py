@@ -8,7 +8,7 @@ from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_strat
 from demo.common.markup import printable
 from demo.common.serialization import result_record, trace_record
 from demo.common.tagging import tag_batch
-from demo.settings import TRIGGERS, default_name
+from demo.settings import TRIGGERS
 from engine import Engine, InputError
 
 TAG = f"""Tags one text.
@@ -50,7 +50,7 @@ def tag(
 
 def build_api(engine: Engine) -> None:
     """Adds the function to the Blocks under construction."""
-    default = default_name(engine)
+    default = engine.default_strategy
 
     def on_tag(
         text: str,

@@ -8,7 +8,7 @@ from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import Setting, label_of, settings_of
-from engine.pruning.strategy_names import CASCADE, DEFAULT, DENSE, OPERATING_POINTS, parse, points_of
+from engine.pruning.strategy_names import DEFAULT, DENSE, OPERATING_POINTS, parse, points_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
@@ -81,11 +81,6 @@ def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting,
         if setting.on_page or setting.kind == "per gate"
     )
     return {setting: setting.page_value(at_point(engine, setting.kind, point)) for setting in settings}
-
-
-def default_name(engine: Engine) -> str:
-    """The strategy of the result card when the page opens."""
-    return CASCADE if engine.small else "entropy" if engine.has_gates else DENSE
 
 
 def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:

@@ -20,7 +20,7 @@ from engine.graph import standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import Plan, compose
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, DENSE
+from engine.pruning.strategy_names import CASCADE
 from engine.tagger import Engine, load_engine
 from engine.text import documents, labels, windows, words
 
@@ -93,17 +93,12 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     (folder / "README.md").write_text(text, encoding="utf-8")
 
 
-def default_strategy(engine: Engine) -> str:
-    """What is exported if nothing is named; from the folder of a cascade, a strategy of its large model."""
-    return Engine.default_strategy if engine.has_gates else DENSE
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.export", description=__doc__)
     parser.add_argument("model", nargs="?", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--strategy", help=f"default {Engine.default_strategy}; for a model without gates {DENSE}")
+    parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package")
     parser.add_argument("--web", action="store_true", help="with a static page that tags in the browser")
@@ -111,7 +106,7 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
     engine = load_engine(arguments.model, arguments.dtype)
-    export(engine, engine.strategy(arguments.strategy or default_strategy(engine)), arguments.out, web=arguments.web)
+    export(engine, engine.strategy(arguments.strategy), arguments.out, web=arguments.web)
     print(f"the package {arguments.out} tags texts; its README.md says how")
     return 0
 

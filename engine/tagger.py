@@ -18,6 +18,7 @@ from engine.latency import Latency
 from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller
+from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.record import Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, check_point, parse, resolve
@@ -58,8 +59,6 @@ class Engine:
             missing, damaged or not supported.
     """
 
-    default_strategy = "entropy:balanced"
-
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
         if dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
@@ -75,8 +74,6 @@ class Engine:
             self.backend = make_backend(folder, self.dtype, device)
         self.small = Engine(folder.small, self.dtype, device) if folder.small else None
         self.cascades = folder.cascades
-        if self.small:
-            self.default_strategy = CASCADE
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
@@ -86,6 +83,11 @@ class Engine:
     def has_gates(self) -> bool:
         """Whether every layer has a label head, so that words can exit."""
         return self.folder.has_gates and self.sizes.layers > 1
+
+    @property
+    def default_strategy(self) -> str:
+        """The strategy that runs if none is named: the cascade, else ``entropy`` if there are gates, else ``dense``."""
+        return CASCADE if self.small else EntropyController.kind if self.has_gates else DENSE
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -115,10 +117,11 @@ class Engine:
 
         Args:
             name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
-                point: ``entropy:fast``; in the folder of a cascade also ``cascade:fast``, which is the default there; a
-                `Strategy` is used as is.
-            point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights; the same as in the
-                name, if that has one. Strategies without operating points ignore it.
+                point: ``entropy:fast``; in the folder of a cascade also ``cascade:fast``; a `Strategy` is used as is;
+                ``None`` is `default_strategy`.
+            point: ``careful``, ``balanced`` or ``fast``, as stored with the weights; the same as in the name, if that
+                has one; by default ``balanced`` or, if that is not stored, the most cautious one. A strategy that is
+                named and has no operating points ignores it.
             **settings: settings to change; ``None`` leaves one unchanged.
 
         Raises:
@@ -128,7 +131,9 @@ class Engine:
         if not isinstance(point, str | None):
             raise InputError(f"expected the name of an operating point, got {point!r}; write e.g. fast")
         if name is None:
-            name = f"{parse(self.default_strategy).kind}:{point}" if point else self.default_strategy
+            name = self.default_strategy
+            if point and name == DENSE:  # which has no points
+                name = EntropyController.kind
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         self._check_runs(name.kind if isinstance(name, Strategy) else parse(name).kind)

@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="",
         help="comma-separated: dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, "
         "for a cascade also cascade:fast,small; dense always runs "
-        "(default entropy; for a cascade its operating points and its small model)",
+        "(default: that of the model; for a cascade its operating points and its small model)",
     )
     parser.add_argument(
         "--set",

@@ -25,12 +25,14 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from engine.cascade import Cascade
 from engine.models.folder import CASCADES, SMALL
+from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import Weights, load_huggingface, load_tokenizer, load_weights, save_weights
 from engine.pytorch.model import Encoder, GatedModel
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
+from engine.training.calibrate import store
 from eval.measure.environment import has_vnni
 from tests.demo.serving import browser_path, chromium
 
@@ -131,6 +133,22 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     folder = tmp_path_factory.mktemp("plain")
     BertForTokenClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cautious_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """Gates and operating points, of which ``balanced`` was not reached."""
+    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("cautious") / "model"))
+    stored = Strategy("entropy", (1, 2), EntropyController((0.3, 0.5), neighbours=0))
+    store(folder, {"entropy": {point: stored.to_json() for point in ("careful", "fast")}})
+    return folder
+
+
+@pytest.fixture(params=["plain_folder", "cautious_folder"])
+def made_folder(request: pytest.FixtureRequest) -> Path:
+    """A folder of a model that has no point ``balanced``."""
+    folder: Path = request.getfixturevalue(request.param)
     return folder
 
 

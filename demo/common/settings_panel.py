@@ -9,7 +9,7 @@ import gradio as gr
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.wiring import QUIET
-from demo.settings import TRIGGERS, default_name, has_points, in_page_order, page_settings, points, summarise
+from demo.settings import TRIGGERS, has_points, in_page_order, page_settings, points, summarise
 from engine import Engine
 from engine.pruning.strategy_names import default_point
 
@@ -41,7 +41,7 @@ class SettingsPanel:
 
 def build_settings(engine: Engine) -> SettingsPanel:
     """Builds the panel, which opens with the default strategy beside dense."""
-    opening, stored = in_page_order(engine, [default_name(engine)]), points(engine)
+    opening, stored = in_page_order(engine, [engine.default_strategy]), points(engine)
     chosen_point = default_point(stored) if stored else None
     no_points, no_recovery, used = _uses(engine, opening)
     with gr.Accordion("Settings", elem_classes="settings"):
@@ -56,7 +56,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
         )
         shown = gr.Radio(
             opening,
-            value=default_name(engine),
+            value=engine.default_strategy,
             label="Strategy shown",
             elem_classes=["compact", "strategy-shown"],
         )

@@ -10,7 +10,7 @@ from engine.cli.command import say
 from engine.errors import InputError
 from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, check_point, parse
+from engine.pruning.strategy_names import check_point, parse
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.text.documents import Document
 
@@ -37,9 +37,8 @@ class EngineOptions:
     @classmethod
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         add = parser.add_argument
-        default = f"{Engine.default_strategy}, or {CASCADE} in the folder of one"
-        add("--strategy", help=f"dense, rule, mlp, … (default {default})")
-        add("--point", help="operating point, of the default strategy, too (default balanced)")
+        add("--strategy", help="dense, rule, mlp, … (default: cascade, entropy or dense, what the model has first)")
+        add("--point", help="operating point, of the default strategy, too (default: balanced, else the most cautious)")
         add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")
         add("--model", help="folder or hub id; default: the shipped weights")
         add("--labels", metavar="FILE", help="what the model's labels mean, one a line")

@@ -28,7 +28,6 @@ from eval.record import Plan, Variant
 from eval.schema import DENSE, RANDOM
 from eval.statistics import SEED
 
-DEFAULT = "entropy"  # measured by default; in a cascade's folder, the cascade is
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 
@@ -133,9 +132,7 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
 
 def _defaults(engine: Engine) -> list[str]:
     """What is measured beside ``dense`` if nothing is named."""
-    if engine.small:
-        return [*(f"{CASCADE}:{point}" for point in engine.cascades), SMALL]
-    return [DEFAULT] if engine.has_gates else []
+    return [*(f"{CASCADE}:{point}" for point in engine.cascades), SMALL] if engine.small else [engine.default_strategy]
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from engine import export, load_engine
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.graph.standalone import Tagger
+from engine.pruning.strategy import Strategy
 from engine.text.documents import Entity
 from engine.text.words import split_words
 from eval.options import SAMPLE
@@ -51,15 +52,13 @@ def test_packages_find_what_the_engine_finds(engine, tmp_path):
     assert imported == []
 
 
-def test_the_command_exports_what_the_model_can_run_by_default(tmp_path, capsys, engine, plain_engine, both):
-    assert export.main([engine.source, "--strategy", "dense", "--out", str(tmp_path / "tagger")]) == 0
+def test_the_command_exports_the_default_strategy_but_no_cascade(tmp_path, capsys, made_folder, both):
+    assert export.main([str(made_folder), "--out", str(tmp_path / "tagger")]) == 0
     assert f"the package {tmp_path / 'tagger'} tags texts" in capsys.readouterr().out
-    assert (tmp_path / "tagger" / "model.onnx").is_file()
-    assert [export.default_strategy(one) for one in (engine, plain_engine, both)] == [
-        "entropy:balanced",
-        "dense",
-        "dense",
-    ]
+    exported = json.loads((tmp_path / "tagger" / "settings.json").read_text())["strategy"]
+    assert Strategy.from_json(exported) == load_engine(made_folder).strategy()
+    assert export.main([both.source, "--out", str(tmp_path / "other")]) == 2
+    assert "expected a strategy that is one pass, got 'cascade'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ import sys
 
 import pytest
 
+from engine import load_engine
 from engine.formats import WRITERS
 from engine.tag import main
-from tests.conftest import memory_below
+from tests.conftest import TEXT, memory_below
 from tests.engine.formats.reading import GOOD, sound
 
 
@@ -41,6 +42,13 @@ def test_every_format_holds_what_the_engine_finds(format_, corpus, tag, engine, 
     expected = [engine.tag(document.text, "dense").entities for document in documents]
     assert any(expected)
     assert [[e.key for e in document.entities] for document in documents] == [[e.key for e in of] for of in expected]
+
+
+def test_a_model_without_the_point_balanced_is_tagged_as_its_engine_does_by_default(made_folder, tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": TEXT}))
+    assert main([str(tmp_path / "a.jsonl"), "--model", str(made_folder), "--format", "jsonl"]) == 0
+    (document,), expected = sound(capsys.readouterr().out, "a.jsonl"), load_engine(made_folder).tag(TEXT).entities
+    assert [entity.key for entity in document.entities] == [entity.key for entity in expected] != []
 
 
 def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, capsys):

@@ -69,8 +69,24 @@ def test_settings_and_stored_points_reach_the_strategy(model_folder):
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
+def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cautious_folder, shipped, both):
+    engines = [shipped, load_engine(cautious_folder), engine, plain_engine, both]
+    assert [(chosen.kind, chosen.point) for chosen in (one.tag(TEXT).strategy for one in engines)] == [
+        ("entropy", "balanced"),
+        ("entropy", "careful"),
+        ("entropy", "default"),
+        ("dense", ""),
+        ("cascade", "balanced"),
+    ]
+    for made, problem in ((engines[1], r"points \['careful', 'fast'\] of entropy, got 'balanced'"), (engine, "fast")):
+        with pytest.raises(InputError, match=problem):
+            made.strategy(point="balanced" if made is not engine else "fast")
+    with pytest.raises(InputError, match="a model with gates for 'entropy'"):
+        plain_engine.strategy(point="fast")
+
+
 def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused(shipped, both):
-    assert shipped.tag(TEXT, point="fast").strategy == shipped.strategy("entropy:fast")
+    assert shipped.tag(TEXT, point="fast").strategy == shipped.strategy("entropy", "fast")
     assert shipped.strategy("entropy:fast", "fast") == shipped.strategy("entropy:fast")
     with pytest.raises(InputError, match=r"expected one operating point, got 'fast' of the strategy and 'careful'"):
         shipped.strategy("entropy:fast", "careful")
@@ -79,7 +95,7 @@ def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused
     for name in (None, "entropy", "dense", "truncate-3"):
         with pytest.raises(InputError, match=r"expected one of .*got 'quick'"):
             shipped.strategy(name, "quick")
-    assert both.strategy(point="careful").name == "cascade:careful"
+    assert both.strategy(point="careful") == both.strategy("cascade", "careful")
     with pytest.raises(InputError, match=r"expected one operating point"):
         both.strategy("cascade:balanced", "careful")
 

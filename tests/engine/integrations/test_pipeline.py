@@ -90,6 +90,11 @@ def test_a_strategy_and_an_operating_point_are_the_engines(shipped):
         pipeline(model=shipped, point="quick")
 
 
+def test_any_model_answers_without_a_strategy(made_folder):
+    found = [(entity.start, entity.end) for entity in load_engine(made_folder).tag(TEXT).entities]
+    assert found == [(group["start"], group["end"]) for group in pipeline(TASK, model=made_folder)(TEXT)]
+
+
 @pytest.mark.parametrize("name", ["none", "simple", "average", "max", AggregationStrategy.SIMPLE, None, "foo"])
 def test_another_aggregation_is_refused_by_name(name, plain_folder):
     with pytest.raises(InputError, match=r"aggregation_strategy='first', got .*" + getattr(name, "name", str(name))):

@@ -45,9 +45,13 @@ def shipped():
 
 
 def test_a_point_applies_to_the_default_strategy():
-    assert with_component(None, point="fast").get_pipe(NAME).strategy.name == "entropy:fast"
+    assert with_component(None, point="fast").get_pipe(NAME).strategy.point == "fast"
     with pytest.raises(InputError, match="quick"):
         with_component(None, point="quick")
+
+
+def test_any_model_finds_entities_without_a_strategy(made_folder):
+    assert with_component(made_folder)(TEXT).ents
 
 
 def test_evaluate_returns_the_scores_of_entities(shipped):

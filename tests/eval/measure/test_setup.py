@@ -62,6 +62,12 @@ def test_the_defaults_are_the_same_with_and_without_a_corpus(model_folder, optio
     assert found.plan.batch_sizes == [1, 32]
 
 
+def test_the_default_strategy_is_the_models(plain_folder, cautious_folder):
+    for folder, expected in ((plain_folder, ["dense"]), (cautious_folder, ["dense", "entropy:careful"])):
+        arguments = make_parser().parse_args(["--model", str(folder), "--limit", "1", "--baselines", "none"])
+        assert list(by_name(set_up(arguments, load_scored_corpus(arguments), Progress()))) == expected
+
+
 def test_training_documents_share_none_with_the_split(monkeypatch):
     def load(name, split, data_dir):
         return Corpus(name, split, (), (Document(split, ""),))
