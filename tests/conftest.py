@@ -25,9 +25,10 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from engine.cascade import Cascade
 from engine.models.folder import CASCADES, SMALL
+from engine.models.tokenizer import load_tokenizer
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
-from engine.pytorch.checkpoint import Weights, load_huggingface, load_tokenizer, load_weights, save_weights
+from engine.pytorch.checkpoint import Weights, load_huggingface, load_weights, save_weights
 from engine.pytorch.model import Encoder, GatedModel
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet

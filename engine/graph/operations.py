@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import InputError
 from engine.graph.onnx_graph import MICROSOFT, Graph, Node
 from engine.graph.products import MIDDLE, Products
 from engine.models.family import Family, Operations
 
-# Hugging Face's name of an activation → operator, its domain and attributes.
-ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+# Activation → operator, its domain and attributes.
+OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu": ("Gelu", {"domain": MICROSOFT}),
     "gelu_python": ("Gelu", {"domain": MICROSOFT}),
     "gelu_new": ("Gelu", {"approximate": "tanh"}),
@@ -56,11 +55,7 @@ class GraphOperations(Operations):
     def activation(self, name: str, values: Node) -> Node:
         if name in ("silu", "swish"):
             return values * self.op("Sigmoid", values)
-        if name not in ACTIVATIONS:
-            raise InputError(
-                f"expected one of the activations {sorted(ACTIVATIONS)}, got {name!r}; choose another checkpoint"
-            )
-        kind, attributes = ACTIVATIONS[name]
+        kind, attributes = OPERATORS[name]
         return self.op(kind, values, **attributes)
 
     def dropout(self, values: Node) -> Node:

@@ -47,12 +47,13 @@ class DebertaV2(PostNormFamily):
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         self.require({"embedding_size": (self.hidden_size, None), "attention_head_size": (self.head_size, None)})
-        farthest = self.setting("max_relative_positions")
+        farthest = self.whole("max_relative_positions", -1)
         if 0 < farthest < self.max_rows:
             self.require({"max_relative_positions": (-1, self.max_rows)})
         self.farthest = farthest if farthest > 0 else self.max_rows
-        self.buckets: int = self.setting("position_buckets")
-        self.span = self.buckets if self.buckets > 0 else self.farthest
+        without = self.setting("position_buckets") in (-1, 0)
+        self.buckets = 0 if without else self.whole("position_buckets", 2)
+        self.span = self.buckets or self.farthest
 
     @property
     def score_scale(self) -> float:
@@ -62,7 +63,7 @@ class DebertaV2(PostNormFamily):
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
         """Each pair's index in the table of distances, ``(rows, rows)``."""
         distance = np.arange(self.max_rows)
-        near = log_bucket(distance, self.buckets, self.farthest) if self.buckets > 0 else distance
+        near = log_bucket(distance, self.buckets, self.farthest) if self.buckets else distance
         near = np.minimum(near, self.span - 1)
         index = np.concatenate((self.span + near[::-1], self.span - near[1:]))  # by key − query position
         return ops.take(ops.constant(index), distances(ops, position) + (self.max_rows - 1), 0)

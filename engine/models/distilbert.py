@@ -1,6 +1,7 @@
 """DistilBERT (Sanh et al. 2019): BERT without token types, whose weights and settings have other names."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from engine.models.family import PostNormFamily
 
@@ -32,4 +33,7 @@ class DistilBert(PostNormFamily):
         "hidden_act": "activation",
         "hidden_dropout_prob": "dropout",
     }
-    defaults: ClassVar = {"activation": "gelu", "layer_norm_eps": 1e-12, "max_position_embeddings": 512, "dropout": 0.1}
+    defaults: ClassVar = {"activation": "gelu", "max_position_embeddings": 512, "dropout": 0.1}
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__({**config, "layer_norm_eps": 1e-12})  # which the library uses whatever is set

@@ -4,7 +4,7 @@ A formula computes with an `Operations`: `engine.pytorch.operations` evaluates i
 as ONNX. Nothing here imports either.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from engine.errors import InputError
@@ -12,6 +12,11 @@ from engine.pruning.cost import Sizes
 
 Tensor = Any  # a `torch.Tensor` or an `engine.graph.operations.Node`
 Requirements = Mapping[str, tuple[object, ...]]  # setting → its supported values
+# Activations by the names of Hugging Face's library.
+ACTIVATIONS = (
+    "gelu", "gelu_python", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "sigmoid", "silu", "swish", "tanh",
+)  # fmt: skip
+FEWEST_ROWS = 3  # of a window: CLS, a piece and SEP
 
 
 class Operations(Protocol):
@@ -51,7 +56,7 @@ class Operations(Protocol):
         """LayerNorm over the last axis."""
 
     def activation(self, name: str, values: Tensor) -> Tensor:
-        """The activation that Hugging Face's library calls so."""
+        """One of `ACTIVATIONS`."""
 
     def dropout(self, values: Tensor) -> Tensor:
         """Dropout in training, nothing otherwise."""
@@ -99,7 +104,8 @@ class Family:
     A family declares ``architecture``, the Hugging Face class of its weights; ``prefix``, what their names begin with;
     ``layer_path``, where layers stand; ``names``, the checkpoint's name of each module that a formula uses (under the
     prefix, or within a layer); ``keys``, the configuration's name of a setting where it is not BERT's; ``defaults`` of
-    settings that a configuration may lack; and ``requirements``, settings with their supported values.
+    settings that a configuration may lack; ``requirements``, settings with their supported values; and ``activations``,
+    settings that name one.
 
     Args:
         config: the entries of ``config.json``.
@@ -115,21 +121,30 @@ class Family:
     keys: ClassVar[Mapping[str, str]] = {}
     defaults: ClassVar[Mapping[str, Any]] = {}
     requirements: ClassVar[Requirements] = {}
+    activations: ClassVar[Sequence[str]] = ("hidden_act",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = {**self.defaults, **{name: value for name, value in config.items() if value is not None}}
         self.require(self.requirements)
-        self.num_layers = self._whole("num_hidden_layers")
-        self.num_heads = self._whole("num_attention_heads")
-        self.hidden_size = self._whole("hidden_size")
-        self.intermediate_size = self._whole("intermediate_size")
-        self.first_position = 0  # of a window's first row in the position table
-        self.max_rows = self._whole("max_position_embeddings")
+        for name in self.activations:
+            if (value := self.setting(name)) not in ACTIVATIONS:
+                known = ", ".join(ACTIVATIONS)
+                raise InputError(f"expected one of the activations {known}, got {value!r}; choose another checkpoint")
+        self.num_layers = self.whole("num_hidden_layers")
+        self.num_heads = self.whole("num_attention_heads")
+        self.hidden_size = self.whole("hidden_size")
+        self.intermediate_size = self.whole("intermediate_size")
+        self.max_rows = self.whole("max_position_embeddings", FEWEST_ROWS + self.first_position) - self.first_position
         if self.hidden_size % self.num_heads:
             raise InputError(
                 f"expected a hidden size that {self.num_heads} heads divide, got {self.hidden_size}; restore "
                 "config.json"
             )
+
+    @property
+    def first_position(self) -> int:
+        """The index of a window's first row in the position table."""
+        return 0
 
     def setting(self, name: str) -> Any:
         """The value of a setting, by BERT's name for it; raises an `InputError` if the configuration lacks it."""
@@ -138,10 +153,13 @@ class Family:
             raise InputError(f"expected {name} in config.json, got no such entry; restore it")
         return self.config[name]
 
-    def _whole(self, name: str) -> int:
-        value = self.setting(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"expected {name} in config.json as a whole number from 1, got {value!r}; restore it")
+    def whole(self, name: str, least: int = 1) -> int:
+        """The value of a setting that must be a whole number from ``least`` on; raises the same error if it is none."""
+        value, name = self.setting(name), self.keys.get(name, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise InputError(
+                f"expected {name} in config.json as a whole number from {least}, got {value!r}; restore it"
+            )
         return value
 
     def require(self, requirements: Requirements) -> None:
@@ -233,8 +251,8 @@ class PostNormFamily(Family):
             table = ops.weight(self.name("token_type_embeddings") + ".weight")
             hidden = hidden + ops.take(table, ops.constant(0), 0)
         hidden = ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.setting("layer_norm_eps")))
-        narrow = self.config.get("embedding_size", self.hidden_size) != self.hidden_size
-        return ops.linear(hidden, self.name("projection"), exact=True) if narrow else hidden
+        projected = "projection" in self.names and self.setting("embedding_size") != self.hidden_size
+        return ops.linear(hidden, self.name("projection"), exact=True) if projected else hidden
 
     def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
         """Self-attention and feed-forward, each followed by a residual connection and LayerNorm."""

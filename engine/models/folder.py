@@ -23,7 +23,7 @@ from engine.cascade import Cascade, columns_of
 from engine.errors import InputError, expecting
 from engine.models.families import family_of
 from engine.models.family import Family
-from engine.models.tensors import Tensors, digest_of, weight_files
+from engine.models.tensors import INDEX, SAFETENSORS, Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import Strategy
@@ -183,7 +183,7 @@ def local_folder(source: str | Path) -> Path:
     got = f"{str(source)!r}, which is no folder and cannot be downloaded: "
     with expecting(MODEL, "check the path or hub id, or try again", got):
         folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
-        if not any(folder.glob("model*.safetensors")):
+        if not any((folder / name).is_file() for name in (SAFETENSORS, SAFETENSORS + INDEX)):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
         if (folder / CASCADES).is_file():
             snapshot_download(str(source), revision=folder.name, allow_patterns=f"{SMALL}/*")

@@ -45,6 +45,7 @@ class ModernBert(Family):
         "embedding_dropout": 0.0,
     }
     keys: ClassVar = {"hidden_dropout_prob": "embedding_dropout"}
+    activations: ClassVar = ("hidden_activation", "classifier_activation")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)

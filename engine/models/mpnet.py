@@ -1,15 +1,13 @@
 """MPNet (Song et al. 2020): RoBERTa's positions, and a bias by distance that all layers share."""
 
 import math
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from engine.models.bert import LAYER, Bert
 from engine.models.family import Operations, PostNormFamily, Tensor, distances
 
-FIRST_POSITION = 2  # regardless of the padding token
 BUCKETS, MAX_DISTANCE = 32, 128
 
 
@@ -34,10 +32,10 @@ class MPNet(PostNormFamily):
     }
     requirements: ClassVar = {"relative_attention_num_buckets": (BUCKETS,)}  # which the library uses whatever is set
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
-        self.first_position = FIRST_POSITION
-        self.max_rows -= FIRST_POSITION
+    @property
+    def first_position(self) -> int:
+        """The same whatever the padding token."""
+        return 2
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
         """The bias by distance, ``(heads, rows, rows)``, the same in all layers."""

@@ -1,7 +1,6 @@
 """RoBERTa (Liu et al. 2019), XLM-RoBERTa and CamemBERT: BERT with positions counted from after the padding token."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from engine.models.bert import Bert
 
@@ -13,10 +12,10 @@ class Roberta(Bert):
     prefix = "roberta"
     defaults: ClassVar = Bert.defaults | {"pad_token_id": 1}
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(config)
-        self.first_position = self.setting("pad_token_id") + 1
-        self.max_rows -= self.first_position
+    @property
+    def first_position(self) -> int:
+        """The index after that of the padding token."""
+        return self.whole("pad_token_id", 0) + 1
 
 
 class XlmRoberta(Roberta):

@@ -1,19 +1,22 @@
 """The tensors of a checkpoint as NumPy arrays, read when they are asked for."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16, which safetensors asks it for
 import numpy as np
 from safetensors import safe_open
 
 from engine.errors import InputError, expecting, extra
 
+SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
+INDEX = ".index.json"  # after the name of a file that is in parts
+
 
 class Tensors:
-    """The tensors in the safetensors files, or else in the ``.bin`` files, of a model folder.
+    """The tensors in the files of weights of a model folder, see `weight_files`.
 
     Raises:
         InputError: if there are no such files, or they are damaged.
@@ -25,9 +28,6 @@ class Tensors:
         self._file_of: dict[str, Any] = {}
         for path in self.files:
             if path.suffix == ".bin":
-                with extra("training"):
-                    from engine.pytorch.checkpoint import read_bin
-
                 self._file_of |= read_bin(path)
                 continue
             with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
@@ -54,6 +54,9 @@ class Tensors:
                 if source.stat().st_mtime_ns != self._changed[source]:
                     raise ValueError("one that has changed since")
                 with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
+                    if file.get_slice(name).get_dtype() == "BF16":
+                        import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16; takes up to a second
+
                     array = file.get_tensor(name)
         if array.dtype != np.float16:
             array = np.asarray(array, dtype=np.float32)
@@ -62,12 +65,37 @@ class Tensors:
         return array
 
 
+def read_bin(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a ``.bin`` file of PyTorch's, float32; raises an `InputError` if it holds anything else."""
+    with extra("training"):
+        import torch
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: value.float().numpy() for name, value in state.items() if value.is_floating_point()}
+    except Exception as error:  # whose message says how to run code in the file
+        raise InputError(f"expected tensors alone in {path}, got something else; save them as {SAFETENSORS}") from error
+
+
 def weight_files(folder: Path) -> list[Path]:
-    """The files with the weights of a model folder, or an `InputError` if there are none."""
-    for pattern in ("model*.safetensors", "pytorch_model*.bin"):
-        if files := sorted(folder.glob(pattern)):
-            return files
-    raise InputError(f"expected model.safetensors in {folder}, got no such file; restore the model's weights")
+    """The files with the weights of a model folder, which are those that Hugging Face's library reads.
+
+    They are ``model.safetensors`` or the parts that its index names, or else ``pytorch_model.bin`` or its parts.
+
+    Raises:
+        InputError: if there are none of them, or not all.
+    """
+    for name in (SAFETENSORS, BIN):
+        if (folder / name).is_file():
+            return [folder / name]
+        if (index := folder / (name + INDEX)).is_file():
+            with expecting(f"the names of files with weights in {index}", "restore the file"):
+                parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+                if not parts or any(Path(part).name != part for part in parts):
+                    raise ValueError(str(parts))
+            if missing := [part for part in parts if not (folder / part).is_file()]:
+                raise InputError(f"expected {missing[0]}, which {index} names, got no such file; restore it")
+            return [folder / part for part in parts]
+    raise InputError(f"expected {SAFETENSORS} in {folder}, got no such file; restore the model's weights")
 
 
 def digest_of(files: Iterable[Path]) -> str:

@@ -1,15 +1,19 @@
-"""Reads the tokenizer of a model folder without transformers."""
+"""Reads the tokenizer of a model folder, without transformers if there is a ``tokenizer.json``."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
 from engine.errors import InputError, expecting, extra
 from engine.text.windows import WordPieces
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Files that transformers reads a tokenizer from.
 TOKENIZER = (
@@ -26,6 +30,15 @@ TOKENIZER = (
     "tokenizer.model",
 )
 
+# Settings of BERT's normalizer, and what tokenizer_config.json calls them. It overrides tokenizer.json, in the library
+# as here, unless it names a class that knows no such settings.
+NORMALIZER = {
+    "lowercase": "do_lower_case",
+    "strip_accents": "strip_accents",
+    "handle_chinese_chars": "tokenize_chinese_chars",
+}
+GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
+
 
 def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
     """Cuts words as the folder's tokenizer does, for an encoder with so many rows and entries in its vocabulary.
@@ -36,9 +49,6 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
     if (folder / "tokenizer.json").is_file():
         backend, tokens = _read(folder, folder)
     else:
-        with extra("training"):
-            from engine.pytorch.checkpoint import load_tokenizer
-
         with TemporaryDirectory() as converted:
             load_tokenizer(folder).save_pretrained(converted)
             backend, tokens = _read(Path(converted), folder)
@@ -51,14 +61,43 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
     return WordPieces(backend.to_str(), tokens, max_rows)
 
 
+def load_tokenizer(source: str | Path) -> "PreTrainedTokenizerBase":
+    """Loads the tokenizer of a checkpoint with transformers.
+
+    Folders like BioBERT's hold a cased ``vocab.txt`` without saying so, and the library lower-cases by default: where
+    ``do_lower_case`` is not stored, ordinary vocabulary entries with capitals show that the tokenizer is cased.
+
+    Raises:
+        InputError: unless the tokenizers library can run it.
+    """
+    with extra("training"):
+        from transformers import AutoTokenizer
+        from transformers.models.auto.tokenization_auto import get_tokenizer_config
+    with expecting(f"a tokenizer with the model {str(source)!r}", "restore its files"):
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
+        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
+            raise ValueError("no vocabulary")
+    if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
+        ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
+        if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
+            tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
+            "add a tokenizer.json to its files, or choose another checkpoint"
+        )
+    return tokenizer
+
+
 def _read(files: Path, folder: Path) -> tuple[Tokenizer, tuple[int, int, int]]:
     """The tokenizer in ``tokenizer.json``, and the ids of its begin (CLS), end (SEP) and unknown tokens."""
     with expecting(f"a tokenizer with the model {folder}", "restore its files"):
         stored = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))
         config = _json(files / "special_tokens_map.json") | _json(files / "tokenizer_config.json")
         normalizer = stored.get("normalizer") or {}
-        if normalizer.get("type") == "BertNormalizer" and isinstance(config.get("do_lower_case"), bool):
-            normalizer["lowercase"] = config["do_lower_case"]
+        if normalizer.get("type") == "BertNormalizer" and config.get("tokenizer_class") not in GENERIC:
+            normalizer |= {name: config[entry] for name, entry in NORMALIZER.items() if entry in config}
         backend = Tokenizer.from_str(json.dumps(stored))
         ends = [backend.id_to_token(number) for number in backend.encode("", add_special_tokens=True).ids]
         begin, end = ends if len(ends) == 2 else (None, None)

@@ -1,33 +1,27 @@
-"""Loads and saves models in PyTorch; also weights in ``.bin`` and tokenizers without a ``tokenizer.json``."""
+"""Loads and saves models in PyTorch."""
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from transformers import (
     AutoConfig,
     AutoModelForTokenClassification,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import logging as transformers_logging
 
-from engine.errors import InputError, expecting
+from engine.errors import expecting
 from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
-from engine.models.tensors import Tensors, digest_of
-from engine.models.tokenizer import TOKENIZER
+from engine.models.tensors import SAFETENSORS, Tensors, digest_of
+from engine.models.tokenizer import TOKENIZER, load_tokenizer
 from engine.pytorch.model import Encoder, GatedModel
-
-MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +108,11 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     last, encoder = str(model.encoder.num_layers), model.encoder
     classifier = {f"classifier.{kind}": value for kind, value in model.heads[last].state_dict().items()}
     state = {name: _half(value) for name, value in (encoder.huggingface.state_dict() | classifier).items()}
-    save_file(state, folder / MODEL, metadata={"format": "pt"})
+    save_file(state, folder / SAFETENSORS, metadata={"format": "pt"})
     if model.has_gates:
         heads = {name: _half(value) for name, value in model.heads.state_dict().items()}
         gates = {name: value for name, value in heads.items() if not name.startswith(f"{last}.")}
-        save_file(gates, folder / GATES, metadata={"weights": digest_of([folder / MODEL])})
+        save_file(gates, folder / GATES, metadata={"weights": digest_of([folder / SAFETENSORS])})
     config = encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}
@@ -137,42 +131,8 @@ def copy_checkpoint(weights: Weights, folder: Path) -> None:
     Weights in another format than ``model.safetensors`` are converted.
     """
     source = weights.folder.path
-    if not (source / MODEL).is_file():
+    if not (source / SAFETENSORS).is_file():
         load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name in (CONFIG, MODEL, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
+    for name in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
-
-
-def read_bin(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a ``.bin`` file of PyTorch's, float32; raises an `InputError` if it holds anything else."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: value.float().numpy() for name, value in state.items() if value.is_floating_point()}
-    except Exception as error:  # whose message says how to run code in the file
-        raise InputError(
-            f"expected tensors alone in {path}, got something else; save them as model.safetensors"
-        ) from error
-
-
-def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer of a checkpoint; raises an `InputError` unless the tokenizers library can run it.
-
-    Folders like BioBERT's hold a cased ``vocab.txt`` without saying so, and the library lower-cases by default: where
-    ``do_lower_case`` is not stored, ordinary vocabulary entries with capitals show that the tokenizer is cased.
-    """
-    with expecting(f"a tokenizer with the model {str(source)!r}", "restore its files"):
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
-        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
-            raise ValueError("no vocabulary")
-    if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
-        ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
-        if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
-            tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
-    if not tokenizer.is_fast:
-        raise InputError(
-            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
-            "add a tokenizer.json to its files, or choose another checkpoint"
-        )
-    return tokenizer

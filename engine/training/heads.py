@@ -12,8 +12,8 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBas
 from engine.cli.progress import Progress
 from engine.errors import InputError, expecting
 from engine.models.folder import GATES, local_folder, read_folder
-from engine.models.tokenizer import word_pieces
-from engine.pytorch.checkpoint import load_tokenizer, load_weights, quiet, read_configuration
+from engine.models.tokenizer import load_tokenizer, word_pieces
+from engine.pytorch.checkpoint import load_weights, quiet, read_configuration
 from engine.pytorch.forward import KeepAll, forward
 from engine.pytorch.model import Encoder, GatedModel
 from engine.text.labels import LabelSet

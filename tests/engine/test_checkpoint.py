@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,8 @@ from transformers import AlbertConfig, BertConfig, BertForTokenClassification, B
 
 from engine import InputError, load_engine
 from engine.models.folder import GATES, NETWORKS, POINTS, UNUSED, local_folder, weights_digest
-from engine.models.tokenizer import word_pieces
-from engine.pytorch.checkpoint import copy_checkpoint, load_tokenizer, load_weights, save_weights
+from engine.models.tokenizer import load_tokenizer, word_pieces
+from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -208,6 +210,83 @@ def test_a_copy_has_the_weights_as_safetensors_and_the_configuration_as_it_is(pl
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def in_parts(folder, name, save):
+    """Saves the weights as files of this name that an index names, or as a single one if the name has no number."""
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    if "*" not in name:
+        save(state, folder / name)
+        return
+    parts = {key: name.replace("*", f"0000{1 + number % 2}-of-00002") for number, key in enumerate(state)}
+    for part in set(parts.values()):
+        save({key: value for key, value in state.items() if parts[key] == part}, folder / part)
+    index = {"metadata": {}, "weight_map": parts}
+    (folder / (name.replace("-*", "") + ".index.json")).write_text(json.dumps(index))
+
+
+LAYOUTS = [("model.safetensors", save_file), ("model-*.safetensors", save_file)]
+LAYOUTS += [("pytorch_model.bin", torch.save), ("pytorch_model-*.bin", torch.save)]
+
+
+@pytest.mark.parametrize(("name", "save"), LAYOUTS)
+def test_stray_files_of_weights_change_nothing(name, save, plain, plain_folder):
+    expected = load_engine(plain_folder, "float32").tag(TEXT, "dense").probabilities
+    in_parts(plain, name, save)
+    digest = load_engine(plain, "float32").digest
+    others = {key: -value for key, value in load_file(plain_folder / "model.safetensors").items()}
+    for stray in ("model_old.safetensors", "model-00003-of-00003.safetensors", "model.fp16.safetensors"):
+        save_file(others, plain / stray)
+    for stray in ("pytorch_model_old.bin", "pytorch_model-00003-of-00003.bin"):
+        torch.save(others, plain / stray)
+    engine = load_engine(plain, "float32")
+    np.testing.assert_array_equal(engine.tag(TEXT, "dense").probabilities, expected)
+    np.testing.assert_allclose(expected, *plain_probabilities(engine, [TEXT]), atol=1e-4)
+    assert engine.digest == digest
+
+
+def index(folder, *names):
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(enumerate(names))}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "keyword"),
+    [
+        (lambda f: (f / "model.safetensors").rename(f / "model_old.safetensors"), r"model\.safetensors in .*, got no"),
+        (
+            lambda f: index(f, "model-1.safetensors", "model-2.safetensors"),
+            r"model-2\.safetensors, which .*index\.json",
+        ),
+        (lambda f: index(f, "../model-1.safetensors"), r"the names of files with weights in .*index\.json"),
+        (lambda f: index(f), r"the names of files with weights in .*index\.json"),
+        (lambda f: index(f, 1), r"the names of files with weights in .*index\.json"),
+    ],
+)
+def test_an_index_that_names_no_files_of_the_folder_is_refused(plain, damage, keyword):
+    damage(plain)
+    with pytest.raises(InputError, match=f"expected {keyword}"):
+        load_engine(plain)
+
+
+READING = """
+import sys
+from pathlib import Path
+from engine.models.tensors import Tensors
+tensors = Tensors(Path(sys.argv[1]))
+print({str(tensors.read(name).dtype) for name in tensors}, "ml_dtypes" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "printed"), [(torch.float16, "{'float16'} False"), (torch.bfloat16, "{'float32'} True")]
+)
+def test_only_bfloat16_needs_the_package_that_knows_it(dtype, printed, plain):
+    state = load_file(plain / "model.safetensors")
+    save_file({name: value.to(dtype) for name, value in state.items()}, plain / "model.safetensors")
+    run = subprocess.run([sys.executable, "-c", READING, str(plain)], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == printed
+
+
 class Code:
     def __reduce__(self):
         return os.mkdir, ("this-ran",)
@@ -269,6 +348,6 @@ def test_of_the_hub_only_what_models_are_loaded_from_is_downloaded(snapshot, mon
     assert list(filter_repo_objects(files + others, ignore_patterns=UNUSED)) == files
     calls = []
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda id_, **how: calls.append(how) or str(snapshot))
-    (snapshot / "model.safetensors").unlink()
+    (snapshot / "model.safetensors").rename(snapshot / "model_old.safetensors")
     assert local_folder("owner/name") == snapshot
     assert calls[1:] == [{"revision": "0" * 40, "allow_patterns": "pytorch_model*"}]

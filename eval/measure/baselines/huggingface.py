@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.pytorch.checkpoint import load_huggingface, load_tokenizer
+from engine.models.tokenizer import load_tokenizer
+from engine.pytorch.checkpoint import load_huggingface
 from engine.text.windows import Window
 from engine.text.words import Span
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, by_windows

@@ -44,6 +44,8 @@ def packed(lengths: list[int]) -> RaggedBatch:
         *((family, {}) for family in FAMILIES),
         ("deberta-v2", {"position_buckets": -1}),
         ("electra", {"embedding_size": 32}),
+        ("bert", {"embedding_size": 16}),  # which the library does not use
+        ("distilbert", {"layer_norm_eps": 0.1}),  # nor this
     ],
     ids=str,
 )
@@ -143,6 +145,28 @@ def test_far_positions_are_told_apart_in_bfloat16():
 def test_a_setting_that_is_not_supported_is_named(family, setting, value):
     with pytest.raises(InputError, match=f"expected a '{family}' encoder with {setting} = .*, got {value!r}; choose"):
         family_of(tiny(family).to_dict() | {setting: value})
+
+
+MOST = "max_position_embeddings in config.json as a whole number from"
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "keyword"),
+    [
+        ("bert", {"max_position_embeddings": 2}, f"{MOST} 3, got 2"),  # CLS, a piece and SEP
+        ("roberta", {"max_position_embeddings": 4}, f"{MOST} 5, got 4"),
+        ("roberta", {"pad_token_id": -1}, "pad_token_id in config.json as a whole number from 0, got -1"),
+        ("distilbert", {"n_layers": 0}, "n_layers in config.json as a whole number from 1, got 0"),
+        ("deberta-v2", {"position_buckets": 1}, "position_buckets in config.json as a whole number from 2, got 1"),
+        ("deberta-v2", {"max_relative_positions": "8"}, "max_relative_positions .* from -1, got '8'"),
+        ("bert", {"hidden_act": "mish"}, "one of the activations gelu, .*, silu, swish, tanh, got 'mish'"),
+        ("distilbert", {"activation": ["gelu"]}, r"one of the activations .*, got \['gelu'\]"),
+        ("modernbert", {"classifier_activation": "mish"}, "one of the activations .*, got 'mish'"),
+    ],
+)
+def test_a_value_that_no_text_could_be_computed_with_is_refused(family, changes, keyword):
+    with pytest.raises(InputError, match=f"^expected {keyword}; (restore it|choose another checkpoint)$"):
+        family_of(tiny(family).to_dict() | changes)
 
 
 def test_stretched_rotary_positions_are_refused():

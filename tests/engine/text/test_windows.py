@@ -1,18 +1,18 @@
 """Rule 4: every word gets a label, each from the window in which it is farthest from an edge."""
 
+import json
 from copy import deepcopy
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertTokenizer
 
 from engine.errors import InputError
-from engine.models.tokenizer import word_pieces
-from engine.pytorch.checkpoint import load_tokenizer
+from engine.models.tokenizer import load_tokenizer, word_pieces
 from tests.conftest import pieces_of, write_vocabulary
-from tests.engine.pytorch.families import every_family, tokenizer_of
+from tests.engine.pytorch.families import SQUARE, every_family, tokenizer_of
 
 WORDS = st.lists(
     st.sampled_from(["a", "and", "famotidine", "hypotension", "x1y2z3", "\x00", "\u200b", "語", "ß"]), max_size=60
@@ -120,6 +120,26 @@ def test_a_folder_without_tokenizer_json_has_the_same_pieces(cased, tmp_path):
     assert (tmp_path / "tokenizer.json").is_file()
     assert word_pieces(tmp_path, 100, 10_000).pieces(words)[0].tolist() == before
     assert before == tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+
+
+TOKENIZER_SETTINGS = [
+    {"do_lower_case": False},
+    {"strip_accents": False},
+    {"do_lower_case": False, "strip_accents": True},
+    {"tokenize_chinese_chars": False},
+]
+
+
+@pytest.mark.parametrize("settings", TOKENIZER_SETTINGS, ids=str)
+@pytest.mark.parametrize("kind", ["BertTokenizer", "DistilBertTokenizerFast", "PreTrainedTokenizerFast"])
+def test_tokenizer_config_overrides_tokenizer_json_as_in_transformers(kind, settings, tmp_path):
+    entries = [*SQUARE.values(), "na", "##i", "##ï", "##ve", "Na", "語", "##語"]
+    BertTokenizer(vocab={entry: number for number, entry in enumerate(entries)}).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(SQUARE | {"tokenizer_class": kind} | settings))
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    words = ["naïve", "Naive", "語語"]
+    expected = AutoTokenizer.from_pretrained(tmp_path)(words, is_split_into_words=True, add_special_tokens=False)
+    assert word_pieces(tmp_path, 100, 100).pieces(words)[0].tolist() == expected["input_ids"]
 
 
 def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep(tmp_path):

@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.formats.corpora import Corpus
-from engine.pytorch.checkpoint import load_tokenizer
+from engine.models.tokenizer import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.training import trainer
 from engine.training.examples import Pool, gold_examples
