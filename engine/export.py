@@ -8,6 +8,7 @@ import argparse
 import inspect
 import json
 import logging
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine import errors
 from engine.cli.command import as_command
 from engine.cli.runs import check_new
 from engine.errors import InputError
-from engine.graph import standalone
+from engine.graph import inputs, standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import Plan, compose
 from engine.pruning.strategy import Strategy
@@ -24,7 +25,7 @@ from engine.pruning.strategy_names import CASCADE
 from engine.tagger import Engine, load_engine
 from engine.text import documents, labels, windows, words
 
-MODULES = (errors, documents, labels, windows, words, standalone)  # of which an exported package consists
+MODULES = (errors, documents, labels, windows, words, inputs, standalone)  # of which an exported package consists
 WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
 README = """# {model}, {strategy}
 
@@ -83,7 +84,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     }
     (folder / "settings.json").write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for module in MODULES:
-        source = inspect.getsource(module).replace("from engine.text.", "from .").replace("from engine.", "from .")
+        source = re.sub(r"(?m)^from engine\.(\w+\.)?", "from .", inspect.getsource(module))
         (folder / f"{module.__name__.rpartition('.')[2]}.py").write_text(source, encoding="utf-8")
     (folder / "__init__.py").write_text('"""Finds entities."""\n\nfrom .standalone import Tagger\n', encoding="utf-8")
     text = README.format(model=Path(engine.source).name, strategy=strategy.name, package=folder.name)

@@ -12,6 +12,7 @@ import onnxruntime
 
 from engine.errors import InputError
 from engine.graph.compose import Plan, compose
+from engine.graph.inputs import graph_inputs
 from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
 from engine.models.folder import ModelFolder
@@ -19,7 +20,7 @@ from engine.models.tensors import Tensors
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
-from engine.text.windows import Window, graph_inputs
+from engine.text.windows import Window
 from engine.threads import threads
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,10 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
+from engine.graph.inputs import graph_inputs
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
-from engine.text.windows import Window, WordPieces, graph_inputs
+from engine.text.windows import Window, WordPieces
 
 
 class Tagger:

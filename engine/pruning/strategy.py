@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller, Decider
-from engine.pruning.gate import MIN_EXIT_RATIO, Decision, Gate
+from engine.pruning.gate import MIN_EXIT_RATIO
 from engine.pruning.recovery import Recovery
 from engine.pruning.settings import from_values, to_values, values_of
 
@@ -24,9 +24,6 @@ class Truncation(Decider):
 
     def ends(self, index: int) -> bool:
         return True
-
-    def decide(self, gate: Gate) -> Decision:
-        return Decision(gate.alive, gate.where(gate.alive, 0.0, 0.0))
 
 
 @dataclass(frozen=True)

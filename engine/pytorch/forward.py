@@ -88,10 +88,6 @@ class KeepAll(Decider):
     def __init__(self, signals: Iterable[str] = ()) -> None:
         self.signals = OF_LAYER.intersection(signals)
 
-    def decide(self, gate: Gate) -> Decision:
-        """Lets no word exit."""
-        return Decision(gate.alive & ~gate.alive, gate.where(gate.alive, 1.0, 1.0))
-
 
 class GivenExits(Decider):
     """Lets words exit where they are told to, int64 ``(words,)``."""

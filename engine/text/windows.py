@@ -160,14 +160,3 @@ def position_ids(input_ids: np.ndarray, first_position: int) -> np.ndarray:
         return position
     is_padding = input_ids == first_position - 1
     return np.where(is_padding, first_position - 1, position - is_padding.cumsum() + first_position)
-
-
-def graph_inputs(window: Window, first_position: int) -> dict[str, np.ndarray]:
-    """The inputs of every graph for a window; `engine.graph.compose.compose` says what they are."""
-    return {
-        "input_ids": window.input_ids,
-        "position_ids": position_ids(window.input_ids, first_position),
-        "position": np.arange(len(window.input_ids)),
-        "word": np.where(window.word < 0, window.words, window.word),
-        "first": window.first_rows,
-    }

@@ -14,7 +14,7 @@ Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few
 MINIMUM = "minimum share of a window's words that stay to the last layer"
 
 
-class Decider(ABC):
+class Decider:
     """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
 
     kind: ClassVar[str]
@@ -24,9 +24,9 @@ class Decider(ABC):
         """The signals that `decide` reads, by their names in `Gate`; ``windowed_entropy`` is the neighbours', too."""
         return frozenset()
 
-    @abstractmethod
     def decide(self, gate: Gate) -> Decision:
-        """Which of the alive words exit, and every word's importance."""
+        """Which of the alive words exit, and every word's importance; by default none. Not asked where it `ends`."""
+        return Decision(gate.alive & ~gate.alive, gate.where(gate.alive, 1.0, 1.0))
 
     def ends(self, index: int) -> bool:
         """Whether every word exits at gate number ``index``, counted from 0, whatever its score."""
@@ -48,7 +48,7 @@ class Decider(ABC):
 
 
 @dataclass(frozen=True)
-class Controller(Decider):
+class Controller(Decider, ABC):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
     A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
