@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from engine import Document, FormatError, InputError
-from engine.formats import read_documents
+from engine.formats import Ids, read_documents
 
 LISTED_PROBLEMS = 20
 TOO_LARGE = f"expected a file of at most {MAX_FILE_BYTES / 2**20:.0f} MB"
@@ -43,11 +43,11 @@ class Problems:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
-def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
+def read_upload(path: Path, problems: Problems, ids: Ids) -> Iterator[Document]:
     """Yields a file's readable documents and adds what is wrong with the others to ``problems``.
 
-    Documents that are too long count as problems. Messages name the file without its folder, which visitors need not
-    know.
+    Documents that are too long count as problems, and so do those whose id is among ``ids``, of files read before.
+    Messages name a file without its folder, which visitors need not know.
     """
 
     def on_error(error: FormatError) -> None:
@@ -58,13 +58,13 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
         problems.limits |= TOO_LARGE in refusal
         return
     try:
-        for document in read_documents(path, on_error):
+        for document in read_documents(path, on_error, ids=ids):
             if len(document.text) <= MAX_CHARACTERS:
                 yield document
             else:
                 problems.limits = True
                 problems.add(
-                    f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
+                    f"{path.name}: document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
                     f"got {len(document.text):,}; split it"
                 )
     except InputError as error:
@@ -73,6 +73,7 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
         problems.add(
             f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
         )
+    ids.update({identifier: path.name for identifier, file in ids.items() if file == str(path)})
 
 
 def _refusal(path: Path) -> str:

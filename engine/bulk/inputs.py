@@ -8,7 +8,7 @@ from stat import S_ISREG
 
 from engine import InputError
 from engine.formats import SUFFIXES
-from engine.formats.base import split_suffix
+from engine.formats.checks import split_suffix
 
 _INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
 

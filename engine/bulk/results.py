@@ -60,11 +60,10 @@ class Results:
 
     def write_result(self, name: str, documents: Iterable[Document]) -> str:
         """Writes documents as they come, and returns the SHA-256 of the result, which appears once it is complete."""
-        with replacing(self.result(name)) as fresh, fresh.open("wb+") as file:
+        with replacing(self.result(name)) as fresh, fresh.open("wb") as file:
             for piece in self.format.write(documents):
                 file.write(piece.encode("utf-8", "replace"))
-            file.seek(0)
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _sha256(self.result(name))
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
         """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
@@ -84,7 +83,7 @@ class Results:
                     "bytes; use another --out for the new file"
                 )
             result = self.out / before.output
-            if result.is_file() and result.stat().st_size == before.output_bytes:
+            if result.is_file() and result.stat().st_size == before.output_bytes and _sha256(result) == before.sha256:
                 names.add(file.name)
         return names
 
@@ -97,6 +96,11 @@ class Results:
                 for kind, values in chain.from_iterable(map(_read_record, records)):
                     if kind == wanted:
                         file.write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_record(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from engine.errors import InputError, first_line
-from engine.formats.checks import Ids, Place
+from engine.formats.checks import Ids, Place, split_suffix
 from engine.text.documents import Document
 
 OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a citation that a PubMed file deletes
 
 _SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
 _CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
+_ESCAPE = re.compile("%(?=[0-9A-F]{2})")
 
 
 @dataclass
@@ -149,17 +151,14 @@ def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern
     return 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
 
 
+def escaped(identifier: str, forbidden: re.Pattern[str]) -> str:
+    """Writes what a format cannot hold in an id as ``%`` and hexadecimal digits, so that ids stay distinct."""
+    return forbidden.sub(lambda match: quote(match[0], "", errors="surrogatepass"), _ESCAPE.sub("%25", identifier))
+
+
 def on_one_line(text: str) -> str:
     """Replaces each tab and line break with one space, so that offsets stay valid."""
     return re.sub(r"[\t\r\n]", " ", text)
-
-
-def split_suffix(name: str) -> tuple[str, str]:
-    """Splits a file's name into the part before its suffixes and the suffix before any ``.gz``, in lower case."""
-    path = PurePath(name)
-    if path.suffix.lower() == ".gz":
-        path = path.with_suffix("")
-    return str(path.with_suffix("")), path.suffix.lower()
 
 
 def _sniffable(head: bytes) -> bytes:

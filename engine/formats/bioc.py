@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.errors import quoted
-from engine.formats.base import Format, Source
+from engine.formats.base import Format, Source, escaped
 from engine.formats.checks import Place, whole_number
 from engine.text.documents import Document, Entity
 
@@ -24,75 +24,107 @@ MAX_BLANKS = 10  # between passages, for each character of text; a wrong offset 
 _FIELDS = ("id", "offset", "text")
 _PARTS = {"passages": "passage", "sentences": "sentence", "annotations": "annotation"}
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
+_NOT_IN_ID = re.compile(rf"{_FORBIDDEN.pattern}|^\s|\s$")
+
+Record = dict[str, Any]  # a document, or a part of one, as in BioC JSON
 
 
 def _records(source: Source) -> Iterator[tuple[int, Element]]:
     return ((line, element) for line, element in source.elements("collection") if element.tag == "document")
 
 
-def document_of(element: Element, place: Place) -> Document:
-    """Makes a document from its element; raises a `FormatError` if it is broken."""
-    place.document = identifier = _field(element, "id").strip()
+def _record_of_element(element: Element) -> Record:
+    fields = {name: element.find(name) for name in _FIELDS}
+    record: Record = {name: "".join(field.itertext()) for name, field in fields.items() if field is not None}
+    record["infons"] = {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
+    record["locations"] = [dict(location.attrib) for location in element.iterfind("location")]
+    return record | {name: list(map(_record_of_element, element.iterfind(tag))) for name, tag in _PARTS.items()}
+
+
+def document_of(record: Any, place: Place) -> Document:
+    """Makes a document from its record, which may be anything; raises a `FormatError` if it is broken."""
+    if not isinstance(record, dict):
+        raise place.error(f"expected an object as document, got {type(record).__name__}; fix it")
+    place.document = identifier = _text(record, "id").strip()
     if not identifier:
-        raise place.error("expected a document with an <id>, got none; add it")
-    passages = [(passage, _parts(passage)) for passage in element.iter("passage")]
-    room = MAX_BLANKS * sum(1 + len(_field(part, "text")) for _, parts in passages for part in parts)
+        raise place.error("expected a document with an id, got none; add it")
+    passages = [(passage, _parts_of(passage, place)) for passage in _objects(record, "passages", place)]
+    room = MAX_BLANKS * sum(1 + len(_text(part, "text")) for _, parts in passages for part in parts)
     text, title_end = "", None
     for number, (passage, parts) in enumerate(passages, start=1):
         for part in parts:
-            gap = _number(_field(part, "offset"), place) - len(text)
+            gap = _number(part, "offset", place) - len(text)
             if not 0 <= gap <= room:
                 wanted = f"passage {number} to begin between {len(text)} and {len(text) + room}"
                 raise place.error(f"expected {wanted}, got the offset {len(text) + gap}; fix it")
             room -= gap
-            text += ("\n".ljust(gap) if gap else "") + _field(part, "text")
-        infons = _infons_of(passage)
+            text += ("\n".ljust(gap) if gap else "") + _text(part, "text")
+        infons = _infons(passage, place)
         if number == 1 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = len(text)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
+    annotations = [each for part in _nested(record, place) for each in _objects(part, "annotations", place)]
     entities = sorted(
         _entity(annotation, text, place)
-        for annotation in element.iter("annotation")
-        if _infons_of(annotation).get("CompositeRole") != "IndividualMention"
+        for annotation in annotations
+        if _infons(annotation, place).get("CompositeRole") != "IndividualMention"
     )
     # Another value is no version, because other programs may use this infon for something else.
-    return Document(identifier, text, tuple(entities), title_end, whole_number(_infons_of(element).get("version")))
+    return Document(identifier, text, tuple(entities), title_end, whole_number(_infons(record, place).get("version")))
 
 
-def _parts(passage: Element) -> list[Element]:
+def _nested(record: Record, place: Place) -> Iterator[Record]:
+    """Yields a document, its passages, and their sentences."""
+    yield record
+    for name in ("passages", "sentences"):
+        for part in _objects(record, name, place):
+            yield from _nested(part, place)
+
+
+def _parts_of(passage: Record, place: Place) -> list[Record]:
     """What holds a passage's text: its sentences, unless it has a text of its own."""
-    sentences = [] if _field(passage, "text") else [*passage.iter("sentence")]
-    return sentences or [passage] * (passage.find("text") is not None)
+    sentences = [] if passage.get("text") else _objects(passage, "sentences", place)
+    return sentences or [passage] * (passage.get("text") is not None)
 
 
-def _field(element: Element, name: str) -> str:
-    """The text of an element inside another; ``""`` if there is none."""
-    field = element.find(name)
-    return "" if field is None else "".join(field.itertext())
+def _text(record: Record, name: str) -> str:
+    value = record.get(name)
+    return "" if value is None else str(value)
 
 
-def _infons_of(element: Element) -> dict[str, str]:
-    return {infon.get("key", ""): "".join(infon.itertext()) for infon in element.iterfind("infon")}
-
-
-def _number(value: str, place: Place) -> int:
-    if (number := whole_number(value)) is None:
-        raise place.error(f"expected a whole number as offset or length, got {quoted(value)}; fix it")
+def _number(record: Record, name: str, place: Place) -> int:
+    if (number := whole_number(record.get(name))) is None:
+        raise place.error(f"expected a whole number as {name}, got {quoted(_text(record, name))}; fix it")
     return number
 
 
-def _entity(annotation: Element, text: str, place: Place) -> Entity:
-    infons, locations = _infons_of(annotation), annotation.findall("location")
+def _objects(record: Record, name: str, place: Place) -> list[Record]:
+    value = [] if record.get(name) is None else record[name]
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise place.error(f"expected a list of objects as {name}, got {quoted(str(value))}; fix it")
+    return value
+
+
+def _infons(record: Record, place: Place) -> dict[str, str]:
+    value = {} if record.get("infons") is None else record["infons"]
+    if not isinstance(value, dict):
+        raise place.error(f"expected an object as infons, got {quoted(str(value))}; fix it")
+    return {name: str(content) for name, content in value.items() if content is not None}
+
+
+def _entity(annotation: Record, text: str, place: Place) -> Entity:
+    infons, locations = _infons(annotation, place), _objects(annotation, "locations", place)
     if not locations or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
-    starts, lengths = ([_number(at.get(name, ""), place) for at in locations] for name in ("offset", "length"))
+    starts, lengths = ([_number(at, name, place) for at in locations] for name in ("offset", "length"))
     end = max(map(sum, zip(starts, lengths, strict=True)))
-    mention = _field(annotation, "text") if len(locations) == 1 and annotation.find("text") is not None else None
+    has_mention = len(locations) == 1 and annotation.get("text") is not None
+    mention = _text(annotation, "text") if has_mention else None
     return place.entity(text, min(starts), end, infons["type"], mention=mention, score=infons.get("score", 1))
 
 
-def record_of(document: Document) -> dict[str, Any]:
+def record_of(document: Document) -> Record:
     """Returns a document as in BioC JSON: a passage each for title and abstract, or a single one without a type."""
     text, title_end = document.text, document.title_end
     passages = [_passage({} if title_end is None else {"type": "title"}, 0, text[:title_end])]
@@ -104,49 +136,41 @@ def record_of(document: Document) -> dict[str, Any]:
         passage = [passage for passage in passages if passage["offset"] <= entity.start][-1]
         passage["annotations"].append(_annotation(str(number), entity))
     version = {} if document.version is None else {"version": str(document.version)}
-    return {"id": document.id, "infons": version, "passages": passages, "annotations": [], "relations": []}
+    identifier = escaped(document.id, _NOT_IN_ID)
+    return {"id": identifier, "infons": version, "passages": passages, "annotations": [], "relations": []}
 
 
-def _passage(infons: dict[str, str], offset: int, text: str) -> dict[str, Any]:
-    return {"offset": offset, "infons": infons, "text": text, "sentences": [], "annotations": [], "relations": []}
+def _passage(infons: dict[str, str], offset: int, text: str) -> Record:
+    return {"infons": infons, "offset": offset, "text": text, "sentences": [], "annotations": [], "relations": []}
 
 
-def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
+def _annotation(identifier: str, entity: Entity) -> Record:
     score = {} if entity.score == 1 else {"score": repr(entity.score)}  # gold entities have 1
     locations = [{"offset": entity.start, "length": entity.end - entity.start}]
-    return {"id": identifier, "infons": {"type": entity.type} | score, "text": entity.text, "locations": locations}
+    return {"id": identifier, "infons": {"type": entity.type} | score, "locations": locations, "text": entity.text}
 
 
-def element_of(kind: str, record: Any, place: Place) -> Element:
-    """Makes the XML element of a record in JSON; raises a `FormatError` if it is of another type."""
-    element = Element(kind)
-    for key, value in _checked(record, dict, kind, place).items():
-        if key == "id" and kind == "annotation":
-            element.set(key, str(value))
-        elif key in _FIELDS and value is not None:
+def _element(tag: str, record: Record) -> Element:
+    """The XML element of a record that `record_of` made."""
+    element = Element(tag)
+    for key, value in record.items():
+        if key == "id" and tag == "annotation":
+            element.set(key, value)
+        elif key in _FIELDS:
             SubElement(element, key).text = str(value)
         elif key == "infons":
-            for name, content in _checked(value, dict, key, place).items():
-                if content is not None:
-                    SubElement(element, "infon", key=str(name)).text = str(content)
+            for name, content in value.items():
+                SubElement(element, "infon", key=name).text = content
         elif key == "locations":
-            for location in _checked(value, list, key, place):
-                numbers = _checked(location, dict, "location", place).items()
-                SubElement(element, "location", {name: str(number) for name, number in numbers})
+            for location in value:
+                SubElement(element, "location", {name: str(number) for name, number in location.items()})
         elif key in _PARTS:
-            element.extend(element_of(_PARTS[key], part, place) for part in _checked(value, list, key, place))
+            element.extend(_element(_PARTS[key], part) for part in value)
     return element
 
 
-def _checked(value: Any, type_: type, what: str, place: Place) -> Any:
-    if not isinstance(value, type_):
-        wanted = "an object" if type_ is dict else "a list"
-        raise place.error(f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
-    return value
-
-
 def _write_document(document: Document) -> str:
-    text = tostring(element_of("document", record_of(document), Place("", 1, {})), encoding="unicode")
+    text = tostring(_element("document", record_of(document)), encoding="unicode")
     return _FORBIDDEN.sub("\ufffd", text).replace("\r", "&#13;") + "\n"
 
 
@@ -155,7 +179,7 @@ BIOC = Format(
     (".xml",),
     lambda head: head.startswith(b"<") and b"<collection" in head,
     _records,
-    document_of,
+    lambda element, place: document_of(_record_of_element(element), place),
     _write_document,
     head=_HEAD,
     foot="</collection>\n",

@@ -1,7 +1,7 @@
 """BioC as JSON: ``{"documents": […]}``, a list of such collections, or PubTator 3's ``{"PubTator3": […]}``.
 
-Documents, passages and annotations mean the same as in BioC XML, and the same code interprets them. A file is read into
-memory as a whole, so the line of a broken document is not known.
+Documents, passages and annotations mean the same as in BioC XML, which becomes such records. A file is read into memory
+as a whole, so the line of a broken document is not known.
 """
 
 import json
@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from engine.formats.base import Format, Source
-from engine.formats.bioc import document_of, element_of, record_of
-from engine.formats.checks import Place
-from engine.text.documents import Document
+from engine.formats.bioc import document_of, record_of
 
 _HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
 _KEYS = ("documents", "PubTator3")
@@ -33,16 +31,12 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
     yield from ((1, record) for records in lists for record in records)
 
 
-def _document(record: Any, place: Place) -> Document:
-    return document_of(element_of("document", record, place), place)
-
-
 BIOC_JSON = Format(
     "bioc-json",
     (".json",),
     lambda head: head.startswith((b"{", b"[")) and _LIST_START.search(head) is not None,
     _records,
-    _document,
+    document_of,
     lambda document: json.dumps(record_of(document), ensure_ascii=False),
     head=_HEAD,
     foot="\n]}\n",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, count
+from pathlib import PurePath
 from typing import Any
 
 from engine.errors import FormatError, InputError, first_line, quoted
@@ -14,6 +15,15 @@ OnError = Callable[[FormatError], None]
 Ids = dict[str, str]  # document id → file; ids must be unique over all files that are read together
 
 _BLANK = re.compile(r"\s")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """Splits a file's name into the part before its suffixes and the suffix before any ``.gz``, in lower case."""
+    path = PurePath(name)
+    if path.suffix.lower() == ".gz":
+        path = path.with_suffix("")
+    return str(path.with_suffix("")), path.suffix.lower()
 
 
 def raise_error(error: FormatError) -> None:
@@ -36,10 +46,14 @@ class Place:
         """Returns the error for an exception that no check expects."""
         return self.error(f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix it")
 
-    def identify(self, identifier: str, wanted: str = "") -> str:
-        """Sets and returns the document's id; a blank one becomes ``wanted`` or the line number, numbered if taken."""
-        wanted = wanted or str(self.line)
-        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+    def identify(self, identifier: str, number: int | None) -> str:
+        """Sets and returns the document's id; a blank one becomes the file's name with ``number``, if it has one.
+
+        If another document has that id, it is numbered.
+        """
+        wanted = _SURROGATE.sub("_", PurePath(split_suffix(self.file)[0]).name)  # names need not be UTF-8
+        wanted += "" if number is None else f"-{number}"
+        names = chain([wanted], (f"{wanted}-{again}" for again in count(2)))
         self.document = identifier if identifier.strip() else next(name for name in names if name not in self.ids)
         return self.document
 

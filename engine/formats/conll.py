@@ -1,8 +1,8 @@
 """CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
 
 Columns are separated by tabs, or else by spaces; the first is the token and the last the tag. Without ``-DOCSTART-``
-every sentence is a document. JSON after it holds id, text and title end; otherwise tokens are joined by spaces and
-sentences by line breaks. Written tokens are words, split where an entity begins or ends inside one.
+every sentence is a document. JSON after it holds id, version, text and title end; otherwise tokens are joined by spaces
+and sentences by line breaks. Written tokens are words, split where an entity begins or ends inside one.
 """
 
 import codecs
@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.errors import quoted
 from engine.formats.base import Format, Source, most_lines_match, on_one_line
-from engine.formats.checks import Place
+from engine.formats.checks import Place, whole_number
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import Span, split_words
@@ -62,14 +62,14 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
         first, *others = (line for _, line in block if line.strip())
         if others or b"{" in first or not _is_start(first):  # otherwise -DOCSTART- without a document
             number += 1
-            yield block[0][0], (block, str(number))
+            yield block[0][0], (block, number)
 
 
 def _is_start(line: bytes) -> bool:
     return line.removeprefix(codecs.BOM_UTF8).startswith(_DOCUMENT_START.encode())
 
 
-def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Document:
+def _document(content: tuple[list[tuple[int, bytes]], int], place: Place) -> Document:
     (block, number), begin = content, place.line
     header: dict[str, Any] = {}
     sentences: list[list[str]] = [[]]
@@ -95,7 +95,8 @@ def _document(content: tuple[list[tuple[int, bytes]], str], place: Place) -> Doc
     else:
         text, spans = place_tokens([sentence for sentence in sentences if sentence])
     title_end = place.title_end(header.get("title_end"), text)
-    return Document(identifier, text, entities_of_tags(text, spans, tags), title_end)
+    version = whole_number(header.get("version"))
+    return Document(identifier, text, entities_of_tags(text, spans, tags), title_end, version)
 
 
 def _parse_header(rest: str, place: Place) -> dict[str, Any]:
@@ -129,7 +130,8 @@ def _locate_tokens(text: str, tokens: Iterable[str], place: Place) -> list[Span]
 
 
 def _write_document(document: Document) -> str:
-    header = {"id": document.id, "title_end": document.title_end, "text": document.text}
+    version = {} if document.version is None else {"version": document.version}
+    header = {"id": document.id} | version | {"title_end": document.title_end, "text": document.text}
     lines = [f"{_DOCUMENT_START}\t{json.dumps(header, ensure_ascii=False)}", ""]
     labels = LabelSet(sorted({entity.type for entity in document.entities}))
     words = list(_split_tokens(document))

@@ -58,7 +58,7 @@ def _load_rows(source: str, split: str) -> Any:
 def _row_document(row: tuple[Any, list[str], list[Any], list[str] | None], place: Place) -> Document:
     """Makes a document from an id, tokens, tags and the names of the class labels, by number."""
     identifier, tokens, tags, classes = row
-    name = place.identify("" if identifier is None else str(identifier))
+    name = place.identify("" if identifier is None else str(identifier), place.line)
     if len(tokens) != len(tags):
         raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
     if classes is not None:

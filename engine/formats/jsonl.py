@@ -29,7 +29,7 @@ def _document(raw: bytes, place: Place) -> Document:
         raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
     if not isinstance(record, dict) or not isinstance(text := record.get("text"), str):
         raise place.error(f'expected an object with a "text" string, got {quoted(line)}; fix it')
-    identifier = place.identify(_string(record, "id", place))
+    identifier = place.identify(_string(record, "id", place), place.line)
     title_end = place.title_end(record.get("title_end"), text)
     records = record.get("entities") or []
     if not isinstance(records, list):

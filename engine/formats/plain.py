@@ -1,24 +1,24 @@
-"""Plain text in UTF-8: one document per file, with the file's name as id, or one per line, with the line number."""
+"""Plain text in UTF-8: one document per file, or one per line."""
 
 from collections.abc import Iterator
-from pathlib import PurePath
 
 from engine.formats.base import Format, Source
 from engine.formats.checks import Place
 from engine.text.documents import Document
 
 
-def _records(source: Source) -> Iterator[tuple[int, tuple[str, bytes]]]:
+def _records(source: Source) -> Iterator[tuple[int, tuple[int | None, bytes]]]:
     if source.lines_are_texts:
         for number, line in enumerate(source.lines(), start=1):
             if line.strip():
-                yield number, (str(number), line.rstrip(b"\r\n"))
+                yield number, (number, line.rstrip(b"\r\n"))
     else:
-        yield 1, (PurePath(source.name).stem, b"".join(source.lines()))
+        yield 1, (None, b"".join(source.lines()))
 
 
-def _document(named: tuple[str, bytes], place: Place) -> Document:
-    return Document(place.identify("", named[0]), place.decode(named[1]))
+def _document(numbered: tuple[int | None, bytes], place: Place) -> Document:
+    number, raw = numbered
+    return Document(place.identify("", number), place.decode(raw))
 
 
 # It has no suffix of its own, because a .txt file may be in another format.

@@ -2,8 +2,8 @@
 
 The text is the title, one character and the abstract. Relation lines (id, name, two concepts) and concepts are skipped.
 A composite mention (``|`` between concepts, a seventh field) is one entity. A written title ends at ``title_end``, or
-else at the first line break, or else with the text. PubTator has no escapes: tabs, further line breaks and bars that
-would end an id are replaced one for one, so that offsets stay valid.
+else at the first line break, or else with the text. PubTator has no escapes: tabs and further line breaks become
+spaces, so that offsets stay valid. What an id cannot hold is written like ``%7C``, and a version from 2 on after a dot.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.errors import quoted
-from engine.formats.base import Format, Source, most_lines_match, on_one_line
+from engine.formats.base import Format, Source, escaped, most_lines_match, on_one_line
 from engine.formats.checks import Place
 from engine.text.documents import Document, Entity
 
@@ -19,7 +19,7 @@ _PASSAGE = re.compile(r"([^\t\r\n]+?)\|([ta])\|(.*)", re.DOTALL)
 _PASSAGE_START = re.compile(rb"(\xef\xbb\xbf)?[^\t\r\n]+?\|([ta])\|")
 _RELATION = re.compile(r"[A-Za-z][A-Za-z_-]+")
 _RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concepts: BioRED's novelty, or a score
-_PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
+_NOT_IN_ID = re.compile(r"[\t\r\n]|\|(?=[ta](\||$))|^\ufeff")  # an id is followed by a bar, and may begin a file
 _NO_CONCEPT = "-1"
 _SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
 # Relation lines do not count as evidence of PubTator, because lines of tables look the same.
@@ -82,7 +82,9 @@ def _write_document(document: Document) -> str:
     text = document.text
     title_end = len(text.partition("\n")[0]) if document.title_end is None else document.title_end
     line = on_one_line(text)
-    identifier = _PASSAGE_MARK.sub("_", on_one_line(document.id))
+    identifier = escaped(document.id, _NOT_IN_ID)
+    if document.version not in (None, 1):
+        identifier += f".{document.version}"
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
     for entity in document.entities:
         mention, type_ = line[entity.start : entity.end], on_one_line(entity.type)

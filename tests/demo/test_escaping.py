@@ -43,9 +43,8 @@ def file_status(engine):
     hostile = copy(engine)
     hostile.source = HOSTILE.replace("\ud800", "")
     documents = [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))]
-    return status(
-        hostile, 1, Batch(documents, [True], Problems([HOSTILE], 1)), [Found(engine.strategy("rule"), HOSTILE)]
-    )
+    batch = Batch(documents, [HOSTILE], [True], Problems([HOSTILE], 1))
+    return status(hostile, 1, batch, [Found(engine.strategy("rule"), HOSTILE)])
 
 
 VIEWS = {

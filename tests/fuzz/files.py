@@ -126,7 +126,7 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
     kind = KINDS[name]
     several = draw(documents())
     head, *parts, foot = (piece.encode("utf-8", "replace") for piece in kind.write(several))
-    ids = [str(number) if kind.lines else document.id for number, document in enumerate(several, 1)]
+    ids = [f"a-{number}" if kind.lines else document.id for number, document in enumerate(several, 1)]
     sound = b"".join([head, *parts, foot])
     changed = draw(mutations(sound))
     content = sound

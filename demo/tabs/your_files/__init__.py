@@ -24,6 +24,7 @@ from demo.tabs.your_files.tagging import (
     LEAST_TIMED,
     LISTED_ENTITIES,
     Found,
+    entity_rows,
     entity_table,
     gold_types,
     settings_json,
@@ -32,16 +33,18 @@ from demo.tabs.your_files.tagging import (
     write_zip,
 )
 from engine import Document, Engine, InputError
+from engine.formats import Ids
 
 LABEL = "Your files"
 SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
 ZIP = "tagged.zip"
 ABOUT = f"""
 Tags every document in your files with the strategies and settings on this page. A file may be PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML, CSV or TSV with a column `text`, or plain text, in uncompressed UTF-8. The limits
-are {MAX_FILE_BYTES // 2**20} MB a file, {MAX_CHARACTERS:,} characters a document, and {MAX_DOCUMENTS} documents in all.
-Entities in a file count as gold for all of its documents. The server deletes your files after at most
-{2 * KEEP_FILES_S // 60} minutes.
+JSON), CoNLL, JSON lines, PubMed XML, CSV or TSV with a column `text`, or plain text, in uncompressed UTF-8. In CSV and
+TSV a column `id` or `pmid` names the documents; a document without an id is named after its file and row. Ids must be
+unique over all files. The limits are {MAX_FILE_BYTES // 2**20} MB a file, {MAX_CHARACTERS:,} characters a document, and
+{MAX_DOCUMENTS} documents in all. Entities in a file count as gold for all of its documents. The server deletes your
+files after at most {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
@@ -57,24 +60,26 @@ OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag th
 class Batch:
     """What uploaded files hold.
 
-    ``has_gold``: for each document, whether its file has annotations.
+    ``files``, ``has_gold``: for each document, the name of its file, and whether that has annotations.
     """
 
     documents: list[Document]
+    files: list[str]
     has_gold: list[bool]
     problems: Problems
 
 
 def read_files(paths: Sequence[str]) -> Batch:
     """Reads the documents of files, and what is wrong with those that are left out."""
-    batch = Batch([], [], Problems())
+    batch, ids = Batch([], [], [], Problems()), Ids()
     left_out = 0
     for path in paths:
-        documents = list(read_upload(Path(path), batch.problems))
+        documents = list(read_upload(Path(path), batch.problems, ids))
         gold = any(document.entities for document in documents)
         fitting = documents[: MAX_DOCUMENTS - len(batch.documents)]
         left_out += len(documents) - len(fitting)
         batch.documents.extend(fitting)
+        batch.files.extend([Path(path).name] * len(fitting))
         batch.has_gold.extend([gold] * len(fitting))
     if left_out:
         got = MAX_DOCUMENTS + left_out
@@ -148,7 +153,7 @@ def run_files(
 
     def update(message: str = "", archive: Path | None = None) -> list[Any]:
         """The tables of what is found, if anything is, below a message or the status."""
-        tables = summary(batch.documents, batch.has_gold, found), entity_table(found)
+        tables = summary(batch.documents, batch.has_gold, found), entity_table(batch.files, found)
         shown = [gr.update(value=table, visible=bool(found)) for table in tables]
         files = gr.update(value=str(archive), visible=True) if archive else gr.skip()
         return [(message or status(engine, len(paths), batch, found)) + advice, *shown, files]
@@ -165,7 +170,8 @@ def run_files(
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / ZIP
-        write_zip(batch.documents, batch.has_gold, found, settings_json(engine, strategies), archive)
+        tables = summary(batch.documents, batch.has_gold, found), entity_rows(batch.files, found)
+        write_zip(found, *tables, settings_json(engine, strategies), archive)
         yield update(archive=archive)
 
 
@@ -212,7 +218,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         datatype="str",
         max_height=400,
         max_chars=CELL_CHARACTERS,
-        column_widths=["15%", "21%", "8%", "8%", "12%", "26%", "10%"],
+        column_widths=["13%", "13%", "18%", "7%", "7%", "11%", "22%", "9%"],
         **hidden,
     )
     files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)

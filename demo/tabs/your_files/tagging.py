@@ -27,7 +27,7 @@ CHUNK = 8  # documents per call; the page is updated after each call
 LEAST_TIMED = 20  # documents for a speed-up
 LISTED_ENTITIES = 1000
 SHOWN_CHARACTERS = 300  # per id or mention in the table
-COLUMNS = ["document", "strategy", *ENTITY_COLUMNS]
+COLUMNS = ["file", "document", "strategy", *ENTITY_COLUMNS]
 _FORMULA = tuple("=+-@\t\r")  # how cells begin that a spreadsheet computes
 
 
@@ -125,19 +125,19 @@ def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequ
     return pd.DataFrame(rows)
 
 
-def entity_rows(found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
-    """All entities found, in the order of ``COLUMNS``; those of dense come last."""
+def entity_rows(files: Sequence[str], found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
+    """All entities found, in the order of ``COLUMNS``; those of dense come last. ``files``: that of each document."""
     return (
-        (printable(tagged.document.id), outcome.label, *entity_row(entity))
+        (printable(file), printable(tagged.document.id), outcome.label, *entity_row(entity))
         for outcome in sorted(found, key=lambda outcome: outcome.strategy.name == DENSE)
-        for tagged in outcome.tagged
+        for file, tagged in zip(files, outcome.tagged, strict=False)  # the last documents may not be tagged yet
         for entity in tagged.document.entities
     )
 
 
-def entity_table(found: Sequence[Found]) -> pd.DataFrame:
+def entity_table(files: Sequence[str], found: Sequence[Found]) -> pd.DataFrame:
     """The first entities found, one per row, with long texts cut."""
-    rows = [tuple(map(_cut_text, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
+    rows = [tuple(map(_cut_text, row)) for row in islice(entity_rows(files, found), LISTED_ENTITIES)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -152,7 +152,7 @@ def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
 
 
 def write_zip(
-    documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found], settings: str, path: Path
+    found: Sequence[Found], by_strategy: pd.DataFrame, entities: Iterator[tuple[Any, ...]], settings: str, path: Path
 ) -> None:
     """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
@@ -161,9 +161,9 @@ def write_zip(
             for writer in WRITERS.values():
                 text = "".join(writer.write(tagged.document for tagged in outcome.tagged))
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
-        archive.writestr("summary.csv", summary(documents, has_gold, found).to_csv(index=False))
+        archive.writestr("summary.csv", by_strategy.to_csv(index=False))
         archive.writestr("settings.json", settings)
-        cells = pd.DataFrame(entity_rows(found), columns=COLUMNS).map(_without_formula)
+        cells = pd.DataFrame(entities, columns=COLUMNS).map(_without_formula)
         archive.writestr("entities.csv", cells.to_csv(index=False, lineterminator="\r\n"))
 
 

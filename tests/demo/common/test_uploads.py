@@ -8,6 +8,7 @@ import pytest
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from demo.common.uploads import LISTED_PROBLEMS, MAX_MESSAGE, Problems, read_upload
 from engine import Document
+from engine.formats import Ids
 
 LONG = json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)})
 
@@ -15,7 +16,7 @@ LONG = json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)})
 def read(path):
     """The document ids and the problems."""
     problems = Problems()
-    return [document.id for document in read_upload(path, problems)], problems
+    return [document.id for document in read_upload(path, problems, Ids())], problems
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def write(tmp_path):
     ("broken", "problem"),
     [
         ('{"text": "y"', "expected one JSON object on the line"),
-        (LONG, "document c: expected at most 100,000 characters, got 100,001; split it"),
+        (LONG, "some.jsonl: document c: expected at most 100,000 characters, got 100,001; split it"),
     ],
     ids=["broken", "long"],
 )
@@ -66,7 +67,7 @@ def test_rejects_a_file_that_is_gone_empty_large_or_no_text(tmp_path, write, nam
 
 
 def test_whatever_a_reader_raises_is_a_problem_and_of_many_the_first_are_listed(write, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         yield Document("a", "Nausea.")
         raise LookupError("private detail")
 

@@ -76,6 +76,26 @@ class TestRead:
         assert batch.problems.listed == ["expected at most 500 documents, got 1000; split them"]
         assert batch.problems.count == MAX_DOCUMENTS
 
+    def test_ids_are_those_of_the_files_and_unique_over_all_of_them(self, tmp_path):
+        tables = {
+            "a/one.csv": "pmid,text\n7,Nausea.\n8,Pain.\n",
+            "b/two.csv": "pmid,text\n9,Nausea.\n7,Pain.\n",
+            "a/some.csv": "text\nNausea.\nPain.\n",
+            "b/some.csv": "text\nNausea.\n",
+        }
+        for name, content in tables.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+        batch = read_files([str(tmp_path / name) for name in tables])
+        ids = [document.id for document in batch.documents]
+        assert list(zip(batch.files, ids, strict=True)) == [
+            *(("one.csv", "7"), ("one.csv", "8"), ("two.csv", "9")),
+            *(("some.csv", "some-1"), ("some.csv", "some-2"), ("some.csv", "some-1-2")),
+        ]
+        assert batch.problems.listed == [
+            "two.csv:3: document 7: expected a unique id, got one that is used in one.csv; rename either"
+        ]
+
     def test_the_sample_is_sound(self):
         for paths in sample_file():
             batch = read_files(paths)
@@ -120,7 +140,8 @@ class TestTag:
         dense, rule = ([TaggedDocument(document, cost(2, 2), ms)] * documents for ms in (3.0, 2.0))
         both = found(engine, dense=dense, rule=rule)
         assert summary([document] * documents, [False] * documents, both)["times as fast"].tolist() == shown
-        said = status(engine, 1, Batch([document] * documents, [False] * documents, Problems()), both)
+        batch = Batch([document] * documents, ["a.txt"] * documents, [False] * documents, Problems())
+        said = status(engine, 1, batch, both)
         assert (f"Speed-ups need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
         assert "times as fast" not in summary([document] * documents, [False] * documents, found(engine, rule=rule))
 
@@ -129,13 +150,14 @@ class TestTag:
         strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
         *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
         both[0].tagged[0] = both[1].tagged[0] = TaggedDocument(Document("a", TEXT, GOLD), cost(1, 1), 1.0)
-        names = [row[1].split(",")[0] for row in entity_rows(both)]
+        names = [row[2].split(",")[0] for row in entity_rows(["a.txt"], both)]
         assert names == ["entropy:fast (float32)"] * 2 + ["dense (float32)"] * 2
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         both = tagged(engine, documents, "dense", "entropy+recovery")
-        write_zip(documents, [False] * 2, both, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
+        tables = summary(documents, [False] * 2, both), entity_rows(["a.txt", "b.txt"], both)
+        write_zip(both, *tables, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             archive.extractall(tmp_path)
         assert "dense (float32),2," in (tmp_path / "summary.csv").read_text()
@@ -154,22 +176,25 @@ class TestTag:
     def test_the_zip_has_no_formula(self, engine, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
         dense = found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)])
-        write_zip([document], [False], dense, "{}", tmp_path / "all.zip")
+        tables = summary([document], [False], dense), entity_rows(["-a.txt"], dense)
+        write_zip(dense, *tables, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
-        assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
+        cells = [(row["file"], row["document"], row["text"]) for row in rows]
+        assert cells == [("'-a.txt", "'=1+1", "'+x"), ("'-a.txt", "'=1+1", "'-y")]
 
 
 class TestRun:
     def test_ends_with_tables_and_files(self, engine, tmp_path):
         records = ({"id": "a", "text": TEXT}, {"id": "b"}, {"id": "c", "text": HOSTILE})
-        lines = json_lines(tmp_path / "some.jsonl", records)
-        *_, (report, table, entities, files) = run(engine, [lines, lines], ["dense", "rule"])
-        assert "<b>2 files</b>: 4 of 4 documents tagged by" in report
+        paths = [json_lines(tmp_path / "some.jsonl", records), json_lines(tmp_path / "more.jsonl", [{"text": TEXT}])]
+        *_, (report, table, entities, files) = run(engine, paths, ["dense", "rule"])
+        assert "<b>2 files</b>: 3 of 3 documents tagged by" in report
         assert "with dense (float32), rule (float32)." in report
-        assert "Left out: 2" in report
+        assert "Left out: 1" in report
         assert list(table["value"]["strategy"]) == ["dense (float32)", "rule (float32)"]
-        assert set(entities["value"]["document"]) <= {"a", "c"}
+        whose = set(zip(entities["value"]["file"], entities["value"]["document"], strict=True))
+        assert {("some.jsonl", "a"), ("more.jsonl", "more-1")} <= whose
         assert files["value"].endswith("tagged.zip")
         assert not Path(files["value"]).exists()  # ours is deleted after the yield
 
@@ -213,10 +238,10 @@ class TestRun:
         many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
         documents = [Document("a", text, many)]
         dense = found(engine, dense=[TaggedDocument(documents[0], cost(1, 1), 1.0)])
-        table = entity_table(dense)
+        table = entity_table(["a.txt"], dense)
         assert len(table) == LISTED_ENTITIES
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1
-        said = status(engine, 1, Batch(documents, [True], Problems()), dense)
+        said = status(engine, 1, Batch(documents, ["a.txt"], [True], Problems()), dense)
         assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
 
     @pytest.mark.parametrize(

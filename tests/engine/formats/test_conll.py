@@ -33,16 +33,16 @@ def test_documents_are_parted_by_docstart_or_are_sentences_and_an_inside_tag_may
     first, second = sound(CONLL, "a.conll")
     assert first.text == "Aspirin helped\nbreast cancer ."
     assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(15, 28, "Disease", "breast cancer"))
-    assert second == Document("2", "Nausea", (Entity(0, 6, "Disease", "Nausea"),))
+    assert second == Document("a-2", "Nausea", (Entity(0, 6, "Disease", "Nausea"),))
     text = CONLL.replace("-DOCSTART-\tO\n\n", "").replace("\t", " NN ").replace("\n", "\r\n")
     assert [document.text for document in sound(text, "a.iob2")] == ["Aspirin helped", "breast cancer .", "Nausea"]
 
 
-def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_a_number():
+def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_the_files_name():
     document = Document(" ", "anticonvulsants help", (Entity(4, 14, "Chemical", "convulsant"),))
     text = written("conll", document)
     assert "anti\tO\nconvulsant\tB-Chemical\ns\tO\nhelp\tO\n" in text
-    assert sound(text, "a.conll") == [Document("1", document.text, document.entities)]
+    assert sound(text, "a.conll") == [Document("a-1", document.text, document.entities)]
 
 
 @given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), min_size=1, max_size=12))
@@ -72,8 +72,8 @@ def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
     class_labels([["Valproic", "acid", "helped"], ["No", "drug"]], [[1, 2, 0], [0, 0]], tmp_path)
     corpus = load_corpus(f"hf:{tmp_path}", "dev")
     assert corpus.documents == (
-        Document("1", "Valproic acid helped", (Entity(0, 13, "Chemical", "Valproic acid"),)),
-        Document("2", "No drug"),
+        Document(f"{tmp_path.name}-1", "Valproic acid helped", (Entity(0, 13, "Chemical", "Valproic acid"),)),
+        Document(f"{tmp_path.name}-2", "No drug"),
     )
     assert (corpus.split, corpus.types) == ("dev", ("Chemical",))
     with pytest.raises(InputError, match=r"one of the splits \['validation'\] of hf:.*, got 'test'"):
@@ -83,7 +83,7 @@ def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
 @pytest.mark.parametrize("tag", [-100, None, 3])
 def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
     class_labels([["Valproic", "acid"], ["aspirin"]], [[1, tag], [1]], tmp_path)
-    with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got .*{tag}"):
+    with pytest.raises(FormatError, match=f":1: document .*-1: expected class labels from 0 to 2, got .*{tag}"):
         load_corpus(f"hf:{tmp_path}", "dev")
     corpus = load_corpus(f"hf:{tmp_path}", "dev", skip_bad=True)
     assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)

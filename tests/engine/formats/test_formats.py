@@ -21,12 +21,12 @@ from tests.engine.formats.reading import GOOD, SOUND, TEXT, XML_TEXT, documents,
     [
         (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
         ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
-        ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
-        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["1"]),
+        ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["notes-1", "b"]),
+        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["notes-1"]),
         ("Aspirin {helped}.", ["notes"]),
         ("PAR1 is a receptor of thrombin.", ["notes"]),
         ("-DOCSTART- is no word.\n", ["notes"]),
-        ("-DOCSTART- -X- O\n\nAspirin\tO\n", ["1"]),
+        ("-DOCSTART- -X- O\n\nAspirin\tO\n", ["notes-1"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
         ("Drug\tDose\tUnit\tRoute\nAspirin\tlow\tmg\toral\n", ["notes"]),
         ("", ["notes"]),
@@ -113,9 +113,39 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
 def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_none_is_replaced():
     ids = Ids()
     first = sound('{"id": "x", "text": ""}\n{"text": ""}\n{"id": null, "text": ""}', "a.jsonl", ids=ids)
-    more, (error,) = read('{"id": "y", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
-    assert [document.id for document in first + more] == ["x", "2", "3", "y", "2-2"]
+    more, (error,) = read('{"id": "2", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
+    same = sound('\n{"text": ""}', "folder/a.jsonl", ids=ids) + sound("Nausea.", "caf\udce9.txt", ids=ids)
+    assert [document.id for document in first + more + same] == ["x", "a-2", "a-3", "2", "b-2", "a-2-2", "caf_"]
     assert str(error).startswith("b:3: document x: expected a unique id, got one that is used in a.jsonl")
+
+
+ODD_IDS = [
+    "a b",
+    "a\tb",
+    "a%09b",
+    "a|b",
+    "a|t|b",
+    "a|t|a|",
+    "a\nb",
+    "\ufeffa",
+    "a",
+    " a",
+    "a ",
+    "a\x00",
+    "a\x01",
+    "100%",
+]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_ids_stay_distinct_whatever_they_hold_and_so_do_versions(name):
+    for identifiers in (ODD_IDS, ODD_IDS[::-1]):
+        documents = [Document(identifier, "Nausea.\nPain.", SOUND.entities, 7) for identifier in identifiers]
+        documents += [Document("7", "Nausea.\nPain.", SOUND.entities, 7, version) for version in (1, 2)]
+        again = sound(written(name, *documents), f"a{WRITERS[name].suffix}")
+        assert [document.entities for document in again] == [SOUND.entities] * len(documents)
+        same = [one.id for one, other in zip(again, documents, strict=True) if one.id == other.id]
+        assert {"a b", "a|b", "a", "100%", "7"} <= set(same)
 
 
 def test_standard_input_is_read_and_named(monkeypatch):

@@ -6,15 +6,28 @@ from engine.text.documents import Document
 from tests.engine.formats.reading import read, sound
 
 AS_CSV = '\ufeffID,text,note\r\n7,"Nausea, ""mild"",\r\nthen pain.",x\r\n\r\n,Übelkeit.,\r\n'
+BYTE = "expected UTF-8, got byte 0xe9"
 
 
 def test_cells_are_quoted_as_spreadsheets_do_and_other_columns_ignored():
-    expected = [Document("7", 'Nausea, "mild",\r\nthen pain.'), Document("5", "Übelkeit.")]
+    expected = [Document("7", 'Nausea, "mild",\r\nthen pain.'), Document("a-2", "Übelkeit.")]
     assert sound(AS_CSV, "a.csv") == expected
     assert sound(AS_CSV.replace(",x", ";x").replace("7,", "7;").replace("ID,text,", "ID;text;")
                  .replace(",Übelkeit.,", ";Übelkeit.;"), "a.csv") == expected  # fmt: skip
     assert sound("text\tid\nNausea, pain.\t8\n", "a.TSV") == [Document("8", "Nausea, pain.")]
     assert sound("text\n" + "word " * 100_000 + "\n", "a.csv")[0].text.count("word") == 100_000
+
+
+@pytest.mark.parametrize(
+    ("table", "ids"),
+    [
+        ("pmid,text\n7,Pain.\n8,Pain.", ["7", "8"]),
+        ("PMID,Text,id\n7,Pain.,x\n8,Pain.,", ["x", "8"]),
+        ("other,text\n7,Pain.\n8,Pain.", ["a-1", "a-2"]),
+    ],
+)
+def test_the_id_is_in_the_column_id_or_pmid(table, ids):
+    assert [document.id for document in sound(table, "a.csv")] == ids
 
 
 def test_a_tsv_of_tokens_and_tags_is_conll():
@@ -24,11 +37,15 @@ def test_a_tsv_of_tokens_and_tags_is_conll():
 @pytest.mark.parametrize(
     ("content", "keyword", "left"),
     [
-        ("abstract,label\nNausea.,1\n", "a column text, and perhaps id, got the line 'abstract,label'", []),
+        ("abstract,label\nNausea.,1\n", "a column text, and perhaps id or pmid, got the line 'abstract,label'", []),
         ("Nausea after aspirin.\nPain.\n", "a column text", []),
         ("", "a column text", []),
-        ("id,text\n1,Nausea, pain.\n2,Pain.\n", "a.csv:2: document 2: expected 2 cells, got 3", ["Pain."]),
-        ("id,text\n1,Naus\xe9a.\n2,Pain.\n", "a.csv:2: document 1: expected UTF-8, got byte 0xe9", ["Pain."]),
+        ("id,text\n1,Nausea, pain.\n2,Pain.\n", "a.csv:2: document a-1: expected 2 cells, got 3", ["Pain."]),
+        ("id,text\n1,Naus\xe9a.\n2,Pain.\n", f"a.csv:2: document 1: {BYTE}", ["Pain."]),
+        ("id,text\n\xe9,Nausea.\n2,Pain.\n", BYTE, ["Pain."]),
+        ("id,text,not\xe9\n1,Nausea.,\n", f"a.csv:1: {BYTE}; save the file as UTF-8", []),
+        ("\xff\xfei\0d\0,\0t\0e\0x\0t\0\n\0", "a.csv:1: expected UTF-8, got byte 0xff; save the file as UTF-8", []),
+        ("i\0d\0,\0t\0e\0x\0t\0\n\0", "perhaps UTF-16; save the file as UTF-8", []),
         ("id,text\n1,Nausea.\n1,Pain.\n", "a.csv:3: document 1: expected a unique id", ["Nausea."]),
         ('id,text\n1,Nausea.\n2,"Pain.\n', "a.csv:3: expected a table, got unexpected end of data", ["Nausea."]),
     ],
