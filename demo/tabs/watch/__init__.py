@@ -12,7 +12,7 @@ from demo.common.markup import escape, note, number_of
 from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.common.views import draw_when_visible
-from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, Lane, lanes_of, race
+from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, Lane, Layout, lanes_of, race
 from engine import Engine
 from eval.render.text import join, pp
 
@@ -34,10 +34,9 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
         losses(engine, lanes_of(run, outcome)),
         f"Shown {1000 * RACE_S / slowest:,.0f} times slower than measured on this machine." if run.timed else "",
         LEGEND,
-        f"The picture shows the first {WIDE.words} of {words:,} words." if words > WIDE.words else "",
     ]
     pictures = (
-        f'<div class="{name}">{race(run, outcome, engine.labels.types, layout)}</div>'
+        f'<div class="{name}">{race(run, outcome, engine.labels.types, layout)}{_cut(layout, words)}</div>'
         for name, layout in (("wide", WIDE), ("narrow", NARROW))
     )
     layers = "".join(f"<li>{line}</li>" for line in layers_said(outcome))
@@ -46,6 +45,12 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
         f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
         f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
     )
+
+
+def _cut(layout: Layout, words: int) -> str:
+    """A line saying that a picture does not show all words; empty if it does."""
+    shown = f"The picture shows the first {layout.words} of {words:,} words."
+    return note(shown) if words > layout.words else ""
 
 
 def losses(engine: Engine, lanes: Sequence[Lane]) -> str:

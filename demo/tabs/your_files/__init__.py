@@ -128,12 +128,16 @@ def run_files(
     engine: Engine,
     wanted: Callable[[], bool],
     progress: gr.Progress,
+    shown: str,
     paths: Sequence[str] | None,
     names: list[str],
     point: str | None,
     *settings: Any,
 ) -> Iterator[list[Any]]:
-    """Yields updates of status, summary, entities and ZIP; the ZIP comes last, and only if it is still wanted."""
+    """Yields updates of status, summary, entities and ZIP; the ZIP comes last, and only if it is still wanted.
+
+    ``shown``: the strategy of the commands that have no limits.
+    """
     try:
         if not paths:
             raise InputError("There is no file yet: upload one, or use the sample.")
@@ -143,7 +147,8 @@ def run_files(
         return
     batch = read_files(paths)
     problems = batch.problems
-    commands = files_commands(engine, strategies[-1], point, [Path(path).name for path in paths])
+    of_commands = next((strategy for strategy in strategies if strategy.name == shown), strategies[-1])
+    commands = files_commands(engine, of_commands, point, [Path(path).name for path in paths])
     advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>" if problems.limits else ""
     if not batch.documents:
         said = "".join(map(alert, problems.listed or ["The files contain no documents."]))
@@ -190,12 +195,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def on_tag_files(
         latest: Latest,
         number: int,
-        paths: list[str] | None,
-        names: list[str],
-        *settings: Any,
+        *values: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
-        yield from run_files(engine, lambda: latest.number == number, progress, paths, names, *settings)
+        yield from run_files(engine, lambda: latest.number == number, progress, *values)
 
     def on_stop(latest: Latest) -> None:
         latest.take(latest.mark)
@@ -231,7 +234,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         started = start(on_start, [latest, *values], [number, outdated, *shown], **QUIET)
         started.then(
             on_tag_files,
-            [latest, number, *values],
+            [latest, number, inputs.panel.shown, *values],
             shown,
             trigger_mode="always_last",
             api_visibility="private",

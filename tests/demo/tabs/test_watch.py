@@ -94,3 +94,18 @@ def test_the_page_says_how_much_slower_it_replays_once_times_are_measured(engine
     untimed = run_of(*(replace(one, runs_ms=()) for one in compared))
     assert "data-timed" not in view(engine, untimed, untimed.compared[-1])
     assert "times slower" not in view(engine, untimed, untimed.compared[-1])
+
+
+def test_each_picture_says_how_many_of_the_words_it_shows(engine):
+    def said(words):
+        result = engine.tag("delirium " * words, "dense")
+        page = view(engine, run_of(beside(result, result), text=result.text), beside(result, result))
+        return {
+            name: re.findall(f"the first {layout.words} of {words} words", picture)
+            for name, layout in (("wide", WIDE), ("narrow", NARROW))
+            for picture in re.findall(f'<div class="{name}">(.*?)</div>', page)
+        }
+
+    assert said(NARROW.words) == {"wide": [], "narrow": []}
+    assert {name: len(lines) for name, lines in said(NARROW.words + 1).items()} == {"wide": 0, "narrow": 1}
+    assert {name: len(lines) for name, lines in said(WIDE.words + 1).items()} == {"wide": 1, "narrow": 1}

@@ -39,10 +39,9 @@ GOLD = (FAMOTIDINE, DELIRIUM)
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
-def run(engine, paths, names, wanted=lambda: True):
-    return list(
-        run_files(engine, wanted, lambda *_, **__: None, list(map(str, paths)), names, None, "", *page_values(engine))
-    )
+def run(engine, paths, names, wanted=lambda: True, shown="dense"):
+    values = [list(map(str, paths)), names, None, "", *page_values(engine)]
+    return list(run_files(engine, wanted, lambda *_, **__: None, shown, *values))
 
 
 def cost(token_layers, dense):
@@ -225,11 +224,13 @@ class TestRun:
         assert table["value"].loc[0, ["F1", "P", "R"]].tolist() == ["0.6667", "0.5000", "1.0000"]
 
     @pytest.mark.parametrize(("text", "documents"), [("x" * (MAX_CHARACTERS + 1), 1), ("x", MAX_DOCUMENTS + 1)])
-    def test_over_a_limit_it_gives_the_commands_for_these_files(self, engine, tmp_path, text, documents, monkeypatch):
+    def test_over_a_limit_it_gives_the_commands_for_the_files_and_the_strategy_shown(
+        self, engine, tmp_path, text, documents, monkeypatch
+    ):
         monkeypatch.setattr("demo.tabs.your_files.MAX_DOCUMENTS", 2)
         path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": text} for i in range(min(documents, 3))))
-        for report, *_ in run(engine, [path], ["dense"]):
-            assert "python -m engine.tag many.jsonl --strategy=dense" in report
+        for report, *_ in run(engine, [path], ["dense", "rule", "truncate-1"], shown="rule"):
+            assert "python -m engine.tag many.jsonl --strategy=rule" in report
             assert "python -m engine.bulk FOLDER" in report
         assert "python -m" not in run(engine, [json_lines(tmp_path / "one.jsonl", [{"text": "x"}])], ["dense"])[-1][0]
 
