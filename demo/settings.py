@@ -7,8 +7,8 @@ from typing import Any
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.settings import Setting, label_of, settings_of
 from engine.pruning.strategy_names import DEFAULT, DENSE, OPERATING_POINTS, parse, points_of
+from engine.settings import Setting, label_of, settings_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {

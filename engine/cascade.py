@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 
 from engine.errors import InputError
-from engine.pruning.settings import check_settings, setting, values_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
+from engine.settings import check_settings, setting, values_of
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.cli.command import as_command, say
-from engine.cli.options import EngineOptions, tag_documents
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
+from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import InputError
 from engine.formats import WRITERS, Ids, read_documents
 from engine.formats.base import readable
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
     add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
-    EngineOptions.add_to(parser)
+    add_options(parser, EngineOptions)
     return parser
 
 
@@ -52,7 +53,7 @@ def main(argv: list[str] | None) -> int:
     """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
-    options = EngineOptions.of(arguments)
+    options = config_of(EngineOptions, arguments)
     tagged = problems = 0
 
     def on_error(error: InputError) -> None:

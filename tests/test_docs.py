@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 from engine.models.families import FAMILIES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.settings import settings_of
 from engine.pruning.strategy import Strategy
+from engine.settings import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*/README.md")]

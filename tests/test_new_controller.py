@@ -14,7 +14,7 @@ from demo.tabs.why import why_view
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Gate, Values
-from engine.pruning.settings import setting
+from engine.settings import setting
 from engine.training.sweep import first_settings
 from eval import report
 from tests.conftest import TEXT

@@ -44,5 +44,5 @@ def files_commands(engine: Engine, strategy: Strategy, point: str | None, files:
 
 
 def _as_typed(value: Any) -> str:
-    """A setting's value in the form that `engine.pruning.settings.parse_setting` reads."""
+    """A setting's value in the form that `engine.cli.options.parse_setting` reads."""
     return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

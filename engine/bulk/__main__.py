@@ -19,9 +19,10 @@ from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.results import RUN, Finished
 from engine.bulk.worker import Worker
 from engine.cli.command import as_command, say
-from engine.cli.options import EngineOptions
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import continues, locked, read_json, write_json
+from engine.cli.tagging import EngineOptions
 from engine.formats import WRITERS
 
 
@@ -31,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     add("inputs", nargs="+", metavar="INPUT", help="files and folders")
     add("--out", required=True, metavar="DIR", help="folder of the run; a stopped run continues in it")
     add("--format", default="jsonl", choices=list(WRITERS), help="format of the results (default jsonl)")
-    EngineOptions.add_to(parser)
+    add_options(parser, EngineOptions)
     add("--threads", type=int, metavar="N", help="threads per worker (default: all, shared by --workers)")
     add("--workers", type=int, metavar="N", help="number of processes here, or their maximum on a cluster")
     add("--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default: that of this machine")
@@ -46,7 +47,7 @@ def main(argv: list[str] | None) -> int:
     for name in ("threads", "workers"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"expected --{name} 1 or more, got {value}; change it")
-    options, out = EngineOptions.of(arguments), Path(arguments.out).resolve()
+    options, out = config_of(EngineOptions, arguments), Path(arguments.out).resolve()
     if arguments.ray is not None or arguments.workers is not None:
         check_ray(arguments.ray)
     files, problems = find_files(arguments.inputs, out)

@@ -15,8 +15,8 @@ import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.inputs import InputFile
 from engine.bulk.results import Finished, Results
-from engine.cli.options import EngineOptions, tag_documents
 from engine.cli.runs import code_digest, replacing
+from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import first_line
 from engine.formats import read_documents
 from engine.formats.base import readable

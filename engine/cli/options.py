@@ -1,81 +1,71 @@
-"""Options that all tagging commands share: engine, strategy and batch size."""
+"""Command lines of declared settings."""
 
 import argparse
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, replace
-from itertools import islice
-from typing import Any, Self
+import ast
+from collections.abc import Collection
+from dataclasses import MISSING
+from typing import Any, TypeVar
 
-from engine.cli.command import say
 from engine.errors import InputError
-from engine.pruning.settings import parse_setting
-from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import check_point, parse
-from engine.tagger import DTYPES, Engine, load_engine
-from engine.text.documents import Document
+from engine.settings import Setting, settings_of
+
+C = TypeVar("C")
 
 
-@dataclass(frozen=True)
-class EngineOptions:
-    """How texts are tagged, as `add_to` describes."""
+class _Parsed(argparse.Action):
+    """Stores what the setting ``const`` reads; raises an `InputError` if it is out of range."""
 
-    model: str | None = None
-    labels: str | None = None
-    strategy: str | None = None
-    point: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    dtype: str = "auto"
-    device: str = "cpu"
-    batch_size: int = 32
+    const: Setting
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InputError(f"expected --batch-size 1 or more, got {self.batch_size}; change it")
-        if self.strategy is not None:
-            check_point(parse(self.strategy).point, self.point)
-
-    @classmethod
-    def add_to(cls, parser: argparse.ArgumentParser) -> None:
-        add = parser.add_argument
-        add("--strategy", help="dense, rule, mlp, … (default: cascade, entropy or dense, what the model has first)")
-        add("--point", help="operating point, of the default strategy, too (default: balanced, else the most cautious)")
-        add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any setting, e.g. gates=1,2")
-        add("--model", help="folder or hub id; default: the shipped weights")
-        add("--labels", metavar="FILE", help="what the model's labels mean, one a line")
-        add("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
-        add("--device", default=cls.device, help="cpu or cuda")
-        add("--dtype", default=cls.dtype, choices=DTYPES, help="default auto: the fastest here, which it names")
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> Self:
-        """Makes the options from parsed arguments; raises an `InputError` if a setting is not ``SETTING=VALUE``."""
-        settings: dict[str, Any] = {}
-        for text in arguments.set:
-            setting, equals, value = text.partition("=")
-            if not (setting and equals):
-                raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
-            settings |= [parse_setting(setting, value)]
-        others = {option.name: getattr(arguments, option.name) for option in fields(cls) if option.name != "settings"}
-        return cls(settings=settings, **others)
-
-    def load(self) -> tuple[Engine, Strategy]:
-        """Loads the engine and the strategy; says which dtype ``auto`` chose, and why.
-
-        Raises an `InputError` if they or the machine do not support an option.
-        """
-        engine = load_engine(self.model, self.dtype, self.device, self.labels)
-        strategy = engine.strategy(self.strategy, self.point, **self.settings)
-        if self.dtype == "auto":
-            say(f"dtype {engine.dtype}: {engine.why}")
-        return engine, strategy
+    def __call__(self, _: Any, namespace: argparse.Namespace, typed: Any, option: str | None = None) -> None:
+        before = getattr(namespace, self.dest)
+        for text in typed if isinstance(typed, list) else [typed]:
+            value = self.const.parse(text, option or self.dest)
+            joins = self.const.is_list and self.const.separator != "," and before is not self.default
+            before = (*before, *value) if joins else value
+        setattr(namespace, self.dest, before)
 
 
-def tag_documents(
-    engine: Engine, strategy: Strategy, documents: Iterable[Document], batch_size: int
-) -> Iterator[Document]:
-    """Tags ``batch_size`` documents at a time; yields them in order, with the entities that the engine finds."""
-    rest = iter(documents)
-    while batch := list(islice(rest, batch_size)):
-        results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
-        for document, result in zip(batch, results, strict=True):
-            yield replace(document, entities=result.entities)
+def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[str] = ()) -> None:
+    """Adds an option for each setting of a dataclass, but for some; see `engine.settings`."""
+    for declared in settings_of(config):
+        if declared.name in skip:
+            continue
+        name, default = f"--{declared.name.rstrip('_').replace('_', '-')}", declared.default
+        if declared.kind == "flag":
+            parser.add_argument(name, action="store_true", help=declared.description)
+            continue
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        facts = "; ".join(filter(None, (declared.range, "" if shown in (MISSING, None, "") else f"default {shown}")))
+        parser.add_argument(
+            name,
+            action=_Parsed,
+            const=declared,
+            nargs="+" if declared.is_list and declared.separator == " " else None,
+            default=default,
+            required=default is MISSING,
+            metavar=declared.metavar or {"whole": "N", "number": "X"}.get(declared.kind),
+            help=f"{declared.description}{f' ({facts})' if facts else ''}".replace("%", "%%"),
+        )
+
+
+def config_of(config: type[C], arguments: argparse.Namespace) -> C:
+    """Makes a dataclass of parsed arguments, of which others may have been parsed, too."""
+    given = vars(arguments)
+    return config(**{declared.name: given[declared.name] for declared in settings_of(config)})
+
+
+def parse_setting(name: str, text: str) -> tuple[str, Any]:
+    """Parses a setting of a strategy as typed, e.g. ``gates`` and ``1,2``, for `Strategy.with_settings`.
+
+    Raises an `InputError` if the text is not a value, or the name is another argument of `Engine.strategy`.
+    """
+    if name in ("self", "name", "point"):
+        raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
+    try:
+        value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false") else text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = text  # a word, such as a trigger
+    if not isinstance(value, int | float | str | list | tuple):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")
+    return "lambda_" if name == "lambda" else name, value

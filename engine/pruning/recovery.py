@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.pruning.record import Record
-from engine.pruning.settings import check_settings, setting
 from engine.pruning.signals import normalised_entropy
+from engine.settings import check_settings, setting
 
 ANY = "any"
 
@@ -25,12 +25,11 @@ class Recovery:
     trigger: str = setting(
         ANY,
         "when a window counts as doubtful",
-        kind="choice",
         choices=("confidence", "entropy_spike", "entity_loss", ANY),
     )
     min_confidence: float = setting(0.5, "confidence fires where a survivor's top probability lies below it")
     max_rise: float = setting(0.3, "entropy_spike fires where a survivor's normalised entropy rose by more", -1, 1)
-    recovery_limit: int = setting(64, "maximum number of words that come back in a window", 1, 100_000, kind="whole")
+    recovery_limit: int = setting(64, "maximum number of words that come back in a window", 1, 100_000)
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller, Decider
 from engine.pruning.gate import MIN_EXIT_RATIO
 from engine.pruning.recovery import Recovery
-from engine.pruning.settings import from_values, to_values, values_of
+from engine.settings import from_values, to_values, values_of
 
 # What version 0.3 stored of every strategy and of the controller `rule`, with the only values that are still run.
 GONE = {"context": "drop", "min_exit_ratio": MIN_EXIT_RATIO}

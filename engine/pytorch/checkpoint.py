@@ -37,7 +37,7 @@ def load_weights(
     source: ModelFolder | str | Path | None = None,
     labels: str | Path | Sequence[str] | None = None,
     *,
-    layers: int = 0,
+    layers: int | None = None,
 ) -> Weights:
     """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
 
@@ -68,7 +68,7 @@ def quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(verbosity)
 
 
-def read_configuration(source: str | Path, layers: int = 0) -> PreTrainedConfig:
+def read_configuration(source: str | Path, layers: int | None = None) -> PreTrainedConfig:
     """Reads the library's configuration of an encoder; with ``layers``, of its first so many."""
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if layers:
@@ -79,7 +79,7 @@ def read_configuration(source: str | Path, layers: int = 0) -> PreTrainedConfig:
 
 
 @quiet()
-def load_huggingface(folder: Path, layers: int = 0) -> PreTrainedModel:
+def load_huggingface(folder: Path, layers: int | None = None) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`.
 
     With ``layers``, loads only the first so many.

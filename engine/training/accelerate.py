@@ -18,13 +18,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import as_command
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.models.folder import read_folder
 from engine.text.words import split_words
 from engine.training.card import table
-from engine.training.options import AccelerateConfig, add_options
+from engine.training.options import AccelerateConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -92,16 +93,15 @@ def main(argv: list[str] | None) -> int:
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
-    settings = vars(parser.parse_args(argv))
-    files, held_out_files, resume = (settings.pop(name) for name in ("texts", "held_out", "resume"))
-    config = AccelerateConfig(**settings)
+    arguments = parser.parse_args(argv)
+    config = config_of(AccelerateConfig, arguments)
     read_folder(config.checkpoint, config.labels or None)  # refuses one without a label head, before torch is imported
-    texts, held_out = read_texts(files), read_texts(held_out_files or [])
+    texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out or [])
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     progress = begin(config)
     from engine.training.make_fast import make_fast
 
-    rows = make_fast(config, config.checkpoint, texts, held_out, command, progress, resume=resume)
+    rows = make_fast(config, config.checkpoint, texts, held_out, command, progress, resume=arguments.resume)
     print(table(rows), end="")
     return 0
 

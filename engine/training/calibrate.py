@@ -11,10 +11,12 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.cli.command import as_command
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
 from engine.errors import InputError
@@ -23,10 +25,26 @@ from engine.models.folder import INT8, POINTS, WEIGHTS, model_folder, weights_di
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.settings import setting
+from engine.tagger import Engine, load_engine
 from engine.training.agreement import Reference, Row, int8_agreement, references_of
 from engine.training.card import table
-from engine.training.options import LIMITS, parse_points
+from engine.training.options import PointsConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CalibrateConfig(PointsConfig):
+    """Settings of ``calibrate``."""
+
+    model: str = setting(MISSING, "model folder with gates; the operating points are written into it")
+    strategies: tuple[str, ...] = setting(
+        (),
+        f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas; by default all that "
+        "the model can run, without recovery",
+    )
+    minutes: float | None = setting(
+        None, "time for all strategies together, by default without a limit", 1e-6, 10_000, unit="minutes"
+    )
 
 
 def store(folder: Path, entries: Mapping[str, Any]) -> None:
@@ -45,10 +63,10 @@ def points_of(rows: Iterable[Row]) -> dict[str, Any]:
     return {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
 
 
-def parse_strategies(text: str, engine: Engine) -> list[str]:
-    """Parses names of strategies joined by commas; if empty, all that the model can run, without recovery."""
+def checked(names: Sequence[str], engine: Engine) -> list[str]:
+    """Returns names of strategies that the model can run; if there are none, all of these without recovery."""
     runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
-    names = text.split(",") if text else [name for name in runnable if not name.endswith(RECOVERY)]
+    names = names or [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):
         raise InputError(
             f"expected one or more of {runnable} for --strategies, got {sorted(unknown)}; leave them out, or train a "
@@ -67,33 +85,24 @@ def try_int8(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
 @as_command
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
-    add = parser.add_argument
-    add("--model", required=True, help="model folder with gates; the operating points are written into it")
     held_out = "texts in any format that the model was not fitted to"
-    add("--texts", nargs="+", required=True, metavar="FILE", help=held_out)
-    losses = "pp of agreement that careful, balanced and fast may lose (default %(default)s)"
-    add("--max-f1-drop", default=LIMITS, help=losses)
-    add("--minutes", type=float, default=math.inf, help="minutes for all strategies together (default: no limit)")
-    add("--dtype", default="auto", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
-    named = f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas"
-    add("--strategies", default="", help=f"{named} (default: all that the model can run, without recovery)")
+    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help=held_out)
+    add_options(parser, CalibrateConfig)
     arguments = parser.parse_args(argv)
-    if not arguments.minutes > 0:
-        raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
-    limits = parse_points(arguments.max_f1_drop, "--max-f1-drop", LIMITS)
-    folder = model_folder(arguments.model)
+    config = config_of(CalibrateConfig, arguments)
+    folder = model_folder(config.model)
     texts = read_texts(arguments.texts)
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
-    names = parse_strategies(arguments.strategies, engine)
+    names = checked(config.strategies, engine)
     progress = Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts")
-    until = time.monotonic() + 60 * arguments.minutes
+    until = time.monotonic() + 60 * (math.inf if config.minutes is None else config.minutes)
 
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
     references = try_int8(folder, texts)
-    engine = load_engine(folder, arguments.dtype)
+    engine = load_engine(folder, config.dtype)
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy(kind, (1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
@@ -101,7 +110,7 @@ def main(argv: list[str] | None) -> int:
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
         stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
-        rows = sweep(engine, outputs, name, limits, stored=stored, seconds=seconds)
+        rows = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
         store(folder, {name: points_of(rows)})
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
     progress.finish(

@@ -11,6 +11,7 @@ often right (docs/lab/2026-11-30-cascade.md).
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ import numpy as np
 
 from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
@@ -29,15 +31,39 @@ from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
+from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, Engine, load_engine
 from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
 from engine.training.card import markdown
 from engine.training.finetune import f1_of
-from engine.training.options import parse_points
+from engine.training.options import by_point
 
-SHARE = "0.6,0.4,0.2"  # of the held-out words for the large model, at careful, balanced and fast
 WEIGHT = 0.25  # of the small model's probabilities where both read
 TIMED, CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
+
+
+@dataclass(frozen=True, kw_only=True)
+class CascadeConfig:
+    """Settings of ``cascade``."""
+
+    large: str = setting(MISSING, "folder or hub id of a token-classification checkpoint")
+    small: str = setting(MISSING, "folder or hub id of a small model with the same labels")
+    out: str = setting(MISSING, "new folder for the cascade")
+    corpus: tuple[str, ...] = setting((), "gold to compare F1 on: NAME:SPLIT or a file", separator=" ")
+    small_strategy: str = setting("entropy", "strategy of the small model")
+    dtype: str = setting("auto", "dtype of both", choices=DTYPES)
+    share: tuple[float, ...] = setting(
+        (0.6, 0.4, 0.2), "share of the held-out words that LARGE reads at careful, balanced and fast"
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        _ = self.shares  # refuses numbers that are not in order
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Operating point → share of the held-out words for the large model."""
+        return by_point(self.share, "--share", descending=True)
 
 
 def doubts_of(large: Engine, small: Engine, strategy: Strategy, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -155,49 +181,42 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
     add = parser.add_argument
     add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
-    add("--small", required=True, help="folder or hub id of a small model with the same labels")
     add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")
-    add("--out", required=True, type=Path, help="new folder for the cascade")
-    add("--corpus", nargs="+", action="extend", default=[], help="gold to compare F1 on: NAME:SPLIT or a file")
-    add("--small-strategy", default="entropy", help="strategy of the small model (default %(default)s)")
-    add("--dtype", default="auto", choices=DTYPES, help="dtype of both (default %(default)s)")
-    read = "share of the held-out words that LARGE reads at careful, balanced and fast (default %(default)s)"
-    add("--share", default=SHARE, help=read)
+    add_options(parser, CascadeConfig, skip=("large",))
     arguments = parser.parse_args(argv)
-    shares = parse_points(arguments.share, "--share", SHARE, descending=True)
-    check_new(arguments.out)
-    for source in (arguments.large, arguments.small):
+    config = config_of(CascadeConfig, arguments)
+    out = Path(config.out)
+    check_new(out)
+    for source in (config.large, config.small):
         read_folder(source)  # refuses one without a label head, before torch is imported
-    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(arguments.corpus)]
+    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(config.corpus)]
     progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
-    dtype, int8 = arguments.dtype, dict[str, object]()
+    dtype, int8 = config.dtype, dict[str, object]()
     if dtype == "auto":
-        int8 = int8_agreement(**references_of(arguments.large, texts[:TIMED]))
+        int8 = int8_agreement(**references_of(config.large, texts[:TIMED]))
         dtype = "int8" if int8 else "float32"
-    large, small = (load_engine(source, dtype) for source in (arguments.large, arguments.small))
+    large, small = (load_engine(source, dtype) for source in (config.large, config.small))
     columns_of(small.labels, large.labels)
-    strategy = small.strategy(arguments.small_strategy)
+    strategy = small.strategy(config.small_strategy)
     doubts, words = doubts_of(large, small, strategy, texts)
     if len(doubts) < MIN_WINDOWS:
         raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {len(doubts)}; give more")
-    chosen = thresholds_of(doubts, words, shares)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=arguments.out.parent, prefix=".cascade") as work:
+    chosen = thresholds_of(doubts, words, config.shares)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".cascade") as work:
         folder = Path(work, "model")
-        copy_model(arguments.large, folder)
-        copy_model(arguments.small, folder / SMALL)
+        copy_model(config.large, folder)
+        copy_model(config.small, folder / SMALL)
         points = {point: cascade_of(strategy, threshold, point).to_json() for point, (threshold, _) in chosen.items()}
         write_json(folder / CASCADES, ({INT8: int8} if int8 else {}) | points)
-        folder.rename(arguments.out)
-    both = load_engine(arguments.out, dtype)
+        folder.rename(out)
+    both = load_engine(out, dtype)
     engines = {"LARGE": (large, Strategy(DENSE)), "SMALL": (small, strategy)}
     engines |= {f"{CASCADE}:{point}": (both, both.strategy(CASCADE, point)) for point in chosen}
     read_by_large = {"LARGE": 1.0} | {f"{CASCADE}:{point}": share for point, (_, share) in chosen.items()}
     rows = compare(engines, texts[:TIMED], read_by_large, gold)
     print(table(rows))
-    progress.finish(
-        f"{verdict(rows)} The cascade is in {arguments.out}.", f"python -m engine.tag FILE --model {arguments.out}"
-    )
+    progress.finish(f"{verdict(rows)} The cascade is in {out}.", f"python -m engine.tag FILE --model {out}")
     return 0
 
 

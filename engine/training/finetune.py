@@ -8,11 +8,12 @@ With ``--plain`` the last layer alone has a head, as in a plain checkpoint such 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
 from engine.cli.command import as_command, say
+from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, write_json
 from engine.errors import InputError
@@ -22,10 +23,11 @@ from engine.formats.named import NAMED
 from engine.models.families import family_of
 from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
+from engine.settings import setting
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
-from engine.training.options import TrainingConfig, add_options, option
+from engine.training.options import TrainingConfig
 
 CONDITIONS = "training.json"  # in the folder of a run
 LESSONS = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
@@ -36,13 +38,13 @@ DEV_CORPUS = "default: calib or dev of the first training corpus, unless that is
 class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
-    corpus: Sequence[str] = option(f"training data (default bc5cdr): {LESSONS}", ("bc5cdr",))
-    dev_corpus: Sequence[str] = option(f"corpus for early stopping, written so too; {DEV_CORPUS}", ())
-    data_dir: str = option("folder searched first for named corpora", "")
-    backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
-    layers: int = option("number of layers, the first ones of the backbone; 0 for all", 0, (0, 1000))
-    plain: bool = option("a label head after the last layer alone, as in a plain checkpoint", False)
-    teacher: str = option("folder or hub id of a checkpoint that labels the --texts", "")
+    corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {LESSONS}", separator=" ")
+    dev_corpus: tuple[str, ...] = setting((), f"corpus for early stopping, written so too; {DEV_CORPUS}", separator=" ")
+    data_dir: str = setting("", "folder searched first for named corpora")
+    backbone: str = setting(MISSING, "folder or hub id of a Hugging Face encoder, or a model folder with gates")
+    layers: int | None = setting(None, "number of layers, the first ones of the backbone; by default all", 1, 1000)
+    plain: bool = setting(False, "a label head after the last layer alone, as in a plain checkpoint")
+    teacher: str = setting("", "folder or hub id of a checkpoint that labels the --texts")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,7 +91,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     for source in filter(None, (config.backbone, config.teacher)):
         local_folder(source)  # refuses a wrong path before anything heavy is imported
     layers = family_of(read_config(local_folder(config.backbone))).num_layers
-    if config.layers > layers:
+    if config.layers and config.layers > layers:
         raise InputError(
             f"expected --layers {layers} or less, as many as {config.backbone!r} has, got {config.layers}; change it"
         )
@@ -156,15 +158,14 @@ def main(argv: list[str] | None) -> int:
     add_options(parser, FinetuneConfig)
     parser.add_argument("--texts", nargs="+", default=[], metavar="FILE", help="texts in any format for --teacher")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
-    settings = vars(parser.parse_args(argv))
-    resume, files = settings.pop("resume"), settings.pop("texts")
-    config = FinetuneConfig(**settings)
-    if bool(config.teacher) != bool(files):
+    arguments = parser.parse_args(argv)
+    config = config_of(FinetuneConfig, arguments)
+    if bool(config.teacher) != bool(arguments.texts):
         raise InputError("expected --teacher together with --texts, got one of them; give both or neither")
-    texts = read_texts(files)
+    texts = read_texts(arguments.texts)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
     progress = Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}")
-    f1 = finetune(config, texts, resume=resume)
+    f1 = finetune(config, texts, resume=arguments.resume)
     following = f"accelerate {config.out} --texts FILE --out FOLDER"
     progress.finish(
         f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",

@@ -31,7 +31,7 @@ class Learner(NamedTuple):
     pieces: WordPieces
 
 
-def new_learner(backbone: str, labels: LabelSet, *, layers: int = 0, plain: bool = False) -> Learner:
+def new_learner(backbone: str, labels: LabelSet, *, layers: int | None = None, plain: bool = False) -> Learner:
     """Returns a model to train, with a label head after every layer or, if ``plain``, after the last one alone.
 
     The heads are those of a model folder with gates. A pretrained encoder gets new ones, and so does, if ``plain``, a
@@ -40,7 +40,7 @@ def new_learner(backbone: str, labels: LabelSet, *, layers: int = 0, plain: bool
     Args:
         backbone: folder or hub id.
         labels: those of new heads; a folder with gates may have them in another order.
-        layers: number of layers, the first ones of the backbone; 0 for all.
+        layers: number of layers, the first ones of the backbone; ``None`` for all.
 
     Raises:
         InputError: if the encoder cannot be loaded, or a folder with gates has other labels.

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from engine.cascade import Cascade
+from engine.cli.options import parse_setting
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.named import NAMED
 from engine.latency import busy_share
-from engine.pruning.settings import parse_setting
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document

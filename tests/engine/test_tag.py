@@ -57,7 +57,7 @@ def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, 
 
 
 def test_files_that_do_not_exist_are_reported_before_the_model_is_loaded(tag, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("engine.cli.options.EngineOptions.load", None)
+    monkeypatch.setattr("engine.cli.tagging.EngineOptions.load", None)
     assert tag(tmp_path / "none.txt", tmp_path / "no" / "file.xml") == 2
     first, second = capsys.readouterr().err.splitlines()
     assert ("none.txt" in first, "file.xml" in second) == (True, True)
@@ -109,7 +109,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
         (["--set", "gates=two"], "ascending whole numbers"),
         (["--set", "max_entropy=None"], "numbers with commas"),
         (["--set", "point=fast"], "--point"),
-        (["--batch-size", "0"], "--batch-size 1 or more"),
+        (["--batch-size", "0"], "--batch-size as a whole number, 1 or more"),
     ],
 )
 def test_rejects_wrong_options_with_status_2_and_one_sentence(corpus, tag, capsys, options, keyword):

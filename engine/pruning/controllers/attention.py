@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from engine.errors import InputError
 from engine.pruning.controllers.base import RelativeController
 from engine.pruning.gate import Gate, Values
-from engine.pruning.settings import setting
+from engine.settings import setting
 
 # Weight → the signal that its term reads, and the term. A word that attends to few others is important (the rule of
 # Bio-PruneNER), so entropy counts negatively.

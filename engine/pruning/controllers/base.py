@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from engine.pruning.gate import ArrayGate, Decision, Gate, Values
-from engine.pruning.settings import Setting, check_settings, setting, settings_of
+from engine.settings import Setting, check_settings, setting, settings_of
 
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 MINIMUM = "minimum share of a window's words that stay to the last layer"
@@ -151,7 +151,6 @@ class ThresholdController(Controller):
     exit_entities: bool = setting(
         False,
         "predicted entities may exit, each as a whole; otherwise they and their neighbours stay",
-        kind="flag",
         kw_only=True,
     )
 
@@ -175,7 +174,7 @@ class RelativeController(Controller):
 
     min_keep_ratio: float = setting(0.1, MINIMUM, on_page=True, kw_only=True)
     lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True)
-    neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16, kind="whole")
+    neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16)
 
     def held(self, gate: Gate) -> Values:
         return gate.near(gate.entity, self.neighbours)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
-from engine.pruning.settings import setting
+from engine.settings import setting
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,8 @@ class EntropyController(ThresholdController):
     importance_is = "the largest entropy among the word and the neighbours that count"
     threshold_name = "max_entropy"
 
-    max_entropy: float | tuple[float, ...] = setting(
-        0.1, "normalised entropy up to which a label is certain", kind="per gate"
-    )
-    neighbours: int = setting(
-        1, "how many words on either side must be certain too before a word exits", 0, 16, kind="whole"
-    )
+    max_entropy: float | tuple[float, ...] = setting(0.1, "normalised entropy up to which a label is certain")
+    neighbours: int = setting(1, "how many words on either side must be certain too before a word exits", 0, 16)
 
     def importance(self, gate: Gate) -> Values:
         return gate.near(gate.entropy, self.neighbours)

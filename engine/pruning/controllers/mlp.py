@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from engine.errors import InputError, expecting
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
-from engine.pruning.settings import setting
+from engine.settings import setting
 
 NEIGHBOURS = 1  # words on each side that the network considers
 
@@ -93,9 +93,7 @@ class LearnedController(ThresholdController):
     neighbours = NEIGHBOURS
     threshold_name = "max_risk"
 
-    max_risk: float | tuple[float, ...] = setting(
-        0.05, "probability of a change of label up to which a word may exit", kind="per gate"
-    )
+    max_risk: float | tuple[float, ...] = setting(0.05, "probability of a change of label up to which a word may exit")
     network: Network | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -17,7 +17,7 @@ pytest.importorskip("ray")
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import OutputError, Worker
-from engine.cli.options import EngineOptions
+from engine.cli.tagging import EngineOptions
 from tests.conftest import contents
 from tests.engine.bulk.conftest import no_kernel, run
 

@@ -8,7 +8,7 @@ from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine
 from engine.training.cascade import Row, main, thresholds_of, verdict
-from engine.training.options import parse_points
+from engine.training.options import by_point
 from tests.conftest import SAMPLE, TEXT, contents
 
 SMALL_STRATEGY = "truncate-1"
@@ -37,7 +37,7 @@ def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_f
 
 
 def shares(text):
-    return parse_points(text, "--share", "", descending=True)
+    return by_point([*map(float, text.split(","))], "--share", descending=True)
 
 
 def test_thresholds_send_the_share_of_words_nearest_to_the_wanted_one_and_equal_doubts_go_together():

@@ -46,10 +46,10 @@ def paths(model_folder, plain_folder, tmp_path):
 @pytest.mark.parametrize(
     ("command", "options", "reason"),
     [
-        (accelerate, "--minutes 0", "expected minutes between"),
+        (accelerate, "--minutes 0", "expected --minutes as a number"),
         (accelerate, "--held-out /no/such", "readable"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
-        (calibrate, "--minutes 0", "expected --minutes above 0"),
+        (calibrate, "--minutes 0", "expected --minutes as a number"),
         (calibrate, "--model user/name", "download the model first"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),

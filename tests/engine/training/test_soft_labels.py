@@ -79,7 +79,7 @@ def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_fold
         write_pubtator(tmp_path / name, "famotidine caused nausea .", spans, count)
     settings = {"soft_share": 100, "temperature": 1.0, "epochs": 12, "mask": 0, "lr": 0.01, "max_rows": 100}
     settings |= {"dropout": 0, "out": str(tmp_path / "run"), "teacher": str(plain_folder)}
-    settings |= {"corpus": str(tmp_path / "train.txt"), "dev_corpus": str(tmp_path / "dev.txt")}
+    settings |= {"corpus": [str(tmp_path / "train.txt")], "dev_corpus": [str(tmp_path / "dev.txt")]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "evaluate", lambda run, _: save_weights(run.out, run.model, run.tokenizer))
         patch.setattr(Trainer, "is_over", lambda run: run.schedule.last_epoch >= run.steps)

@@ -12,11 +12,11 @@ from engine.pruning.strategy import Strategy
 from engine.training import sweep as sweeping
 from engine.training.agreement import Reference, choose, measure
 from engine.training.dense_pass import DensePass
-from engine.training.options import parse_points
+from engine.training.options import by_point
 from engine.training.sweep import first_gates, first_settings, frontier, search, sweep, varied
 from tests.engine.training.corpora import made_up
 
-LIMITS = parse_points((5.0, 20.0, 60.0), "limits", "")
+LIMITS = by_point((5.0, 20.0, 60.0), "limits")
 LONG = " ".join(made_up(40))  # several windows
 
 

@@ -1,0 +1,75 @@
+"""What commands that tag share: their options for engine and strategy, and how they tag documents."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import inf
+from typing import Any
+
+from engine.cli.command import say
+from engine.cli.options import parse_setting
+from engine.errors import InputError
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import check_point, parse
+from engine.settings import check_settings, setting
+from engine.tagger import DTYPES, Engine, load_engine
+from engine.text.documents import Document
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How texts are tagged."""
+
+    strategy: str | None = setting(
+        None, "dense, rule, mlp, … (default cascade, entropy or dense, what the model has first)"
+    )
+    point: str | None = setting(
+        None, "operating point, of the default strategy, too (default balanced, else the most cautious)"
+    )
+    set: tuple[str, ...] = setting(
+        (), "any setting, e.g. gates=1,2; may be repeated", separator="", metavar="SETTING=VALUE"
+    )
+    model: str | None = setting(None, "folder or hub id; default: the shipped weights")
+    labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
+    batch_size: int = setting(32, "documents at a time", 1, inf)
+    device: str = setting("cpu", "cpu or cuda")
+    dtype: str = setting("auto", "auto is the fastest here, which it names", choices=DTYPES)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.strategy is not None:
+            check_point(parse(self.strategy).point, self.point)
+        _ = self.settings  # refuses what cannot be read
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the strategy that ``set`` changes; raises an `InputError` if one is not SETTING=VALUE."""
+        settings: dict[str, Any] = {}
+        for text in self.set:
+            name, equals, value = text.partition("=")
+            if not (name and equals):
+                raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
+            settings |= [parse_setting(name, value)]
+        return settings
+
+    def load(self) -> tuple[Engine, Strategy]:
+        """Loads the engine and the strategy; says which dtype ``auto`` chose, and why.
+
+        Raises an `InputError` if they or the machine do not support an option.
+        """
+        engine = load_engine(self.model, self.dtype, self.device, self.labels)
+        strategy = engine.strategy(self.strategy, self.point, **self.settings)
+        if self.dtype == "auto":
+            say(f"dtype {engine.dtype}: {engine.why}")
+        return engine, strategy
+
+
+def tag_documents(
+    engine: Engine, strategy: Strategy, documents: Iterable[Document], batch_size: int
+) -> Iterator[Document]:
+    """Tags ``batch_size`` documents at a time; yields them in order, with the entities that the engine finds."""
+    rest = iter(documents)
+    while batch := list(islice(rest, batch_size)):
+        results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
+        for document, result in zip(batch, results, strict=True):
+            yield replace(document, entities=result.entities)
