@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from engine import errors
-from engine.cli.command import as_command
+from engine.cli.command import as_command, program
 from engine.cli.runs import check_new
 from engine.errors import InputError
 from engine.graph import inputs, standalone
@@ -97,7 +97,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m engine.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
     parser.add_argument("model", nargs="?", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.tagging import EngineOptions, tag_documents
@@ -22,7 +22,7 @@ from engine.text.documents import Document
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.tag"), description=__doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
     add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")

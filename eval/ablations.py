@@ -10,8 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.runs import locked
+from engine.errors import extra
 from eval.options import add_inputs, check_types, load_named_corpus
 from eval.schema import DENSE
 
@@ -19,14 +20,14 @@ from eval.schema import DENSE
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("eval.ablations"), description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--dtype", default="auto", help="float32, int8 or auto (default %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/ablations"), help="default %(default)s")
     arguments = parser.parse_args(argv)
     out, corpus = arguments.out, load_named_corpus(arguments)
     say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
-    with locked(out):
+    with locked(out), extra("eval"):
         # These need torch and matplotlib, which take seconds to import.
         from engine.tagger import load_engine
         from eval.measure.ablations import BATCH, NAME, ablate, render, series_of

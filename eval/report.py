@@ -11,14 +11,14 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.runs import locked
-from engine.errors import InputError
+from engine.errors import InputError, extra
 from eval.options import add_inputs, add_number, load_scored_corpus
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("eval.report"), description=__doc__)
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
         "--strategies",
@@ -74,13 +74,13 @@ def main(argv: list[str] | None) -> int:
     if arguments.render_only:
         if not out.is_dir():
             raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
-        with locked(out):
+        with locked(out), extra("eval"):
             say(_render(out, html=arguments.html))
         return 0
     corpus = load_scored_corpus(arguments)
     sizes = " and ".join(arguments.batch_size.split(","))
     say(f"{len(corpus.documents)} documents of {corpus.name}, {sizes} a call, into {out}.")
-    with locked(out):
+    with locked(out), extra("eval"):
         from eval.measure.run import report  # needs torch, which takes seconds to import
 
         command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.runs import check_new, locked
 from engine.errors import InputError
 from engine.formats.corpora import load_corpus
@@ -35,7 +35,7 @@ def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m eval.train_spacy", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("eval.train_spacy"), description=__doc__)
     parser.add_argument("--corpus", default="bc5cdr", help="name or file (default %(default)s)")
     parser.add_argument("--split", default="fit", help="training documents (default %(default)s)")
     parser.add_argument("--development", default="calib", help="split that decides when to stop (default %(default)s)")

@@ -9,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from engine.__main__ import COMMANDS
 from engine.models.families import FAMILIES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
@@ -21,7 +22,9 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
 def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
-    commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", text)
+    commands += [(COMMANDS[name][0], options) for name, options in re.findall(r"bioner ([a-z][a-z-]*)([^`\n#]*)", text)]
     for module, arguments in commands:
         command = import_module(module)
         command = import_module(f"{module}.__main__") if hasattr(command, "__path__") else command

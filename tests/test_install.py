@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 HEAVY = "accelerate adjustText datasets gradio jinja2 markdown_it matplotlib nncf openvino pandas ray seqeval spacy "
 HEAVY += "sentencepiece torch transformers"
 LIGHT = f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r}.split()))"  # as after `pip install .` alone
-COMMAND = f"{LIGHT}; from importlib import import_module; sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))"
+COMMAND = f"{LIGHT}; import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 PIPELINE = f"{LIGHT}; from engine import pipeline; print(pipeline('ner')('Aspirin.')[0]['word'])"
 
 
@@ -75,8 +75,8 @@ def bin_folder(model_folder, tmp_path_factory):
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
-        ("app", "app"),
-        ("engine.bulk.__main__ SAMPLE --out OUT --workers 1", "bulk"),
+        ("demo", "app"),
+        ("engine.bulk SAMPLE --out OUT --workers 1", "bulk"),
         ("engine.tag SAMPLE --model BIN", "training"),
         ("engine.training.accelerate BIN --texts SAMPLE --out OUT", "training"),
         ("engine.training.cascade BIN --small BIN --texts SAMPLE --out OUT", "training"),
@@ -104,19 +104,46 @@ def wheel(tmp_path_factory):
     return wheel
 
 
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """A folder with what pip would install, but for the requirements."""
+    folder = tmp_path_factory.mktemp("installed")
+    ZipFile(wheel).extractall(folder)
+    return folder
+
+
 def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel):
     files = [path for package in ("engine", "eval", "demo") for path in (ROOT / package).rglob("*") if path.is_file()]
     of_packages = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
     of_weights = {
         f"engine/weights/{path.relative_to(ROOT / 'weights')}" for path in (ROOT / "weights").glob("minilm*/*")
     }
+    pages = [ROOT / "README.md", *(path for path in (ROOT / "docs").rglob("*") if path.is_file())]
+    of_project = {f"demo/project/{path.relative_to(ROOT).as_posix()}" for path in pages}
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert held == of_packages | of_weights
+    assert held == of_packages | of_weights | of_project
+    assert wheel.stat().st_size < 100e6  # what PyPI allows
 
 
-def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(wheel, tmp_path):
-    installed = tmp_path / "installed"
-    ZipFile(wheel).extractall(installed)  # as pip does
+APP = """
+from demo.app import build_demo
+from demo.common.reports import TITLES, find_reports
+from demo.server.files import PAGES, PICTURES, ROOT, SHIPPED_CARD
+from engine import load_engine
+engine = load_engine()
+build_demo(engine)
+print(ROOT, engine.source, {name for name in (*PAGES, *PICTURES) if not (ROOT / name).is_file()} - {SHIPPED_CARD})
+print(find_reports().keys() == TITLES.keys())
+"""
+
+
+def test_the_app_of_an_installed_copy_has_the_pages_and_reports_that_it_links_to(installed, tmp_path):
+    done = run(sys.executable, "-P", "-c", APP, cwd=tmp_path, installed=installed)
+    weights = installed / "engine" / "weights" / "minilm-l6-bc5cdr"
+    assert done.stdout == f"{installed / 'demo' / 'project'} {weights} set()\nTrue\n", done.stderr
+
+
+def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(installed, tmp_path):
     pages = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/api.md"))
     samples = re.findall(r"^```python\n(.*?)^```$", pages, re.MULTILINE | re.DOTALL)
     runnable = [sample for sample in samples if "gradio_client" not in sample and "FOLDER" not in sample]

@@ -6,7 +6,10 @@ from engine import Engine
 from engine.formats.named import NAMED
 from eval.render import LAST, ReportFolder
 
-REPORTS = Path(__file__).resolve().parents[2] / "docs"
+_PACKAGE = Path(__file__).resolve().parents[1]
+# A wheel holds README and docs inside the package, a checkout beside it.
+ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
+REPORTS = ROOT / "docs"
 TITLES = {
     "bc5cdr-test": "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",

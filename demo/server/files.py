@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
-from demo.common.reports import TITLES
+from demo.common.reports import ROOT, TITLES
 from engine import Engine
 from engine.models.folder import SHIPPED
 from eval.render.pages import as_html
 
-ROOT = Path(__file__).resolve().parents[2]
 README, CARD = "README.md", "model-card/README.md"  # the card is that of any model
+SHIPPED_CARD = f"weights/{SHIPPED.name}/{README}"
 GUIDES = (
     "api",
     "architecture",
@@ -31,7 +31,7 @@ GUIDES = (
 REPORTS = tuple(f"docs/{name}" for name in TITLES)
 PAGES = (
     README,
-    f"weights/{SHIPPED.name}/{README}",
+    SHIPPED_CARD,
     *(f"docs/{name}.md" for name in GUIDES),
     *(f"{folder}/report.md" for folder in REPORTS),
 )
@@ -54,8 +54,9 @@ def document_routes(root: Path = ROOT) -> list[Route]:
 
     def route(address: str) -> Route:
         async def send(request: Request) -> Response:
-            card = address == CARD
-            file = Path(request.app.get_blocks().card_folder, README) if card else root / address
+            file = root / address
+            if address in (CARD, SHIPPED_CARD):
+                file = Path(SHIPPED if address == SHIPPED_CARD else request.app.get_blocks().card_folder, README)
             if not file.is_file():
                 return Response("expected a page that exists, got another name", 404, _HEADERS)
             if address in PICTURES:

@@ -18,7 +18,7 @@ from engine.bulk.cluster import check_ray, tag_on_ray
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.results import RUN, Finished
 from engine.bulk.worker import Worker
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import continues, locked, read_json, write_json
@@ -27,7 +27,7 @@ from engine.formats import WRITERS
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.bulk", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.bulk"), description=__doc__)
     add = parser.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="files and folders")
     add("--out", required=True, metavar="DIR", help="folder of the run; a stopped run continues in it")

@@ -15,8 +15,6 @@ from safetensors import SafetensorError
 
 from engine.errors import InputError, extra, first_line
 
-EXTRAS = {"eval": "eval", "demo": "app", "app": "app"}  # of a command's package; the engine's commands may need torch
-
 
 def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     """Makes a command line, which exits as described above, from a function that maps arguments to an exit status."""
@@ -28,7 +26,7 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
                 stream.reconfigure(encoding="utf-8", errors="replace")
         try:
             _refuse_empty_values(sys.argv[1:] if argv is None else argv)
-            with extra(EXTRAS.get(main.__module__.partition(".")[0], "training")):
+            with extra("training"):  # commands that need another one say so themselves
                 status = main(argv)
             sys.stdout.flush()
             return status
@@ -51,6 +49,11 @@ def _refuse_empty_values(argv: list[str]) -> None:
     for option, value in pairwise([*argv, "-"]):
         if option.startswith("--") and (not value or option.endswith("=")):
             raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
+
+
+def program(module: str) -> str:
+    """How the command of a module was called: ``bioner tag`` or ``python -m engine.tag``."""
+    return sys.argv[0] if sys.argv[0].startswith("bioner ") else f"python -m {module}"
 
 
 def say(sentence: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.command import as_command
+from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
@@ -85,7 +85,7 @@ def begin(config: AccelerateConfig) -> Progress:
 @as_command
 def main(argv: list[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.training.accelerate"), description=__doc__)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     learned = "texts in any format to learn from (.txt: one a line)"

@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.cli.command import as_command
+from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
@@ -84,7 +84,7 @@ def try_int8(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.training.calibrate"), description=__doc__)
     held_out = "texts in any format that the model was not fitted to"
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help=held_out)
     add_options(parser, CalibrateConfig)

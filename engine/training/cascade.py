@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.cascade import Cascade, columns_of
-from engine.cli.command import as_command
+from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
@@ -178,7 +178,7 @@ def verdict(rows: Sequence[Row]) -> str:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m engine.training.cascade", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.training.cascade"), description=__doc__)
     add = parser.add_argument
     add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
     add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")

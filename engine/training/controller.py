@@ -8,7 +8,7 @@ word or of a neighbour differs from the gate's. No gold is needed.
 import argparse
 import sys
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
@@ -24,7 +24,7 @@ ATTENTION = ("attention_entropy", "received")  # features from attention probabi
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.training.controller"), description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the networks go into it")
     add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")

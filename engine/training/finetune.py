@@ -12,7 +12,7 @@ from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from engine.cli.command import as_command, say
+from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, write_json
@@ -154,7 +154,7 @@ def f1_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> float:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m engine.training.finetune", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("engine.training.finetune"), description=__doc__)
     add_options(parser, FinetuneConfig)
     parser.add_argument("--texts", nargs="+", default=[], metavar="FILE", help="texts in any format for --teacher")
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")

@@ -5,7 +5,7 @@ import socket
 import gradio as gr
 import pytest
 
-import app
+from demo import __main__ as app
 from demo.server import LAUNCH
 from tests.demo.conftest import components
 

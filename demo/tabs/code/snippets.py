@@ -15,9 +15,9 @@ INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
 READ_FILE = f"text = open({FILE!r}, encoding='utf-8', newline='').read()"
 FROM_FILE = f"import json; {READ_FILE}; print(json.dumps({{'id': 'text', 'text': text}}))"
-INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
+INSTALL = """# Once, in a clone of the project, with the Python that runs the lines below:
 pip install .
-# Your own checkpoint, for --model FOLDER:
+# Your own checkpoint, for --model FOLDER, after pip install ".[training]":
 # python -m engine.training.accelerate CHECKPOINT --texts FILE --dtype int8 --out FOLDER
 """
 

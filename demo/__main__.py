@@ -1,0 +1,89 @@
+"""Starts the demo: loads the weights once, builds the page and serves it."""
+
+import argparse
+import ctypes
+import os
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from engine.cli.command import as_command, program
+from engine.errors import InputError, extra
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+LOCAL = "127.0.0.1"
+M_ARENA_MAX = -8  # from glibc's malloc.h
+# Gradio reads this when it is imported.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+def share_memory() -> None:
+    """Makes all threads share one malloc arena, because each arena keeps its peak memory; needs glibc."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
+
+
+def server_address() -> tuple[str, int | None]:
+    """The name in ``$GRADIO_SERVER_NAME`` (default: only this machine) and the port (None: any free one).
+
+    Raises:
+        InputError: if the name is not an address of this machine, or the port is not a port number.
+    """
+    # Removed, because Gradio reads it as an IPv4 address when it looks for a free port.
+    name = os.environ.pop("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
+    try:
+        family, *_, address = min(socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM))
+        with socket.socket(family) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"expected GRADIO_SERVER_NAME as a name or an address of this machine, got {name!r}; change or unset it"
+        ) from error
+    port = os.environ.get("GRADIO_SERVER_PORT")
+    if port and not (port.isdecimal() and 0 < int(port) < 2**16):
+        raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
+    return f"[{name}]" if ":" in name else name, int(port) if port else None
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
+    parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
+    parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
+    parser.add_argument("--device", default="cpu", help="torch device, e.g. cuda (default: cpu)")
+    parser.add_argument(
+        "--dtype",
+        default="auto",
+        help="float32, bfloat16, int8 or auto, the fastest of them on this machine (default: auto)",
+    )
+    parser.add_argument("--share", action="store_true", help="create a public link (like GRADIO_SHARE=true)")
+    arguments = parser.parse_args(argv)
+    share_memory()
+    name, port = server_address()
+
+    def build() -> "gr.Blocks":
+        from demo.app import build_demo
+        from engine import load_engine
+
+        return build_demo(load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels))
+
+    with extra("app"), ThreadPoolExecutor(1) as pool:  # OpenMP threads that loading starts end with this thread
+        demo = pool.submit(build).result()
+        from demo.server import LAUNCH
+
+    try:
+        demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
+    except OSError as error:
+        raise InputError(
+            f"expected a free port at {name}, got {port or 'none'}; stop the other app or set GRADIO_SERVER_PORT"
+        ) from error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
