@@ -91,8 +91,6 @@ def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:
 def points(engine: Engine) -> list[str]:
     """The operating points that all strategies with stored operating points have."""
     stored: list[Collection[str]] = [points_of(parse(name), engine.points) for name in engine.points]
-    if engine.cascades:
-        stored.append(engine.cascades)
     return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 
 

@@ -7,12 +7,13 @@ from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 
 if TYPE_CHECKING:
+    from engine.base import Engine
     from engine.formats.corpora import Corpus, load_corpus
     from engine.integrations.pipeline import pipeline
     from engine.pruning.strategy import Strategy
     from engine.pytorch.checkpoint import Weights, load_weights
     from engine.result import Result
-    from engine.tagger import Engine, load_engine
+    from engine.tagger import load_engine
 
 __all__ = ["Document", "Entity", "FormatError", "InputError"]
 __all__ += ["Corpus", "Engine", "Result", "Strategy", "Weights"]
@@ -25,7 +26,8 @@ _LAZY = {
     "engine.pruning.strategy": ("Strategy",),
     "engine.pytorch.checkpoint": ("Weights", "load_weights"),
     "engine.result": ("Result",),
-    "engine.tagger": ("Engine", "load_engine"),
+    "engine.base": ("Engine",),
+    "engine.tagger": ("load_engine",),
     "engine.training.accelerate": ("accelerate",),
 }
 

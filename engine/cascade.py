@@ -1,7 +1,7 @@
 """A cascade: a small model tags every text, and a large one reads the windows that the small one doubts.
 
-Everything here is pure code on arrays; `engine.tagger.Engine`, the engine of the large model, runs it. Doubt is scored
-word by word and summed over the words that a window of the large model labels.
+Everything here is pure code on arrays; `engine.tagger.CascadeEngine` runs it. Doubt is scored word by word and summed
+over the words that a window of the large model labels.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,6 +46,11 @@ class Cascade(Strategy):
         """The name of the strategy, without operating point."""
         return CASCADE
 
+    @property
+    def stages(self) -> tuple[Strategy, ...]:
+        """The small model's strategy, and this one, which the large model runs."""
+        return *self.small.stages, self
+
     def settings(self) -> dict[str, Any]:
         """Those of the large model's strategy, and the cascade's own."""
         return super().settings() | values_of(self)
@@ -75,18 +80,21 @@ class Cascade(Strategy):
             for window, total in zip(windows, doubts, strict=True)
         )
 
-    def merge(self, small: np.ndarray, judged: Iterable[JudgedWindow], large: np.ndarray) -> np.ndarray:
+    def merge(self, small: np.ndarray, read: np.ndarray, large: np.ndarray) -> np.ndarray:
         """Merges the label distributions of a text, whose labels are in the same order.
 
         ``small``: those of all words, ``(words, labels)``.
-        ``large``: those of the words in the windows that the large model read.
+        ``read``: which words the large model read, bool ``(words,)``.
+        ``large``: those of these words.
         """
-        read = np.zeros(len(small), dtype=bool)
-        for window in judged:
-            read[window.first : window.end] = window.read
         merged = small.copy()
         merged[read] = self.weight * small[read] + (1 - self.weight) * large
         return merged
+
+
+def words_read(judged: Iterable[JudgedWindow]) -> np.ndarray:
+    """Which words of a text the large model reads, bool ``(words,)``, given all of its windows in order."""
+    return np.concatenate([np.zeros(0, bool), *(np.full(one.end - one.first, one.read) for one in judged)])
 
 
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from engine import errors
+from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.runs import check_new
 from engine.errors import InputError
@@ -22,7 +23,7 @@ from engine.graph.backend import GraphBackend
 from engine.graph.compose import Plan, compose
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text import documents, labels, windows, words
 
 MODULES = (errors, documents, labels, windows, words, inputs, standalone)  # of which an exported package consists

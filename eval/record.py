@@ -19,7 +19,9 @@ from engine.cli.runs import Log
 from engine.errors import InputError, expecting
 from engine.formats.corpora import Corpus
 from engine.latency import Unit, units
+from engine.paths import Paths
 from engine.pruning.cost import Cost, add
+from engine.pruning.passes import exit_layers
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity
@@ -39,7 +41,7 @@ class Variant:
     device: str  # torch device that it runs on
     strategy: Strategy | None = None  # for controls, the one that they replay; none for baselines and other models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
-    small_layers: int = 0  # layers of the small model of a cascade, which are numbered before those of the large one
+    layers: tuple[int, ...] = ()  # number of layers of each stage of the tagger; none for baselines and other models
     suffix: str = ""  # the dtype, if the run has it in several
 
     @property
@@ -60,10 +62,7 @@ class Variant:
     @property
     def gates(self) -> tuple[int, ...]:
         """Layers after which words may exit; words that the large model of a cascade does not read exit before it."""
-        gates = self.strategy.gates if self.strategy else ()
-        if not self.small_layers:
-            return gates
-        return self.small_layers, *(self.small_layers + gate for gate in gates)
+        return exit_layers(self.strategy, self.layers) if self.strategy else ()
 
     def must_beat(self, other: Variant) -> bool:
         """Whether this strategy is only worth its time if it beats another variant.
@@ -85,23 +84,29 @@ def title_of(strategy: Strategy) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A document under a variant. Only strategies and controls have exits and a cost."""
+    """A document under a variant. Only strategies and controls have paths and a cost."""
 
     entities: tuple[Entity, ...]
-    exits: Sequence[int] = ()  # of `Variant.gates`, that at which each word exited; 0 if none, negative if it came back
+    paths: Paths | None = None  # of its words
     cost: Cost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without the text of the entities."""
         spans = [(entity.start, entity.end, entity.type, round(entity.score, 6)) for entity in self.entities]
-        return {"spans": spans, "exits": self.exits, "cost": self.cost and asdict(self.cost)}
+        return {
+            "spans": spans,
+            "paths": self.paths and self.paths.to_json(),
+            "cost": self.cost and asdict(self.cost),
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any], text: str) -> Row:
         """The row of a document with this text."""
         entities = (Entity(start, end, type_, text[start:end], score) for start, end, type_, score in record["spans"])
-        cost = record["cost"]
-        return cls(tuple(entities), record["exits"], cost and Cost(**cost | {"rows": tuple(cost["rows"])}))
+        paths, cost = record["paths"], record["cost"]
+        return cls(
+            tuple(entities), paths and Paths.from_json(paths), cost and Cost(**cost | {"rows": tuple(cost["rows"])})
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +168,9 @@ class Measured:
     @cached_property
     def read_by_large(self) -> float | None:
         """The share of the words that the large model of a cascade read; None for all others."""
-        small = self.variant.small_layers
-        exits = np.array([exit_ for row in self.rows for exit_ in row.exits])
-        return float(((exits == 0) | (abs(exits) > small)).mean()) if small and len(exits) else None
+        *before, _ = self.variant.layers or (0,)
+        read = [~paths.exited | (paths.layer > sum(before)) for row in self.rows if (paths := row.paths)]
+        return float(np.concatenate(read).mean()) if before and any(map(len, read)) else None
 
 
 class Record:

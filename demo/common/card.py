@@ -24,7 +24,7 @@ def card(run: Run, name: str) -> str:
     """The card of a run, whose headline is on the strategy of this name."""
     compared, outcome = run.compared, run.shown(name)
     body = f'<p class="headline">{headline(outcome)}</p>'
-    body += _bars(compared) + "".join(_read(each) for each in compared if each.result.judgement)
+    body += _bars(compared) + "".join(_read(each) for each in compared if each.result.windows)
     body += "".join(_changes(each) for each in compared if each.unlike)
     body += f'<p class="time">{_times(outcome) if run.timed else "Measuring times…"}</p>'
     if remark := REMARKS.get(run.text) or language_remark(run.text):
@@ -102,7 +102,7 @@ def span(ends: Range) -> str:
 
 def _read(outcome: Compared) -> str:
     """How much of the text the large model of a cascade read, and why."""
-    judged = outcome.result.trace.windows
+    judged = outcome.result.windows
     threshold = outcome.result.strategy.settings()["threshold"]
     return (
         f"<p><code>{escape(outcome.label)}</code>: the large model read {sum(window.read for window in judged)} of "

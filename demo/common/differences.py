@@ -2,13 +2,12 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
 from engine import Entity, Result, Strategy
-from engine.cascade import Cascade
 from engine.pruning.cost import Cost
 from engine.pruning.trace import WordTrace
 
@@ -34,35 +33,13 @@ class Difference:
     reason: str
 
 
-def numbered_words(result: Result) -> Sequence[WordTrace]:
-    """The words of a text, with layers numbered as in its cost: in a cascade, those of the small model come first.
-
-    There a word that the large model does not read exits after the small model's last layer or earlier, and one that
-    had exited from the small model when the large one read it came back.
-    """
-    found, judgement = result.trace.words, result.judgement
-    if judgement is None:
-        return found
-    small, layers = judgement.result.trace.words, len(judgement.result.cost.rows)
-
-    def numbered(index: int, *, read: bool) -> WordTrace:
-        word, first = found[index], small[index]
-        if not read:
-            return word if word.state == "exited" else replace(word, state="exited", layer=layers)
-        if word.state == "kept" and first.state == "exited":
-            return replace(word, state="recovered", layer=first.layer)
-        return replace(word, layer=layers + word.layer)
-
-    return [numbered(at, read=window.read) for window in judgement.judged for at in range(window.first, window.end)]
-
-
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
     shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
     only_dense, only_result = (
         [entity for entity in side.entities if entity.key not in shared] for side in (dense, result)
     )
-    words, of_dense = numbered_words(result), numbered_words(dense)
+    words, of_dense = result.trace.words, dense.trace.words
     starts = [word.start for word in words]
 
     def difference(kind: str, entity: Entity, reason: str) -> Difference:
@@ -117,8 +94,8 @@ def _why_other(words: Sequence[WordTrace], of_dense: Sequence[WordTrace], start:
 
 
 def computation(strategy: Strategy, costs: Sequence[Cost]) -> float:
-    """The share of dense's computation, 0–1: token-layers; of a cascade, whose models differ in size, MACs."""
-    if isinstance(strategy, Cascade):
+    """The share of dense's computation, 0–1: token-layers; of a cascade, whose stages differ in size, MACs."""
+    if len(strategy.stages) > 1:
         own, dense = sum(cost.macs for cost in costs), sum(cost.dense_macs for cost in costs)
     else:
         own, dense = sum(cost.token_layers for cost in costs), sum(cost.dense_token_layers for cost in costs)

@@ -8,6 +8,7 @@ from demo.common.markup import TERMS, escape, term
 from demo.common.reports import REPORTS, Report, own_report
 from engine import Engine
 from engine.models.folder import SHIPPED
+from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
 from eval.render.summary import CASCADE_REASON, EXIT_REASON, RUNTIMES
 from eval.render.text import in_pp, join, speedup
@@ -25,9 +26,9 @@ def claim(engine: Engine, report: Report | None) -> str:
     types = engine.labels.types
     named = join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
     finds = f"Finds {escape(named)}"
-    if not (engine.has_gates or engine.small):
+    if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    reason = f"{CASCADE_REASON if engine.small else EXIT_REASON}."
+    reason = f"{CASCADE_REASON if len(engine.stages) > 1 else EXIT_REASON}."
     said = headline(report) if report and _measured(engine, report) else reason
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
@@ -80,7 +81,7 @@ def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> s
 
 def own_model(engine: Engine) -> str:
     """A card: how to make one's own checkpoint fast, and what that takes."""
-    if engine.has_gates or engine.small:
+    if engine.runnable != [DENSE]:
         named = ", ".join(engine.labels.types[:NAMED_TYPES])
         which, texts, duration = f"larger model that finds the same ({named})", 100, "under 20 minutes"
         command = (

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from engine.base import Engine
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
 from engine.result import Result
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text.windows import WordPieces
 
 

@@ -11,8 +11,9 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
+from engine.base import Engine
 from engine.result import Result
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 
 NAME = "token_pruning_ner"
 

@@ -4,6 +4,7 @@ A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf 
 families that differ override `Family.row_macs`); a label head ``d · labels`` for each word.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.pruning.record import Record
@@ -69,11 +70,6 @@ def unread_cost(sizes: Sizes, window: Window) -> Cost:
     return Cost((0,) * sizes.layers, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
 
 
-def with_small(large: Cost, small: Cost) -> Cost:
-    """Adds what the small model of a cascade computed, whose layers come first; the dense pass is the large one's."""
-    return replace(large, rows=small.rows + large.rows, macs=small.macs + large.macs)
-
-
 def add(costs: list[Cost], layers: int) -> Cost:
     """Adds the costs of several windows of an encoder with this number of layers."""
     return Cost(
@@ -82,3 +78,9 @@ def add(costs: list[Cost], layers: int) -> Cost:
         macs=sum(cost.macs for cost in costs),
         dense_macs=sum(cost.dense_macs for cost in costs),
     )
+
+
+def stacked(costs: Sequence[Cost]) -> Cost:
+    """The cost of a text in all stages, whose layers follow each other; the dense pass is that of the last stage."""
+    rows = tuple(computed for cost in costs for computed in cost.rows)
+    return replace(costs[-1], rows=rows, macs=sum(cost.macs for cost in costs))

@@ -47,6 +47,11 @@ class Strategy:
         return "dense" if self.controller is None else self.controller.kind
 
     @property
+    def stages(self) -> "tuple[Strategy, ...]":
+        """The strategy of each stage of the tagger that runs it, in order."""
+        return (self,)
+
+    @property
     def prunes(self) -> bool:
         """Whether its controller chooses words, so that it has settings and may have operating points and recovery."""
         return isinstance(self.controller, Controller)

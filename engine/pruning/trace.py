@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
-from engine.latency import Latency
+from engine.paths import Paths
 from engine.pruning.controllers.base import Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS
-from engine.pruning.cost import Cost
 from engine.pruning.gate import ArrayGate, Words
+from engine.pruning.passes import Pass
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.text.words import Span
 
-T = TypeVar("T")
-State = Literal["kept", "exited", "recovered"]
+StateName = Literal["exited", "kept", "recovered"]
+_NAMES: tuple[StateName, ...] = ("exited", "kept", "recovered")  # of the values of `State`
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WordTrace:
     text: str
     pieces: int  # number of its word pieces
     layer: int  # after which it exited, or the last one
-    state: State  # recovered if it exited after this layer, then came back
+    state: StateName  # recovered if it exited after this layer, then came back
     label: str  # the final one
     probability: float  # of this label, 0–1
     gates: tuple[WordScores, ...]  # at each gate that it reached
@@ -61,56 +61,43 @@ class JudgedWindow:
 
 @dataclass(frozen=True)
 class Trace:
-    """The strategy, words, cost and latency of a text; in a cascade also the windows that the small model judged."""
+    """The words of a text; in a cascade also the windows that the small model judged."""
 
-    strategy: Strategy
     words: tuple[WordTrace, ...]
-    cost: Cost
-    latency: Latency
     windows: tuple[JudgedWindow, ...] = ()
 
 
-def of_both(small: Sequence[T], large: Sequence[T], judged: Iterable[JudgedWindow]) -> tuple[T, ...]:
-    """Takes each word's entry from the model that labelled it last; ``large`` has those of the windows that it read."""
-    rest = iter(large)
-    return tuple(
-        next(rest) if window.read else small[word] for window in judged for word in range(window.first, window.end)
-    )
-
-
 def word_traces(
-    text: str,
-    words: Sequence[Span],
-    probabilities: np.ndarray,
-    records: Sequence[Record],
-    strategy: Strategy,
+    text: str, words: Sequence[Span], probabilities: np.ndarray, paths: Paths, passes: Iterable[Pass]
 ) -> tuple[WordTrace, ...]:
     """Builds the trace of every word of a text.
 
-    ``probabilities`` are the final label distributions ``(words, labels)``; ``records`` those of its windows, in order.
+    ``probabilities`` are the final label distributions ``(words, labels)``; ``passes`` what each stage computed.
     """
-    traces: list[WordTrace] = []
-    for record in records:
-        window, scores = record.window, _scores(record, strategy)
-        pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        for index in range(window.own, window.own_end):
-            at = index - window.first
-            start, end = words[index]
-            best = int(probabilities[index].argmax())
-            traces.append(
-                WordTrace(
-                    start=start,
-                    end=end,
-                    text=text[start:end],
-                    pieces=int(pieces[at]),
-                    layer=int(record.exit_at[at]),
-                    state="recovered" if record.recovered[at] else "exited" if record.exited[at] else "kept",
-                    label=record.labels.names[best],
-                    probability=float(probabilities[index, best]),
-                    gates=tuple(scores[at]),
-                )
-            )
-    return tuple(traces)
+    gates: list[list[WordScores]] = [[] for _ in words]
+    pieces, before = [0] * len(words), 0
+    for stage in passes:
+        for record in stage.records:
+            window, scores = record.window, _scores(record, stage.strategy, before)
+            counts = np.bincount(window.word[1:-1], minlength=window.words)
+            for index in range(window.own, window.own_end):
+                pieces[index] = int(counts[index - window.first])
+                gates[index] += scores[index - window.first]
+        before += stage.sizes.layers
+    return tuple(
+        WordTrace(
+            start=start,
+            end=end,
+            text=text[start:end],
+            pieces=pieces[index],
+            layer=int(paths.layer[index]),
+            state=_NAMES[paths.state[index]],
+            label=str(paths.label[index]),
+            probability=float(probabilities[index].max()),
+            gates=tuple(gates[index]),
+        )
+        for index, (start, end) in enumerate(words)
+    )
 
 
 def neighbours_of(strategy: Strategy) -> int:
@@ -118,8 +105,11 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def _scores(record: Record, strategy: Strategy) -> list[list[WordScores]]:
-    """The scores of each word of a window at the gates that it reached; recovery has no gates."""
+def _scores(record: Record, strategy: Strategy, before: int) -> list[list[WordScores]]:
+    """The scores of each word of a window at the gates that it reached, in a stage with so many layers before it.
+
+    Recovery has no gates.
+    """
     scores: list[list[WordScores]] = [[] for _ in record.exit_at]
     words, labels, controller = Words.of([len(scores)]), record.labels, strategy.controller
     for index, at in enumerate(record.gates):
@@ -131,7 +121,7 @@ def _scores(record: Record, strategy: Strategy) -> list[list[WordScores]]:
         for word in np.flatnonzero(at.alive).tolist():
             scores[word].append(
                 WordScores(
-                    layer=at.number,
+                    layer=before + at.number,
                     label=labels.names[gate.labels[word]],
                     confidence=float(gate.confidence[word]),
                     entropy=float(gate.entropy[word]),

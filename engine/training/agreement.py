@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.errors import InputError
@@ -23,7 +24,7 @@ from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.result import Result
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
@@ -68,7 +69,7 @@ class Reference:
         with Progress(f"Run the dense pass of {engine.source} over {len(texts)} texts", len(texts)) as progress:
             for result in tagged(engine, texts, Strategy(DENSE), progress):
                 documents.append(Document(str(len(documents)), result.text, result.entities))
-                windows += len(result.records)
+                windows += len(result.passes[-1].records)
                 if time.monotonic() > until and windows >= MIN_WINDOWS and len(documents) >= MIN_HELD_OUT:
                     break
         dense = perfect(count_documents(documents, [()] * len(documents), engine.labels.types))
@@ -115,7 +116,7 @@ class Trial:
         for document, result in zip(reference.documents, results, strict=True):
             counts.append(count_matches(document.entities, result.entities, reference.types))
             costs.append(result.cost)
-            recovered += result.recovered
+            recovered += bool(result.paths.recovered.any())
         return cls(strategy, tuple(counts), reference.dense, add(costs, len(costs[0].rows)), recovered)
 
     @cached_property

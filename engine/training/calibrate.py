@@ -15,6 +15,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
@@ -26,7 +27,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.settings import setting
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.training.agreement import Reference, Row, int8_agreement, references_of
 from engine.training.card import table
 from engine.training.options import PointsConfig

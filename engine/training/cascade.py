@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.base import Engine
 from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
@@ -32,7 +33,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import DTYPES, load_engine
 from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
 from engine.training.card import markdown
 from engine.training.finetune import f1_of

@@ -15,16 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.latency import Latency
+from engine.pruning.passes import Pass
 from engine.pruning.record import GateRecord, Record, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import HeadOutput, KeepAll, MemoryBuffer, decide, forward
 from engine.pytorch.packing import RaggedBatch
-from engine.result import Result
-from engine.tagger import Engine
+from engine.result import Output, Result
 from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.agreement import Reference, Trial
@@ -97,9 +98,9 @@ class DensePass:
         records, labels = self.records(strategy), self.engine.labels
         for document, spans, windows in zip(self.reference.documents, self.spans, self.windows, strict=True):
             of_text = list(islice(records, len(windows)))
-            probabilities = distributions(of_text, len(labels))
-            entities = labels.decode(document.text, spans, probabilities)
-            yield Result(document.text, entities, strategy, spans, probabilities, UNTIMED, of_text, self.engine.sizes)
+            output = Output(spans, distributions(of_text, len(labels)), [Pass(strategy, self.engine.sizes, of_text)])
+            entities = labels.decode(document.text, spans, output.probabilities)
+            yield output.result(document.text, strategy, labels, entities, UNTIMED)
 
     def records(self, strategy: Strategy) -> Iterator[Record]:
         """Yields the predicted record of each window: a word keeps the label of the first gate at which it may exit."""

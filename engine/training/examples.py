@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.formats.corpora import Corpus
@@ -20,7 +21,6 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
-from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of

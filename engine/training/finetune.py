@@ -12,6 +12,7 @@ from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from engine.base import Engine
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
@@ -24,7 +25,7 @@ from engine.models.families import family_of
 from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
 from engine.settings import setting
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.training.options import TrainingConfig

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
+from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, processor, replacing, write_json
@@ -18,7 +19,7 @@ from engine.latency import BUSY, busy_share
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text.windows import WordPieces
 from engine.text.words import words_of
 from engine.threads import threads

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, AttentionController
@@ -22,7 +23,6 @@ from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, with_recovery
 from engine.settings import Setting, settings_of
-from engine.tagger import Engine
 from engine.training.agreement import Row, Trial, choose, measure
 from engine.training.dense_pass import DensePass
 

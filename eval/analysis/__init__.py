@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from engine.formats.corpora import Corpus
+from engine.paths import Paths
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
@@ -23,7 +24,7 @@ class DocumentComparison:
 
     text: str
     types: tuple[str, ...]  # the scored ones
-    exits: Sequence[int]  # of each word, see `eval.record.Row`
+    paths: Paths  # of its words under the variant
     gold: tuple[Entity, ...]
     found: tuple[Entity, ...]  # by the variant
     found_by_dense: tuple[Entity, ...]
@@ -35,7 +36,8 @@ class DocumentComparison:
             tuple({entity.key: entity for entity in sorted(entities) if entity.type in types}.values())
             for entities in (document.entities, own.entities, dense.entities)
         )
-        return cls(document.text, types, own.exits, *scored)
+        assert own.paths is not None, "strategies and controls have paths"
+        return cls(document.text, types, own.paths, *scored)
 
     @cached_property
     def words(self) -> list[tuple[int, int]]:

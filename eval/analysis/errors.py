@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import product
 
+from engine.paths import State
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
 from eval import schema
@@ -89,15 +90,17 @@ def changes(comparison: DocumentComparison, *, recovers: bool = False) -> Iterat
 def _find_way(comparison: DocumentComparison, part: str, entity: Entity, recovers: bool) -> str:
     labels, dense_labels = comparison.labels(comparison.found), comparison.labels(comparison.found_by_dense)
     near = [other for other in (*comparison.found, *comparison.found_by_dense) if overlap(entity, other)]
-    exits, touched = comparison.exits, comparison.words_of(entity, *near)
-    some_exited = any(exits[index] > 0 for index in touched if labels[index] != dense_labels[index])
+    paths, touched = comparison.paths, comparison.words_of(entity, *near)
+    some_exited = any(paths.exited[index] for index in touched if labels[index] != dense_labels[index])
     if part == FIXED:
         return schema.RIGHT_AT_GATE if some_exited else schema.LESS_CONTEXT
     if not some_exited:
         return schema.CONTEXT
     if recovers:
         return schema.NOT_RECOVERED
-    return schema.CUT if len({exits[index] for index in comparison.words_of(entity)}) > 1 else schema.AT_GATE
+    own = comparison.words_of(entity)
+    together = len(set(zip(paths.layer[own].tolist(), paths.state[own].tolist(), strict=True))) == 1
+    return schema.AT_GATE if together else schema.CUT
 
 
 def error_rows(comparison: Comparison) -> Iterator[Row]:
@@ -144,13 +147,14 @@ def exit_rows(comparison: Comparison) -> Iterator[Row]:
         names = LabelSet(document.types).names
         sides = (document.gold, document.found, document.found_by_dense)
         labels = (document.labels(entities).tolist() for entities in sides)
-        for layer, wanted, got, got_by_dense in zip(document.exits, *labels, strict=True):
+        where = document.paths.layer.tolist(), document.paths.state.tolist()
+        for layer, state, wanted, got, got_by_dense in zip(*where, *labels, strict=True):
             words[names[wanted]] += 1
-            if layer:
+            if state != State.KEPT:
                 verdict = "right" if got == wanted else "wrong"
-                fate = f"{verdict}_at_gate" if layer > 0 else f"recovered_{verdict}"
-                fates[abs(layer), names[wanted], fate] += 1
-                fates[abs(layer), names[wanted], DENSE_RIGHT] += got != wanted == got_by_dense
+                fate = f"{verdict}_at_gate" if state == State.EXITED else f"recovered_{verdict}"
+                fates[layer, names[wanted], fate] += 1
+                fates[layer, names[wanted], DENSE_RIGHT] += got != wanted == got_by_dense
     for layer, label in product(variant.gates, (*names[1:], *names[:1])):
         own = {fate: fates[layer, label, fate] for fate in (*FATES, DENSE_RIGHT)}
         exited = sum(own[fate] for fate in FATES)

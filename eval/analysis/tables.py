@@ -107,8 +107,8 @@ def result_row(measured: Measured, size: int, record: Record) -> dict[str, objec
         "latency_ms_p95": np.quantile(times, 0.95),
         "speedup_vs_dense": dense_of(record.measured).times(size).sum() / times.sum(),  # against dense in float32
         "theoretical_speedup": cost.theoretical_speedup if cost else None,  # dense ÷ own MACs
-        # Unknown for cascades, whose models have layers of different sizes.
-        "token_layers_kept": cost.token_layers_kept if cost and not variant.small_layers else None,
+        # Unknown for cascades, whose stages have layers of different sizes.
+        "token_layers_kept": cost.token_layers_kept if cost and len(variant.layers) == 1 else None,
         "read_by_large": measured.read_by_large,  # share of the words that the large model of a cascade read
         "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,  # 10⁹ MACs
         "device": variant.device,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from engine.base import Engine
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS, without_recovery
-from engine.tagger import Engine
 from eval.measure.variants import RandomWords
 from eval.record import Measured, Record
 from eval.render.folder import rows_of
@@ -108,14 +108,14 @@ def _row(measured: Measured, default: Measured, dense: Measured, record: Record)
     pairs = list(zip(measured.rows, default.rows, strict=True))
     keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
     changed = sum(len(own ^ other) for own, other in keys)
-    moved = any(own.exits != other.exits for own, other in pairs)
+    moved = any(own.paths != other.paths for own, other in pairs)
     assert cost is not None, "our strategies have costs"
     return {
         **compare_f1(measured.counts, dense.counts),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": cost.token_layers_kept,
         "computation": 1 / cost.theoretical_speedup,
-        "recovered_words": sum(layer < 0 for row in measured.rows for layer in row.exits),
+        "recovered_words": sum(int(row.paths.recovered.sum()) for row in measured.rows if row.paths),
         "changed_predictions": changed,
         "effect": bool(changed or moved or cost != default.cost),
     }

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import torch
 
+from engine.base import Engine
 from engine.cli.runs import processor
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 REST_S = 0.01  # before every timed call

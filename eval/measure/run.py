@@ -4,7 +4,6 @@ import argparse
 import gc
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import torch
 
 import engine
 import eval
-from engine.cascade import Cascade
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
 from engine.formats.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
+from engine.pruning.strategy_names import CASCADE
 from eval.analysis.tables import write_tables
 from eval.measure import environment
 from eval.measure.baselines import tried_texts, tune
@@ -161,8 +160,8 @@ def _measure_memory(setup: Setup) -> dict[str, int]:
     for variant in setup.plan.variants:
         if variant.strategy is not None and (variant.prunes or variant.kind == DENSE):
             strategy = variant.strategy
-            if isinstance(strategy, Cascade):
-                strategy = replace(strategy, threshold=0.0)  # so that the large model reads the text, too
+            if strategy.kind == CASCADE:
+                strategy = strategy.with_settings(threshold=0.0)  # so that the large model reads the text, too
             occupied = environment.resident_memory(engines[variant.dtype], strategy)
             memory |= {variant.name: occupied} if occupied else {}
     return memory

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
-from engine.cascade import Cascade
+from engine.base import Engine
 from engine.cli.options import parse_setting
 from engine.cli.progress import Progress
 from engine.errors import InputError
@@ -18,7 +18,7 @@ from engine.formats.corpora import Corpus, load_corpus
 from engine.formats.named import NAMED
 from engine.latency import busy_share
 from engine.pruning.strategy_names import CASCADE
-from engine.tagger import Engine, load_engine
+from engine.tagger import load_engine
 from engine.text.documents import Document
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
@@ -125,14 +125,16 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
             strategy = engine.strategy(text, **settings.get(text, {}))
             taggers.append(of_strategy(engine, strategy) if name == text else random_exits(engine, name, strategy))
         if SMALL in names:
-            cascade = cast(Cascade, engine.strategy(CASCADE))  # which refuses a model that is no cascade
-            taggers.append(of_model(SMALL, cast(Engine, engine.small), cascade.small))
+            small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
+            taggers.append(of_model(SMALL, engine.stages[0], small))
     return taggers
 
 
 def _defaults(engine: Engine) -> list[str]:
     """What is measured beside ``dense`` if nothing is named."""
-    return [*(f"{CASCADE}:{point}" for point in engine.cascades), SMALL] if engine.small else [engine.default_strategy]
+    if CASCADE in engine.runnable:
+        return [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
+    return [engine.default_strategy]
 
 
 def _parse_settings(options: Sequence[str], strategies: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.cascade import Cascade
+from engine.base import Engine
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.record import Record
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
-from engine.result import Judgement, Result
-from engine.tagger import Engine
+from engine.result import Result
 from eval.measure.baselines.base import Baseline
 from eval.record import Row, Variant, title_of
 from eval.schema import BASELINE, DENSE, MODEL, RANDOM, RANDOM_SEEDS
@@ -42,34 +41,16 @@ class Tagger:
 
 
 def of_engine(tag_batch: Callable[[Sequence[str]], list[Result]], *, costs: bool = True) -> Tag:
-    """Tags with an engine; rows say where each word exited and what it cost, unless without ``costs``."""
+    """Tags with an engine; rows have the paths of the words and what it cost, unless without ``costs``."""
 
     def row(result: Result) -> Row:
-        if not costs:
-            return Row(result.entities)
-        exits = result.exits if result.judgement is None else _after_small(result.exits, result.judgement)
-        return Row(result.entities, exits, result.cost)
+        return Row(result.entities, result.paths, result.cost) if costs else Row(result.entities)
 
     def tag(texts: Sequence[str]) -> tuple[float, list[Row]]:
         results = tag_batch(texts)
         return results[0].latency.total_ms, list(map(row, results))
 
     return tag
-
-
-def _after_small(exits: Sequence[int], judgement: Judgement) -> list[int]:
-    """Numbers layers as the cost of a cascade does, the small model's first.
-
-    Words that the large model does not read exit after the last of these, wherever they exited in the small model.
-    """
-    layers = len(judgement.result.cost.rows)
-    own = np.array(exits)
-    after = np.where(own == 0, 0, own + np.sign(own) * layers)
-    for window in judgement.judged:
-        if not window.read:
-            after[window.first : window.end] = layers
-    numbers: list[int] = after.tolist()
-    return numbers
 
 
 def _tag_batch(engine: Engine, strategy: Strategy) -> Callable[[Sequence[str]], list[Result]]:
@@ -79,12 +60,10 @@ def _tag_batch(engine: Engine, strategy: Strategy) -> Callable[[Sequence[str]], 
 def of_strategy(engine: Engine, strategy: Strategy) -> Tagger:
     """A strategy of the engine."""
     record = strategy.to_json()
-    variant = Variant(title_of(strategy), strategy.kind, engine.dtype, str(engine.device), strategy)
-    if strategy.prunes or isinstance(strategy, Cascade):
-        shown = {key: value for key, value in record.items() if key not in ("name", "point")}
-        variant = replace(variant, settings=shown)
-    if isinstance(strategy, Cascade) and engine.small:
-        variant = replace(variant, small_layers=engine.small.sizes.layers)
+    shown = {key: value for key, value in record.items() if key not in ("name", "point") and strategy.settings()}
+    layers = tuple(stage.sizes.layers for stage in engine.stages_of(strategy))
+    about = engine.dtype, str(engine.device), strategy, shown, layers
+    variant = Variant(title_of(strategy), strategy.kind, *about)
     return Tagger(variant, of_engine(_tag_batch(engine, strategy)), record)
 
 
@@ -150,6 +129,6 @@ def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str
     exits = [
         np.random.default_rng([seed, *window_seed(record)]).permutation(record.exit_at)
         for result in results
-        for record in result.records
+        for record in result.passes[-1].records
     ]
     return engine.tag_with_exits(texts, replace(replayed, name=name, point=""), exits)

@@ -7,7 +7,6 @@ import pytest
 
 from demo.app import build_demo
 from demo.common.card import card
-from demo.common.differences import numbered_words
 from demo.common.intro import claim
 from demo.settings import points
 from demo.tabs.watch import layers_said
@@ -25,7 +24,7 @@ SMALL = LARGE = 3  # layers
 @pytest.fixture
 def some(both):
     """A cascade whose large model reads some windows of the long text, after words have exited from the small one."""
-    small = both.small.strategy("entropy", max_entropy=0.8, exit_entities=True)
+    small = both.stages[0].strategy("entropy", max_entropy=0.8, exit_entities=True)
     doubts = sorted(window.doubt for window in both.tag(LONG, cascade(0, small=small)).trace.windows)
     result = both.tag(LONG, cascade(doubts[len(doubts) // 2], small=small))
     assert {window.read for window in result.trace.windows} == {True, False}
@@ -58,14 +57,14 @@ def test_each_window_is_listed_with_its_doubt_and_the_card_says_how_many_the_lar
     said = text_of(re.sub('<span class="tip.*?</span>', "", card(run_of(beside(dense, dense), one), "cascade")))
     threshold = some.strategy.threshold
     assert f"the large model read {read} of {len(some.trace.windows)} windows, those of doubt {threshold:.2f}" in said
-    large, small = some.cost, some.judgement.result.cost
+    large, small = some.cost, some.passes[0].cost
     assert one.kept == large.macs / large.dense_macs
     assert large.macs > small.macs
 
 
 def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
-    words = numbered_words(some)
-    first = some.judgement.result.trace.words
+    words = some.trace.words
+    first = both.stages[0].tag(LONG, some.strategy.small).trace.words
     for window in some.trace.windows:
         for index in range(window.first, window.end):
             word, in_small = words[index], first[index]

@@ -10,6 +10,7 @@ import pytest
 from engine.cascade import Cascade, doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
+from engine.paths import State
 from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
 
@@ -60,20 +61,53 @@ def test_cost_counts_both_models(both, engine, plain_engine):
     assert everything.rows == small.rows + large.rows
 
 
-@pytest.mark.parametrize(("threshold", "layer", "exit_at", "gates"), [(1e6, 1, 1, [1]), (0, 3, 0, [])])
-def test_each_word_is_traced_in_the_model_that_labelled_it(threshold, layer, exit_at, gates, both, engine):
-    all_exit = engine.strategy("entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
-    result = both.tag(TEXT, cascade(threshold, small=all_exit))
-    assert set(result.exits) == {exit_at}
+@pytest.mark.parametrize(("threshold", "exits", "layer", "state", "gates"), [
+    (1e6, True, 1, State.EXITED, [1]),
+    (1e6, False, 3, State.EXITED, [1]),  # the last layer of the small model
+    (0, True, 1, State.RECOVERED, [1]),
+    (0, False, 6, State.KEPT, [1]),
+])  # fmt: skip
+def test_layers_and_gates_are_numbered_through_both_models(threshold, exits, layer, state, gates, both, engine):
+    strategy = engine.strategy("entropy", gates=(1,), max_entropy=float(exits), exit_entities=True)
+    result = both.tag(TEXT, cascade(threshold, small=strategy))
+    assert (set(result.paths.layer), set(result.paths.state)) == ({layer}, {state})
+    assert result.exit_layers == (1, 3)
     assert len(result.trace.words) == len(result.words)
     for word in result.trace.words:
         assert (word.layer, [gate.layer for gate in word.gates]) == (layer, gates)
+
+
+@pytest.mark.parametrize(("threshold", "share"), [(0, 0.5), (1e6, 0.5), (0, 0.9)])
+def test_an_error_raised_while_either_model_runs_ends_the_call(threshold, share, both, monkeypatch):
+    ran = []
+    for stage in both.stages:
+        run = stage.run
+        monkeypatch.setattr(stage, "run", lambda *given, run=run, stage=stage: ran.append(stage) or run(*given))
+
+    def stop(done, total):
+        if done >= share * total:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        both.tag_batch([LONG, TEXT], cascade(threshold), on_window=stop)
+    assert ran == [*both.stages][: 1 if share == 0.5 else 2]
+
+
+@pytest.mark.parametrize("threshold", [0, 5, 1e6])
+def test_progress_counts_the_windows_of_both_models(threshold, both):
+    told = []
+    both.tag_batch([LONG, TEXT, ""], cascade(threshold), batch_size=2, on_window=lambda *counts: told.append(counts))
+    windows = sum(len(of_text) for stage in both.stages for of_text in stage.pieces.of_texts([LONG, TEXT, ""])[1])
+    assert {total for _, total in told} == {windows}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1][0] == windows
 
 
 def test_survives_pickling(both):
     result = both.tag(LONG, cascade(1.0))
     again = pickle.loads(pickle.dumps(result))
     assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
+    assert (again.paths, again.exit_layers) == (result.paths, result.exit_layers)
 
 
 def test_doubt_is_the_probability_that_a_label_is_wrong():

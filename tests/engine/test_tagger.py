@@ -12,7 +12,7 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
-from engine.tagger import Engine
+from engine.tagger import ModelEngine
 from engine.text.words import split_words
 from tests.conftest import TEXT, tiny_config
 
@@ -33,7 +33,7 @@ STRANGE = [
 def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a_label(engine, strategy):
     texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE]
     together = engine.tag_batch((text for text in texts), strategy, batch_size=len(texts))
-    assert any(result.recovered for result in together) or strategy is not RECOVERS
+    assert any(result.paths.recovered.any() for result in together) or strategy is not RECOVERS
     for text, result in zip(texts, together, strict=True):
         assert (result.text, result.words, len(result.probabilities)) == (text, split_words(text), len(result.words))
         np.testing.assert_allclose(result.probabilities.sum(1), 1, atol=1e-4)
@@ -51,18 +51,16 @@ def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_engi
 
 
 @pytest.mark.parametrize("strategy", ["dense", "truncate-1", PRUNES, RECOVERS], ids=str)
-def test_exits_are_the_states_and_layers_of_the_trace(engine, strategy):
+def test_cost_counts_the_rows_of_the_words_of_the_trace(engine, strategy):
     result = engine.tag(TEXT, strategy)
-    trace, signs = result.trace, {"kept": 0, "exited": 1, "recovered": -1}
-    assert result.exits == [signs[word.state] * word.layer for word in trace.words]
-    assert sum(word.pieces for word in trace.words) + 2 == trace.cost.rows[0]
-    assert trace.cost.token_layers == sum(trace.cost.rows)
-    assert trace.latency.total_ms > 0
+    assert sum(word.pieces for word in result.trace.words) + 2 == result.cost.rows[0]
+    assert result.cost.token_layers == sum(result.cost.rows)
+    assert result.latency.total_ms > 0
 
 
 def test_settings_and_stored_points_reach_the_strategy(model_folder):
     points = {point: Strategy("entropy", (1,), EntropyController(0.33), point) for point in ("fast", "slow")}
-    engine = Engine(replace(read_folder(model_folder), points={"entropy": points, "rule": {}}))
+    engine = ModelEngine(replace(read_folder(model_folder), points={"entropy": points, "rule": {}}))
     assert engine.strategy("entropy:slow") == replace(engine.strategy("entropy", "slow"), name="entropy:slow")
     settings = engine.strategy("entropy", "slow", min_keep_ratio=0.5, neighbours=None).settings()
     assert (settings["max_entropy"], settings["min_keep_ratio"]) == (0.33, 0.5)
@@ -133,7 +131,7 @@ def test_a_pickled_result_keeps_what_it_tells_but_not_the_model(engine):
     pickled = pickle.dumps(result)
     again = pickle.loads(pickled)
     assert len(pickled) < 100_000
-    assert (again.entities, again.cost, again.exits) == (result.entities, result.cost, result.exits)
+    assert (again.entities, again.cost, again.paths) == (result.entities, result.cost, result.paths)
     assert again.trace.words == result.trace.words
 
 

@@ -63,7 +63,7 @@ def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_t
             share = sum(one.end - one.first for one in windows if one.read) / sum(len(result.words) for result in found)
             assert of_variant[f"cascade:{point}", size] == pytest.approx(share, abs=1e-6)
     assert results.loc[results["kind"].isin(["dense", "model"]), "read_by_large"].isna().all()
-    found = [one.entities for one in engine.small.tag_batch(texts, "dense", batch_size=1)]
+    found = [one.entities for one in engine.stages[0].tag_batch(texts, "dense", batch_size=1)]
     small = Counts.total(count_documents(corpus.documents, found, corpus.types)).f1
     assert results.set_index("variant")["f1"]["small"].iloc[0] == pytest.approx(small, abs=1e-6)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.formats.corpora import load_corpus
+from engine.paths import State
 from engine.pruning.strategy import Strategy
 from eval.measure.variants import of_strategy, random_exits
 from eval.options import SAMPLE
@@ -26,9 +27,9 @@ def test_a_row_has_what_the_engine_found_its_cost_and_where_words_exited(engine,
         assert [one.key for one in row.entities] == [one.key for one in result.entities]
         assert [one.text for one in row.entities] == [one.text for one in result.entities]
         assert row.cost == result.cost
-        assert row.exits == [word.layer if word.state == "exited" else 0 for word in result.trace.words]
+        assert row.paths == result.paths
     measured = record.measured
-    assert set(measured["dense"].rows[0].exits) == {0}
+    assert set(measured["dense"].rows[0].paths.state) == {State.KEPT}
     assert dense_of(measured, "float32") is dense_of(measured, "int8") is measured["dense"]
 
 
@@ -38,7 +39,7 @@ def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
         assert len(one.runs) == (2 if one.variant.kind == "random" else 1)
         assert {len(run) for run in one.runs} == {5}
     first, other, *_ = record.measured["random@entropy"].runs
-    assert [row.exits for row in first] != [row.exits for row in other]
+    assert [row.paths for row in first] != [row.paths for row in other]
 
 
 def test_a_strategy_must_beat_baselines_everywhere_and_its_controls_in_its_own_dtype():

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from engine.base import Engine
 from engine.result import Result
-from engine.tagger import Engine
 from engine.text.words import split_words
 
 _WORDS = [

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from demo.common.commands import load_arguments, options
 from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
-from engine.cascade import Cascade
 from engine.models.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
@@ -69,7 +68,7 @@ def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None)
         own = own_point(engine, strategy.name, point)
         name = f"{strategy.name}:{own}" if own and ":" not in strategy.name else strategy.name
         package = re.sub(r"\W", "_", f"tagger_{name}")
-        if strategy.recovery is not None or isinstance(strategy, Cascade):
+        if strategy.recovery is not None or len(strategy.stages) > 1:
             lines.append(f"# left out because it is not one pass: {name}")
             continue
         if changed_settings(engine, strategy, point):

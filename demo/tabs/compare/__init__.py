@@ -9,13 +9,14 @@ from demo.common.runs import Run
 from demo.common.views import draw_when_visible
 from demo.tabs.compare.texts import legend, texts
 from engine import Engine
+from engine.pruning.strategy_names import DENSE
 
 LABEL = "Compare"
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    gr.HTML(legend(has_gates=engine.has_gates or engine.small is not None))
+    gr.HTML(legend(has_gates=engine.runnable != [DENSE]))
     figures, marked = gr.HTML(), gr.HTML()
 
     def draw(run: Run, _: Compared) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from demo.common.differences import SIGNS, Compared, Difference, numbered_words
+from demo.common.differences import SIGNS, Compared, Difference
 from demo.common.markup import escape, percent, type_colour
 from engine.pruning.trace import WordTrace
 
@@ -46,7 +46,7 @@ def _panel(outcome: Compared, types: Sequence[str]) -> str:
 
 
 def _words(outcome: Compared) -> str:
-    words = numbered_words(outcome.result)
+    words = outcome.result.trace.words
     last, came = (sum(word.state == state for word in words) for state in ("kept", "recovered"))
     back = f", {came} came back" if outcome.result.strategy.recovery else ""
     return f"{last} of {len(words)} words reach the last layer{back}: {percent(outcome.kept)} of the computation."
@@ -61,7 +61,7 @@ def _marked_spans(outcome: Compared, types: Sequence[str]) -> Iterator[tuple[int
             return differing[word.start]
         return {"exited": f"exited after layer {word.layer}", "recovered": "came back"}.get(word.state)
 
-    for group, members in groupby(numbered_words(outcome.result), key=group_of):
+    for group, members in groupby(outcome.result.trace.words, key=group_of):
         words = list(members)
         if isinstance(group, Difference):
             yield words[0].start, words[-1].end, _entity_tag(group, types)

@@ -6,7 +6,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.answer import checksum
-from demo.common.differences import Compared, numbered_words
+from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import escape, note, number_of
 from demo.common.reports import own_report
@@ -65,14 +65,14 @@ def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
 
 def layers_said(outcome: Compared) -> Iterator[str]:
     """What each layer computed, in words, and how many words exited after it; words that came back count as both."""
-    words = numbered_words(outcome.result)
-    layers, strategy = len(outcome.result.cost.rows), outcome.result.strategy
+    words = outcome.result.trace.words
+    layers, gates = len(outcome.result.cost.rows), outcome.result.exit_layers
     for layer in range(1, layers + 1):
         computed = sum(word.state != "exited" or word.layer >= layer for word in words)
         exited = sum(word.state != "kept" and word.layer == layer for word in words)
         if not computed:
             yield "never computed"
-        elif exited or layer in strategy.gates:
+        elif exited or layer in gates:
             yield f"{number_of(computed, 'word')} computed, {exited} exit"
         else:
             yield f"{number_of(computed, 'word')} computed" + ("; no gate" if layer < layers else ", and labelled")

@@ -12,7 +12,7 @@ from itertools import accumulate
 from statistics import median
 
 from demo.common.card import picture_headline
-from demo.common.differences import Compared, numbered_words, overlapping
+from demo.common.differences import Compared, overlapping
 from demo.common.markup import escape, number_of, type_colour
 from demo.common.runs import Run
 from engine import Entity
@@ -96,7 +96,7 @@ class Lane:
 
     def exit_of(self, word: WordTrace) -> float:
         """When a word leaves, in seconds of the race; at the end if it came back."""
-        return self.layers[word.layer - 1] if word.state == "exited" else self.end
+        return [0.0, *self.layers][word.layer] if word.state == "exited" else self.end
 
 
 def lanes_of(run: Run, outcome: Compared) -> list[Lane]:
@@ -111,7 +111,7 @@ def race(run: Run, outcome: Compared, types: Sequence[str], layout: Layout = WID
     """The race of a run as SVG; ``types``: the entity types, which decide the colours."""
     lanes = lanes_of(run, outcome)
     width = layout.lane_width(len(lanes))
-    words = numbered_words(outcome.result)[: layout.words]
+    words = outcome.result.trace.words[: layout.words]
     places, lines = _places(run.text, words, int((width - 2 * PAD) / CHARACTER))
     height = HEAD + lines * LINE + PAD
     parts = [_text(0, 16, picture_headline(outcome), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
@@ -165,7 +165,7 @@ def _lane(
     lane: Lane, places: Sequence[tuple[float, float, str]], types: Sequence[str], width: float, height: float
 ) -> str:
     """A lane: its title, clock and bar, its words as they leave, its entities, and what it labels differently."""
-    words, full = numbered_words(lane.outcome.result), lane.outcome.full.trace.words
+    words, full = lane.outcome.result.trace.words, lane.outcome.full.trace.words
     leaving: dict[tuple[float, bool], list[str]] = defaultdict(list)
     decided: dict[tuple[float, int], list[str]] = defaultdict(list)
     blinking: list[str] = []
@@ -211,7 +211,7 @@ def _clock(lane: Lane) -> Iterator[str]:
 
 def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> str:
     """Words × layers of a lane: a bar for each word as long as the layers that computed it."""
-    words = numbered_words(lane.outcome.result)[: layout.words]
+    words = lane.outcome.result.trace.words[: layout.words]
     layers = lane.layers
     step, thick = (layout.grid - 14) / len(layers), length / max(1, len(words))
 

@@ -14,7 +14,6 @@ from demo.common.runs import Run
 from demo.common.views import draw_when_visible
 from demo.tabs.why.words import MAX_WORDS, cut_note, listbox, windows
 from engine import Engine, Strategy
-from engine.cascade import Cascade
 from engine.pruning.controllers import Controller
 from engine.pruning.trace import WordScores, neighbours_of
 
@@ -41,8 +40,7 @@ REASONS = {
 def why_view(engine: Engine, outcome: Compared) -> str:
     """The text to choose a word from, and that word's scores."""
     result, strategy = outcome.result, outcome.result.strategy
-    if isinstance(strategy, Cascade) and not strategy.gates:
-        strategy = strategy.small
+    strategy = next((stage for stage in strategy.stages if stage.gates), strategy)
     if not strategy.gates:
         return alert(f"{strategy.name} has no gates: every word goes through every layer, so there are no scores.")
     heads = [("at", True), ("label", True), *_number_heads(strategy), ("decision", True)]

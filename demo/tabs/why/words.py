@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from demo.common.differences import SIGNS, Compared, numbered_words
+from demo.common.differences import SIGNS, Compared
 from demo.common.markup import cells, describe_word, escape, note, table, type_colour
 from engine import Result
 from engine.pruning.trace import WordTrace
@@ -25,7 +25,7 @@ def listbox(outcome: Compared, name: str, types: Sequence[str]) -> str:
 
     ``types``: entity types, which decide the colours.
     """
-    result, words = outcome.result, numbered_words(outcome.result)[:MAX_WORDS]
+    result, words = outcome.result, outcome.result.trace.words[:MAX_WORDS]
     entities = {each.entity.start: each for each in outcome.differences}
     parts: list[str] = []
     position = end = 0
@@ -59,17 +59,17 @@ def _option(word: WordTrace, index: int) -> str:
 
 def windows(result: Result) -> str:
     """A table of the windows that the small model of a cascade judged, and why the large one read them; else empty."""
-    if result.judgement is None:
+    if not result.windows:
         return ""
     threshold, spans = f"{result.strategy.settings()['threshold']:.2f}", result.words
     rows = []
-    for window in result.judgement.judged:
+    for window in result.windows:
         text = result.text[spans[window.first][0] : spans[window.end - 1][1]] if window.end > window.first else ""
         shown = text if len(text) <= WINDOW_CHARACTERS else f"{text[:WINDOW_CHARACTERS]}…"
         why = f"read, because {threshold} or more" if window.read else f"not read, because below {threshold}"
         values = cells([window.end - window.first, f"{window.doubt:.2f}", why])
         rows.append(f'<tr><th scope="row">{escape(shown)}</th>{values}</tr>')
-    small = len(result.judgement.result.cost.rows)
+    small = result.passes[0].sizes.layers
     about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")
     heads = ("window", "words", "doubt", "the large model")
     return table("Windows that the small model judged", "summary", heads, rows) + about

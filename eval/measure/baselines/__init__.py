@@ -8,12 +8,12 @@ from itertools import compress
 
 import numpy as np
 
+from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
 from engine.pruning.strategy_names import parse
-from engine.tagger import Engine
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
 from eval.measure.environment import own_threads

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.base import Engine
 from engine.errors import expecting
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
 from engine.pytorch.checkpoint import load_huggingface
-from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import Span

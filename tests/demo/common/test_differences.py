@@ -18,7 +18,8 @@ def results(engine, labels, dense_labels):
         found = engine.tag("severe acute renal failure", strategy)
         probabilities = np.eye(len(names), dtype=np.float32)[[names.index(LONG[letter]) for letter in letters]]
         entities = engine.labels.decode(found.text, found.words, probabilities)
-        return replace(found, probabilities=probabilities, entities=entities)
+        paths = replace(found.paths, label=np.array([LONG[letter] for letter in letters]))
+        return replace(found, probabilities=probabilities, entities=entities, paths=paths)
 
     return result("truncate-1", labels), result("dense", dense_labels)
 
@@ -61,7 +62,8 @@ def test_a_reason_names_the_word_its_layer_and_its_labels(engine, labels, dense_
 
 def test_a_reason_tells_words_that_reached_the_last_layer(engine):
     pruned, dense = results(engine, "OOBO", "OOBI")
-    unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)
+    paths = replace(dense.paths, label=pruned.paths.label)
+    unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities, paths=paths)
     (changed,) = differences(unpruned, dense)
     assert changed.reason == "“failure” reached the last layer, labelled no entity instead of inside Disease"
     assert differences(dense, dense)[0].reason == "reached the last layer"

@@ -98,7 +98,7 @@ def test_results_of_the_graph_and_pytorch_agree_when_words_come_back(engines, dr
         theirs = engine.tag_batch(TEXTS, drawn[0], **drawn[1])
     for one, other in zip(ours, theirs, strict=True):
         assert [entity.key for entity in one.entities] == [entity.key for entity in other.entities]
-        assert (one.exits, one.cost) == (other.exits, other.cost)
+        assert (one.paths, one.cost) == (other.paths, other.cost)
         for word, expected in zip(one.trace.words, other.trace.words, strict=True):
             assert (word.layer, word.state, word.label) == (expected.layer, expected.state, expected.label)
             assert [gate.reason for gate in word.gates] == [gate.reason for gate in expected.gates]

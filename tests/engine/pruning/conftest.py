@@ -2,9 +2,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from engine.base import Engine
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine
 from engine.text.windows import Window
 from tests.conftest import TEXT
 

@@ -1,5 +1,8 @@
 """Hand-made rows of a record: a text, its gold, what dense and a variant found, and where words exited."""
 
+import numpy as np
+
+from engine.paths import Paths, State
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -12,6 +15,7 @@ from eval.record import Row, Variant
 TYPES = ("Chemical", "Disease")
 ENTROPY = Strategy("entropy", (2, 4), EntropyController(0.4))
 RECOVERING = Strategy("entropy+recovery", (2, 4), EntropyController(0.4), recovery=Recovery())
+LAYERS = 6
 TEXT = "Renal failure followed high doses of cisplatin ."
 
 
@@ -25,15 +29,16 @@ GOLD = [FAILURE, DRUG]
 
 
 def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
-    """What a variant found beside what dense found; ``exits``: index of a word → as in `eval.record.Row`."""
-    layers = [(exits or {}).get(index, 0) for index in range(len(split_words(text)))]
-    document = Document(id_, text, tuple(gold))
-    return DocumentComparison.of(document, types, Row(tuple(own), layers), Row(tuple(dense)))
+    """What a variant found beside what dense found; ``exits``: index of a word → layer, and state unless it exited."""
+    paths = [(exits or {}).get(index, (LAYERS, State.KEPT)) for index in range(len(split_words(text)))]
+    layer, state = np.array([path if isinstance(path, tuple) else (path, State.EXITED) for path in paths]).T
+    document, row = Document(id_, text, tuple(gold)), Row(tuple(own), Paths(layer, state, np.full(len(layer), "O")))
+    return DocumentComparison.of(document, types, row, Row(tuple(dense)))
 
 
 def compared(*documents, strategy=ENTROPY):
     """These documents under a strategy."""
-    return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy), documents)
+    return Comparison(Variant(strategy.name, strategy.kind, "float32", "cpu", strategy, layers=(LAYERS,)), documents)
 
 
 def grouped(*cases, training=None, **facts):

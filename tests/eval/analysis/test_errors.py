@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.paths import State
 from engine.text.documents import Entity
 from eval.analysis.errors import align, changes, exit_rows, outcome
 from eval.schema import FATES, OUTCOMES
@@ -53,7 +54,7 @@ def test_outcomes_add_up_to_what_the_scorer_counts(gold, predicted):
     assert sum(found.values()) - found["missed"] == len(predicted)
 
 
-EXITED, BACK = {0: 2, 1: 2}, {0: -2, 1: -2}  # Renal, failure
+EXITED, BACK = {0: 2, 1: 2}, {0: (2, State.RECOVERED), 1: (2, State.RECOVERED)}  # Renal, failure
 
 
 @pytest.mark.parametrize(("dense", "own", "recovers", "exits", "expected"), [
@@ -116,7 +117,7 @@ def test_every_word_that_exited_has_one_fate(analysed):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits={0: 2, 1: 2, 6: -4}))
+    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits={0: 2, 1: 2, 6: (4, State.RECOVERED)}))
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1

@@ -16,7 +16,7 @@ REPLAYED = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit
 
 def exits(result) -> list[list[int]]:
     """For each window of a text and each layer, how many words exited."""
-    return [sorted(record.exit_at.tolist()) for record in result.records]
+    return [sorted(record.exit_at.tolist()) for record in result.passes[0].records]
 
 
 def layers(result) -> list[int]:
@@ -48,6 +48,6 @@ def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
 def test_as_many_random_words_come_back(engine):
     recovering = engine.strategy("entropy+recovery", gates=(1, 2), max_entropy=0.4, min_confidence=1.0)
     random = replace(recovering, recovery=RandomWords(**vars(recovering.recovery)))
-    own, control = ([result.exits for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
-    came_back = [[sum(layer < 0 for layer in exits) for exits in side] for side in (own, control)]
+    own, control = ([result.paths for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
+    came_back = [[int(paths.recovered.sum()) for paths in side] for side in (own, control)]
     assert came_back[0] == came_back[1] != [0] * len(TEXTS)

@@ -1,0 +1,50 @@
+"""A word has one path: reports, the trace and the page take its layer from the object that the engine made."""
+
+import re
+
+import pytest
+
+from demo.tabs.why.words import listbox
+from engine.paths import State
+from eval.measure.variants import of_engine
+from tests.conftest import TEXT, cascade
+from tests.demo.tabs.conftest import beside
+
+SETTINGS = {"gates": (1, 2), "max_entropy": 0.5, "exit_entities": True}
+RECOVERY = SETTINGS | {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("dense", {}),
+        ("truncate-1", {}),
+        ("rule", {"gates": (1, 2)}),
+        ("attention", {"gates": (1, 2)}),
+        ("entropy", SETTINGS),
+        ("entropy+recovery", RECOVERY),
+        ("cascade", {}),
+    ],
+)
+def test_a_word_has_the_same_layer_and_state_in_report_trace_and_page(name, settings, engine, both):
+    if name == "cascade":
+        small = both.stages[0].strategy("entropy", **SETTINGS)
+        doubts = sorted(window.doubt for window in both.tag(TEXT * 4, cascade(0, small=small)).windows)
+        result = both.tag(TEXT * 4, cascade(doubts[len(doubts) // 2], small=small))
+    else:
+        result = engine.tag(TEXT * 4, name, **settings)
+    _, (row,) = of_engine(lambda _: [result])([result.text])
+    assert row.paths is result.paths
+    expected = [
+        (int(layer), State(state).name.lower(), str(label))
+        for layer, state, label in zip(*vars(result.paths).values(), strict=True)
+    ]
+    assert [(word.layer, word.state, word.label) for word in result.trace.words] == expected
+    shown = re.findall(
+        r'data-state="(\w+)"(?: data-exit="(\d+)")?', listbox(beside(result, result), "", engine.labels.types)
+    )
+    assert [(state, int(layer) if layer else result.paths.layer.max()) for state, layer in shown] == [
+        (state, layer) for layer, state, _ in expected
+    ]
+    layers = {layer for layer, state, _ in expected if state != "kept"}
+    assert layers <= set(result.exit_layers)
