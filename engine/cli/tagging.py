@@ -6,13 +6,14 @@ from itertools import islice
 from math import inf
 from typing import Any
 
+from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.options import parse_setting
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import check_point, parse
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES, Engine, load_engine
+from engine.tagger import DTYPES, load_engine
 from engine.text.documents import Document
 
 
