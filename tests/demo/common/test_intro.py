@@ -15,7 +15,7 @@ from tests.demo.tabs.conftest import text_of
 
 def in_dtype(engine, dtype):
     """What the head of the page needs of an engine, as if it computed in this dtype."""
-    names = ("digest", "sizes", "has_gates", "labels", "source", "small")
+    names = ("digest", "sizes", "has_gates", "labels", "source", "stages", "runnable")
     return SimpleNamespace(dtype=dtype, why="", **{name: getattr(engine, name) for name in names})
 
 
