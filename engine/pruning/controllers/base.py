@@ -25,7 +25,7 @@ class Decider:
         return frozenset()
 
     def decide(self, gate: Gate) -> Decision:
-        """Which of the alive words exit, and every word's importance; by default none. Not asked where it `ends`."""
+        """Which of the alive words exit, by default none, and every word's importance; not asked where it `ends`."""
         return Decision(gate.alive & ~gate.alive, gate.where(gate.alive, 1.0, 1.0))
 
     def ends(self, index: int) -> bool:
