@@ -1,6 +1,7 @@
 """Copies the summaries of published reports into README, model card and docs: ``python -m eval.figures``.
 
-A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``; FILE is relative to the project.
+A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``, its metadata between ``# figures: FILE``
+and ``# end``; FILE is relative to the project.
 """
 
 import argparse
@@ -13,11 +14,14 @@ from engine.cli.command import as_command
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/earlier-work.md", "docs/reports.md", "weights/minilm-l6-bc5cdr/README.md")
 _PART = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_METADATA = re.compile(r"( *# figures: (\S+)\n).*?( *# end\n)", re.DOTALL)
 
 
 def filled(page: str, root: Path = ROOT) -> str:
     """A page with the files that it includes, as they are now."""
-    return _PART.sub(lambda part: part[1] + (root / part[2]).read_text(encoding="utf-8") + part[3], page)
+    for part in (_PART, _METADATA):
+        page = part.sub(lambda found: found[1] + (root / found[2]).read_text(encoding="utf-8") + found[3], page)
+    return page
 
 
 @as_command

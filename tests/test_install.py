@@ -16,8 +16,8 @@ from eval.options import SAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-HEAVY = "accelerate adjustText datasets gradio jinja2 markdown_it matplotlib nncf openvino pandas ray seqeval spacy "
-HEAVY += "sentencepiece torch transformers"
+HEAVY = "accelerate adjustText datasets gradio jinja2 markdown_it matplotlib nncf onnx openvino pandas ray seqeval "
+HEAVY += "sentencepiece spacy torch transformers"
 LIGHT = f"import sys; sys.modules.update(dict.fromkeys({HEAVY!r}.split()))"  # as after `pip install .` alone
 COMMAND = f"{LIGHT}; import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 PIPELINE = f"{LIGHT}; from engine import pipeline; print(pipeline('ner')('Aspirin.')[0]['word'])"

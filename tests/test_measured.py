@@ -9,7 +9,8 @@ import pytest
 from engine.text.scoring import Counts
 from eval.figures import PAGES, ROOT, filled
 from eval.render import ReportFolder
-from eval.render.report import summary
+from eval.render.model_index import results
+from eval.render.report import MODEL_INDEX, summary
 from eval.statistics import compare_f1, compare_speed
 
 REPORTS = (path.parent for path in sorted(ROOT.glob("docs/*/results.csv")))
@@ -23,12 +24,16 @@ def test_a_page_has_the_figures_of_the_files_that_it_includes(name):
     assert included
     assert filled(text) == text
     for folder in included:
-        assert summary(ReportFolder(ROOT / folder)) == (ROOT / folder / "summary.md").read_text(encoding="utf-8")
+        report = ReportFolder(ROOT / folder)
+        assert summary(report) == (ROOT / folder / "summary.md").read_text(encoding="utf-8")
+        assert results(report) == (ROOT / folder / MODEL_INDEX).read_text(encoding="utf-8")
 
 
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     (tmp_path / "new.md").write_text("new\n")
     page = "before\n<!-- figures: new.md -->\nold\n<!-- end -->\nafter\n"
+    assert filled(page, tmp_path) == page.replace("old", "new")
+    page = "---\nlicense: mit\n  # figures: new.md\nold\n  # end\n---\n# figures\n"
     assert filled(page, tmp_path) == page.replace("old", "new")
 
 

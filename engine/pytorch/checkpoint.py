@@ -117,6 +117,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}
     config.architectures = [encoder.family.architecture]
+    config.dtype = torch.float16
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

@@ -1,11 +1,17 @@
-"""The table of measured operating points, and the model card of what ``accelerate`` made."""
+"""The table of measured operating points, and the model cards of what ``accelerate`` and ``cascade`` made."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import ModelCard, ModelCardData
+
 from engine.training.agreement import BATCH_SIZES, SLACK, Row
+
+CARD = "README.md"
+KEPT = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -36,18 +42,47 @@ def _cells(row: Row, sizes: Sequence[int]) -> list[str]:
     ]
 
 
+def front_matter(folder: Path, *base: str) -> str:
+    """The metadata of a card: ours, and what the card in the folder of a base model says of licence and language.
+
+    ``base``: hub ids or folders of the models that it was made from; the hub refuses a card that names folders.
+    """
+    known: dict[str, Any] = {}
+    if (folder / CARD).is_file():
+        with suppress(Exception):  # a damaged card says nothing
+            known = ModelCard.load(folder / CARD).data.to_dict()
+    on_hub = [name for name in base if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not Path(name).is_dir()]
+    data = ModelCardData(
+        **{name: known[name] for name in KEPT if name in known},
+        base_model=on_hub or None,
+        library_name="transformers",
+        pipeline_tag="token-classification",
+        tags=["token-pruning", "early-exit", "named-entity-recognition"],
+    )
+    return f"---\n{data.to_yaml()}\n---\n"
+
+
+def _use(strategy: str, plain: str) -> str:
+    """How to load a folder; ``plain``: what transformers runs of it."""
+    return f"""## Use
+
+```python
+from engine import load_engine
+
+engine = load_engine("FOLDER")
+engine.tag("…", "{strategy}").entities
+```
+
+`engine` comes with bioner-token-pruning. The folder also loads as a plain checkpoint with
+`transformers.AutoModelForTokenClassification`, which computes {plain}.
+"""
+
+
 def card(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     """Returns the model card, Markdown, from the table's rows and the facts of `engine.training.make_fast`."""
     student, checkpoint = facts["student"], facts["checkpoint"]
     title = f"A student of {_escape(checkpoint)}" if student else _escape(checkpoint)
-    # The hub refuses a card whose base model it does not have.
-    origin = student or checkpoint
-    base = "" if Path(origin).is_dir() else f"base_model: {json.dumps(origin)}\n"
-    return f"""---
-{base}pipeline_tag: token-classification
-tags: [token-pruning, early-exit]
----
-
+    return f"""{front_matter(facts["folder"], student or checkpoint)}
 # {title}, with gates
 
 This model tags {", ".join(map(_escape, facts["types"]))}. It has {facts["layers"]} layers and a label head after each,
@@ -63,17 +98,7 @@ against `dense` plus one standard error is at most its limit; of those within {S
 loses least. Settings ran in {facts["dtype"]}, the checkpoint in float32. Times are end-to-end on {facts["device"]},
 against `dense` in the same run, while other processes used {facts["busy"]:.0%} of the processors.
 
-## Use
-
-```python
-from engine import load_engine
-
-engine = load_engine("FOLDER")
-engine.tag("…", "{facts["best"]}").entities
-```
-
-The folder also loads as a plain checkpoint with `transformers.AutoModelForTokenClassification`.
-
+{_use(facts["best"], "every word to the end")}
 ## How it was made
 
 ```
@@ -82,6 +107,31 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 
 The model learned the checkpoint's own output on {facts["texts"]} texts, in {facts["passes"]:.2g} passes over them; no
 gold was learned from.
+"""
+
+
+def cascade_card(table: str, facts: Mapping[str, Any]) -> str:
+    """Returns the model card of a cascade, Markdown, from its table and the facts of `engine.training.cascade`."""
+    large, small = _escape(facts["large"]), _escape(facts["small"])
+    return f"""{front_matter(facts["folder"], facts["large"], facts["small"])}
+# {large}, after a small model
+
+This cascade tags {", ".join(map(_escape, facts["types"]))}. {small} reads every text, and {large}, which is unchanged,
+only the windows in which the small model is unsure.
+
+## Measured
+
+{table}
+LARGE is {large}, SMALL is {small} under `{facts["strategy"]}`. *Agreement* is F1 of the entities against those of LARGE
+on {facts["texts"]} held-out texts. Speed-up is end to end, as a multiple of LARGE's full pass. Both ran in
+{facts["dtype"]} on {facts["device"]}.
+
+{_use("cascade:balanced", "every word with LARGE")}
+## How it was made
+
+```
+{facts["made_by"]}
+```
 """
 
 

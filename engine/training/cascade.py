@@ -9,6 +9,7 @@ often right (docs/lab/2026-11-30-cascade.md).
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -24,7 +25,7 @@ from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
-from engine.cli.runs import check_new, write_json
+from engine.cli.runs import check_new, processor, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus, lessons
@@ -34,8 +35,9 @@ from engine.pruning.strategy_names import CASCADE, DENSE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
+from engine.threads import threads
 from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
-from engine.training.card import markdown
+from engine.training.card import CARD, cascade_card, markdown
 from engine.training.finetune import f1_of
 from engine.training.options import by_point
 
@@ -217,6 +219,18 @@ def main(argv: list[str] | None) -> int:
     read_by_large = {"LARGE": 1.0} | {f"{CASCADE}:{point}": share for point, (_, share) in chosen.items()}
     rows = compare(engines, texts[:TIMED], read_by_large, gold)
     print(table(rows))
+    facts = {
+        "large": config.large,
+        "small": config.small,
+        "folder": large.folder.path,
+        "types": large.labels.types,
+        "strategy": strategy.name,
+        "texts": min(len(texts), TIMED),
+        "dtype": dtype,
+        "device": f"{processor()}, {threads()} threads",
+        "made_by": shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)]),
+    }
+    (out / CARD).write_text(cascade_card(table(rows), facts), encoding="utf-8")
     progress.finish(f"{verdict(rows)} The cascade is in {out}.", f"python -m engine.tag FILE --model {out}")
     return 0
 

@@ -16,6 +16,7 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, processor, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
+from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
@@ -25,7 +26,7 @@ from engine.text.words import words_of
 from engine.threads import threads
 from engine.training.agreement import MIN_DENSE_F1, MIN_HELD_OUT, MIN_WINDOWS, Reference, Row, measure, speedups
 from engine.training.calibrate import points_of, store, try_int8
-from engine.training.card import card
+from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
 from engine.training.examples import LABELS, digest, label_texts, soft_examples
@@ -35,7 +36,7 @@ from engine.training.sweep import sweep
 from engine.training.trainer import CHECKPOINT, default_device
 
 STRATEGY = "entropy"  # the strategy whose operating points are chosen
-WORK, CONDITIONS, CARD = "training", "accelerate.json", "README.md"
+WORK, CONDITIONS = "training", "accelerate.json"
 HELD_OUT, LABELLED, TRAINED, CHOSEN = 0.05, 0.2, 0.6, 0.9  # shares of the time by which each stage ends
 MIN_CHOICE = 0.1  # share of the time that the choice of operating points has in any case
 CALLS, TIMED = 5, 160  # minimum number of calls timed; maximum number of texts
@@ -122,6 +123,7 @@ def make_fast(
         facts = {
             "checkpoint": config.checkpoint,
             "student": config.student,
+            "folder": local_folder(config.student) if config.student else original.folder.path,
             "types": original.labels.types,
             "layers": engine.sizes.layers,
             "texts": len(labels),

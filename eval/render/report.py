@@ -1,9 +1,9 @@
-"""Writes the pages of a report from its files: ``report.md`` with its plots, and ``summary.md``."""
+"""Writes the pages of a report from its files: ``report.md`` with its plots, and what other pages include of it."""
 
 from pathlib import Path
 
 from eval import schema
-from eval.render import plots
+from eval.render import model_index, plots
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
 from eval.render.summary import headline, roles
@@ -13,6 +13,7 @@ from eval.statistics import FEWEST, STEADY
 
 FIGURE = "f1_vs_latency.png"
 SUMMARY = "summary.md"  # headline and roles, which README and docs include
+MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
 PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
 
 
@@ -54,6 +55,7 @@ def render(folder: Path, *, html: bool = False) -> str:
     )
     write_page(folder / "report.md", text)
     write_page(folder / SUMMARY, summary(report))
+    write_page(folder / MODEL_INDEX, model_index.results(report))
     if html:
         write_page(folder / "report.html", as_html(text))
     return "\n\n".join([*report.notes, results(report).markdown])

@@ -21,6 +21,7 @@ def test_hugging_face_alone_loads_a_saved_folder_with_all_weights(family, folder
     )
     assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert model.config.id2label[1] == "B-Chemical"
+    assert json.loads((folders(family) / "config.json").read_text())["dtype"] == "float16"  # that of the tensors
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "labels in another order"])

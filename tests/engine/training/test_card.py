@@ -1,21 +1,23 @@
 """The card: what was measured, what is stored, and what is doubtful."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
 from engine.training.agreement import Row, Trial
-from engine.training.card import card, table
+from engine.training.card import card, cascade_card, table
 
 DENSE = (Counts(10, 10, 10),) * 2
 EARLY = Trial(Strategy("entropy", (1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
 FACTS = {"checkpoint": "owner/name", "student": "", "best": "entropy:fast", "types": ("Gene",), "made_by": "command"}
 FACTS |= {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60}
-FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5}
+FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("none")}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,30 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
 def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():
     page = card([Row("dense", EARLY), Row("fast", EARLY, 60.0)], FACTS)
     assert 'engine.tag("…", "entropy:fast")' in page
-    assert page.startswith('---\nbase_model: "owner/name"\npipeline_tag')
+    assert ModelCard(page).data.base_model == ["owner/name"]
     page = card([Row("dense", EARLY)], FACTS | {"student": "owner/encoder"})
-    for part in ('---\nbase_model: "owner/encoder"\n', "# A student of owner/name", "It began as owner/encoder."):
+    assert ModelCard(page).data.base_model == ["owner/encoder"]
+    for part in ("# A student of owner/name", "It began as owner/encoder."):
         assert part in page
+
+
+CASCADE = FACTS | {"large": "owner/large", "small": "owner/small", "strategy": "entropy"}
+CARDS = [lambda facts: card([Row("dense", EARLY)], facts), lambda facts: cascade_card("", facts)]
+OLD = "---\nlicense: apache-2.0\nlanguage: [de]\nmetrics: [f1]\ntags: [x]\n---\n# Old\n"
+
+
+@pytest.mark.parametrize("make", CARDS)
+def test_the_hub_reads_the_metadata_and_licence_and_language_are_those_of_the_checkpoint(make, tmp_path):
+    (tmp_path / "README.md").write_text(OLD)
+    data = ModelCard(make(CASCADE | {"folder": tmp_path})).data
+    assert (data.license, data.language, data.library_name) == ("apache-2.0", ["de"], "transformers")
+    assert (data.pipeline_tag, data.metrics) == ("token-classification", None)
+    assert "token-pruning" in data.tags
+    (tmp_path / "README.md").write_text("---\n: [\n---\n")
+    assert ModelCard(make(CASCADE | {"folder": tmp_path})).data.license is None
+
+
+@pytest.mark.parametrize("base", ["FOLDER", "a model in memory", "runs/of/mine"])
+def test_a_base_model_that_the_hub_cannot_have_is_not_named(base, tmp_path):
+    page = card([Row("dense", EARLY)], FACTS | {"checkpoint": base.replace("FOLDER", str(tmp_path))})
+    assert ModelCard(page).data.base_model is None

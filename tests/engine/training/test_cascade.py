@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 
 from engine.errors import InputError
 from engine.models.folder import SMALL
@@ -34,6 +35,10 @@ def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_f
     assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in said.out
     assert all(f"| cascade:{point} |" in said.out for point in OPERATING_POINTS)
     assert "python -m engine.tag FILE --model" in said.err
+    page = ModelCard.load(out / "README.md")
+    assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in page.text
+    assert f"python -m engine.training.cascade {model_folder} --small" in page.text
+    assert page.data.pipeline_tag == "token-classification"
 
 
 def shares(text):

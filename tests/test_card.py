@@ -1,0 +1,51 @@
+"""The cards of shipped models are what the hub reads: metadata, figures of the report, links that hold there."""
+
+import json
+import re
+
+import pytest
+from huggingface_hub import ModelCard
+from safetensors import safe_open
+
+from eval.figures import ROOT
+from eval.render import ReportFolder
+from eval.render.summary import default
+
+FOLDERS = [path.parent for path in sorted(ROOT.glob("weights/*/README.md"))]
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request):
+    return request.param
+
+
+def test_the_metadata_name_licence_language_base_model_data_and_examples(folder):
+    data = ModelCard.load(folder / "README.md").data
+    assert (data.license, data.language, data.library_name) == ("mit", "en", "transformers")
+    assert data.pipeline_tag == "token-classification"
+    assert data.base_model
+    assert data.datasets
+    assert data.to_dict()["widget"]
+
+
+def test_the_results_are_the_figures_of_the_reports(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    reports = [ReportFolder(ROOT / name) for name in re.findall(r"# figures: (\S+)/model-index.yaml", text)]
+    rows = [default(report) for report in reports]
+    expected = [("f1", round(row["f1"], 4), row["split"]) for row in rows]
+    results = ModelCard(text).data.eval_results
+    found = [(one.metric_type, one.metric_value, one.dataset_split) for one in results if one.metric_type == "f1"]
+    assert found == expected
+    assert len(results) == 3 * len(reports) > 0
+
+
+def test_a_link_leads_into_the_folder_or_to_another_site(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]*)", text) if not link.startswith("https://")]
+    assert [link for link in links if link and not (folder / link).is_file()] == []
+
+
+def test_the_configuration_names_the_dtype_of_the_tensors(folder):
+    with safe_open(folder / "model.safetensors", "numpy") as file:
+        dtypes = {str(file.get_tensor(name).dtype) for name in file.keys() if "position_ids" not in name}  # noqa: SIM118
+    assert dtypes == {json.loads((folder / "config.json").read_text())["dtype"]}
