@@ -1,7 +1,7 @@
 """Exports a strategy as one graph that runs elsewhere: ``python -m engine.export MODEL --strategy NAME --out FOLDER``.
 
 The folder is a Python package of its own, with the graph and all weights; it needs onnxruntime, tokenizers and numpy.
-With ``--web`` it is a static page, too, which tags in the browser.
+With ``--web`` it is a static page, which tags in the browser and can be uploaded as it is.
 """
 
 import argparse
@@ -10,14 +10,16 @@ import json
 import logging
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from engine import errors
 from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.runs import check_new
-from engine.errors import InputError
+from engine.errors import InputError, expecting
 from engine.graph import inputs, standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import Plan, compose
@@ -28,6 +30,13 @@ from engine.text import documents, labels, windows, words
 
 MODULES = (errors, documents, labels, windows, words, inputs, standalone)  # of which an exported package consists
 WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
+# Of the page's libraries, which npm fetches as package.json names them: the files that it needs.
+LIBRARIES = (
+    "onnxruntime-web/dist/ort.wasm.min.mjs",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
+    "@huggingface/tokenizers/dist/tokenizers.min.mjs",
+)
 README = """# {model}, {strategy}
 
 The tagger of a model as one ONNX graph, exported by bioner-token-pruning.
@@ -42,28 +51,42 @@ The tagger of a model as one ONNX graph, exported by bioner-token-pruning.
 Texts may have any length, and any number of threads may call one tagger. `settings.json` says which model and settings
 the graph has.
 """
-WEB_README = """
-`index.html` tags texts in the browser, from any server of static files:
+WEB_README = """---
+title: {model} in the browser
+emoji: ✂️
+colorFrom: green
+colorTo: blue
+sdk: static
+short_description: Tags biomedical text on your own device
+---
 
-    npm install --ignore-scripts
-    python -m http.server
+# {model}, {strategy}, in the browser
+
+`index.html` tags texts in the browser, from any server of static files, such as `python -m http.server`. It contacts no
+other host. `tagger.js` is the same without a page; `settings.json` says which model and settings the graph has.
+
+Exported by bioner-token-pruning. `lib` holds files of onnxruntime-web (MIT) and @huggingface/tokenizers (Apache 2.0).
 """
+GIT_ATTRIBUTES = "".join(f"*.{kind} filter=lfs diff=lfs merge=lfs -text\n" for kind in ("onnx", "wasm"))
 
 
 def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = False) -> None:
-    """Writes a strategy of an engine as a package, and as a page for the browser if it is for the ``web``, too.
+    """Writes a strategy of an engine as a package, or for the ``web`` as a page that tags in the browser.
 
     Raises:
-        InputError: if the engine computes in PyTorch, the strategy is not one pass, or the folder is not new.
+        InputError: if the engine computes in PyTorch, the strategy is not one pass, the folder is not new, or npm
+            cannot fetch the page's libraries.
     """
     if strategy.recovery is not None or strategy.kind == CASCADE:
         raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}; choose another, e.g. dense")
     backend, family = engine.backend, engine.folder.family
     if not isinstance(backend, GraphBackend):
         raise InputError(f"expected an engine on a CPU to export, got device {engine.device}; leave --device out")
-    if not folder.name.isidentifier():
+    if not (web or folder.name.isidentifier()):
         raise InputError(f"expected --out to name a Python package, got {folder.name!r}; use letters, digits and _")
     check_new(folder)
+    if web:
+        copy_page(folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = Plan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
@@ -72,6 +95,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     graph = compose(plan, family, products, heads, label_set)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
+    about = {"model": Path(engine.source).name, "strategy": strategy.name, "package": folder.name}
     settings = {
         "model": engine.source,
         "weights": engine.digest,
@@ -83,16 +107,35 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
         "first_position": family.first_position,
         "numbers": plan.numbers(),
     }
+    if web:
+        large = [folder / "model.onnx", *folder.glob("lib/*.wasm")]
+        settings |= {"model": about["model"], "bytes": sum(path.stat().st_size for path in large)}
+    else:
+        copy_package(folder)
     (folder / "settings.json").write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text((WEB_README if web else README).format(**about), encoding="utf-8")
+
+
+def copy_package(folder: Path) -> None:
+    """Copies the modules of a package, which then import each other."""
     for module in MODULES:
         source = re.sub(r"(?m)^from engine\.(\w+\.)?", "from .", inspect.getsource(module))
         (folder / f"{module.__name__.rpartition('.')[2]}.py").write_text(source, encoding="utf-8")
     (folder / "__init__.py").write_text('"""Finds entities."""\n\nfrom .standalone import Tagger\n', encoding="utf-8")
-    text = README.format(model=Path(engine.source).name, strategy=strategy.name, package=folder.name)
-    if web:
-        shutil.copytree(WEB, folder, dirs_exist_ok=True)
-        text += WEB_README
-    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def copy_page(folder: Path) -> None:
+    """Copies the files of a page, and its libraries; raises an `InputError` if npm cannot fetch them."""
+    with TemporaryDirectory() as work:
+        shutil.copy(WEB / "package.json", work)
+        with expecting("npm, which fetches the page's libraries", "install Node.js, or try again"):
+            npm = ["npm", "install", "--ignore-scripts"]
+            subprocess.run(npm, cwd=work, capture_output=True, check=True)
+        shutil.copytree(WEB, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("package.json"))
+        (folder / "lib").mkdir()
+        for name in LIBRARIES:
+            shutil.copy(Path(work, "node_modules", name), folder / "lib")
+    (folder / ".gitattributes").write_text(GIT_ATTRIBUTES, encoding="utf-8")
 
 
 @as_command
@@ -102,14 +145,15 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("model", nargs="?", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
-    parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package")
-    parser.add_argument("--web", action="store_true", help="with a static page that tags in the browser")
+    parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package or the page")
+    parser.add_argument("--web", action="store_true", help="a static page that tags in the browser; needs npm")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
     engine = load_engine(arguments.model, arguments.dtype)
     export(engine, engine.strategy(arguments.strategy), arguments.out, web=arguments.web)
-    print(f"the package {arguments.out} tags texts; its README.md says how")
+    what = "page" if arguments.web else "package"
+    print(f"the {what} {arguments.out} tags texts; its README.md says how")
     return 0
 
 

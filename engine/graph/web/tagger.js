@@ -1,9 +1,11 @@
 // Tags texts in a browser with an exported graph, as standalone.py does in Python.
 
-import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
-import { Tokenizer } from "./node_modules/@huggingface/tokenizers/dist/tokenizers.min.mjs";
+import * as ort from "./lib/ort.wasm.min.mjs";
+import { Tokenizer } from "./lib/tokenizers.min.mjs";
 
-ort.env.wasm.wasmPaths = new URL("./node_modules/onnxruntime-web/dist/", import.meta.url).href;
+const RUNTIME = "ort-wasm-simd-threaded.wasm";
+const LIBRARIES = new URL("./lib/", import.meta.url).href;
+ort.env.wasm.wasmPaths = LIBRARIES;
 ort.env.wasm.numThreads = 1; // more need headers that a plain file server does not send
 
 // Words as in words.py: up to 100 letters, digits and symbols, or one punctuation mark or Chinese character, each with
@@ -15,14 +17,19 @@ const BLANK = "\\t-\\r\\x1c-\\x20\\x85\\p{Z}";
 const WORD = new RegExp(`[^${BLANK}${SINGLE}${DROPPED}][^${BLANK}${SINGLE}]{0,99}|[${SINGLE}][${DROPPED}]{0,99}`, "gu");
 
 export class Tagger {
-  // Loads the exported folder at a URL.
-  static async load(folder = ".") {
-    const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+  // Loads the exported folder at a URL; `onProgress` is told the share of the bytes that are there, 0 to 1.
+  static async load(folder = ".", onProgress = () => {}) {
+    const read = async (name) => (await fetched(`${folder}/${name}`)).json();
     const tagger = new Tagger();
     tagger.settings = await read("settings.json");
     tagger.tokenizer = new Tokenizer(await read("tokenizer.json"), {});
     tagger.labels = tagger.settings.labels.map(parsed);
-    tagger.session = await ort.InferenceSession.create(`${folder}/model.onnx`);
+    let there = 0;
+    const onBytes = (bytes) => onProgress(Math.min(1, (there += bytes) / tagger.settings.bytes));
+    const urls = [`${folder}/model.onnx`, LIBRARIES + RUNTIME];
+    const [model, runtime] = await Promise.all(urls.map((url) => bytesOf(url, onBytes)));
+    ort.env.wasm.wasmBinary = runtime;
+    tagger.session = await ort.InferenceSession.create(model);
     return tagger;
   }
 
@@ -89,6 +96,23 @@ export class Tagger {
     });
     return entities;
   }
+}
+
+async function fetched(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} is not there (${response.status})`);
+  return response;
+}
+
+// The content of a file; `onBytes` is told the size of each part that arrives.
+async function bytesOf(url, onBytes) {
+  const parts = [];
+  const reader = (await fetched(url)).body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    onBytes(part.value.length);
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 // Prefix (O, B, I, E or S) and type of a label.
