@@ -29,6 +29,26 @@ def test_a_page_has_the_figures_of_the_files_that_it_includes(name):
         assert results(report) == (ROOT / folder / MODEL_INDEX).read_text(encoding="utf-8")
 
 
+def test_the_table_of_other_systems_has_our_figures_and_a_source_for_each_row():
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    table = page.partition("## Against other systems")[2].partition("\n\nSo Stanza")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "][
+        2:
+    ]
+    assert len(rows) >= 5
+    ours = 0
+    for system, both, *types, source in rows:
+        assert re.search(r"\]\((https://|[\w-]+/report\.md)", source), system
+        if folder := re.search(r"\]\(([\w-]+)/report\.md", source):
+            report, (variant,) = ReportFolder(ROOT / "docs" / folder[1]), re.findall(r"`(.+?)`", system)
+            (row,) = [row for row in report.variants if row["variant"] == variant]
+            groups = report.table("subgroups")
+            groups = groups[(groups["variant"] == variant) & (groups["dimension"] == "type")].set_index("group")["f1"]
+            assert [both, *types] == [f"{f1:.4f}" for f1 in (row["f1"], groups["Chemical"], groups["Disease"])]
+            ours += 1
+    assert ours == 2
+
+
 def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     (tmp_path / "new.md").write_text("new\n")
     page = "before\n<!-- figures: new.md -->\nold\n<!-- end -->\nafter\n"
