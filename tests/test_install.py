@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 from zipfile import ZipFile
@@ -95,13 +96,30 @@ def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command
     assert "Traceback" not in done.stderr
 
 
+def build(target, folder):
+    """Builds an archive as pip does; returns it."""
+    done = run(sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder))
+    assert done.returncode == 0, done.stderr
+    (archive,) = folder.glob("*.whl" if target == "wheel" else "*.tar.gz")
+    return archive
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    done = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))  # as pip does
-    assert done.returncode == 0, done.stderr
-    (wheel,) = folder.glob("*.whl")
-    return wheel
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_sdist_holds_all_of_the_repository_and_the_page_of_the_index_has_no_relative_link(tmp_path):
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+        name = next(name for name in archive.getnames() if name.endswith("/PKG-INFO"))
+        description = archive.extractfile(name).read().decode().partition("\n\n")[2]
+    listed = run("git", "ls-files", "-z")
+    if listed.returncode == 0:
+        assert {name for name in listed.stdout.split("\0") if (ROOT / name).is_file()} - held == set()
+    assert {"CITATION.cff", "CHANGELOG.md", "docs/api.md", "tests/conftest.py"} <= held
+    assert description.startswith("# ")
+    assert re.findall(r"\]\((?!https://)", description) == []
 
 
 @pytest.fixture(scope="module")
