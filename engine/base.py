@@ -58,6 +58,7 @@ class Engine(ABC):
     dtype: str
     why: str
     device: str
+    threads: int
     digest: str
     labels: LabelSet
     points: Points
@@ -70,7 +71,7 @@ class Engine(ABC):
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
-        return type(self), (self.folder, self.dtype, self.device)
+        return type(self), (self.folder, self.dtype, self.device, self.threads)
 
     @property
     @abstractmethod

@@ -35,16 +35,19 @@ class ModelEngine(Engine):
         dtype: ``float32``; ``int8`` on a CPU; ``bfloat16`` on a GPU; or ``auto``: on a CPU ``int8`` if ``dense`` was
             found to agree with float32 in it, on a GPU ``bfloat16`` if it has units for it, else ``float32``.
         device: ``cpu``, where a graph of ONNX Runtime computes, or ``cuda``, where PyTorch does.
+        threads: number of threads of a call on a CPU; 0 for PyTorch's if it is loaded, else as many as there are cores.
 
     Raises:
-        InputError: if the dtype or device is unknown, the device cannot run the dtype, or the folder's files are
-            missing, damaged or not supported.
+        InputError: if the dtype or device is unknown, ``threads`` is below 0, the device cannot run the dtype, or the
+            folder's files are missing, damaged or not supported.
     """
 
-    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
+    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
         if dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
-        self.folder, self.device, self.stages = folder, device, (self,)
+        if not isinstance(threads, int) or threads < 0:
+            raise InputError(f"expected a number of threads, got {threads!r}; choose 1 or more, or leave it out")
+        self.folder, self.device, self.threads, self.stages = folder, device, threads, (self,)
         self.source, self.labels, self.points = folder.source, folder.labels, folder.points
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
         logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
@@ -55,7 +58,7 @@ class ModelEngine(Engine):
         with errors_name(folder.source, folder.path):
             self.digest = folder.digest()
             self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
-            self.backend = make_backend(folder, self.dtype, device)
+            self.backend = make_backend(folder, self.dtype, device, self.threads)
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -133,12 +136,12 @@ class CascadeEngine(Engine):
 
     default_strategy = CASCADE
 
-    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu") -> None:
+    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
         assert folder.small is not None, "only the folder of a cascade has two models"
-        self.large = large = ModelEngine(folder, dtype, device)
-        self.small = ModelEngine(folder.small, large.dtype, device)
+        self.large = large = ModelEngine(folder, dtype, device, threads)
+        self.small = ModelEngine(folder.small, large.dtype, device, threads)
         self.stages = self.small, large
-        self.folder, self.device, self.dtype, self.why = folder, device, large.dtype, large.why
+        self.folder, self.device, self.threads, self.dtype, self.why = folder, device, threads, large.dtype, large.why
         self.source, self.labels, self.digest = large.source, large.labels, large.digest
         self.backend = large.backend
         self.points = {**large.points, CASCADE: folder.cascades}
@@ -208,12 +211,12 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
     )
 
 
-def make_backend(folder: ModelFolder, dtype: str, device: str) -> Backend:
+def make_backend(folder: ModelFolder, dtype: str, device: str, threads: int) -> Backend:
     """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
     if device == "cpu":
         if dtype == "bfloat16":
             raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
-        return GraphBackend(folder, dtype)
+        return GraphBackend(folder, dtype, threads)
     if dtype == "int8":
         raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
     with extra("training"):
@@ -226,11 +229,12 @@ def load_engine(
     dtype: str = "auto",
     device: str = "cpu",
     labels: str | Path | Sequence[str] | None = None,
+    threads: int = 0,
 ) -> Engine:
     """Loads an engine from a folder or a hub id; ``None`` loads the shipped weights.
 
-    It may be any token-classification checkpoint; without gates it runs only ``dense``. For ``dtype``, ``device`` and
+    It may be any token-classification checkpoint; without gates it runs only ``dense``. For other arguments and
     errors see `ModelEngine`; ``labels`` say what the model's labels mean, see `engine.models.folder.read_folder`.
     """
     folder = read_folder(path_or_hub_id, labels)
-    return (CascadeEngine if folder.small else ModelEngine)(folder, dtype, device)
+    return (CascadeEngine if folder.small else ModelEngine)(folder, dtype, device, threads)

@@ -20,7 +20,6 @@ from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import first_line
 from engine.formats import read_documents
 from engine.formats.base import readable
-from engine.threads import set_threads
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 
@@ -42,10 +41,8 @@ class Worker:
 
     def load(self) -> Worker:
         """Loads the engine; raises an `InputError` if that fails."""
-        if self.threads:
-            set_threads(self.threads)
         self.results = Results(self.out, self.format)
-        self.engine, self.strategy = self.options.load()
+        self.engine, self.strategy = self.options.load(self.threads)
         return self
 
     def conditions(self) -> dict[str, Any]:

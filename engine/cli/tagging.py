@@ -53,12 +53,12 @@ class EngineOptions:
             settings |= [parse_setting(name, value)]
         return settings
 
-    def load(self) -> tuple[Engine, Strategy]:
-        """Loads the engine and the strategy; says which dtype ``auto`` chose, and why.
+    def load(self, threads: int = 0) -> tuple[Engine, Strategy]:
+        """Loads the engine, with so many threads, and the strategy; says which dtype ``auto`` chose, and why.
 
         Raises an `InputError` if they or the machine do not support an option.
         """
-        engine = load_engine(self.model, self.dtype, self.device, self.labels)
+        engine = load_engine(self.model, self.dtype, self.device, self.labels, threads)
         strategy = engine.strategy(self.strategy, self.point, **self.settings)
         if self.dtype == "auto":
             say(f"dtype {engine.dtype}: {engine.why}")

@@ -32,11 +32,13 @@ Arrays = Mapping[str, np.ndarray]
 class GraphBackend:
     """Runs the passes of a model as graphs, in ``float32`` or ``int8``. Any number of threads may call it at once.
 
+    ``threads``: number of threads of a call; 0 for `engine.threads.threads`.
+
     Raises an `InputError` if weights are missing or damaged.
     """
 
-    def __init__(self, folder: ModelFolder, dtype: str) -> None:
-        self.family, self.labels = folder.family, folder.labels
+    def __init__(self, folder: ModelFolder, dtype: str, threads: int = 0) -> None:
+        self.family, self.labels, self.threads = folder.family, folder.labels, threads
         tensors = Tensors(folder.path)
         if unused := self.family.unused_layers(tensors):
             logger.warning(
@@ -67,7 +69,7 @@ class GraphBackend:
             exits: for each window the layer after which each word exits, int64 ``(words,)``, instead of the
                 controller's decisions.
         """
-        most = threads()
+        most = self.threads or threads()
         at_once = most if len(windows) >= most else 1
         record = partial(self._record, strategy=strategy, threads=most // at_once)
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index].input_ids))  # the last ones are short

@@ -7,6 +7,7 @@ import torch
 from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
+from engine.graph import backend as graph
 from engine.models.folder import read_folder
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
@@ -98,6 +99,15 @@ def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused
         both.strategy("cascade:balanced", "careful")
 
 
+def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
+    made, session = [], graph.Session
+    monkeypatch.setattr(graph, "Session", lambda of, threads: made.append(threads) or session(of, threads))
+    engine = load_engine(model_folder, "float32", threads=3)
+    for one in (engine, pickle.loads(pickle.dumps(engine)), load_engine(model_folder, "float32")):
+        one.tag("Nausea.")
+    assert made == [3, 3, torch.get_num_threads()]
+
+
 @pytest.mark.parametrize(
     ("call", "keyword"),
     [
@@ -110,6 +120,7 @@ def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused
         (lambda e: e.tag_batch(TEXT), "a list of texts"),
         (lambda e: e.tag_batch([TEXT, None]), "texts as strings"),
         (lambda e: load_engine(e.source, "int3"), "one of the dtypes"),
+        (lambda e: load_engine(e.source, threads=-1), "a number of threads, got -1"),
         (lambda e: load_engine(e.source, device="abacus"), "a device of this machine"),
         (lambda e: load_engine(e.source, device="meta"), "a device of this machine"),
     ],

@@ -10,7 +10,9 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 
+from engine.graph import backend as graph
 from tests.conftest import contents, flip_last_bit, memory_below, other_tokenizer
 from tests.engine.bulk.conftest import FILES, RECORDS, no_kernel, run
 from tests.engine.bulk.made_up import HEAD, record
@@ -175,6 +177,14 @@ def test_rejects_an_input_that_changed_since_it_was_finished(bulk, notes, capsys
     (notes / "a.jsonl").write_text(NOTE * 2)
     assert bulk(notes) == 2
     assert "in/a.jsonl as it was tagged, 31 bytes, got one that has changed to 62 bytes" in capsys.readouterr().err
+
+
+def test_threads_are_those_of_its_engine_alone(notes, bulk, monkeypatch):
+    made, session, before = [], graph.Session, torch.get_num_threads()
+    monkeypatch.setattr(graph, "Session", lambda of, threads: made.append(threads) or session(of, threads))
+    assert bulk(notes, "--threads", 3) == 0
+    assert set(made) == {3}
+    assert torch.get_num_threads() == before
 
 
 def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(notes, bulk, tmp_path, capsys):
