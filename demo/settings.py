@@ -1,13 +1,14 @@
 """Strategies and settings that the page offers, as the engine and its controllers describe them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy_names import DEFAULT, DENSE, OPERATING_POINTS, parse, points_of
+from engine.pruning.strategy import points_of
+from engine.pruning.strategy_names import DENSE, OPERATING_POINTS, StrategyName
 from engine.settings import Setting, label_of, settings_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
@@ -85,28 +86,19 @@ def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting,
 
 def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:
     """These strategies and those that every run has: the full pass and, with gates, stopping at half of the layers."""
-    return [name for name in engine.runnable if name in names or name == DENSE or parse(name).layer]
+    return [name for name in engine.runnable if name in names or name == DENSE or StrategyName.parse(name).layer]
 
 
 def points(engine: Engine) -> list[str]:
     """The operating points that all strategies with stored operating points have."""
-    stored: list[Collection[str]] = [points_of(parse(name), engine.points) for name in engine.points]
+    stored: list[Collection[str]] = [points_of(StrategyName.parse(name), engine.points) for name in engine.points]
     return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 
 
-def own_point(engine: Engine, name: str, point: str | None) -> str | None:
-    """The operating point, or None if the strategy has none."""
-    return point if has_points([engine.strategy(name)]) else None
-
-
 def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
-    """The strategy at an operating point, which strategies without operating points ignore."""
-    return engine.strategy(name, own_point(engine, name, point))
-
-
-def has_points(strategies: Sequence[Strategy]) -> bool:
-    """Whether an operating point changes any of these strategies."""
-    return any(strategy.point not in ("", DEFAULT) for strategy in strategies)
+    """The strategy at the page's operating point, which strategies without stored operating points ignore."""
+    stored = points_of(StrategyName.parse(name), engine.points)
+    return engine.strategy(name, point if stored else None)
 
 
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
@@ -134,11 +126,10 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 
 def label(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """A strategy's name, stored operating point, dtype and changed settings: ``entropy:fast (int8), λ 1.5``."""
-    named = at_point(engine, strategy.name, point)
-    at = f":{named.point}" if has_points([named]) else ""
+    title = at_point(engine, strategy.name, point).title
     changed = changed_settings(engine, strategy, point).items()
     settings = " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in changed)
-    return f"{named.name}{at} ({engine.dtype}){f', {settings}' if settings else ''}"
+    return f"{title} ({engine.dtype}){f', {settings}' if settings else ''}"
 
 
 def format_value(value: Any) -> str:

@@ -15,8 +15,8 @@ from engine.models.folder import ModelFolder
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Sizes
 from engine.pruning.record import Record
-from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE, Points, check_point, parse, resolve
+from engine.pruning.strategy import Points, Strategy, resolve
+from engine.pruning.strategy_names import DENSE, StrategyName
 from engine.result import Output, Result
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
@@ -107,12 +107,17 @@ class Engine(ABC):
                 name = EntropyController.kind
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
-        self._check_runs(name.kind if isinstance(name, Strategy) else parse(name).kind)
         if isinstance(name, Strategy):
-            check_point(name.point, point)
+            self._check_runs(name.kind)
             strategy = name
+            if point and strategy.settings() and strategy.point != point:
+                raise InputError(
+                    f"expected one operating point, got {name.point!r} of the strategy and {point!r}; leave one out"
+                )
         else:
-            strategy = resolve(name, self.sizes.layers, self.points, point)
+            parsed = StrategyName.parse(name, point)
+            self._check_runs(parsed.kind)
+            strategy = resolve(parsed, self.sizes.layers, self.points)
         return self._fitted(strategy.with_settings(**{key: v for key, v in settings.items() if v is not None}))
 
     def stages_of(self, strategy: Strategy) -> "tuple[Engine, ...]":

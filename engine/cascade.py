@@ -18,8 +18,6 @@ from engine.settings import check_settings, setting, values_of
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
 
-DOUBT = {"kind": "wrong", "coefficients": []}  # what files of cascades say; there is no other kind
-
 
 def doubt(probabilities: np.ndarray) -> np.ndarray:
     """Probability that each word's label is wrong, ``(words, labels)`` → ``(words,)``.
@@ -57,18 +55,11 @@ class Cascade(Strategy):
 
     def to_json(self) -> dict[str, Any]:
         """Converts it to a JSON object."""
-        own = {"doubt": DOUBT, "threshold": self.threshold, "weight": self.weight}
-        return super().to_json() | {"small": self.small.to_json()} | own
+        return super().to_json() | {"small": self.small.to_json()} | values_of(self)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
         """Builds it from an object that `to_json` made; raises an `InputError` if that is malformed."""
-        record = dict(record)
-        if (kind := record.pop("doubt", DOUBT)) != DOUBT:
-            raise InputError(
-                f"expected the doubt {DOUBT['kind']!r}, got {kind!r}, which is not supported; make the cascade again "
-                "with python -m engine.training.cascade"
-            )
         return super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))})
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:

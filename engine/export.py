@@ -78,7 +78,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
             cannot fetch the page's libraries.
     """
     if strategy.recovery is not None or strategy.kind == CASCADE:
-        raise InputError(f"expected a strategy that is one pass, got {strategy.name!r}; choose another, e.g. dense")
+        raise InputError(f"expected a strategy that is one pass, got {strategy.title!r}; choose another, e.g. dense")
     backend, family = engine.backend, engine.folder.family
     if not isinstance(backend, GraphBackend):
         raise InputError(f"expected an engine on a CPU to export, got device {engine.device}; leave --device out")
@@ -95,7 +95,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     graph = compose(plan, family, products, heads, label_set)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
-    about = {"model": Path(engine.source).name, "strategy": strategy.name, "package": folder.name}
+    about = {"model": Path(engine.source).name, "strategy": strategy.title, "package": folder.name}
     settings = {
         "model": engine.source,
         "weights": engine.digest,

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import InputError, extra
 from engine.formats.corpora import Corpus, load_corpus
-from engine.pruning.strategy_names import parse
+from engine.pruning.strategy_names import StrategyName
 from eval.schema import RANDOM
 
 SMALL = "small"  # names the small model of a cascade among the strategies
@@ -61,7 +61,7 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     parse_others(arguments.others)
     for name in parse_names(arguments.strategies):
         if name != SMALL:
-            parse(name.removeprefix(f"{RANDOM}@"))
+            StrategyName.parse(name.removeprefix(f"{RANDOM}@"))
     _check_most("--threads", arguments.threads, os.cpu_count() or 1, "the number of processors")
     corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad)
     _check_most("--timed", arguments.timed, len(corpus.documents), f"the number of documents in {corpus.name}")

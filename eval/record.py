@@ -28,8 +28,6 @@ from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
 
-NO_POINT = ("", "default", "custom")  # `Strategy.point`: not an operating point
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -52,7 +50,7 @@ class Variant:
     @property
     def replays(self) -> str:
         """For controls, the name of the strategy whose numbers of words they replay."""
-        return title_of(self.strategy) + self.suffix if self.strategy and self.kind == RANDOM else ""
+        return self.title.removeprefix(f"{RANDOM}@") + self.suffix if self.kind == RANDOM else ""
 
     @property
     def prunes(self) -> bool:
@@ -75,11 +73,6 @@ class Variant:
         without_recovery = RECOVERY in self.title and other.title == self.title.replace(RECOVERY, "")
         alike = other.kind in (MODEL, TRUNCATE) or other.replays == self.name or without_recovery
         return other.kind == BASELINE or (alike and other.dtype == self.dtype)
-
-
-def title_of(strategy: Strategy) -> str:
-    """The name of a strategy with its operating point, if it has one: ``entropy:balanced``."""
-    return strategy.name if strategy.point in NO_POINT or ":" in strategy.name else f"{strategy.name}:{strategy.point}"
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
 def cautious_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """Gates and operating points, of which ``balanced`` was not reached."""
     folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("cautious") / "model"))
-    stored = Strategy("entropy", (1, 2), EntropyController((0.3, 0.5), neighbours=0))
+    stored = Strategy((1, 2), EntropyController((0.3, 0.5), neighbours=0))
     store(folder, {"entropy": {point: stored.to_json() for point in ("careful", "fast")}})
     return folder
 
@@ -159,8 +159,8 @@ def plain_engine(plain_folder: Path) -> Engine:
     return load_engine(plain_folder)
 
 
-def cascade(threshold: float, weight: float = 0.0, small: Strategy = Strategy("dense")) -> Cascade:  # noqa: B008
-    return Cascade(name="cascade", small=small, threshold=threshold, weight=weight)
+def cascade(threshold: float, weight: float = 0.0, small: Strategy = Strategy()) -> Cascade:  # noqa: B008
+    return Cascade(small=small, threshold=threshold, weight=weight)
 
 
 @pytest.fixture(scope="session")

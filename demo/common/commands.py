@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from demo.settings import changed_settings, own_point
+from demo.settings import at_point, changed_settings
 from engine import Engine, Strategy
 from engine.models.folder import SHIPPED
 
@@ -25,7 +25,7 @@ def load_arguments(engine: Engine) -> dict[str, str]:
 
 def options(engine: Engine, strategy: Strategy, point: str | None) -> list[str]:
     """The options of ``engine.tag`` and ``engine.bulk`` for a strategy and the engine's model."""
-    own = own_point(engine, strategy.name, point)
+    own = at_point(engine, strategy.name, point).point
     settings = changed_settings(engine, strategy, point).items()
     return [
         f"--strategy={strategy.name}",

@@ -9,9 +9,9 @@ import gradio as gr
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.wiring import QUIET
-from demo.settings import TRIGGERS, has_points, in_page_order, page_settings, points, summarise
+from demo.settings import TRIGGERS, in_page_order, page_settings, points, summarise
 from engine import Engine
-from engine.pruning.strategy_names import default_point
+from engine.pruning.strategy import default_point
 
 HELP = (
     f'<p class="note">These settings of the selected strategies override the {term("operating point")}. They decide '
@@ -117,7 +117,7 @@ def _uses(engine: Engine, names: Sequence[str]) -> tuple[str, str, list[bool]]:
     strategies = [engine.strategy(name) for name in names]
     kinds = {strategy.kind for strategy in strategies}
     return (
-        "" if has_points(strategies) else NO_POINTS,
+        "" if any(strategy.point for strategy in strategies) else NO_POINTS,
         "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY,
         [setting.kind in kinds for setting in page_settings(engine)],
     )

@@ -11,7 +11,7 @@ from engine.cli.command import say
 from engine.cli.options import parse_setting
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import check_point, parse
+from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
 from engine.text.documents import Document
@@ -39,7 +39,7 @@ class EngineOptions:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.strategy is not None:
-            check_point(parse(self.strategy).point, self.point)
+            StrategyName.parse(self.strategy, self.point)
         _ = self.settings  # refuses what cannot be read
 
     @property

@@ -26,8 +26,8 @@ from engine.models.family import Family
 from engine.models.tensors import INDEX, SAFETENSORS, Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import Points, current_point, parse
+from engine.pruning.strategy import Points, Strategy
+from engine.pruning.strategy_names import StrategyName
 from engine.text.labels import LabelSet, normalised
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -243,10 +243,10 @@ def read_points(stored: Mapping[str, Any], path: Path) -> Points:
         for name, of_name in stored.items():
             points[name] = {}
             for point, settings in of_name.items():
-                strategy = Strategy.from_json(settings | {"point": current_point(point)})
-                if strategy.kind != parse(name).kind:
+                strategy = Strategy.from_json(settings | {"point": point})
+                if strategy.kind != StrategyName.parse(name).kind:
                     raise ValueError(f"settings of {strategy.kind} for {name}")
-                points[name][strategy.point] = strategy
+                points[name][point] = strategy
     return points
 
 

@@ -1,26 +1,25 @@
 """A strategy: gates, controller and recovery, with conversion to and from JSON."""
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import Any, Self
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller, Decider
-from engine.pruning.gate import MIN_EXIT_RATIO
 from engine.pruning.recovery import Recovery
+from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS, TRUNCATE, StrategyName
 from engine.settings import from_values, to_values, values_of
 
-# What version 0.3 stored of every strategy and of the controller `rule`, with the only values that are still run.
-GONE = {"context": "drop", "min_exit_ratio": MIN_EXIT_RATIO}
-GONE_OF_RULE = {"uncertainty": 1, "received": 0, "entropy": 0}
+BALANCED = "balanced"  # the operating point if none is named
 
 
 @dataclass(frozen=True)
 class Truncation(Decider):
     """Lets every word exit, so that the encoder ends at the gate."""
 
-    kind = "truncate"
+    kind = TRUNCATE
 
     def ends(self, index: int) -> bool:
         return True
@@ -30,10 +29,9 @@ class Truncation(Decider):
 class Strategy:
     """A way to run the encoder."""
 
-    name: str  # as typed, e.g. dense, rule, entropy:fast, entropy+recovery, truncate-3
     gates: tuple[int, ...] = ()  # layers after which words may exit, ascending
     controller: Decider | None = None  # decides at the gates; None without gates
-    point: str = ""  # the operating point that the settings come from, if any
+    point: str = ""  # the stored operating point that has these settings, if any
     recovery: Recovery | None = None  # decides when and which words come back; None for never
 
     def __post_init__(self) -> None:
@@ -44,7 +42,22 @@ class Strategy:
     @property
     def kind(self) -> str:
         """``dense``, ``truncate``, or the kind of its controller."""
-        return "dense" if self.controller is None else self.controller.kind
+        return DENSE if self.controller is None else self.controller.kind
+
+    @property
+    def name(self) -> str:
+        """Its name without operating point, e.g. ``entropy+recovery`` or ``truncate-3``."""
+        return self._name.without_point
+
+    @property
+    def title(self) -> str:
+        """Its name with its operating point, if it has one: ``entropy:fast``."""
+        return str(self._name)
+
+    @property
+    def _name(self) -> StrategyName:
+        layer = self.gates[0] if self.kind == TRUNCATE else 0
+        return StrategyName(self.kind, self.recovery is not None, layer, self.point)
 
     @property
     def stages(self) -> "tuple[Strategy, ...]":
@@ -63,7 +76,7 @@ class Strategy:
         return {"gates": self.gates} | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
     def with_settings(self, **settings: Any) -> Self:
-        """Returns the strategy with some settings changed; its operating point becomes ``custom``.
+        """Returns the strategy with some settings changed; it is then at no operating point.
 
         Raises an `InputError` if a setting is unknown or a value out of range.
         """
@@ -79,7 +92,7 @@ class Strategy:
 
         parts = {"controller": changed(self.controller), "recovery": changed(self.recovery)}
         new = replace(changed(self), gates=settings.get("gates", self.gates), **parts)
-        return new if new == self else replace(new, point="custom")
+        return new if new == self else replace(new, point="")
 
     def to_json(self) -> dict[str, Any]:
         """Converts the strategy to a JSON object; see `Setting` for the names."""
@@ -98,12 +111,11 @@ class Strategy:
         """
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
-        record = _without(GONE, record)
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
         known = {field.name for field in fields(cls)}
-        if unknown := record.keys() - known:
+        if unknown := record.keys() - known - {"name"}:
             raise InputError(
                 f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
             )
@@ -111,17 +123,7 @@ class Strategy:
             "controller": _controller_from_json(controller) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
         }
-        return cls(**{**record, **parts})
-
-
-def _without(gone: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what only earlier versions stored; raises an `InputError` if it changes what is computed."""
-    for name, value in gone.items():
-        if (stored := settings.get(name, value)) != value:
-            raise InputError(
-                f"expected settings of this version, got {name}={stored!r}, which is not supported; choose others"
-            )
-    return {name: value for name, value in settings.items() if name not in gone}
+        return cls(**{name: value for name, value in record.items() if name != "name"} | parts)
 
 
 def _controller_from_json(settings: Mapping[str, Any]) -> Decider:
@@ -131,7 +133,7 @@ def _controller_from_json(settings: Mapping[str, Any]) -> Decider:
     if not isinstance(kind, str) or kind not in CONTROLLERS:
         raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
     own = {name: value for name, value in settings.items() if name != "kind"}
-    return from_values(CONTROLLERS[kind], kind, _without(GONE_OF_RULE, own) if kind == "rule" else own)
+    return from_values(CONTROLLERS[kind], kind, own)
 
 
 def _parse_gates(gates: Any) -> tuple[int, ...]:
@@ -146,3 +148,53 @@ def _parse_gates(gates: Any) -> tuple[int, ...]:
             f"expected ascending whole numbers from 1 as gates, got {gates!r}; write e.g. (1, 2)"
         ) from None
     return numbers
+
+
+# Name of a strategy without operating point → operating point → its settings.
+Points = Mapping[str, Mapping[str, Strategy]]
+
+
+def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
+    """Builds the strategy with this name, for an encoder of so many layers, from the points stored with its weights.
+
+    Without an operating point in the name it is at ``balanced`` or, if that is not stored, at the first one. Strategies
+    without operating points ignore it.
+
+    Raises an `InputError` if the operating point is unknown, or ``truncate-k`` exceeds the encoder's layers.
+    """
+    point = name.point
+    if name.kind in (DENSE, TRUNCATE):
+        if point not in ("", *OPERATING_POINTS, *chain(*points.values())):
+            raise InputError(f"expected one of the operating points {OPERATING_POINTS}, got {point!r}; leave it out")
+        if name.kind == DENSE:
+            return Strategy()
+        if not 1 <= name.layer < layers:
+            wanted = f"truncate-1 to truncate-{layers - 1}"
+            raise InputError(f"expected {wanted}, got {name.without_point!r}; the encoder has {layers} layers")
+        return Strategy((name.layer,), Truncation())
+    recovery = Recovery() if name.recovers else None
+    stored = points_of(name, points)
+    if not stored:
+        if point not in ("", BALANCED) or name.kind == CASCADE:
+            raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
+        gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
+        return Strategy(tuple(gates), CONTROLLERS[name.kind](), recovery=recovery)
+    point = point or default_point(stored)
+    if point not in stored:
+        wanted = f"one of the operating points {list(stored)} of {name.without_point}"
+        raise InputError(f"expected {wanted}, got {point!r}; choose one")
+    strategy = stored[point]
+    return replace(strategy, point=point, recovery=strategy.recovery or recovery)
+
+
+def points_of(name: StrategyName, points: Points) -> dict[str, Strategy]:
+    """Maps each operating point of a strategy to its settings.
+
+    With recovery, operating points that are not stored for it come from the strategy without recovery.
+    """
+    return {**points.get(name.kind, {}), **points.get(name.without_point, {})}
+
+
+def default_point(stored: Collection[str]) -> str:
+    """Returns ``balanced`` or, if that is not stored, the first operating point, which is the most cautious."""
+    return BALANCED if BALANCED in stored else next(iter(stored))

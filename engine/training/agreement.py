@@ -22,7 +22,6 @@ from engine.errors import InputError
 from engine.latency import PASSES, Latency, speedup, time_variants
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE
 from engine.result import Result
 from engine.tagger import load_engine
 from engine.text.documents import Document
@@ -67,7 +66,7 @@ class Reference:
         """
         documents, windows = list[Document](), 0
         with Progress(f"Run the dense pass of {engine.source} over {len(texts)} texts", len(texts)) as progress:
-            for result in tagged(engine, texts, Strategy(DENSE), progress):
+            for result in tagged(engine, texts, Strategy(), progress):
                 documents.append(Document(str(len(documents)), result.text, result.entities))
                 windows += len(result.passes[-1].records)
                 if time.monotonic() > until and windows >= MIN_WINDOWS and len(documents) >= MIN_HELD_OUT:

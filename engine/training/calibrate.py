@@ -59,7 +59,7 @@ def store(folder: Path, entries: Mapping[str, Any]) -> None:
     write_json(path, {name: entry for name, entry in stored.items() if entry})
 
 
-def points_of(rows: Iterable[Row]) -> dict[str, Any]:
+def settings_by_point(rows: Iterable[Row]) -> dict[str, Any]:
     """Maps operating points to their settings, as they are stored."""
     return {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
 
@@ -105,14 +105,14 @@ def main(argv: list[str] | None) -> int:
     references = try_int8(folder, texts)
     engine = load_engine(folder, config.dtype)
     kinds = {name.removesuffix(RECOVERY) for name in names}
-    controllers = [engine.strategy(Strategy(kind, (1,), CONTROLLERS[kind]())).controller for kind in kinds]
+    controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
     outputs = DensePass.run(engine, references[engine.dtype], signals)
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
         stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
         rows = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
-        store(folder, {name: points_of(rows)})
+        store(folder, {name: settings_by_point(rows)})
         print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
     progress.finish(
         f"the operating points are in {folder / POINTS}.", f"python -m eval.report --model {folder} --corpus CORPUS"

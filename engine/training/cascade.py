@@ -31,7 +31,7 @@ from engine.formats import read_texts
 from engine.formats.corpora import Corpus, lessons
 from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE, DENSE
+from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
@@ -80,7 +80,7 @@ def doubts_of(large: Engine, small: Engine, strategy: Strategy, texts: Sequence[
 
 def cascade_of(strategy: Strategy, threshold: float = 0.0, point: str = "") -> Cascade:
     """The cascade in which the large model reads windows of this doubt or more."""
-    return Cascade(name=CASCADE, point=point, small=strategy, threshold=threshold, weight=WEIGHT)
+    return Cascade(point=point, small=strategy, threshold=threshold, weight=WEIGHT)
 
 
 def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -214,7 +214,7 @@ def main(argv: list[str] | None) -> int:
         write_json(folder / CASCADES, ({INT8: int8} if int8 else {}) | points)
         folder.rename(out)
     both = load_engine(out, dtype)
-    engines = {"LARGE": (large, Strategy(DENSE)), "SMALL": (small, strategy)}
+    engines = {"LARGE": (large, Strategy()), "SMALL": (small, strategy)}
     engines |= {f"{CASCADE}:{point}": (both, both.strategy(CASCADE, point)) for point in chosen}
     read_by_large = {"LARGE": 1.0} | {f"{CASCADE}:{point}": share for point, (_, share) in chosen.items()}
     rows = compare(engines, texts[:TIMED], read_by_large, gold)
@@ -224,7 +224,7 @@ def main(argv: list[str] | None) -> int:
         "small": config.small,
         "folder": large.folder.path,
         "types": large.labels.types,
-        "strategy": strategy.name,
+        "strategy": strategy.title,
         "texts": min(len(texts), TIMED),
         "dtype": dtype,
         "device": f"{processor()}, {threads()} threads",

@@ -21,7 +21,6 @@ from engine.latency import Latency
 from engine.pruning.passes import Pass
 from engine.pruning.record import GateRecord, Record, distributions
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import HeadOutput, KeepAll, MemoryBuffer, decide, forward
 from engine.pytorch.packing import RaggedBatch
@@ -90,7 +89,7 @@ class DensePass:
     @cached_property
     def own_reference(self) -> Reference:
         """The reference with this dense pass; in 8 bits, the engine's own finds other entities, which is no loss."""
-        dense = Strategy(DENSE)
+        dense = Strategy()
         return replace(self.reference, dense=Trial.of(dense, self.reference, self.results(dense)).counts)
 
     def results(self, strategy: Strategy) -> Iterator[Result]:

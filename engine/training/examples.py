@@ -18,7 +18,6 @@ from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.formats.corpora import Corpus
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE
 from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
@@ -101,7 +100,7 @@ def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float 
     saved = time.monotonic()
     plan = f"Label {len(texts)} texts with {teacher.source}"
     with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
-        for result in tagged(teacher, rest, Strategy(DENSE), progress):
+        for result in tagged(teacher, rest, Strategy(), progress):
             labels.append((result.probabilities * 255).round().astype(np.uint8))
             is_over = time.monotonic() >= until and len(labels) >= MIN_LABELLED
             if is_over or len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:

@@ -25,7 +25,7 @@ from engine.text.windows import WordPieces
 from engine.text.words import words_of
 from engine.threads import threads
 from engine.training.agreement import MIN_DENSE_F1, MIN_HELD_OUT, MIN_WINDOWS, Reference, Row, measure, speedups
-from engine.training.calibrate import points_of, store, try_int8
+from engine.training.calibrate import settings_by_point, store, try_int8
 from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
@@ -105,7 +105,7 @@ def make_fast(
         if device == "cpu":
             try_int8(out, reference.texts)
         engine = load_engine(out, config.dtype, device)
-        dense = measure(engine, reference, Strategy(DENSE))
+        dense = measure(engine, reference, Strategy())
         if dense.f1 < MIN_DENSE_F1:
             raise InputError(
                 f"expected a dense pass that agrees with the checkpoint's to {MIN_DENSE_F1:.0%}, got {dense.f1:.0%} "
@@ -118,7 +118,7 @@ def make_fast(
         busy = busy_share()
         timed = min(TIMED, 1 + int((1 - CHOSEN) * seconds / TIMED_PASSES / pace))
         rows = with_speedups(engine, [Row(DENSE, dense), *chosen], reference.texts[:timed])
-        store(out, {STRATEGY: points_of(rows)})
+        store(out, {STRATEGY: settings_by_point(rows)})
         best = next((f"{STRATEGY}:{row.name}" for row in reversed(rows) if row.stored), DENSE)
         facts = {
             "checkpoint": config.checkpoint,

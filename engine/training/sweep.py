@@ -21,7 +21,7 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, AttentionController
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import RECOVERY, with_recovery
+from engine.pruning.strategy_names import RECOVERY
 from engine.settings import Setting, settings_of
 from engine.training.agreement import Row, Trial, choose, measure
 from engine.training.dense_pass import DensePass
@@ -94,8 +94,8 @@ def search(
     begun = list(first_settings(engine, kind, layers))
     if name != kind:
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
-        fastest = [with_recovery(strategy) for strategy in frontier(plain)]
-        begun = [changed(strategy, trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
+        fastest = [replace(strategy, recovery=Recovery()) for strategy in frontier(plain)]
+        begun = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
     rng.shuffle(begun)  # time may not suffice for all of them
     with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
         for number in range(len(begun) + STEPS):
@@ -124,7 +124,7 @@ def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]
     driving = controller.settings()[0]
     flags = {setting.name: True for setting in controller.settings() if setting.kind == "flag"}
     for gates in first_gates(layers):
-        base = engine.strategy(Strategy(kind, gates, controller()))
+        base = engine.strategy(Strategy(gates, controller()))
         values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()
         if driving.kind == "per gate":
             powers = np.arange(len(gates)) - (len(gates) - 1) / 2
@@ -133,9 +133,9 @@ def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]
         elif driving.kind == "whole":
             values = sorted({round(value) for value in values})
         for value in values:
-            yield changed(base, **{driving.name: value})
+            yield base.with_settings(**{driving.name: value})
             if flags:
-                yield changed(base, **{driving.name: value}, **flags)
+                yield base.with_settings(**{driving.name: value}, **flags)
 
 
 def first_gates(layers: int) -> list[tuple[int, ...]]:
@@ -154,7 +154,7 @@ def varied(strategy: Strategy, layers: int, rng: random.Random) -> Strategy | No
     try:
         if setting is None:
             return with_other_gates(strategy, layers, rng)
-        other = changed(strategy, **{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
+        other = strategy.with_settings(**{setting.name: varied_value(setting, strategy.settings()[setting.name], rng)})
     except InputError:
         return None
     controller = other.controller  # operating points of `attention` are those in which attention has a part
@@ -172,7 +172,7 @@ def with_other_gates(strategy: Strategy, layers: int, rng: random.Random) -> Str
         for name, value in strategy.settings().items()
         if name != "gates" and isinstance(value, tuple)
     }
-    return changed(strategy, gates=gates, **per_gate)
+    return strategy.with_settings(gates=gates, **per_gate)
 
 
 def varied_value(setting: Setting, value: Any, rng: random.Random) -> Any:
@@ -202,8 +202,3 @@ def varied_value(setting: Setting, value: Any, rng: random.Random) -> Any:
             return round(clipped(value + rng.choice((-1, 1))))
         case _:
             return clipped(value + rng.gauss(0, (setting.high - setting.low) / 8))
-
-
-def changed(strategy: Strategy, **settings: Any) -> Strategy:
-    """Returns the strategy with some settings changed, and without an operating point."""
-    return replace(strategy.with_settings(**settings), point="")

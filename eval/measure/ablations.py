@@ -11,7 +11,7 @@ import pandas as pd
 from engine.base import Engine
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import OPERATING_POINTS, without_recovery
+from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.measure.variants import RandomWords
 from eval.record import Measured, Record
 from eval.render.folder import rows_of
@@ -74,7 +74,8 @@ def series_of(engine: Engine) -> Iterator[Series]:
             triggers = {value: base.with_settings(trigger=value) for value in (*TRIGGERS, ANY)}
             assert base.recovery is not None, "only recovery has triggers"
             control = replace(base, recovery=RandomWords(**vars(base.recovery) | {"trigger": ANY}))
-            yield Series(name, setting, {OFF: without_recovery(base), **triggers, RANDOM_WORDS: control}, OFF)
+            off = replace(base, recovery=None, point="")
+            yield Series(name, setting, {OFF: off, **triggers, RANDOM_WORDS: control}, OFF)
         else:
             own = base.settings()[setting]
             every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})

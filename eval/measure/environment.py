@@ -27,7 +27,7 @@ from engine import Strategy, load_engine
 from engine.cascade import Cascade
 source, dtype, device, labels, strategy, text = sys.argv[1:]
 record = json.loads(strategy)
-strategy = (Cascade if "doubt" in record else Strategy).from_json(record)
+strategy = (Cascade if "small" in record else Strategy).from_json(record)
 engine = load_engine(source, dtype, device, labels or None)
 engine.tag(text, strategy)
 print(psutil.Process().memory_info().rss)

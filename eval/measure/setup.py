@@ -123,7 +123,8 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
         settings = _parse_settings(arguments.set, strategies.values())
         for name, text in strategies.items():
             strategy = engine.strategy(text, **settings.get(text, {}))
-            taggers.append(of_strategy(engine, strategy) if name == text else random_exits(engine, name, strategy))
+            title = text if ":" in text else ""  # whatever its settings
+            taggers.append((of_strategy if name == text else random_exits)(engine, strategy, title))
         if SMALL in names:
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
             taggers.append(of_model(SMALL, engine.stages[0], small))

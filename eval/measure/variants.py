@@ -20,7 +20,7 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.result import Result
 from eval.measure.baselines.base import Baseline
-from eval.record import Row, Variant, title_of
+from eval.record import Row, Variant
 from eval.schema import BASELINE, DENSE, MODEL, RANDOM, RANDOM_SEEDS
 
 # Tags texts in one call; returns the milliseconds that it took, end to end, and a row for each text.
@@ -57,13 +57,13 @@ def _tag_batch(engine: Engine, strategy: Strategy) -> Callable[[Sequence[str]], 
     return lambda texts: engine.tag_batch(texts, strategy, batch_size=len(texts))
 
 
-def of_strategy(engine: Engine, strategy: Strategy) -> Tagger:
-    """A strategy of the engine."""
+def of_strategy(engine: Engine, strategy: Strategy, title: str = "") -> Tagger:
+    """A strategy of the engine; ``title``: its name in the report, by default its own."""
     record = strategy.to_json()
     shown = {key: value for key, value in record.items() if key not in ("name", "point") and strategy.settings()}
     layers = tuple(stage.sizes.layers for stage in engine.stages_of(strategy))
     about = engine.dtype, str(engine.device), strategy, shown, layers
-    variant = Variant(title_of(strategy), strategy.kind, *about)
+    variant = Variant(title or strategy.title, strategy.kind, *about)
     return Tagger(variant, of_engine(_tag_batch(engine, strategy)), record)
 
 
@@ -107,23 +107,23 @@ def window_seed(record: Record) -> list[int]:
     return [int(pieces.sum()), len(pieces)]
 
 
-def random_exits(engine: Engine, name: str, strategy: Strategy) -> Tagger:
-    """``random@STRATEGY`` with its first seed, and with the others in ``reseeded``.
+def random_exits(engine: Engine, strategy: Strategy, title: str = "") -> Tagger:
+    """``random@STRATEGY`` with its first seed, and with the others in ``reseeded``; for ``title`` see `of_strategy`.
 
     Raises:
         InputError: if the strategy does not prune, or recovers words.
     """
     if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
         raise InputError(
-            f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {name[:60]!r}; choose one"
+            f"expected {RANDOM}@ with one of {list(CONTROLLERS)}, without recovery, got {strategy.title!r}; choose one"
         )
-    title = f"{RANDOM}@{title_of(strategy)}"
-    tags = [of_engine(partial(tag_batch, engine, title, strategy, seed=seed)) for seed in range(RANDOM_SEEDS)]
-    variant = replace(of_strategy(engine, strategy).variant, title=title, kind=RANDOM, settings={})
-    return Tagger(variant, tags[0], {"name": title, "replays": strategy.to_json()}, tuple(tags[1:]))
+    replayed = of_strategy(engine, strategy, title).variant
+    tags = [of_engine(partial(tag_batch, engine, strategy, seed=seed)) for seed in range(RANDOM_SEEDS)]
+    variant = replace(replayed, title=f"{RANDOM}@{replayed.title}", kind=RANDOM, settings={})
+    return Tagger(variant, tags[0], {"name": variant.title, "replays": strategy.to_json()}, tuple(tags[1:]))
 
 
-def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str], seed: int = 0) -> list[Result]:
+def tag_batch(engine: Engine, replayed: Strategy, texts: Sequence[str], seed: int = 0) -> list[Result]:
     """Tags texts in one call; a call under the strategy that is replayed comes first and is not timed."""
     results = engine.tag_batch(texts, replayed, batch_size=len(texts))
     exits = [
@@ -131,4 +131,4 @@ def tag_batch(engine: Engine, name: str, replayed: Strategy, texts: Sequence[str
         for result in results
         for record in result.passes[-1].records
     ]
-    return engine.tag_with_exits(texts, replace(replayed, name=name, point=""), exits)
+    return engine.tag_with_exits(texts, replayed, exits)

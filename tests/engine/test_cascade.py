@@ -133,7 +133,7 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"doubt": {"kind": "uncertain", "coefficients": []}}, "expected the doubt 'wrong', got .*uncertain"),
+        ({"doubt": {"kind": "wrong", "coefficients": []}}, "expected only the settings .*doubt"),
         ({"threshold": -1}, "expected threshold as a number"),
         ({"weight": 2}, "expected weight as a number"),
         ({"small": None}, "expected the settings of a strategy"),

@@ -193,11 +193,6 @@ def test_a_sentencepiece_model_alone_is_a_tokenizer(name, family, tmp_path):
     assert len(word_pieces(tmp_path, 100, 1000).windows(["famotidine", "nausea"])) == 1
 
 
-def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
-    store_points(folder, {"entropy": {"exact": SETTINGS}})
-    assert list(load_engine(folder).points["entropy"]) == ["careful"]
-
-
 def test_a_copy_has_the_weights_as_safetensors_and_the_configuration_as_it_is(plain, plain_folder, tmp_path):
     torch.save(load_file(plain / "model.safetensors"), plain / "pytorch_model.bin")
     (plain / "model.safetensors").unlink()

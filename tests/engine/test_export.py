@@ -61,7 +61,7 @@ def test_the_command_exports_the_default_strategy_but_no_cascade(tmp_path, capsy
     exported = json.loads((tmp_path / "tagger" / "settings.json").read_text())["strategy"]
     assert Strategy.from_json(exported) == load_engine(made_folder).strategy()
     assert export.main([both.source, "--out", str(tmp_path / "other")]) == 2
-    assert "expected a strategy that is one pass, got 'cascade'" in capsys.readouterr().err
+    assert "expected a strategy that is one pass, got 'cascade:balanced'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from engine.tagger import ModelEngine
 from engine.text.words import split_words
 from tests.conftest import TEXT, tiny_config
 
-PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
+PRUNES = Strategy((1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
 RECOVERS = replace(PRUNES, recovery=Recovery("confidence", min_confidence=1.0))
 STRANGE = [
     " \n\t\u3000",
@@ -60,9 +60,9 @@ def test_cost_counts_the_rows_of_the_words_of_the_trace(engine, strategy):
 
 
 def test_settings_and_stored_points_reach_the_strategy(model_folder):
-    points = {point: Strategy("entropy", (1,), EntropyController(0.33), point) for point in ("fast", "slow")}
+    points = {point: Strategy((1,), EntropyController(0.33), point) for point in ("fast", "slow")}
     engine = ModelEngine(replace(read_folder(model_folder), points={"entropy": points, "rule": {}}))
-    assert engine.strategy("entropy:slow") == replace(engine.strategy("entropy", "slow"), name="entropy:slow")
+    assert engine.strategy("entropy:slow") == engine.strategy("entropy", "slow")
     settings = engine.strategy("entropy", "slow", min_keep_ratio=0.5, neighbours=None).settings()
     assert (settings["max_entropy"], settings["min_keep_ratio"]) == (0.33, 0.5)
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
@@ -73,7 +73,7 @@ def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cauti
     assert [(chosen.kind, chosen.point) for chosen in (one.tag(TEXT).strategy for one in engines)] == [
         ("entropy", "balanced"),
         ("entropy", "careful"),
-        ("entropy", "default"),
+        ("entropy", ""),
         ("dense", ""),
         ("cascade", "balanced"),
     ]
@@ -91,6 +91,8 @@ def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused
         shipped.strategy("entropy:fast", "careful")
     with pytest.raises(InputError, match=r"expected one operating point"):
         shipped.strategy(shipped.strategy("entropy:fast"), "careful")
+    with pytest.raises(InputError, match=r"expected one operating point, got '' of the strategy and 'careful'"):
+        shipped.strategy(PRUNES, "careful")
     for name in (None, "entropy", "dense", "truncate-3"):
         with pytest.raises(InputError, match=r"expected one of .*got 'quick'"):
             shipped.strategy(name, "quick")
@@ -113,7 +115,7 @@ def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
     [
         (lambda e: e.tag(TEXT, "entropy", "lightning"), "operating points"),
         (lambda e: e.tag(TEXT, "truncate-99"), "truncate-2"),
-        (lambda e: e.tag(TEXT, Strategy("entropy", (3,), EntropyController())), "last layer"),
+        (lambda e: e.tag(TEXT, Strategy((3,), EntropyController())), "last layer"),
         (lambda e: e.tag(TEXT, 7), "name of a strategy"),
         (lambda e: e.tag(TEXT, point=7), "name of an operating point"),
         (lambda e: e.tag_batch([TEXT], batch_size="3"), "a batch size.*got '3'"),

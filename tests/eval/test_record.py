@@ -17,7 +17,7 @@ def record(engine, tmp_path_factory):
     """Dense, entropy and random on five documents, at two batch sizes."""
     entropy = engine.strategy("entropy", **SETTINGS)
     taggers = [of_strategy(engine, engine.strategy("dense")), of_strategy(engine, entropy)]
-    taggers.append(random_exits(engine, "random", entropy))
+    taggers.append(random_exits(engine, entropy))
     return measured(taggers, load_corpus(str(SAMPLE), limit=5), tmp_path_factory.mktemp("record"), (1, 4))
 
 
@@ -51,7 +51,7 @@ def test_a_strategy_must_beat_baselines_everywhere_and_its_controls_in_its_own_d
     beaten = [
         variant("hf-pipeline", "baseline", "float32"),
         variant("random@entropy", "random", strategy=ENTROPY),
-        variant("truncate-3", "truncate", strategy=Strategy("dense")),
+        variant("truncate-3", "truncate", strategy=Strategy()),
         variant("small", "model"),
     ]
     assert all(entropy.must_beat(other) for other in beaten)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from demo.common.commands import load_arguments, options
-from demo.settings import changed_settings, own_point
+from demo.settings import at_point, changed_settings
 from engine import Engine, Strategy
 from engine.models.folder import SHIPPED
 
@@ -35,12 +35,12 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
         f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save the text there',
     ]
     for strategy in strategies:
-        own = own_point(engine, strategy.name, point)
-        at_point = f", {own!r}" if own else ""
+        own = at_point(engine, strategy.name, point).point
+        beside = f", {own!r}" if own else ""
         settings = "".join(f", {name}={value!r}" for name, value in changed_settings(engine, strategy, point).items())
         lines += [
             "",
-            f"for entity in engine.tag(text, {strategy.name!r}{at_point}{settings}).entities:",
+            f"for entity in engine.tag(text, {strategy.name!r}{beside}{settings}).entities:",
             f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
         ]
     return "\n".join(lines) + "\n"
@@ -65,8 +65,7 @@ def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None)
     model = [engine.source] if engine.source != str(SHIPPED) else []
     lines = []
     for strategy in strategies:
-        own = own_point(engine, strategy.name, point)
-        name = f"{strategy.name}:{own}" if own and ":" not in strategy.name else strategy.name
+        name = at_point(engine, strategy.name, point).title
         package = re.sub(r"\W", "_", f"tagger_{name}")
         if strategy.recovery is not None or len(strategy.stages) > 1:
             lines.append(f"# left out because it is not one pass: {name}")

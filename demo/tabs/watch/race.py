@@ -16,7 +16,7 @@ from demo.common.differences import Compared, overlapping
 from demo.common.markup import escape, number_of, type_colour
 from demo.common.runs import Run
 from engine import Entity
-from engine.pruning.strategy_names import parse
+from engine.pruning.strategy_names import StrategyName
 from engine.pruning.trace import WordTrace
 
 RACE_S, END_S, LOOP_S = 6.0, 9.0, 12.0
@@ -76,7 +76,7 @@ class Lane:
         """What it does, or its name."""
         if self.outcome.is_dense:
             return "all layers"
-        layer = parse(self.outcome.name).layer
+        layer = StrategyName.parse(self.outcome.name).layer
         return f"just stop at layer {layer}" if layer else self.outcome.label
 
     @property
@@ -101,7 +101,7 @@ class Lane:
 
 def lanes_of(run: Run, outcome: Compared) -> list[Lane]:
     """All layers, just stopping at a layer, and the strategy shown."""
-    baselines = (each for each in run.compared if each.is_dense or parse(each.name).layer)
+    baselines = (each for each in run.compared if each.is_dense or StrategyName.parse(each.name).layer)
     chosen = list(dict.fromkeys([*baselines, outcome]))
     times = [median(each.runs_ms or (each.result.latency.total_ms,)) for each in chosen]
     return [Lane(each, time, max(times)) for each, time in zip(chosen, times, strict=True)]

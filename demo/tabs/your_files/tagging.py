@@ -67,7 +67,7 @@ def tag_documents(
     layers at their first use. Strategies take turns going first, because the first one to see a word tokenises it.
     """
     for count in 1, threads():
-        tag_batch(engine, ["untimed"] * count, Strategy(DENSE))
+        tag_batch(engine, ["untimed"] * count, Strategy())
     found = [Found(strategy, label(engine, strategy, point)) for strategy in strategies]
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]

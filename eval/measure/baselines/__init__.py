@@ -13,7 +13,7 @@ from engine.cli.progress import Progress
 from engine.cli.runs import Log
 from engine.errors import InputError
 from engine.formats.corpora import Corpus
-from engine.pruning.strategy_names import parse
+from engine.pruning.strategy_names import StrategyName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
 from eval.measure.environment import own_threads
@@ -69,7 +69,7 @@ def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[
         raise InputError(f"expected one of the baselines {list(BASELINES)}, got {runtime!r}; choose among them")
     if at and (not model or model not in engines):
         raise InputError(f"expected a model of --others after @, got {name!r}; add NAME=FOLDER to --others")
-    layers = parse(strategy).layer if cut else 0
+    layers = StrategyName.parse(strategy).layer if cut else 0
     if cut and (not layers or runtime == PIPELINE):
         raise InputError(f"expected =truncate-K after onnx-… or openvino-…, got {name!r}; leave it out")
     if cut:

@@ -45,7 +45,7 @@ def shipped():
 
 
 def test_a_point_applies_to_the_default_strategy():
-    assert with_component(None, point="fast").get_pipe(NAME).strategy.point == "fast"
+    assert with_component(None, point="fast").get_pipe(NAME).strategy.title == "entropy:fast"
     with pytest.raises(InputError, match="quick"):
         with_component(None, point="quick")
 

@@ -153,6 +153,6 @@ def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):
     with pytest.raises(InputError, match=r"python -m engine\.training\.controller --model"):
         engine.tag(TEXT, "mlp")
     with pytest.raises(InputError, match="expected a model with a learned controller"):
-        engine.tag(TEXT, Strategy("mlp", (1,), mlp(0.1, 0.0)))
+        engine.tag(TEXT, Strategy((1,), mlp(0.1, 0.0)))
     with pytest.raises(InputError, match=r"gates \[\] for mlp, got 1"):
         network().risk(gate([0], [SURE]))

@@ -11,12 +11,12 @@ from tests.conftest import TEXT
 from tests.engine.pytorch.families import every_family
 
 EVERYTHING = Recovery("any", min_confidence=1.0, max_rise=-1.0)
-PRUNES = Strategy("entropy", (1, 2), EntropyController(max_entropy=0.9, neighbours=0, exit_entities=True))
+PRUNES = Strategy((1, 2), EntropyController(max_entropy=0.9, neighbours=0, exit_entities=True))
 STRATEGIES = {
     "bert": [
-        Strategy("truncate-1", (1,), EntropyController(max_entropy=1.0, exit_entities=True)),
-        Strategy("rule", (1, 2), CONTROLLERS["rule"](lambda_=1.0)),
-        Strategy("entropy", (1,), PRUNES.controller, recovery=EVERYTHING),
+        Strategy((1,), EntropyController(max_entropy=1.0, exit_entities=True)),
+        Strategy((1, 2), CONTROLLERS["rule"](lambda_=1.0)),
+        Strategy((1,), PRUNES.controller, recovery=EVERYTHING),
     ]
 }
 # The formula ÷ torch's counter. It omits ELECTRA's projection of embeddings, and DeBERTa's of distances, which no graph
@@ -28,7 +28,7 @@ COUNTED = {"bert": (1, 1), "electra": (0.95, 1), "deberta-v2": (0.8, 1)}
 def test_formula_is_close_to_torchs_own_counter(family, engines):
     engine, pytorch = engines(family)
     windows = engine.pieces.windows(TEXT.split())
-    for strategy in (Strategy("dense"), PRUNES, *STRATEGIES.get(family, [])):
+    for strategy in (Strategy(), PRUNES, *STRATEGIES.get(family, [])):
         # The counter knows attention on CPUs only as plain matrix multiplies.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
             records = pytorch.run(windows, strategy)

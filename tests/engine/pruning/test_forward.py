@@ -30,17 +30,17 @@ def exits(records) -> list[int]:
     ids=str,
 )
 def test_a_strategy_that_keeps_everything_equals_dense(run, controller):
-    for record, dense in zip(run(Strategy("any", (1, 2), controller)), run(Strategy("dense")), strict=True):
+    for record, dense in zip(run(Strategy((1, 2), controller)), run(Strategy()), strict=True):
         assert record.rows == dense.rows
         np.testing.assert_allclose(record.probabilities, dense.probabilities, atol=1e-4)
 
 
 def test_rows_really_go_but_for_cls_and_sep(run, windows):
     every, half = (EntropyController(max_entropy=1.0, exit_entities=True, min_keep_ratio=share) for share in (0.0, 0.5))
-    for record, window in zip(run(Strategy("all", (1,), every)), windows, strict=True):
+    for record, window in zip(run(Strategy((1,), every)), windows, strict=True):
         assert record.rows == [(1, len(window.input_ids))]
         assert (record.exit_at == 1).all()
-    for record in run(Strategy("half", (1,), half)):
+    for record in run(Strategy((1,), half)):
         (_, before), *after = record.rows
         assert all(2 < rows < before or len(record.exit_at) < 3 for _, rows in after)
 
@@ -67,14 +67,14 @@ def test_rows_really_go_but_for_cls_and_sep(run, windows):
     ids=str,
 )
 def test_every_setting_changes_which_words_exit(run, controller, setting, value):
-    strategy = Strategy("any", (1, 2), controller)
+    strategy = Strategy((1, 2), controller)
     assert exits(run(strategy)) != exits(run(strategy.with_settings(**{setting: value})))
 
 
 def test_each_gate_may_have_its_own_threshold(run):
     def exited(*thresholds: float) -> list[int]:
         controller = EntropyController(max_entropy=thresholds, neighbours=0, exit_entities=True)
-        return exits(run(Strategy("entropy", (1, 2), controller)))
+        return exits(run(Strategy((1, 2), controller)))
 
     assert exited(0.4) == exited(0.4, 0.4)
     assert 1 not in exited(0.0, 0.4)
@@ -85,7 +85,7 @@ def test_each_gate_may_have_its_own_threshold(run):
 @pytest.mark.parametrize("floor", [0.25, 0.5, 0.8])
 def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(run, floor):
     controller = EntropyController(max_entropy=1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
-    records = run(Strategy("entropy", (1, 2), controller))
+    records = run(Strategy((1, 2), controller))
     alive = np.array([(~record.exited).sum() for record in records])
     wanted = np.ceil([len(record.exited) * floor for record in records])
     assert (alive >= wanted).all()
@@ -94,5 +94,5 @@ def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(run, flo
 
 def test_lambda_prunes_strictly_more_over_its_range(run):  # rule 6
     rules = (RuleController(lambda_=at, min_keep_ratio=0.0, neighbours=0) for at in (-2.0, -1.0, 0.0, 1.0, 2.0))
-    kept = [sum(rows for record in run(Strategy("rule", (1, 2), rule)) for _, rows in record.rows) for rule in rules]
+    kept = [sum(rows for record in run(Strategy((1, 2), rule)) for _, rows in record.rows) for rule in rules]
     assert all(more > less for more, less in pairwise(kept)), kept

@@ -18,7 +18,7 @@ ALWAYS = Recovery("confidence", min_confidence=1.0)
 
 
 def test_a_rerun_starts_at_the_gate_and_not_before(run):
-    plain = Strategy("entropy", (2,), ENTROPY)
+    plain = Strategy((2,), ENTROPY)
     pairs = list(zip(run(plain), run(replace(plain, recovery=ALWAYS)), strict=True))
     assert any(record.recovered.any() for _, record in pairs)
     for without, record in pairs:
@@ -91,7 +91,7 @@ def test_the_least_certain_words_come_back_first():
 )
 def test_every_setting_changes_which_words_come_back(run, setting, value):
     start = {"trigger": "entropy_spike"} if setting in ("trigger", "max_rise") else {"trigger": "confidence"}
-    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=Recovery(min_confidence=0.9, max_rise=-0.2, **start))
+    strategy = Strategy((1, 2), ENTROPY, recovery=Recovery(min_confidence=0.9, max_rise=-0.2, **start))
     before, after = (
         [record.recovered.tolist() for record in run(each)]
         for each in (strategy, strategy.with_settings(**{setting: value}))

@@ -1,16 +1,23 @@
 """A strategy's name: its parts, and what it resolves to."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.errors import InputError
+from engine.pruning import strategy
 from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import StrategyName, names, parse, resolve, with_recovery
+from engine.pruning.strategy_names import StrategyName, names
 
-FAST = Strategy("entropy", (1, 2), EntropyController(max_entropy=0.4), "fast")
-BALANCED = Strategy("entropy", (2,), EntropyController(max_entropy=0.2), "balanced")
+FAST = Strategy((1, 2), EntropyController(max_entropy=0.4), "fast")
+BALANCED = Strategy((2,), EntropyController(max_entropy=0.2), "balanced")
 POINTS = {"entropy": {"balanced": BALANCED, "fast": FAST}}
+
+
+def resolve(text, layers, points, point=None):
+    return strategy.resolve(StrategyName.parse(text, point), layers, points)
 
 
 @pytest.mark.parametrize(
@@ -21,11 +28,12 @@ POINTS = {"entropy": {"balanced": BALANCED, "fast": FAST}}
         ("entropy:fast", StrategyName("entropy", point="fast")),
         ("rule+recovery", StrategyName("rule", recovers=True)),
         ("rule+recovery:careful", StrategyName("rule", recovers=True, point="careful")),
-        ("entropy:exact", StrategyName("entropy", point="careful")),
+        ("cascade:fast", StrategyName("cascade", point="fast")),
     ],
 )
 def test_a_name_has_parts(text, parts):
-    assert parse(text) == parts
+    assert StrategyName.parse(text) == parts
+    assert str(parts) == text
 
 
 @pytest.mark.parametrize(
@@ -34,12 +42,11 @@ def test_a_name_has_parts(text, parts):
 )
 def test_rejects_other_names(text):
     with pytest.raises(InputError, match="expected"):
-        parse(text)
+        StrategyName.parse(text)
 
 
 def test_the_point_is_in_the_name_or_beside_it_and_balanced_or_the_first_is_the_default():
-    in_name = Strategy("entropy:fast", FAST.gates, FAST.controller, "fast")
-    assert resolve("entropy:fast", 6, POINTS) == resolve("entropy:fast", 6, POINTS, "fast") == in_name
+    assert resolve("entropy:fast", 6, POINTS) == resolve("entropy:fast", 6, POINTS, "fast") == FAST
     with pytest.raises(InputError, match="expected one operating point"):
         resolve("entropy:fast", 6, POINTS, "balanced")
     assert resolve("entropy", 6, POINTS, "fast") == FAST
@@ -53,7 +60,7 @@ def test_the_point_is_in_the_name_or_beside_it_and_balanced_or_the_first_is_the_
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
-    own = POINTS | {"entropy+recovery": {"fast": with_recovery(FAST).with_settings(min_confidence=0.7)}}
+    own = POINTS | {"entropy+recovery": {"fast": replace(FAST, recovery=Recovery()).with_settings(min_confidence=0.7)}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
     without_own = resolve("entropy+recovery", 6, own)  # the sweep with recovery found no balanced point
     assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())

@@ -33,11 +33,13 @@ class LessSure(Decider):
 class LessSureThenAll(LessSure):
     """The second gate ends the pass."""
 
+    kind = "less-sure-then-all"
+
     def ends(self, index):
         return index == 1
 
 
-PRUNES, ENDS = Strategy("less-sure", (1, 2), LessSure()), Strategy("less-sure-then-all", (1, 2), LessSureThenAll())
+PRUNES, ENDS = Strategy((1, 2), LessSure()), Strategy((1, 2), LessSureThenAll())
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +111,7 @@ def masked(folder, family, model, exits) -> list[np.ndarray]:
 @every_family
 def test_removing_rows_equals_masking_them(family, folders, engines, backends, exits):
     records = backends(family).run(WINDOWS, PRUNES, exits=exits)
-    dense = backends(family).run(WINDOWS, Strategy("dense"))
+    dense = backends(family).run(WINDOWS, Strategy())
     expected = masked(folders(family), family, engines(family)[1].model, exits)
     differences = []
     for record, full, words, exit_at in zip(records, dense, expected, exits, strict=True):
@@ -122,10 +124,10 @@ def test_removing_rows_equals_masking_them(family, folders, engines, backends, e
 @every_family
 @pytest.mark.parametrize("prunes", [PRUNES, ENDS], ids=lambda strategy: strategy.name)
 def test_recovering_every_word_equals_dense(family, prunes, backends):
-    recovers = Strategy("rule+recovery", prunes.gates, prunes.controller, recovery=EVERY_WORD)
+    recovers = Strategy(prunes.gates, prunes.controller, recovery=EVERY_WORD)
     records = backends(family).run(WINDOWS, recovers)
     assert any(record.recovered.any() for record in records)
-    for record, dense in zip(records, backends(family).run(WINDOWS, Strategy("dense")), strict=True):
+    for record, dense in zip(records, backends(family).run(WINDOWS, Strategy()), strict=True):
         assert not record.exited.any()
         np.testing.assert_allclose(record.probabilities, dense.probabilities, atol=1e-4)
 
@@ -135,7 +137,7 @@ def test_recovering_every_word_equals_dense(family, prunes, backends):
 def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, prunes, backends):
     backend, some = backends(family), Recovery("any", min_confidence=1.0, max_rise=-1.0, recovery_limit=3)
     before = backend.run(WINDOWS, prunes)
-    after = backend.run(WINDOWS, Strategy("rule+recovery", prunes.gates, prunes.controller, recovery=some))
+    after = backend.run(WINDOWS, Strategy(prunes.gates, prunes.controller, recovery=some))
     ends = [np.where(record.recovered, LAST, record.exit_at) for record in after]
     given = backend.run(WINDOWS, prunes, exits=ends)
     for first, record, expected, end in zip(before, after, given, ends, strict=True):

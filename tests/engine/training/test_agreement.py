@@ -24,7 +24,7 @@ def trial(f1: float, speedup: float, uneven: int = 0, kept: int = 5, **changes) 
     correct = round(f1 * SIZE)
     counts = (Counts(correct + uneven, SIZE, SIZE), Counts(correct - uneven, SIZE, SIZE))
     cost = Cost((kept,), 10, round(1e6 / speedup), 1_000_000)
-    strategy = Strategy("entropy", (1,), EntropyController(speedup / 10))
+    strategy = Strategy((1,), EntropyController(speedup / 10))
     return Trial(**{"strategy": strategy, "counts": counts, "dense": DENSE, "cost": cost} | changes)
 
 
@@ -78,7 +78,7 @@ def test_a_loss_counts_with_its_standard_error_and_finding_nothing_in_nothing_is
         ({"kept": 10}, False),
         ({"speedup": 0.9}, False),
         ({"dense": (Counts(3000, SIZE, SIZE),) * 2, "f1": 0.3}, False),
-        ({"strategy": Strategy("entropy+recovery", (1,), EntropyController(), recovery=Recovery())}, False),
+        ({"strategy": Strategy((1,), EntropyController(), recovery=Recovery())}, False),
         ({"speedups": {1: 0.9, 32: 1.1}}, True),
         ({"speedups": {1: 0.9, 32: 1.0}}, False),
     ],
@@ -112,9 +112,7 @@ def test_agreement_counts_against_what_the_dense_pass_finds_which_must_be_enough
 
 def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
     reference = Reference.of(engine, TEXTS)
-    setting = Strategy(
-        "entropy+recovery", (1,), EntropyController(0.9, exit_entities=True), recovery=Recovery(min_confidence=1.0)
-    )
+    setting = Strategy((1,), EntropyController(0.9, exit_entities=True), recovery=Recovery(min_confidence=1.0))
     measured = measure(engine, reference, setting)
     results = engine.tag_batch(TEXTS, setting)
     entities = [one.entities for one in results]

@@ -14,7 +14,7 @@ from engine.training.agreement import Row, Trial
 from engine.training.card import card, cascade_card, table
 
 DENSE = (Counts(10, 10, 10),) * 2
-EARLY = Trial(Strategy("entropy", (1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
+EARLY = Trial(Strategy((1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
 FACTS = {"checkpoint": "owner/name", "student": "", "best": "entropy:fast", "types": ("Gene",), "made_by": "command"}
 FACTS |= {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60}
 FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("none")}

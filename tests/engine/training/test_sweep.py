@@ -1,13 +1,14 @@
 """Which settings are tried, measured and chosen; and what is predicted of them from one dense pass."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS, EntropyController
-from engine.pruning.recovery import TRIGGERS
+from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
 from engine.training import sweep as sweeping
 from engine.training.agreement import Reference, choose, measure
@@ -28,10 +29,10 @@ def outputs(engine) -> DensePass:
 @pytest.mark.parametrize(
     "strategy",
     [
-        Strategy("dense"),
-        Strategy("entropy", (1,), EntropyController(0.3, exit_entities=True)),
-        Strategy("entropy", (1, 2), EntropyController((0.3, 0.7), neighbours=0, exit_entities=True)),
-        Strategy("entropy", (1, 2), EntropyController((0.2, 1.0), exit_entities=True)),
+        Strategy(),
+        Strategy((1,), EntropyController(0.3, exit_entities=True)),
+        Strategy((1, 2), EntropyController((0.3, 0.7), neighbours=0, exit_entities=True)),
+        Strategy((1, 2), EntropyController((0.2, 1.0), exit_entities=True)),
     ],
 )
 def test_what_is_predicted_of_a_setting_is_near_what_it_does(strategy, outputs, engine):
@@ -48,8 +49,8 @@ def test_what_is_predicted_of_a_setting_is_near_what_it_does(strategy, outputs, 
 
 
 def test_recovery_is_predicted_to_cost_more_and_to_lose_less(outputs):
-    plain = Strategy("entropy", (1,), EntropyController(0.5, exit_entities=True))
-    recovering = sweeping.with_recovery(plain).with_settings(min_confidence=1.0)
+    plain = Strategy((1,), EntropyController(0.5, exit_entities=True))
+    recovering = replace(plain, recovery=Recovery()).with_settings(min_confidence=1.0)
     without, having = map(outputs.predict, (plain, recovering))
     assert having.recovered > without.recovered == 0
     assert having.cost.macs > without.cost.macs
@@ -70,7 +71,7 @@ def test_operating_points_are_near_the_best_of_all_that_were_tried(outputs, engi
 
 
 def test_stored_settings_are_measured_and_a_sweep_ends_in_time(outputs, engine):
-    stored = Strategy("entropy", (2,), EntropyController(0.3, exit_entities=True), "fast")
+    stored = Strategy((2,), EntropyController(0.3, exit_entities=True), "fast")
     rows = sweep(engine, outputs, "entropy", LIMITS, stored=[stored], seconds=0.0)
     assert {row.trial.strategy.gates for row in rows} <= {(2,)}
 

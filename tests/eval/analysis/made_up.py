@@ -13,8 +13,8 @@ from eval.analysis.groups import group_rows
 from eval.record import Row, Variant
 
 TYPES = ("Chemical", "Disease")
-ENTROPY = Strategy("entropy", (2, 4), EntropyController(0.4))
-RECOVERING = Strategy("entropy+recovery", (2, 4), EntropyController(0.4), recovery=Recovery())
+ENTROPY = Strategy((2, 4), EntropyController(0.4))
+RECOVERING = Strategy((2, 4), EntropyController(0.4), recovery=Recovery())
 LAYERS = 6
 TEXT = "Renal failure followed high doses of cisplatin ."
 
@@ -45,4 +45,4 @@ def grouped(*cases, training=None, **facts):
     """The rows about groups, for documents given by gold and what dense and a strategy found."""
     dense = [document(gold, dense, dense, **facts) for gold, dense, _ in cases]
     own = [document(*case, **facts) for case in cases]
-    return list(group_rows([compared(*dense, strategy=Strategy("dense")), compared(*own)], training))
+    return list(group_rows([compared(*dense, strategy=Strategy()), compared(*own)], training))

@@ -11,7 +11,7 @@ from eval.measure.variants import RandomWords, random_exits, tag_batch
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
-REPLAYED = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
+REPLAYED = Strategy((1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
 
 
 def exits(result) -> list[list[int]]:
@@ -27,22 +27,22 @@ def layers(result) -> list[int]:
 def test_as_many_other_words_exit_of_each_window_at_each_gate(engine, replayed):
     strategy = engine.strategy(replayed)
     reference = engine.tag_batch(TEXTS, strategy)
-    seeds = [tag_batch(engine, "random", strategy, TEXTS, seed) for seed in (0, 1)]
+    seeds = [tag_batch(engine, strategy, TEXTS, seed) for seed in (0, 1)]
     for found in seeds:
         assert [exits(result) for result in found] == [exits(result) for result in reference]
     assert len({tuple(layers(results[0])) for results in (reference, *seeds)}) == 3
 
 
 def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
-    for text, together in zip(TEXTS, tag_batch(engine, "random", REPLAYED, TEXTS), strict=True):
-        (alone,) = tag_batch(engine, "random", REPLAYED, [text])
+    for text, together in zip(TEXTS, tag_batch(engine, REPLAYED, TEXTS), strict=True):
+        (alone,) = tag_batch(engine, REPLAYED, [text])
         assert layers(alone) == layers(together)
 
 
 @pytest.mark.parametrize("name", ["dense", "truncate-1", "entropy+recovery"])
 def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
-        random_exits(engine, f"random@{name}", engine.strategy(name))
+        random_exits(engine, engine.strategy(name))
 
 
 def test_as_many_random_words_come_back(engine):

@@ -33,7 +33,7 @@ def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(s
     chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
     assert (next(iter(chosen)), chosen["random@entropy"].replays) == ("dense", "entropy")
     rule, entropy, recovering = (chosen[name].strategy for name in ("rule", "entropy", "entropy+recovery"))
-    assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "custom")
+    assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "")
     for strategy in (entropy, recovering):
         settings = strategy.settings()
         assert (settings["max_entropy"], strategy.gates, settings["neighbours"]) == ((0.4, 0.5), (1, 2), 3)
@@ -42,14 +42,14 @@ def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(s
 
 
 def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):
-    names = "entropy,entropy:default,entropy+recovery:default,random@entropy:default,truncate-1"
-    chosen = by_name(setup("--strategies", names, "--set", "entropy:default.max_entropy=0.4"))
-    assert [one.strategy.point for one in chosen.values() if one.prunes] == ["default", "custom", "default"]
+    names = "entropy,entropy:balanced,entropy+recovery:balanced,random@entropy:balanced,truncate-1"
+    chosen = by_name(setup("--strategies", names, "--set", "entropy:balanced.max_entropy=0.4"))
+    assert [one.strategy.point for one in chosen.values() if one.prunes] == ["", "", ""]
     found = {(one.name, other.name) for one in chosen.values() for other in chosen.values() if one.must_beat(other)}
     assert found == {
-        ("entropy:default", "random@entropy:default"),
-        ("entropy+recovery:default", "entropy:default"),
-        *((name, "truncate-1") for name in ("entropy", "entropy:default", "entropy+recovery:default")),
+        ("entropy:balanced", "random@entropy:balanced"),
+        ("entropy+recovery:balanced", "entropy:balanced"),
+        *((name, "truncate-1") for name in ("entropy", "entropy:balanced", "entropy+recovery:balanced")),
     }
 
 
