@@ -1,6 +1,7 @@
 """`engine.pipeline` answers as ``transformers.pipeline`` with ``aggregation_strategy="first"`` does."""
 
 import pytest
+import torch
 import transformers
 from transformers.pipelines.token_classification import AggregationStrategy
 
@@ -66,7 +67,9 @@ def shipped_tagger():
 
 @pytest.fixture(scope="module")
 def shipped_at_hugging_face():
-    return transformers.pipeline(TASK, model=str(SHIPPED), device="cpu", aggregation_strategy="first")
+    return transformers.pipeline(
+        TASK, model=str(SHIPPED), device="cpu", dtype=torch.float32, aggregation_strategy="first"
+    )
 
 
 def test_a_text_beyond_the_encoders_limit_is_read_whole(plain_folder):
