@@ -15,6 +15,7 @@ COMMANDS = {  # name → its module, and what it is for
     "ablations": ("eval.ablations", "measure what each setting alone changes"),
     "accelerate": ("engine.training.accelerate", "make a checkpoint fast: teach it to let words exit"),
     "cascade": ("engine.training.cascade", "make a checkpoint fast: put a small model before it"),
+    "split": ("engine.training.split", "split annotated documents for training, early stopping and a test"),
     "finetune": ("engine.training.finetune", "train an encoder with a label head after every layer"),
     "controller": ("engine.training.controller", "train the networks of mlp and mlp-attention"),
     "calibrate": ("engine.training.calibrate", "choose operating points on held-out texts"),

@@ -7,7 +7,7 @@ With ``--plain`` the last layer alone has a head, as in a plain checkpoint such 
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,10 +24,12 @@ from engine.formats.named import NAMED
 from engine.models.families import family_of
 from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
 from engine.settings import setting
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
+from engine.training.card import markdown
 from engine.training.options import TrainingConfig
 
 CONDITIONS = "training.json"  # in the folder of a run
@@ -143,14 +145,28 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         if not (resume and run.resume()):
             say(f"{config.epochs} epochs take about {duration(run.steps * run.try_out())}, and fewer may suffice.")
         run.fit()
+    counts = counts_of(load_engine(out, "float32", device), dev, DENSE)
+    print(f"F1 by type on {dev.name} {dev.split}:\n\n{by_type(counts)}")
     return run.best
 
 
 def f1_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> float:
     """Exact-span micro F1 on a corpus, 0–1."""
+    return Counts.total(counts_of(engine, corpus, strategy).values()).f1
+
+
+def counts_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> dict[str, Counts]:
+    """Exact-span counts of each type on a corpus."""
     results = engine.tag_batch([document.text for document in corpus.documents], strategy)
-    counts = count_documents(corpus.documents, [result.entities for result in results], corpus.types)
-    return Counts.total(counts).f1
+    found = [result.entities for result in results]
+    return {type_: Counts.total(count_documents(corpus.documents, found, (type_,))) for type_ in corpus.types}
+
+
+def by_type(counts: Mapping[str, Counts]) -> str:
+    """The Markdown table of F1, precision and recall of each type, the most frequent first."""
+    rows = sorted(counts.items(), key=lambda row: -row[1].gold)
+    cells = [(type_, *(f"{value:.4f}" for value in (c.f1, c.precision, c.recall)), str(c.gold)) for type_, c in rows]
+    return markdown(["type", "F1", "precision", "recall", "mentions"], cells)
 
 
 @as_command

@@ -215,6 +215,13 @@ def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
     assert probabilities[2, engine.labels.names.index("B-Disease")] > 0.8
 
 
+def test_a_run_ends_with_f1_by_type(biobert_like, asked, tmp_path, capsys):
+    finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], epochs=1))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["F1 by type on both dev:", "", "| type | F1 | precision | recall | mentions |"]
+    assert [line.split(" | ")[0::4] for line in lines[4:6]] == [["| Chemical", "4 |"], ["| Disease", "4 |"]]
+
+
 @pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])
 def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biobert_like, asked, tmp_path, capsys):
     finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], dev_corpus=[dev], epochs=1))
@@ -236,10 +243,10 @@ def test_a_corpus_may_name_its_split(asked, given, expected):
 
 
 def test_the_command_line_names_corpora_with_what_they_teach_and_how_much(biobert_like, asked, tmp_path, monkeypatch):
-    pools = []
-    monkeypatch.setattr(Trainer, "fit", lambda run: pools.extend(run.gold))
+    pools, fit = [], Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", lambda run: (pools.extend(run.gold), fit(run)))
     options = f"--backbone {biobert_like} --out {tmp_path}/run --corpus chemical both types=Disease --corpus both:all "
-    assert main([*options.split(), "per-epoch=3", "--dev-corpus", "both"]) == 0
+    assert main([*options.split(), "per-epoch=3", "--dev-corpus", "both", "--epochs", "1"]) == 0
     assert [pool.most for pool in pools] == [None, None, 3]
     taught = [{int(label) for one in pool.examples for label in one.targets.argmax(1)} for pool in pools]
     assert taught == [{0, 1}, {0, 3}, {0, 1, 3}]

@@ -1,0 +1,77 @@
+"""Splits annotated documents for training: ``python -m engine.training.split FILE… --out FOLDER``.
+
+Writes ``train.jsonl``, ``dev.jsonl`` for early stopping, and ``test.jsonl``, at random. Documents with the same text
+stay together, so that no part repeats what another one has.
+"""
+
+import argparse
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+
+from engine.cli.command import as_command, program, say
+from engine.cli.runs import check_new
+from engine.errors import InputError
+from engine.formats import Ids, read_documents
+from engine.formats.jsonl import JSONL
+from engine.text.documents import Document
+
+PARTS = ("train", "dev", "test")
+SHARES = "70,15,15"
+
+
+def split_documents(documents: Iterable[Document], shares: Sequence[float], seed: int = 0) -> dict[str, list[Document]]:
+    """Returns the documents of each part, whose sizes are proportional to the shares.
+
+    Raises an `InputError` if a part would have none.
+    """
+    same: dict[str, list[Document]] = {}
+    for document in documents:
+        same.setdefault("".join(document.text.split()), []).append(document)
+    groups = list(same.values())
+    random.Random(seed).shuffle(groups)
+    ends = [round(len(groups) * sum(shares[:number]) / sum(shares)) for number in range(len(PARTS) + 1)]
+    bounds = zip(PARTS, pairwise(ends), strict=True)
+    parts = {name: list(chain.from_iterable(groups[begin:end])) for name, (begin, end) in bounds}
+    if empty := [name for name, part in parts.items() if not part]:
+        got = f"{len(groups)} different ones, none of them for {' and '.join(empty)}"
+        raise InputError(f"expected documents for {', '.join(PARTS)}, got {got}; give more")
+    return parts
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog=program("engine.training.split"), description=__doc__)
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="annotated documents in any format")
+    add(
+        "--out", required=True, type=Path, metavar="FOLDER", help="new folder for train.jsonl, dev.jsonl and test.jsonl"
+    )
+    add("--share", default=SHARES, help="sizes of the three, in proportion (default %(default)s)")
+    add("--seed", type=int, default=0, help="seed of the random order (default %(default)s)")
+    arguments = parser.parse_args(argv)
+    shares = [float(part) if part.isdecimal() else 0.0 for part in arguments.share.split(",")]
+    if len(shares) != len(PARTS) or not all(shares):
+        raise InputError(f"expected three numbers above 0 for --share, got {arguments.share!r}; write e.g. {SHARES}")
+    check_new(arguments.out)
+    ids = Ids()
+    documents = chain.from_iterable(read_documents(file, ids=ids) for file in arguments.files)
+    parts = split_documents(documents, shares, arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        (arguments.out / f"{name}.jsonl").write_text("".join(JSONL.write(part)), encoding="utf-8", errors="replace")
+        mentions = Counter(entity.type for document in part for entity in document.entities)
+        of_types = ", ".join(f"{type_} {count:,}" for type_, count in sorted(mentions.items()))
+        say(f"{name}: {len(part):,} documents; {of_types or 'no mentions'}.")
+    say(
+        f"Next: python -m engine.training.finetune --backbone ENCODER --corpus {arguments.out}/train.jsonl "
+        f"--dev-corpus {arguments.out}/dev.jsonl --out FOLDER"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
