@@ -124,7 +124,10 @@ TAG_IN_PAGE = """async (texts) => {
     const { Tagger } = await import("./tagger.js");
     const tagger = await Tagger.load();
     const answers = [];
-    for (const text of texts) answers.push((await tagger.tag(text)).entities.map((e) => [e.start, e.end, e.type]));
+    for (const text of texts) {
+        const { words, entities } = await tagger.tag(text);
+        answers.push([entities.map((e) => [e.start, e.end, e.type]), words.map((w) => text.slice(w.start, w.end))]);
+    }
     return answers;
 }"""
 # Counts the frames that the page draws until the answer to a long text is there.
@@ -141,6 +144,8 @@ FRAMES = """async (text) => {
     return [frames, parseInt(state.textContent)];
 }"""
 ODD = ["", " ", "a\u00adb cafe\u0301 na\u00efve β-carotene 5\u00bd ²", "pain 😀", "x" * 250]
+ODD += ["aspirin_sodium p≠1 a→b±c™"]
+ODD += ["阿司aspirin\x0c\x1ca\x07b\x85\ufeffe\u20dd)\u0301 \u0301 『葛\U000e0100飾』 \ue000 a\ufffdb \u3000c"]
 
 
 @pytest.fixture(scope="module")
