@@ -14,6 +14,7 @@ Row = Mapping[str, Any]  # of a table
 DENSE, TRUNCATE, RANDOM, CASCADE = "dense", "truncate", "random", "cascade"
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
+DEFAULT_STRATEGY = "default strategy"  # the fact about a run that names what its model runs if nothing is named
 PIPELINE = "hf-pipeline"  # the baseline that people use today: the reference of speed in a report's summary
 
 # Terms of ``errors.csv``, defined in `eval.analysis.errors`.

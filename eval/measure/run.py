@@ -23,7 +23,7 @@ from eval.measure.environment import own_threads
 from eval.measure.setup import Setup, set_up
 from eval.measure.variants import Tagger
 from eval.record import Plan, Record, Row
-from eval.schema import DENSE
+from eval.schema import DEFAULT_STRATEGY, DENSE
 from eval.statistics import SEED
 
 LOG = "run"
@@ -177,6 +177,7 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     return {
         "command": command,
         "model": Path(first.source).name,
+        DEFAULT_STRATEGY: first.strategy().title,
         "settings": {variant.name: variant.settings for variant in plan.variants if variant.settings},
         "documents": documents,
         "timed": drawn if timed < documents else "all documents",

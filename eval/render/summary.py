@@ -10,9 +10,9 @@ from engine.formats.named import NAMED
 from eval.render.folder import ReportFolder
 from eval.render.pages import Table
 from eval.render.text import NOT_SIGNIFICANT, escape, in_pp, pp, score, speedup
-from eval.schema import AGAINST_DENSE, CASCADE, DENSE, EXACT, MODEL, PIPELINE, RANDOM, TRUNCATE, Row
+from eval.schema import AGAINST_DENSE, CASCADE, DEFAULT_STRATEGY, DENSE, EXACT, MODEL, PIPELINE, RANDOM, TRUNCATE, Row
 
-DEFAULTS = ("cascade:balanced", "entropy:balanced")  # the first in the folder of a cascade
+DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
 RUNTIMES = {  # baselines that run the same model and remove nothing
     "onnx-int8": "8-bit ONNX Runtime",
     "openvino-int8": "8-bit OpenVINO",
@@ -41,9 +41,10 @@ def reference(report: ReportFolder) -> str:
 
 
 def default(report: ReportFolder) -> Row | None:
-    """The default strategy in the dtype in which it is fastest; None if the report lacks it."""
-    rows = [(row["variant"].removesuffix(f" ({row['dtype']})"), row) for row in _fastest_first(report)]
-    return next((row for default in DEFAULTS for name, row in rows if name == default), None)
+    """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
+    rows = [(row["variant"].removesuffix(f" ({row['dtype']})"), row) for row in _fastest_first(report, prunes=True)]
+    defaults = (report.about[DEFAULT_STRATEGY],) if DEFAULT_STRATEGY in report.about else DEFAULTS
+    return next((row for default in defaults for name, row in rows if name == default), None)
 
 
 def _fastest_first(report: ReportFolder, *, prunes: bool = False) -> list[Row]:

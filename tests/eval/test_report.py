@@ -109,7 +109,9 @@ def test_the_report_opens_with_its_summary_and_has_all_parts_and_html_on_demand(
 
 
 def test_settings_of_variants_are_stated(finished):
-    settings = json.loads((finished / "results.json").read_text())["about"]["settings"]
+    about = json.loads((finished / "results.json").read_text())["about"]
+    assert about["default strategy"] == "entropy"
+    settings = about["settings"]
     assert settings["entropy (float32)"]["controller"]["max_entropy"] == 0.4
     assert "at batch size 1" in settings["hf-pipeline"]["fastest"]
     assert json.loads(settings["pruned (float32)"]["strategy"])["name"] == "entropy"

@@ -26,7 +26,7 @@ FULL = ("dense", DEFAULT, SURE, "truncate-3", f"random@{DEFAULT}", "hf-pipeline"
 def report(tmp_path):
     """Makes a report of some variants; the default strategy has these intervals against all others."""
 
-    def make(*names, documents=500, differing=500, f1=0.85, corpus="bc5cdr", **interval):
+    def make(*names, documents=500, differing=500, f1=0.85, corpus="bc5cdr", about=(), **interval):
         rows = [
             {"variant": name, "kind": KINDS[name], "prunes": KINDS[name] in ("entropy", "cascade"),
              "replays": name.partition("@")[2], "f1": f1, "batch_size": 1, "speedup_vs_dense": 3 - place / 10,
@@ -44,7 +44,9 @@ def report(tmp_path):
         tables = {"results": rows, "intervals": intervals, "errors": errors, "times": times}
         for name, table in tables.items():
             pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)
-        (tmp_path / "results.json").write_text(json.dumps({"about": {"machine": "Linux, CPU"}, "notes": []}))
+        (tmp_path / "results.json").write_text(
+            json.dumps({"about": {"machine": "Linux, CPU", **dict(about)}, "notes": []})
+        )
         return ReportFolder(tmp_path)
 
     return make
@@ -79,6 +81,14 @@ def test_nothing_is_recommended_that_the_data_cannot_support(report, few):
     assert headline(made).startswith("Too little to conclude from: ")
     assert recommended(made) is None
     assert "no measurable loss" not in str(roles(made).rows)
+
+
+def test_the_default_is_the_models_and_dense_has_no_such_role(report):
+    def role(name):
+        rows = roles(report(*FULL, about={"default strategy": name})).rows
+        return [row[1] for row in rows if row[0].startswith("the default")]
+
+    assert (role(SURE), role(DEFAULT), role("dense")) == ([SURE], [DEFAULT], [])
 
 
 def test_the_roles_say_what_each_row_is_for(report):
