@@ -1,16 +1,19 @@
 """The page: text and settings beside the tabs."""
 
+from pathlib import Path
+
 import gradio as gr
 
 from demo.api import build_api
 from demo.common.inputs import build_inputs
-from demo.common.intro import SCRIPT, intro, own_model
+from demo.common.intro import intro, own_model
 from demo.common.limits import QUEUE
 from demo.server.files import document_links
 from demo.server.page import Page
 from demo.tabs import TABS
 from engine import Engine
 
+COPY, KEYBOARD = (Path(__file__).parent / "common" / f"{name}.js" for name in ("copy", "keyboard"))
 FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 
@@ -22,12 +25,12 @@ def build_demo(engine: Engine) -> gr.Blocks:
             with gr.Column(scale=2, min_width=320, elem_classes="entry"):
                 inputs = build_inputs(engine, demo, TABS[0].LABEL)
             with gr.Column(scale=5, min_width=320, elem_classes="results"):
-                inputs.requests.answer.render()
+                inputs.answer.render()
                 with gr.Tabs(overflow_behavior="wrap"):
                     for module in TABS:
                         with gr.Tab(module.LABEL) as tab:
                             module.build(engine, inputs, tab)
-        gr.HTML(own_model(engine), js_on_load=SCRIPT.read_text(encoding="utf-8"))
-        gr.HTML(FOOTER)
+        gr.HTML(own_model(engine), js_on_load=COPY.read_text(encoding="utf-8"))
+        gr.HTML(FOOTER, js_on_load=KEYBOARD.read_text(encoding="utf-8"))
         build_api(engine)
     return demo.queue(**QUEUE)

@@ -1,10 +1,9 @@
 """The answer above the tabs, in its states. ``answer.js`` compares the text of the run with the text box."""
 
-import zlib
 from typing import Literal
 
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.markup import alert, printable
+from demo.common.markup import alert, escape
 
 OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
 CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
@@ -12,17 +11,11 @@ CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; en
 AnswerState = Literal["running", "timing", "done", "cancelled", "failed"]
 
 
-def checksum(text: str) -> int:
-    """A number by which the page recognises text in a text area; ``answer.js`` computes the same number."""
-    return zlib.crc32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
-
-
-def answer(state: AnswerState, content: str, text: str | None = None) -> str:
-    """The answer in one of its states; ``content`` is markup, ``text`` the text of the run if it is known."""
-    mark = "" if text is None else checksum(text)
+def answer(state: AnswerState, content: str, number: int = 0, text: str = "") -> str:
+    """The answer in one of its states; ``content`` is markup, ``number`` and ``text`` are those of the run."""
     return (
-        f'<section class="answer" aria-label="Answer" aria-live="polite" data-state="{state}" data-text="{mark}">'
-        f'{content}<p class="stale">{OUT_OF_DATE}</p><p class="cut">{CUT}</p></section>'
+        f'<section class="answer" aria-label="Answer" aria-live="polite" data-state="{state}" data-run="{number}" '
+        f'data-text="{escape(text)}">{content}<p class="stale">{OUT_OF_DATE}</p><p class="cut">{CUT}</p></section>'
     )
 
 

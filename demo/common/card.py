@@ -1,23 +1,37 @@
 """The result card above the tabs: how much less computation, which entities changed, and in what time."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from demo.common.answer import answer
 from demo.common.differences import CHANGED, KINDS, LOST, NEW, SAME, Compared
 from demo.common.links import REMARKS
-from demo.common.markup import cells, escape, number_of, percent, table, term
+from demo.common.markup import escape, number_of, percent, table, term
 from demo.common.runs import FEW, Range, Run, middle, speedup
 
+UNTIMED = "Cancelled: no times were measured."
 NAMED = 5  # entities of one kind
-FOREIGN = "The model was trained on English texts: in another script it finds little, or guesses."
+FOREIGN = "The model was trained on English texts: in another language it finds little, or guesses."
+ENGLISH = re.compile(r"\b(?:the|of|and|to|with|were|are|for|that|by|from|this|which|after|had|has)\b", re.IGNORECASE)
+OTHER = re.compile(  # frequent in German, French, Spanish, Italian, Portuguese or Dutch, and no words of English texts
+    r"\b(?:der|das|und|mit|nicht|ist|wurde|wurden|eine|einer|bei|für|auf|nach|le|les|une|dans|avec|est|sont|pour|chez|été"
+    r"|aux|qui|que|el|las|una|por|della|nel|che|uma|dos|não|em|een|niet)\b",
+    re.IGNORECASE,
+)
 
 
 def language_remark(text: str) -> str:
-    """A remark on a text most of whose letters are of another script than English; empty if they are not."""
+    """A remark on a text that is hardly English; empty for others.
+
+    Most of its letters are of another script, or of the frequent words of six other languages at least two stand in it,
+    in more places than those of English.
+    """
     letters = [character for character in text if character.isalpha()]
     latin = sum(unicodedata.name(character, "").startswith("LATIN") for character in letters)
-    return FOREIGN if latin < len(letters) / 2 else ""
+    other = OTHER.findall(text.lower())
+    foreign = len(set(other)) > 1 and len(other) > len(ENGLISH.findall(text))
+    return FOREIGN if foreign or latin < len(letters) / 2 else ""
 
 
 def card(run: Run, name: str) -> str:
@@ -26,10 +40,10 @@ def card(run: Run, name: str) -> str:
     body = f'<p class="headline">{headline(outcome)}</p>'
     body += _bars(compared) + "".join(_read(each) for each in compared if each.result.windows)
     body += "".join(_changes(each) for each in compared if each.unlike)
-    body += f'<p class="time">{_times(outcome) if run.timed else "Measuring times…"}</p>'
+    body += f'<p class="time">{_times(outcome) if run.timed else UNTIMED if run.ended else "Measuring times…"}</p>'
     if remark := REMARKS.get(run.text) or language_remark(run.text):
         body += f"<p>{escape(remark)}</p>"
-    return answer("done" if run.timed else "timing", body, run.text)
+    return answer("done" if run.timed or run.ended else "timing", body, run.number, run.text)
 
 
 def headline(outcome: Compared) -> str:
@@ -39,11 +53,9 @@ def headline(outcome: Compared) -> str:
         return f"<code>{escape(outcome.label)}</code> <strong>{_entities(entities)}</strong>"
     change = f"{percent(1 - outcome.kept)} less" if outcome.kept <= 1 else f"{percent(outcome.kept - 1)} more"
     less = f"<code>{escape(outcome.label)}</code> <strong>{change} {term('computation')}</strong>"
-    if outcome.unlike:
-        changes = ", ".join(
-            f"{len(changed)} {kind}" for kind in (LOST, NEW, CHANGED) if (changed := outcome.of_kind(kind))
-        )
-        return f"{less} · {same} of {_entities(len(outcome.full.entities))} the same, {changes}"
+    if differing := len(outcome.unlike):
+        differ = f"{differing} {'differs' if differing == 1 else 'differ'} from all layers, which can err"
+        return f"{less} · {same} of {_entities(len(outcome.full.entities))} the same, {differ}"
     return f"{less} · " + (f"same {_entities(same)}" if same else "no entities, like the full pass")
 
 
@@ -70,14 +82,14 @@ def summary(compared: Sequence[Compared]) -> str:
     return table("Summary", "summary", heads, map(_row, compared))
 
 
-def _row(outcome: Compared) -> str:
-    figures = [
+def _row(outcome: Compared) -> list[object]:
+    return [
+        outcome.label,
         percent(outcome.kept),
         *("–" if outcome.is_dense else len(outcome.of_kind(kind)) for kind in KINDS),
         span(middle(outcome.runs_ms)) if outcome.runs_ms else "–",
         f"{span(speedup(outcome.runs_ms, outcome.full_ms))}×" if outcome.runs_ms and not outcome.is_dense else "–",
     ]
-    return f'<tr><th scope="row">{escape(outcome.label)}</th>{cells(figures)}</tr>'
 
 
 def _times(outcome: Compared) -> str:

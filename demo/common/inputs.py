@@ -8,8 +8,8 @@ import gradio as gr
 
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import EXAMPLES, make_link, read_link
-from demo.common.requests import Requests, build_requests
-from demo.common.settings_panel import SettingsPanel, build_settings, shown_choices
+from demo.common.requests import build_requests
+from demo.common.settings_panel import SettingsPanel, build_settings
 from demo.common.wiring import QUIET
 from engine import Engine
 
@@ -38,11 +38,15 @@ KEPT = """() => {
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all tabs share; ``visible_tab`` is the label of the selected one."""
+    """What all tabs share.
 
-    text: gr.Textbox
+    ``answer``: the card above them, which the page renders. ``run``: the session's latest `demo.common.runs.Run`.
+    ``visible_tab``: the label of the selected one.
+    """
+
     panel: SettingsPanel
-    requests: Requests
+    answer: gr.HTML
+    run: gr.State
     visible_tab: gr.State
 
 
@@ -71,15 +75,15 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     choice = [panel.strategies, *panel.settings]
 
     def on_open(kept: str, request: gr.Request) -> list[Any]:
-        example, names, *settings = read_link(engine, dict(request.query_params))
-        return [kept[:MAX_CHARACTERS] or example, shown_choices(names, panel.shown.value), names, *settings]
+        example, *settings = read_link(engine, dict(request.query_params))
+        return [kept[:MAX_CHARACTERS] or example, *settings]
 
     kept = gr.Textbox(visible="hidden")
     opened = page.load(on_open, kept, [text, panel.shown, *choice], js=KEPT, **QUIET)
     page.load(None, None, None, js=FOLD)
     link = gr.Textbox(visible="hidden")
-    linked = copy.click(lambda *values: make_link(engine, *values), [text, *choice], link, **QUIET)
+    linked = copy.click(lambda *values: make_link(engine, *values), [text, panel.shown, *choice], link, **QUIET)
     linked.then(None, link, None, js=LINK, api_visibility="private")
     changes = [examples.load_input_event.then, opened.then, *panel.changes]
-    requests = build_requests(engine, text, panel, changes, run, cancel)
-    return Inputs(text, panel, requests, gr.State(first_tab))
+    answer, latest_run = build_requests(engine, [text, *choice], panel.shown, changes, run, cancel)
+    return Inputs(panel, answer, latest_run, gr.State(first_tab))

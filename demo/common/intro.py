@@ -18,7 +18,6 @@ TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
 PLURALS = {"Chemical": "chemicals", "Disease": "diseases"}
 GUIDE = "docs/training.md"
-SCRIPT = Path(__file__).with_name("intro.js")  # of the card of one's own model
 
 
 def claim(engine: Engine, report: Report | None) -> str:
@@ -90,7 +89,7 @@ def own_model(engine: Engine) -> str:
     else:  # its labels may be others than the shipped model's, which a cascade needs
         which, texts, duration = "checkpoint of your own", 400, "an hour"
         command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"
-    copied = f'<code>{command}</code> <button type="button" class="copy">Copy</button>'
+    copied = f'<code>{command}</code> <button type="button" class="copy" data-copies=".own-model code">Copy</button>'
     return (
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>To make a {which} fast '
         f'takes {texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'

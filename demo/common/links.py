@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from demo.common.limits import MAX_STRATEGIES
-from demo.settings import TRIGGERS, page_settings, points
+from demo.common.settings_panel import shown_choices
+from demo.settings import TRIGGERS, default_name, page_settings, points
 from engine import Engine
 
 
@@ -33,14 +34,14 @@ def model_name(engine: Engine) -> str:
 
 
 def make_link(
-    engine: Engine, text: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
+    engine: Engine, text: str, shown: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> str:
     """A link's query with its ``?``; it names the example if the text is one, and never contains a text.
 
     Of the controllers' settings, it has those that differ from the operating point's.
     """
     example = next((name for name, known in EXAMPLES.items() if known == text), None)
-    query = {"example": example, "strategies": ",".join(names), "point": point, "trigger": trigger}
+    query = {"example": example, "strategies": ",".join(names), "shown": shown, "point": point, "trigger": trigger}
     query |= {
         setting.name: f"{value:g}"
         for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=True)
@@ -50,15 +51,16 @@ def make_link(
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
-    """Updates of text, strategies, operating point, trigger and controllers' settings; ignores invalid values.
+    """Updates of text, strategy shown, strategies, operating point, trigger and controllers' settings.
 
-    With an operating point, a missing trigger or setting takes the operating point's value.
+    Invalid values change nothing. With an operating point, a missing trigger or setting takes its value there.
     """
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
     point = query["point"] if query.get("point") in points(engine) else None
     updates: list[Any] = [
         EXAMPLES.get(query.get("example", ""), gr.skip()),
+        shown_choices(names, query.get("shown", default_name(engine))),
         names or gr.skip(),
         point or gr.skip(),
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),

@@ -56,21 +56,21 @@ def term(name: str, shown: str = "") -> str:
     )
 
 
-def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str]) -> str:
-    """A table in a region that scrolls and that the keyboard reaches.
+def table(label: str, region: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table in a region that scrolls and that the keyboard reaches; a row's first value heads it.
 
-    ``label``: what screen readers call the region. ``region``: its CSS class. ``rows``: markup.
+    ``label``: what screen readers call the region. ``region``: its CSS class.
     """
+
+    def line(values: Iterable[object]) -> str:
+        first, *others = (escape(str(value)) for value in values)
+        return f'<tr><th scope="row">{first}</th>{"".join(f"<td>{other}</td>" for other in others)}</tr>'
+
     head = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     return (
-        f'<div class="{region}" tabindex="0" role="region" aria-label="{label}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="table {region}" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(line, rows))}</tbody></table></div>"
     )
-
-
-def cells(values: Iterable[object]) -> str:
-    """The cells of a row, as text."""
-    return "".join(f"<td>{escape(str(value))}</td>" for value in values)
 
 
 def type_colour(types: Sequence[str], type_: str) -> int:

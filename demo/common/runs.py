@@ -28,13 +28,14 @@ class Run:
     """What a request found.
 
     ``number``: the request's. ``point``: the operating point chosen on the page.
-    ``compared``: the strategies in page order, dense first.
+    ``compared``: the strategies in page order, dense first. ``ended``: whether it was cancelled before it was timed.
     """
 
     number: int
     text: str
     point: str | None
     compared: tuple[Compared, ...]
+    ended: bool = False
 
     @property
     def timed(self) -> bool:

@@ -3,6 +3,7 @@
 Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,18 +28,19 @@ NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
 
 @dataclass
 class Problems:
-    """The problems of files: the first messages, and the number of documents that are left out.
+    """The problems of files: the first messages, and what is left out: documents, files, or the rest
+    of broken files.
 
     ``limits``: whether a file or a document exceeds a limit of this page, which the commands do not have.
     """
 
     listed: list[str] = field(default_factory=list)
-    count: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     limits: bool = False
 
-    def add(self, message: str, documents: int = 1) -> None:
-        """Counts the documents that are left out and keeps the message if it is among the first."""
-        self.count += documents
+    def add(self, message: str, what: str = "document", number: int = 1) -> None:
+        """Counts what is left out and keeps the message if it is among the first."""
+        self.left_out[what] += number
         if len(self.listed) < LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
@@ -54,7 +56,7 @@ def read_upload(path: Path, problems: Problems, ids: Ids) -> Iterator[Document]:
         problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
 
     if refusal := _refusal(path):
-        problems.add(f"{path.name}: {refusal}")
+        problems.add(f"{path.name}: {refusal}", "file")
         problems.limits |= TOO_LARGE in refusal
         return
     try:
@@ -68,10 +70,11 @@ def read_upload(path: Path, problems: Problems, ids: Ids) -> Iterator[Document]:
                     f"got {len(document.text):,}; split it"
                 )
     except InputError as error:
-        problems.add(str(error).replace(str(path), path.name))
+        problems.add(str(error).replace(str(path), path.name), "broken file")
     except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what happened
         problems.add(
-            f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
+            f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out",
+            "broken file",
         )
     ids.update({identifier: path.name for identifier, file in ids.items() if file == str(path)})
 

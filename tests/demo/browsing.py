@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-PHONE, LAPTOP, DESK = (390, 844), (1280, 800), (1440, 900)
+PHONE, LAPTOP, DESK = (390, 844), (1280, 800), (1600, 900)
 TABS = ("Watch", "Compare", "Your files", "Use in code", "Why", "Evidence")
 TEXTS = {"Compare": ".found", "Watch": ".race .wide", "Why": ".why .words"}  # where tabs show the text
 DRAWN = {"Evidence": ".evidence", "Use in code": ".cm-content"}  # drawn when the tab is selected

@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from PIL import Image
 
 from demo.common.links import EXAMPLES
 from demo.tabs.watch.race import END_S
@@ -70,6 +71,19 @@ class TestRace:
         page.wait_for_timeout(500)
         assert page.evaluate(CLOCKS) == [[END_S, True]]
 
+    def test_on_a_phone_it_waits_until_it_is_seen(self, open_page):
+        page = open_page(PHONE, timed=True, reduced_motion="no-preference")
+        page.locator(".race[data-timed]").wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(1000)
+        assert page.locator(".race .narrow svg").bounding_box()["y"] > 0.8 * PHONE[1]
+        assert page.evaluate(CLOCKS) == [[0, True]]
+        page.locator(".race .narrow svg").scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        ((time, paused),) = page.evaluate(CLOCKS)
+        assert 0 < time < END_S
+        assert not paused
+
     def test_words_and_layers_stand_beside_it_and_on_a_phone_play_scrolls_to_it(self, open_page):
         page = open_page(LAPTOP)
         page.locator(".race[data-timed]").wait_for()
@@ -110,6 +124,19 @@ class TestRuns:
         page.get_by_label("Text", exact=True).press("Control+Enter")
         page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
         wait_until(page, "timing", "done")
+        assert not page.get_by_text("Out of date").is_visible()
+
+    def test_run_pressed_while_times_are_measured_replaces_the_answer_and_can_be_cancelled(self, open_page):
+        page = open_page(timed=True)
+        enter(page, SHORT)
+        run(page)
+        wait_until(page, "timing")
+        enter(page, LONG)
+        run(page)
+        page.wait_for_timeout(1500)
+        assert page.locator(".answer").get_attribute("data-state") == "running"
+        assert page.get_by_role("button", name="Cancel", exact=True).is_visible()
+        assert not page.locator(".answer .headline").is_visible()
         assert not page.get_by_text("Out of date").is_visible()
 
     def test_a_long_text_is_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
@@ -211,6 +238,33 @@ class TestEverywhere:
             # Gradio's placeholder for a file has a label where none is allowed.
             assert serious_violations(page, context={"exclude": [[".empty[aria-label]"]]}) == [], name
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+
+    def test_a_group_of_choices_is_one_stop_of_the_tab_key_and_arrows_choose(self, open_page):
+        page = open_page(timed=True)
+        page.get_by_label("balanced", exact=True).focus()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.value") == "entropy", "the strategy shown"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.innerText").startswith("More strategies")
+        page.get_by_label("balanced", exact=True).press("ArrowRight")
+        page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_on_a_phone_why_shows_where_the_word_left_and_what_scrolls_has_a_shadow(self, open_page, theme, tmp_path):
+        page = open_page(PHONE, theme, at="Why")
+        detail = page.locator(".why .detail")
+        detail.locator("table").wait_for(timeout=WORK_MS)
+        assert re.search(r"^\w+: exited after layer", detail.locator("h4").inner_text()), "it opens on a word"
+        frame, last = detail.bounding_box(), detail.locator("tr:first-child th").last.bounding_box()
+        assert frame["x"] < last["x"]
+        assert last["x"] + last["width"] <= frame["x"] + frame["width"] + 1
+        edges = []
+        for at in ("0", "1e4"):
+            detail.evaluate(f"detail => {{ detail.scrollLeft = {at}; }}")
+            detail.screenshot(path=tmp_path / "detail.png")
+            picture = Image.open(tmp_path / "detail.png").convert("L")
+            edges.append(picture.crop((picture.width - 3, 0, picture.width, picture.height)).getextrema())
+        assert edges[0] != edges[1], "only where it goes on to the right"
 
     def test_on_a_phone_everything_can_be_touched(self, open_page):
         page = open_page(PHONE, timed=True)

@@ -1,5 +1,7 @@
 """The tabs Your files and Use in code, in a real browser, used as a person would use them."""
 
+import codecs
+import csv
 import json
 import re
 from pathlib import Path
@@ -26,11 +28,8 @@ def download_of(page, name):
 
 def assert_fits(page, name):
     """All columns of a table are in sight."""
-    table = page.get_by_role("grid", name=name).locator("visible=true").first
-    frame = page.get_by_role("tabpanel").bounding_box()
-    for head in table.get_by_role("columnheader").all():
-        box = head.bounding_box()
-        assert box["x"] + box["width"] <= frame["x"] + frame["width"], head.inner_text()
+    region = page.get_by_role("tabpanel").get_by_role("region", name=name)
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth"), name
 
 
 class TestYourFiles:
@@ -45,9 +44,9 @@ class TestYourFiles:
         page = open_page()
         tag_files(page, paths, "3 of 3 documents tagged")
         page.get_by_text("some.jsonl:2").wait_for()
-        page.get_by_text("<b>a</b>").locator("visible=true").first.wait_for()
-        _, first, *_ = page.get_by_role("grid", name="Entities").get_by_role("row").all_inner_texts()
-        assert "entropy:balanced" in first
+        entities = page.get_by_role("tabpanel").get_by_role("region", name="Entities")
+        assert "<b>a</b>" in entities.inner_text()
+        assert "entropy:balanced" in entities.get_by_role("row").nth(1).inner_text()
         with ZipFile(download_of(page, "tagged.zip")) as archive:
             archive.extractall(tmp_path)
         first, *_ = read_documents(tmp_path / "dense" / "tagged.jsonl")
@@ -58,6 +57,7 @@ class TestYourFiles:
         page = open_page(LAPTOP, at="Your files")
         page.get_by_role("button", name="Use the sample").click()
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
+        assert_fits(page, "By strategy")
         assert_fits(page, "Entities")
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
@@ -70,11 +70,30 @@ class TestYourFiles:
         large = json_lines(tmp_path / "large.jsonl", ({"id": str(i), "text": "x" * 1000} for i in range(3000)))
         tag_files(page, [large], "expected a file of at most 2 MB, got 2.9 MB")
         page.locator("pre", has_text=re.compile(r"python -m engine.tag .*large.jsonl")).wait_for()
-        page.get_by_role("grid", name="Entities").locator("visible=true").wait_for(state="hidden", timeout=WORK_MS)
+        page.get_by_role("tabpanel").get_by_role("region", name="Entities").wait_for(state="hidden", timeout=WORK_MS)
+
+
+def test_the_entities_of_a_text_stand_below_the_race_and_can_be_copied_and_downloaded_with_a_header(open_page):
+    page = open_page(LAPTOP, permissions=["clipboard-read", "clipboard-write"])
+    enter(page, "=Famotidine caused delirium.")
+    run(page)
+    page.locator(".race .wide", has_text="Famotidine").wait_for(timeout=WORK_MS)
+    assert_fits(page, "Entities")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    raw = Path(download.value.path()).read_bytes()
+    assert raw.startswith(codecs.BOM_UTF8)
+    header, *rows = csv.reader(raw.decode("utf-8-sig").splitlines())
+    assert header == ["text", "type", "start", "end", "score"]
+    assert [row[:4] for row in rows] == [["Famotidine", "Chemical", "1", "11"], ["delirium", "Disease", "19", "27"]]
+    page.get_by_role("button", name="Copy table").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    lines = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert [line.split("\t") for line in lines] == [header, *rows]
 
 
 class TestCode:
-    def test_it_holds_the_text_as_code_as_a_table_and_as_json(self, open_page):
+    def test_it_holds_the_text_as_code_and_as_json(self, open_page):
         page = open_page(LAPTOP)
         enter(page, HOSTILE)
         run(page)
@@ -86,9 +105,8 @@ class TestCode:
         python, command = (code.nth(place).inner_text() for place in (2, 3))
         assert f"text = {HOSTILE!r}" in python
         assert "python -m engine.tag text.jsonl --format=jsonl --strategy=entropy" in command
-        page.get_by_role("button", name="Show entities and download JSON").click()
+        page.get_by_role("button", name="Everything as JSON").click()
         record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
         assert record["text"] == HOSTILE
-        assert_fits(page, "Entities")
         assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy", "truncate-3"]
         assert_harmless(page)

@@ -104,10 +104,12 @@ class TestLink:
         enter(page, EXAMPLES["Animal study"])
         page.get_by_label("fast", exact=True).check()
         page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
+        page.locator(".strategy-shown").get_by_label("dense").check()
         link = self.copied(page, "Copy link", "It holds the settings and the example.")
         assert link.startswith(app_url)
         other = self.reopened(page, link, "Curcumin")
         assert other.get_by_label("fast", exact=True).is_checked()
+        assert other.locator(".strategy-shown").get_by_label("dense").is_checked()
         wait_until(other, "done")
 
     def test_a_text_is_in_it_on_request_alone_and_no_server_sees_it(self, page):

@@ -81,6 +81,6 @@ def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
 
 
 def test_why_shows_the_scores_of_the_model_that_labelled_the_word(both, some):
-    assert "Gate after layer" in why_view(both, beside(some, some))
+    assert "Gate after layer" in why_view(both, run_of(), beside(some, some))
     plain = both.tag(TEXT, cascade(0))
-    assert "has no gates" in why_view(both, beside(plain, plain))
+    assert "has no gates" in why_view(both, run_of(), beside(plain, plain))

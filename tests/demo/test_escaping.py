@@ -36,14 +36,14 @@ def compared(engine):
 def view(engine, render):
     hostile = copy(engine)
     hostile.labels = LabelSet(TYPES)
-    return render(hostile, compared(engine)[1])
+    return render(hostile, run_of(), compared(engine)[1])
 
 
 def file_status(engine):
     hostile = copy(engine)
     hostile.source = HOSTILE.replace("\ud800", "")
     documents = [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))]
-    batch = Batch(documents, [HOSTILE], [True], Problems([HOSTILE], 1))
+    batch = Batch(documents, [HOSTILE], [True], Problems([HOSTILE]))
     return status(hostile, 1, batch, [Found(engine.strategy("rule"), HOSTILE)])
 
 

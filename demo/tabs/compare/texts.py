@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from demo.common.differences import SIGNS, Compared, Difference
-from demo.common.markup import escape, percent, type_colour
+from demo.common.markup import escape, note, percent, type_colour
 from engine.pruning.trace import WordTrace
 
 LISTED = 40  # differences of a strategy
@@ -23,7 +23,8 @@ _EXITS = """<li><span class="exited">word</span> exited early</li>
 def legend(*, has_gates: bool) -> str:
     """What the marks in the text mean; without gates no word exits."""
     exits, layer = (_EXITS, " or its layer") if has_gates else ("", "")
-    return f'{_LEGEND}{exits}</ul>\n<p class="note">Point at a word to see its score{layer}.</p>'
+    said = f"Point at a word to see its score{layer}. What differs from dense may be right: dense can err, too."
+    return f"{_LEGEND}{exits}</ul>\n{note(said)}"
 
 
 def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:

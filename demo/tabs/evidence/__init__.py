@@ -5,7 +5,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from demo.common.inputs import Inputs
-from demo.common.markup import alert, cells, escape, note, table
+from demo.common.markup import alert, note, table
 from demo.common.reports import Report, find_reports, own_report
 from demo.common.wiring import EVERY_CHANGE
 from engine import Engine
@@ -39,9 +39,8 @@ def show(engine: Engine, report: Report | None) -> str:
 def roles(report: Report) -> str:
     """The table that opens the report, and how to read it: the strategy to use, and what it must beat."""
     shown = roles_of(report)
-    rows = (f'<tr><th scope="row">{escape(str(role))}</th>{cells(others)}</tr>' for role, *others in shown.rows)
     reading = shown.caption.replace("`", "").replace("*", "")
-    return note(DEFAULT) + table("Roles", "evidence", shown.columns, rows) + note(reading)
+    return note(DEFAULT) + table("Roles", "evidence", shown.columns, shown.rows) + note(reading)
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:

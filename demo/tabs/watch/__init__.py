@@ -5,21 +5,21 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.answer import checksum
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import escape, note, number_of
 from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.common.views import draw_when_visible
+from demo.tabs.watch import entities
 from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, Lane, Layout, lanes_of, race
 from engine import Engine
 from eval.render.text import join, pp
 
 LABEL = "Watch"
 SCRIPT = Path(__file__).with_name("watch.js")
-BUTTONS = """<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
-<button type="button" class="save">Save as picture</button></div>"""
+BUTTONS = f"""<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
+<button type="button" class="save">Save as picture</button> {entities.BUTTONS}</div>"""
 LEGEND = (
     "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word blinks, with both "
     "labels, if its label differs from the one under all layers."
@@ -41,8 +41,9 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
     )
     layers = "".join(f"<li>{line}</li>" for line in layers_said(outcome))
     return (
-        f'<section class="race" data-text="{checksum(run.text)}" data-run="{run.number}" data-end="{END_S}" '
+        f'<section class="race" data-run="{run.number}" data-end="{END_S}" '
         f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
+        f"{entities.entities(outcome)}"
         f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
     )
 

@@ -13,7 +13,7 @@ from statistics import median
 
 from demo.common.card import picture_headline
 from demo.common.differences import Compared, overlapping
-from demo.common.markup import escape, number_of, type_colour
+from demo.common.markup import escape, label_name, number_of, type_colour
 from demo.common.runs import Run
 from engine import Entity
 from engine.pruning.strategy_names import StrategyName
@@ -35,6 +35,7 @@ TEXT, FADED, ACCENT, WARNING, BORDER, PAPER = (
         ("body-background-fill", "#ffffff"),
     )
 )
+LETTER = 4.6  # pixels of both labels
 BOTH = f"font:700 8px system-ui,sans-serif;fill:{WARNING};stroke:{PAPER};stroke-width:3px;paint-order:stroke"
 
 
@@ -178,7 +179,9 @@ def _lane(
             decided[time, type_colour(types, entity.type)].append(marked)
         if word.label != of_dense.label:
             outline = _rect(*box, f"fill:none;stroke:{WARNING};stroke-width:1.5")
-            blinking.append(outline + _text(x, y - 10, f"{of_dense.label} → {word.label}", BOTH))
+            both = f"{label_name(of_dense.label)} → {label_name(word.label)}"
+            beside = max(PAD, min(x, width - PAD - LETTER * len(both)))
+            blinking.append(outline + _text(beside, y - 10, both, BOTH))
     drawn = [
         _rect(0.5, 0.5, width - 1, height - 1, f"fill:none;stroke:{BORDER}", "rx='8'"),
         _text(PAD, 17, lane.title, f"font:700 12px system-ui,sans-serif;fill:{TEXT}"),

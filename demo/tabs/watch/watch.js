@@ -2,6 +2,7 @@
 
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let played = null;  // number of the run that has played
+const watcher = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && play(), { threshold: 0.3 });
 
 const pictures = () => [...element.querySelectorAll("svg")];
 const end = () => Number(element.querySelector(".race").dataset.end);
@@ -14,6 +15,8 @@ function seek(seconds) {
 }
 
 function play() {
+  watcher.disconnect();
+  played = element.querySelector(".race").dataset.run;
   seek(0);
   pictures().forEach((picture) => picture.unpauseAnimations());
   requestAnimationFrame(stopAtEnd);
@@ -26,16 +29,16 @@ function stopAtEnd() {
   else requestAnimationFrame(stopAtEnd);
 }
 
-/** Plays once when the times of a run are there; before, it waits at the start. */
+/** Plays once when the times of a run are there and it is in sight; before, it waits at the start. */
 function start() {
   const race = element.querySelector(".race");
   document.dispatchEvent(new Event("shown"));
+  watcher.disconnect();
   if (!race) return;
-  const { run } = race.dataset;
-  if (!("timed" in race.dataset)) seek(0);
-  else if (still || run === played) seek(end());
-  else play();
-  if ("timed" in race.dataset) played = run;
+  const timed = "timed" in race.dataset;
+  if (timed && (still || race.dataset.run === played)) return seek(end());
+  seek(0);
+  if (timed) pictures().forEach((picture) => watcher.observe(picture));
 }
 
 /** Saves the wide picture; it keeps its own colours and plays by itself. */
@@ -44,11 +47,8 @@ function save() {
   const [, , width, height] = picture.getAttribute("viewBox").split(" ");
   picture.setAttribute("viewBox", `-16 -12 ${Number(width) + 32} ${Number(height) + 24}`);
   picture.insertAdjacentHTML("afterbegin", `<rect x="-16" y="-12" width="100%" height="100%" fill="white"/>`);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(picture)], { type: "image/svg+xml" }));
-  link.download = "race.svg";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  const content = new XMLSerializer().serializeToString(picture);
+  document.dispatchEvent(new CustomEvent("save", { detail: { name: "race.svg", content, type: "image/svg+xml" } }));
 }
 
 element.addEventListener("click", (event) => {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.answer import checksum
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import alert, escape, label_name, note
@@ -37,7 +36,7 @@ REASONS = {
 }
 
 
-def why_view(engine: Engine, outcome: Compared) -> str:
+def why_view(engine: Engine, run: Run, outcome: Compared) -> str:
     """The text to choose a word from, and that word's scores."""
     result, strategy = outcome.result, outcome.result.strategy
     strategy = next((stage for stage in strategy.stages if stage.gates), strategy)
@@ -46,7 +45,7 @@ def why_view(engine: Engine, outcome: Compared) -> str:
     heads = [("at", True), ("label", True), *_number_heads(strategy), ("decision", True)]
     words = [list(map(_gate_detail, word.gates)) for word in result.trace.words[:MAX_WORDS]]
     return (
-        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}" '
+        f'<section class="why" data-run="{run.number}" data-scores="{escape(json.dumps(heads))}" '
         f'data-words="{escape(json.dumps(words))}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
         f"{listbox(outcome, 'Choose a word', engine.labels.types)}"
@@ -94,7 +93,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
     shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
 
-    def draw(_: Run, outcome: Compared) -> list[str]:
-        return [note(outcome.label) + windows(outcome.result) + why_view(engine, outcome)]
+    def draw(run: Run, outcome: Compared) -> list[str]:
+        return [note(outcome.label) + windows(outcome.result) + why_view(engine, run, outcome)]
 
     draw_when_visible(tab, inputs, draw, [shown])

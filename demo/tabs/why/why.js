@@ -5,9 +5,8 @@ const all = (selector) => element.querySelectorAll(selector);
 
 /** The word to start with: the one that the answer's buttons ask for, or that of the first entity not as in dense. */
 function firstWord() {
-  const view = element.querySelector("[data-text]");
-  const { word, text } = document.body.dataset;
-  if (word && view?.dataset.text === text) return word;
+  const { word, run } = document.body.dataset;
+  if (word && element.querySelector("[data-run]")?.dataset.run === run) return word;
   return element.querySelector('.words .entity:not([data-kind="same"]) .word')?.dataset.word;
 }
 
@@ -49,6 +48,7 @@ function choose(index) {
   });
   const detail = element.querySelector(".detail");
   detail.replaceChildren(cell("h4", word.getAttribute("aria-label")), table);
+  detail.scrollLeft = detail.scrollWidth;  // to the gate after which it left
   const frame = word.offsetParent && element.querySelector(".words");
   if (frame) frame.scrollTop = Math.max(0, word.offsetTop - frame.offsetTop - frame.clientHeight / 2);
 }
@@ -61,11 +61,11 @@ function pick(event) {
 element.addEventListener("focusin", pick);
 element.addEventListener("click", pick);
 
-/** Starts with `firstWord`, or with the word that exited last: the one the strategy found hardest. */
+/** Starts with `firstWord`, or with the word that exited last: the one the strategy found hardest; not with a comma. */
 function start() {
   const first = firstWord();
   if (first !== undefined) return choose(first);
-  const exited = [...all(".word[data-exit]")];
+  const exited = [...all(".word[data-exit]")].filter((word) => /[\p{L}\p{N}]/u.test(word.textContent));
   const last = exited.reduce((best, word) => (Number(word.dataset.exit) > Number(best.dataset.exit) ? word : best), exited[0]);
   choose(last ? last.dataset.word : 0);
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from demo.common.differences import SIGNS, Compared
-from demo.common.markup import cells, describe_word, escape, note, table, type_colour
+from demo.common.markup import describe_word, escape, note, table, type_colour
 from engine import Result
 from engine.pruning.trace import WordTrace
 
@@ -67,8 +67,7 @@ def windows(result: Result) -> str:
         text = result.text[spans[window.first][0] : spans[window.end - 1][1]] if window.end > window.first else ""
         shown = text if len(text) <= WINDOW_CHARACTERS else f"{text[:WINDOW_CHARACTERS]}…"
         why = f"read, because {threshold} or more" if window.read else f"not read, because below {threshold}"
-        values = cells([window.end - window.first, f"{window.doubt:.2f}", why])
-        rows.append(f'<tr><th scope="row">{escape(shown)}</th>{values}</tr>')
+        rows.append([shown, window.end - window.first, f"{window.doubt:.2f}", why])
     small = result.passes[0].sizes.layers
     about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")
     heads = ("window", "words", "doubt", "the large model")

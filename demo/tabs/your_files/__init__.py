@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,22 @@ from demo.common.commands import files_commands
 from demo.common.inputs import Inputs
 from demo.common.limits import BATCH_WORK, KEEP_FILES_S, MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES, check_strategies
 from demo.common.links import model_name
-from demo.common.markup import alert, escape, note, number_of
-from demo.common.requests import Latest, fingerprint
+from demo.common.markup import alert, escape, note, number_of, table
+from demo.common.requests import Latest
 from demo.common.uploads import LISTED_PROBLEMS, Problems, read_upload
 from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
 from demo.settings import chosen_strategy
 from demo.tabs.your_files.tagging import (
     CHUNK,
+    COLUMNS,
     LEAST_TIMED,
-    LISTED_ENTITIES,
     Found,
     entity_rows,
-    entity_table,
     gold_types,
     settings_json,
     summary,
     tag_documents,
+    who_is_right,
     write_zip,
 )
 from engine import Document, Engine, InputError
@@ -48,11 +49,12 @@ files after at most {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
-CELL_CHARACTERS = 30  # per cell; a click shows the rest
+LISTED_ENTITIES = 1000
+CELL_CHARACTERS = 300  # of an id or a mention in the table
 UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
-CLEARED = [gr.update(value=None, visible=False)] * 3  # tables and ZIP
+NO_ZIP = gr.update(value=None, visible=False)
 OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
@@ -83,7 +85,7 @@ def read_files(paths: Sequence[str]) -> Batch:
         batch.has_gold.extend([gold] * len(fitting))
     if left_out:
         got = MAX_DOCUMENTS + left_out
-        batch.problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {got}; split them", left_out)
+        batch.problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {got}; split them", number=left_out)
         batch.problems.limits = True
     return batch
 
@@ -99,8 +101,11 @@ def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> 
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
         scored = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
         remarks.append(f"F1 on {scored}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
+        remarks += who_is_right(documents, batch.has_gold, found)
     if done < LEAST_TIMED:
-        remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
+        remarks.append(f"Times need {LEAST_TIMED} documents.")
+    else:
+        remarks.append(f"Times are from one pass, {CHUNK} documents per call: a rough guide only.")
     if len(predicted) > LISTED_ENTITIES:
         remarks.append(
             f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
@@ -108,19 +113,29 @@ def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> 
     by = ", ".join(outcome.label for outcome in found)
     return (
         f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
-        f"by {escape(model_name(engine))} with {escape(by)}. Times are from one pass, {CHUNK} documents per call: a "
-        f"rough guide only. To measure speed, use {MEASURING}. {escape(' '.join(remarks))}</p>"
+        f"by {escape(model_name(engine))} with {escape(by)}. {escape(' '.join(remarks))} To measure speed, use "
+        f"{MEASURING}.</p>"
         f"{_left_out(batch.problems)}"
     )
 
 
+def entity_table(files: Sequence[str], found: Sequence[Found]) -> str:
+    """The first entities found, with long texts cut; ``files``: that of each document."""
+    rows = ([_cut_text(str(cell)) for cell in row] for row in islice(entity_rows(files, found), LISTED_ENTITIES))
+    return table("Entities", "entities", COLUMNS, rows)
+
+
+def _cut_text(text: str) -> str:
+    return f"{text[:CELL_CHARACTERS]}…" if len(text) > CELL_CHARACTERS else text
+
+
 def _left_out(problems: Problems) -> str:
-    if not problems.count:
+    if not problems.listed:
         return ""
     return (
-        alert(f"Left out: {problems.count:,}.")
+        alert(f"Left out: {', '.join(number_of(number, what) for what, number in problems.left_out.items())}.")
         + "".join(map(note, problems.listed))
-        + note("…") * (problems.count > len(problems.listed) == LISTED_PROBLEMS)
+        + note("…") * (problems.left_out.total() > len(problems.listed) == LISTED_PROBLEMS)
     )
 
 
@@ -134,7 +149,7 @@ def run_files(
     point: str | None,
     *settings: Any,
 ) -> Iterator[list[Any]]:
-    """Yields updates of status, summary, entities and ZIP; the ZIP comes last, and only if it is still wanted.
+    """Yields updates of report and ZIP; the ZIP comes last, and only if it is still wanted.
 
     ``shown``: the strategy of the commands that have no limits.
     """
@@ -143,7 +158,7 @@ def run_files(
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = [chosen_strategy(engine, name, point, *settings) for name in check_strategies(names)]
     except InputError as error:
-        yield [alert(str(error)), *CLEARED]
+        yield [alert(str(error)), NO_ZIP]
         return
     batch = read_files(paths)
     problems = batch.problems
@@ -152,16 +167,17 @@ def run_files(
     advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>" if problems.limits else ""
     if not batch.documents:
         said = "".join(map(alert, problems.listed or ["The files contain no documents."]))
-        yield [said + advice, *CLEARED]
+        yield [said + advice, NO_ZIP]
         return
     found: list[Found] = []
 
     def update(message: str = "", archive: Path | None = None) -> list[Any]:
         """The tables of what is found, if anything is, below a message or the status."""
-        tables = summary(batch.documents, batch.has_gold, found), entity_table(batch.files, found)
-        shown = [gr.update(value=table, visible=bool(found)) for table in tables]
-        files = gr.update(value=str(archive), visible=True) if archive else gr.skip()
-        return [(message or status(engine, len(paths), batch, found)) + advice, *shown, files]
+        report = (message or status(engine, len(paths), batch, found)) + advice
+        if found:
+            heads, *rows = summary(batch.documents, batch.has_gold, found)
+            report += table("By strategy", "summary", heads, rows) + entity_table(batch.files, found)
+        return [report, gr.update(value=str(archive), visible=True) if archive else gr.skip()]
 
     due = time.monotonic()
     for found in tag_documents(engine, batch.documents, strategies, point, wanted):
@@ -190,21 +206,19 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def on_start(latest: Latest, *values: Any) -> list[Any]:
-        return [latest.take(fingerprint(values)), "", "", *CLEARED]
+        latest.take(*values)
+        return ["", "", NO_ZIP]
 
     def on_tag_files(
         latest: Latest,
-        number: int,
         *values: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
-        yield from run_files(engine, lambda: latest.number == number, progress, *values)
-
-    def on_stop(latest: Latest) -> None:
-        latest.take(latest.mark)
+        number = latest.number
+        yield from run_files(engine, lambda: latest.wants(number), progress, *values)
 
     def on_outdated(latest: Latest, *values: Any) -> str:
-        return alert(OUT_OF_DATE) if latest.mark not in (None, fingerprint(values)) else ""
+        return alert(OUT_OF_DATE) if latest.number and not latest.is_for(*values) else ""
 
     gr.Markdown(ABOUT)
     upload = gr.File(label="Files", file_count="multiple", height=140)
@@ -214,33 +228,24 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         cancel = gr.Button("Cancel tagging", min_width=120)
     outdated = gr.HTML(elem_classes="files-outdated")
     report = gr.HTML(elem_classes="files-result")
-    hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "files-result"}
-    table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
-    entities = gr.Dataframe(
-        label="Entities",
-        datatype="str",
-        max_height=400,
-        max_chars=CELL_CHARACTERS,
-        column_widths=["13%", "13%", "18%", "7%", "7%", "11%", "22%", "9%"],
-        **hidden,
-    )
-    files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)
-    latest, number = gr.State(Latest()), gr.State(0)
+    label = "Everything as a ZIP: every format, both tables, and the settings"
+    files = gr.File(label=label, interactive=False, visible=False, elem_classes="files-result")
+    latest = gr.State(Latest())
 
     loaded = sample.click(sample_file, None, upload, concurrency_id="sample", **HIDDEN)
     values = [upload, inputs.panel.strategies, *inputs.panel.settings]
-    shown = [report, table, entities, files]
+    shown = [report, files]
     for start in (run.click, loaded.success):
-        started = start(on_start, [latest, *values], [number, outdated, *shown], **QUIET)
+        started = start(on_start, [latest, *values], [outdated, *shown], **QUIET)
         started.then(
             on_tag_files,
-            [latest, number, inputs.panel.shown, *values],
+            [latest, inputs.panel.shown, *values],
             shown,
             trigger_mode="always_last",
             api_visibility="private",
             **BATCH_WORK,
         )
     # Gradio's `cancels` loses what is said after it: the page still draws what it received before, and an error.
-    cancel.click(on_stop, latest, None, **QUIET)
+    cancel.click(Latest.cancel, latest, None, **QUIET)
     for value in values:
         value.change(on_outdated, [latest, *values], outdated, **EVERY_CHANGE)

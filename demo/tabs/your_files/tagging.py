@@ -1,15 +1,14 @@
 """What strategies found in many documents: scores, times, tables, and one ZIP of all files."""
 
+import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
-
-import pandas as pd
 
 from demo.common.differences import computation
 from demo.common.markup import percent, printable
@@ -24,9 +23,7 @@ from engine.threads import threads
 from eval.schema import DENSE
 
 CHUNK = 8  # documents per call; the page is updated after each call
-LEAST_TIMED = 20  # documents for a speed-up
-LISTED_ENTITIES = 1000
-SHOWN_CHARACTERS = 300  # per id or mention in the table
+LEAST_TIMED = 20  # documents for times
 COLUMNS = ["file", "document", "strategy", *ENTITY_COLUMNS]
 _FORMULA = tuple("=+-@\t\r")  # how cells begin that a spreadsheet computes
 
@@ -95,11 +92,11 @@ def gold_types(documents: Sequence[Document]) -> list[str]:
     return sorted({entity.type for document in documents for entity in document.entities})
 
 
-def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> pd.DataFrame:
-    """A row for each strategy over the documents tagged so far, with short heads so that all columns fit.
+def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> list[list[Any]]:
+    """Heads, then a row for each strategy over the documents tagged so far.
 
-    It includes the speed-up against dense if that ran, and F1, precision and recall over the documents whose files have
-    gold.
+    Times come with `LEAST_TIMED` documents, the speed-up with dense, and F1, precision and recall with gold: they are
+    over the documents whose files have it.
     """
     types = gold_types(documents)
     full = next((outcome for outcome in found if outcome.strategy.name == DENSE), None)
@@ -111,10 +108,10 @@ def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequ
             "docs": len(tagged),
             "entities": sum(len(document.document.entities) for document in tagged),
             "computation": percent(computation(outcome.strategy, costs), 1) if costs else "–",
-            "ms/doc": f"{outcome.milliseconds / max(1, len(tagged)):.1f}",
         }
+        timed = len(tagged) >= LEAST_TIMED
+        row["ms/doc"] = f"{outcome.milliseconds / len(tagged):.1f}" if timed else "–"
         if full:
-            timed = len(tagged) >= LEAST_TIMED and outcome.milliseconds
             row["times as fast"] = f"{full.milliseconds / outcome.milliseconds:.1f}×" if timed else "–"
         if types:
             scored = [at for at in range(len(tagged)) if has_gold[at]]
@@ -122,7 +119,23 @@ def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequ
             counts = Counts.total(count_documents([documents[at] for at in scored], predicted, types))
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return [list(rows[0]), *(list(row.values()) for row in rows)]
+
+
+def who_is_right(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> Iterator[str]:
+    """What gold says where a strategy differs from all layers: how many entities of gold only the one of them has."""
+    full = next((outcome for outcome in found if outcome.strategy.name == DENSE), None)
+    for outcome in found:
+        if full is None or outcome is full:
+            continue
+        own = dense = 0
+        for document, gold, one, other in zip(documents, has_gold, outcome.tagged, full.tagged, strict=False):
+            keys, *both = (
+                {entity.key for entity in each.entities} for each in (document, one.document, other.document)
+            )
+            own += gold and len((both[0] - both[1]) & keys)
+            dense += gold and len((both[1] - both[0]) & keys)
+        yield f"Of the entities in the files, {outcome.label} alone finds {own}, and all layers alone find {dense}."
 
 
 def entity_rows(files: Sequence[str], found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
@@ -135,16 +148,6 @@ def entity_rows(files: Sequence[str], found: Sequence[Found]) -> Iterator[tuple[
     )
 
 
-def entity_table(files: Sequence[str], found: Sequence[Found]) -> pd.DataFrame:
-    """The first entities found, one per row, with long texts cut."""
-    rows = [tuple(map(_cut_text, row)) for row in islice(entity_rows(files, found), LISTED_ENTITIES)]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _cut_text(value: Any) -> Any:
-    return f"{value[:SHOWN_CHARACTERS]}…" if isinstance(value, str) and len(value) > SHOWN_CHARACTERS else value
-
-
 def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
     """The digest of the weights, the environment, and all settings of each strategy."""
     record: dict[str, Any] = {"weights_sha256": engine.digest} | environment_record(engine)
@@ -152,7 +155,11 @@ def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
 
 
 def write_zip(
-    found: Sequence[Found], by_strategy: pd.DataFrame, entities: Iterator[tuple[Any, ...]], settings: str, path: Path
+    found: Sequence[Found],
+    by_strategy: Iterable[Sequence[Any]],
+    entities: Iterable[Sequence[Any]],
+    settings: str,
+    path: Path,
 ) -> None:
     """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
@@ -161,11 +168,13 @@ def write_zip(
             for writer in WRITERS.values():
                 text = "".join(writer.write(tagged.document for tagged in outcome.tagged))
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
-        archive.writestr("summary.csv", by_strategy.to_csv(index=False))
+        archive.writestr("summary.csv", _csv(by_strategy))
+        archive.writestr("entities.csv", _csv([COLUMNS, *entities]))
         archive.writestr("settings.json", settings)
-        cells = pd.DataFrame(entities, columns=COLUMNS).map(_without_formula)
-        archive.writestr("entities.csv", cells.to_csv(index=False, lineterminator="\r\n"))
 
 
-def _without_formula(value: Any) -> Any:
-    return f"'{value}" if str(value).startswith(_FORMULA) else value
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    """A table as spreadsheets read it, without cells that they would compute."""
+    file = StringIO(newline="")
+    csv.writer(file).writerows([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in row] for row in rows)
+    return file.getvalue()

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import cancelled, checksum, failed, running
+from demo.common.answer import cancelled, failed, running
 from demo.common.card import card, headline, language_remark, summary
 from demo.common.links import EXAMPLES
+from demo.common.markup import escape
 from demo.common.runs import ROUNDS
 from engine import Entity
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, beside, run_of, text_of
@@ -30,8 +31,8 @@ def show(one, dense):
     ("entities", "said"),
     [
         ((FAMOTIDINE, DELIRIUM), "less computation · same 2 entities"),
-        ((FAMOTIDINE,), "less computation · 1 of 2 entities the same, 1 lost"),
-        ((FAMOTIDINE, DELIRIUM, Entity(11, 21, "Disease", "associated")), "2 of 2 entities the same, 1 new"),
+        ((FAMOTIDINE,), "less computation · 1 of 2 entities the same, 1 differs from all layers, which can err"),
+        ((FAMOTIDINE, Entity(11, 21, "Disease", "associated")), "1 of 2 entities the same, 2 differ from all layers"),
     ],
 )
 def test_the_headline_says_what_is_saved_and_what_became_of_the_entities(engine, dense, entities, said):
@@ -81,9 +82,9 @@ def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
 def test_states_are_told_apart(dense):
     for times, state in (((), "timing"), ((1.0,), "done")):
         shown = card(run_of(beside(dense, dense, runs_ms=times)), "dense")
-        assert f'data-state="{state}" data-text="{checksum(TEXT)}"' in shown
+        assert f'data-state="{state}" data-run="1" data-text="{escape(TEXT)}"' in shown
     for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):
-        assert f'data-state="{state}" data-text=""' in shown
+        assert f'data-state="{state}" data-run="0" data-text=""' in shown
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,17 @@ def test_states_are_told_apart(dense):
         ("服用法莫替丁后出现谵妄的患者在停药后恢复正常了吗", True),
         ("После приёма фамотидина развился делирий.", True),
         ("12 %", False),
+        ("Délire associé à la famotidine chez une patiente qui prenait aussi de la warfarine.", True),
+        ("Unter Famotidin trat bei einer Patientin ein Delir auf, das nach dem Absetzen nicht wiederkehrte.", True),
+        ("El delirio asociado a la famotidina remitió en todos los pacientes con el cambio a una dosis menor.", True),
+        ("Der p 1 and Der f 1 of mites, von Willebrand factor, and von Hippel-Lindau disease", False),
+        ("Los Angeles: para-aminobenzoic acid and the het mutation of Van der Woude syndrome in the mouse", False),
+        ("Famotidine-associated delirium", False),
     ],
 )
-def test_a_text_in_another_script_gets_a_remark(text, said):
+def test_a_text_in_another_script_or_language_gets_a_remark(text, said):
     assert bool(language_remark(text)) == said
+
+
+def test_no_example_but_of_english_gets_a_remark():
+    assert not any(map(language_remark, EXAMPLES.values()))

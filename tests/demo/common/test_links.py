@@ -16,18 +16,21 @@ def test_a_link_reopens_the_settings_and_the_example_and_never_holds_a_users_tex
     values = page_values(
         engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
     )
-    link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", *values)
+    link = make_link(engine, text, "dense", ["dense", "entropy+recovery"], None, "entity_loss", *values)
     query = dict(parse_qsl(link.removeprefix("?")))
     assert query["example"] == name
-    found, strategies, _, *settings = read_link(engine, query)
+    found, shown, strategies, _, *settings = read_link(engine, query)
+    assert shown["value"] == "dense"
     assert (found, strategies) == (text, ["dense", "entropy+recovery"])
     assert settings[:5] == ["entity_loss", *values[:4]]
-    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", *values)
+    assert "delirium" not in make_link(engine, HOSTILE, "dense", ["dense"], None, "", *values)
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "nan", "inf", "1e9", "-1e9", "", "__class__"])
 def test_what_does_not_fit_is_ignored(engine, value):
-    hostile = dict.fromkeys(["example", "strategies", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value)
+    hostile = dict.fromkeys(
+        ["example", "strategies", "shown", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value
+    )
     assert all(isinstance(update, dict) for update in read_link(engine, hostile))  # gr.skip()
 
 

@@ -42,7 +42,7 @@ def test_a_broken_or_long_document_loses_none_of_the_others(write, broken, probl
     path = write("some.jsonl", "\n".join((json.dumps(longest), broken, json.dumps(short))))
     ids, problems = read(path)
     assert ids == ["a", "b"]
-    assert problems.count == 1
+    assert problems.left_out == {"document": 1}
     assert problem in problems.listed[0]
     assert path.exists()  # another user's upload of the same content shares the file
 
@@ -62,7 +62,7 @@ def test_a_broken_or_long_document_loses_none_of_the_others(write, broken, probl
 )
 def test_rejects_a_file_that_is_gone_empty_large_or_no_text(tmp_path, write, name, content, message):
     ids, problems = read(tmp_path / name if content is None else write(name, content))
-    assert (ids, problems.count) == ([], 1)
+    assert (ids, problems.left_out) == ([], {"file": 1})
     assert problems.listed[0].startswith(f"{name}: {message}")
 
 
@@ -72,10 +72,10 @@ def test_whatever_a_reader_raises_is_a_problem_and_of_many_the_first_are_listed(
         raise LookupError("private detail")
 
     ids, problems = read(write("broken.jsonl", "{\n" * 1000))
-    assert (ids, problems.count, len(problems.listed)) == ([], 1000, LISTED_PROBLEMS)
+    assert (ids, problems.left_out["document"], len(problems.listed)) == ([], 1000, LISTED_PROBLEMS)
     monkeypatch.setattr("demo.common.uploads.read_documents", broken)
     ids, problems = read(write("some.xml", "x"))
-    assert ids == ["a"]
+    assert (ids, problems.left_out) == (["a"], {"broken file": 1})
     assert problems.listed == ["some.xml: expected a file of a known format, got LookupError; the rest is left out"]
 
 

@@ -11,12 +11,11 @@ import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_TRACED
-from demo.tabs.code import entity_table, everything
+from demo.tabs.code import everything, json_file
 from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
 from engine.models.folder import SHIPPED
 from engine.tag import main
-from tests.demo.conftest import listeners
 from tests.demo.tabs.conftest import beside, run_of
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
@@ -113,14 +112,11 @@ def test_everything_is_json_of_every_word(engine):
     assert "".join(word["text"] for word in record["results"][0]["trace"]) == "".join(
         character for character in text if character.isprintable() and not character.isspace()
     )
-    table = entity_table(results)
-    assert list(zip(table["start"], table["end"], table["type"], strict=True)) == [e.key for e in results[0].entities]
 
 
-def test_more_than_one_can_hold_is_refused(engine, demo):
-    tag, _ = (listener.fn for listener in listeners(demo, "on_tag"))  # the other is the HTTP API's
+def test_more_than_one_can_hold_is_refused(engine):
     result = engine.tag("x", "dense")
     with pytest.raises(gr.Error, match="50,002"):
-        next(tag(run_of(*[beside(result, result)] * 2, text="x" * (MAX_TRACED // 2 + 1))))
+        next(json_file(engine, run_of(*[beside(result, result)] * 2, text="x" * (MAX_TRACED // 2 + 1))))
     with pytest.raises(gr.Error, match="press Run"):
-        next(tag(None))
+        next(json_file(engine, None))

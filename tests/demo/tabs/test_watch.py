@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from demo.common.markup import label_name
 from demo.tabs.watch import layers_said, view
 from demo.tabs.watch.race import END_S, LOOP_S, NARROW, RACE_S, WIDE, lanes_of, race, said
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of
@@ -57,7 +58,9 @@ def test_the_picture_is_a_file_of_its_own_with_text_result_and_a_clock_that_stop
 def test_words_labelled_differently_have_both_labels(engine, compared):
     full, cut = compared[0].result.trace.words, compared[1].result.trace.words
     differing = [
-        f"{one.label} → {other.label}" for one, other in zip(full, cut, strict=True) if one.label != other.label
+        f"{label_name(one.label)} → {label_name(other.label)}"
+        for one, other in zip(full, cut, strict=True)
+        if one.label != other.label
     ]
     assert differing
     page = race(run_of(*compared[:2]), compared[1], TYPES)

@@ -9,14 +9,14 @@ import pytest
 
 from demo.tabs.why import NUMBERS, why_view, words
 from demo.tabs.why.words import listbox
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, spans, text_of
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of, spans, text_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
 
 
 def view(engine, strategy, **settings):
     result = engine.tag(TEXT, strategy, **settings)
-    return why_view(engine, beside(result, result))
+    return why_view(engine, run_of(), beside(result, result))
 
 
 def of_words(page):

@@ -1,0 +1,21 @@
+// What the keyboard does on the page, and what of it Gradio leaves out.
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step || !event.target.matches("[role=tab]")) return;
+  const tabs = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")];
+  const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+  next.click();
+  next.focus();
+});
+
+/** Code scrolls, so Tab reaches it; radio buttons of one name are one stop, within which arrows move. */
+function reach() {
+  document.querySelectorAll(".cm-scroller").forEach((code) => { code.tabIndex = 0; });
+  document.querySelectorAll("fieldset").forEach((group, index) => {
+    group.querySelectorAll("input[type=radio]").forEach((radio) => { radio.name = `choice-${index}`; });
+  });
+}
+reach();
+new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
