@@ -12,7 +12,7 @@ import gradio as gr
 
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.settings_panel import shown_choices
-from demo.settings import TRIGGERS, default_name, page_settings, points
+from demo.settings import TRIGGERS, page_settings, points
 from engine import Engine
 
 
@@ -60,7 +60,7 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
     point = query["point"] if query.get("point") in points(engine) else None
     updates: list[Any] = [
         EXAMPLES.get(query.get("example", ""), gr.skip()),
-        shown_choices(names, query.get("shown", default_name(engine))),
+        shown_choices(names, query.get("shown", engine.default_strategy)),
         names or gr.skip(),
         point or gr.skip(),
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),

@@ -40,7 +40,7 @@ class View:
 
 def draw_when_visible(tab: gr.Tab, inputs: Inputs, draw: Draw, outputs: Sequence[Any], *, timed: bool = False) -> None:
     """Draws a tab when it is selected or, while it is visible, when the run or the strategy shown changes."""
-    view, drawn = View(tab.label, draw, outputs, timed), gr.State()
+    view, drawn = View(str(tab.label), draw, outputs, timed), gr.State()
     values = [drawn, inputs.run, inputs.panel.shown]
     selected = tab.select(lambda: tab.label, None, inputs.visible_tab, **QUIET)
     selected.then(view.on_select, values, [drawn, *outputs], **QUIET)
