@@ -99,8 +99,9 @@ class ModelEngine(Engine):
             )
         if kind != DENSE and not self.has_gates:
             raise InputError(
-                f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
-                f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
+                f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; take the strategy "
+                "dense (--strategy dense), or make gates with python -m engine.training.accelerate "
+                f"{self.source} --texts FILE --out FOLDER"
             )
         if kind in NETWORKS and kind not in self.folder.networks:
             raise InputError(

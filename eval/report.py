@@ -87,7 +87,8 @@ def main(argv: list[str] | None) -> int:
         progress = report(arguments, corpus, command)
         # After the sample comes the real thing, and then the app, which shows reports in ``docs``.
         real = "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
-        progress.finish(_render(out, html=arguments.html), "python app.py" if arguments.corpus else real)
+        app = shlex.join(["python", "app.py", *(["--model", arguments.model] if arguments.model else [])])
+        progress.finish(_render(out, html=arguments.html), app if arguments.corpus else real)
     return 0
 
 

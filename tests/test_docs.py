@@ -19,11 +19,13 @@ from engine.settings import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*/README.md")]
+SCRIPTS = [ROOT / "docs" / "other-checkpoints" / "make.sh", *(ROOT / "weights").glob("*/make.sh")]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+@pytest.mark.parametrize("page", [*PAGES, *SCRIPTS], ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
-    text = page.read_text(encoding="utf-8")
+    text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))
+    text = re.sub(r"\bstage (?=\w)", "python -m engine.training.", text)  # as scripts abbreviate it
     commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", text)
     commands += [(COMMANDS[name][0], options) for name, options in re.findall(r"bioner ([a-z][a-z-]*)([^`\n#]*)", text)]
     for module, arguments in commands:

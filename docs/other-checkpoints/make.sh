@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Makes checkpoints of another task and label scheme, and of other families, fast: MiniLM for BioRED's six types with IO
-# labels, and tiny DeBERTa-v2 and ModernBERT, from random weights, for BC5CDR. Their cards, which say how many entities
-# each finds and how many token-layers are kept, end up in this folder. Started again, it goes on where it was stopped.
-# In the root of a checkout, about an hour on two cores:
+# Makes checkpoints of another task, and of other families, fast: MiniLM for BioRED's six types, and tiny DeBERTa-v2 and
+# ModernBERT, from random weights, for BC5CDR. Their cards, which say how many entities each finds and how many
+# token-layers are kept, end up in this folder. Started again, it goes on where it was stopped. In the root of a
+# checkout, about an hour on two cores:
 #
 #   mkdir -p runs && ln -s FOLDER runs/texts
 #   bash docs/other-checkpoints/make.sh
 #
-# FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which); BioRED has no download address, so
-# BIONER_DATA names its folder. Without a connection to the hub, BACKBONE names a local folder of MiniLM.
-# The figures of the cards here were made by this script as of commit c099f2b, with the options of that day.
+# FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which). Without a connection to the hub,
+# BACKBONE names a local folder of MiniLM. The cards here were made by this script as of commit c099f2b, with the options
+# of that day: BioRED's checkpoint had IO labels, which no command writes any more, and a second start went on with the
+# sweep.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -19,17 +20,17 @@ runs=${RUNS:-runs/others}
 mkdir -p "$runs"
 
 stage() { python -m "engine.training.$1" "${@:2}" --resume; }
-fast() { # NAME; all the time of the second start goes to the sweep
-  for _ in first second; do
+fast() { # NAME
+  if [ ! -e "$runs/$1-fast/README.md" ]; then
     stage accelerate "$runs/$1" --texts "$texts/abstracts.jsonl.gz" --held-out "$runs/held_back.jsonl" \
-      --max-f1-drop 1,3,6 --minutes 8 --out "$runs/$1-fast"
-  done
+      --max-f1-drop 1,3,6 --minutes 16 --out "$runs/$1-fast"
+  fi
   cp "$runs/$1-fast/README.md" "$here/$1.md"
 }
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 
-stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 \
-  --mixed-precision bf16 --out "$runs/biored"
+stage finetune --plain --backbone "$minilm" --corpus biored:fit --epochs 15 --lr 3e-4 \
+  --mask 0 --out "$runs/biored"
 fast biored
 
 for family in deberta-v2 modernbert; do
@@ -69,7 +70,7 @@ torch.manual_seed(0)
 AutoModel.from_config(config).save_pretrained(folder)
 tokenizer.save_pretrained(folder)
 PY
-  stage teacher --backbone "$runs/$family-random" --corpus bc5cdr:fit --epochs 12 --lr 1e-3 --mixed-precision bf16 \
+  stage finetune --plain --backbone "$runs/$family-random" --corpus bc5cdr:fit --epochs 12 --lr 1e-3 --mask 0 \
     --out "$runs/$family"
   fast "$family"
 done

@@ -114,17 +114,19 @@ def _start_workers(worker: Worker, count: int) -> list[Any]:
     actors = [actor_class.remote(worker) for _ in range(count)]
     starting = {actor.started.remote(): actor for actor in actors}
     ray.wait(list(starting), num_returns=1)
-    ready, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
-    problems: dict[Any, str] = {}
-    for answer in ready:
+    answers, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
+    ready, problem = [], ""
+    for answer in answers:
         try:
-            problems[answer] = ray.get(answer)
+            problem = ray.get(answer)
         except RayError as error:
-            problems[answer] = first_line(error)
-    for problem in filter(None, problems.values()):
-        say(f"A worker is left out: {problem}")
+            problem = first_line(error)
+        if problem:
+            say(f"A worker is left out: {problem}")
+        else:
+            ready.append(starting[answer])
     for answer in late:
         ray.kill(starting[answer])
-    if all(problems.values()):
+    if not ready:
         raise InputError(f"expected a worker that starts, got none; the last one said: {problem}")
-    return [starting[answer] for answer, problem in problems.items() if not problem]
+    return ready

@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 from time import monotonic
-from typing import Self
+from typing import ClassVar, Self
 
 from engine.cli.command import say
 
@@ -12,7 +12,13 @@ EVERY_S = 20.0  # between two lines
 
 @dataclass
 class Progress:
-    """Prints a line now and then while a command works, also within a step that takes minutes."""
+    """Prints a line now and then while a command works, also within a step that takes minutes.
+
+    A command has one for all that it does, and others for its steps; of those under way only the innermost prints.
+    """
+
+    running: ClassVar[list["Progress"]] = []  # those under way, each within the one before
+    said_at: ClassVar[float] = 0.0  # when any of them last printed a line
 
     plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
@@ -25,15 +31,17 @@ class Progress:
         self._start, self._before, self._ended = monotonic(), self.done, threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
         if self.plan:
-            say(f"{self.plan}." if self.about_s is None else f"{self.plan}: about {duration(self.about_s)}.")
+            self._say(f"{self.plan}." if self.about_s is None else f"{self.plan}: about {duration(self.about_s)}.")
 
     def __enter__(self) -> Self:
+        Progress.running.append(self)
         self._thread.start()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._ended.set()
         self._thread.join()
+        Progress.running.remove(self)
         if isinstance(error, KeyboardInterrupt) and self.resume:
             say(f"{self.line()} {self.resume}")
 
@@ -47,6 +55,8 @@ class Progress:
         """
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""
+        if not self.total and not self.done:
+            return f"At work for {duration(seconds)}{note}."
         done = f"{min(100, 100 * self.done / self.total):.0f} %" if self.total else f"{self.done:,.0f}"
         if not (self.total and new):
             return f"{done} done after {duration(seconds)}{note}."
@@ -63,8 +73,13 @@ class Progress:
             say(f"Done after {duration(monotonic() - self._start)}: {verdict}{then}")
 
     def _report(self) -> None:
-        while not self._ended.wait(EVERY_S):
-            say(self.line())
+        while not self._ended.wait(EVERY_S / 20):
+            if Progress.running[-1] is self and monotonic() >= Progress.said_at + EVERY_S:
+                self._say(self.line())
+
+    def _say(self, line: str) -> None:
+        Progress.said_at = monotonic()
+        say(line)
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -170,6 +170,11 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _shorten(value: Any) -> str:
     text = "none" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def texts_digest(texts: Iterable[str]) -> str:
+    """SHA-256 of texts and their order."""
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
 
 
 def code_digest(*packages: ModuleType) -> str:

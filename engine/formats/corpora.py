@@ -40,6 +40,11 @@ class Corpus:
     skipped: int = 0
 
     @property
+    def title(self) -> str:
+        """Its name and its split, if it has one."""
+        return f"{self.name} {self.split}" if self.split != "all" else self.name
+
+    @property
     def digest(self) -> str:
         """SHA-256 of texts and gold."""
         digest = hashlib.sha256()
@@ -116,9 +121,7 @@ class Lesson:
         """Loads the corpus, with mentions of its types alone; ``split`` is taken where none is named."""
         corpus = load_corpus(self.name, self.split or split, data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
-            raise InputError(
-                f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
-            )
+            raise InputError(f"expected documents to learn from, got none in {corpus.title}; choose another split")
         if self.types is None:
             return corpus
         if unknown := sorted(set(self.types) - set(corpus.types)):

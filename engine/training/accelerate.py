@@ -22,10 +22,11 @@ from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.models.folder import read_folder
 from engine.text.words import split_words
 from engine.training.card import table
 from engine.training.options import AccelerateConfig
+from engine.training.points import Choice
+from engine.training.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,21 +66,20 @@ def accelerate(
     shown = "".join(f", {key}={value!r}" for key, value in settings.items())
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
     texts, held_out = ([text for text in dict.fromkeys(given) if split_words(text)] for given in (texts, held_out))
-
-    progress = begin(config)
-    from engine.training.make_fast import make_fast
-
     with TemporaryDirectory() as folder:
         for part in parts:
             part.save_pretrained(folder)
-        make_fast(config, folder if parts else name, texts, held_out, made_by, progress, resume=resume)
+        run(Task.of(config, folder if parts else name, texts, held_out, made_by, resume=resume))
     return Path(out)
 
 
-def begin(config: AccelerateConfig) -> Progress:
-    """Says what will be done, before PyTorch is imported, which takes seconds."""
-    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
-    return Progress(plan, about_s=60 * config.minutes)
+def run(task: Task) -> list[Choice]:
+    """Does it, and says so before PyTorch is imported, which takes seconds."""
+    plan = f"Make {task.config.checkpoint} fast: label, train, choose operating points, time"
+    with Progress(plan, about_s=60 * task.config.minutes) as progress:
+        from engine.training.stages import run_stages
+
+        return run_stages(task, progress)
 
 
 @as_command
@@ -90,19 +90,21 @@ def main(argv: list[str] | None) -> int:
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     learned = "texts in any format to learn from (.txt: one a line)"
     add("--texts", nargs="+", required=True, metavar="FILE", help=learned)
-    add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
+    add(
+        "--held-out",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="texts to choose operating points on (default: some of --texts)",
+    )
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
     arguments = parser.parse_args(argv)
     config = config_of(AccelerateConfig, arguments)
-    read_folder(config.checkpoint, config.labels or None)  # refuses one without a label head, before torch is imported
-    texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out or [])
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
-    progress = begin(config)
-    from engine.training.make_fast import make_fast
-
-    rows = make_fast(config, config.checkpoint, texts, held_out, command, progress, resume=arguments.resume)
-    print(table(rows), end="")
+    texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
+    task = Task.of(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
+    print(table(run(task)), end="")
     return 0
 
 

@@ -6,31 +6,30 @@ pass finds, so no gold is needed. The model folder's ``operating_points.json`` s
 """
 
 import argparse
-import json
 import math
+import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
-from engine.cli.runs import write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.models.folder import INT8, POINTS, WEIGHTS, model_folder, weights_digest
+from engine.models.folder import INT8, POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.settings import setting
 from engine.tagger import load_engine
-from engine.training.agreement import Reference, Row, int8_agreement, references_of
-from engine.training.card import table
+from engine.training.card import advice, table
 from engine.training.options import PointsConfig
+from engine.training.points import Choice, points_of, store
+from engine.training.trials import compare_dtypes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,22 +47,6 @@ class CalibrateConfig(PointsConfig):
     )
 
 
-def store(folder: Path, entries: Mapping[str, Any]) -> None:
-    """Writes entries of ``operating_points.json``, with the digest of the weights that they belong to; keeps others.
-
-    An entry is a strategy and its operating points, or what was measured of dtype ``int8``; empty ones are left out.
-    """
-    path = folder / POINTS
-    stored = json.loads(path.read_text()) if path.is_file() else {}
-    stored |= {**entries, WEIGHTS: weights_digest(folder)}
-    write_json(path, {name: entry for name, entry in stored.items() if entry})
-
-
-def settings_by_point(rows: Iterable[Row]) -> dict[str, Any]:
-    """Maps operating points to their settings, as they are stored."""
-    return {row.name: row.trial.strategy.to_json() for row in rows if row.stored}
-
-
 def checked(names: Sequence[str], engine: Engine) -> list[str]:
     """Returns names of strategies that the model can run; if there are none, all of these without recovery."""
     runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
@@ -76,11 +59,30 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def try_int8(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
-    """Stores whether ``dense`` in 8 bits agrees with float32 on texts; returns the reference of each dtype."""
-    references = references_of(folder, texts)
-    store(folder, {INT8: int8_agreement(**references)})
-    return references
+def choose_points(
+    config: CalibrateConfig, folder: Path, names: Sequence[str], texts: Sequence[str]
+) -> dict[str, list[Choice]]:
+    """Stores the operating points of strategies, and prints and returns what was chosen for each strategy."""
+    until = time.monotonic() + 60 * (math.inf if config.minutes is None else config.minutes)
+
+    from engine.training.dense_pass import DensePass
+    from engine.training.sweep import sweep
+
+    references, int8 = compare_dtypes(folder, texts)
+    store(folder, {INT8: int8})
+    engine = load_engine(folder, config.dtype)
+    kinds = {name.removesuffix(RECOVERY) for name in names}
+    controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
+    signals = {signal for controller in controllers if controller for signal in controller.signals}
+    outputs = DensePass.run(engine, references[engine.dtype], signals)
+    chosen = dict[str, list[Choice]]()
+    for number, name in enumerate(names):
+        seconds = (until - time.monotonic()) / (len(names) - number)
+        stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
+        choices = chosen[name] = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
+        store(folder, {name: points_of(choices)})
+        print(f"{name}:\n{table(choices, ())}" if choices else f"{name}: no setting that was tried saves anything")
+    return chosen
 
 
 @as_command
@@ -96,26 +98,11 @@ def main(argv: list[str] | None) -> int:
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
     names = checked(config.strategies, engine)
-    progress = Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts")
-    until = time.monotonic() + 60 * (math.inf if config.minutes is None else config.minutes)
-
-    from engine.training.dense_pass import DensePass
-    from engine.training.sweep import sweep
-
-    references = try_int8(folder, texts)
-    engine = load_engine(folder, config.dtype)
-    kinds = {name.removesuffix(RECOVERY) for name in names}
-    controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
-    signals = {signal for controller in controllers if controller for signal in controller.signals}
-    outputs = DensePass.run(engine, references[engine.dtype], signals)
-    for number, name in enumerate(names):
-        seconds = (until - time.monotonic()) / (len(names) - number)
-        stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
-        rows = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
-        store(folder, {name: settings_by_point(rows)})
-        print(f"{name}:\n{table(rows, ())}" if rows else f"{name}: no setting that was tried saves anything")
+    with Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts") as progress:
+        chosen = choose_points(config, folder, names, texts)
     progress.finish(
-        f"the operating points are in {folder / POINTS}.", f"python -m eval.report --model {folder} --corpus CORPUS"
+        f"the operating points are in {folder / POINTS}.{advice(chosen)}",
+        f"python -m eval.report --model {shlex.quote(str(folder))} --corpus CORPUS",
     )
     return 0
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from engine.training.agreement import BATCH_SIZES, SLACK, Row
+from engine.pruning.strategy_names import OPERATING_POINTS
+from engine.training.points import BATCH_SIZES, TOLERANCE, Choice
 
 CARD = "README.md"
 KEPT = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
@@ -19,19 +20,33 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
 
 
-def table(rows: Iterable[Row], sizes: Sequence[int] = BATCH_SIZES) -> str:
+def table(choices: Iterable[Choice], sizes: Sequence[int] = BATCH_SIZES) -> str:
     """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes."""
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
     head += ["token-layers kept", "theoretical speed-up"]
-    return markdown([*head, *(f"measured, batch {size}" for size in sizes)], (_cells(row, sizes) for row in rows))
+    return markdown(
+        [*head, *(f"measured, batch {size}" for size in sizes)], (_cells(choice, sizes) for choice in choices)
+    )
 
 
-def _cells(row: Row, sizes: Sequence[int]) -> list[str]:
-    trial, name, lost = row.trial, "`dense`", "–"
-    if row.limit is not None:
-        name, lost = f"`{row.name}` ({row.limit:g})", f"{trial.loss:.2f} ± {trial.loss_error:.2f}"
-        if not row.stored:
-            name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
+def advice(chosen: Mapping[str, Sequence[Choice]]) -> str:
+    """What to do where strategies lack operating points: a sentence after a space, empty if they have all."""
+    lacking = [
+        f"{name}:{point}"
+        for name, choices in chosen.items()
+        for point in OPERATING_POINTS
+        if point not in {choice.name for choice in choices if choice.stored}
+    ]
+    remedy = "give more texts, more --minutes or a wider --max-f1-drop"
+    return f" Not reached: {', '.join(lacking)}; {remedy}." if lacking else ""
+
+
+def _cells(choice: Choice, sizes: Sequence[int]) -> list[str]:
+    trial, name, lost = choice.trial, "`dense`", "–"
+    if choice.limit is not None:
+        name, lost = f"`{choice.name}` ({choice.limit:g})", f"{trial.loss:.2f} ± {trial.loss_error:.2f}"
+        if not choice.stored:
+            name += ": no faster than `dense`, not stored" if choice.reached else ": not reached; the closest"
     return [
         name,
         f"{100 * trial.f1:.2f} ± {100 * trial.f1_error:.2f}",
@@ -78,8 +93,8 @@ engine.tag("…", "{strategy}").entities
 """
 
 
-def card(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
-    """Returns the model card, Markdown, from the table's rows and the facts of `engine.training.make_fast`."""
+def card(choices: Sequence[Choice], facts: Mapping[str, Any]) -> str:
+    """Returns the model card, Markdown, from what was chosen and the facts of `engine.training.stages`."""
     student, checkpoint = facts["student"], facts["checkpoint"]
     title = f"A student of {_escape(checkpoint)}" if student else _escape(checkpoint)
     return f"""{front_matter(facts["folder"], student or checkpoint)}
@@ -90,11 +105,11 @@ so that words can exit early.{f" It began as {_escape(student)}." if student els
 
 ## Measured
 
-{table(rows)}
+{table(choices)}
 *Agreement* is F1 of the entities that a strategy finds against those of the checkpoint, on {facts["held_out"]}
 texts that were not learned from ({facts["windows"]} windows, {facts["entities"]} entities), with its standard error by
 text. `dense` computes every word to the end. An operating point is the fastest setting that was found whose loss
-against `dense` plus one standard error is at most its limit; of those within {SLACK:.0%} of its MACs, the one that
+against `dense` plus one standard error is at most its limit; of those within {TOLERANCE:.0%} of its MACs, the one that
 loses least. Settings ran in {facts["dtype"]}, the checkpoint in float32. Times are end-to-end on {facts["device"]},
 against `dense` in the same run, while other processes used {facts["busy"]:.0%} of the processors.
 

@@ -29,20 +29,21 @@ from engine.cli.runs import check_new, processor, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus, lessons
-from engine.models.folder import CASCADES, INT8, SMALL, read_folder
+from engine.models.folder import CASCADES, INT8, SMALL
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
 from engine.threads import threads
-from engine.training.agreement import MIN_WINDOWS, Reference, int8_agreement, measure, references_of, speedups, tagged
 from engine.training.card import CARD, cascade_card, markdown
-from engine.training.finetune import f1_of
 from engine.training.options import by_point
+from engine.training.points import speedups
+from engine.training.trials import MIN_WINDOWS, Reference, compare_dtypes, f1_on_gold, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
 TIMED, CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
+Tagger = tuple[str, Engine, Strategy, float]  # its name, how it runs, and the share of the words that LARGE reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def doubts_of(large: Engine, small: Engine, strategy: Strategy, texts: Sequence[
     """Returns the doubt and the number of words of each window of the large model, ``(windows,)`` each."""
     judge, windows = cascade_of(strategy).judge, list[JudgedWindow]()
     with Progress(f"Tag {len(texts)} texts with the small model", len(texts)) as progress:
-        for result in tagged(small, texts, strategy, progress):
+        for result in tag_texts(small, texts, strategy, progress):
             windows += judge(result.probabilities, large.pieces.of_texts([result.text])[1][0])
     return np.array([one.doubt for one in windows]), np.array([one.end - one.first for one in windows])
 
@@ -113,7 +114,7 @@ def copy_model(source: str, folder: Path) -> None:
     copy_checkpoint(weights, folder)
 
 
-class Row(NamedTuple):
+class Contender(NamedTuple):
     """A tagger in the table; ``share``: of the words, read by LARGE; speed-ups are over LARGE; ``f1`` is on gold."""
 
     name: str
@@ -128,24 +129,21 @@ class Row(NamedTuple):
         return max(self.speedups.values(), default=1.0)
 
 
-def compare(
-    engines: Mapping[str, tuple[Engine, Strategy]],
-    texts: Sequence[str],
-    shares: Mapping[str, float],
-    gold: Sequence[Corpus],
-) -> list[Row]:
+def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corpus]) -> list[Contender]:
     """Measures taggers on texts, of which the first is the large model that speed-ups and agreement are against."""
-    (large, _), *_ = engines.values()
-    reference, timed = Reference.of(large, texts), speedups([*engines.values()], texts, CALLS)
-    rows = []
-    for (name, (engine, strategy)), ratios in zip(engines.items(), timed, strict=True):
-        agreement = measure(engine, reference, strategy).f1
-        f1 = fmean(f1_of(engine, corpus, strategy) for corpus in gold) if gold else None
-        rows.append(Row(name, shares.get(name, 0.0), agreement, ratios, f1))
-    return rows
+    reference = Reference.of(taggers[0][1], texts)
+    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, CALLS)
+    tagged = len(texts) + sum(len(corpus.documents) for corpus in gold)
+    contenders = []
+    with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
+        for (name, engine, strategy, share), ratios in zip(taggers, timed, strict=True):
+            agreement = measure(engine, reference, strategy, progress).f1
+            f1 = fmean(f1_on_gold(engine, corpus, strategy, progress) for corpus in gold) if gold else None
+            contenders.append(Contender(name, share, agreement, ratios, f1))
+    return contenders
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Contender]) -> str:
     """Returns a Markdown table."""
     head = ["", "words read by LARGE", "agreement with LARGE"]
     head += [f"speed-up, {size} text{'s' * (size > 1)} a call" for size in rows[0].speedups]
@@ -162,21 +160,62 @@ def table(rows: Sequence[Row]) -> str:
     return markdown([*head, "F1 on gold"], lines)
 
 
-def verdict(rows: Sequence[Row]) -> str:
-    """Says whether the cascade is worth it; the rows are those of the large model, the small one and the cascade."""
+def verdict(rows: Sequence[Contender]) -> tuple[str, str]:
+    """Says whether the cascade is worth it, and names the tagger to use.
+
+    The rows are those of the large model, the small one and the cascade.
+    """
     large, small, *points = rows
     best = next((row for row in points if row.speedup > 1), None)
     if small.speedup <= 1:
-        return "Not worth it: LARGE is no slower than SMALL."
+        return "Not worth it: LARGE is no slower than SMALL; use it alone.", large.name
     if best is None:
-        return "Not worth it: the cascade is no faster than LARGE; give smaller shares."
+        return "Not worth it: the cascade is no faster than LARGE; use that alone, or smaller shares.", large.name
     gain = f"{best.name} is {best.speedup:.1f}× as fast as LARGE"
     if large.f1 is None or small.f1 is None or best.f1 is None:
-        return f"{gain}; only gold tells whether it finds as much, and SMALL alone less: give --corpus."
+        return f"{gain}; only gold tells whether it finds as much, and SMALL alone less: give --corpus.", best.name
     if small.f1 >= large.f1:
-        return "Not worth it: the small model is the better one, by F1 on gold; use it alone."
+        return "Not worth it: SMALL has the higher F1 on gold; use it alone.", small.name
     more = 100 * (best.f1 - large.f1)
-    return f"{'Worth it: ' * (more >= 0)}{gain}, and its F1 is {abs(more):.1f} pp {'higher' if more >= 0 else 'lower'}."
+    worth = "Worth it: " * (more >= 0)
+    return f"{worth}{gain}, and its F1 is {abs(more):.1f} pp {'higher' if more >= 0 else 'lower'}.", best.name
+
+
+def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus], made_by: str) -> list[Contender]:
+    """Writes the folder of a cascade, compares it with both models, and writes its card; ``made_by``: the command."""
+    out, dtype, int8 = Path(config.out), config.dtype, dict[str, object]()
+    if dtype == "auto":
+        _, int8 = compare_dtypes(config.large, texts[:TIMED])
+        dtype = "int8" if int8 else "float32"
+    large, small = (load_engine(source, dtype) for source in (config.large, config.small))
+    strategy = small.strategy(config.small_strategy)
+    chosen = thresholds_of(*doubts_of(large, small, strategy, texts), config.shares)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".cascade") as work:
+        folder = Path(work, "model")
+        copy_model(config.large, folder)
+        copy_model(config.small, folder / SMALL)
+        points = {point: cascade_of(strategy, threshold, point).to_json() for point, (threshold, _) in chosen.items()}
+        write_json(folder / CASCADES, ({INT8: int8} if int8 else {}) | points)
+        folder.rename(out)
+    both = load_engine(out, dtype)
+    taggers = [("LARGE", large, Strategy(), 1.0), ("SMALL", small, strategy, 0.0)]
+    for point, (_, share) in chosen.items():
+        taggers.append((f"{CASCADE}:{point}", both, both.strategy(CASCADE, point), share))
+    contenders = compare(taggers, texts[:TIMED], gold)
+    facts = {
+        "large": config.large,
+        "small": config.small,
+        "folder": large.folder.path,
+        "types": large.labels.types,
+        "strategy": strategy.title,
+        "texts": min(len(texts), TIMED),
+        "dtype": dtype,
+        "device": f"{processor()}, {threads()} threads",
+        "made_by": made_by,
+    }
+    (out / CARD).write_text(cascade_card(table(contenders), facts), encoding="utf-8")
+    return contenders
 
 
 @as_command
@@ -188,51 +227,29 @@ def main(argv: list[str] | None) -> int:
     add_options(parser, CascadeConfig, skip=("large",))
     arguments = parser.parse_args(argv)
     config = config_of(CascadeConfig, arguments)
-    out = Path(config.out)
-    check_new(out)
-    for source in (config.large, config.small):
-        read_folder(source)  # refuses one without a label head, before torch is imported
+    check_new(Path(config.out))
     texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(config.corpus)]
-    progress = Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade")
-    dtype, int8 = config.dtype, dict[str, object]()
-    if dtype == "auto":
-        int8 = int8_agreement(**references_of(config.large, texts[:TIMED]))
-        dtype = "int8" if int8 else "float32"
-    large, small = (load_engine(source, dtype) for source in (config.large, config.small))
-    columns_of(small.labels, large.labels)
-    strategy = small.strategy(config.small_strategy)
-    doubts, words = doubts_of(large, small, strategy, texts)
-    if len(doubts) < MIN_WINDOWS:
-        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {len(doubts)}; give more")
-    chosen = thresholds_of(doubts, words, config.shares)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=".cascade") as work:
-        folder = Path(work, "model")
-        copy_model(config.large, folder)
-        copy_model(config.small, folder / SMALL)
-        points = {point: cascade_of(strategy, threshold, point).to_json() for point, (threshold, _) in chosen.items()}
-        write_json(folder / CASCADES, ({INT8: int8} if int8 else {}) | points)
-        folder.rename(out)
-    both = load_engine(out, dtype)
-    engines = {"LARGE": (large, Strategy()), "SMALL": (small, strategy)}
-    engines |= {f"{CASCADE}:{point}": (both, both.strategy(CASCADE, point)) for point in chosen}
-    read_by_large = {"LARGE": 1.0} | {f"{CASCADE}:{point}": share for point, (_, share) in chosen.items()}
-    rows = compare(engines, texts[:TIMED], read_by_large, gold)
+    check_models(config, texts)
+    command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
+    with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
+        rows = make_cascade(config, texts, gold, command)
     print(table(rows))
-    facts = {
-        "large": config.large,
-        "small": config.small,
-        "folder": large.folder.path,
-        "types": large.labels.types,
-        "strategy": strategy.title,
-        "texts": min(len(texts), TIMED),
-        "dtype": dtype,
-        "device": f"{processor()}, {threads()} threads",
-        "made_by": shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)]),
-    }
-    (out / CARD).write_text(cascade_card(table(rows), facts), encoding="utf-8")
-    progress.finish(f"{verdict(rows)} The cascade is in {out}.", f"python -m engine.tag FILE --model {out}")
+    sentence, best = verdict(rows)
+    model = {"LARGE": config.large, "SMALL": config.small}.get(best, config.out)
+    progress.finish(
+        f"{sentence} The cascade is in {config.out}.", f"python -m engine.tag FILE --model {shlex.quote(model)}"
+    )
     return 0
+
+
+def check_models(config: CascadeConfig, texts: Sequence[str]) -> None:
+    """Raises an `InputError` if models, strategy or texts do not fit each other, before PyTorch is imported."""
+    large, small = (load_engine(source, "float32") for source in (config.large, config.small))
+    columns_of(small.labels, large.labels)
+    small.strategy(config.small_strategy)
+    windows = sum(map(len, large.pieces.of_texts(texts)[1]))
+    if windows < MIN_WINDOWS:
+        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {windows}; give more")
 
 
 if __name__ == "__main__":

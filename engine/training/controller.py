@@ -6,7 +6,10 @@ word or of a neighbour differs from the gate's. No gold is needed.
 """
 
 import argparse
+import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from engine.cli.command import as_command, program, say
 from engine.cli.progress import Progress
@@ -22,21 +25,8 @@ TEXTS = 800  # that are used, the last ones
 ATTENTION = ("attention_entropy", "received")  # features from attention probabilities
 
 
-@as_command
-def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.controller"), description=__doc__)
-    add = parser.add_argument
-    add("--model", required=True, help="model folder with gates; the networks go into it")
-    add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
-    add("--attention", action="store_true", help="make those of mlp-attention, which also see attention")
-    arguments = parser.parse_args(argv)
-    folder = model_folder(arguments.model)
-    if not read_folder(folder).has_gates:
-        raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
-    names = [name for name in FEATURES if arguments.attention or name not in ATTENTION]
-    texts = read_texts(arguments.texts)[-TEXTS:]
-    progress = Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}")
-
+def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequence[str]) -> Path:
+    """Trains the networks of a controller on the named features; returns the file that holds them."""
     from transformers import set_seed
 
     from engine.pytorch.checkpoint import load_weights
@@ -50,12 +40,32 @@ def main(argv: list[str] | None) -> int:
     for gate, samples in collect(model, windows, names).items():
         say(f"Gate {gate}: {len(samples.changes)} words, of which {samples.changes.mean():.2%} change their label.")
         layers[gate] = fit(samples)
-    kind = "mlp-attention" if arguments.attention else "mlp"
     path = folder / NETWORKS[kind]
     with replacing(path) as fresh:
         Network(tuple(names), layers).save(fresh)
-    following = f"python -m engine.training.calibrate --model {folder} --strategies {kind} --texts FILE"
-    progress.finish(f"the networks are in {path}.", following)
+    return path
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog=program("engine.training.controller"), description=__doc__)
+    add = parser.add_argument
+    add("--model", required=True, help="model folder with gates; the networks go into it")
+    add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
+    add("--attention", action="store_true", help="make those of mlp-attention, which also see attention")
+    arguments = parser.parse_args(argv)
+    folder, kind = model_folder(arguments.model), "mlp-attention" if arguments.attention else "mlp"
+    if not read_folder(folder).has_gates:
+        raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
+    names = [name for name in FEATURES if arguments.attention or name not in ATTENTION]
+    texts = read_texts(arguments.texts)[-TEXTS:]
+    with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
+        path = train_networks(folder, kind, names, texts)
+    quoted = shlex.quote(str(folder))
+    progress.finish(
+        f"the networks are in {path}.",
+        f"python -m engine.training.calibrate --model {quoted} --strategies {kind} --texts FILE",
+    )
     return 0
 
 

@@ -1,7 +1,7 @@
 """Predicts what settings find and cost from one dense pass with every label head.
 
 A pruned pass differs a little from the prediction, because words that exited are no longer attended to. The prediction
-ranks hundreds of settings within minutes; `engine.training.agreement.measure` measures the best of them.
+ranks hundreds of settings within minutes; `engine.training.trials.measure` measures the best of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from engine.pytorch.packing import RaggedBatch
 from engine.result import Output, Result
 from engine.text.windows import Window
 from engine.text.words import Span
-from engine.training.agreement import Reference, Trial
+from engine.training.trials import Reference, Trial
 
 WINDOWS = 8  # in a batch
 UNTIMED = Latency(0.0, 1)

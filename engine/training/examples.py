@@ -1,10 +1,9 @@
 """Examples to learn from: windows with gold labels or a teacher's soft ones; their batches, and the loss of a pass."""
 
-import hashlib
 import math
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
-from engine.training.agreement import tagged
 from engine.training.options import RESUME
+from engine.training.trials import tag_texts
 
 LABELS = "labels.npz"  # in the folder of a run, whose conditions name the texts and the teacher
 SAVE_S = 30  # minimum seconds between two saves
@@ -81,11 +80,6 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
     return examples
 
 
-def digest(texts: Iterable[str]) -> str:
-    """SHA-256 of texts and their order."""
-    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
-
-
 def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float = math.inf) -> list[np.ndarray]:
     """Labels the words of texts in order, uint8 ``(words, labels)`` each, 255 for certainty.
 
@@ -98,9 +92,10 @@ def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float 
             labels = [stored[name] for name in stored.files]
     rest = texts[len(labels) :] if not labels or time.monotonic() < until else []
     saved = time.monotonic()
-    plan = f"Label {len(texts)} texts with {teacher.source}"
+    at_most = "up to " * (until < math.inf)  # time may end before the last one
+    plan = f"Label {at_most}{len(texts)} texts with {teacher.source}"
     with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
-        for result in tagged(teacher, rest, Strategy(), progress):
+        for result in tag_texts(teacher, rest, Strategy(), progress):
             labels.append((result.probabilities * 255).round().astype(np.uint8))
             is_over = time.monotonic() >= until and len(labels) >= MIN_LABELLED
             if is_over or len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:

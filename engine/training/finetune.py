@@ -6,31 +6,29 @@ With ``--plain`` the last layer alone has a head, as in a plain checkpoint such 
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from engine.base import Engine
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
-from engine.cli.runs import continues, locked, write_json
+from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.formats.corpora import Corpus, Lesson, lessons
 from engine.formats.named import NAMED
-from engine.models.families import family_of
-from engine.models.folder import local_folder, read_config
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import DENSE
 from engine.settings import setting
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
-from engine.text.scoring import Counts, count_documents
+from engine.text.scoring import Counts
 from engine.training.card import markdown
-from engine.training.options import TrainingConfig
+from engine.training.options import TrainingConfig, read_backbone
+from engine.training.trials import counts_on_gold, f1_on_gold
 
 CONDITIONS = "training.json"  # in the folder of a run
 LESSONS = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
@@ -75,8 +73,9 @@ class FinetuneConfig(TrainingConfig):
         same = dev.digest in (corpus.digest for corpus in corpora)
         if same or not dev.types:
             raise InputError(
-                f"expected entities for early stopping, in documents other than those of training, got "
-                f"{'the same' if same else 'none'} in {dev.name} {dev.split}; choose another --dev-corpus"
+                f"expected documents with entities for early stopping, none of them learned from, got "
+                f"{'documents that are learned from' if same else 'no entities'} in {dev.title}; choose another "
+                "--dev-corpus"
             )
         return corpora, dev
 
@@ -88,78 +87,67 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         InputError: if corpora, backbone or teacher cannot be used, or ``config.out`` contains another run.
     """
     corpora, dev = config.corpora()
-    if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
-        say(f"Learned as outside: {', '.join(others)}, of which {dev.name} {dev.split}, for early stopping, has none.")
-
-    for source in filter(None, (config.backbone, config.teacher)):
-        local_folder(source)  # refuses a wrong path before anything heavy is imported
-    layers = family_of(read_config(local_folder(config.backbone))).num_layers
-    if config.layers and config.layers > layers:
+    labels, out = LabelSet(dev.types), Path(config.out)
+    backbone = read_backbone(config.backbone, labels, layers=config.layers, plain=config.plain)
+    if config.pruned and backbone.layers < 2:
+        raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
+    teacher = load_engine(config.teacher) if config.teacher else None
+    if teacher and set(teacher.labels.names) != set(labels.names):
         raise InputError(
-            f"expected --layers {layers} or less, as many as {config.backbone!r} has, got {config.layers}; change it"
+            f"expected a teacher with the labels {list(labels.names)}, got {list(teacher.labels.names)}; choose "
+            "another teacher"
         )
+    conditions = asdict(config) | {
+        "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
+        "texts": texts_digest(texts),
+        "tokenizer": backbone.pieces.digest(),
+        "the teacher": teacher.fingerprint if teacher else None,
+    }
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
+    if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
+        say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, does not have.")
+    documents = sum(len(corpus.documents) for corpus in corpora)
+    say(f"Load {config.backbone}, and cut {documents} documents into windows.")
 
     from transformers import set_seed
 
-    from engine.training.examples import LABELS, Pool, digest, gold_examples, label_texts, soft_examples
+    from engine.training.examples import LABELS, Pool, gold_examples, label_texts, soft_examples
     from engine.training.heads import new_learner
     from engine.training.trainer import Trainer, default_device
 
     set_seed(config.seed)
-    learner = new_learner(config.backbone, LabelSet(dev.types), layers=config.layers, plain=config.plain)
-    model, tokenizer, pieces = learner
-    if config.pruned and not model.has_gates:
-        raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
+    model, tokenizer, pieces = learner = new_learner(backbone)
     if config.mask and tokenizer.mask_token_id is None:
         raise InputError(f"expected a mask token in {config.backbone!r} for --mask, got none; add --mask 0")
     gold = [
         Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
         for corpus, lesson in zip(corpora, config.lessons, strict=True)
     ]
-    device, out = str(default_device()), Path(config.out)
-    teacher = load_engine(config.teacher, device=device) if config.teacher else None
-    if teacher and set(teacher.labels.names) != set(model.labels.names):
-        raise InputError(
-            f"expected a teacher with the labels {list(model.labels.names)}, got {list(teacher.labels.names)}; choose "
-            "another teacher"
-        )
-    conditions = asdict(config) | {
-        "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
-        "texts": digest(texts),
-        "tokenizer": pieces.digest(),
-        "the teacher": teacher.fingerprint if teacher else None,
-    }
-    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
+    device = str(default_device())
+    if teacher and device != "cpu":
+        teacher = load_engine(config.teacher, device=device)
 
     def score(folder: Path) -> float:
         engine = load_engine(folder, "float32", device)
-        return fmean(f1_of(engine, dev, strategy) for strategy in config.scored)
+        with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
+            return fmean(f1_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored)
 
     with locked(out):
         write_json(out / CONDITIONS, conditions)
         soft = []
         if teacher:
-            labels = label_texts(teacher, texts, out / LABELS)
-            soft = soft_examples(texts, labels, teacher.labels, pieces, model.labels)
+            taught = label_texts(teacher, texts, out / LABELS)
+            soft = soft_examples(texts, taught, teacher.labels, pieces, model.labels)
         run = Trainer(config, learner, gold=gold, soft=soft, work=out, score=score)
         if not (resume and run.resume()):
-            say(f"{config.epochs} epochs take about {duration(run.steps * run.try_out())}, and fewer may suffice.")
+            epochs = f"{config.epochs} epochs take" if config.epochs > 1 else "The epoch takes"
+            say(f"{epochs} at most about {duration(run.steps * run.try_out())}.")
         run.fit()
-    counts = counts_of(load_engine(out, "float32", device), dev, DENSE)
-    print(f"F1 by type on {dev.name} {dev.split}:\n\n{by_type(counts)}")
+    title = f"F1 by type on {dev.title}"
+    with Progress(title, len(dev.documents)) as progress:
+        counts = counts_on_gold(load_engine(out, "float32", device), dev, Strategy(), progress)
+    print(f"{title}:\n\n{by_type(counts)}")
     return run.best
-
-
-def f1_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> float:
-    """Exact-span micro F1 on a corpus, 0–1."""
-    return Counts.total(counts_of(engine, corpus, strategy).values()).f1
-
-
-def counts_of(engine: Engine, corpus: Corpus, strategy: str | Strategy) -> dict[str, Counts]:
-    """Exact-span counts of each type on a corpus."""
-    results = engine.tag_batch([document.text for document in corpus.documents], strategy)
-    found = [result.entities for result in results]
-    return {type_: Counts.total(count_documents(corpus.documents, found, (type_,))) for type_ in corpus.types}
 
 
 def by_type(counts: Mapping[str, Counts]) -> str:
@@ -181,12 +169,13 @@ def main(argv: list[str] | None) -> int:
         raise InputError("expected --teacher together with --texts, got one of them; give both or neither")
     texts = read_texts(arguments.texts)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
-    progress = Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}")
-    f1 = finetune(config, texts, resume=arguments.resume)
-    following = f"accelerate {config.out} --texts FILE --out FOLDER"
+    with Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}") as progress:
+        f1 = finetune(config, texts, resume=arguments.resume)
+    out = shlex.quote(config.out)
+    following = f"accelerate {out} --texts FILE --out FOLDER"
     progress.finish(
         f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",
-        f"python -m engine.training.{following if config.plain else f'calibrate --model {config.out} --texts FILE'}",
+        f"python -m engine.training.{following if config.plain else f'calibrate --model {out} --texts FILE'}",
     )
     return 0
 

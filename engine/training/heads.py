@@ -10,15 +10,14 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBase
 
 from engine.cli.progress import Progress
-from engine.errors import InputError, expecting
-from engine.models.folder import GATES, local_folder, read_folder
-from engine.models.tokenizer import load_tokenizer, word_pieces
+from engine.errors import expecting
+from engine.models.tokenizer import load_tokenizer
 from engine.pytorch.checkpoint import load_weights, quiet, read_configuration
 from engine.pytorch.forward import KeepAll, forward
 from engine.pytorch.model import Encoder, GatedModel
-from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from engine.training.examples import Example, pack
+from engine.training.options import Backbone
 
 RIDGE, SMOOTHING = 1e-3, 1e-3  # relative to the mean square of hidden states; added to probabilities
 
@@ -31,42 +30,22 @@ class Learner(NamedTuple):
     pieces: WordPieces
 
 
-def new_learner(backbone: str, labels: LabelSet, *, layers: int | None = None, plain: bool = False) -> Learner:
-    """Returns a model to train, with a label head after every layer or, if ``plain``, after the last one alone.
-
-    The heads are those of a model folder with gates. A pretrained encoder gets new ones, and so does, if ``plain``, a
-    folder with gates for other labels.
-
-    Args:
-        backbone: folder or hub id.
-        labels: those of new heads; a folder with gates may have them in another order.
-        layers: number of layers, the first ones of the backbone; ``None`` for all.
-
-    Raises:
-        InputError: if the encoder cannot be loaded, or a folder with gates has other labels.
-    """
-    folder = local_folder(backbone)
-    stored = read_folder(backbone).labels if (folder / GATES).is_file() else None
-    if stored and set(stored.names) == set(labels.names):
-        model = load_weights(backbone, layers=layers).model
-        if plain:
+def new_learner(backbone: Backbone) -> Learner:
+    """Loads the model to train; raises an `InputError` if the encoder cannot be loaded."""
+    if backbone.has_heads:
+        model = load_weights(backbone.source, layers=backbone.layers).model
+        if backbone.plain:
             model = with_heads(model, gates=False)
-    elif stored and not plain:
-        raise InputError(
-            f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {backbone}; choose "
-            "another"
-        )
     else:
-        with quiet(), expecting("a Hugging Face encoder", "check the path or hub id", f"{backbone!r}: "):
-            config = read_configuration(backbone, layers)
+        with quiet(), expecting("a Hugging Face encoder", "check the path or hub id", f"{backbone.source!r}: "):
+            config = read_configuration(backbone.source, backbone.layers)
             pretrained = AutoModelForTokenClassification.from_pretrained(
-                backbone, config=config, dtype=torch.float32, trust_remote_code=False
+                backbone.source, config=config, dtype=torch.float32, trust_remote_code=False
             )
-        model = GatedModel(Encoder(pretrained), labels, gates=not plain)
+        model = GatedModel(Encoder(pretrained), backbone.labels, gates=not backbone.plain)
         for name, parameter in model.heads.named_parameters():
             nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else pretrained.config.initializer_range)
-    pieces = word_pieces(folder, model.encoder.max_rows, model.encoder.config.vocab_size)
-    return Learner(model, load_tokenizer(backbone), pieces)
+    return Learner(model, load_tokenizer(backbone.source), backbone.pieces)
 
 
 def with_heads(given: GatedModel, *, gates: bool) -> GatedModel:

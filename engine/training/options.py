@@ -1,12 +1,17 @@
-"""Settings of training, without torch, so that wrong ones are refused at once."""
+"""Settings of training, and checks of what it is given, without torch, so that wrong ones are refused at once."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 
 from engine.errors import InputError
+from engine.models.families import family_of
+from engine.models.folder import GATES, errors_name, local_folder, read_config, read_folder
+from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES
+from engine.text.labels import LabelSet
+from engine.text.windows import WordPieces
 
 RESUME = "Add --resume to the same command to continue."
 
@@ -60,6 +65,48 @@ class AccelerateConfig(PointsConfig):
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")
     minutes: float = setting(60.0, "time for everything", 0.001, 10_000, unit="minutes")
     seed: int = setting(0, "seed of everything random", 0, 2**31)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """An encoder to train, as its folder describes it; made by `read_backbone`."""
+
+    source: str  # folder or hub id
+    labels: LabelSet  # of its label heads, those that it has or new ones
+    layers: int  # number of layers that are trained, the first ones
+    plain: bool  # whether the last of them alone has a label head
+    has_heads: bool  # whether it has label heads for these labels
+    pieces: WordPieces
+
+
+def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, plain: bool = False) -> Backbone:
+    """Reads a model folder or a pretrained encoder, which gets new label heads.
+
+    A folder with gates keeps its heads. If ``plain``, it may be for other labels; the head is then new.
+
+    Args:
+        source: folder or hub id.
+        labels: those to learn, in any order.
+        layers: number of layers, the first ones; ``None`` for all.
+
+    Raises:
+        InputError: if the encoder is not supported or has fewer layers, or a folder with gates has other labels.
+    """
+    folder = local_folder(source)
+    with errors_name(source, folder):
+        family = family_of(read_config(folder))
+        pieces = word_pieces(folder, family.max_rows, family.setting("vocab_size"))
+    most = family.num_layers
+    if layers is not None and layers > most:
+        raise InputError(f"expected --layers up to {most}, as many as {source!r} has, got {layers}; lower it")
+    stored = read_folder(source).labels if (folder / GATES).is_file() else None
+    has_heads = stored is not None and set(stored.names) == set(labels.names)
+    if stored and not (has_heads or plain):
+        raise InputError(
+            f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {source}; choose "
+            "another"
+        )
+    return Backbone(source, stored if stored and has_heads else labels, layers or most, plain, has_heads, pieces)
 
 
 def by_point(numbers: Sequence[float], option: str, *, descending: bool = False) -> dict[str, float]:

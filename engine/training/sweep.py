@@ -23,8 +23,9 @@ from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.settings import Setting, settings_of
-from engine.training.agreement import Row, Trial, choose, measure
 from engine.training.dense_pass import DensePass
+from engine.training.points import Choice, choose
+from engine.training.trials import Trial, measure
 
 STEPS = 600  # variations that are tried, after the first settings
 BEST = 3  # settings within each limit that are varied
@@ -45,8 +46,8 @@ def sweep(
     stored: Iterable[Strategy] = (),
     seconds: float = math.inf,
     seed: int = 0,
-) -> list[Row]:
-    """Chooses the operating points of a strategy; see `engine.training.agreement.choose`.
+) -> list[Choice]:
+    """Chooses the operating points of a strategy; see `engine.training.points.choose`.
 
     Args:
         engine: measures settings on the texts of ``outputs``.

@@ -163,9 +163,11 @@ class Trainer:
         """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
         batch = max(self.batches(random.Random(self.config.seed)), key=len)
         seconds: dict[bool, float] = {}
-        for self.bfloat16 in (True, False):
-            times = timeit.repeat(partial(self.backward, batch), number=1, repeat=3)
-            seconds[self.bfloat16] = min(times)  # the first one also allocates memory
+        with Progress("Time a batch in bfloat16 and in float32", 2) as progress:
+            for self.bfloat16 in (True, False):
+                times = timeit.repeat(partial(self.backward, batch), number=1, repeat=3)
+                seconds[self.bfloat16] = min(times)  # the first one also allocates memory
+                progress.advance()
         self.optimizer.zero_grad()
         self.bfloat16 = seconds[True] < FASTER * seconds[False]
         return seconds[self.bfloat16]

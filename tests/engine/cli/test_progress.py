@@ -72,6 +72,20 @@ def test_lines_come_within_a_long_step_and_end_with_the_work(lines):
     assert progress.line() in lines
 
 
+def test_a_command_speaks_between_its_steps_and_within_them_only_the_step_does(lines):
+    with Progress("Train") as command:
+        time.sleep(0.1)
+        assert lines[1:] == [command.line()] * (len(lines) - 1)
+        assert len(lines) > 2
+        with Progress("Label", total=10):
+            lines.clear()
+            time.sleep(0.1)
+        assert {line.partition(" after")[0] for line in lines} == {"0 % done"}
+        lines.clear()
+        time.sleep(0.1)
+    assert {line.partition(" for")[0] for line in lines} == {"At work"}
+
+
 def test_who_interrupts_it_is_told_how_to_continue(lines):
     with pytest.raises(KeyboardInterrupt), Progress(total=10, resume="The same command continues."):
         raise KeyboardInterrupt

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import BertForTokenClassification, BertModel, PreTrainedTokenizerFast
 
-from engine.training import distill, make_fast, sweep, trainer
+from engine.training import distill, points, stages, sweep, trainer
 from tests.conftest import tiny_config
 
 
@@ -21,8 +21,8 @@ def quick(patch: pytest.MonkeyPatch) -> None:
     """Training is short, few settings are tried, and what is measured does not depend on how busy the machine is."""
     patch.setattr(sweep, "STEPS", 5)
     patch.setitem(distill.SETTINGS, "epochs", 2)
-    patch.setattr(make_fast, "speedups", lambda pairs, *_: [dict.fromkeys((1, 32), 1.1) for _ in pairs])
-    patch.setattr(make_fast, "busy_share", lambda: 0.0)
+    patch.setattr(points, "speedups", lambda pairs, *_: [dict.fromkeys((1, 32), 1.1) for _ in pairs])
+    patch.setattr(stages, "busy_share", lambda: 0.0)
 
 
 @pytest.fixture(scope="session")

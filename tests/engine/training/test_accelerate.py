@@ -17,8 +17,8 @@ from engine.training import distill, trainer
 from engine.training.accelerate import accelerate
 from engine.training.examples import make_examples
 from engine.training.heads import Learner
-from engine.training.make_fast import check_time
 from engine.training.options import TrainingConfig
+from engine.training.stages import check_time
 from engine.training.trainer import Trainer
 from tests.conftest import contents, scaled
 from tests.engine.training.conftest import quick
@@ -78,10 +78,16 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
     ("changes", "message"),
     [
         ({"texts": "Nausea."}, "expected a list of texts, got one string"),
-        ({"texts": made_up(60) * 6}, "at least 100 windows.*held-out"),
-        ({"held_out": made_up(60, seed=1) * 6}, "at least 100 windows"),
+        (
+            {"texts": made_up(60) * 6},
+            "got 20 with 20; give 300 texts like these",
+        ),
+        ({"held_out": made_up(60, seed=1) * 6}, "with 100 windows or more, got 60 with 60; give more after --held-out"),
         ({"minutes": 0.001}, "expected --minutes .* or more to store an operating point"),
-        ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "at least 2 held-out texts"),
+        (
+            {"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]},
+            "got 1 with .*; give 6 texts like these",
+        ),
         ({"minutes": 0}, "expected minutes as a number"),
         ({"minutes": None}, "expected minutes as a number"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers after --max-f1-drop"),

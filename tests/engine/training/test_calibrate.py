@@ -9,7 +9,7 @@ from engine import load_engine
 from engine.formats.corpora import load_corpus
 from engine.models.folder import NETWORKS
 from engine.pruning.strategy import Strategy
-from engine.training import agreement, sweep
+from engine.training import sweep, trials
 from engine.training.calibrate import main
 from tests.conftest import SAMPLE, TEXT
 from tests.engine.pytorch.families import network
@@ -24,7 +24,7 @@ def folder(model_folder, tmp_path):
 def few(monkeypatch):
     """Few settings are tried, and few entities suffice."""
     monkeypatch.setattr(sweep, "STEPS", 5)
-    monkeypatch.setattr(agreement, "MIN_ENTITIES", 1)
+    monkeypatch.setattr(trials, "MIN_ENTITIES", 1)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
-from engine.training.agreement import Row, Trial
 from engine.training.card import card, cascade_card, table
+from engine.training.points import Choice
+from engine.training.trials import Trial
 
 DENSE = (Counts(10, 10, 10),) * 2
 EARLY = Trial(Strategy((1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
@@ -24,24 +25,24 @@ FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("no
     ("speedups", "stored"), [({}, True), ({1: 0.9, 32: 1.1}, True), ({1: 0.9, 32: 1.0}, False), ({1: 0.9}, False)]
 )
 def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedups, stored):
-    row = Row("fast", replace(EARLY, speedups=speedups), 60.0)
+    row = Choice("fast", replace(EARLY, speedups=speedups), 60.0)
     assert row.stored == stored
     assert not replace(row, reached=False).stored
     assert ("no faster than `dense`, not stored" in table([row])) == (not stored)
 
 
 def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():
-    page = card([Row("dense", EARLY), Row("fast", EARLY, 60.0)], FACTS)
+    page = card([Choice("dense", EARLY), Choice("fast", EARLY, 60.0)], FACTS)
     assert 'engine.tag("…", "entropy:fast")' in page
     assert ModelCard(page).data.base_model == ["owner/name"]
-    page = card([Row("dense", EARLY)], FACTS | {"student": "owner/encoder"})
+    page = card([Choice("dense", EARLY)], FACTS | {"student": "owner/encoder"})
     assert ModelCard(page).data.base_model == ["owner/encoder"]
     for part in ("# A student of owner/name", "It began as owner/encoder."):
         assert part in page
 
 
 CASCADE = FACTS | {"large": "owner/large", "small": "owner/small", "strategy": "entropy"}
-CARDS = [lambda facts: card([Row("dense", EARLY)], facts), lambda facts: cascade_card("", facts)]
+CARDS = [lambda facts: card([Choice("dense", EARLY)], facts), lambda facts: cascade_card("", facts)]
 OLD = "---\nlicense: apache-2.0\nlanguage: [de]\nmetrics: [f1]\ntags: [x]\n---\n# Old\n"
 
 
@@ -58,5 +59,5 @@ def test_the_hub_reads_the_metadata_and_licence_and_language_are_those_of_the_ch
 
 @pytest.mark.parametrize("base", ["FOLDER", "a model in memory", "runs/of/mine"])
 def test_a_base_model_that_the_hub_cannot_have_is_not_named(base, tmp_path):
-    page = card([Row("dense", EARLY)], FACTS | {"checkpoint": base.replace("FOLDER", str(tmp_path))})
+    page = card([Choice("dense", EARLY)], FACTS | {"checkpoint": base.replace("FOLDER", str(tmp_path))})
     assert ModelCard(page).data.base_model is None

@@ -8,7 +8,7 @@ from engine.errors import InputError
 from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine
-from engine.training.cascade import Row, main, thresholds_of, verdict
+from engine.training.cascade import Contender, main, thresholds_of, verdict
 from engine.training.options import by_point
 from tests.conftest import SAMPLE, TEXT, contents
 
@@ -34,7 +34,7 @@ def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_f
     said = capsys.readouterr()
     assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in said.out
     assert all(f"| cascade:{point} |" in said.out for point in OPERATING_POINTS)
-    assert "python -m engine.tag FILE --model" in said.err
+    assert "Next: python -m engine.tag FILE --model" in said.err
     page = ModelCard.load(out / "README.md")
     assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in page.text
     assert f"python -m engine.training.cascade {model_folder} --small" in page.text
@@ -55,19 +55,41 @@ def test_thresholds_send_the_share_of_words_nearest_to_the_wanted_one_and_equal_
 
 def rows(small_speedup=10.0, cascade_speedup=2.0, f1=(None, None, None)):
     speeds = {"LARGE": 1.0, "SMALL": small_speedup, "cascade:careful": cascade_speedup}
-    return [Row(name, 0.5, 0.9, {1: speed}, score) for (name, speed), score in zip(speeds.items(), f1, strict=True)]
+    return [
+        Contender(name, 0.5, 0.9, {1: speed}, score) for (name, speed), score in zip(speeds.items(), f1, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "said", "best"),
     [
-        (rows(small_speedup=0.9), "LARGE is no slower than SMALL"),
-        (rows(cascade_speedup=0.9), "no faster than LARGE"),
-        (rows(f1=(0.8, 0.85, 0.86)), "the small model is the better one"),
-        (rows(f1=(0.8, 0.7, 0.81)), "Worth it: cascade:careful is 2.0× as fast as LARGE, and its F1 is 1.0 pp higher"),
-        (rows(f1=(0.8, 0.7, 0.79)), "1.0 pp lower"),
-        (rows(), "--corpus"),
+        (rows(small_speedup=0.9), "LARGE is no slower than SMALL", "LARGE"),
+        (rows(cascade_speedup=0.9), "no faster than LARGE", "LARGE"),
+        (rows(f1=(0.8, 0.85, 0.86)), "SMALL has the higher F1", "SMALL"),
+        (
+            rows(f1=(0.8, 0.7, 0.81)),
+            "Worth it: cascade:careful is 2.0× as fast as LARGE, and its F1 is",
+            "cascade:",
+        ),
+        (rows(f1=(0.8, 0.7, 0.79)), "1.0 pp lower", "cascade:"),
+        (rows(), "--corpus", "cascade:"),
     ],
 )
-def test_the_verdict_says_whether_it_is_worth_it(given, said):
-    assert said in verdict(given)
+def test_the_verdict_says_whether_it_is_worth_it_and_names_what_to_use(given, said, best):
+    sentence, name = verdict(given)
+    assert said in sentence
+    assert name.startswith(best)
+
+
+def test_what_comes_next_names_the_model_to_use(model_folder, plain_folder, tmp_path, monkeypatch, capsys):
+    texts, out = tmp_path / "texts.txt", tmp_path / "a cascade"
+    texts.write_text("\n".join(TEXTS))
+    command = [str(plain_folder), "--small", str(model_folder), "--texts", str(texts), "--out", str(out)]
+    for measured, model in (
+        (rows(f1=(0.8, 0.85, 0.86)), model_folder),
+        (rows(small_speedup=0.9), plain_folder),
+        (rows(f1=(0.8, 0.7, 0.81)), f"'{out}'"),
+    ):
+        monkeypatch.setattr("engine.training.cascade.make_cascade", lambda *_, rows=measured: rows)
+        assert main(command) == 0
+        assert f"Next: python -m engine.tag FILE --model {model}\n" in capsys.readouterr().err

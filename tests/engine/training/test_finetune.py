@@ -19,6 +19,7 @@ from engine.training import trainer
 from engine.training.examples import Pool, gold_examples
 from engine.training.finetune import FinetuneConfig, finetune, main
 from engine.training.heads import new_learner
+from engine.training.options import read_backbone
 from engine.training.trainer import Trainer
 from tests.conftest import contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
@@ -99,7 +100,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus
 def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
     """A run on the gold of its corpora that has not begun."""
     corpora, dev = settings.corpora()
-    learner = new_learner(settings.backbone, LabelSet(dev.types))
+    learner = new_learner(read_backbone(settings.backbone, LabelSet(dev.types)))
     gold = [Pool(gold_examples(corpus, learner.pieces, learner.model.labels)) for corpus in corpora]
     return Trainer(settings, learner, gold=gold, work=Path(settings.out), **options)
 

@@ -10,6 +10,7 @@ from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
 from engine.training.heads import new_learner
+from engine.training.options import read_backbone
 from tests.conftest import TEXT
 from tests.engine.pytorch.families import LABELS, every_family, gated, huggingface, tiny, tokenizer_of
 
@@ -19,7 +20,7 @@ from tests.engine.pytorch.families import LABELS, every_family, gated, huggingfa
 def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(family, plain, tmp_path):
     save_weights(tmp_path / "whole", gated(huggingface(tiny(family, vocabulary=400))), tokenizer_of(family))
     whole = load_weights(tmp_path / "whole").model
-    model, tokenizer, pieces = new_learner(str(tmp_path / "whole"), LABELS, layers=2, plain=plain)
+    model, tokenizer, pieces = new_learner(read_backbone(str(tmp_path / "whole"), LABELS, layers=2, plain=plain))
     save_weights(tmp_path / "short", model, tokenizer)
     short = read_folder(tmp_path / "short")
     assert (short.family.num_layers, short.has_gates, len(model.heads)) == (2, not plain, 1 if plain else 2)
@@ -33,5 +34,5 @@ def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(fami
 
 
 def test_a_plain_model_gets_a_new_label_head_for_other_labels(model_folder):
-    model = new_learner(str(model_folder), LabelSet(("Gene",)), layers=1, plain=True).model
+    model = new_learner(read_backbone(str(model_folder), LabelSet(("Gene",)), layers=1, plain=True)).model
     assert (list(model.heads), model.heads["1"].out_features, model.encoder.num_layers) == (["1"], 3, 1)

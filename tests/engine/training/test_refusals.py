@@ -1,6 +1,7 @@
 """Bad input ends every command of training with status 2 and one reason, and no file is written or changed."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -16,6 +17,7 @@ DEFAULTS = {  # before the options
     finetune: "--backbone {plain} --corpus {train} --out {out}",
 }
 TEXT = "Nausea after aspirin."
+HEAVY = ("pytorch.checkpoint", "training.dense_pass", "training.heads", "training.stages", "training.trainer")
 
 
 @pytest.fixture
@@ -38,9 +40,30 @@ def paths(model_folder, plain_folder, tmp_path):
     ):
         found[name] = tmp_path / f"{name}.txt"
         write_pubtator(found[name], TEXT, spans, count)
+    for name, file in (("finetuned", "training.json"), ("accelerated", "training/accelerate.json")):
+        found[name] = tmp_path / name
+        (found[name] / file).parent.mkdir(parents=True)
+        (found[name] / file).write_text("{}")
     found["blank"] = tmp_path / "blank.jsonl"
     found["blank"].write_text('{"text": " "}\n')
-    return found | {name: write_texts(tmp_path / name, count) for name, count in (("texts", 120), ("few", 50))}
+    return found | {
+        name: write_texts(tmp_path / name, count) for name, count in (("texts", 400), ("few", 50), ("one", 1))
+    }
+
+
+@pytest.fixture
+def check(paths, tmp_path, capsys):
+    """Runs a command that must fail for a reason and change no file."""
+
+    def check(command, options, reason):
+        before = contents(tmp_path)
+        if command is finetune and "--dev-corpus" not in options:  # which is named once
+            options += " --dev-corpus {dev}"
+        assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
+        assert reason in capsys.readouterr().err.splitlines()[-1]
+        assert contents(tmp_path) == before
+
+    return check
 
 
 @pytest.mark.parametrize(
@@ -48,38 +71,50 @@ def paths(model_folder, plain_folder, tmp_path):
     [
         (accelerate, "--minutes 0", "expected --minutes as a number"),
         (accelerate, "--held-out /no/such", "readable"),
+        (accelerate, "--texts {one}", "got 0 with 0; give 300 texts like these, of which a third is held out"),
+        (accelerate, "--out {accelerated}", "with a run in it; add --resume"),
+        (accelerate, "--student {headless} --out {finetuned}", "expected a new folder"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
         (calibrate, "--minutes 0", "expected --minutes as a number"),
         (calibrate, "--model user/name", "download the model first"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
-        (calibrate, "--texts {train}", "to find 50 entities or more in 1 held-out texts"),
         (cascade, "--small {headless}", "without a label head"),
+        (cascade, "--small {genes_model}", "expected a small model with the labels of the large one"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers"),
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
         (controller, "--texts /no/such", "readable"),
         (controller, "--model {plain} --texts {texts}", "a model with gates"),
-        (finetune, "--backbone {incomplete}", "Hugging Face encoder"),
         (finetune, "--backbone {model} --corpus {genes} --dev-corpus {genes_dev}", "a model with the labels"),
         (finetune, "--corpus {blank}", "documents to learn from"),
-        (finetune, "--dev-corpus {unannotated}", "got none in"),
-        (finetune, "--dev-corpus {train}", "got the same in"),
+        (finetune, "--dev-corpus {unannotated}", "got no entities in"),
+        (finetune, "--dev-corpus {train}", "got documents that are learned from in"),
         (finetune, "--dev-corpus {dev} --dev-corpus {train}", "at most one for early stopping"),
         (finetune, "--corpus {dev} types=Gene", "expected types of"),
         (finetune, "--epochs 0", "epochs"),
-        (finetune, "--backbone {model} --layers 4", "expected --layers 3 or less"),
+        (finetune, "--backbone {model} --layers 4", "expected --layers up to 3"),
         (finetune, "--pruned 0.7 --plain", "got --plain"),
         (finetune, "--out {model}", "new folder"),
+        (finetune, "--out {finetuned}", "with a run in it; add --resume"),
+        (finetune, "--out {finetuned} --resume", "expected to continue the run"),
         (finetune, "--teacher {plain}", "--teacher together with --texts"),
         (finetune, "--teacher {plain} --texts /no/such", "readable"),
         (finetune, "--teacher {genes_model} --texts {texts}", "choose another teacher"),
     ],
 )
-def test_rejects_what_it_cannot_learn_from(command, options, reason, paths, tmp_path, capsys):
-    before = contents(tmp_path)
-    if command is finetune and "--dev-corpus" not in options:  # which is named once
-        options += " --dev-corpus {dev}"
-    assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
-    assert reason in capsys.readouterr().err.splitlines()[-1]
-    assert contents(tmp_path) == before
+def test_wrong_arguments_are_refused_before_anything_heavy_is_imported(command, options, reason, check, monkeypatch):
+    for module in HEAVY:
+        monkeypatch.setitem(sys.modules, f"engine.{module}", None)
+    check(command, options, reason)
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "reason"),
+    [
+        (calibrate, "--texts {train}", "to find 50 entities or more in 1 held-out texts"),
+        (finetune, "--backbone {incomplete}", "Hugging Face encoder"),
+    ],
+)
+def test_rejects_what_it_cannot_learn_from(command, options, reason, check):
+    check(command, options, reason)

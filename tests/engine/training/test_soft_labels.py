@@ -10,7 +10,7 @@ from engine import load_engine
 from engine.pytorch.checkpoint import save_weights
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
-from engine.training import agreement, examples
+from engine.training import examples, trials
 from engine.training.examples import label_texts, soft_examples
 from engine.training.finetune import FinetuneConfig, finetune
 from engine.training.trainer import Trainer
@@ -61,10 +61,10 @@ def labelled_with(teacher, texts, file, until=math.inf):
 
 @pytest.mark.parametrize(("until", "calls"), [(math.inf, 4), (0, 1)])
 def test_texts_are_labelled_until_the_time_is_over_and_an_interrupted_start_continues(until, calls, tmp_path):
-    file, texts = tmp_path / "new" / "labels.npz", ["word"] * 4 * agreement.CALL
+    file, texts = tmp_path / "new" / "labels.npz", ["word"] * 4 * trials.TEXTS
     labels, ran = labelled_with("teacher", texts, file, until)
-    assert (len(labels), ran) == (calls * agreement.CALL, calls)
-    assert examples.MIN_LABELLED <= agreement.CALL
+    assert (len(labels), ran) == (calls * trials.TEXTS, calls)
+    assert examples.MIN_LABELLED <= trials.TEXTS
     before = file.read_bytes()
     again, ran = labelled_with("teacher", texts, file, until=0)
     assert (len(again), ran) == (len(labels), 0), "time is over, and there are labels"

@@ -11,10 +11,11 @@ from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
 from engine.training import sweep as sweeping
-from engine.training.agreement import Reference, choose, measure
 from engine.training.dense_pass import DensePass
 from engine.training.options import by_point
+from engine.training.points import choose
 from engine.training.sweep import first_gates, first_settings, frontier, search, sweep, varied
+from engine.training.trials import Reference, measure
 from tests.engine.training.corpora import made_up
 
 LIMITS = by_point((5.0, 20.0, 60.0), "limits")

@@ -10,8 +10,9 @@ from engine.pruning.cost import Cost
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts, count_documents
-from engine.training.agreement import Reference, Trial, choose, int8_agreement, measure, speedups
 from engine.training.options import by_point
+from engine.training.points import choose, speedups
+from engine.training.trials import Reference, Trial, int8_agreement, measure
 from tests.conftest import TEXT
 
 SIZE = 10_000

@@ -1,0 +1,103 @@
+"""Operating points: which settings are chosen for them, how fast these are, and how a model folder stores them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.base import Engine
+from engine.cli.progress import Progress
+from engine.cli.runs import write_json
+from engine.latency import PASSES, Latency, speedup, time_variants
+from engine.models.folder import POINTS, WEIGHTS, weights_digest
+from engine.pruning.strategy import Strategy
+from engine.training.trials import Trial
+
+TOLERANCE = 0.03  # relative difference in MACs that says nothing about speed
+BATCH_SIZES = (1, 32)  # texts a call when speed is measured
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The setting that was chosen for an operating point, or ``dense``."""
+
+    name: str
+    trial: Trial  # on the held-out texts; if the point is not reached, that of the setting that loses least
+    limit: float | None = None  # pp that the operating point may lose; None for dense
+    reached: bool = True  # whether a setting loses no more
+
+    @property
+    def stored(self) -> bool:
+        """Whether it becomes an operating point; a setting that was chosen may turn out to be no faster than dense."""
+        return self.limit is not None and self.reached and self.trial.eligible
+
+
+def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]:
+    """Returns the operating points, from careful to fast: each the fastest setting that loses no more than its limit.
+
+    A loss counts with its standard error. Settings within `TOLERANCE` of the fewest MACs count as equally fast; the
+    one with the smallest loss is taken. A more careful operating point is slower by `TOLERANCE` or more and loses less.
+    If no setting is eligible, there are none.
+    """
+    eligible = left = [trial for trial in trials if trial.eligible]
+    choices = list[Choice]()
+    for point, limit in reversed([*limits.items()] if eligible else []):
+        accepted = [trial for trial in left if trial.loss_bound <= limit]
+        if not accepted:
+            choices.append(Choice(point, min(eligible, key=lambda trial: trial.loss_bound), limit, reached=False))
+            continue
+        fewest = min(trial.cost.macs for trial in accepted)
+        nearly = [trial for trial in accepted if (1 - TOLERANCE) * trial.cost.macs <= fewest]
+        best = min(nearly, key=lambda trial: (trial.loss_bound, trial.cost.macs))
+        choices.append(Choice(point, replace(best, strategy=replace(best.strategy, point=point)), limit))
+        slower = (trial for trial in left if (1 - TOLERANCE) * trial.cost.macs >= best.cost.macs)
+        left = [trial for trial in slower if trial.loss_bound < best.loss_bound]
+    return choices[::-1]
+
+
+def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], calls: int) -> list[dict[int, float]]:
+    """Returns for each engine and strategy batch size → end-to-end time of the first ÷ its own.
+
+    Of `BATCH_SIZES`, those are timed at which the texts make so many ``calls``.
+    """
+    timed = {size: _times(pairs, texts, size) for size in BATCH_SIZES if len(texts) >= calls * size}
+    return [{size: speedup(times[0], times[index]) for size, times in timed.items()} for index in range(len(pairs))]
+
+
+def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size: int) -> list[np.ndarray]:
+    batches = [texts[begin : begin + size] for begin in range(0, len(texts), size)]
+
+    def call(index: int, batch: int) -> Latency:
+        engine, strategy = pairs[index]
+        return engine.tag_batch(batches[batch], strategy, batch_size=size)[0].latency
+
+    calls = (PASSES + 1) * len(pairs) * len(batches)
+    with Progress(f"Time {len(pairs)} strategies on {len(texts)} texts, {size} a call", calls) as progress:
+        return list(time_variants(range(len(pairs)), len(batches), call, progress.advance).values())
+
+
+def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str], calls: int) -> list[Choice]:
+    """Times what was reached against the first, at each batch size at which the texts make so many ``calls``."""
+    timed = [choice for choice in choices if choice.reached]
+    ratios = speedups([(engine, choice.trial.strategy) for choice in timed], texts, calls)
+    trials = {choice.name: replace(choice.trial, speedups=own) for choice, own in zip(timed, ratios, strict=True)}
+    return [replace(choice, trial=trials.get(choice.name, choice.trial)) for choice in choices]
+
+
+def store(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Writes entries of ``operating_points.json``, with the digest of the weights that they belong to; keeps others.
+
+    An entry is a strategy and its operating points, or what was measured of dtype ``int8``; empty ones are left out.
+    """
+    path = folder / POINTS
+    stored = json.loads(path.read_text()) if path.is_file() else {}
+    stored |= {**entries, WEIGHTS: weights_digest(folder)}
+    write_json(path, {name: entry for name, entry in stored.items() if entry})
+
+
+def points_of(choices: Iterable[Choice]) -> dict[str, Any]:
+    """Maps operating points to their settings, as they are stored."""
+    return {choice.name: choice.trial.strategy.to_json() for choice in choices if choice.stored}

@@ -1,0 +1,169 @@
+"""The stages of ``accelerate``: labels of the checkpoint, training, operating points, timing, card."""
+
+import math
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import set_seed
+
+from engine.base import Engine
+from engine.cli.command import say
+from engine.cli.progress import Progress, duration
+from engine.cli.runs import locked, processor, replacing, write_json
+from engine.errors import InputError
+from engine.latency import BUSY, busy_share
+from engine.models.folder import INT8, local_folder
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
+from engine.pytorch.checkpoint import load_weights
+from engine.tagger import load_engine
+from engine.threads import threads
+from engine.training.card import CARD, advice, card
+from engine.training.dense_pass import DensePass
+from engine.training.distill import distil
+from engine.training.examples import LABELS, label_texts, soft_examples
+from engine.training.heads import Learner, new_learner
+from engine.training.points import Choice, points_of, store, with_speedups
+from engine.training.sweep import sweep
+from engine.training.task import CONDITIONS, WORK, Task
+from engine.training.trainer import CHECKPOINT, default_device
+from engine.training.trials import MIN_DENSE_F1, Reference, compare_dtypes, measure
+
+STRATEGY = "entropy"  # whose operating points are chosen
+ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time by which stages end
+MIN_SHARE = 0.1  # of the time, for the choice of operating points in any case
+TIMED_TEXTS, TIMED_CALLS = 160, 5  # texts at most; calls at least
+TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
+STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
+TRAINING_COST = 4  # time to train on a text, as a multiple of the time of a dense pass over it
+MIN_LEARNED, USEFUL_PASSES = 32, 3  # texts to learn from at least; passes over all beyond which little is gained
+MIN_SETTINGS, USEFUL_SETTINGS = 4, 15  # settings that are measured on the held-out texts
+
+
+def run_stages(task: Task, progress: Progress) -> list[Choice]:
+    """Makes a model folder and returns what was measured: dense and each operating point.
+
+    Raises:
+        InputError: see `engine.training.accelerate.accelerate`.
+    """
+    started, config, out = time.monotonic(), task.config, Path(task.config.out)
+    seconds, work, device = 60 * config.minutes, out / WORK, str(default_device())
+
+    def end(stage: str) -> float:
+        return started + ENDS[stage] * seconds
+
+    set_seed(config.seed)
+    original = task.original
+    if device != "cpu":
+        original = load_engine(original.source, "float32", device, config.labels or None)
+    if task.student:
+        learner = new_learner(task.student)
+    else:
+        weights = load_weights(original.folder)
+        learner = Learner(weights.model, weights.tokenizer, original.pieces)
+    with locked(work):
+        reference, pace = reference_of(original, task, seconds, end("reference"))
+        write_json(work / CONDITIONS, task.conditions)
+
+        resumes = (work / CHECKPOINT).is_file()  # training, with the labels that there were
+        labels = label_texts(original, task.texts, work / LABELS, until=0 if resumes else end("labels"))
+        examples = soft_examples(task.texts, labels, original.labels, learner.pieces, learner.model.labels)
+        student = task.student is not None
+        passes = distil(learner, examples, out, work, seed=config.seed, student=student, until=end("training"))
+
+        if device == "cpu":
+            _, int8 = compare_dtypes(out, reference.texts)
+            store(out, {INT8: int8})
+        engine = load_engine(out, config.dtype, device)
+        with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
+            dense = measure(engine, reference, Strategy(), comparison)
+        if dense.f1 < MIN_DENSE_F1:
+            raise InputError(
+                f"expected a dense pass that agrees with the checkpoint's to {MIN_DENSE_F1:.0%}, got {dense.f1:.0%} "
+                f"after {passes:.2g} passes over {len(labels)} texts; give more --minutes or --texts, and another --out"
+            )
+        outputs = DensePass.run(engine, replace(reference, dense=dense.counts))
+        left = max(end("points") - time.monotonic(), MIN_SHARE * seconds)
+        points = sweep(engine, outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
+
+        busy = busy_share()
+        timed = min(TIMED_TEXTS, 1 + int((1 - ENDS["points"]) * seconds / TIMED_PASSES / pace))
+        choices = with_speedups(engine, [Choice(DENSE, dense), *points], reference.texts[:timed], TIMED_CALLS)
+        store(out, {STRATEGY: points_of(choices)})
+        best = next((f"{STRATEGY}:{choice.name}" for choice in reversed(choices) if choice.stored), DENSE)
+        facts = {
+            "checkpoint": config.checkpoint,
+            "student": config.student,
+            "folder": local_folder(config.student) if config.student else original.folder.path,
+            "types": original.labels.types,
+            "layers": engine.sizes.layers,
+            "texts": len(labels),
+            "passes": passes,
+            "held_out": len(reference.documents),
+            "windows": reference.windows,
+            "entities": reference.entities,
+            "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
+            "dtype": engine.dtype,
+            "busy": busy,
+            "best": best,
+            "made_by": task.made_by,
+        }
+        with replacing(out / CARD) as page:  # its presence says that the run has ended
+            page.write_text(card(choices, facts), encoding="utf-8")
+        (work / CHECKPOINT).unlink(missing_ok=True)
+    if busy > BUSY:
+        say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
+    progress.finish(
+        f"the model and its card are in {out}.{advice({STRATEGY: choices})}",
+        f"python -m engine.tag FILE --model {shlex.quote(str(out))} --strategy {best}",
+    )
+    return choices
+
+
+def reference_of(original: Engine, task: Task, seconds: float, until: float) -> tuple[Reference, float]:
+    """Runs the checkpoint over the held-out texts; returns what it finds, and the seconds that a text takes.
+
+    Says what the ``seconds`` of the whole run allow, and whether the texts suffice.
+    """
+    begin = time.monotonic()
+    reference = Reference.of(original, task.held_out, until)
+    reference.check()
+    pace = (time.monotonic() - begin) / len(reference.documents)
+    check_time(seconds, pace, len(task.texts), len(task.held_out), len(reference.documents))
+    if reference.windows < STEADY_WINDOWS:
+        say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
+    return reference, pace
+
+
+def check_time(seconds: float, pace: float, texts: int, held_out: int, measured: int) -> None:
+    """Says what the time of the whole run allows; raises an `InputError` if it is too short for an operating point.
+
+    Args:
+        seconds: the time.
+        pace: seconds of the checkpoint's dense pass for a text.
+        texts, held_out: numbers of texts to learn from and held out.
+        measured: number of the latter that operating points are chosen on.
+    """
+
+    shares = {"labels": ENDS["labels"] - ENDS["reference"], "training": ENDS["training"] - ENDS["labels"]}
+    shares |= {"points": ENDS["points"] - ENDS["training"]}
+
+    def total(labelled: int, passes: float, tagged: int) -> float:
+        """The time in which each stage has its share."""
+        training = passes * labelled * TRAINING_COST
+        return pace * max(labelled / shares["labels"], training / shares["training"], tagged / shares["points"])
+
+    least = total(min(texts, MIN_LEARNED), 1, MIN_SETTINGS * measured)
+    useful = duration(max(least, total(texts, USEFUL_PASSES, USEFUL_SETTINGS * held_out)))
+    if least > seconds:
+        raise InputError(
+            f"expected --minutes {math.ceil(least / 60)} or more to store an operating point on this machine, got "
+            f"{seconds / 60:g}; {useful} would be useful"
+        )
+    labelled = min(texts, int(shares["labels"] * seconds / pace))
+    passes = shares["training"] * seconds / (labelled * TRAINING_COST * pace)
+    allowed = f"The time allows for {labelled} texts and some {passes:.2g} passes over them"
+    say(f"{allowed}; beyond {useful}, more time gains little.")
