@@ -19,7 +19,7 @@ from engine.training.sweep import first_settings
 from eval import report
 from tests.conftest import TEXT
 from tests.demo.conftest import components
-from tests.demo.tabs.conftest import beside
+from tests.demo.tabs.conftest import beside, run_of
 from tests.eval.conftest import stub_plots, stub_slow_parts
 
 SHORT = "Famotidine-associated delirium."
@@ -77,7 +77,7 @@ def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
     left = [word.state for word in result.trace.words].count("kept")
     panel = texts([one], engine.labels.types).partition("<h3>unsure (float32), most 0.9</h3>")[2]
     assert f"{left} of 5 words reach the last layer" in panel
-    assert "exited: its importance is not above the threshold" in why_view(engine, one)
+    assert "exited: its importance is not above the threshold" in why_view(engine, run_of(), one)
 
 
 def test_a_report_measures_it_with_its_settings(model_folder, tmp_path, monkeypatch):
