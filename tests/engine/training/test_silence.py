@@ -1,5 +1,6 @@
 """No step of a command is silent for long."""
 
+import shutil
 import time
 from pkgutil import resolve_name
 
@@ -51,7 +52,8 @@ def test_a_command_speaks_within_its_long_steps(
         monkeypatch.setattr(name, slow(name, resolve_name(name)))
     for name, count in (("train", 8), ("dev", 4)):
         write_pubtator(tmp_path / name, "Nausea after aspirin.", [(0, 6, "Disease"), (13, 20, "Chemical")], count)
-    paths = {"encoder": encoder, "plain": easy_folder, "model": model_folder, "out": tmp_path / "out"}
+    model = shutil.copytree(model_folder, tmp_path / "model")  # networks are written into it
+    paths = {"encoder": encoder, "plain": easy_folder, "model": model, "out": tmp_path / "out"}
     paths |= {name: tmp_path / name for name in ("train", "dev")} | {"texts": write_texts(tmp_path / "texts", 360)}
     assert command.main(COMMANDS[command].format(**paths).split()) == 0
     assert spoke == dict.fromkeys(steps, True)
