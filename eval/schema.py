@@ -2,8 +2,9 @@
 
 `eval.analysis.tables` says what each column is. F1, its differences, intervals and shares are 0–1. Intervals (``low``,
 ``high``) are 95 %, NaN if there are too few documents or batches; ``significant`` means that the interval excludes
-equality. ``variant`` is the name of what was measured, unique in a run: a strategy with its operating point, a control,
-a baseline or another model, followed by its dtype, such as ``dense (int8)``, if the run has it in several.
+equality. ``loss_bound`` is the loss that is exceeded with a probability of 5 % at most. ``variant`` is the name of what
+was measured, unique in a run: a strategy with its operating point, a control, a baseline or another model, followed by
+its dtype, such as ``dense (int8)``, if the run has it in several.
 """
 
 from collections.abc import Mapping
@@ -40,5 +41,5 @@ TEXTS = {  # columns of text of each file; all others hold numbers, or True and 
     "errors": ("variant", "part", "outcome", "how"),
     "confusion": ("variant", "gold", "predicted"),
     "exits": ("variant", "gold"),
-    "subgroups": ("variant", "dimension", "group"),
+    "subgroups": ("variant", "against", "dimension", "group"),
 }

@@ -1,15 +1,15 @@
-"""Paired bootstrap over documents and, for times, over batches (Efron & Tibshirani 1993)."""
+"""Intervals: a paired bootstrap over documents (Efron & Tibshirani 1993) and, for times, Student's t over batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-FEWEST = 5  # documents or batches for which there is an interval; resampling a single one changes nothing
-STEADY = 20  # with fewer, 95 % intervals cover less often: about 84 % of cases with 5 batches (docs/findings.md)
+FEWEST = 5  # documents or batches for which there is an interval
 SEED = 0  # of all draws
 _CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
@@ -19,27 +19,32 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
 
     Returns:
         Columns of tables: ``f1``, ``f1_low``, ``f1_high``, its ``difference`` from the reference, ``low`` and ``high``,
-        and whether that is ``significant``.
+        and whether that is ``significant``; ``loss_bound``, what is lost at most (95 %, one-sided).
     """
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
     resampled, reference_resampled = map(_mean_f1, (runs, reference))
-    f1_low, f1_high = _interval(resampled)
-    low, high = _interval(resampled - reference_resampled)
+    differences = resampled - reference_resampled
+    (f1_low, f1_high), (low, high) = map(_interval, (resampled, differences))
     own = {"f1": f1, "f1_low": f1_low, "f1_high": f1_high}
-    return own | {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
+    own |= {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
+    return own | {"loss_bound": 0.0 - float(np.quantile(differences, 0.05)) if len(differences) else np.nan}
 
 
 def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     """Compares the milliseconds of each batch, ``(batches,)``, with a reference's.
 
+    The interval is that of the logarithm of the ratio, by the delta method with Student's t: a bootstrap's would be too
+    narrow over few batches (docs/findings.md).
+
     Returns:
         Columns of ``intervals.csv``: ``speedup``, the ratio of their sums, with its interval.
     """
-    table, sums = np.stack([reference, times], axis=1), np.empty((0, 2))
-    if len(table) >= FEWEST:
-        sums = np.concatenate([weights @ table for weights in _resamples(len(table))])
-    low, high = _interval(sums[:, 0] / sums[:, 1])
-    ratio, significant = float(reference.sum() / times.sum()), low > 1 or high < 1
+    ratio, batches, margin = float(reference.sum() / times.sum()), len(times), np.nan
+    if batches >= FEWEST:
+        influence = reference / reference.mean() - times / times.mean()
+        margin = stdtrit(batches - 1, 0.975) * np.std(influence, ddof=1) / np.sqrt(batches)
+    low, high = (ratio * float(np.exp(side * margin)) for side in (-1, 1))
+    significant = low > 1 or high < 1
     return {"speedup": ratio, "speedup_low": low, "speedup_high": high, "speedup_significant": significant}
 
 

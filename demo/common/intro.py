@@ -10,9 +10,9 @@ from engine import Engine
 from engine.models.folder import SHIPPED
 from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
-from eval.render.summary import CASCADE_REASON, EXIT_REASON, RUNTIMES
-from eval.render.text import in_pp, join, speedup
-from eval.schema import PIPELINE, Row
+from eval.render.summary import CASCADE_REASON, EXIT_REASON, baselines
+from eval.render.text import join
+from eval.schema import Row
 
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
@@ -40,26 +40,17 @@ def _measured(engine: Engine, report: Report | None) -> Row | None:
 
 
 def how_measured(engine: Engine, report: Report | None) -> str:
-    """What the claim compares, on what, and how sure it is; in which dtype this page computes."""
+    """What the claim is measured on, and beside which baselines; in which dtype this page computes."""
     why = f" ({engine.why})" if engine.why else ""
     model = f"<p>This page computes in {escape(engine.dtype + why)}.</p>"
     row = _measured(engine, report)
     if not row or not report:
         return model
-    others = {PIPELINE: "the Hugging Face pipeline with the same weights"}
-    others |= {name: f"{title}, which removes nothing" for name, title in RUNTIMES.items()}
-    others |= {report.dense["variant"]: "its own full pass in float32"}
-    lines = []
-    for against, name in others.items():
-        if interval := report.interval(row["variant"], against):
-            verdict = "significant" if interval["significant"] else "not significant"
-            line = f"{speedup(interval)} as fast as {name}; F1 {in_pp(interval)}, {verdict}"
-            lines.append(f"<li>{escape(line)}</li>")
     corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
     return (
         f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, one at a time, "
-        f"{escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}; brackets are 95 % intervals."
-        f"</p><ul>{''.join(lines)}</ul>{model}"
+        f"{escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}.</p>"
+        f"<p>{escape(baselines(report))}</p>{model}"
     )
 
 

@@ -109,8 +109,8 @@ so that words can exit early.{f" It began as {_escape(student)}." if student els
 *Agreement* is F1 of the entities that a strategy finds against those of the checkpoint, on {facts["held_out"]}
 texts that were not learned from ({facts["windows"]} windows, {facts["entities"]} entities), with its standard error by
 text. `dense` computes every word to the end. An operating point is the fastest setting that was found whose loss
-against `dense` plus one standard error is at most its limit; of those within {TOLERANCE:.0%} of its MACs, the one that
-loses least. Settings ran in {facts["dtype"]}, the checkpoint in float32. Times are end-to-end on {facts["device"]},
+against `dense` is at most its limit (95 %, one-sided); of those within {TOLERANCE:.0%} of its MACs, the one that loses
+least. Settings ran in {facts["dtype"]}, the checkpoint in float32. Times are end-to-end on {facts["device"]},
 against `dense` in the same run, while other processes used {facts["busy"]:.0%} of the processors.
 
 {_use(facts["best"], "every word to the end")}

@@ -38,9 +38,9 @@ class Choice:
 def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]:
     """Returns the operating points, from careful to fast: each the fastest setting that loses no more than its limit.
 
-    A loss counts with its standard error. Settings within `TOLERANCE` of the fewest MACs count as equally fast; the
-    one with the smallest loss is taken. A more careful operating point is slower by `TOLERANCE` or more and loses less.
-    If no setting is eligible, there are none.
+    A loss counts with its one-sided 95 % bound. Settings within `TOLERANCE` of the fewest MACs count as equally fast;
+    the one with the smallest loss is taken. A more careful operating point is slower by `TOLERANCE` or more and loses
+    less. If no setting is eligible, there are none.
     """
     eligible = left = [trial for trial in trials if trial.eligible]
     choices = list[Choice]()

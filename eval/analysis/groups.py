@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval.analysis import Comparison, DocumentComparison
-from eval.schema import DENSE, TRAINING, Row
+from eval.schema import TRAINING, Row
 from eval.statistics import compare_f1
 
 SEEN, UNSEEN = "seen", "unseen"
@@ -30,13 +30,17 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
 
 
 def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:
-    """Yields the rows of ``subgroups.csv``; ``support`` counts gold mentions. Intervals are over its documents."""
+    """Yields the rows of ``subgroups.csv``, compared with the first variant, which is dense in float32.
+
+    ``support`` counts gold mentions. Intervals are over its documents.
+    """
     seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
-    dense: dict[str, Mapping[Group, Sequence[Counts]]] = {}  # by dtype
-    for comparison in sorted(comparisons, key=lambda comparison: comparison.variant.kind != DENSE):
-        variant = comparison.variant
-        counted = _count(comparison.documents, seen)
-        reference = dense.setdefault(variant.dtype, counted)
+    reference: Mapping[Group, Sequence[Counts]] = {}
+    against = ""
+    for comparison in comparisons:
+        variant, counted = comparison.variant, _count(comparison.documents, seen)
+        if not against:
+            against, reference = variant.name, counted
         for group in sorted(reference, key=lambda group: (group[0] == TRAINING, group[1])):
             pairs = zip(counted[group], reference[group], strict=True)
             # Resamples of all documents would often have none of a rare group.
@@ -44,6 +48,7 @@ def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] |
             total = Counts.total(own)
             yield {
                 "variant": variant.name,
+                "against": against,
                 "dimension": group[0],
                 "group": group[1],
                 "support": total.gold,

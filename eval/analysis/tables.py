@@ -52,7 +52,7 @@ def write_tables(
     write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
     write("cost", cost_rows(record, memory), DIGITS)
-    _document_table(corpus.documents, pairs).to_csv(folder / "documents.csv", index=False)
+    _document_table(record, pairs).to_csv(folder / "documents.csv", index=False)
 
     comparisons = compare(measured, corpus)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -60,12 +60,23 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-def _document_table(documents: Sequence[Document], pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
-    """Of each document its number of gold mentions and, as ``10/12``, the matches and predictions of each run."""
-    table: dict[str, Sequence[object]] = {"document": [document.id for document in documents]}
+def _document_table(record: Record, pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
+    """Of each document its size and, as ``10/12``, the matches and predictions of each run.
+
+    Its size are its gold mentions, its words, and those in gold mentions; ``timed`` says whether it was.
+    """
+    documents, types = record.plan.corpus.documents, record.plan.corpus.types
+    words = [split_words(document.text) for document in documents]
+    labels = [LabelSet(types).encode(*pair) for pair in zip(words, (d.entities for d in documents), strict=True)]
+    table: dict[str, Sequence[object]] = {
+        "document": [document.id for document in documents],
+        "gold": [counts.gold for counts in next(iter(record.measured.values())).counts[0]],
+        "words": list(map(len, words)),
+        "entity_words": list(map(np.count_nonzero, labels)),
+        "timed": [number in record.plan.timed for number in range(len(documents))],
+    }
     for one, size in pairs:
         for number, run in enumerate(one.counts):
-            table.setdefault("gold", [counts.gold for counts in run])
             table[f"{one.variant.name} {size} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
     return pd.DataFrame(table)
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from engine.errors import expecting
@@ -97,8 +98,11 @@ class ReportFolder:
         assert interval is not None, "a report compares every variant with dense"
         return interval
 
+    def times(self, variant: str, size: int) -> np.ndarray:
+        """Milliseconds of a variant for each batch of timed documents, ``(batches,)``."""
+        times = self.table("times")
+        return times.loc[(times["variant"] == variant) & (times["batch_size"] == size), "latency_ms"].to_numpy()
+
     def per_second(self, variant: str, size: int) -> float:
         """How many timed documents a second a variant tags at a batch size."""
-        times = self.table("times")
-        own = times.loc[(times["variant"] == variant) & (times["batch_size"] == size), "latency_ms"]
-        return 1000 * self.dense["timed_documents"] / float(own.sum())
+        return 1000 * self.dense["timed_documents"] / float(self.times(variant, size).sum())

@@ -6,10 +6,10 @@ from eval import schema
 from eval.render import model_index, plots
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.summary import headline, roles
-from eval.render.text import escape, f1_interval, join, pp, ratio, score, share, speedup
+from eval.render.summary import baselines, full_pass, headline, reference, roles, runtime, shown, static
+from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
-from eval.statistics import FEWEST, STEADY
+from eval.statistics import FEWEST, compare_speed
 
 FIGURE = "f1_vs_latency.png"
 SUMMARY = "summary.md"  # headline and roles, which README and docs include
@@ -29,24 +29,24 @@ def render(folder: Path, *, html: bool = False) -> str:
     drawn = [name for name in PLOTS if not report.losses(name).empty]
     for name in drawn:
         plots.save_png(PLOTS[name](report.losses(name)), folder / f"{name}.png")
-    batches = {size: -(-report.dense["timed_documents"] // size) for size in report.sizes}
-    few = [f"{count} batches of {size}" for size, count in batches.items() if FEWEST <= count < STEADY]
     text = page(
         "report.md",
         title=f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up",
         notes=report.notes,
         headline=headline(report),
+        baselines=baselines(report),
         documents=report.dense["documents"],
         mentions=int(report.table("documents")["gold"].sum()),
         dense=report.dense["variant"],
         kinds={row["kind"] for row in report.rows},
         fewest=FEWEST,
-        few=join(few) if few else "",
         seeds=schema.RANDOM_SEEDS,
+        against=", ".join(sorted(set(report.losses("subgroups")["against"]))),
         training=schema.TRAINING in set(report.table("subgroups").get("dimension", ())),
         plots=drawn,
         roles=roles(report),
         results=results(report),
+        by_text=by_text(report),
         errors=errors(report),
         exits=exits(report),
         groups=groups(report),
@@ -62,9 +62,10 @@ def render(folder: Path, *, html: bool = False) -> str:
 
 
 def summary(report: ReportFolder) -> str:
-    """The headline and the roles of a report in Markdown, as README and docs include them."""
-    shown = roles(report)
-    return f"{escape(headline(report))}\n\n{shown.markdown}\n\n{shown.caption}\n"
+    """The headline, the baselines and the roles of a report in Markdown, as README and docs include them."""
+    table = roles(report)
+    parts = [headline(report), baselines(report)]
+    return "\n\n".join([*map(escape, filter(None, parts)), table.markdown, table.caption]) + "\n"
 
 
 def results(report: ReportFolder) -> Table:
@@ -72,10 +73,34 @@ def results(report: ReportFolder) -> Table:
     rows = []
     for row in report.variants:
         against = [report.against_dense(row["variant"], size) for size in report.sizes]
-        scores = score(row["f1"]), pp(against[0]), score(row["f1_seqeval"])
+        scores = score(row["f1"]), pp(against[0]), bound(against[0]), score(row["f1_seqeval"])
         rows.append([row["variant"], *scores, *map(speedup, against)])
     speeds = [f"× {report.dense['variant']}, {size} a call [95 %]" for size in report.sizes]
-    return Table(["variant", "F1", "against dense, pp [95 %]", "F1 seqeval", *speeds], rows)
+    return Table(["variant", "F1", "against dense, pp [95 %]", "loses at most, pp", "F1 seqeval", *speeds], rows)
+
+
+def by_text(report: ReportFolder) -> Table:
+    """How many times as fast the strategy is as its baselines, by what adaptivity adapts to; empty without such times.
+
+    Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
+    """
+    row, documents = shown(report), report.table("documents")
+    texts = documents[documents["timed"]]
+    if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
+        return Table([], [])
+    others = [reference(report), full_pass(report, row)["variant"]]
+    others += [one["variant"] for one in (runtime(report), *(one for _, one in static(report, row))) if one]
+    others = [name for name in dict.fromkeys(others) if name != row["variant"]]
+    own, rows = report.times(row["variant"], 1), []
+    density = texts["entity_words"] / texts["words"].clip(lower=1)
+    for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):
+        third = (values.rank(method="first") - 1) * 3 // len(texts)
+        for number in range(3):
+            inside = (third == number).to_numpy()
+            span = f"{values[inside].min():{digits}} to {values[inside].max():{digits}}"
+            over = [compare_speed(own[inside], report.times(name, 1)[inside]) for name in others]
+            rows.append([what, span, int(inside.sum()), *map(speedup, over)])
+    return Table(["by", "from, to", "texts", *(f"× {name} [95 %]" for name in others)], rows)
 
 
 def errors(report: ReportFolder) -> Table:

@@ -1,16 +1,29 @@
-"""What a report says first: one sentence on what its strategy gains and loses, and a table of roles.
+"""What a report says first: what its strategy gains, by what, and loses; its baselines; and a table of roles.
 
-Speed has one reference here, the Hugging Face pipeline, or dense where a report lacks that; the difference of F1 is
-that from dense.
+Speed has one reference here, the Hugging Face pipeline, or dense where a report lacks that; F1 is compared with dense
+in float32.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 from engine.formats.named import NAMED
-from eval.render.folder import ReportFolder
+from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, escape, in_pp, pp, score, speedup
-from eval.schema import AGAINST_DENSE, CASCADE, DEFAULT_STRATEGY, DENSE, EXACT, MODEL, PIPELINE, RANDOM, TRUNCATE, Row
+from eval.render.text import bound, escape, in_pp, join, pp, ratio, score, speedup
+from eval.schema import (
+    AGAINST_DENSE,
+    BASELINE,
+    CASCADE,
+    DEFAULT_STRATEGY,
+    DENSE,
+    EXACT,
+    MODEL,
+    PIPELINE,
+    RANDOM,
+    TRUNCATE,
+    Row,
+)
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
 RUNTIMES = {  # baselines that run the same model and remove nothing
@@ -18,20 +31,24 @@ RUNTIMES = {  # baselines that run the same model and remove nothing
     "openvino-int8": "8-bit OpenVINO",
     "onnx-float32": "float32 ONNX Runtime",
 }
-EXIT_REASON = "Easy words leave the network early"
+EXIT_REASON = "Words leave the network once their labels are certain"
 CASCADE_REASON = "A small model reads every text, and the large one only what the small one doubts"
-LARGEST_LOSS = 0.5  # pp of F1: no loss is called unmeasurable while the interval allows a larger one
+LARGEST_LOSS, LARGEST_OF_TYPE = 0.5, 1.0  # pp of F1 that a default may lose, of all types and of one
+LEAST_MENTIONS = 500  # of a type whose loss is told
+SAME_F1 = 0.1  # pp of F1 by which an alternative may be below a strategy and still count as its equal
 COMPARABLE = 1.0  # pp of F1 that a runtime may lose and still be worth beating
 # What a conclusion takes: documents, entities in which the strategy differs from dense, and F1 of dense, because
 # without gold entities, or with other types, there is nothing to lose.
 LEAST_DOCUMENTS, LEAST_DIFFERING, LEAST_F1 = 30, 20, 0.5
-ROLES_READING = (
-    "Speed is end to end, as a multiple of `{reference}`'s in this run; F1 is compared with `{dense}`, which removes "
-    f"nothing. Brackets are 95 % intervals; {NOT_SIGNIFICANT}: not significant. *The default* is the strategy that "
-    "runs if none is named. *No measurable loss*: the interval reaches zero and excludes a loss above "
-    f"{LARGEST_LOSS} pp."
-    "{alternative} {machine}, {threads} threads."
+READING = (
+    "Speed is end to end, as a multiple of `{reference}`'s in this run, and F1 is compared with `{dense}`, which "
+    "removes nothing. *Loses at most*: the one-sided 95 % bound of the loss; brackets are 95 % intervals. *The "
+    "default* is the strategy that runs if none is named. {machine}, {threads} threads."
 )
+CUT, OTHER = "just stop at a layer", "another network without exits"  # roles of what decides nothing about words
+
+
+BEST = f"fastest that loses at most {LARGEST_LOSS} pp"
 
 
 def reference(report: ReportFolder) -> str:
@@ -47,24 +64,35 @@ def default(report: ReportFolder) -> Row | None:
     return next((row for default in defaults for name, row in rows if name == default), None)
 
 
+def recommended(report: ReportFolder) -> Row | None:
+    """The fastest strategy that is faster than dense and loses no more than a default may; None if there is none."""
+    for row in _fastest_first(report, prunes=True):
+        faster = report.against_dense(row["variant"])["speedup_low"] > 1
+        if faster and all(lost <= limit for _, lost, limit in losses(report, row)) and not lacking(report, row):
+            return row
+    return None
+
+
+def shown(report: ReportFolder) -> Row | None:
+    """The strategy that the summary is about; None if none that prunes was measured."""
+    return default(report) or recommended(report) or next(iter(_fastest_first(report, prunes=True)), None)
+
+
 def _fastest_first(report: ReportFolder, *, prunes: bool = False) -> list[Row]:
     """All variants, or with ``prunes`` strategies that prune."""
     rows = [row for row in report.variants if row["prunes"] or not prunes]
     return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
 
 
-def recommended(report: ReportFolder) -> Row | None:
-    """The fastest strategy that is faster than dense without a measurable loss; None if the data show none."""
-    for row in _fastest_first(report, prunes=True):
-        interval = report.against_dense(row["variant"])
-        if interval["speedup_low"] > 1 and loses_nothing(interval) and not lacking(report, row):
-            return row
-    return None
-
-
-def loses_nothing(interval: Row) -> bool:
-    """Whether a strategy loses no measurable F1: not significantly, and certainly less than ``LARGEST_LOSS``."""
-    return interval["high"] >= 0 and interval["low"] * 100 >= -LARGEST_LOSS
+def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
+    """What a strategy loses at most, and a default may lose, in pp: over all types (``""``), and of frequent ones."""
+    bounds = [("", report.against_dense(row["variant"])["loss_bound"] * 100, LARGEST_LOSS)]
+    groups = report.table("subgroups")
+    types = rows_of(groups[(groups["variant"] == row["variant"]) & (groups["dimension"] == "type")])
+    for group in types if len(types) > 1 else ():
+        if group["support"] >= LEAST_MENTIONS and not math.isnan(group["loss_bound"]):
+            bounds.append((group["group"], group["loss_bound"] * 100, LARGEST_OF_TYPE))
+    return bounds
 
 
 def lacking(report: ReportFolder, row: Row) -> str:
@@ -94,9 +122,38 @@ def runtime(report: ReportFolder) -> Row | None:
     return None
 
 
+def static(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
+    """The networks that decide nothing about words and compare with a strategy, with their roles, the rival first.
+
+    Of cuts, and of other models, it is the fastest, in any runtime, that equals the strategy in F1 or, where none does,
+    the one whose F1 is highest.
+    """
+    cuts = [one for one in report.variants if f"{TRUNCATE}-" in one["variant"] and one["kind"] != RANDOM]
+    others = [one for one in report.variants if one not in cuts and _is_other(report, one)]
+    pairs = []
+    for role, rows in ((CUT, cuts), (OTHER, others)):
+        if rows:
+            equal = [one for one in rows if is_equal(one, row)]
+            measure = "speedup_vs_dense" if equal else "f1"
+            pairs.append((role, max(equal or rows, key=lambda one: one[measure])))
+    return sorted(pairs, key=lambda pair: (not is_equal(pair[1], row), -pair[1]["speedup_vs_dense"]))
+
+
+def _is_other(report: ReportFolder, row: Row) -> bool:
+    """Whether a variant is another model without exits, in our runtime or another."""
+    if row["kind"] == MODEL:
+        return "strategy" not in report.about.get("settings", {}).get(row["variant"], {})
+    return row["kind"] == BASELINE and "@" in row["variant"]
+
+
+def is_equal(row: Row, strategy: Row) -> bool:
+    """Whether the F1 of a variant is no more than `SAME_F1` below that of a strategy."""
+    return bool((strategy["f1"] - row["f1"]) * 100 <= SAME_F1)
+
+
 def headline(report: ReportFolder) -> str:
-    """What the default strategy gains and loses, in a sentence, one text at a time; else why nothing can be said."""
-    row = default(report) or recommended(report) or next(iter(_fastest_first(report, prunes=True)), None)
+    """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said."""
+    row = shown(report)
     if row is None:
         return "No strategy that prunes was measured."
     if lack := lacking(report, row):
@@ -104,71 +161,125 @@ def headline(report: ReportFolder) -> str:
     against = report.interval(row["variant"], reference(report))
     if against is None or math.isnan(against["speedup_low"]):
         return "Nothing can be concluded on speed: too few batches were timed."
-    reason = CASCADE_REASON if row["kind"] == CASCADE else EXIT_REASON
-    name = "the Hugging Face pipeline" if against["against"] == PIPELINE else "the same model without exits"
-    factor = f"{against['speedup']:.1f}× as fast as {name}"
-    if (other := runtime(report)) and (over := report.interval(row["variant"], other["variant"])):
-        factor += f" ({over['speedup']:.1f}× as {RUNTIMES[other['variant']]})"
+    name = "the Hugging Face pipeline" if against["against"] == PIPELINE else "its own full pass in float32"
+    faster = f"Tagging on a {row['device'].upper()} is {against['speedup']:.1f}× as fast as {name}"
     if len(report.sizes) > 1:
-        factor += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
-    so = "so" if against["speedup_low"] > 1 else "but"
+        faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
+    sentences = [faster + _parts(report, row), *_over_rival(report, row), f"F1 loses {_lost(losses(report, row))}"]
+    for one in report.variants if row["kind"] == CASCADE else ():
+        if one["kind"] == MODEL and (over := report.interval(one["variant"], reference(report))):
+            change = in_pp(report.against_dense(one["variant"]))
+            alone = f"A model alone ({one['variant']}) is {over['speedup']:.1f}× as fast"
+            sentences.append(f"{alone}, with a difference of F1 of {change}")
     texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
-    loss = f"{_loss(against)} on {row['documents']} {texts}"
-    return f"{reason}, {so} tagging on a {row['device'].upper()} is {factor}, {loss}."
+    return ". ".join(sentences) + f", on {row['documents']} {texts}."
 
 
-def _loss(interval: Row) -> str:
-    if loses_nothing(interval):
-        return "with no measurable loss"
-    if not interval["significant"]:
-        return f"with a change of F1 too uncertain to call ({in_pp(interval)})"
-    return f"with a change of F1 of {in_pp(interval)}"
+def _parts(report: ReportFolder, row: Row) -> str:
+    """Which factor of the speed is the runtime's, and which the strategy's."""
+    full = full_pass(report, row)
+    by_runtime = report.interval(full["variant"], reference(report))
+    by_exits = report.interval(row["variant"], full["variant"])
+    if full["variant"] == reference(report) or by_runtime is None or by_exits is None:
+        return ""
+    what = "8 bits" * (row["dtype"] == "int8")
+    what = " and ".join(filter(None, ["the runtime" * (reference(report) == PIPELINE), what]))
+    how = "asking the large model only in doubt" if row["kind"] == CASCADE else "words that exit"
+    return f": {by_runtime['speedup']:.1f}× by {what}, {by_exits['speedup']:.1f}× by {how}"
+
+
+def full_pass(report: ReportFolder, row: Row) -> Row:
+    """Our dense in the dtype of a variant, or that in float32."""
+    own = (one for one in report.variants if (one["kind"], one["dtype"]) == (DENSE, row["dtype"]))
+    return next(own, report.dense)
+
+
+def _over_rival(report: ReportFolder, row: Row) -> Iterator[str]:
+    for role, other in static(report, row)[:1]:
+        if over := report.interval(row["variant"], other["variant"]):
+            below = "" if is_equal(other, row) else f", whose F1 is {(row['f1'] - other['f1']) * 100:.2f} pp lower"
+            what = "just stopping at a layer" if role == CUT else role
+            yield f"It is {over['speedup']:.1f}× as fast as {what} ({other['variant']}){below}"
+
+
+def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
+    """What a strategy loses, as `losses` bounds it."""
+    (_, lost, _), *of_types = bounds
+    if math.isnan(lost):
+        return "an amount that so few documents do not bound"
+    said = f"{_at_most(lost)} (95 %, one-sided)"
+    if of_types:
+        said += f", {join(f'{_at_most(bound)} on {name}' for name, bound, _ in of_types)}"
+    if any(bound > limit for _, bound, limit in bounds):
+        said += f", more than the {LARGEST_LOSS} pp ({LARGEST_OF_TYPE:g} pp of a type) that a default may lose"
+    return said
+
+
+def _at_most(bound: float) -> str:
+    return f"at most {bound:.2f} pp" if bound > 0 else "nothing"
+
+
+def baselines(report: ReportFolder) -> str:
+    """How many times as fast the strategy is as everything that it is compared with; empty if nothing was measured."""
+    row = shown(report)
+    if row is None:
+        return ""
+    factors = []
+    for role, other in _roles(report):
+        over = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
+        if other is not row and other["variant"] != row["variant"] and all(over):
+            live = ", which the app measures on your text" * (other is full_pass(report, row))
+            ratios = " / ".join(ratio(interval and interval["speedup"]) for interval in over)
+            factors.append(f"{role} ({other['variant']}{live}) {ratios}")
+    sizes = " / ".join(map(str, report.sizes))
+    said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."
+    lacks = [role for role in (CUT, OTHER) if role not in dict(static(report, row))]
+    return f"{said} Not measured: {join(lacks)}." if lacks else said
+
+
+def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
+    """What each row is for: what people use today, our strategies, and what these must beat."""
+    rows, chosen, best, row = report.variants, default(report), recommended(report), shown(report)
+    pairs = [("Hugging Face pipeline", one) for one in rows if one["variant"] == PIPELINE]
+    pairs.append(("our full pass, with which F1 is compared", report.dense))
+    if row and (own := full_pass(report, row)) is not report.dense:
+        pairs.append((f"our full pass in {'8 bits' if own['dtype'] == 'int8' else own['dtype']}", own))
+    if fastest := runtime(report):
+        pairs.append(("fastest runtime that removes nothing", fastest))
+    if row is None:
+        return pairs
+    role = "the default" if row is chosen else "the fastest strategy"
+    pairs.append((f"{role}; {BEST}" if row is best else role, row))
+    if best and row is not best:
+        pairs.append((BEST, best))
+    pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static(report, row)]
+    gates = report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0]
+    last = [one for one in rows if one["variant"].removesuffix(f" ({row['dtype']})") == f"{TRUNCATE}-{gates[-1]}"]
+    pairs += [("stop where its last gate is", one) for one in last if one not in dict(pairs).values()]
+    controls = [one for one in rows if one["kind"] == RANDOM and one["replays"] == row["variant"]]
+    pairs += [("as many words, chosen at random", one) for one in controls]
+    if row["kind"] == CASCADE:
+        pairs += [("a model alone", one) for one in rows if one["kind"] == MODEL]
+    return pairs
 
 
 def roles(report: ReportFolder) -> Table:
-    """What each row is for: what people use today, our strategies, and what these must beat."""
-    rows, chosen, best = report.variants, default(report), recommended(report)
-    shown = chosen or best or next(iter(_fastest_first(report, prunes=True)), None)
-    pairs = [("Hugging Face pipeline", row) for row in rows if row["variant"] == PIPELINE]
-    pairs.append(("our full pass, with which F1 is compared", report.dense))
-    if shown and shown["dtype"] == "int8":
-        pairs += [("our full pass in 8 bits", row) for row in rows if (row["kind"], row["dtype"]) == (DENSE, "int8")]
-    alternative = ""
-    if fastest := runtime(report):
-        pairs.append(("fastest runtime that removes nothing", fastest))
-    if shown:
-        role = "the default" if shown is chosen else "the fastest strategy"
-        pairs.append((f"{role}; fastest with no measurable loss" if shown is best else role, shown))
-        if best and shown is not best:
-            pairs.append(("fastest with no measurable loss", best))
-        depths = [row for row in rows if row["kind"] == TRUNCATE and row["dtype"] == shown["dtype"]]
-        depths.sort(key=lambda row: abs(row["f1"] - shown["f1"]))
-        for row in depths[:1]:
-            pairs.append(("just stop at a layer", row))
-            if over := report.interval(shown["variant"], row["variant"]):
-                alternative = (
-                    f" Against `{row['variant']}`, which just stops at a layer, `{shown['variant']}` is "
-                    f"{over['speedup']:.2f}× as fast, with a difference of F1, in pp, of {pp(over)}."
-                )
-        controls = [row for row in rows if row["kind"] == RANDOM and row["replays"] == shown["variant"]]
-        pairs += [("as many words, chosen at random", row) for row in controls]
-        if shown["kind"] == CASCADE:
-            pairs += [("a model alone", row) for row in rows if row["kind"] == MODEL]
+    """The figures of every row that has a role."""
     speeds = [f"× {reference(report)}, {size} text{'s' * (size > 1)} a call [95 %]" for size in report.sizes]
-    heads = ["", "variant", "F1", "against dense, pp [95 %]", *speeds, f"texts a second, {report.sizes[-1]} a call"]
-    about = ROLES_READING.format(
+    heads = ["", "variant", "F1", "against dense, pp [95 %]", "loses at most, pp", *speeds]
+    about = READING.format(
         reference=reference(report),
         dense=report.dense["variant"],
         machine=escape(report.about["machine"].replace("(R)", "").replace(" Processor", "")),
         threads=report.dense["threads"],
-        alternative=alternative,
     )
-    return Table(heads, [[role, *_cells(report, row)] for role, row in pairs], about)
+    rows = [[role, *_cells(report, row)] for role, row in _roles(report)]
+    return Table([*heads, f"texts a second, {report.sizes[-1]} a call"], rows, about)
 
 
 def _cells(report: ReportFolder, row: Row) -> list[str]:
     """The figures of a variant."""
-    name, last = row["variant"], report.sizes[-1]
+    name, last, dense = row["variant"], report.sizes[-1], report.against_dense(row["variant"])
     against = [report.interval(name, reference(report), size) for size in report.sizes]
     speeds = [speedup(interval) if interval else "" for interval in against]
-    return [name, score(row["f1"]), pp(report.against_dense(name)), *speeds, f"{report.per_second(name, last):.0f}"]
+    return [name, score(row["f1"]), pp(dense), bound(dense), *speeds, f"{report.per_second(name, last):.0f}"]

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from eval.schema import Row
 
-NOT_SIGNIFICANT = "(n.s.)"
 ITSELF = "—"
 TOO_FEW = "too few batches"
 
@@ -25,12 +24,15 @@ def f1_interval(row: Row) -> str:
 def pp(row: Row, prefix: str = "") -> str:
     """A difference of F1 in pp with its interval; a dash if a variant is compared with itself.
 
-    ``prefix``: of the columns ``difference``, ``low``, ``high`` and ``significant``.
+    ``prefix``: of the columns ``difference``, ``low`` and ``high``.
     """
-    if _compares_with_itself(row):
-        return ITSELF
-    text = in_pp(row, prefix, unit="")
-    return text if row[f"{prefix}significant"] or math.isnan(row[f"{prefix}low"]) else f"{text} {NOT_SIGNIFICANT}"
+    return ITSELF if _compares_with_itself(row) else in_pp(row, prefix, unit="")
+
+
+def bound(row: Row) -> str:
+    """What a variant loses at most, in pp; a dash if it is compared with itself, or there are too few documents."""
+    unknown = _compares_with_itself(row) or math.isnan(row["loss_bound"])
+    return ITSELF if unknown else f"{row['loss_bound'] * 100:.2f}"
 
 
 def in_pp(row: Row, prefix: str = "", unit: str = " pp") -> str:
@@ -46,8 +48,7 @@ def speedup(row: Row) -> str:
         return text
     if math.isnan(low):
         return TOO_FEW
-    text = f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f', 'batches')}"
-    return text if row["speedup_significant"] else f"{text} {NOT_SIGNIFICANT}"
+    return f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f', 'batches')}"
 
 
 def _brackets(low: float, high: float, digits: str, units: str) -> str:

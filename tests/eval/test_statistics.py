@@ -29,6 +29,25 @@ def test_only_a_variant_that_is_faster_is_called_faster(own, significant):
     assert found["speedup_high"] - found["speedup_low"] < 0.1, "paired, so that long documents do not widen it"
 
 
+@pytest.mark.parametrize("batches", [5, 10])
+def test_an_interval_over_few_batches_holds_the_ratio_as_often_as_it_claims(batches):
+    rng, held = np.random.default_rng(2), 0
+    for _ in range(400):
+        texts = rng.integers(len(TIMES), size=(batches, 32))
+        own, reference = TIMES[texts].sum(1) * rng.normal(1, 0.03, batches), (TIMES**1.2)[texts].sum(1)
+        found = compare_speed(own, reference)
+        held += found["speedup_low"] <= (TIMES**1.2).sum() / TIMES.sum() <= found["speedup_high"]
+    assert 0.92 <= held / 400 <= 0.98
+
+
+def test_a_loss_is_bounded_on_one_side():
+    found = compare_f1([NOISY], [GOOD])
+    assert -found["difference"] < found["loss_bound"] < -found["low"]
+    assert compare_f1([WORSE], [GOOD])["loss_bound"] >= 0.19
+    assert compare_f1([GOOD], [WORSE])["loss_bound"] < 0
+    assert compare_f1([GOOD], [GOOD])["loss_bound"] == 0
+
+
 def test_several_runs_count_by_their_mean_and_an_interval_repeats():
     both, worse, good = (compare_f1(runs, [GOOD])["f1_low"] for runs in ([GOOD, WORSE], [WORSE], [GOOD]))
     assert worse < both < good
@@ -52,7 +71,15 @@ def test_too_few_documents_or_batches_have_no_interval_and_nothing_is_significan
     speed = compare_speed(TIMES[:few] / 4, TIMES[:few])
     assert f1["difference"] < 0
     assert speed["speedup"] == pytest.approx(4)
-    ends = [f1["f1_low"], f1["f1_high"], f1["low"], f1["high"], speed["speedup_low"], speed["speedup_high"]]
+    ends = [
+        f1["f1_low"],
+        f1["f1_high"],
+        f1["low"],
+        f1["high"],
+        f1["loss_bound"],
+        speed["speedup_low"],
+        speed["speedup_high"],
+    ]
     assert np.isnan(ends).all()
     assert [f1["significant"], speed["speedup_significant"]] == [False, False]
     assert (f1_difference_error(WORSE[:few], GOOD[:few]) == np.inf) == (few == 1)

@@ -80,6 +80,6 @@ points = {
 }
 path.write_text(json.dumps({"entropy": points}))
 PY
-choose --strategies entropy --max-f1-drop 3.2,4.8,6.2
+choose --strategies entropy --max-f1-drop 3.3,4.8,6.2
 choose --strategies rule,mlp,attention --max-f1-drop 3,6,8
 choose --strategies mlp-attention,entropy+recovery,attention+recovery --max-f1-drop 3,6,8

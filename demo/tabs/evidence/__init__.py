@@ -15,8 +15,7 @@ LABEL = "Evidence"
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 OTHER_MODEL = "This report measured another model than this page runs: its figures do not apply here."
 DEFAULT = (
-    "The default runs unless you choose another strategy; if you accept no loss of F1, the fastest with no measurable "
-    "loss is recommended."
+    "The default runs unless you choose another strategy; the fastest that loses at most 0.5 pp of F1 is recommended."
 )
 PICTURE, CAPTION = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
 FIGURE = f"""<figure class="plot"><div class="wide" tabindex="0" role="region" aria-label="{CAPTION}">

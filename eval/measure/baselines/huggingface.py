@@ -1,22 +1,21 @@
-"""``hf-pipeline``: the ``pipeline`` of transformers.
+"""``hf-pipeline``: the ``pipeline`` of transformers as its users call it, texts in, groups of entities out.
 
-It gets each window as a list of words and returns the labels of all word pieces that are not outside. We do
-not use its own aggregation, which is slower and has other rules: a word has the label of its first word piece.
+Words are its own, and each has the label of its first piece. Long texts are read in overlapping windows.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from engine.models.tokenizer import load_tokenizer
 from engine.pytorch.checkpoint import load_huggingface
-from engine.text.windows import Window
-from engine.text.words import Span
-from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, by_windows
+from engine.text.documents import Entity
+from engine.text.labels import label_parts
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
 
-WINDOWS = (1, 4, 16)  # at a time, in the pipeline
+TEXTS = (1, 4, 16)  # at a time, in the pipeline
+IOB2 = {"S": "B", "E": "I"}  # the only prefixes that the pipeline joins
 
 
 def load(inputs: Inputs) -> Baseline:
@@ -28,39 +27,41 @@ def load(inputs: Inputs) -> Baseline:
     tokenizer: Any = load_tokenizer(engine.folder.path)
     tokenizer.model_max_length = engine.pieces.capacity + 2
     model: Any = load_huggingface(engine.folder.path)
+    for index, name in zip(engine.folder.label_order, engine.labels.names, strict=True):
+        prefix, type_ = label_parts(name)
+        model.config.id2label[index] = f"{IOB2.get(prefix, prefix)}-{type_}" if type_ else name
     tagger: Any = pipeline(
         "token-classification",
         model=model.to(getattr(torch, dtype)),
         tokenizer=tokenizer,
         device=engine.device,
-        aggregation_strategy="none",
+        aggregation_strategy="first",
+        stride=engine.pieces.capacity // 4,
     )
-    index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.folder.label_order)}
 
-    def classify(items: Sequence[tuple[Window, str, list[Span]]], parameters: RuntimeParameters) -> np.ndarray:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         # Lone surrogates cannot be encoded; a question mark has the same length.
-        words_of_each = [
-            [text[start:end].encode("utf-8", "replace").decode() for start, end in spans[w.first : w.first + w.words]]
-            for w, text, spans in items
-        ]
-        outputs = tagger(words_of_each, is_split_into_words=True, batch_size=parameters["windows"])
-        probabilities = []
-        for words, pieces in zip(words_of_each, outputs, strict=True):
-            starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
-            word_at = {start: word for word, start in enumerate(starts)}
-            of_window = np.zeros((len(words), len(index)), dtype=np.float32)
-            of_window[:, 0] = np.finfo(np.float32).tiny  # outside, unless the pipeline says otherwise
-            for piece in pieces:
-                if (word := word_at.get(piece["start"])) is not None:
-                    of_window[word, index[piece["entity"]]] = piece["score"]
-            probabilities.append(of_window)
-        return np.concatenate(probabilities)
+        encodable = [texts[index].encode("utf-8", "replace").decode() for index in order]
+        groups = tagger(encodable, batch_size=parameters["texts"]) if encodable else []
+        found: dict[int, tuple[Entity, ...]] = {
+            index: tuple(entity(texts[index], group) for group in of_text)
+            for index, of_text in zip(order, groups, strict=True)
+        }
+        return [found[index] for index in range(len(texts))]
 
     settings = {
-        "input": "lists of words, a window each, sorted by length, `windows` at a time",
-        "aggregation_strategy": "none; a word has the label of its first piece",
+        "input": "texts sorted by length, `texts` at a time; long ones in windows that overlap by a quarter",
+        "aggregation_strategy": "first",
         "threads": str(torch.get_num_threads()),
     }
-    candidates = tuple({"windows": windows} for windows in WINDOWS)
-    run = by_windows(engine, classify)
-    return Baseline(inputs.name, dtype, str(engine.device), run, candidates, settings, threads=torch.get_num_threads())
+    candidates = tuple({"texts": texts} for texts in TEXTS)
+    device, threads = str(engine.device), torch.get_num_threads()
+    return Baseline(inputs.name, dtype, device, run, candidates, settings, threads=threads)
+
+
+def entity(text: str, group: dict[str, Any]) -> Entity:
+    """Converts a group; some tokenizers begin it with the blank before its first word."""
+    start, end = group["start"], group["end"]
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return Entity(start, end, group["entity_group"], text[start:end], float(group["score"]))

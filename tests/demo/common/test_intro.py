@@ -8,8 +8,8 @@ import pytest
 
 from demo.common.intro import claim, intro, own_model
 from demo.common.reports import REPORTS, Report, own_report
-from eval.render import default, headline
-from eval.render.text import in_pp
+from eval.render import headline
+from eval.render.summary import baselines
 from tests.demo.tabs.conftest import text_of
 
 
@@ -32,20 +32,18 @@ def test_the_first_sentence_says_what_the_model_finds_and_repeats_the_headline_o
     assert f"Finds chemicals and diseases. {headline(own_report(eight_bits))}" in said
 
 
-def test_what_was_measured_is_folded_away_with_intervals_and_links(eight_bits):
+def test_what_was_measured_is_folded_away_with_all_baselines_and_links(eight_bits):
     page = intro(eight_bits, {"README": "readme"})
     report = own_report(eight_bits)
-    row = default(report)
     folded = page.partition("<details")[2]
-    for against in ("hf-pipeline", "openvino-int8", "dense (float32)"):
-        assert in_pp(report.interval(row["variant"], against)) in text_of(folded)
+    assert baselines(report) in text_of(folded)
     assert folded.index(f'href="docs/{report.name}/report.md">Report') < folded.index('href="readme">README')
 
 
 def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(shipped, engine, plain_engine):
     for other in (in_dtype(shipped, "float32"), engine):
         assert "as fast" not in intro(other, {})
-    assert "Finds chemicals and diseases. Easy words" in intro(engine, {})
+    assert "Finds chemicals and diseases. Words leave the network" in intro(engine, {})
     assert "This page computes in float32" in intro(engine, {})
     assert "every word goes through all 3 layers" in intro(plain_engine, {})
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)

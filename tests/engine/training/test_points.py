@@ -63,10 +63,12 @@ def test_operating_points_are_in_order_and_differ():
     assert chosen(trial(0.79, 1.5), trial(0.7995, 2.0)) == {"fast": 2.0}, "the slower one loses more"
 
 
-def test_a_loss_counts_with_its_standard_error_and_finding_nothing_in_nothing_is_no_evidence():
+def test_a_loss_counts_with_its_one_sided_bound_and_finding_nothing_in_nothing_is_no_evidence():
     assert list(chosen(trial(0.795, 2.0))) == ["fast"]
     assert list(chosen(trial(0.7985, 2.0), limits=(0.11, 0.3, 0.3))) == ["fast"]
-    assert list(chosen(trial(0.7985, 2.0, uneven=40), limits=(0.11, 0.3, 0.3))) == []
+    uneven = trial(0.7985, 2.0, uneven=15)
+    assert uneven.loss + uneven.loss_error < 0.3 < uneven.loss + 1.64 * uneven.loss_error
+    assert list(chosen(uneven, limits=(0.11, 0.3, 0.3))) == []
     nothing = trial(0.8, 2.0, counts=(Counts(), Counts()), dense=(Counts(), Counts()))
     assert nothing.loss_bound == math.inf
     assert chosen(nothing, limits=(100.0, 100.0, 100.0)) == {}

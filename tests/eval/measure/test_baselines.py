@@ -1,4 +1,4 @@
-"""Baselines find what dense finds, since they run the same weights on the same windows with the same decoding."""
+"""Baselines on another runtime find what dense finds: they have its weights, words, windows and decoding."""
 
 import shutil
 import sys
@@ -39,15 +39,19 @@ def baseline(engine, wanted, **others):
     return found
 
 
-@pytest.mark.parametrize("threads", [2], indirect=True)
-@pytest.mark.parametrize("name", ["hf-pipeline", "onnx-float32"])
-def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(name, threads, plain_folder, tmp_path):
+@pytest.fixture
+def unnamed(plain_folder, tmp_path):
+    """A checkpoint whose labels are numbers, and what they mean."""
     folder = shutil.copytree(plain_folder, tmp_path / "model")
     numbers = {str(index): f"LABEL_{index}" for index in range(5)}
     configure(folder, id2label=numbers, label2id={name: int(index) for index, name in numbers.items()})
-    unnamed = load_engine(folder, labels=NAMES)
+    return load_engine(folder, "float32", labels=NAMES)
+
+
+@pytest.mark.parametrize("threads", [2], indirect=True)
+def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(threads, unnamed):
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
-    loaded = baseline(unnamed, name)
+    loaded = baseline(unnamed, "onnx-float32")
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):
         found, milliseconds = loaded.tag(TEXTS, parameters)
         assert torch.get_num_threads() == threads, "it leaves the threads of others alone"
@@ -93,8 +97,30 @@ def test_a_network_that_is_cut_says_what_truncation_says(family, layers, tmp_pat
 
 def test_a_baseline_runs_another_model_that_is_measured(engine, plain_engine):
     loaded = baseline(engine, "hf-pipeline@other", other=plain_engine)
-    assert found_by(loaded.tag(TEXTS)[0]) == found_by(plain_engine.tag(text, "dense").entities for text in TEXTS)
+    found = found_by(loaded.tag(TEXTS[:3])[0])
+    assert found == found_by(plain_engine.tag(text, "dense").entities for text in TEXTS[:3])
     assert loaded.name == "hf-pipeline@other"
+
+
+def test_the_pipeline_gets_texts_and_reads_long_ones_to_their_end(unnamed):
+    """As its users call it: words, groups and windows are its own; only where a text has one window they are ours."""
+    loaded = baseline(unnamed, "hf-pipeline")
+    for parameters in loaded.candidates:
+        found, _ = loaded.tag(TEXTS, parameters)
+        for number in (0, 1, 2):
+            dense = unnamed.tag(TEXTS[number], "dense").entities
+            assert [entity.key for entity in found[number]] == [entity.key for entity in dense]
+        assert found[3][-1].end > 0.95 * len(TEXTS[3])
+        assert all(entity.text == TEXTS[3][entity.start : entity.end].strip() for entity in found[3])
+    assert loaded.tag([])[0] == []
+
+
+def test_the_pipeline_joins_the_words_of_an_entity_under_any_scheme(plain_folder, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "model")
+    names = ["B-Disease", "I-Disease", "O", "E-Disease", "S-Disease"]
+    configure(folder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)})
+    ((*found,),), _ = baseline(load_engine(folder), "hf-pipeline").tag([TEXT])
+    assert {entity.type for entity in found} == {"Disease"}
 
 
 def test_a_lone_surrogate_does_not_stop_a_baseline(engine):

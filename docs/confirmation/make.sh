@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Confirms the operating points of the shipped weights on documents that nobody has looked at. It runs once, with the
+# weights and points that ship; its reports are published whatever comes out, and nothing is chosen by them. In the root
+# of a checkout, nothing else running:
+#
+#   DRUGPROT=FILE bash docs/confirmation/make.sh
+#
+# DRUGPROT holds 550 abstracts of DrugProt's development part with their chemicals, as PubTator. BioRED's test is
+# downloaded; its documents that also stand in BC5CDR or NCBI-disease are left out.
+set -euo pipefail
+
+biored=$(mktemp --suffix=.jsonl)
+trap 'rm -f "$biored"' EXIT
+python - "$biored" << 'PY'
+import sys
+from pathlib import Path
+
+from engine.formats import WRITERS
+from engine.formats.corpora import load_corpus, only_types
+
+known = {
+    document.id
+    for corpus in ("bc5cdr", "ncbi-disease")
+    for split in ("train", "dev", "test")
+    for document in load_corpus(corpus, split).documents
+}
+documents = [each for each in load_corpus("biored", "test").documents if each.id not in known]
+print(len(documents), "documents of BioRED's test")
+kept = (only_types(document, ("Chemical", "Disease")) for document in documents)
+Path(sys.argv[1]).write_text("".join(WRITERS["jsonl"].write(kept)), encoding="utf-8")
+PY
+
+measure() {
+  python -m eval.report --strategies dense,entropy:careful,entropy,entropy:fast --dtype int8 --batch-size 1 --timed 60 \
+    --baselines hf-pipeline "$@"
+}
+measure --corpus "$DRUGPROT" --types Chemical --out docs/confirmation/drugprot
+measure --corpus "$biored" --types Chemical,Disease --out docs/confirmation/biored-test
