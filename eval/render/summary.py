@@ -226,10 +226,11 @@ def baselines(report: ReportFolder) -> str:
         return ""
     factors = []
     for role, other in _roles(report):
-        over = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
-        if other is not row and other["variant"] != row["variant"] and all(over):
+        intervals = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
+        over = [interval["speedup"] for interval in intervals if interval]
+        if other["variant"] != row["variant"] and len(over) == len(report.sizes):
             live = ", which the app measures on your text" * (other is full_pass(report, row))
-            ratios = " / ".join(ratio(interval and interval["speedup"]) for interval in over)
+            ratios = " / ".join(map(ratio, over))
             factors.append(f"{role} ({other['variant']}{live}) {ratios}")
     sizes = " / ".join(map(str, report.sizes))
     said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."
