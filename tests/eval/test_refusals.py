@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from eval import ablations, report
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 
 DEFAULTS = {  # of each command, and before the options
     report: "--model {model} --limit 2 --dtype float32 --baselines none --strategies dense,entropy --out {out}",
@@ -19,14 +19,13 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
 
 @pytest.mark.parametrize(("command", "options", "message"), [
     (report, "--model /no/such", "expected a Hugging Face token-classification model"),
-    (report, "--batch-size 1,0", "expected different numbers of 1 or more after --batch-size, got '1,0'"),
-    (report, "--batch-size 4,4", "expected different numbers of 1 or more after --batch-size"),
-    (report, "--limit 0", "expected --limit 1 or more"),
-    (report, "--threads 0", "expected --threads 1 or more"),
-    (report, "--threads 99999", "the number of processors, got 99999; lower it"),
-    (report, "--timed 0", "expected --timed 1 or more"),
+    (report, "--batch-size 1,0", "expected --batch-size as a list, each a whole number, 1 or more, got (1, 0)"),
+    (report, "--batch-size 4,4", "expected different values after --batch-size, got (4, 4)"),
+    (report, "--limit 0", "expected --limit as a whole number, 1 or more, got 0"),
+    (report, "--threads 99999", "expected --threads as a whole number, 1 to "),
     (report, "--timed 3", "expected --timed up to 2, the number of documents in sample, got 3"),
-    (report, "--dtype float32,float32", "expected different dtypes after --dtype"),
+    (report, "--dtype float32,float32", "expected different values after --dtype"),
+    (report, "--dtype float64", "expected --dtype as a list, each one of float32"),
     (report, "--strategies small", "expected the folder of a cascade"),
     (report, "--strategies random", "got 'random'; check the name"),
     (report, "--types Chemical,Chem", "expected types of the gold or the model, got ['Chem']"),

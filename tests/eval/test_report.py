@@ -7,7 +7,7 @@ import pytest
 
 from engine.cli.runs import locked
 from engine.text.labels import LabelSet
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 from eval.render.pages import as_html
 from eval.report import main
 

@@ -2,13 +2,12 @@
 
 import io
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,16 @@ from engine.errors import expecting
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
 from engine.pytorch.checkpoint import load_huggingface
-from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import Span
+from eval.measure.taggers import Tagger
+from eval.record import Tagged, Variant
+from eval.schema import BASELINE
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
-# Returns the entities of each text.
-TagTexts = Callable[[Sequence[str], RuntimeParameters], list[tuple[Entity, ...]]]
+# Finds the entities of each text.
+TagTexts = Callable[[Sequence[str], RuntimeParameters], list[Tagged]]
 
 ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
@@ -48,36 +49,48 @@ class Inputs:
         return "int8" if self.runtime.endswith("-int8") else "float32"
 
 
-@dataclass(eq=False)
-class Baseline:
-    """Another way to find entities."""
+class Baseline(Tagger):
+    """Another way to find entities.
 
-    name: str  # shown in tables
-    dtype: str  # its number format
-    device: str  # where it runs
-    run: TagTexts
-    candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
-    settings: dict[str, str]  # further facts for the report
-    release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
-    threads: int = 1  # of torch during its calls; one if another runtime computes, because idle threads would spin
-    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
+    Args:
+        name: shown in tables.
+        dtype: its number format.
+        run: tags texts with runtime parameters.
+        candidates: runtime parameters to try; among equally fast ones the first is chosen.
+        settings: further facts for the report.
+        device: where it runs.
+        threads: of torch during its calls; one if another runtime computes, because idle threads would spin.
+        release: see `Tagger.release`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dtype: str,
+        run: TagTexts,
+        candidates: tuple[RuntimeParameters, ...],
+        settings: Mapping[str, str],
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
+        facts = {**settings, "dtype": dtype}
+        variant = Variant(name, BASELINE, dtype, device, settings=facts)
+        super().__init__(variant, {name: facts}, threads=threads, release=release)
+        self.run, self.candidates = run, candidates
+        self.chosen: Mapping[int, RuntimeParameters] = {}  # by number of texts per call
 
     def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
         """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
         stated = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
+        stated = f"{stated} (of {len(self.candidates)} tried)"
         self.chosen = chosen
-        self.settings["fastest"] = f"{stated} (of {len(self.candidates)} tried)"
+        self.variant = replace(self.variant, settings={**self.variant.settings, "fastest": stated})
 
-    def tag(
-        self, texts: Sequence[str], parameters: RuntimeParameters | None = None
-    ) -> tuple[list[tuple[Entity, ...]], float]:
-        """Returns the entities of each text and the milliseconds of the call; uses the chosen parameters by default."""
-        begin = time.perf_counter()
-        if parameters is None:
-            fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
-            parameters = next(fitting, self.candidates[0])
-        entities = self.run(texts, parameters)
-        return entities, (time.perf_counter() - begin) * 1e3
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Tagged]]:
+        fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
+        return partial(self.run, texts, next(fitting, self.candidates[0]))
 
 
 def state(parameters: RuntimeParameters) -> str:
@@ -93,7 +106,7 @@ Classify = Callable[[Sequence[tuple[Window, str, list[Span]]], RuntimeParameters
 def by_windows(engine: Engine, classify: Classify) -> TagTexts:
     """Tags texts with the engine's words, windows and decoding, so that nothing is truncated."""
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         spans, by_text = engine.pieces.of_texts(texts)
         windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
         windows.sort(key=lambda item: len(item[1].input_ids))
@@ -105,7 +118,7 @@ def by_windows(engine: Engine, classify: Classify) -> TagTexts:
                 own = slice(first + w.own - w.first, first + w.own_end - w.first)
                 probabilities[text][w.own : w.own_end] = classified[own]
                 first += w.words
-        return [engine.labels.decode(*parts) for parts in zip(texts, spans, probabilities, strict=True)]
+        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
 
     return run
 
@@ -157,7 +170,7 @@ def on_runtime(
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
     run = by_windows(engine, classify)
-    return Baseline(inputs.name, inputs.dtype, "cpu", run, candidates, stated, loaded.cache_clear)
+    return Baseline(inputs.name, inputs.dtype, run, candidates, stated, release=loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:

@@ -1,5 +1,3 @@
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
@@ -8,33 +6,28 @@ from engine.cli.runs import Log
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.windows import Window
-from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tried_texts, tune
+from eval.measure.baselines import FIRST_DOCUMENTS, PASSES, TRIAL_DOCUMENTS, fastest, sample_texts, tried_texts, tune
 from eval.measure.baselines.base import Baseline, group_windows
+from eval.record import Tagged
 
 ROWS = (1, 512, 2048)
 CANDIDATES = tuple({"rows": rows} for rows in ROWS)
 
 
-@dataclass(eq=False)
 class Clocked(Baseline):
     """Finds nothing; a call takes the milliseconds in ``ms`` for its number of texts and rows, which it notes."""
 
-    ms: dict[tuple[int, int], float] = field(default_factory=dict)
-    calls: list[tuple[int, int]] = field(default_factory=list)
+    def __init__(self, ms=None, candidates=CANDIDATES):
+        super().__init__("clocked", "float32", self.note, candidates, {"threads": "1"})
+        self.ms, self.calls = ms or {}, []
 
-    def tag(self, texts, parameters=None):
-        entities, _ = super().tag(texts, parameters)
-        return entities, self.ms.get(self.calls[-1], 0.0)
+    def note(self, texts, parameters):
+        self.calls.append((len(texts), parameters["rows"]))
+        return [Tagged(())] * len(texts)
 
-
-def clocked(ms=None, candidates=CANDIDATES):
-    calls = []
-
-    def run(texts, parameters):
-        calls.append((len(texts), parameters["rows"]))
-        return [()] * len(texts)
-
-    return Clocked("clocked", "float32", "cpu", run, candidates, {"threads": "1"}, ms=ms or {}, calls=calls)
+    def tag(self, texts, *_, **__):
+        found, _ = super().tag(texts)
+        return found, self.ms.get(self.calls[-1], 0.0)
 
 
 def corpus(texts):
@@ -42,18 +35,18 @@ def corpus(texts):
 
 
 def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
-    texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * SAMPLED)]
-    found = sample_texts(corpus(texts), TRIED)
-    assert len(found) == TRIED
-    lengths = [len(text) for text in texts[:SAMPLED]]
+    texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * FIRST_DOCUMENTS)]
+    found = sample_texts(corpus(texts), TRIAL_DOCUMENTS)
+    assert len(found) == TRIAL_DOCUMENTS
+    lengths = [len(text) for text in texts[:FIRST_DOCUMENTS]]
     assert {min(map(len, found)), max(map(len, found))} == {min(lengths), max(lengths)}
     places = [texts.index(text) for text in found]
     assert places == sorted(places)
-    assert places[-1] < SAMPLED
+    assert places[-1] < FIRST_DOCUMENTS
 
 
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
-    baseline = clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
+    baseline = Clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
     assert fastest(baseline, 1, ["a"] * 8, Progress()) == {"rows": 1}
     assert fastest(baseline, 4, ["a"] * 8, Progress()) == {"rows": 512}
     assert {rows for _, rows in baseline.calls} == set(ROWS)
@@ -63,7 +56,7 @@ def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_
     ("ms", "batches"), [((600, 800, 6000), (5, 5, 1)), ((10, 14, 90), (8, 8, 8))], ids=["far behind", "short times"]
 )
 def test_candidates_that_fall_far_behind_are_dropped_and_long_trials_end(ms, batches):
-    baseline = clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
+    baseline = Clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
     progress = Progress()
     assert fastest(baseline, 1, ["a"] * 8, progress) == {"rows": 1}
     assert progress.done == len(ROWS) * PASSES * 8, "calls that are left out count as done"
@@ -72,25 +65,25 @@ def test_candidates_that_fall_far_behind_are_dropped_and_long_trials_end(ms, bat
 
 
 def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
-    chosen = clocked()
+    chosen = Clocked()
     chosen.choose({1: {"rows": 512}, 4: {"rows": 2048}})
     for count in (1, 3, 4, 5):
         chosen.tag(["aspirin"] * count)
     assert chosen.calls == [(1, 512), (3, 2048), (4, 2048), (5, 1)]
-    assert chosen.settings["fastest"] == "rows 512 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
+    assert chosen.variant.settings["fastest"] == "rows 512 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
 
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
     texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
-    first, again = clocked(candidates=CANDIDATES[:1]), clocked(candidates=CANDIDATES[:1])
+    first, again = Clocked(candidates=CANDIDATES[:1]), Clocked(candidates=CANDIDATES[:1])
     progress = Progress()
     tune([first], texts, [1, 20], Log(log), progress)
     sizes = [size for size, _ in first.calls]
-    assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
+    assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIAL_DOCUMENTS * PASSES, 20: 2 * PASSES}
     assert progress.done == tried_texts([first], texts, [1, 20])
     tune([again], texts, [1, 20], Log(log), Progress())
     assert set(first.chosen) == {1, 20}
-    assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
+    assert (again.chosen, again.variant, again.calls) == (first.chosen, first.variant, [])
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, [[200], [512]]), (1024, [[200, 512]]), (1023, [[200], [512]])])
