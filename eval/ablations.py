@@ -25,16 +25,16 @@ class AblationConfig(CorpusConfig):
 
     corpus: str = setting("bc5cdr", "bc5cdr, ncbi-disease, a file or hf:ID")
     split: str = setting("calib", "train, dev, test; bc5cdr also fit, calib")
+    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
     dtype: str = setting("auto", "dtype to measure in", choices=DTYPES)
     out: str = setting("results/ablations", "folder for the results")
 
 
-@as_command
-def main(argv: list[str] | None) -> int:
-    """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog=program("eval.ablations"), description=__doc__)
-    add_options(parser, AblationConfig)
-    config = config_of(AblationConfig, parser.parse_args(argv))
+def ablate(config: AblationConfig) -> list[str]:
+    """Measures what is asked for, or continues to, writes table, page and figure; returns the checks that failed.
+
+    Raises an `InputError` if something cannot be measured, or the folder contains another run.
+    """
     out, corpus = Path(config.out), config.load()
     say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
     with locked(out), extra("eval"):
@@ -44,7 +44,15 @@ def main(argv: list[str] | None) -> int:
     for failure in failed:
         say(failure)
     progress.finish(f"{len(failed)} of {checks} checks failed. The page is {out / 'ablations.md'}.")
-    return 1 if failed else 0
+    return failed
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog=program("eval.ablations"), description=__doc__)
+    add_options(parser, AblationConfig)
+    return 1 if ablate(config_of(AblationConfig, parser.parse_args(argv))) else 0
 
 
 if __name__ == "__main__":

@@ -20,12 +20,11 @@ SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusConfig:
-    """A model, and the documents to measure it on."""
+    """Documents with gold."""
 
     corpus: str | None = setting(None, "bc5cdr, ncbi-disease, a file or hf:ID; by default the sample corpus")
     split: str = setting("test", "train, dev, test; bc5cdr also fit, calib")
     data_dir: str | None = setting(None, "where to look for named corpora first")
-    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
     limit: int | None = setting(None, "use only the first N documents", 1, inf)
     skip_bad: bool = setting(False, "leave out broken documents with a warning")
 
@@ -45,6 +44,7 @@ class CorpusConfig:
 class ReportConfig(CorpusConfig):
     """What a report measures; `engine.settings.to_values` and `from_values` convert it to JSON and back."""
 
+    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
     strategies: tuple[str, ...] = setting(
         (),
         "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, for a cascade also "
@@ -52,10 +52,7 @@ class ReportConfig(CorpusConfig):
         "small model)",
     )
     set: tuple[str, ...] = setting(
-        (),
-        "change a setting, e.g. rule.lambda=1; may be repeated",
-        separator="",
-        metavar="STRATEGY.SETTING=VALUE",
+        (), "change a setting, e.g. rule.lambda=1; may be repeated", separator="", metavar="STRATEGY.SETTING=VALUE"
     )
     batch_size: tuple[int, ...] = setting((1, 32), "texts per call, comma-separated", 1, inf)
     types: tuple[str, ...] = setting((), "entity types to score, comma-separated (default: those in the corpus)")
@@ -63,9 +60,7 @@ class ReportConfig(CorpusConfig):
     labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
     device: str = setting("cpu", "cpu or cuda")
     dtype: tuple[str, ...] = setting(
-        ("auto",),
-        "comma-separated; dense also runs in float32, with which all is compared",
-        choices=DTYPES,
+        ("auto",), "comma-separated; dense also runs in float32, with which all is compared", choices=DTYPES
     )
     timed: int | None = setting(None, "measure times on N documents, drawn at random, and F1 on all", 1, inf)
     baselines: tuple[str, ...] = setting(

@@ -171,8 +171,7 @@ class RunRecord:
 
     ``todo``: the batches that are still to be measured.
 
-    Raises:
-        InputError: if the log is damaged, or a batch is missing before its last one.
+    Raises an `InputError` if the log is damaged, or a batch is missing before its last one.
     """
 
     def __init__(self, schedule: Schedule, log: Log) -> None:

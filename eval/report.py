@@ -19,17 +19,11 @@ from eval.config import ReportConfig
 
 
 def report(config: ReportConfig, command: str = "") -> Path:
-    """Measures what is asked for, or continues to, writes the report and prints its results.
+    """Measures what is asked for, or continues to, writes the report, prints its results and returns its folder.
 
-    Args:
-        config: what to measure.
-        command: how the report says that it was made; by default by this call.
+    ``command``: how the report says that it was made; by default by this call.
 
-    Returns:
-        The folder of the report.
-
-    Raises:
-        InputError: if something cannot be measured, or the folder contains another run.
+    Raises an `InputError` if something cannot be measured, or the folder contains another run.
     """
     corpus, out = config.load(), Path(config.out)
     sizes = " and ".join(map(str, config.batch_size))

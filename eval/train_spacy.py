@@ -8,7 +8,7 @@ corpus' development documents stops rising. Needs the extra ``baselines``. Measu
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -17,26 +17,21 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import check_new, locked
 from engine.errors import InputError, extra
-from engine.formats.corpora import load_corpus
-from engine.settings import check_settings, setting
+from engine.settings import setting
 from engine.text.documents import Document
+from eval.config import CorpusConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpacyConfig:
+class SpacyConfig(CorpusConfig):
     """What is trained, and on what."""
 
     corpus: str = setting("bc5cdr", "name or file")
     split: str = setting("fit", "training documents")
     development: str = setting("calib", "split that decides when to stop")
-    data_dir: str | None = setting(None, "where to look for named corpora first")
-    limit: int | None = setting(None, "use only the first N documents of each", 1, inf)
     patience: int = setting(1600, "steps without a gain", 1, inf)
     seed: int = setting(0, "seed of everything random", 0, inf)
     out: str = setting(MISSING, "folder for the model and, during training, the texts")
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
@@ -61,9 +56,11 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("eval.train_spacy"), description=__doc__)
     add_options(parser, SpacyConfig)
     config = config_of(SpacyConfig, parser.parse_args(argv))
-    splits, out = (config.split, config.development), Path(config.out)
-    corpora = [load_corpus(config.corpus, split, config.data_dir, limit=config.limit) for split in splits]
-    if not all(corpus.documents and corpus.types for corpus in corpora):
+    corpora, out = (
+        [replace(config, split=split).load() for split in (config.split, config.development)],
+        Path(config.out),
+    )
+    if not all(corpus.types for corpus in corpora):
         raise InputError(f"expected documents with gold in {config.corpus}, got none; choose another corpus")
     check_new(out)
     with locked(out), extra("baselines"):

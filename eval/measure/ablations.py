@@ -30,14 +30,14 @@ BATCH = 250  # documents per call: there are more strategies than graphs that a 
 NAME = "ablations"  # of the table, the page and the figure
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
 WEIGHTS = (0.0, 1.0)
-POINTED = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
+WITH_POINTS = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
 OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
 # Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
 # at, operating points and triggers of recovery know their own values, and gates take each layer alone.
 ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
     (TRUNCATE, "layer", (), {}),
-    *((strategy, "point", (), {}) for strategy in POINTED),
+    *((strategy, "point", (), {}) for strategy in WITH_POINTS),
     ("rule", "lambda_", LAMBDAS, {}),
     ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
     ("attention", "lambda_", LAMBDAS, {}),
@@ -96,8 +96,7 @@ def _shown(value: Any) -> str:
 def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> tuple[int, list[str], Progress]:
     """Measures every setting and writes table, page and figure; returns how many checks there are, and those that fail.
 
-    Raises:
-        InputError: if the model has no gates, or none of the corpus' types.
+    Raises an `InputError` if the model has no gates, or none of the corpus' types.
     """
     engine = load_engine(model, dtype)
     check_types(corpus.types, engine.labels.types)

@@ -60,8 +60,7 @@ def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
 def open_log(folder: Path, setup: Setup) -> Log:
     """Opens ``run.jsonl`` in a locked folder; ``run.json`` beside it holds the conditions of the run.
 
-    Raises:
-        InputError: if the folder contains a run under other conditions.
+    Raises an `InputError` if the folder contains a run under other conditions.
     """
     stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", conditions_of(setup)
     if stored.is_file():

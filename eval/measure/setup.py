@@ -81,8 +81,6 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
     """Raises `InputError` if the model knows none of the types to be scored."""
-    if not types:
-        raise InputError("expected documents with gold entities, got none; choose another file")
     if not set(types) & set(known):
         raise InputError(
             f"expected types that the model finds, {list(known)}, got {list(types)}; "
@@ -131,12 +129,14 @@ def choose_variants(
 
     ``settings``: strategy, setting and value of each that is changed.
 
-    Raises:
-        InputError: if a name or setting is unknown, or a setting is given for a strategy that does not run.
+    Raises an `InputError` if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
     taggers: list[Tagger] = []
     for engine in engines:
-        names = [*dict.fromkeys(wanted or _defaults(engine))]
+        default = [engine.default_strategy]
+        if CASCADE in engine.runnable:
+            default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
+        names = list(dict.fromkeys(wanted or default))
         names = names if DENSE in names else [DENSE, *names]
         strategies = {name: name.removeprefix(f"{RANDOM}@") for name in names if name != SMALL}
         changed: dict[str, dict[str, Any]] = {text: {} for text in strategies.values()}
@@ -155,10 +155,3 @@ def choose_variants(
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
             taggers.append(of_model(SMALL, engine.stages[0], small))
     return taggers
-
-
-def _defaults(engine: Engine) -> list[str]:
-    """What is measured beside ``dense`` if nothing is named."""
-    if CASCADE in engine.runnable:
-        return [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-    return [engine.default_strategy]

@@ -92,8 +92,7 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
 class RandomExits(EngineTagger):
     """The control of its strategy: as many words of each window exit at each gate, but chosen at random.
 
-    Raises:
-        InputError: if the strategy does not prune, or recovers words.
+    Raises an `InputError` if the strategy does not prune, or recovers words.
     """
 
     def __init__(self, engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> None:

@@ -38,7 +38,7 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
      "expected different names of strategies, baselines and other models"),
     (report, "--render-only", "expected a finished run in"),
     pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
-    (ablations, "--corpus {text}", "expected documents with gold entities"),
+    (ablations, "--corpus {text}", "expected types that the model finds, ['Chemical', 'Disease'], got []"),
     (ablations, "--model {plain}", "expected a model with gates"),
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):
@@ -52,13 +52,12 @@ def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, c
 
 
 def test_wrong_names_are_refused_before_anything_heavy_is_imported():
-    calls = (
-        '[(ablations, "--corpus"), (report, "--corpus"), (report, "--strategies"), (train_spacy, "--out=x --corpus")]'
-    )
-    code = (
-        "import sys; from eval import ablations, report, train_spacy; "
-        f"print([command.main([*options.split(), 'nosuch']) for command, options in {calls}], "
-        "{'torch', 'matplotlib', 'spacy'} & set(sys.modules))"
-    )
+    calls = "(ablations, '--corpus=x'), (report, '--corpus=x'), (report, '--strategies=x'), (train_spacy, '--corpus=x')"
+    code = f"""
+import sys
+from eval import ablations, report, train_spacy
+status = [command.main(["--out=x", wrong]) for command, wrong in ({calls})]
+print(status, {{'torch', 'matplotlib', 'spacy'}} & set(sys.modules))
+"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[2, 2, 2, 2] set()"

@@ -38,16 +38,12 @@ EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is ta
 def load_baselines(
     engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
 ) -> list[Baseline]:
-    """Loads baselines.
+    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``; progress advances by one for each.
 
-    Args:
-        engines: the models, by the names that may follow ``@``; ours has the name ``""``.
-        wanted: e.g. ``hf-pipeline``, ``onnx-int8=truncate-3``, ``openvino-int8@student``, ``spacy=FOLDER``.
-        training: texts of the corpus' training split.
-        progress: advances by one for each baseline.
+    ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
+    ``training``: texts of the corpus' training split.
 
-    Raises:
-        InputError: if a name is unknown or a package of the extra ``baselines`` is missing.
+    Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
     """
     every, baselines = [parse_baseline(name, engines, training) for name in wanted], []
     for inputs in every:

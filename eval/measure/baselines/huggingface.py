@@ -56,9 +56,8 @@ def load(inputs: Inputs) -> Baseline:
         "aggregation_strategy": "first",
         "threads": str(torch.get_num_threads()),
     }
-    candidates = tuple({"texts": texts} for texts in BATCH_SIZES)
-    where: Any = {"device": str(engine.device), "threads": torch.get_num_threads()}
-    return Baseline(inputs.name, dtype, run, candidates, settings, **where)
+    candidates, threads = ({"texts": texts} for texts in BATCH_SIZES), torch.get_num_threads()
+    return Baseline.of(inputs.name, dtype, run, candidates, settings, str(engine.device), threads)
 
 
 def entity(text: str, group: dict[str, Any]) -> Entity:

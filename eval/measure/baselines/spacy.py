@@ -45,7 +45,7 @@ def load(inputs: Inputs) -> Baseline:
         "threads": "1",
         "spacy": spacy.__version__,
     }
-    return Baseline(name, "float32", run, tuple({"texts": texts} for texts in BATCH_SIZES), settings)
+    return Baseline.of(name, "float32", run, ({"texts": texts} for texts in BATCH_SIZES), settings)
 
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:

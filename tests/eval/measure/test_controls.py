@@ -1,5 +1,6 @@
 """Controls: as many words exit, or come back, but they are chosen at random."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,13 @@ def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
 def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
         RandomExits(engine, engine.strategy(name))
+
+
+def test_what_comes_before_a_call_is_not_timed(engine):
+    control = RandomExits(engine, REPLAYED)
+    call = control.prepare(["x"], 0)
+    control.prepare = lambda *_: time.sleep(0.2) or call
+    assert 0 < control.tag(["x"])[1] < 200
 
 
 def test_as_many_random_words_come_back(engine):

@@ -17,17 +17,21 @@ CANDIDATES = tuple({"rows": rows} for rows in ROWS)
 class Clocked(Baseline):
     """Finds nothing; a call takes the milliseconds in ``ms`` for its number of texts and rows, which it notes."""
 
-    def __init__(self, ms=None, candidates=CANDIDATES):
-        super().__init__("clocked", "float32", self.note, candidates, {"threads": "1"})
-        self.ms, self.calls = ms or {}, []
-
-    def note(self, texts, parameters):
-        self.calls.append((len(texts), parameters["rows"]))
-        return [Tagged(())] * len(texts)
-
     def tag(self, texts, *_, **__):
         found, _ = super().tag(texts)
         return found, self.ms.get(self.calls[-1], 0.0)
+
+
+def clocked(ms=None, candidates=CANDIDATES):
+    calls = []
+
+    def run(texts, parameters):
+        calls.append((len(texts), parameters["rows"]))
+        return [Tagged(())] * len(texts)
+
+    made = Clocked.of("clocked", "float32", run, candidates, {"threads": "1"})
+    made.ms, made.calls = ms or {}, calls
+    return made
 
 
 def corpus(texts):
@@ -46,7 +50,7 @@ def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
 
 
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
-    baseline = Clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
+    baseline = clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
     assert fastest(baseline, 1, ["a"] * 8, Progress()) == {"rows": 1}
     assert fastest(baseline, 4, ["a"] * 8, Progress()) == {"rows": 512}
     assert {rows for _, rows in baseline.calls} == set(ROWS)
@@ -56,7 +60,7 @@ def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_
     ("ms", "batches"), [((600, 800, 6000), (5, 5, 1)), ((10, 14, 90), (8, 8, 8))], ids=["far behind", "short times"]
 )
 def test_candidates_that_fall_far_behind_are_dropped_and_long_trials_end(ms, batches):
-    baseline = Clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
+    baseline = clocked({(1, rows): time for rows, time in zip(ROWS, ms, strict=True)})
     progress = Progress()
     assert fastest(baseline, 1, ["a"] * 8, progress) == {"rows": 1}
     assert progress.done == len(ROWS) * PASSES * 8, "calls that are left out count as done"
@@ -65,7 +69,7 @@ def test_candidates_that_fall_far_behind_are_dropped_and_long_trials_end(ms, bat
 
 
 def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
-    chosen = Clocked()
+    chosen = clocked()
     chosen.choose({1: {"rows": 512}, 4: {"rows": 2048}})
     for count in (1, 3, 4, 5):
         chosen.tag(["aspirin"] * count)
@@ -75,7 +79,7 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
     texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
-    first, again = Clocked(candidates=CANDIDATES[:1]), Clocked(candidates=CANDIDATES[:1])
+    first, again = clocked(candidates=CANDIDATES[:1]), clocked(candidates=CANDIDATES[:1])
     progress = Progress()
     tune([first], texts, [1, 20], Log(log), progress)
     sizes = [size for size, _ in first.calls]
