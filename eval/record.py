@@ -176,13 +176,11 @@ class RunRecord:
 
     def __init__(self, schedule: Schedule, log: Log) -> None:
         self.schedule, self.log, self.todo = schedule, log, schedule.units()
-        shapes = {size: (latency.PASSES, -(-len(schedule.timed) // size)) for size in schedule.batch_sizes}
-        self.measured = {
-            variant.name: Measured(
-                variant, schedule.corpus, {size: np.full(shape, np.nan) for size, shape in shapes.items()}
-            )
-            for variant in schedule.variants
-        }
+        self.measured: dict[str, Measured] = {}
+        for variant in schedule.variants:
+            shapes = ((latency.PASSES, -(-len(schedule.timed) // size)) for size in schedule.batch_sizes)
+            times = {size: np.full(shape, np.nan) for size, shape in zip(schedule.batch_sizes, shapes, strict=True)}
+            self.measured[variant.name] = Measured(variant, schedule.corpus, times)
         for line in log:
             if "unit" in line:  # others are facts about the run
                 self._replay(line)

@@ -4,7 +4,6 @@ import numpy as np
 
 from engine.paths import Paths, State
 from engine.pruning.controllers import EntropyController
-from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
@@ -14,7 +13,6 @@ from eval.record import Tagged, Variant
 
 TYPES = ("Chemical", "Disease")
 ENTROPY = Strategy((2, 4), EntropyController(0.4))
-RECOVERING = Strategy((2, 4), EntropyController(0.4), recovery=Recovery())
 LAYERS = 6
 TEXT = "Renal failure followed high doses of cisplatin ."
 
