@@ -7,8 +7,6 @@ from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
 
-import numpy as np
-
 from engine.errors import InputError
 from engine.latency import Latency
 from engine.models.folder import ModelFolder
@@ -23,18 +21,13 @@ from engine.text.windows import Window, WordPieces
 
 OnWindow = Callable[[int, int], None]
 Done = Callable[[int], None]  # is called with the number of windows that are done since the last call
-Exits = Sequence[np.ndarray] | None  # where words exit, instead of a controller's decisions; see `GraphBackend.run`
 
 
 class Backend(Protocol):
     """Runs windows through a model; see `engine.graph.backend.GraphBackend.run`."""
 
     def run(
-        self,
-        windows: Sequence[Window],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-        exits: Exits = None,
+        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
     ) -> list[Record]: ...
 
 
@@ -176,17 +169,9 @@ class Engine(ABC):
             results += self._results(batch, chosen, partial(self.compute, batch, chosen, on_done))
         return results
 
-    def tag_with_exits(self, texts: Sequence[str], strategy: Strategy, exits: Sequence[np.ndarray]) -> list[Result]:
-        """Tags texts in one call, in which each word exits after the layer that it is told to.
-
-        ``exits``: for each window of the texts a gate of the strategy or the last layer for every word, int64
-        ``(words,)``.
-        """
-        return self._results(texts, strategy, partial(self.compute, texts, strategy, lambda _: None, exits))
-
     @abstractmethod
-    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done, exits: Exits = None) -> list[Output]:
-        """Runs the stages of a strategy on texts; for ``exits``, of a single stage, see `tag_with_exits`."""
+    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
+        """Runs the stages of a strategy on texts."""
 
     def _results(self, texts: Sequence[str], strategy: Strategy, compute: Callable[[], list[Output]]) -> list[Result]:
         """What is computed of texts in one call, which is timed."""

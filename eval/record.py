@@ -1,8 +1,8 @@
 """The record of a run: what every variant found in every document, at what cost, and how long it took.
 
 It is one table in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
-milliseconds and, in the first pass at the first batch size, a row for each document (`Row`), for controls under each of
-their seeds. All tables of a report are functions of the record and the corpus.
+milliseconds and, in the first pass at the first batch size, what it found in each document (`Tagged`), for controls
+under each of their seeds. All tables of a report are functions of the record and the corpus.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from engine.pruning.cost import Cost, add
 from engine.pruning.passes import exit_layers
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
+from engine.result import Result
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
@@ -76,34 +77,33 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A document under a variant. Only strategies and controls have paths and a cost."""
+class Tagged:
+    """What a variant found in a document. Only strategies and controls have paths and a cost."""
 
     entities: tuple[Entity, ...]
     paths: Paths | None = None  # of its words
     cost: Cost | None = None
 
+    @classmethod
+    def of(cls, found: Result | Tagged, *, whole: bool) -> Tagged:
+        """What a tagger found, with paths and cost if ``whole``."""
+        return cls(found.entities, found.paths, found.cost) if whole else cls(found.entities)
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without the text of the entities."""
         spans = [(entity.start, entity.end, entity.type, round(entity.score, 6)) for entity in self.entities]
-        return {
-            "spans": spans,
-            "paths": self.paths and self.paths.to_json(),
-            "cost": self.cost and asdict(self.cost),
-        }
+        return {"spans": spans, "paths": self.paths and self.paths.to_json(), "cost": self.cost and asdict(self.cost)}
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any], text: str) -> Row:
-        """The row of a document with this text."""
-        entities = (Entity(start, end, type_, text[start:end], score) for start, end, type_, score in record["spans"])
+    def from_json(cls, record: Mapping[str, Any], text: str) -> Tagged:
+        """What was found in a document with this text."""
+        entities = tuple(Entity(start, end, type_, text[start:end], of) for start, end, type_, of in record["spans"])
         paths, cost = record["paths"], record["cost"]
-        return cls(
-            tuple(entities), paths and Paths.from_json(paths), cost and Cost(**cost | {"rows": tuple(cost["rows"])})
-        )
+        return cls(entities, paths and Paths.from_json(paths), cost and Cost(**cost | {"rows": tuple(cost["rows"])}))
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Schedule:
     """What a run measures, and in which order."""
 
     corpus: Corpus  # with gold; its types are the scored ones
@@ -135,11 +135,11 @@ class Measured:
     variant: Variant
     corpus: Corpus
     passes: Mapping[int, np.ndarray]  # by batch size, milliseconds ``(passes, batches)``; NaN until they are measured
-    runs: list[list[Row]] = field(default_factory=lambda: [[]])  # rows of all documents, for each seed of a control
+    runs: list[list[Tagged]] = field(default_factory=lambda: [[]])  # all documents, under each seed of a control
 
     @property
-    def rows(self) -> list[Row]:
-        """The rows of the first run."""
+    def documents(self) -> list[Tagged]:
+        """All documents under the first seed."""
         return self.runs[0]
 
     def times(self, size: int) -> np.ndarray:
@@ -150,40 +150,37 @@ class Measured:
     def counts(self) -> list[list[Counts]]:
         """Matches, predictions and gold mentions of the scored types in each document, for each run."""
         documents, types = self.corpus.documents, self.corpus.types
-        return [count_documents(documents, [row.entities for row in run], types) for run in self.runs]
+        return [count_documents(documents, [one.entities for one in run], types) for run in self.runs]
 
     @cached_property
     def cost(self) -> Cost | None:
         """The cost of all documents, if known."""
-        costs = [row.cost for row in self.rows if row.cost]
+        costs = [one.cost for one in self.documents if one.cost]
         return add(costs, len(costs[0].rows)) if costs else None
 
     @cached_property
     def read_by_large(self) -> float | None:
         """The share of the words that the large model of a cascade read; None for all others."""
         *before, _ = self.variant.layers or (0,)
-        read = [~paths.exited | (paths.layer > sum(before)) for row in self.rows if (paths := row.paths)]
+        read = [~paths.exited | (paths.layer > sum(before)) for one in self.documents if (paths := one.paths)]
         return float(np.concatenate(read).mean()) if before and any(map(len, read)) else None
 
 
-class Record:
+class RunRecord:
     """The record of a run: `Measured` by the variant's name, and the log that a killed run continues.
 
     ``todo``: the batches that are still to be measured.
 
-    Raises:
-        InputError: if the log is damaged, or a batch is missing before its last one.
+    Raises an `InputError` if the log is damaged, or a batch is missing before its last one.
     """
 
-    def __init__(self, plan: Plan, log: Log) -> None:
-        self.plan, self.log, self.todo = plan, log, plan.units()
-        shapes = {size: (latency.PASSES, -(-len(plan.timed) // size)) for size in plan.batch_sizes}
-        self.measured = {
-            variant.name: Measured(
-                variant, plan.corpus, {size: np.full(shape, np.nan) for size, shape in shapes.items()}
-            )
-            for variant in plan.variants
-        }
+    def __init__(self, schedule: Schedule, log: Log) -> None:
+        self.schedule, self.log, self.todo = schedule, log, schedule.units()
+        self.measured: dict[str, Measured] = {}
+        for variant in schedule.variants:
+            shapes = ((latency.PASSES, -(-len(schedule.timed) // size)) for size in schedule.batch_sizes)
+            times = {size: np.full(shape, np.nan) for size, shape in zip(schedule.batch_sizes, shapes, strict=True)}
+            self.measured[variant.name] = Measured(variant, schedule.corpus, times)
         for line in log:
             if "unit" in line:  # others are facts about the run
                 self._replay(line)
@@ -194,41 +191,38 @@ class Record:
         with expecting(f"the batches of this run in {path}", "restore it, or use another --out"):
             unit = self._place(line)
         if unit != wanted:
+            want, got = (f"batch {u.batch} of pass {u.pass_number} at size {u.batch_size}" for u in (wanted, unit))
             raise InputError(
-                f"expected batch {wanted.batch} of pass {wanted.pass_number} at batch size {wanted.batch_size} in "
-                f"{path}, got batch {unit.batch} of pass {unit.pass_number}: a line is missing; restore it, or use "
-                "another --out"
+                f"expected {want} in {path}, got {got}: a line is missing; restore it, or use another --out"
             )
 
     def facts(self, name: str) -> list[Any]:
         """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
         return [line[name] for line in self.log if name in line]
 
-    def add(self, unit: Unit, calls: Mapping[str, tuple[float, Sequence[Sequence[Row]]]]) -> None:
-        """Adds a batch: for each variant its milliseconds, and its rows under each seed."""
-        line = {
-            "unit": asdict(unit),
-            "calls": {
-                name: {"ms": ms, "runs": [[row.to_json() for row in run] for run in runs]}
-                for name, (ms, runs) in calls.items()
-            },
+    def add(self, unit: Unit, calls: Mapping[str, tuple[float, Sequence[Sequence[Tagged]]]]) -> None:
+        """Adds a batch: for each variant its milliseconds, and what it found under each seed."""
+        of_variants = {
+            name: {"ms": ms, "runs": [[one.to_json() for one in run] for run in runs]}
+            for name, (ms, runs) in calls.items()
         }
+        line = {"unit": asdict(unit), "calls": of_variants}
         self.log.append(line)
         self._place(line)
 
     def _place(self, line: Mapping[str, Any]) -> Unit:
         """Adds a line of the log to the table."""
         unit = Unit(**line["unit"])
-        documents = self.plan.documents(unit)
+        documents = self.schedule.documents(unit)
         for name, call in line["calls"].items():
             measured = self.measured[name]
             if unit.pass_number:
                 measured.passes[unit.batch_size][unit.pass_number - 1, unit.batch] = call["ms"]
-            for seed, rows in enumerate(call["runs"]):
+            for seed, found in enumerate(call["runs"]):
                 if seed == len(measured.runs):
                     measured.runs.append([])
-                pairs = zip(rows, documents, strict=True)
-                measured.runs[seed] += [Row.from_json(row, document.text) for row, document in pairs]
+                pairs = zip(found, documents, strict=True)
+                measured.runs[seed] += [Tagged.from_json(one, document.text) for one, document in pairs]
         return unit
 
 

@@ -17,9 +17,8 @@ _CHUNK = 100  # resamples at a time, so that memory is at most a hundred times t
 def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]]) -> dict[str, Any]:
     """Compares the mean F1 of some runs, each the counts of its documents, with that of others on the same resamples.
 
-    Returns:
-        Columns of tables: ``f1``, ``f1_low``, ``f1_high``, its ``difference`` from the reference, ``low`` and ``high``,
-        and whether that is ``significant``; ``loss_bound``, what is lost at most (95 %, one-sided).
+    Returns columns of tables: ``f1``, ``f1_low``, ``f1_high``, its ``difference`` from the reference, ``low`` and
+    ``high``, and whether that is ``significant``; ``loss_bound``, what is lost at most (95 %, one-sided).
     """
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
     resampled, reference_resampled = map(_mean_f1, (runs, reference))
@@ -36,8 +35,7 @@ def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     The interval is that of the logarithm of the ratio, by the delta method with Student's t: a bootstrap's would be too
     narrow over few batches (docs/findings.md).
 
-    Returns:
-        Columns of ``intervals.csv``: ``speedup``, the ratio of their sums, with its interval.
+    Returns columns of ``intervals.csv``: ``speedup``, the ratio of their sums, with its interval.
     """
     ratio, batches, margin = float(reference.sum() / times.sum()), len(times), np.nan
     if batches >= FEWEST:

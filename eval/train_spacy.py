@@ -8,20 +8,38 @@ corpus' development documents stops rising. Needs the extra ``baselines``. Measu
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from engine.cli.command import as_command, program, say
+from engine.cli.options import add_options, config_of
 from engine.cli.runs import check_new, locked
-from engine.errors import InputError
-from engine.formats.corpora import load_corpus
+from engine.errors import InputError, extra
+from engine.settings import setting
 from engine.text.documents import Document
-from eval.options import add_number, package
+from eval.config import CorpusConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpacyConfig(CorpusConfig):
+    """What is trained, and on what."""
+
+    corpus: str = setting("bc5cdr", "name or file")
+    split: str = setting("fit", "training documents")
+    development: str = setting("calib", "split that decides when to stop")
+    patience: int = setting(1600, "steps without a gain", 1, inf)
+    seed: int = setting(0, "seed of everything random", 0, inf)
+    out: str = setting(MISSING, "folder for the model and, during training, the texts")
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
     """Writes documents in spaCy's format, without mentions whose borders are not those of spaCy's tokens."""
-    stored, filter_spans = package("spacy.tokens").DocBin(), package("spacy.util").filter_spans
+    from spacy.tokens import DocBin
+    from spacy.util import filter_spans
+
+    stored = DocBin()
     kept = total = 0
     for document in documents:
         converted = nlp.make_doc(document.text)
@@ -36,39 +54,41 @@ def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None
 @as_command
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("eval.train_spacy"), description=__doc__)
-    parser.add_argument("--corpus", default="bc5cdr", help="name or file (default %(default)s)")
-    parser.add_argument("--split", default="fit", help="training documents (default %(default)s)")
-    parser.add_argument("--development", default="calib", help="split that decides when to stop (default %(default)s)")
-    parser.add_argument("--data-dir", help="where to look for named corpora first")
-    add_number(parser, "--limit", 1, help="use only the first N documents of each")
-    add_number(parser, "--patience", 1, default=1600, help="steps without a gain (default %(default)s)")
-    add_number(parser, "--seed", 0, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model and, during training, the texts")
-    arguments = parser.parse_args(argv)
-    splits = arguments.split, arguments.development
-    corpora = [load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit) for split in splits]
-    if not all(corpus.documents and corpus.types for corpus in corpora):
-        raise InputError(f"expected documents with gold in {arguments.corpus}, got none; choose another corpus")
-    spacy, cli = package("spacy"), package("spacy.cli.train")
-    init = package("spacy.cli.init_config").init_config
-    config = init(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
-    eval_frequency = min(200, max(1, arguments.patience // 8))
-    config["training"] |= {"patience": arguments.patience, "eval_frequency": eval_frequency, "max_steps": 0}
-    config["system"]["seed"] = config["training"]["seed"] = arguments.seed
-    files = [arguments.out / name for name in ("train.spacy", "dev.spacy")]
-    config["paths"] |= {file.stem: str(file) for file in files}
-    check_new(arguments.out)
-    with locked(arguments.out):
-        try:
-            for corpus, file in zip(corpora, files, strict=True):
-                write_documents(corpus.documents, spacy.blank("en"), file)
-            config.to_disk(arguments.out / "config.cfg")
-            cli.train(arguments.out / "config.cfg", arguments.out)
-        finally:
-            for file in files:
-                file.unlink(missing_ok=True)
-    print(arguments.out / "model-best")
+    add_options(parser, SpacyConfig)
+    config = config_of(SpacyConfig, parser.parse_args(argv))
+    corpora, out = (
+        [replace(config, split=split).load() for split in (config.split, config.development)],
+        Path(config.out),
+    )
+    if not all(corpus.types for corpus in corpora):
+        raise InputError(f"expected documents with gold in {config.corpus}, got none; choose another corpus")
+    check_new(out)
+    with locked(out), extra("baselines"):
+        _train(config, [corpus.documents for corpus in corpora], out)
+    print(out / "model-best")
     return 0
+
+
+def _train(config: SpacyConfig, documents: Sequence[Sequence[Document]], out: Path) -> None:
+    """Trains on the first documents until F1 on the second stops rising."""
+    import spacy
+    from spacy.cli.init_config import init_config
+    from spacy.cli.train import train
+
+    files = [out / name for name in ("train.spacy", "dev.spacy")]
+    settings: Any = init_config(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
+    eval_frequency = min(200, max(1, config.patience // 8))
+    settings["training"] |= {"patience": config.patience, "eval_frequency": eval_frequency, "max_steps": 0}
+    settings["system"]["seed"] = settings["training"]["seed"] = config.seed
+    settings["paths"] |= {file.stem: str(file) for file in files}
+    try:
+        for of_file, file in zip(documents, files, strict=True):
+            write_documents(of_file, spacy.blank("en"), file)
+        settings.to_disk(out / "config.cfg")
+        train(out / "config.cfg", out)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from engine.pytorch.checkpoint import load_huggingface
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -9,8 +9,7 @@ import pytest
 from engine.text.scoring import Counts
 from eval.figures import PAGES, ROOT, filled
 from eval.render import ReportFolder
-from eval.render.model_index import results
-from eval.render.report import MODEL_INDEX, summary
+from eval.render.report import MODEL_INDEX, model_index, summary_page
 from eval.statistics import compare_f1, compare_speed
 
 REPORTS = (path.parent for path in sorted(ROOT.glob("docs/*/results.csv")))
@@ -25,8 +24,8 @@ def test_a_page_has_the_figures_of_the_files_that_it_includes(name):
     assert filled(text) == text
     for folder in included:
         report = ReportFolder(ROOT / folder)
-        assert summary(report) == (ROOT / folder / "summary.md").read_text(encoding="utf-8")
-        assert results(report) == (ROOT / folder / MODEL_INDEX).read_text(encoding="utf-8")
+        assert summary_page(report) == (ROOT / folder / "summary.md").read_text(encoding="utf-8")
+        assert model_index(report) == (ROOT / folder / MODEL_INDEX).read_text(encoding="utf-8")
 
 
 def test_the_table_of_other_systems_has_our_figures_and_a_source_for_each_row():

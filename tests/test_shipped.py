@@ -10,7 +10,7 @@ from engine import load_engine
 from engine.formats.corpora import load_corpus
 from engine.models.folder import SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ class NamedCorpus:
     types: tuple[str, ...]
     splits: Mapping[str, tuple[Part, ...]]
     renamed: Mapping[str, str] = field(default_factory=dict)  # the corpus's own type names → ours
+    hub: tuple[str, str] | None = None  # its id on the Hugging Face hub, and what it is called there
     skip_bad: bool = False  # a file is known to have broken documents, which are left out with a warning
 
 
@@ -92,6 +93,7 @@ def _teaching(file: File, *types: str, **renamed: str) -> NamedCorpus:
 NAMED = {
     "bc5cdr": NamedCorpus(
         types=("Chemical", "Disease"),
+        hub=("bigbio/bc5cdr", "BC5CDR"),
         splits={
             "train": (Part(_CDR_TRAIN),),
             "dev": (Part(_CDR_DEV),),
@@ -103,6 +105,7 @@ NAMED = {
     ),
     "ncbi-disease": NamedCorpus(
         types=("Disease",),
+        hub=("bigbio/ncbi_disease", "NCBI-disease"),
         splits={
             "train": (Part(_NCBI_TRAIN),),
             "dev": (Part(_NCBI_DEV),),
@@ -114,6 +117,7 @@ NAMED = {
     ),
     "biored": NamedCorpus(
         types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
+        hub=("bigbio/biored", "BioRED"),
         splits={
             "fit": (Part(_BIORED, standing=frozenset({""})),),
             "dev": (Part(_BIORED, standing=frozenset({"BioRED dev"})),),

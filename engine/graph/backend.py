@@ -17,6 +17,7 @@ from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
+from engine.pruning.controllers import GivenExits
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.strategy import Strategy
@@ -58,7 +59,6 @@ class GraphBackend:
         windows: Sequence[Window],
         strategy: Strategy,
         on_window: Callable[[], None] | None = None,
-        exits: Sequence[np.ndarray] | None = None,
     ) -> list[Record]:
         """Runs windows under a strategy; returns their records in order.
 
@@ -66,14 +66,13 @@ class GraphBackend:
 
         Args:
             on_window: called after each window; an error that it raises ends the call.
-            exits: for each window the layer after which each word exits, int64 ``(words,)``, instead of the
-                controller's decisions.
         """
         most = self.threads or threads()
         at_once = most if len(windows) >= most else 1
         record = partial(self._record, strategy=strategy, threads=most // at_once)
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index].input_ids))  # the last ones are short
-        tasks = [(windows[index], None if exits is None else exits[index]) for index in order]
+        given = strategy.controller.exits if isinstance(strategy.controller, GivenExits) else None
+        tasks = [(windows[index], None if given is None else given[index]) for index in order]
         records: dict[int, Record] = {}
         pool = ThreadPoolExecutor(at_once)
         try:
@@ -89,14 +88,14 @@ class GraphBackend:
     def _record(self, task: tuple[Window, np.ndarray | None], strategy: Strategy, threads: int) -> Record:
         window, exits = task
         layers, recovery = self.family.num_layers, strategy.recovery
-        plan = Plan.of(strategy, layers) if exits is None else Plan(layers, strategy.gates)
+        plan = Plan.of(strategy, layers)
         values = graph_inputs(window, self.family.first_position)
         values |= {name: np.array([value], np.float32) for name, value in plan.numbers().items()}
         if exits is not None:
             values |= {f"{gate}.stays": exits > gate for gate in plan.gates}
         values |= self._call(plan, threads, values)
         record = self._read(window, plan, values)
-        if exits is not None or recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
+        if recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
             return record
         # The window runs again from its first gate, and these words stay to the last layer.
         ends, gates = np.where(words, layers, record.exit_at), tuple(gate.number for gate in record.gates)

@@ -15,7 +15,7 @@ from engine.graph.operations import GraphOperations
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.models.folder import Heads
-from engine.pruning.controllers import Decider
+from engine.pruning.controllers import Decider, GivenExits
 from engine.pruning.gate import OF_ATTENTION
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
@@ -43,8 +43,8 @@ class Plan:
         ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
         last = ends[0] if ends else layers
         gates = tuple(gate for gate in strategy.gates if gate < last)
-        if not gates:
-            return cls(last)
+        if not gates or isinstance(controller, GivenExits):
+            return cls(last, gates)
         return cls(last, gates, controller, controller.form, remembers=strategy.recovery is not None)
 
     def numbers(self) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """The PyTorch backend: every strategy, on a GPU or a CPU, in float32 or bfloat16."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import numpy as np
 import torch
 
 from engine.errors import expecting
 from engine.models.folder import ModelFolder
+from engine.pruning.controllers import GivenExits
 from engine.pruning.record import Record
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
@@ -36,13 +37,15 @@ class PyTorchBackend:
         windows: Sequence[Window],
         strategy: Strategy,
         on_window: Callable[[], None] | None = None,
-        exits: Sequence[np.ndarray] | None = None,
     ) -> list[Record]:
         """See `engine.graph.backend.GraphBackend.run`; windows run in batches."""
         records: list[Record] = []
+        decider = strategy.controller
         for begin in range(0, len(windows), WINDOWS):
             batch = slice(begin, begin + WINDOWS)
-            records += run(self.model, windows[batch], strategy, None if exits is None else exits[batch])
+            if isinstance(decider, GivenExits):
+                strategy = replace(strategy, controller=GivenExits(decider.exits[batch]))
+            records += run(self.model, windows[batch], strategy)
             if on_window is not None:
                 for _ in windows[batch]:
                     on_window()

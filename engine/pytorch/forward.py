@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.pruning.controllers import Decider
-from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision, Gate
+from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision
 from engine.pruning.record import GateRecord, Record
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
@@ -89,25 +89,9 @@ class KeepAll(Decider):
         self.signals = OF_LAYER.intersection(signals)
 
 
-class GivenExits(Decider):
-    """Lets words exit where they are told to, int64 ``(words,)``."""
-
-    kind = "given"
-
-    def __init__(self, exits: np.ndarray) -> None:
-        self.exits = exits
-
-    def decide(self, gate: Gate) -> Decision:
-        """Lets the words exit that are told to exit here."""
-        return Decision((self.exits <= gate.number) & gate.alive, np.zeros(len(self.exits)))
-
-
-def run(
-    model: GatedModel, windows: Sequence[Window], strategy: Strategy, exits: Sequence[np.ndarray] | None = None
-) -> list[Record]:
-    """Runs windows in one batch under a strategy, or with given exits, and returns their records."""
-    controller = strategy.controller if exits is None else GivenExits(np.concatenate(exits))
-    memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, controller)
+def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> list[Record]:
+    """Runs windows in one batch under a strategy and returns their records."""
+    memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, strategy.controller)
     records = memory.records(windows)
     if strategy.recovery is None or memory.first is None:
         return records

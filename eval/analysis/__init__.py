@@ -14,7 +14,7 @@ from engine.paths import Paths
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
-from eval.record import Measured, Row, Variant, dense_of
+from eval.record import Measured, Tagged, Variant, dense_of
 from eval.schema import BASELINE, MODEL
 
 
@@ -30,8 +30,8 @@ class DocumentComparison:
     found_by_dense: tuple[Entity, ...]
 
     @classmethod
-    def of(cls, document: Document, types: tuple[str, ...], own: Row, dense: Row) -> DocumentComparison:
-        """Compares a variant's row with dense's."""
+    def of(cls, document: Document, types: tuple[str, ...], own: Tagged, dense: Tagged) -> DocumentComparison:
+        """Compares what a variant found with what dense found."""
         scored = (
             tuple({entity.key: entity for entity in sorted(entities) if entity.type in types}.values())
             for entities in (document.entities, own.entities, dense.entities)
@@ -68,7 +68,7 @@ def compare(measured: Mapping[str, Measured], corpus: Corpus) -> list[Comparison
     comparisons = []
     for own in measured.values():
         if own.variant.kind not in (BASELINE, MODEL):
-            rows = zip(corpus.documents, own.rows, dense_of(measured, own.variant.dtype).rows, strict=True)
+            rows = zip(corpus.documents, own.documents, dense_of(measured, own.variant.dtype).documents, strict=True)
             documents = [DocumentComparison.of(document, corpus.types, *pair) for document, *pair in rows]
             comparisons.append(Comparison(own.variant, documents))
     return comparisons

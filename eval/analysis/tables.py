@@ -20,7 +20,7 @@ from engine.text.words import split_words
 from eval.analysis import compare
 from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
-from eval.record import Measured, Record, Row, dense_of
+from eval.record import Measured, RunRecord, Tagged, dense_of
 from eval.schema import HELD_MEMORY, PIPELINE, RESIDENT, TOKEN_LAYERS
 from eval.statistics import SEED, compare_f1, compare_speed
 
@@ -29,7 +29,7 @@ DIGITS = "%.7g"  # of measurements; shares and counts have more
 
 def write_tables(
     folder: Path,
-    record: Record,
+    record: RunRecord,
     memory: Mapping[str, int],
     facts: Mapping[str, Any],
     training: Sequence[Document] | None = None,
@@ -40,14 +40,14 @@ def write_tables(
     ``facts``: further cells of all rows of ``results.csv``.
     ``training``: documents whose mentions count as seen; without them, groups by them are left out.
     """
-    corpus, measured = record.plan.corpus, record.measured
+    corpus, measured = record.schedule.corpus, record.measured
 
     def write(name: str, rows: Iterable[object], digits: str = "%.10g") -> None:
         cells: list[Any] = list(rows)
         table = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
         table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
-    pairs = [(one, size) for size in record.plan.batch_sizes for one in measured.values()]
+    pairs = [(one, size) for size in record.schedule.batch_sizes for one in measured.values()]
     write("results", (result_row(*pair, record) | {"seed": SEED, **facts} for pair in pairs), DIGITS)
     write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
@@ -60,12 +60,12 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-def _document_table(record: Record, pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
+def _document_table(record: RunRecord, pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
     """Of each document its size and, as ``10/12``, the matches and predictions of each run.
 
     Its size are its gold mentions, its words, and those in gold mentions; ``timed`` says whether it was.
     """
-    documents, types = record.plan.corpus.documents, record.plan.corpus.types
+    documents, types = record.schedule.corpus.documents, record.schedule.corpus.types
     words = [split_words(document.text) for document in documents]
     labels = [LabelSet(types).encode(*pair) for pair in zip(words, (d.entities for d in documents), strict=True)]
     table: dict[str, Sequence[object]] = {
@@ -73,7 +73,7 @@ def _document_table(record: Record, pairs: Iterable[tuple[Measured, int]]) -> pd
         "gold": [counts.gold for counts in next(iter(record.measured.values())).counts[0]],
         "words": list(map(len, words)),
         "entity_words": list(map(np.count_nonzero, labels)),
-        "timed": [number in record.plan.timed for number in range(len(documents))],
+        "timed": [number in record.schedule.timed for number in range(len(documents))],
     }
     for one, size in pairs:
         for number, run in enumerate(one.counts):
@@ -81,7 +81,7 @@ def _document_table(record: Record, pairs: Iterable[tuple[Measured, int]]) -> pd
     return pd.DataFrame(table)
 
 
-def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
+def seqeval_f1(corpus: Corpus, run: Sequence[Tagged]) -> float:
     """Strict IOB2 F1 on words, 0–1, as papers report it."""
     labels, counts = LabelSet(corpus.types), Counts()
 
@@ -95,15 +95,15 @@ def seqeval_f1(corpus: Corpus, run: Sequence[Row]) -> float:
     return counts.f1
 
 
-def result_row(measured: Measured, size: int, record: Record) -> dict[str, object]:
+def result_row(measured: Measured, size: int, record: RunRecord) -> dict[str, object]:
     """The row of a variant at a batch size in ``results.csv``; costs of baselines and other models are unknown."""
-    variant, cost, times, corpus = measured.variant, measured.cost, measured.times(size), record.plan.corpus
+    variant, cost, times, corpus = measured.variant, measured.cost, measured.times(size), record.schedule.corpus
     totals = [Counts.total(run) for run in measured.counts]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),
-        "timed_documents": len(record.plan.timed),
+        "timed_documents": len(record.schedule.timed),
         "variant": variant.name,
         "kind": variant.kind,  # dense, truncate, random, cascade, a controller's kind, baseline or model
         "replays": variant.replays,  # for random, the strategy whose numbers of words it replays
@@ -147,14 +147,14 @@ def time_rows(measured: Measured, size: int) -> Iterator[dict[str, Any]]:
         yield {"variant": measured.variant.name, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
 
 
-def cost_rows(record: Record, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def cost_rows(record: RunRecord, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """Yields the rows of ``cost.csv``, of strategies and controls at the first batch size.
 
     They are the share of the dense rows that each layer computed, recovered ones included (in a cascade, the small
     model's layers come first), and the memory in MiB that a process with the variant alone occupies after a call.
     """
     for name, one in record.measured.items():
-        cells = {"variant": name, "batch_size": record.plan.batch_sizes[0]}
+        cells = {"variant": name, "batch_size": record.schedule.batch_sizes[0]}
         dense = dense_of(record.measured, one.variant.dtype).cost
         if one.cost is not None and dense is not None:
             for layer, rows in enumerate(one.cost.rows, 1):

@@ -1,6 +1,6 @@
 """The settings that ``eval.ablations`` varies, what each value changes, and the page and figure on it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,11 +9,16 @@ from typing import Any
 import pandas as pd
 
 from engine.base import Engine
+from engine.cli.progress import Progress
+from engine.formats.corpora import Corpus
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
-from eval.measure.variants import RandomWords
-from eval.record import Measured, Record
+from engine.tagger import load_engine
+from eval.measure.run import open_log, progress_of, run
+from eval.measure.setup import Setup, check_types
+from eval.measure.taggers import RandomWords, Tagger, of_strategy
+from eval.record import Measured, RunRecord, Schedule
 from eval.render.folder import rows_of
 from eval.render.pages import Table, page, write_page
 from eval.render.plots import plot_f1_vs_computation, save_png
@@ -25,14 +30,14 @@ BATCH = 250  # documents per call: there are more strategies than graphs that a 
 NAME = "ablations"  # of the table, the page and the figure
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
 WEIGHTS = (0.0, 1.0)
-POINTED = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
+WITH_POINTS = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
 OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
 # Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
 # at, operating points and triggers of recovery know their own values, and gates take each layer alone.
 ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
     (TRUNCATE, "layer", (), {}),
-    *((strategy, "point", (), {}) for strategy in POINTED),
+    *((strategy, "point", (), {}) for strategy in WITH_POINTS),
     ("rule", "lambda_", LAMBDAS, {}),
     ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
     ("attention", "lambda_", LAMBDAS, {}),
@@ -88,26 +93,48 @@ def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
-def ablate(record: Record, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
+def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> tuple[int, list[str], Progress]:
+    """Measures every setting and writes table, page and figure; returns how many checks there are, and those that fail.
+
+    Raises an `InputError` if the model has no gates, or none of the corpus' types.
+    """
+    engine = load_engine(model, dtype)
+    check_types(corpus.types, engine.labels.types)
+    engine.strategy("entropy")  # refuses a model without gates
+    series, names = list(series_of(engine)), {engine.strategy(DENSE): DENSE}
+    for one in series:
+        for value, strategy in one.values.items():  # under its first name, if it has several
+            names.setdefault(strategy, f"{one.strategy} {one.setting} {value}")
+    taggers: list[Tagger] = [of_strategy(engine, strategy, name) for strategy, name in names.items()]
+    setup = Setup([engine], Schedule(corpus, [one.variant for one in taggers], [BATCH], []), taggers)
+    record = RunRecord(setup.schedule, open_log(out, setup))
+    with progress_of(setup, record) as progress:
+        run(setup, record, progress)
+        progress.note = "intervals"
+        table = ablate(record, series, names)
+        table.to_csv(out / f"{NAME}.csv", index=False)
+    return len(series), render(table, out, f"Ablations: {corpus.name} {corpus.split}, {engine.dtype}"), progress
+
+
+def ablate(record: RunRecord, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
     """A row for each value of each setting; ``names``: the name of each strategy in the record."""
-    dense = record.measured[DENSE]
+    dense, types = record.measured[DENSE], record.schedule.corpus.types
     about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
-    rows = [about | _row(dense, dense, dense, record)]
+    rows = [about | _row(dense, dense, dense, types)]
     for one in series:
         default = record.measured[names[one.values[one.default]]]
         for value, strategy in one.values.items():
             about = {"strategy": one.strategy, "setting": one.setting, "value": value}
-            measured = _row(record.measured[names[strategy]], default, dense, record)
+            measured = _row(record.measured[names[strategy]], default, dense, types)
             rows.append(about | {"is_default": value == one.default} | measured)
     return pd.DataFrame(rows)
 
 
-def _row(measured: Measured, default: Measured, dense: Measured, record: Record) -> dict[str, object]:
+def _row(measured: Measured, default: Measured, dense: Measured, types: Collection[str]) -> dict[str, object]:
     """The columns that are measured; computation is the share of the MACs of dense."""
-    corpus, cost = record.plan.corpus, measured.cost
-    against_default = compare_f1(measured.counts, default.counts)
-    pairs = list(zip(measured.rows, default.rows, strict=True))
-    keys = ([{entity.key for entity in row.entities if entity.type in corpus.types} for row in pair] for pair in pairs)
+    cost, against_default = measured.cost, compare_f1(measured.counts, default.counts)
+    pairs = list(zip(measured.documents, default.documents, strict=True))
+    keys = ([{entity.key for entity in one.entities if entity.type in types} for one in pair] for pair in pairs)
     changed = sum(len(own ^ other) for own, other in keys)
     moved = any(own.paths != other.paths for own, other in pairs)
     assert cost is not None, "our strategies have costs"
@@ -116,7 +143,7 @@ def _row(measured: Measured, default: Measured, dense: Measured, record: Record)
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": cost.token_layers_kept,
         "computation": 1 / cost.theoretical_speedup,
-        "recovered_words": sum(int(row.paths.recovered.sum()) for row in measured.rows if row.paths),
+        "recovered_words": sum(int(one.paths.recovered.sum()) for one in measured.documents if one.paths),
         "changed_predictions": changed,
         "effect": bool(changed or moved or cost != default.cost),
     }

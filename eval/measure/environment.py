@@ -5,9 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +16,6 @@ from engine.cli.runs import processor
 from engine.pruning.strategy import Strategy
 
 ROOT = Path(__file__).resolve().parents[2]
-REST_S = 0.01  # before every timed call
 TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
 _FRESH_PROCESS = """
 import json, sys, psutil
@@ -32,22 +28,6 @@ engine = load_engine(source, dtype, device, labels or None)
 engine.tag(text, strategy)
 print(psutil.Process().memory_info().rss)
 """
-
-
-@contextmanager
-def own_threads(threads: int, *, rest: bool = True) -> Iterator[None]:
-    """Gives torch so many threads, and rests before a timed call.
-
-    The idle threads of what ran before spin for milliseconds and would slow the call.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        if rest:
-            time.sleep(REST_S)
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def versions() -> dict[str, str]:

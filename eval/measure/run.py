@@ -1,9 +1,7 @@
 """A run: measures batch by batch what its log lacks, and writes all files of a report but its pages."""
 
-import argparse
 import gc
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from engine.formats.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
 from engine.pruning.strategy_names import CASCADE
 from eval.analysis.tables import write_tables
+from eval.config import ReportConfig
 from eval.measure import environment
 from eval.measure.baselines import tried_texts, tune
-from eval.measure.environment import own_threads
 from eval.measure.setup import Setup, set_up
-from eval.measure.variants import Tagger
-from eval.record import Plan, Record, Row
+from eval.record import RunRecord, Tagged
 from eval.schema import DEFAULT_STRATEGY, DENSE
 from eval.statistics import SEED
 
@@ -34,14 +31,14 @@ SAMPLE_NOTE = (
 )
 
 
-def report(arguments: argparse.Namespace, corpus: Corpus, command: str) -> Progress:
-    """Measures what ``eval.report`` was asked for; writes tables and facts to ``--out``."""
-    out = Path(arguments.out)
+def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
+    """Measures what a report is asked for; writes its tables and facts, which name the command."""
+    out = Path(config.out)
     with Progress("Loading the models") as loading:
-        setup = set_up(arguments, corpus, loading)
-    record = Record(setup.plan, open_log(out, setup))
+        setup = set_up(config, corpus, loading)
+    record = RunRecord(setup.schedule, open_log(out, setup))
     with progress_of(setup, record) as progress:
-        tune(setup.baselines, corpus, setup.plan.batch_sizes, record.log, progress)
+        tune(setup.baselines, corpus, setup.schedule.batch_sizes, record.log, progress)
         run(setup, record, progress)
         if not record.facts("memory"):
             progress.note = "memory of a process with each strategy"
@@ -50,7 +47,7 @@ def report(arguments: argparse.Namespace, corpus: Corpus, command: str) -> Progr
         (memory,), loads = record.facts("memory"), record.facts("load")
         facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
         write_tables(out, record, memory, facts, setup.training)
-    notes = [] if arguments.corpus else [SAMPLE_NOTE]
+    notes = [] if config.corpus else [SAMPLE_NOTE]
     if max(loads) > BUSY:
         notes.append(f"Other processes used {max(loads):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
@@ -63,8 +60,7 @@ def report(arguments: argparse.Namespace, corpus: Corpus, command: str) -> Progr
 def open_log(folder: Path, setup: Setup) -> Log:
     """Opens ``run.jsonl`` in a locked folder; ``run.json`` beside it holds the conditions of the run.
 
-    Raises:
-        InputError: if the folder contains a run under other conditions.
+    Raises an `InputError` if the folder contains a run under other conditions.
     """
     stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", conditions_of(setup)
     if stored.is_file():
@@ -77,7 +73,7 @@ def open_log(folder: Path, setup: Setup) -> Log:
 
 def conditions_of(setup: Setup) -> dict[str, Any]:
     """The facts that must be the same when an interrupted run continues."""
-    first, plan, corpus = setup.engines[0], setup.plan, setup.plan.corpus
+    first, schedule, corpus = setup.engines[0], setup.schedule, setup.schedule.corpus
     ids = repr([document.id for document in corpus.documents])
     return {
         "commit": environment.commit(),
@@ -90,25 +86,26 @@ def conditions_of(setup: Setup) -> dict[str, Any]:
         "corpus": [corpus.name, corpus.split, corpus.digest, hashlib.sha256(ids.encode()).hexdigest()],
         "types": corpus.types,
         "model": first.fingerprint | {"runtime": [engine.fingerprint["runtime"] for engine in setup.engines]},
-        "timed": len(plan.timed),
+        "timed": len(schedule.timed),
         "variants": [dict(tagger.conditions) for tagger in setup.taggers],
-        "batch_sizes": plan.batch_sizes,
+        "batch_sizes": schedule.batch_sizes,
         "passes": PASSES,
     }
 
 
-def progress_of(setup: Setup, record: Record) -> Progress:
+def progress_of(setup: Setup, record: RunRecord) -> Progress:
     """Says what will be measured and about how long it takes, as if every variant took as long as dense.
 
     Work is counted in texts that a variant tags.
     """
-    plan, variants = setup.plan, len(setup.taggers)
-    todo, total = (sum(len(plan.documents(unit)) for unit in units) * variants for units in (record.todo, plan.units()))
-    trials = tried_texts(setup.baselines, plan.corpus, plan.batch_sizes)
+    schedule, variants = setup.schedule, len(setup.taggers)
+    every = (record.todo, schedule.units())
+    todo, total = (sum(len(schedule.documents(unit)) for unit in units) * variants for units in every)
+    trials = tried_texts(setup.baselines, schedule.corpus, schedule.batch_sizes)
     left = todo if record.facts("tuned") else todo + trials
-    texts = [document.text for document in plan.corpus.documents[:3]]
-    ms = min(setup.taggers[0].tag([text])[0] for text in texts) if left else 0  # the first call also loads the graph
-    named = ", ".join(variant.name for variant in plan.variants[:20]) + ", …" * (variants > 20)
+    texts = [document.text for document in schedule.corpus.documents[:3]]
+    ms = min(setup.taggers[0].tag([text])[1] for text in texts) if left else 0  # the first call also loads the graph
+    named = ", ".join(variant.name for variant in schedule.variants[:20]) + ", …" * (variants > 20)
     return Progress(
         f"Measuring {variants} variants: {named}",
         total=total + trials,
@@ -118,37 +115,35 @@ def progress_of(setup: Setup, record: Record) -> Progress:
     )
 
 
-def run(setup: Setup, record: Record, progress: Progress) -> None:
+def run(setup: Setup, record: RunRecord, progress: Progress) -> None:
     """Measures what the record lacks."""
-    plan, todo, taggers = setup.plan, record.todo, setup.taggers
+    todo = record.todo
     if todo:
         record.log.append({"load": setup.load})
-    resumed = len(todo) < len(plan.units())
-    for unit in todo[:BURN_IN] if resumed and plan.timed else ():
-        _run_batch(unit, plan, taggers, Progress())
+    resumed = len(todo) < len(setup.schedule.units())
+    for unit in todo[:BURN_IN] if resumed and setup.schedule.timed else ():
+        _run_batch(unit, setup, Progress())
     for unit in todo:
         if unit.batch == 0:
             if unit.pass_number == 0:  # each batch size loads its own graphs
-                for tagger in taggers:
+                for tagger in setup.taggers:
                     tagger.release()
             gc.collect()
-        record.add(unit, _run_batch(unit, plan, taggers, progress))
+        record.add(unit, _run_batch(unit, setup, progress))
 
 
-def _run_batch(
-    unit: Unit, plan: Plan, taggers: Sequence[Tagger], progress: Progress
-) -> dict[str, tuple[float, list[list[Row]]]]:
-    """Runs a batch under all variants; returns for each its milliseconds and, for predictions, its rows by seed."""
-    what = "predictions" if plan.predicts(unit) else f"pass {unit.pass_number}" if unit.pass_number else "warming up"
-    texts = [document.text for document in plan.documents(unit)]
-    calls: dict[str, tuple[float, list[list[Row]]]] = {}
-    for index in unit.order(range(len(taggers))):
-        tagger, name = taggers[index], plan.variants[index].name
+def _run_batch(unit: Unit, setup: Setup, progress: Progress) -> dict[str, tuple[float, list[list[Tagged]]]]:
+    """Runs a batch under all variants; returns for each its milliseconds and, for predictions, its finds by seed."""
+    schedule, predicts = setup.schedule, setup.schedule.predicts(unit)
+    what = "predictions" if predicts else f"pass {unit.pass_number}" if unit.pass_number else "warming up"
+    texts = [document.text for document in schedule.documents(unit)]
+    calls: dict[str, tuple[float, list[list[Tagged]]]] = {}
+    for tagger in unit.order(setup.taggers):
+        name = tagger.variant.name
         progress.note = f"{what}, {unit.batch_size} a call, {name}"
-        with own_threads(tagger.threads, rest=bool(plan.timed)):
-            ms, rows = tagger.tag(texts)
-        runs = [rows, *(tag(texts)[1] for tag in tagger.reseeded)] if plan.predicts(unit) else []
-        calls[name] = ms, runs
+        found, ms = tagger.tag(texts, rest=bool(schedule.timed))
+        others = (tagger.tag(texts, seed, rest=False)[0] for seed in range(1, tagger.seeds))
+        calls[name] = ms, [found, *others] if predicts else []
         progress.advance(len(texts))
     return calls
 
@@ -157,7 +152,7 @@ def _measure_memory(setup: Setup) -> dict[str, int]:
     """Bytes that a process with one variant alone occupies: dense, and strategies that prune, by their names."""
     engines = {engine.dtype: engine for engine in setup.engines}
     memory: dict[str, int] = {}
-    for variant in setup.plan.variants:
+    for variant in setup.schedule.variants:
         if variant.strategy is not None and (variant.prunes or variant.kind == DENSE):
             strategy = variant.strategy
             if strategy.kind == CASCADE:
@@ -169,19 +164,19 @@ def _measure_memory(setup: Setup) -> dict[str, int]:
 
 def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
     """Facts about the run for readers."""
-    first, plan = setup.engines[0], setup.plan
+    first, schedule = setup.engines[0], setup.schedule
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in setup.engines]
-    documents, timed = len(plan.corpus.documents), len(plan.timed)
+    documents, timed = len(schedule.corpus.documents), len(schedule.timed)
     drawn = f"{timed} of {documents} documents, drawn with seed {SEED}"
     return {
         "command": command,
         "model": Path(first.source).name,
         DEFAULT_STRATEGY: first.strategy().title,
-        "settings": {variant.name: variant.settings for variant in plan.variants if variant.settings},
+        "settings": {one.variant.name: one.variant.settings for one in setup.taggers if one.variant.settings},
         "documents": documents,
         "timed": drawn if timed < documents else "all documents",
-        "scored types": ", ".join(plan.corpus.types),
+        "scored types": ", ".join(schedule.corpus.types),
         "device, dtype, threads": f"{first.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
         "GPU": "measured" if first.device != "cpu" else "not measured",

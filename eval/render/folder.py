@@ -22,8 +22,7 @@ def rows_of(table: pd.DataFrame) -> list[Row]:
 class ReportFolder:
     """The folder of a finished run; each file is read once, when it is first needed.
 
-    Raises:
-        InputError: if a file that is needed is missing or damaged.
+    Raises an `InputError` if a file that is needed is missing or damaged.
     """
 
     def __init__(self, folder: Path) -> None:

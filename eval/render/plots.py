@@ -73,8 +73,15 @@ def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> N
     palette.save(file, optimize=True)
 
 
-def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
-    """Writes labels beside their marks; the figure must be laid out."""
+def with_labels(figure: Figure, axes: np.ndarray, marks: Sequence[Sequence[LabelledMark]]) -> Figure:
+    """Lays a figure out and writes labels beside the marks of each of its axes."""
+    figure.draw_without_rendering()
+    for axis, of_axis in zip(axes.flat, marks, strict=True):
+        _write_labels(axis, of_axis)
+    return figure
+
+
+def _write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
     style: dict[str, Any] = {"fontsize": 9, "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
     texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in marks if text]
@@ -105,10 +112,7 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
     documents = f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}"
     figure.suptitle(f"{documents}; {first['device']}, {first['threads']} threads", fontsize=10)
-    figure.draw_without_rendering()
-    for axis, of_axis in zip(axes.flat, marks, strict=True):
-        write_labels(axis, of_axis)
-    return figure
+    return with_labels(figure, axes, marks)
 
 
 def frontier(variants: Sequence[Any]) -> list[Any]:
@@ -247,10 +251,7 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
         axis.set_xlim(left=min(mark[0] for mark in marks[-1]) - 0.03)
         axis.legend(loc="lower right", ncols=2, fontsize=9, frameon=False)
     axes[-1][0].set_xlabel("computation, share of the MACs of dense")
-    figure.draw_without_rendering()
-    for axis, of_axis in zip(axes.flat, marks, strict=True):
-        write_labels(axis, of_axis)
-    return figure
+    return with_labels(figure, axes, marks)
 
 
 def _panels(table: pd.DataFrame, height: float) -> tuple[Figure, dict[Axes, str]]:

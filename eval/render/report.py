@@ -1,12 +1,18 @@
 """Writes the pages of a report from its files: ``report.md`` with its plots, and what other pages include of it."""
 
 from pathlib import Path
+from textwrap import indent
 
+from huggingface_hub import EvalResult
+from huggingface_hub.repocard_data import eval_results_to_model_index
+from huggingface_hub.utils import yaml_dump
+
+from engine.formats.named import NAMED
 from eval import schema
-from eval.render import model_index, plots
+from eval.render import plots
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.summary import baselines, full_pass, headline, reference, roles, runtime, shown, static
+from eval.render.summary import baselines, default, full_pass, headline, reference, roles, runtime, shown, static
 from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
@@ -20,8 +26,7 @@ PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our ow
 def render(folder: Path, *, html: bool = False) -> str:
     """Writes the pages and plots of a folder's report, with ``html`` also ``report.html``.
 
-    Returns:
-        The notes and the table of results, for the terminal.
+    Returns the notes and the table of results, for the terminal.
     """
     report = ReportFolder(folder)
     plot = plots.plot_f1_vs_latency(report.table("results"), report.table("intervals"))
@@ -54,18 +59,43 @@ def render(folder: Path, *, html: bool = False) -> str:
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
-    write_page(folder / SUMMARY, summary(report))
-    write_page(folder / MODEL_INDEX, model_index.results(report))
+    write_page(folder / SUMMARY, summary_page(report))
+    write_page(folder / MODEL_INDEX, model_index(report))
     if html:
         write_page(folder / "report.html", as_html(text))
     return "\n\n".join([*report.notes, results(report).markdown])
 
 
-def summary(report: ReportFolder) -> str:
+def summary_page(report: ReportFolder) -> str:
     """The headline, the baselines and the roles of a report in Markdown, as README and docs include them."""
     table = roles(report)
     parts = [headline(report), baselines(report)]
     return "\n\n".join([*map(escape, filter(None, parts)), table.markdown, table.caption]) + "\n"
+
+
+def model_index(report: ReportFolder) -> str:
+    """The F1 of the default strategy, or of dense if the report lacks it, as an entry of a list in YAML.
+
+    It is a result under ``model-index`` in the metadata of a model card, which the hub shows.
+    """
+    row = default(report) or report.dense
+    named = NAMED.get(row["corpus"])
+    identifier, name = (named and named.hub) or (row["corpus"], row["corpus"])
+    found = [
+        EvalResult(
+            task_type="token-classification",
+            task_name="Named entity recognition",
+            dataset_type=identifier,
+            dataset_name=name,
+            dataset_split=row["split"],
+            metric_type=metric,
+            metric_value=round(row[metric], 4),
+            metric_name=f"{metric} of exact entities, {row['variant']}, {row['dtype']}",
+        )
+        for metric in ("f1", "precision", "recall")
+    ]
+    (model,) = eval_results_to_model_index("model", found)
+    return indent(str(yaml_dump(model["results"])), "  ")
 
 
 def results(report: ReportFolder) -> Table:

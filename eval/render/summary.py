@@ -8,35 +8,20 @@ import math
 from collections.abc import Iterator, Sequence
 
 from engine.formats.named import NAMED
+from eval import schema
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table
 from eval.render.text import bound, escape, in_pp, join, pp, ratio, score, speedup
-from eval.schema import (
-    AGAINST_DENSE,
-    BASELINE,
-    CASCADE,
-    DEFAULT_STRATEGY,
-    DENSE,
-    EXACT,
-    MODEL,
-    PIPELINE,
-    RANDOM,
-    TRUNCATE,
-    Row,
-)
+from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
-RUNTIMES = {  # baselines that run the same model and remove nothing
-    "onnx-int8": "8-bit ONNX Runtime",
-    "openvino-int8": "8-bit OpenVINO",
-    "onnx-float32": "float32 ONNX Runtime",
-}
+RUNTIMES = ("onnx-int8", "openvino-int8", "onnx-float32")  # baselines that run the same model and remove nothing
 EXIT_REASON = "Words leave the network once their labels are certain"
 CASCADE_REASON = "A small model reads every text, and the large one only what the small one doubts"
 LARGEST_LOSS, LARGEST_OF_TYPE = 0.5, 1.0  # pp of F1 that a default may lose, of all types and of one
 LEAST_MENTIONS = 500  # of a type whose loss is told
 SAME_F1 = 0.1  # pp of F1 by which an alternative may be below a strategy and still count as its equal
-COMPARABLE = 1.0  # pp of F1 that a runtime may lose and still be worth beating
+RUNTIME_LOSS = 1.0  # pp of F1 that a runtime may lose and still be worth beating
 # What a conclusion takes: documents, entities in which the strategy differs from dense, and F1 of dense, because
 # without gold entities, or with other types, there is nothing to lose.
 LEAST_DOCUMENTS, LEAST_DIFFERING, LEAST_F1 = 30, 20, 0.5
@@ -45,22 +30,23 @@ READING = (
     "removes nothing. *Loses at most*: the one-sided 95 % bound of the loss; brackets are 95 % intervals. *The "
     "default* is the strategy that runs if none is named. {machine}, {threads} threads."
 )
-CUT, OTHER = "just stop at a layer", "another network without exits"  # roles of what decides nothing about words
-
-
+CUT_ROLE, OTHER_ROLE = (
+    "just stop at a layer",
+    "another network without exits",
+)  # roles of what decides nothing about words
 BEST = f"fastest that loses at most {LARGEST_LOSS} pp"
 
 
 def reference(report: ReportFolder) -> str:
     """The variant whose speed is 1."""
     names = [row["variant"] for row in report.variants]
-    return PIPELINE if PIPELINE in names else report.dense["variant"]
+    return schema.PIPELINE if schema.PIPELINE in names else report.dense["variant"]
 
 
 def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
     rows = [(row["variant"].removesuffix(f" ({row['dtype']})"), row) for row in _fastest_first(report, prunes=True)]
-    defaults = (report.about[DEFAULT_STRATEGY],) if DEFAULT_STRATEGY in report.about else DEFAULTS
+    defaults = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
     return next((row for default in defaults for name, row in rows if name == default), None)
 
 
@@ -98,8 +84,8 @@ def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
 def lacking(report: ReportFolder, row: Row) -> str:
     """What the data lack to conclude on the F1 of a strategy; empty if they suffice."""
     errors = report.table("errors")
-    own = (errors["variant"] == row["variant"]) & (errors["part"] == AGAINST_DENSE) & (errors["outcome"] != EXACT)
-    differing = int(errors.loc[own, "count"].sum())
+    own = (errors[["variant", "part"]] == [row["variant"], schema.AGAINST_DENSE]).all(axis=1)
+    differing = int(errors.loc[own & (errors["outcome"] != schema.EXACT), "count"].sum())
     if report.dense["f1"] < LEAST_F1:
         return (
             f"F1 of dense is {report.dense['f1']:.3f}, and it takes {LEAST_F1}: check that the corpus has annotations "
@@ -115,11 +101,10 @@ def lacking(report: ReportFolder, row: Row) -> str:
 
 def runtime(report: ReportFolder) -> Row | None:
     """The fastest runtime that removes nothing and has a comparable F1."""
-    for row in _fastest_first(report):
-        loss = report.against_dense(row["variant"])["difference"] * -100
-        if row["variant"] in RUNTIMES and loss <= COMPARABLE:
-            return row
-    return None
+    rows = (row for row in _fastest_first(report) if row["variant"] in RUNTIMES)
+    return next(
+        (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS), None
+    )
 
 
 def static(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
@@ -128,10 +113,10 @@ def static(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
     Of cuts, and of other models, it is the fastest, in any runtime, that equals the strategy in F1 or, where none does,
     the one whose F1 is highest.
     """
-    cuts = [one for one in report.variants if f"{TRUNCATE}-" in one["variant"] and one["kind"] != RANDOM]
+    cuts = [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and one["kind"] != schema.RANDOM]
     others = [one for one in report.variants if one not in cuts and _is_other(report, one)]
     pairs = []
-    for role, rows in ((CUT, cuts), (OTHER, others)):
+    for role, rows in ((CUT_ROLE, cuts), (OTHER_ROLE, others)):
         if rows:
             equal = [one for one in rows if is_equal(one, row)]
             measure = "speedup_vs_dense" if equal else "f1"
@@ -141,9 +126,9 @@ def static(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
 
 def _is_other(report: ReportFolder, row: Row) -> bool:
     """Whether a variant is another model without exits, in our runtime or another."""
-    if row["kind"] == MODEL:
+    if row["kind"] == schema.MODEL:
         return "strategy" not in report.about.get("settings", {}).get(row["variant"], {})
-    return row["kind"] == BASELINE and "@" in row["variant"]
+    return row["kind"] == schema.BASELINE and "@" in row["variant"]
 
 
 def is_equal(row: Row, strategy: Row) -> bool:
@@ -161,13 +146,13 @@ def headline(report: ReportFolder) -> str:
     against = report.interval(row["variant"], reference(report))
     if against is None or math.isnan(against["speedup_low"]):
         return "Nothing can be concluded on speed: too few batches were timed."
-    name = "the Hugging Face pipeline" if against["against"] == PIPELINE else "its own full pass in float32"
+    name = "the Hugging Face pipeline" if against["against"] == schema.PIPELINE else "its own full pass in float32"
     faster = f"Tagging on a {row['device'].upper()} is {against['speedup']:.1f}× as fast as {name}"
     if len(report.sizes) > 1:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
     sentences = [faster + _parts(report, row), *_over_rival(report, row), f"F1 loses {_lost(losses(report, row))}"]
-    for one in report.variants if row["kind"] == CASCADE else ():
-        if one["kind"] == MODEL and (over := report.interval(one["variant"], reference(report))):
+    for one in report.variants if row["kind"] == schema.CASCADE else ():
+        if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
             change = in_pp(report.against_dense(one["variant"]))
             alone = f"A model alone ({one['variant']}) is {over['speedup']:.1f}× as fast"
             sentences.append(f"{alone}, with a difference of F1 of {change}")
@@ -183,14 +168,14 @@ def _parts(report: ReportFolder, row: Row) -> str:
     if full["variant"] == reference(report) or by_runtime is None or by_exits is None:
         return ""
     what = "8 bits" * (row["dtype"] == "int8")
-    what = " and ".join(filter(None, ["the runtime" * (reference(report) == PIPELINE), what]))
-    how = "asking the large model only in doubt" if row["kind"] == CASCADE else "words that exit"
+    what = " and ".join(filter(None, ["the runtime" * (reference(report) == schema.PIPELINE), what]))
+    how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "words that exit"
     return f": {by_runtime['speedup']:.1f}× by {what}, {by_exits['speedup']:.1f}× by {how}"
 
 
 def full_pass(report: ReportFolder, row: Row) -> Row:
     """Our dense in the dtype of a variant, or that in float32."""
-    own = (one for one in report.variants if (one["kind"], one["dtype"]) == (DENSE, row["dtype"]))
+    own = (one for one in report.variants if (one["kind"], one["dtype"]) == (schema.DENSE, row["dtype"]))
     return next(own, report.dense)
 
 
@@ -198,7 +183,7 @@ def _over_rival(report: ReportFolder, row: Row) -> Iterator[str]:
     for role, other in static(report, row)[:1]:
         if over := report.interval(row["variant"], other["variant"]):
             below = "" if is_equal(other, row) else f", whose F1 is {(row['f1'] - other['f1']) * 100:.2f} pp lower"
-            what = "just stopping at a layer" if role == CUT else role
+            what = "just stopping at a layer" if role == CUT_ROLE else role
             yield f"It is {over['speedup']:.1f}× as fast as {what} ({other['variant']}){below}"
 
 
@@ -234,14 +219,14 @@ def baselines(report: ReportFolder) -> str:
             factors.append(f"{role} ({other['variant']}{live}) {ratios}")
     sizes = " / ".join(map(str, report.sizes))
     said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."
-    lacks = [role for role in (CUT, OTHER) if role not in dict(static(report, row))]
+    lacks = [role for role in (CUT_ROLE, OTHER_ROLE) if role not in dict(static(report, row))]
     return f"{said} Not measured: {join(lacks)}." if lacks else said
 
 
 def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     """What each row is for: what people use today, our strategies, and what these must beat."""
     rows, chosen, best, row = report.variants, default(report), recommended(report), shown(report)
-    pairs = [("Hugging Face pipeline", one) for one in rows if one["variant"] == PIPELINE]
+    pairs = [("Hugging Face pipeline", one) for one in rows if one["variant"] == schema.PIPELINE]
     pairs.append(("our full pass, with which F1 is compared", report.dense))
     if row and (own := full_pass(report, row)) is not report.dense:
         pairs.append((f"our full pass in {'8 bits' if own['dtype'] == 'int8' else own['dtype']}", own))
@@ -255,12 +240,14 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
         pairs.append((BEST, best))
     pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static(report, row)]
     gates = report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0]
-    last = [one for one in rows if one["variant"].removesuffix(f" ({row['dtype']})") == f"{TRUNCATE}-{gates[-1]}"]
+    last = [
+        one for one in rows if one["variant"].removesuffix(f" ({row['dtype']})") == f"{schema.TRUNCATE}-{gates[-1]}"
+    ]
     pairs += [("stop where its last gate is", one) for one in last if one not in dict(pairs).values()]
-    controls = [one for one in rows if one["kind"] == RANDOM and one["replays"] == row["variant"]]
+    controls = [one for one in rows if one["kind"] == schema.RANDOM and one["replays"] == row["variant"]]
     pairs += [("as many words, chosen at random", one) for one in controls]
-    if row["kind"] == CASCADE:
-        pairs += [("a model alone", one) for one in rows if one["kind"] == MODEL]
+    if row["kind"] == schema.CASCADE:
+        pairs += [("a model alone", one) for one in rows if one["kind"] == schema.MODEL]
     return pairs
 
 
@@ -274,13 +261,11 @@ def roles(report: ReportFolder) -> Table:
         machine=escape(report.about["machine"].replace("(R)", "").replace(" Processor", "")),
         threads=report.dense["threads"],
     )
-    rows = [[role, *_cells(report, row)] for role, row in _roles(report)]
-    return Table([*heads, f"texts a second, {report.sizes[-1]} a call"], rows, about)
-
-
-def _cells(report: ReportFolder, row: Row) -> list[str]:
-    """The figures of a variant."""
-    name, last, dense = row["variant"], report.sizes[-1], report.against_dense(row["variant"])
-    against = [report.interval(name, reference(report), size) for size in report.sizes]
-    speeds = [speedup(interval) if interval else "" for interval in against]
-    return [name, score(row["f1"]), pp(dense), bound(dense), *speeds, f"{report.per_second(name, last):.0f}"]
+    rows, last = [], report.sizes[-1]
+    for role, row in _roles(report):
+        name, dense = row["variant"], report.against_dense(row["variant"])
+        against = [report.interval(name, reference(report), size) for size in report.sizes]
+        speeds = [speedup(interval) if interval else "" for interval in against]
+        cells = score(row["f1"]), pp(dense), bound(dense), *speeds, f"{report.per_second(name, last):.0f}"
+        rows.append([role, name, *cells])
+    return Table([*heads, f"texts a second, {last} a call"], rows, about)

@@ -6,7 +6,7 @@ import pytest
 
 from demo.tabs.why.words import listbox
 from engine.paths import State
-from eval.measure.variants import of_engine
+from eval.record import Tagged
 from tests.conftest import TEXT, cascade
 from tests.demo.tabs.conftest import beside
 
@@ -33,8 +33,7 @@ def test_a_word_has_the_same_layer_and_state_in_report_trace_and_page(name, sett
         result = both.tag(TEXT * 4, cascade(doubts[len(doubts) // 2], small=small))
     else:
         result = engine.tag(TEXT * 4, name, **settings)
-    _, (row,) = of_engine(lambda _: [result])([result.text])
-    assert row.paths is result.paths
+    assert Tagged.of(result, whole=True).paths is result.paths
     expected = [
         (int(layer), State(state).name.lower(), str(label))
         for layer, state, label in zip(*vars(result.paths).values(), strict=True)

@@ -20,7 +20,7 @@ from engine.graph.standalone import Tagger
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Entity
 from engine.text.words import split_words
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 from tests.conftest import TEXT
 
 ELSEWHERE = """

@@ -12,11 +12,11 @@ from engine.formats import WRITERS
 from engine.formats.corpora import Corpus, load_corpus
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
+from eval.config import SAMPLE
 from eval.measure.run import run
 from eval.measure.setup import Setup
-from eval.measure.variants import Tagger, of_strategy
-from eval.options import SAMPLE
-from eval.record import Plan, Record
+from eval.measure.taggers import Tagger, of_strategy
+from eval.record import RunRecord, Schedule
 from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
@@ -31,8 +31,7 @@ def stub_plots(patch: pytest.MonkeyPatch) -> None:
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
     patch.setattr("engine.latency.PASSES", 1)
-    patch.setattr("eval.measure.variants.RANDOM_SEEDS", 2)
-    patch.setattr("eval.measure.environment.REST_S", 0)
+    patch.setattr("eval.measure.taggers.REST_S", 0)
     patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
 
@@ -78,11 +77,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, begin
     return out
 
 
-def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[int, ...] = (1,)) -> Record:
+def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[int, ...] = (1,)) -> RunRecord:
     """The record of a run on a corpus."""
-    plan = Plan(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
-    record = Record(plan, Log(folder / "log"))
-    run(Setup([], plan, taggers), record, Progress())
+    schedule = Schedule(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
+    record = RunRecord(schedule, Log(folder / "log"))
+    run(Setup([], schedule, taggers), record, Progress())
     return record
 
 

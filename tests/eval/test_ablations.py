@@ -3,9 +3,9 @@ import pytest
 
 from engine.pruning.recovery import TRIGGERS
 from eval.ablations import main
+from eval.config import SAMPLE
 from eval.measure import ablations
 from eval.measure.ablations import failures, series_of
-from eval.options import SAMPLE
 
 
 @pytest.fixture(scope="module")

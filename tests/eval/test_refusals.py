@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from eval import ablations, report
-from eval.options import SAMPLE
+from eval.config import SAMPLE
 
 DEFAULTS = {  # of each command, and before the options
     report: "--model {model} --limit 2 --dtype float32 --baselines none --strategies dense,entropy --out {out}",
@@ -19,14 +19,13 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
 
 @pytest.mark.parametrize(("command", "options", "message"), [
     (report, "--model /no/such", "expected a Hugging Face token-classification model"),
-    (report, "--batch-size 1,0", "expected different numbers of 1 or more after --batch-size, got '1,0'"),
-    (report, "--batch-size 4,4", "expected different numbers of 1 or more after --batch-size"),
-    (report, "--limit 0", "expected --limit 1 or more"),
-    (report, "--threads 0", "expected --threads 1 or more"),
-    (report, "--threads 99999", "the number of processors, got 99999; lower it"),
-    (report, "--timed 0", "expected --timed 1 or more"),
+    (report, "--batch-size 1,0", "expected --batch-size as a list, each a whole number, 1 or more, got (1, 0)"),
+    (report, "--batch-size 4,4", "expected different values after --batch-size, got (4, 4)"),
+    (report, "--limit 0", "expected --limit as a whole number, 1 or more, got 0"),
+    (report, "--threads 99999", "expected --threads as a whole number, 1 to "),
     (report, "--timed 3", "expected --timed up to 2, the number of documents in sample, got 3"),
-    (report, "--dtype float32,float32", "expected different dtypes after --dtype"),
+    (report, "--dtype float32,float32", "expected different values after --dtype"),
+    (report, "--dtype float64", "expected --dtype as a list, each one of float32"),
     (report, "--strategies small", "expected the folder of a cascade"),
     (report, "--strategies random", "got 'random'; check the name"),
     (report, "--types Chemical,Chem", "expected types of the gold or the model, got ['Chem']"),
@@ -39,7 +38,7 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
      "expected different names of strategies, baselines and other models"),
     (report, "--render-only", "expected a finished run in"),
     pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
-    (ablations, "--corpus {text}", "expected documents with gold entities"),
+    (ablations, "--corpus {text}", "expected types that the model finds, ['Chemical', 'Disease'], got []"),
     (ablations, "--model {plain}", "expected a model with gates"),
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):
@@ -53,13 +52,12 @@ def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, c
 
 
 def test_wrong_names_are_refused_before_anything_heavy_is_imported():
-    calls = (
-        '[(ablations, "--corpus"), (report, "--corpus"), (report, "--strategies"), (train_spacy, "--out=x --corpus")]'
-    )
-    code = (
-        "import sys; from eval import ablations, report, train_spacy; "
-        f"print([command.main([*options.split(), 'nosuch']) for command, options in {calls}], "
-        "{'torch', 'matplotlib', 'spacy'} & set(sys.modules))"
-    )
+    calls = "(ablations, '--corpus=x'), (report, '--corpus=x'), (report, '--strategies=x'), (train_spacy, '--corpus=x')"
+    code = f"""
+import sys
+from eval import ablations, report, train_spacy
+status = [command.main(["--out=x", wrong]) for command, wrong in ({calls})]
+print(status, {{'torch', 'matplotlib', 'spacy'}} & set(sys.modules))
+"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[2, 2, 2, 2] set()"

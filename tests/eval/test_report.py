@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from engine.cli.runs import locked
+from engine.settings import from_values, to_values
 from engine.text.labels import LabelSet
-from eval.options import SAMPLE
+from eval.config import SAMPLE, ReportConfig
 from eval.render.pages import as_html
 from eval.report import main
+from eval.report import report as make_report
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REPORTS = sorted(path.parent.name for path in DOCS.glob("*/results.csv"))
@@ -115,6 +117,23 @@ def test_settings_of_variants_are_stated(finished):
     assert settings["entropy (float32)"]["controller"]["max_entropy"] == 0.4
     assert "at batch size 1" in settings["hf-pipeline"]["fastest"]
     assert json.loads(settings["pruned (float32)"]["strategy"])["name"] == "entropy"
+
+
+def test_a_report_is_made_from_python_and_a_command_line_that_asks_for_the_same_continues_it(
+    model_folder, tmp_path, one_pixel
+):
+    asked = {"model": str(model_folder), "limit": 2, "batch_size": (1,), "dtype": ("float32",), "baselines": ("none",)}
+    config = ReportConfig(**asked, strategies=("rule",), set=("rule.lambda=1",), out=str(tmp_path / "out"))
+    assert from_values(ReportConfig, "a report", json.loads(json.dumps(to_values(config)))) == config
+    out = make_report(config)
+    about = json.loads((out / "results.json").read_text())["about"]
+    assert about["settings"]["rule"]["controller"]["lambda"] == 1
+    assert eval(about["command"], {"ReportConfig": ReportConfig, "report": lambda config: config}) == config
+    options = ["--limit=2", "--batch-size=1", "--dtype=float32", "--baselines=none", "--strategies=rule"]
+    assert main([*options, "--set=rule.lambda=1", "--model", str(model_folder), "--out", str(out)]) == 0
+    assert json.loads((out / "results.json").read_text())["about"]["command"].startswith(
+        "python -m eval.report --limit"
+    )
 
 
 def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, tmp_path, capsys):

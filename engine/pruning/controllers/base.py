@@ -47,6 +47,21 @@ class Decider:
         return (self.kind,)
 
 
+@dataclass(frozen=True, eq=False)
+class GivenExits(Decider):
+    """Lets words exit where it is told to; for a strategy without recovery, in one call.
+
+    ``exits``: for each window of the call a gate or the last layer for every word, int64 ``(words,)``.
+    """
+
+    kind = "given"
+    exits: Sequence[np.ndarray]
+
+    def decide(self, gate: Gate) -> Decision:
+        exits = np.concatenate(self.exits)
+        return Decision((exits <= gate.number) & gate.alive, np.zeros(len(exits)))
+
+
 @dataclass(frozen=True)
 class Controller(Decider, ABC):
     """Scores the words at a gate and decides which exit early; its fields are its settings.

@@ -11,12 +11,11 @@ import numpy as np
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import Log
-from engine.errors import InputError
+from engine.errors import InputError, extra
 from engine.formats.corpora import Corpus
 from engine.pruning.strategy_names import StrategyName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
-from eval.measure.environment import own_threads
 from eval.schema import PIPELINE
 
 SPACY = "spacy"
@@ -28,32 +27,29 @@ BASELINES: dict[str, Callable[[Inputs], Baseline]] = {
     SPACY: spacy.load,
 }
 
-TRIED = 16  # documents in a trial, or two batches if that is more
-SAMPLED = 512  # a trial's documents are sampled from this many first ones
+TRIAL_DOCUMENTS = 16  # in a trial, or two batches if that is more
+FIRST_DOCUMENTS = 512  # of a corpus, of which those of a trial are a sample
 PASSES = 3
-BEHIND, SETTLED_MS = 1.5, 500.0  # candidates slower than BEHIND × max(SETTLED_MS, the fastest's time) are dropped
-ENOUGH_MS = 3000.0  # a trial ends when its fastest candidate took so long
-ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
+DROP_RATIO, STABLE_MS = 1.5, 500.0  # candidates slower than DROP_RATIO × max(STABLE_MS, the fastest's time) are dropped
+TRIAL_MS = 3000.0  # a trial ends when its fastest candidate took so long
+EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
 def load_baselines(
     engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
 ) -> list[Baseline]:
-    """Loads baselines.
+    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``; progress advances by one for each.
 
-    Args:
-        engines: the models, by the names that may follow ``@``; ours has the name ``""``.
-        wanted: e.g. ``hf-pipeline``, ``onnx-int8=truncate-3``, ``openvino-int8@student``, ``spacy=FOLDER``.
-        training: texts of the corpus' training split.
-        progress: advances by one for each baseline.
+    ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
+    ``training``: texts of the corpus' training split.
 
-    Raises:
-        InputError: if a name is unknown or a package of the extra ``baselines`` is missing.
+    Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
     """
     every, baselines = [parse_baseline(name, engines, training) for name in wanted], []
     for inputs in every:
         progress.note = f"converting the model for {inputs.name}"
-        baselines.append(BASELINES[inputs.runtime](inputs))
+        with extra("baselines"):
+            baselines.append(BASELINES[inputs.runtime](inputs))
         progress.advance()
     return baselines
 
@@ -86,25 +82,25 @@ def tune(
     """
     stored = next((line["tuned"] for line in log if "tuned" in line), None)
     if stored is None:
-        samples = {size: sample_texts(corpus, max(TRIED, 2 * size)) for size in batch_sizes}
+        samples = {size: sample_texts(corpus, max(TRIAL_DOCUMENTS, 2 * size)) for size in batch_sizes}
         stored = {}
         for baseline in baselines:
-            stored[baseline.name] = [dict(fastest(baseline, *sample, progress)) for sample in samples.items()]
+            stored[baseline.variant.name] = [dict(fastest(baseline, *sample, progress)) for sample in samples.items()]
             baseline.release()
         log.append({"tuned": stored})
     for baseline in baselines:
-        baseline.choose(dict(zip(batch_sizes, stored[baseline.name], strict=True)))
+        baseline.choose(dict(zip(batch_sizes, stored[baseline.variant.name], strict=True)))
 
 
 def tried_texts(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int]) -> int:
     """How many texts `tune` tags, over all candidates and passes, if it drops none."""
-    texts = sum(min(max(TRIED, 2 * size), len(corpus.documents[:SAMPLED])) for size in batch_sizes)
+    texts = sum(min(max(TRIAL_DOCUMENTS, 2 * size), len(corpus.documents[:FIRST_DOCUMENTS])) for size in batch_sizes)
     return sum(len(baseline.candidates) for baseline in baselines) * PASSES * texts
 
 
 def sample_texts(corpus: Corpus, count: int) -> list[str]:
     """``count`` texts of all lengths in corpus order, the longest among them, because it may have several windows."""
-    lengths = [len(document.text) for document in corpus.documents[:SAMPLED]]
+    lengths = [len(document.text) for document in corpus.documents[:FIRST_DOCUMENTS]]
     ranks = np.linspace(0, len(lengths) - 1, min(count, len(lengths))).round().astype(int)
     return [corpus.documents[index].text for index in sorted(np.argsort(lengths, kind="stable")[ranks].tolist())]
 
@@ -116,9 +112,9 @@ def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str], progress:
     """
 
     def milliseconds(candidate: RuntimeParameters, batch: Sequence[str]) -> float:
-        progress.note = f"trying {baseline.name} with {state(candidate)}, {batch_size} a call"
-        with own_threads(baseline.threads):
-            _, ms = baseline.tag(batch, candidate)
+        progress.note = f"trying {baseline.variant.name} with {state(candidate)}, {batch_size} a call"
+        baseline.chosen = {batch_size: candidate}
+        _, ms = baseline.tag(batch)
         progress.advance(len(batch))
         return ms
 
@@ -127,10 +123,10 @@ def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str], progress:
         batch, others = texts[start : start + batch_size], texts[start + batch_size :]
         passes = [[milliseconds(candidate, batch) for candidate in tried] for _ in range(PASSES)]
         totals = [total + min(times) for total, *times in zip(totals, *passes, strict=True)]
-        ahead = [total <= BEHIND * max(SETTLED_MS, min(totals)) for total in totals]
+        ahead = [total <= DROP_RATIO * max(STABLE_MS, min(totals)) for total in totals]
         progress.advance(ahead.count(False) * PASSES * len(others))
         tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
-        if min(totals) >= ENOUGH_MS:
+        if min(totals) >= TRIAL_MS:
             progress.advance(len(tried) * PASSES * len(others))
             break
-    return next(candidate for candidate, total in zip(tried, totals, strict=True) if total <= ALIKE * min(totals))
+    return next(candidate for candidate, total in zip(tried, totals, strict=True) if total <= EQUAL_RATIO * min(totals))

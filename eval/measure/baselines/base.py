@@ -2,14 +2,13 @@
 
 import io
 import logging
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,14 +18,15 @@ from engine.errors import expecting
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
 from engine.pytorch.checkpoint import load_huggingface
-from engine.text.documents import Entity
 from engine.text.windows import Window
-from engine.text.words import Span
+from eval.measure.taggers import Tagger
+from eval.record import Tagged, Variant
+from eval.schema import BASELINE
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
-# Returns the entities of each text.
-TagTexts = Callable[[Sequence[str], RuntimeParameters], list[tuple[Entity, ...]]]
+# Finds the entities of each text.
+TagTexts = Callable[[Sequence[str], RuntimeParameters], list[Tagged]]
 
 ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
@@ -49,65 +49,45 @@ class Inputs:
 
 
 @dataclass(eq=False)
-class Baseline:
+class Baseline(Tagger):
     """Another way to find entities."""
 
-    name: str  # shown in tables
-    dtype: str  # its number format
-    device: str  # where it runs
     run: TagTexts
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
-    settings: dict[str, str]  # further facts for the report
-    release: Callable[[], object] = lambda: None  # frees what calls have loaded; it is loaded again when needed
-    threads: int = 1  # of torch during its calls; one if another runtime computes, because idle threads would spin
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        dtype: str,
+        run: TagTexts,
+        candidates: Iterable[RuntimeParameters],
+        settings: Mapping[str, str],
+        device: str = "cpu",
+        threads: int = 1,  # if another runtime computes, because torch's idle threads would spin
+        **others: Any,
+    ) -> Self:
+        """The baseline of a name, in a dtype; ``settings``: further facts for the report."""
+        facts = {**settings, "dtype": dtype}
+        variant = Variant(name, BASELINE, dtype, device, settings=facts)
+        return cls(variant, {name: facts}, run, tuple(candidates), threads=threads, **others)
 
     def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
         """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
         stated = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
+        stated = f"{stated} (of {len(self.candidates)} tried)"
         self.chosen = chosen
-        self.settings["fastest"] = f"{stated} (of {len(self.candidates)} tried)"
+        self.variant = replace(self.variant, settings={**self.variant.settings, "fastest": stated})
 
-    def tag(
-        self, texts: Sequence[str], parameters: RuntimeParameters | None = None
-    ) -> tuple[list[tuple[Entity, ...]], float]:
-        """Returns the entities of each text and the milliseconds of the call; uses the chosen parameters by default."""
-        begin = time.perf_counter()
-        if parameters is None:
-            fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
-            parameters = next(fitting, self.candidates[0])
-        entities = self.run(texts, parameters)
-        return entities, (time.perf_counter() - begin) * 1e3
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Tagged]]:
+        fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
+        return partial(self.run, texts, next(fitting, self.candidates[0]))
 
 
 def state(parameters: RuntimeParameters) -> str:
     """Runtime parameters in words: ``rows 512, workers 2``."""
     return ", ".join(f"{name} {value}" for name, value in parameters.items())
-
-
-# Maps windows in ascending length, each with its text and the character spans of the text's words, to probabilities
-# ``(words, labels)`` of all their words.
-Classify = Callable[[Sequence[tuple[Window, str, list[Span]]], RuntimeParameters], np.ndarray]
-
-
-def by_windows(engine: Engine, classify: Classify) -> TagTexts:
-    """Tags texts with the engine's words, windows and decoding, so that nothing is truncated."""
-
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
-        spans, by_text = engine.pieces.of_texts(texts)
-        windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
-        windows.sort(key=lambda item: len(item[1].input_ids))
-        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
-        if windows:
-            classified = classify([(window, texts[text], spans[text]) for text, window in windows], parameters)
-            first = 0
-            for text, w in windows:
-                own = slice(first + w.own - w.first, first + w.own_end - w.first)
-                probabilities[text][w.own : w.own_end] = classified[own]
-                first += w.words
-        return [engine.labels.decode(*parts) for parts in zip(texts, spans, probabilities, strict=True)]
-
-    return run
 
 
 # Maps word piece ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
@@ -128,9 +108,9 @@ def on_runtime(
     pad_id: int,
     load: Callable[[RuntimeParameters], Infer],
     settings: Mapping[str, str],
-    candidates: tuple[RuntimeParameters, ...],
+    candidates: Iterable[RuntimeParameters],
 ) -> Baseline:
-    """A baseline that runs the engine's windows on another runtime, on the CPU.
+    """A baseline that runs the engine's windows on another runtime, on the CPU, with our words and decoding.
 
     ``load`` loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
@@ -141,23 +121,32 @@ def on_runtime(
         by_name = dict(parameters)
         return load(by_name), ThreadPoolExecutor(int(by_name["workers"]))
 
-    def classify(items: Sequence[tuple[Window, str, list[Span]]], parameters: RuntimeParameters) -> np.ndarray:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         infer, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
 
-        def logits_of(windows: Sequence[Window]) -> np.ndarray:
-            # A word has the label of its first piece; CLS is the first row, SEP the last.
-            firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.words)) for window in windows]
-            logits = infer(*pad(windows, pad_id))
-            return np.concatenate([of_window[rows] for of_window, rows in zip(logits, firsts, strict=True)])
+        def logits_of(group: Sequence[Window]) -> np.ndarray:
+            # A word has the label of its first piece.
+            logits = infer(*pad(group, pad_id))
+            return np.concatenate([rows[window.first_rows] for rows, window in zip(logits, group, strict=True)])
 
-        groups = list(group_windows([window for window, *_ in items], int(parameters["rows"])))
-        several = parameters["workers"] != 1 and len(groups) > 1
-        logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
-        return torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
+        spans, by_text = engine.pieces.of_texts(texts)
+        windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
+        windows.sort(key=lambda item: len(item[1].input_ids))
+        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
+        if windows:
+            groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
+            several = parameters["workers"] != 1 and len(groups) > 1
+            logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
+            classified = torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
+            first = 0
+            for text, w in windows:
+                own = slice(first + w.own - w.first, first + w.own_end - w.first)
+                probabilities[text][w.own : w.own_end] = classified[own]
+                first += w.words
+        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
-    run = by_windows(engine, classify)
-    return Baseline(inputs.name, inputs.dtype, "cpu", run, candidates, stated, loaded.cache_clear)
+    return Baseline.of(inputs.name, inputs.dtype, run, candidates, stated, release=loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:

@@ -13,8 +13,9 @@ from engine.pytorch.checkpoint import load_huggingface
 from engine.text.documents import Entity
 from engine.text.labels import label_parts
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
+from eval.record import Tagged
 
-TEXTS = (1, 4, 16)  # at a time, in the pipeline
+BATCH_SIZES = (1, 4, 16)  # of the pipeline
 IOB2 = {"S": "B", "E": "I"}  # the only prefixes that the pipeline joins
 
 
@@ -39,13 +40,13 @@ def load(inputs: Inputs) -> Baseline:
         stride=engine.pieces.capacity // 4,
     )
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         # Lone surrogates cannot be encoded; a question mark has the same length.
         encodable = [texts[index].encode("utf-8", "replace").decode() for index in order]
         groups = tagger(encodable, batch_size=parameters["texts"]) if encodable else []
-        found: dict[int, tuple[Entity, ...]] = {
-            index: tuple(entity(texts[index], group) for group in of_text)
+        found = {
+            index: Tagged(tuple(entity(texts[index], group) for group in of_text))
             for index, of_text in zip(order, groups, strict=True)
         }
         return [found[index] for index in range(len(texts))]
@@ -55,9 +56,8 @@ def load(inputs: Inputs) -> Baseline:
         "aggregation_strategy": "first",
         "threads": str(torch.get_num_threads()),
     }
-    candidates = tuple({"texts": texts} for texts in TEXTS)
-    device, threads = str(engine.device), torch.get_num_threads()
-    return Baseline(inputs.name, dtype, device, run, candidates, settings, threads=threads)
+    candidates, threads = ({"texts": texts} for texts in BATCH_SIZES), torch.get_num_threads()
+    return Baseline.of(inputs.name, dtype, run, candidates, settings, str(engine.device), threads)
 
 
 def entity(text: str, group: dict[str, Any]) -> Entity:

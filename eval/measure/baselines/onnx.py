@@ -10,14 +10,13 @@ import torch
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
-from eval.options import package
 
-FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
+FUSIBLE = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
 def load(inputs: Inputs) -> Baseline:
     name, model = inputs.name, base.Logits(inputs.engine.folder, inputs.layers)
-    fused, pad_id = model.config.model_type in FUSED, model.config.pad_token_id or 0
+    fused, pad_id = model.config.model_type in FUSIBLE, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
@@ -55,10 +54,11 @@ def load(inputs: Inputs) -> Baseline:
 
 
 def _quantise(file: Path, *, reduced: bool) -> Path:
+    from onnx import TensorProto
     from onnxruntime.quantization import quantize_dynamic
 
     # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
-    float32 = {"DefaultTensorType": package("onnx").TensorProto.FLOAT}
+    float32 = {"DefaultTensorType": TensorProto.FLOAT}
     quantised = file.with_name("int8.onnx")
     with base.quiet():
         quantize_dynamic(file, quantised, per_channel=True, reduce_range=reduced, extra_options=float32)

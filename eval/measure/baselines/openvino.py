@@ -11,15 +11,16 @@ from engine.errors import InputError
 from engine.text.words import words_of
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters, pad
-from eval.options import package
 
-CALIBRATED = 300  # windows, as many as NNCF uses by default
+CALIBRATION = 300  # windows, as many as NNCF uses by default
 
 
 def load(inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    name, engine, runtime = inputs.name, inputs.engine, package("openvino")
+    import openvino
+
+    name, engine = inputs.name, inputs.engine
     if not inputs.training:
         raise InputError(
             f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
@@ -27,18 +28,19 @@ def load(inputs: Inputs) -> Baseline:
         )
     model = base.Logits(engine.folder, inputs.layers)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
-    core, example = runtime.Core(), torch.ones(2, 8, dtype=torch.int64)
+    core, example = openvino.Core(), torch.ones(2, 8, dtype=torch.int64)
     with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
-        graph = runtime.convert_model(model, example_input=(example, example))
-    step = max(1, len(inputs.training) // CALIBRATED)  # the first windows of evenly spaced texts
-    windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATED]
+        graph = openvino.convert_model(model, example_input=(example, example))
+    step = max(1, len(inputs.training) // CALIBRATION)  # the first windows of evenly spaced texts
+    windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATION]
     samples = [list(pad([window], pad_id)) for window in windows]
     with base.quiet():
-        nncf = package("nncf")
+        import nncf
+
         graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {
         "threads": f"{threads} over all workers",
-        "openvino": runtime.__version__,
+        "openvino": openvino.__version__,
         "quantisation": f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text",
     }
     # Other layers may run in bfloat16, which is the default on processors that have it.

@@ -11,14 +11,16 @@ from engine.errors import InputError, expecting
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
-from eval.options import package
+from eval.record import Tagged
 
-TEXTS = (1, 8, 64)  # at a time
+BATCH_SIZES = (1, 8, 64)  # of its pipe
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
 
 
 def load(inputs: Inputs) -> Baseline:
-    name, spacy = inputs.name, package("spacy")
+    import spacy
+
+    name = inputs.name
     if not inputs.folder:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
     folder = Path(inputs.folder)
@@ -29,11 +31,11 @@ def load(inputs: Inputs) -> Baseline:
         labels = nlp.get_pipe("ner").labels
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[tuple[Entity, ...]]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         # Lone surrogates cannot be encoded; a question mark has the same length.
         encodable = [text.encode("utf-8", "replace").decode() for text in texts]
         documents = nlp.pipe(encodable, batch_size=parameters["texts"])
-        return [entities(*pair) for pair in zip(texts, documents, strict=True)]
+        return [Tagged(entities(*pair)) for pair in zip(texts, documents, strict=True)]
 
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
     settings = {
@@ -43,7 +45,7 @@ def load(inputs: Inputs) -> Baseline:
         "threads": "1",
         "spacy": spacy.__version__,
     }
-    return Baseline(name, "float32", "cpu", run, tuple({"texts": texts} for texts in TEXTS), settings)
+    return Baseline.of(name, "float32", run, ({"texts": texts} for texts in BATCH_SIZES), settings)
 
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:

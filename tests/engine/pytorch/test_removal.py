@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
-from engine.pruning.controllers import Decider
+from engine.pruning.controllers import Decider, GivenExits
 from engine.pruning.gate import Decision
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -110,7 +110,7 @@ def masked(folder, family, model, exits) -> list[np.ndarray]:
 
 @every_family
 def test_removing_rows_equals_masking_them(family, folders, engines, backends, exits):
-    records = backends(family).run(WINDOWS, PRUNES, exits=exits)
+    records = backends(family).run(WINDOWS, Strategy(PRUNES.gates, GivenExits(exits)))
     dense = backends(family).run(WINDOWS, Strategy())
     expected = masked(folders(family), family, engines(family)[1].model, exits)
     differences = []
@@ -139,7 +139,7 @@ def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(f
     before = backend.run(WINDOWS, prunes)
     after = backend.run(WINDOWS, Strategy(prunes.gates, prunes.controller, recovery=some))
     ends = [np.where(record.recovered, LAST, record.exit_at) for record in after]
-    given = backend.run(WINDOWS, prunes, exits=ends)
+    given = backend.run(WINDOWS, Strategy(prunes.gates, GivenExits(ends)))
     for first, record, expected, end in zip(before, after, given, ends, strict=True):
         assert record.recovered.sum() == min(3, first.exited.sum())
         assert record.exit_at.tolist() == first.exit_at.tolist()

@@ -1,20 +1,18 @@
-"""Hand-made rows of a record: a text, its gold, what dense and a variant found, and where words exited."""
+"""A hand-made record: a text, its gold, what dense and a variant found, and where words exited."""
 
 import numpy as np
 
 from engine.paths import Paths, State
 from engine.pruning.controllers import EntropyController
-from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
 from eval.analysis import Comparison, DocumentComparison
 from eval.analysis.groups import group_rows
-from eval.record import Row, Variant
+from eval.record import Tagged, Variant
 
 TYPES = ("Chemical", "Disease")
 ENTROPY = Strategy((2, 4), EntropyController(0.4))
-RECOVERING = Strategy((2, 4), EntropyController(0.4), recovery=Recovery())
 LAYERS = 6
 TEXT = "Renal failure followed high doses of cisplatin ."
 
@@ -32,8 +30,8 @@ def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
     """What a variant found beside what dense found; ``exits``: index of a word → layer, and state unless it exited."""
     paths = [(exits or {}).get(index, (LAYERS, State.KEPT)) for index in range(len(split_words(text)))]
     layer, state = np.array([path if isinstance(path, tuple) else (path, State.EXITED) for path in paths]).T
-    document, row = Document(id_, text, tuple(gold)), Row(tuple(own), Paths(layer, state, np.full(len(layer), "O")))
-    return DocumentComparison.of(document, types, row, Row(tuple(dense)))
+    document, own = Document(id_, text, tuple(gold)), Tagged(tuple(own), Paths(layer, state, np.full(len(layer), "O")))
+    return DocumentComparison.of(document, types, own, Tagged(tuple(dense)))
 
 
 def compared(*documents, strategy=ENTROPY):

@@ -11,9 +11,9 @@ from engine.errors import InputError
 from engine.formats.corpora import load_corpus
 from engine.pytorch.checkpoint import save_weights
 from engine.tagger import load_engine
+from eval.config import SAMPLE
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Logits
-from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT, configure, needs_vnni
 from tests.engine.pytorch.families import gated, huggingface, tiny, tokenizer_of
@@ -27,6 +27,15 @@ TEXTS = [
     "Naïve α-agonist\tand\ndelirium.",
 ]
 PACKAGES = {"hf-pipeline": [], "onnx": [], "openvino": ["openvino", "nncf"], "spacy": ["spacy"]}
+
+
+def found_by(tagger, texts=TEXTS):
+    """What it finds in each text."""
+    return [one.entities for one in tagger.tag(texts)[0]]
+
+
+def keys(found):
+    return {(number, entity.key) for number, entities in enumerate(found) for entity in entities}
 
 
 def baseline(engine, wanted, **others):
@@ -53,30 +62,26 @@ def test_it_finds_the_entities_of_dense_in_any_text_under_given_labels(threads, 
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(unnamed, "onnx-float32")
     for parameters in (loaded.candidates[0], loaded.candidates[-1]):
-        found, milliseconds = loaded.tag(TEXTS, parameters)
+        loaded.chosen = {len(TEXTS): parameters}
+        found = found_by(loaded)
         assert torch.get_num_threads() == threads, "it leaves the threads of others alone"
         for entities, dense in zip(found, found_dense, strict=True):
             assert [entity.key for entity in entities] == [entity.key for entity in dense]
             assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in dense], abs=1e-4)
         assert sum(map(len, found)) > 20
-        assert milliseconds > 0
-        assert loaded.tag([], parameters)[0] == loaded.tag([""], parameters)[0][1:] == []
+        assert found_by(loaded, []) == []
         loaded.release()
-    assert loaded.dtype == "float32"
-
-
-def found_by(tagged):
-    return {(number, entity.key) for number, entities in enumerate(tagged) for entity in entities}
+    assert loaded.variant.dtype == "float32"
 
 
 @pytest.mark.parametrize("cut", ["", "=truncate-1"])
 @pytest.mark.parametrize("name", ["onnx-int8", pytest.param("openvino-int8", marks=needs_vnni)])
 def test_int8_finds_nearly_the_entities_of_the_whole_network_or_of_its_first_layers(name, cut, engine):
     loaded = baseline(engine, name + cut)
-    found = found_by(loaded.tag(TEXTS)[0])
-    exact = found_by(result.entities for result in engine.tag_batch(TEXTS, cut[1:] or "dense"))
+    found = keys(found_by(loaded))
+    exact = keys(result.entities for result in engine.tag_batch(TEXTS, cut[1:] or "dense"))
     assert len(found & exact) > 0.6 * max(len(found), len(exact)) > 0
-    assert loaded.dtype == "int8"
+    assert loaded.variant.dtype == "int8"
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -97,34 +102,35 @@ def test_a_network_that_is_cut_says_what_truncation_says(family, layers, tmp_pat
 
 def test_a_baseline_runs_another_model_that_is_measured(engine, plain_engine):
     loaded = baseline(engine, "hf-pipeline@other", other=plain_engine)
-    found = found_by(loaded.tag(TEXTS[:3])[0])
-    assert found == found_by(plain_engine.tag(text, "dense").entities for text in TEXTS[:3])
-    assert loaded.name == "hf-pipeline@other"
+    dense = keys(plain_engine.tag(text, "dense").entities for text in TEXTS[:3])
+    assert keys(found_by(loaded, TEXTS[:3])) == dense
+    assert loaded.variant.name == "hf-pipeline@other"
 
 
 def test_the_pipeline_gets_texts_and_reads_long_ones_to_their_end(unnamed):
     """As its users call it: words, groups and windows are its own; only where a text has one window they are ours."""
     loaded = baseline(unnamed, "hf-pipeline")
     for parameters in loaded.candidates:
-        found, _ = loaded.tag(TEXTS, parameters)
+        loaded.chosen = {len(TEXTS): parameters}
+        found = found_by(loaded)
         for number in (0, 1, 2):
             dense = unnamed.tag(TEXTS[number], "dense").entities
             assert [entity.key for entity in found[number]] == [entity.key for entity in dense]
         assert found[3][-1].end > 0.95 * len(TEXTS[3])
         assert all(entity.text == TEXTS[3][entity.start : entity.end].strip() for entity in found[3])
-    assert loaded.tag([])[0] == []
+    assert found_by(loaded, []) == []
 
 
 def test_the_pipeline_joins_the_words_of_an_entity_under_any_scheme(plain_folder, tmp_path):
     folder = shutil.copytree(plain_folder, tmp_path / "model")
     names = ["B-Disease", "I-Disease", "O", "E-Disease", "S-Disease"]
     configure(folder, id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)})
-    ((*found,),), _ = baseline(load_engine(folder), "hf-pipeline").tag([TEXT])
+    (found,) = found_by(baseline(load_engine(folder), "hf-pipeline"), [TEXT])
     assert {entity.type for entity in found} == {"Disease"}
 
 
 def test_a_lone_surrogate_does_not_stop_a_baseline(engine):
-    ((*_, last),), _ = baseline(engine, "hf-pipeline").tag(["\ud800 " + TEXT])
+    ((*_, last),) = found_by(baseline(engine, "hf-pipeline"), ["\ud800 " + TEXT])
     assert last.end == len(TEXT) + 2
 
 
@@ -136,7 +142,7 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
     assert train_spacy([*options, "--development", "test", "--limit", "1", "--patience", "200"]) == 0
     loaded = baseline(engine, f"spacy={folder}")
     document = load_corpus(str(SAMPLE), limit=1).documents[0]
-    ((*found,), surrogate), _ = loaded.tag([document.text, "\ud800 " + document.text])
+    found, surrogate = found_by(loaded, [document.text, "\ud800 " + document.text])
     assert all(document.text[entity.start : entity.end] == entity.text for entity in found)
     assert {entity.key for entity in found} & {entity.key for entity in document.entities}, "it learned these by heart"
     assert len(surrogate) > 0

@@ -1,5 +1,6 @@
 """Controls: as many words exit, or come back, but they are chosen at random."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from engine.errors import InputError
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
-from eval.measure.variants import RandomWords, random_exits, tag_batch
+from eval.measure.taggers import RandomExits, RandomWords
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
@@ -27,22 +28,30 @@ def layers(result) -> list[int]:
 def test_as_many_other_words_exit_of_each_window_at_each_gate(engine, replayed):
     strategy = engine.strategy(replayed)
     reference = engine.tag_batch(TEXTS, strategy)
-    seeds = [tag_batch(engine, strategy, TEXTS, seed) for seed in (0, 1)]
+    seeds = [RandomExits(engine, strategy).prepare(TEXTS, seed)() for seed in (0, 1)]
     for found in seeds:
         assert [exits(result) for result in found] == [exits(result) for result in reference]
     assert len({tuple(layers(results[0])) for results in (reference, *seeds)}) == 3
 
 
 def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
-    for text, together in zip(TEXTS, tag_batch(engine, REPLAYED, TEXTS), strict=True):
-        (alone,) = tag_batch(engine, REPLAYED, [text])
+    control = RandomExits(engine, REPLAYED)
+    for text, together in zip(TEXTS, control.prepare(TEXTS, 0)(), strict=True):
+        (alone,) = control.prepare([text], 0)()
         assert layers(alone) == layers(together)
 
 
 @pytest.mark.parametrize("name", ["dense", "truncate-1", "entropy+recovery"])
 def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
-        random_exits(engine, engine.strategy(name))
+        RandomExits(engine, engine.strategy(name))
+
+
+def test_what_comes_before_a_call_is_not_timed(engine):
+    control = RandomExits(engine, REPLAYED)
+    call = control.prepare(["x"], 0)
+    control.prepare = lambda *_: time.sleep(0.2) or call
+    assert 0 < control.tag(["x"])[1] < 200
 
 
 def test_as_many_random_words_come_back(engine):

@@ -6,12 +6,12 @@ import psutil
 
 from engine.formats.corpora import load_corpus
 from engine.latency import busy_share
+from eval.config import SAMPLE
 from eval.measure import environment
 from eval.measure.environment import resident_memory
 from eval.measure.run import conditions_of
 from eval.measure.setup import Setup
-from eval.options import SAMPLE
-from eval.record import Plan
+from eval.record import Schedule
 
 
 def test_work_of_other_processes_is_seen():
@@ -41,7 +41,7 @@ def test_other_ids_make_another_corpus(engine):
     corpus = load_corpus(str(SAMPLE), limit=2)
     first, *others = corpus.documents
     renamed = replace(corpus, documents=(replace(first, id="other"), *others))
-    runs = (Setup([engine], Plan(one, [], [1], []), []) for one in (corpus, renamed))
+    runs = (Setup([engine], Schedule(one, [], [1], []), []) for one in (corpus, renamed))
     own, other = (conditions_of(setup)["corpus"] for setup in runs)
     assert own != other
 

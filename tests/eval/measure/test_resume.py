@@ -61,7 +61,7 @@ def test_what_a_kill_has_left_is_continued_to_the_files_of_an_undisturbed_run(op
 
 
 @pytest.mark.parametrize(("line", "reason"), [
-    (None, "got batch 4 of pass 0: a line is missing; restore it"),
+    (None, "got batch 4 of pass 0 at size 1: a line is missing; restore it"),
     (b'{"unit": {}}\n', "got "),
 ])  # fmt: skip
 def test_a_log_with_a_missing_or_damaged_line_is_refused_and_left_alone(

@@ -3,25 +3,28 @@ import pytest
 from engine.cli.progress import Progress
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
+from eval.config import SAMPLE, ReportConfig
 from eval.measure.setup import set_up, training_documents
-from eval.options import SAMPLE, load_scored_corpus
-from eval.report import make_parser
+
+
+def set_up_of(folder, **asked):
+    """What is set up to measure a model on one document."""
+    config = ReportConfig(model=str(folder), limit=1, **asked)
+    return set_up(config, config.load(), Progress())
 
 
 @pytest.fixture
 def setup(model_folder):
-    """Sets up what a command line names, in float32 without baselines unless told otherwise."""
-    defaults = ["--model", str(model_folder), "--limit", "1", "--dtype", "float32", "--baselines", "none"]
+    """Sets up strategies in float32 without baselines."""
 
-    def start(*options):
-        arguments = make_parser().parse_args([*defaults, *options])
-        return set_up(arguments, load_scored_corpus(arguments), Progress())
+    def start(*strategies, changed=()):
+        return set_up_of(model_folder, dtype=("float32",), baselines=("none",), strategies=strategies, set=changed)
 
     return start
 
 
 def by_name(setup):
-    return {one.name: one for one in setup.plan.variants}
+    return {one.name: one for one in setup.schedule.variants}
 
 
 def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(setup):
@@ -29,8 +32,8 @@ def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(s
     for name in ("entropy", "entropy+recovery"):
         settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.neighbours": "3"}
     settings |= {"entropy+recovery.trigger": "confidence"}
-    options = [f"--set={name}={value}" for name, value in settings.items()]
-    chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
+    changed = [f"{name}={value}" for name, value in settings.items()]
+    chosen = by_name(setup("rule", "entropy", "entropy+recovery", "random@entropy", changed=changed))
     assert (next(iter(chosen)), chosen["random@entropy"].replays) == ("dense", "entropy")
     rule, entropy, recovering = (chosen[name].strategy for name in ("rule", "entropy", "entropy+recovery"))
     assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "")
@@ -42,8 +45,8 @@ def test_settings_reach_the_strategies_that_run_after_dense_and_their_controls(s
 
 
 def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):
-    names = "entropy,entropy:balanced,entropy+recovery:balanced,random@entropy:balanced,truncate-1"
-    chosen = by_name(setup("--strategies", names, "--set", "entropy:balanced.max_entropy=0.4"))
+    names = "entropy", "entropy:balanced", "entropy+recovery:balanced", "random@entropy:balanced", "truncate-1"
+    chosen = by_name(setup(*names, changed=["entropy:balanced.max_entropy=0.4"]))
     assert [one.strategy.point for one in chosen.values() if one.prunes] == ["", "", ""]
     found = {(one.name, other.name) for one in chosen.values() for other in chosen.values() if one.must_beat(other)}
     assert found == {
@@ -53,19 +56,15 @@ def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_o
     }
 
 
-@pytest.mark.parametrize("options", [(), ("--corpus", str(SAMPLE))])
-def test_the_defaults_are_the_same_with_and_without_a_corpus(model_folder, options):
-    arguments = make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options])
-    found = set_up(arguments, load_scored_corpus(arguments), Progress())
-    assert arguments.dtype == "auto"
-    assert list(by_name(found)) == ["dense", "entropy", "hf-pipeline"]
-    assert found.plan.batch_sizes == [1, 32]
-
-
-def test_the_default_strategy_is_the_models(plain_folder, cautious_folder):
+def test_the_default_is_what_the_model_runs_by_default_beside_dense_and_the_pipeline(
+    model_folder, plain_folder, cautious_folder
+):
+    for corpus in (None, str(SAMPLE)):
+        found = set_up_of(model_folder, corpus=corpus)
+        assert list(by_name(found)) == ["dense", "entropy", "hf-pipeline"]
+        assert found.schedule.batch_sizes == (1, 32)
     for folder, expected in ((plain_folder, ["dense"]), (cautious_folder, ["dense", "entropy:careful"])):
-        arguments = make_parser().parse_args(["--model", str(folder), "--limit", "1", "--baselines", "none"])
-        assert list(by_name(set_up(arguments, load_scored_corpus(arguments), Progress()))) == expected
+        assert list(by_name(set_up_of(folder, baselines=("none",)))) == expected
 
 
 def test_training_documents_share_none_with_the_split(monkeypatch):

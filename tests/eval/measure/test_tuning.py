@@ -1,5 +1,3 @@
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 
@@ -8,23 +6,20 @@ from engine.cli.runs import Log
 from engine.formats.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.windows import Window
-from eval.measure.baselines import PASSES, SAMPLED, TRIED, fastest, sample_texts, tried_texts, tune
+from eval.measure.baselines import FIRST_DOCUMENTS, PASSES, TRIAL_DOCUMENTS, fastest, sample_texts, tried_texts, tune
 from eval.measure.baselines.base import Baseline, group_windows
+from eval.record import Tagged
 
 ROWS = (1, 512, 2048)
 CANDIDATES = tuple({"rows": rows} for rows in ROWS)
 
 
-@dataclass(eq=False)
 class Clocked(Baseline):
     """Finds nothing; a call takes the milliseconds in ``ms`` for its number of texts and rows, which it notes."""
 
-    ms: dict[tuple[int, int], float] = field(default_factory=dict)
-    calls: list[tuple[int, int]] = field(default_factory=list)
-
-    def tag(self, texts, parameters=None):
-        entities, _ = super().tag(texts, parameters)
-        return entities, self.ms.get(self.calls[-1], 0.0)
+    def tag(self, texts, *_, **__):
+        found, _ = super().tag(texts)
+        return found, self.ms.get(self.calls[-1], 0.0)
 
 
 def clocked(ms=None, candidates=CANDIDATES):
@@ -32,9 +27,11 @@ def clocked(ms=None, candidates=CANDIDATES):
 
     def run(texts, parameters):
         calls.append((len(texts), parameters["rows"]))
-        return [()] * len(texts)
+        return [Tagged(())] * len(texts)
 
-    return Clocked("clocked", "float32", "cpu", run, candidates, {"threads": "1"}, ms=ms or {}, calls=calls)
+    made = Clocked.of("clocked", "float32", run, candidates, {"threads": "1"})
+    made.ms, made.calls = ms or {}, calls
+    return made
 
 
 def corpus(texts):
@@ -42,14 +39,14 @@ def corpus(texts):
 
 
 def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
-    texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * SAMPLED)]
-    found = sample_texts(corpus(texts), TRIED)
-    assert len(found) == TRIED
-    lengths = [len(text) for text in texts[:SAMPLED]]
+    texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * FIRST_DOCUMENTS)]
+    found = sample_texts(corpus(texts), TRIAL_DOCUMENTS)
+    assert len(found) == TRIAL_DOCUMENTS
+    lengths = [len(text) for text in texts[:FIRST_DOCUMENTS]]
     assert {min(map(len, found)), max(map(len, found))} == {min(lengths), max(lengths)}
     places = [texts.index(text) for text in found]
     assert places == sorted(places)
-    assert places[-1] < SAMPLED
+    assert places[-1] < FIRST_DOCUMENTS
 
 
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
@@ -77,7 +74,7 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
     for count in (1, 3, 4, 5):
         chosen.tag(["aspirin"] * count)
     assert chosen.calls == [(1, 512), (3, 2048), (4, 2048), (5, 1)]
-    assert chosen.settings["fastest"] == "rows 512 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
+    assert chosen.variant.settings["fastest"] == "rows 512 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
 
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
@@ -86,11 +83,11 @@ def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log
     progress = Progress()
     tune([first], texts, [1, 20], Log(log), progress)
     sizes = [size for size, _ in first.calls]
-    assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
+    assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIAL_DOCUMENTS * PASSES, 20: 2 * PASSES}
     assert progress.done == tried_texts([first], texts, [1, 20])
     tune([again], texts, [1, 20], Log(log), Progress())
     assert set(first.chosen) == {1, 20}
-    assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
+    assert (again.chosen, again.variant, again.calls) == (first.chosen, first.variant, [])
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, [[200], [512]]), (1024, [[200, 512]]), (1023, [[200], [512]])])

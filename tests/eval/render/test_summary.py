@@ -6,15 +6,7 @@ import pandas as pd
 import pytest
 
 from eval.render import ReportFolder, headline, roles
-from eval.render.summary import (
-    LEAST_DIFFERING,
-    LEAST_DOCUMENTS,
-    LEAST_F1,
-    baselines,
-    recommended,
-    shown,
-    static,
-)
+from eval.render.summary import LEAST_DIFFERING, LEAST_DOCUMENTS, LEAST_F1, baselines, recommended, shown, static
 from eval.render.text import pp, speedup
 
 FASTER = {"speedup": 3.14, "speedup_low": 3.0, "speedup_high": 3.3, "speedup_significant": True}

@@ -1,0 +1,134 @@
+"""What a report is asked for, each value declared once (`engine.settings`). Imports no model."""
+
+import os
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from engine.cli.options import parse_setting
+from engine.errors import InputError
+from engine.formats.corpora import Corpus, load_corpus
+from engine.pruning.strategy_names import StrategyName
+from engine.settings import check_settings, setting, settings_of
+from engine.tagger import DTYPES
+from eval.schema import RANDOM
+
+SMALL = "small"  # names the small model of a cascade among the strategies
+SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusConfig:
+    """Documents with gold."""
+
+    corpus: str | None = setting(None, "bc5cdr, ncbi-disease, a file or hf:ID; by default the sample corpus")
+    split: str = setting("test", "train, dev, test; bc5cdr also fit, calib")
+    data_dir: str | None = setting(None, "where to look for named corpora first")
+    limit: int | None = setting(None, "use only the first N documents", 1, inf)
+    skip_bad: bool = setting(False, "leave out broken documents with a warning")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+    def load(self) -> Corpus:
+        """Loads the corpus, or the sample; raises an `InputError` if it cannot be read or has no documents."""
+        name = self.corpus or SAMPLE
+        corpus = load_corpus(name, self.split, self.data_dir, skip_bad=self.skip_bad, limit=self.limit)
+        if not corpus.documents:
+            raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
+        return corpus if self.corpus else replace(corpus, name="sample")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig(CorpusConfig):
+    """What a report measures; `engine.settings.to_values` and `from_values` convert it to JSON and back."""
+
+    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
+    strategies: tuple[str, ...] = setting(
+        (),
+        "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, for a cascade also "
+        "cascade:fast,small; dense always runs (default: that of the model; for a cascade its operating points and its "
+        "small model)",
+    )
+    set: tuple[str, ...] = setting(
+        (), "change a setting, e.g. rule.lambda=1; may be repeated", separator="", metavar="STRATEGY.SETTING=VALUE"
+    )
+    batch_size: tuple[int, ...] = setting((1, 32), "texts per call, comma-separated", 1, inf)
+    types: tuple[str, ...] = setting((), "entity types to score, comma-separated (default: those in the corpus)")
+    threads: int | None = setting(None, "processor threads; by default torch's", 1, os.cpu_count() or 1)
+    labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
+    device: str = setting("cpu", "cpu or cuda")
+    dtype: tuple[str, ...] = setting(
+        ("auto",), "comma-separated; dense also runs in float32, with which all is compared", choices=DTYPES
+    )
+    timed: int | None = setting(None, "measure times on N documents, drawn at random, and F1 on all", 1, inf)
+    baselines: tuple[str, ...] = setting(
+        ("hf-pipeline",),
+        "comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights, or those of "
+        "another model (onnx-int8@NAME of --others), whole or cut after a layer (onnx-int8=truncate-3); spacy=FOLDER, "
+        "made by eval.train_spacy; or none",
+    )
+    others: tuple[str, ...] = setting(
+        (),
+        "other models in the same run, comma-separated; each runs dense, or the strategy in NAME=FOLDER@STRATEGY",
+        metavar="NAME=FOLDER",
+    )
+    out: str = setting("results", "folder for the results")
+    html: bool = setting(False, "also write the report as report.html, beside its plots")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for option, values in (("--batch-size", self.batch_size), ("--dtype", self.dtype)):
+            if len(set(values)) < len(values):
+                raise InputError(f"expected different values after {option}, got {values}; name each once")
+        for name in self.strategies:
+            if name != SMALL:
+                StrategyName.parse(name.removeprefix(f"{RANDOM}@"))
+        _ = self.settings, self.models  # refuse what cannot be read
+
+    @property
+    def settings(self) -> list[tuple[str, str, Any]]:
+        """Strategy, setting and value of each ``set``."""
+        settings = []
+        for text in self.set:
+            target, equals, value = text.partition("=")
+            name, dot, changed = target.partition(".")
+            if not (equals and dot and name and changed):
+                raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {text!r}; write e.g. rule.lambda=1")
+            settings.append((name, *parse_setting(changed, value)))
+        return settings
+
+    @property
+    def models(self) -> dict[str, tuple[str, str]]:
+        """Folder and strategy of each of the ``others``, by name."""
+        models = {}
+        for text in self.others:
+            name, _, rest = text.partition("=")
+            folder, at, strategy = rest.partition("@")
+            models[name] = folder, strategy if at else "dense"
+        if not all(all((name, *model)) for name, model in models.items()) or len(models) < len(self.others):
+            raise InputError(
+                f"expected different names and folders after --others, got {','.join(self.others)!r}; write e.g. "
+                "small=FOLDER or small=FOLDER@entropy:fast"
+            )
+        return models
+
+    @property
+    def call(self) -> str:
+        """The call in Python that measures it."""
+        own = ((declared, getattr(self, declared.name)) for declared in settings_of(type(self)))
+        return f"report(ReportConfig({', '.join(f'{s.name}={value!r}' for s, value in own if value != s.default)}))"
+
+    def load(self) -> Corpus:
+        """Loads the corpus, whose types are then the scored ones; raises an `InputError` if it cannot be measured."""
+        corpus = super().load()
+        if self.timed is not None and self.timed > (most := len(corpus.documents)):
+            raise InputError(
+                f"expected --timed up to {most}, the number of documents in {corpus.name}, got {self.timed}; lower it"
+            )
+        types = tuple(dict.fromkeys(self.types)) or corpus.types
+        if not types:
+            wanted = f"expected gold entities in {corpus.name}"
+            raise InputError(f"{wanted}, got none; choose a file with gold, or name --types")
+        return replace(corpus, types=types)
