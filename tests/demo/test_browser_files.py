@@ -59,6 +59,8 @@ class TestYourFiles:
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
         assert_fits(page, "By strategy")
         assert_fits(page, "Entities")
+        entities = page.get_by_role("tabpanel").get_by_role("region", name="Entities")
+        assert entities.bounding_box()["height"] < LAPTOP[1] / 2, "a thousand rows scroll in a frame"
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
