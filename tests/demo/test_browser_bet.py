@@ -74,6 +74,9 @@ def test_by_keyboard_the_sentence_is_one_stop_in_which_arrows_move_and_enter_bet
     assert said(page).startswith("You said Coffee, rightly: it went on to layer 5")
     page.keyboard.press("Enter")
     page.locator(".why .detail h4", has_text="Coffee: ").wait_for(timeout=WORK_MS)
+    page.locator(".why .word").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.locator(".why .detail h4", has_text="kept: ").wait_for()
 
 
 def test_skipped_it_leaves_the_screen_and_the_race_to_the_result(open_bet):
