@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.api import build_api
+from demo.common.bet import Bet
 from demo.common.inputs import build_inputs
 from demo.common.intro import intro, own_model
 from demo.common.limits import QUEUE
@@ -21,9 +22,10 @@ def build_demo(engine: Engine) -> gr.Blocks:
     """Builds the demo of an engine; launch it with ``demo.server.LAUNCH``."""
     with Page(engine) as demo:
         gr.HTML(intro(engine, document_links(engine)))
+        bet = Bet(engine)
         with gr.Row(elem_classes="page"):
             with gr.Column(scale=2, min_width=320, elem_classes="entry"):
-                inputs = build_inputs(engine, demo, TABS[0].LABEL)
+                inputs = build_inputs(engine, demo, bet, TABS[0].LABEL)
             with gr.Column(scale=5, min_width=320, elem_classes="results"):
                 inputs.answer.render()
                 with gr.Tabs(overflow_behavior="wrap"):

@@ -42,7 +42,7 @@ function explainWord({ word, strategy }) {
 }
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest(".answer .to-word");
+  const button = event.target.closest(".answer .to-word, .bet[data-told] .word");
   if (button) explainWord(button.dataset);
   if (event.target.closest("button.cancel")) document.querySelector("button.run")?.focus();  // Cancel will disappear
 });

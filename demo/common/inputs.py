@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
+from demo.common.bet import Bet
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import EXAMPLES, make_link, read_link
 from demo.common.requests import build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings
-from demo.common.wiring import QUIET
+from demo.common.wiring import EVERY_CHANGE, QUIET
 from engine import Engine
 
 SCRIPT = Path(__file__).with_name("links.js")
@@ -21,11 +22,12 @@ FOLD = """() => {
 LINK = """(query) => document.dispatchEvent(new CustomEvent("link", { detail: query }))"""
 LINK_SAID = """<p class="note"><span class="said" role="status"></span>
 <button type="button" hidden>Copy it with the text</button></p>"""
-# A text in the link, or else the one that a visitor left behind, unless the link names an example.
+BET = """(_, ...values) => [document.body.dataset.bet ?? "", ...values]"""
+# A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
 KEPT = """() => {
   const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
   if (text === undefined) {
-    return new URLSearchParams(location.search).has("example") ? "" : sessionStorage.getItem("text") ?? "";
+    return /[?&](example|bet)=/.test(location.search) ? "" : sessionStorage.getItem("text") ?? "";
   }
   history.replaceState(null, "", location.pathname + location.search);
   try {
@@ -50,13 +52,15 @@ class Inputs:
     visible_tab: gr.State
 
 
-def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
+def build_inputs(engine: Engine, page: gr.Blocks, bet: Bet, first_tab: str) -> Inputs:
     """Builds the text, the buttons, the examples and the settings; every change of them requests a run.
 
-    ``first_tab``: label of the tab that is open at first.
+    ``bet``: on the sentence that the text is at first. ``first_tab``: label of the tab that is open at first.
     """
     first, *_ = EXAMPLES.values()
-    text = gr.Textbox(first, label="Text", lines=3, max_lines=9, max_length=MAX_CHARACTERS, elem_classes="text-input")
+    text = gr.Textbox(
+        bet.sentence or first, label="Text", lines=3, max_lines=9, max_length=MAX_CHARACTERS, elem_classes="text-input"
+    )
     with gr.Row(elem_classes="buttons"):
         run = gr.Button("Run", variant="primary", elem_classes="run", min_width=70)
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
@@ -75,15 +79,23 @@ def build_inputs(engine: Engine, page: gr.Blocks, first_tab: str) -> Inputs:
     choice = [panel.strategies, *panel.settings]
 
     def on_open(kept: str, request: gr.Request) -> list[Any]:
-        example, *settings = read_link(engine, dict(request.query_params))
-        return [kept[:MAX_CHARACTERS] or example, *settings]
+        query = dict(request.query_params)
+        example, *settings = read_link(engine, query)
+        opening = kept[:MAX_CHARACTERS] or example
+        return [opening, *settings, *bet.open(opening, query)]
 
     kept = gr.Textbox(visible="hidden")
-    opened = page.load(on_open, kept, [text, panel.shown, *choice], js=KEPT, **QUIET)
+    opened = page.load(on_open, kept, [text, panel.shown, *choice, bet.friend, bet.shown], js=KEPT, **QUIET)
     page.load(None, None, None, js=FOLD)
     link = gr.Textbox(visible="hidden")
-    linked = copy.click(lambda *values: make_link(engine, *values), [text, panel.shown, *choice], link, **QUIET)
+    word = gr.Textbox(visible="hidden")
+
+    def on_copy(word: str, text: str, *values: Any) -> str:
+        return make_link(engine, text, *values) + bet.in_link(word, text)
+
+    linked = copy.click(on_copy, [word, text, panel.shown, *choice], link, js=BET, **QUIET)
     linked.then(None, link, None, js=LINK, api_visibility="private")
     changes = [examples.load_input_event.then, opened.then, *panel.changes]
     answer, latest_run = build_requests(engine, [text, *choice], panel.shown, changes, run, cancel)
+    latest_run.change(bet.draw, [latest_run, bet.friend, bet.shown], bet.shown, **EVERY_CHANGE)
     return Inputs(panel, answer, latest_run, gr.State(first_tab))

@@ -15,9 +15,10 @@ async function copy(what) {
 document.addEventListener("link", ({ detail: query }) => {
   const theme = new URLSearchParams(location.search).get("__theme");
   history.replaceState(null, "", location.pathname + query + (theme ? `&__theme=${theme}` : ""));
-  const example = query.includes("example=");
-  more.hidden = example;
-  copy(example ? "It holds the settings and the example." : "It holds the settings, not your text.");
+  const [, kind, word] = query.match(/[?&](example|bet)=([^&]*)/) ?? [];
+  const example = word && kind === "bet" ? "your bet" : "the example";
+  more.hidden = Boolean(kind);
+  copy(kind ? `It holds the settings and ${example}.` : "It holds the settings, not your text.");
 });
 more.addEventListener("click", () => {
   const text = document.querySelector(".text-input textarea").value;

@@ -25,11 +25,15 @@ _NUMBERS = count(1)  # of all visitors: one whose session Gradio forgot must not
 
 @dataclass
 class Latest:
-    """A visitor's latest request: its number, a mark of its values, and whether it is still wanted."""
+    """A visitor's latest request: its number, a mark of its values, and whether it is still wanted.
+
+    ``begun``: the number of the request that was last begun to be answered.
+    """
 
     number: int = 0
     mark: int = 0
     wanted: bool = False
+    begun: int = 0
 
     def take(self, *values: Any) -> int:
         """Makes a request for these values of components the latest, and returns its number."""
@@ -60,14 +64,14 @@ class Requests:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def request(self, latest: Latest, *values: Any) -> list[Any]:
-        """Requests a run; returns the request's number and the answer meanwhile."""
-        return [latest.take(*values), running()]
+    def request(self, latest: Latest, *values: Any) -> str:
+        """Requests a run; returns the answer meanwhile."""
+        latest.take(*values)
+        return running()
 
-    def edit(self, latest: Latest, *values: Any) -> list[Any]:
+    def edit(self, latest: Latest, *values: Any) -> Any:
         """Requests a run if the values differ from those of the latest request."""
-        same = latest.wanted and latest.is_for(*values)
-        return [gr.skip()] * 2 if same else self.request(latest, *values)
+        return gr.skip() if latest.wanted and latest.is_for(*values) else self.request(latest, *values)
 
     def cancel(self, latest: Latest, run: Run | None) -> Any:
         """Ends the latest request; if entities are shown, the answer keeps them."""
@@ -94,9 +98,11 @@ class Requests:
         # Answers to changes made at once may reach the page in any order: the values that it holds count.
         values = text, names, point, *settings
         number = latest.number if latest.is_for(*values) else latest.take(*values)
-        if before is not None and before.number == number:  # an answer that came late has hidden the result
-            yield [card(before, shown), gr.skip()]
+        if latest.begun == number:  # several events may be of one request
+            if before is not None and before.number == number:  # an answer that came late may have hidden the result
+                yield [card(before, shown), gr.skip()]
             return
+        latest.begun = number
         run = None
         try:
             names = in_page_order(self._engine, check_strategies(list(names)))
@@ -105,6 +111,7 @@ class Requests:
             for run in run_text(self._engine, check_text(text), strategies, point, number, wanted, progress):
                 yield [card(run, shown), run]
         except InputError as error:
+            latest.begun = 0
             yield [failed(str(error)), None]
         except CallCancelledError:
             if run is None or latest.number != number:
@@ -125,23 +132,23 @@ def build_requests(
 
     ``values``: components that a run depends on. ``changes``: events after which they may have changed.
     """
-    requests, latest, number = Requests(engine), gr.State(Latest()), gr.State(0)
+    requests, latest = Requests(engine), gr.State(Latest())
     script = SCRIPT.read_text(encoding="utf-8")
     answer = gr.HTML(running(), elem_classes="answer-block", js_on_load=script, render=False)
     run = gr.State(time_to_live=KEEP_RUN_S)
-    for change in changes:
-        change(requests.edit, [latest, *values], [number, answer], **EVERY_CHANGE)
-    button.click(requests.request, [latest, *values], [number, answer], trigger_mode="always_last", **QUIET)
+    asked = [change(requests.edit, [latest, *values], answer, **EVERY_CHANGE) for change in changes]
+    asked.append(button.click(requests.request, [latest, *values], answer, trigger_mode="always_last", **QUIET))
+    for request in asked:
+        started = request.then(
+            requests.run,
+            [latest, run, shown, *values],
+            [answer, run],
+            trigger_mode="always_last",
+            show_progress_on=answer,
+            api_visibility="private",
+            **MODEL_WORK,
+        )
+        started.failure(lambda: failed(UNAVAILABLE), None, answer, **QUIET)
     cancel.click(requests.cancel, [latest, run], answer, **QUIET)
-    started = number.change(
-        requests.run,
-        [latest, run, shown, *values],
-        [answer, run],
-        trigger_mode="always_last",
-        show_progress_on=answer,
-        api_visibility="private",
-        **MODEL_WORK,
-    )
-    started.failure(lambda: failed(UNAVAILABLE), None, answer, **QUIET)
     shown.change(requests.show, [latest, run, shown], answer, **EVERY_CHANGE)
     return answer, run

@@ -33,6 +33,7 @@ def app_url() -> Iterator[str]:
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
     """Opens the app at a tab once it has answered; ``timed``: once it has measured times, too.
 
+    ``query``: of the link that is followed, by default that of an abstract, on which there is no bet.
     Afterwards, no page may have contacted another host or logged an error.
     """
     contexts: list[Any] = []
@@ -47,7 +48,14 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(size: Any = WIDE, theme: str = "light", at: str = "", timed: bool = False, **settings: Any) -> Any:
+    def open_page(
+        size: Any = WIDE,
+        theme: str = "light",
+        at: str = "",
+        timed: bool = False,
+        query: str = "example=Case+report",
+        **settings: Any,
+    ) -> Any:
         settings = {"viewport": {"width": size[0], "height": size[1]}, "reduced_motion": "reduce"} | settings
         context = browser.new_context(accept_downloads=True, **settings)
         contexts.append(context)
@@ -55,7 +63,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{app_url}?__theme={theme}")
+        page.goto(f"{app_url}?{query}&__theme={theme}")
         wait_until(page, "done", *([] if timed else ["timing"]))
         if at:
             tab(page, at)

@@ -11,7 +11,7 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import HOSTILE, LAPTOP, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import HOSTILE, LAPTOP, PHONE, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -59,6 +59,8 @@ class TestYourFiles:
         page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
         assert_fits(page, "By strategy")
         assert_fits(page, "Entities")
+        entities = page.get_by_role("tabpanel").get_by_role("region", name="Entities")
+        assert entities.bounding_box()["height"] < LAPTOP[1] / 2, "a thousand rows scroll in a frame"
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
@@ -90,6 +92,17 @@ def test_the_entities_of_a_text_stand_below_the_race_and_can_be_copied_and_downl
     page.get_by_role("button", name="Copied").wait_for()
     lines = page.evaluate("navigator.clipboard.readText()").split("\n")
     assert [line.split("\t") for line in lines] == [header, *rows]
+
+
+def test_on_a_phone_no_word_of_a_table_is_broken(open_page):
+    cells = open_page(PHONE).locator(".race .entities tbody :is(th, td)", has_text=re.compile(r"^[\w.]+$"))
+    cells.first.wait_for(timeout=WORK_MS)
+    lines = """cells => cells.map((cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getClientRects().length;
+    })"""
+    assert set(cells.evaluate_all(lines)) == {1}
 
 
 class TestCode:

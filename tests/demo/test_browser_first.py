@@ -127,7 +127,8 @@ class TestLink:
         assert "private" not in other.url, "once read, it does not stay in the address bar"
         wait_until(other, "done")
 
-    def test_a_text_survives_a_visit_to_the_readme_and_a_reload(self, page):
+    def test_a_text_survives_a_visit_to_the_readme_and_a_reload(self, open_page):
+        page = open_page(query="")
         enter(page, SHORT)
         run(page)
         wait_until(page, "done")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from demo.common.answer import failed
+from demo.common.bet import view as bet
 from demo.common.card import card, summary
 from demo.common.uploads import Problems
 from demo.tabs.compare.texts import texts
@@ -51,6 +52,7 @@ VIEWS = {
     "texts": lambda engine: texts(compared(engine), TYPES),
     "summary": lambda engine: summary(compared(engine)),
     "card": lambda engine: card(run_of(*compared(engine), text=HOSTILE), "rule"),
+    "bet": lambda engine: bet(compared(engine)[1].result, TYPES, 0),
     "failure": lambda engine: failed(HOSTILE),
     "watch": lambda engine: race(run_of(*compared(engine), text=HOSTILE), compared(engine)[1], TYPES),
     "why": lambda engine: view(engine, why_view),

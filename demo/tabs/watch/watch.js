@@ -29,13 +29,13 @@ function stopAtEnd() {
   else requestAnimationFrame(stopAtEnd);
 }
 
-/** Plays once when the times of a run are there and it is in sight; before, it waits at the start. */
+/** Plays once when the times of a run are there, a bet was made or skipped, and it is in sight; before, it waits. */
 function start() {
   const race = element.querySelector(".race");
   document.dispatchEvent(new Event("shown"));
   watcher.disconnect();
   if (!race) return;
-  const timed = "timed" in race.dataset;
+  const timed = "timed" in race.dataset && !document.body.hasAttribute("data-betting");
   if (timed && (still || race.dataset.run === played)) return seek(end());
   seek(0);
   if (timed) pictures().forEach((picture) => watcher.observe(picture));
@@ -59,4 +59,5 @@ element.addEventListener("click", (event) => {
 });
 
 start();
+document.addEventListener("bet", start);
 watch("value", start);

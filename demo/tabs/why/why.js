@@ -10,21 +10,6 @@ function firstWord() {
   return element.querySelector('.words .entity:not([data-kind="same"]) .word')?.dataset.word;
 }
 
-/** Keeps one word in the tab order; arrow keys, Home and End move to others. */
-function rove(event) {
-  const word = event.target.closest(".word[data-word]");
-  if (!word) return;
-  const words = [...all(".word[data-word]")];
-  const index = words.indexOf(word);
-  const target = { ArrowRight: index + 1, ArrowDown: index + 1, ArrowLeft: index - 1, ArrowUp: index - 1, Home: 0,
-    End: words.length - 1 }[event.key];
-  if (target === undefined || !words[target]) return;
-  event.preventDefault();
-  word.tabIndex = -1;
-  words[target].tabIndex = 0;
-  words[target].focus();
-}
-
 function cell(kind, text) {
   const made = document.createElement(kind);
   made.textContent = text;
@@ -79,6 +64,5 @@ document.addEventListener("word", () => {
   start();
   element.querySelector(".word[aria-selected=true]")?.scrollIntoView({ block: "center" });
 });
-element.addEventListener("keydown", rove);
 shown();
 watch("value", shown);

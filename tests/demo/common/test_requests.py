@@ -35,17 +35,21 @@ def answers(requests, latest, before, *values, progress=lambda *_: None):
 
 def test_an_edit_that_changes_nothing_is_no_request_but_the_button_always_is(requests):
     latest = Latest()
-    number, line = requests.edit(latest, TEXT, ["dense"])
+    line, number = requests.edit(latest, TEXT, ["dense"]), latest.number
     assert latest.wants(number)
     assert "Running" in line
-    assert requests.edit(latest, TEXT, ["dense"]) == NOTHING
-    again, _ = requests.edit(latest, TEXT, ["dense", "entropy"])
+    assert requests.edit(latest, TEXT, ["dense"]) == gr.skip()
+    requests.edit(latest, TEXT, ["dense", "entropy"])
+    again = latest.number
     assert [latest.wants(one) for one in (number, again)] == [False, True]
     latest.cancel()
     assert not latest.wants(again)
-    assert requests.edit(latest, TEXT, ["dense", "entropy"])[0] > again
-    first, last = (requests.request(latest, TEXT, ["dense"])[0] for _ in range(2))
-    assert [latest.wants(one) for one in (first, last)] == [False, True]
+    requests.edit(latest, TEXT, ["dense", "entropy"])
+    assert latest.number > again
+    first = latest.number
+    requests.request(latest, TEXT, ["dense", "entropy"])
+    assert latest.wants(last := latest.number)
+    assert last > first
     assert Latest().take() > last, "not even another visitor has the same number"
 
 
@@ -109,8 +113,28 @@ def test_whatever_order_answers_reach_the_page_in_its_values_run_once(requests, 
     *_, (line, run) = answers(requests, latest, None, *new)
     assert run.compared[1].name == "rule"
     assert answers(requests, latest, run, *new) == [[line, gr.skip()]], "its line says again what was found"
-    number, _ = requests.edit(latest, *old)
-    assert answers(requests, latest, run, *old)[0][1].number == number, "another request is run"
+    requests.edit(latest, *old)
+    assert answers(requests, latest, run, *old)[0][1].number == latest.number > run.number, "another request is run"
+
+
+def test_two_events_of_one_request_start_one_run_and_what_failed_may_be_tried_again(requests, engine):
+    values = TEXT, ["rule"], None, "", *page_values(engine)
+    latest = taken(*values)
+    run = requests.run(latest, None, "rule", *values, progress=lambda *_: None)
+    next(run)
+    assert answers(requests, latest, None, *values) == [], "it is being answered"
+    assert len(list(run)) == 1
+    latest = taken(" ", *values[1:])
+    failures = [answers(requests, latest, None, " ", *values[1:]) for _ in range(2)]
+    assert failures[0] == failures[1] != []
+
+
+def test_each_request_is_followed_by_a_run_without_a_component_between_them(demo):
+    """Gradio reports changes of a state only for events in the queue, and requests are not."""
+    asked = [one for one in demo.fns.values() if one.name in ("edit", "request")]
+    followed = [one.trigger_after for one in demo.fns.values() if one.name == "run"]
+    assert len(asked) > 1
+    assert sorted(followed) == sorted(one._id for one in asked)
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(requests, engine):
