@@ -24,7 +24,7 @@ SENTENCES = (  # invented; the page asks about the first that is fair
     "Lithium calmed her mania, but her hands began to shake.",
 )
 MOST = 3  # words that may win
-NUMBERS = ("No", "One", "Two", "Three")
+NUMBERS = {1: "One", 2: "Two", 3: "Three"}
 
 
 def depths(result: Result) -> np.ndarray:
@@ -57,8 +57,7 @@ def reply(result: Result, index: int) -> str:
     deep, won = depths(result), winners(result)
     said, end = f"You said {_named(result, index)}", f"layer {deep.max()}, where the pass ends"
     if index not in won:
-        number = NUMBERS[len(won)] if len(won) < len(NUMBERS) else len(won)
-        went = f"{number} {'word' if len(won) == 1 else 'words'} went on to {end}"
+        went = f"{NUMBERS.get(len(won), len(won))} {'word' if len(won) == 1 else 'words'} went on to {end}"
         named = join([_named(result, one) for one in won])
         return f"{said}: it left after layer {deep[index]}. {went}: {named}."
     others = [_named(result, one) for one in won if one != index]
