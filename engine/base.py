@@ -3,18 +3,15 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
-
-import numpy as np
 
 from engine.errors import InputError
 from engine.latency import Latency
 from engine.models.folder import ModelFolder
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Sizes
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Points, Strategy, resolve
 from engine.pruning.strategy_names import DENSE, StrategyName
 from engine.result import Output, Result
@@ -23,19 +20,14 @@ from engine.text.windows import Window, WordPieces
 
 OnWindow = Callable[[int, int], None]
 Done = Callable[[int], None]  # is called with the number of windows that are done since the last call
-Exits = Sequence[np.ndarray] | None  # where words exit, instead of a controller's decisions; see `GraphBackend.run`
 
 
 class Backend(Protocol):
     """Runs windows through a model; see `engine.graph.backend.GraphBackend.run`."""
 
     def run(
-        self,
-        windows: Sequence[Window],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-        exits: Exits = None,
-    ) -> list[Record]: ...
+        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+    ) -> list[WindowRecord]: ...
 
 
 class Engine(ABC):
@@ -172,32 +164,23 @@ class Engine(ABC):
 
         results: list[Result] = []
         for start in range(0, len(texts), int(batch_size)):
-            batch = texts[start : start + int(batch_size)]
-            results += self._results(batch, chosen, partial(self.compute, batch, chosen, on_done))
+            results += self._results(texts[start : start + int(batch_size)], chosen, on_done)
         return results
 
-    def tag_with_exits(self, texts: Sequence[str], strategy: Strategy, exits: Sequence[np.ndarray]) -> list[Result]:
-        """Tags texts in one call, in which each word exits after the layer that it is told to.
-
-        ``exits``: for each window of the texts a gate of the strategy or the last layer for every word, int64
-        ``(words,)``.
-        """
-        return self._results(texts, strategy, partial(self.compute, texts, strategy, lambda _: None, exits))
-
     @abstractmethod
-    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done, exits: Exits = None) -> list[Output]:
-        """Runs the stages of a strategy on texts; for ``exits``, of a single stage, see `tag_with_exits`."""
+    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
+        """Runs the stages of a strategy on texts."""
 
-    def _results(self, texts: Sequence[str], strategy: Strategy, compute: Callable[[], list[Output]]) -> list[Result]:
+    def _results(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Result]:
         """What is computed of texts in one call, which is timed."""
         begin = time.perf_counter()
-        outputs = compute()
+        outputs = self.compute(texts, strategy, done)
         entities = [
             self.labels.decode(text, output.words, output.probabilities)
             for text, output in zip(texts, outputs, strict=True)
         ]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            output.result(text, strategy, self.labels, found, latency)
+            Result.of(output, text, strategy, self.labels, found, latency)
             for text, output, found in zip(texts, outputs, entities, strict=True)
         ]

@@ -84,9 +84,7 @@ class Setting:
         values = value if several else (value,)
         if not isinstance(values, tuple) or values == () != self.default or not all(map(self._fits, values)):
             wanted = "a list, each " * self.is_list + ", ".join(filter(None, (NOUNS[self.kind], self.range)))
-            raise InputError(
-                f"expected {called or self.name.rstrip('_')} as {wanted}, got {value!r}; choose such a value"
-            )
+            raise InputError(f"expected {called or self.name.rstrip('_')} as {wanted}, got {value!r}; change it")
 
     def _fits(self, value: object) -> bool:
         if self.kind in ("flag", "text"):
@@ -129,7 +127,7 @@ def settings_of(part: Any) -> tuple[Setting, ...]:
     return _settings_of(part)
 
 
-@cache
+@cache  # which the type checker lets no class through
 def _settings_of(part: Any) -> tuple[Setting, ...]:
     types = get_type_hints(part)
     own = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))

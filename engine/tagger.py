@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
-from engine.base import Backend, Done, Engine, Exits
+from engine.base import Backend, Done, Engine
 from engine.cascade import Cascade, columns_of, words_read
 from engine.errors import InputError, extra
 from engine.graph.backend import GraphBackend
@@ -16,7 +16,7 @@ from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, rea
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController
 from engine.pruning.passes import Pass
-from engine.pruning.record import Record, distributions
+from engine.pruning.record import WindowRecord, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY
 from engine.result import Output
@@ -109,22 +109,17 @@ class ModelEngine(Engine):
                 f"it with python -m engine.training.controller --model {self.source}"
             )
 
-    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done, exits: Exits = None) -> list[Output]:
+    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
         words, windows = self.pieces.of_texts(texts)
         return [
             Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records)])
-            for spans, records in zip(words, self.run(windows, strategy, done, exits), strict=True)
+            for spans, records in zip(words, self.run(windows, strategy, done), strict=True)
         ]
 
-    def run(
-        self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done, exits: Exits = None
-    ) -> list[list[Record]]:
-        """Runs windows of texts; returns, for each text, the records of its windows in order.
-
-        For ``exits`` see `tag_with_exits`.
-        """
+    def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[WindowRecord]]:
+        """Runs windows of texts; returns, for each text, the records of its windows in order."""
         flat = [window for of_text in windows for window in of_text]
-        records = self.backend.run(flat, strategy, partial(done, 1), exits) if flat else []
+        records = self.backend.run(flat, strategy, partial(done, 1)) if flat else []
         ends = accumulate(map(len, windows), initial=0)
         return [records[start:end] for start, end in pairwise(ends)]
 
@@ -167,9 +162,9 @@ class CascadeEngine(Engine):
             strategy = replace(strategy, small=self.small.strategy(strategy.small))
         return self.large._fitted(strategy)
 
-    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done, exits: Exits = None) -> list[Output]:
+    def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
         if not isinstance(strategy, Cascade):
-            return self.large.compute(texts, strategy, done, exits)
+            return self.large.compute(texts, strategy, done)
         first = self.small.compute(texts, strategy.small, done)
         before = [output.probabilities[:, self._columns] for output in first]
         windows = self.pieces.of_texts(texts)[1]

@@ -17,14 +17,14 @@ from engine.models.family import Family
 from engine.models.folder import Heads
 from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.text.labels import LabelSet
 
 TINY = 1e-6
 
 
 @dataclass(frozen=True)
-class Plan:
+class PassPlan:
     """Which pass a graph computes."""
 
     last: int  # the last layer
@@ -38,8 +38,8 @@ class Plan:
     def of(cls, strategy: Strategy, layers: int) -> Self:
         """The pass of a strategy in an encoder of so many layers."""
         controller = strategy.controller
-        if controller is None:
-            return cls(layers)
+        if controller is None or isinstance(controller, GivenExits):
+            return cls(layers, strategy.gates)
         ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
         last = ends[0] if ends else layers
         gates = tuple(gate for gate in strategy.gates if gate < last)
@@ -58,7 +58,7 @@ class Plan:
         }
 
 
-def compose(plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> Graph:
+def compose(plan: PassPlan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> Graph:
     """Composes the graph of a plan.
 
     Inputs: ``input_ids``, ``position_ids`` (if positions are embedded), ``position`` (if attention depends on it) and
@@ -75,7 +75,7 @@ def compose(plan: Plan, family: Family, products: Products, heads: Heads, labels
 
 
 class _Composer:
-    def __init__(self, plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
+    def __init__(self, plan: PassPlan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
         self.plan, self.family, self.heads, self.labels = plan, family, heads, labels
         self.graph = Graph()
         self.word, self.first = (self._input(name, size) for name, size in (("word", "rows"), ("first", "words")))

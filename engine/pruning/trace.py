@@ -11,7 +11,7 @@ from engine.pruning.controllers.base import Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS
 from engine.pruning.gate import ArrayGate, Words
 from engine.pruning.passes import Pass
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.words import Span
 
@@ -79,7 +79,7 @@ def word_traces(
     for stage in passes:
         for record in stage.records:
             window, scores = record.window, _scores(record, stage.strategy, before)
-            counts = np.bincount(window.word[1:-1], minlength=window.words)
+            counts = np.bincount(window.word[1:-1], minlength=window.num_words)
             for index in range(window.own, window.own_end):
                 pieces[index] = int(counts[index - window.first])
                 gates[index] += scores[index - window.first]
@@ -105,7 +105,7 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def _scores(record: Record, strategy: Strategy, before: int) -> list[list[WordScores]]:
+def _scores(record: WindowRecord, strategy: Strategy, before: int) -> list[list[WordScores]]:
     """The scores of each word of a window at the gates that it reached, in a stage with so many layers before it.
 
     Recovery has no gates.

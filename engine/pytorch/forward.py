@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from engine.pruning.controllers import Decider
-from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision, Gate
-from engine.pruning.record import GateRecord, Record
+from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision
+from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
 from engine.pytorch.model import GatedModel
@@ -28,14 +28,14 @@ class HeadOutput(NamedTuple):
     """Output of a label head."""
 
     number: int  # of its layer
-    words: np.ndarray  # indices of the labelled words, int64 (n,)
+    word_indices: np.ndarray  # of the words that it labels, int64 (n,)
     logits: Tensor  # (n, labels)
 
 
 class MemoryBuffer:
     """Labels and hidden states of a pass over a batch, so that every word has a label and may return.
 
-    ``probabilities``, ``alive`` and ``exit_at`` are those of `GateRecord` and `Record`, for the words of the batch.
+    ``probabilities``, ``alive`` and ``exit_at``: see `GateRecord` and `WindowRecord`, for the words of the batch.
     """
 
     def __init__(self, batch: RaggedBatch, labels: LabelSet, layers: int) -> None:
@@ -51,7 +51,7 @@ class MemoryBuffer:
         """Records the output of a label head and updates its words' label distributions."""
         self.heads.append(head)
         self.probabilities = self.probabilities.copy()
-        self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
+        self.probabilities[head.word_indices] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, number: int, decision: Decision, signals: dict[str, np.ndarray]) -> None:
         """Records a gate and removes the words that exit."""
@@ -59,19 +59,19 @@ class MemoryBuffer:
         self.alive = self.alive & ~decision.exits
         self.exit_at[decision.exits] = number
 
-    def records(self, windows: Sequence[Window]) -> list[Record]:
+    def records(self, windows: Sequence[Window]) -> list[WindowRecord]:
         """The record of each window."""
         ends = np.cumsum(self.batch.words.counts)
         heads = {self.heads[-1].number, *(gate.number for gate in self.gates)}
         parts = zip(windows, map(slice, ends - self.batch.words.counts, ends), strict=True)
         return [
-            Record(
+            WindowRecord(
                 window=window,
                 labels=self.labels,
                 layers=self.layers,
                 probabilities=self.probabilities[words],
                 exit_at=self.exit_at[words],
-                recovered=np.zeros(window.words, dtype=bool),
+                recovered=np.zeros(window.num_words, dtype=bool),
                 heads=sorted(heads),
                 gates=[gate.part(words) for gate in self.gates],
             )
@@ -89,25 +89,9 @@ class KeepAll(Decider):
         self.signals = OF_LAYER.intersection(signals)
 
 
-class GivenExits(Decider):
-    """Lets words exit where they are told to, int64 ``(words,)``."""
-
-    kind = "given"
-
-    def __init__(self, exits: np.ndarray) -> None:
-        self.exits = exits
-
-    def decide(self, gate: Gate) -> Decision:
-        """Lets the words exit that are told to exit here."""
-        return Decision((self.exits <= gate.number) & gate.alive, np.zeros(len(self.exits)))
-
-
-def run(
-    model: GatedModel, windows: Sequence[Window], strategy: Strategy, exits: Sequence[np.ndarray] | None = None
-) -> list[Record]:
-    """Runs windows in one batch under a strategy, or with given exits, and returns their records."""
-    controller = strategy.controller if exits is None else GivenExits(np.concatenate(exits))
-    memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, controller)
+def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> list[WindowRecord]:
+    """Runs windows in one batch under a strategy and returns their records."""
+    memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, strategy.controller)
     records = memory.records(windows)
     if strategy.recovery is None or memory.first is None:
         return records

@@ -25,18 +25,19 @@ from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
-from engine.cli.runs import check_new, processor, write_json
+from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus, lessons
+from engine.formats.corpora import Corpus
+from engine.machine import processor, threads
 from engine.models.folder import CASCADES, INT8, SMALL
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
-from engine.threads import threads
 from engine.training.card import CARD, cascade_card, markdown
+from engine.training.lessons import lessons
 from engine.training.options import by_point
 from engine.training.points import speedups
 from engine.training.trials import MIN_WINDOWS, Reference, compare_dtypes, f1_on_gold, measure, tag_texts
@@ -143,7 +144,7 @@ def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corp
     return contenders
 
 
-def table(rows: Sequence[Contender]) -> str:
+def contenders_table(rows: Sequence[Contender]) -> str:
     """Returns a Markdown table."""
     head = ["", "words read by LARGE", "agreement with LARGE"]
     head += [f"speed-up, {size} text{'s' * (size > 1)} a call" for size in rows[0].speedups]
@@ -214,7 +215,7 @@ def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Cor
         "device": f"{processor()}, {threads()} threads",
         "made_by": made_by,
     }
-    (out / CARD).write_text(cascade_card(table(contenders), facts), encoding="utf-8")
+    (out / CARD).write_text(cascade_card(contenders_table(contenders), facts), encoding="utf-8")
     return contenders
 
 
@@ -233,7 +234,7 @@ def main(argv: list[str] | None) -> int:
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
         rows = make_cascade(config, texts, gold, command)
-    print(table(rows))
+    print(contenders_table(rows))
     sentence, best = verdict(rows)
     model = {"LARGE": config.large, "SMALL": config.small}.get(best, config.out)
     progress.finish(

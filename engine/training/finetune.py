@@ -19,7 +19,7 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus, Lesson, lessons
+from engine.formats.corpora import Corpus
 from engine.formats.named import NAMED
 from engine.pruning.strategy import Strategy
 from engine.settings import setting
@@ -27,6 +27,7 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown
+from engine.training.lessons import Lesson, lessons
 from engine.training.options import TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold, f1_on_gold
 

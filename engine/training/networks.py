@@ -21,7 +21,6 @@ from engine.training.trainer import SampledController, draw_thresholds
 
 UNITS, EPOCHS, BATCH = 16, 8, 4096
 NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs more
-WINDOWS = 8  # in a batch
 
 
 class Samples(NamedTuple):
@@ -38,8 +37,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
     layers, signals = model.encoder.num_layers, OF_LAYER.intersection(names)
     samples: dict[int, list[Samples]] = {gate: [] for gate in range(1, layers)}
     with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
-        for begin in range(0, len(windows), WINDOWS):
-            batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
+        for batch in RaggedBatch.in_turn(windows):
             dense = forward(model, batch, (), None).probabilities.argmax(-1)
             near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
             weights = np.where(near_entity, NEAR_ENTITY, 1.0)

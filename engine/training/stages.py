@@ -12,15 +12,15 @@ from transformers import set_seed
 from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.progress import Progress, duration
-from engine.cli.runs import locked, processor, replacing, write_json
+from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
+from engine.machine import processor, threads
 from engine.models.folder import INT8, local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
 from engine.tagger import load_engine
-from engine.threads import threads
 from engine.training.card import CARD, advice, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
@@ -159,10 +159,7 @@ def check_time(seconds: float, pace: float, texts: int, held_out: int, measured:
     least = total(min(texts, MIN_LEARNED), 1, MIN_SETTINGS * measured)
     useful = duration(max(least, total(texts, USEFUL_PASSES, USEFUL_SETTINGS * held_out)))
     if least > seconds:
-        raise InputError(
-            f"expected --minutes {math.ceil(least / 60)} or more to store an operating point on this machine, got "
-            f"{seconds / 60:g}; {useful} would be useful"
-        )
+        raise InputError(f"expected --minutes {math.ceil(least / 60)} or more, got {seconds / 60:g}; try {useful}")
     labelled = min(texts, int(shares["labels"] * seconds / pace))
     passes = shares["training"] * seconds / (labelled * TRAINING_COST * pace)
     allowed = f"The time allows for {labelled} texts and some {passes:.2g} passes over them"

@@ -92,15 +92,15 @@ def search(
         within = sorted((trial for trial in eligible if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
         return rng.choice((within or sorted(eligible, key=lambda trial: trial.loss_bound))[:BEST]).strategy
 
-    begun = list(first_settings(engine, kind, layers))
+    settings = list(first_settings(engine, kind, layers))
     if name != kind:
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
         fastest = [replace(strategy, recovery=Recovery()) for strategy in frontier(plain)]
-        begun = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
-    rng.shuffle(begun)  # time may not suffice for all of them
-    with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
-        for number in range(len(begun) + STEPS):
-            setting = begun[number] if number < len(begun) else varied(base(), layers, rng)
+        settings = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
+    rng.shuffle(settings)  # time may not suffice for all of them
+    with Progress(f"Try {len(settings) + STEPS} settings of {name}", len(settings) + STEPS) as progress:
+        for number in range(len(settings) + STEPS):
+            setting = settings[number] if number < len(settings) else varied(base(), layers, rng)
             if setting is not None and setting not in tried:
                 tried[setting] = outputs.predict(setting)
             progress.advance()

@@ -15,9 +15,9 @@ import torch
 from engine.base import Engine
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.result import Result
 from eval.measure.baselines.base import Baseline
 from eval.record import Row, Variant
@@ -92,7 +92,7 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> Tagger:
 class RandomWords(Recovery):
     """Recovery that brings back as many words of each window as it would otherwise, but chooses them at random."""
 
-    def choose(self, record: Record) -> np.ndarray:
+    def choose(self, record: WindowRecord) -> np.ndarray:
         """Returns the words, bool ``(words,)``, that come back after a finished pass."""
         exited = np.flatnonzero(record.exited)
         chosen = np.zeros(len(record.exited), dtype=bool)
@@ -101,7 +101,7 @@ class RandomWords(Recovery):
         return chosen
 
 
-def window_seed(record: Record) -> list[int]:
+def window_seed(record: WindowRecord) -> list[int]:
     """A seed that depends on the window alone."""
     pieces = record.window.input_ids
     return [int(pieces.sum()), len(pieces)]
@@ -131,4 +131,4 @@ def tag_batch(engine: Engine, replayed: Strategy, texts: Sequence[str], seed: in
         for result in results
         for record in result.passes[-1].records
     ]
-    return engine.tag_with_exits(texts, replayed, exits)
+    return engine.tag_batch(texts, replace(replayed, controller=GivenExits(exits)), batch_size=len(texts))

@@ -90,9 +90,7 @@ def test_rejects_a_folder_that_is_not_as_it_was_written_in_one_line(folder, dama
     assert "\n" not in str(caught.value)
 
 
-def test_points_that_name_their_weights_load_and_what_0_3_stored_beside_them_is_ignored(folder):
-    for name in ("README.md", "SHA256SUMS", "int8.safetensors", "compiled.safetensors"):
-        (folder / name).write_text("anything")
+def test_points_load_with_the_weights_that_they_name_and_no_others(folder):
     store_points(folder, {"weights": weights_digest(folder), "entropy": {"balanced": SETTINGS}})
     assert load_engine(folder).strategy("entropy").gates == (1,)
     flip_last_bit(folder / GATES)

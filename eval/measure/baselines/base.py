@@ -104,7 +104,7 @@ def by_windows(engine: Engine, classify: Classify) -> TagTexts:
             for text, w in windows:
                 own = slice(first + w.own - w.first, first + w.own_end - w.first)
                 probabilities[text][w.own : w.own_end] = classified[own]
-                first += w.words
+                first += w.num_words
         return [engine.labels.decode(*parts) for parts in zip(texts, spans, probabilities, strict=True)]
 
     return run
@@ -146,7 +146,7 @@ def on_runtime(
 
         def logits_of(windows: Sequence[Window]) -> np.ndarray:
             # A word has the label of its first piece; CLS is the first row, SEP the last.
-            firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.words)) for window in windows]
+            firsts = [1 + window.word[1:-1].searchsorted(np.arange(window.num_words)) for window in windows]
             logits = infer(*pad(windows, pad_id))
             return np.concatenate([of_window[rows] for of_window, rows in zip(logits, firsts, strict=True)])
 

@@ -10,7 +10,7 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
-from engine.training.card import card, cascade_card, table
+from engine.training.card import card, cascade_card, points_table
 from engine.training.points import Choice
 from engine.training.trials import Trial
 
@@ -28,7 +28,7 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
     row = Choice("fast", replace(EARLY, speedups=speedups), 60.0)
     assert row.stored == stored
     assert not replace(row, reached=False).stored
-    assert ("no faster than `dense`, not stored" in table([row])) == (not stored)
+    assert ("no faster than `dense`, not stored" in points_table([row])) == (not stored)
 
 
 def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():

@@ -202,7 +202,7 @@ def asked(monkeypatch):
         documents = [Document(str(number), ABSTRACT[:22], found) for number in range(count)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.formats.corpora.load_corpus", load)
+    monkeypatch.setattr("engine.training.lessons.load_corpus", load)
     return asked
 
 

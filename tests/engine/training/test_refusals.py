@@ -80,7 +80,7 @@ def check(paths, tmp_path, capsys):
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
         (cascade, "--small {headless}", "without a label head"),
-        (cascade, "--small {genes_model}", "expected a small model with the labels of the large one"),
+        (cascade, "--small {genes_model}", "expected a small model with the labels"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers"),
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),

@@ -36,8 +36,8 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher
     np.testing.assert_allclose(np.concatenate(labels) / 255, np.concatenate(expected), atol=0.003)
     made = soft_examples(TEXTS, labels, teacher.labels, engine.pieces, teacher.labels)
     # Windows of 98 pieces overlap, so that words may be in two of them.
-    assert sum(example.window.words for example in made) >= sum(map(len, labels))
-    assert all(len(example.targets) == example.window.words for example in made)
+    assert sum(example.window.num_words for example in made) >= sum(map(len, labels))
+    assert all(len(example.targets) == example.window.num_words for example in made)
 
 
 def test_labels_in_another_order_are_learned(labels, teacher, engine):
