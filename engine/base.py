@@ -103,9 +103,7 @@ class Engine(ABC):
             self._check_runs(name.kind)
             strategy = name
             if point and strategy.settings() and strategy.point != point:
-                raise InputError(
-                    f"expected one operating point, got {name.point!r} of the strategy and {point!r}; leave one out"
-                )
+                raise InputError(f"expected one operating point, got {name.point!r} and {point!r}; leave one out")
         else:
             parsed = StrategyName.parse(name, point)
             self._check_runs(parsed.kind)

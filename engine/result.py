@@ -40,13 +40,7 @@ class Result(Output):
 
     @classmethod
     def of(
-        cls,
-        output: Output,
-        text: str,
-        strategy: Strategy,
-        labels: LabelSet,
-        entities: tuple[Entity, ...],
-        took: Latency,
+        cls, output: Output, text: str, strategy: Strategy, labels: LabelSet, found: tuple[Entity, ...], took: Latency
     ) -> Self:
         """The result with the entities that are decoded from an output."""
         paths = paths_of(output.passes, np.array(labels.names)[output.probabilities.argmax(axis=1)])
