@@ -77,7 +77,7 @@ class Setting:
         return f"{numbers} {self.unit}".strip()
 
     def check(self, value: object, called: str = "") -> None:
-        """Raises an `InputError`, in which the value is ``called`` so, unless it is of this kind and in range."""
+        """Raises an `InputError` that names the value unless it is of this kind and in range."""
         if value is None and self.is_optional:
             return
         several = self.is_list or (self.kind == "per gate" and isinstance(value, tuple))
@@ -95,7 +95,7 @@ class Setting:
         return isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def parse(self, text: str, called: str) -> Any:
-        """Reads a value from a command line; raises an `InputError`, in which it is ``called`` so, if it is none."""
+        """Reads a value from a command line; raises an `InputError` that names it if it is invalid."""
         parts = map(str.strip, text.split(",")) if self.is_list and self.separator == "," else [text]
         values = tuple(map(self._parse_one, parts))
         value = values if self.is_list else values[0]

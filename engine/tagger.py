@@ -81,9 +81,7 @@ class ModelEngine(Engine):
 
     def _fitted(self, strategy: Strategy) -> Strategy:
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
-            raise InputError(
-                f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
-            )
+            raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
         controller = strategy.controller
         if isinstance(controller, Controller) and controller.network_file:
             network = self.folder.networks[controller.kind]

@@ -36,7 +36,7 @@ class PassPlan:
 
     @classmethod
     def of(cls, strategy: Strategy, layers: int) -> Self:
-        """The pass of a strategy in an encoder of so many layers."""
+        """The pass of a strategy in an encoder with this number of layers."""
         controller = strategy.controller
         if controller is None or isinstance(controller, GivenExits):
             return cls(layers, strategy.gates)

@@ -83,9 +83,7 @@ class ModelFolder:
             stored[GATES] = (belongs_to, digest_of(weight_files(self.path)))
         for name, (wanted, present) in stored.items():
             if wanted and wanted != present:
-                raise InputError(
-                    f"expected the weights that {self.path / name} was made for, got others; restore the folder's files"
-                )
+                raise InputError(f"expected the weights that {self.path / name} was made for, got others; restore them")
         networks = b"".join(network.to_bytes() for network in self.networks.values())
         return hashlib.sha256(digest.encode() + networks).hexdigest()
 
@@ -206,10 +204,7 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != len(known):
-        raise InputError(
-            f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}; "
-            "name all of them, in their order"
-        )
+        raise InputError(f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}")
     return normalised(names)
 
 

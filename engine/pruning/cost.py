@@ -24,7 +24,7 @@ class Sizes:
         return len(self.row_macs)
 
     def layer_macs(self, number: int, rows: int) -> int:
-        """MACs of layer ``number`` over one window of so many rows."""
+        """MACs of layer ``number`` over a window with this number of rows."""
         return rows * (self.row_macs[number - 1] + 2 * self.hidden * rows)
 
 

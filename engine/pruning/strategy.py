@@ -171,7 +171,7 @@ Points = Mapping[str, Mapping[str, Strategy]]
 
 
 def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
-    """Builds the strategy with this name, for an encoder of so many layers, from the points stored with its weights.
+    """Builds the strategy with this name from the operating points stored with an encoder's weights.
 
     Without an operating point in the name it is at ``balanced`` or, if that is not stored, at the first one. Strategies
     without operating points ignore it.

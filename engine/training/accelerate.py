@@ -74,7 +74,7 @@ def accelerate(
 
 
 def run(task: Task) -> list[Choice]:
-    """Does it, and says so before PyTorch is imported, which takes seconds."""
+    """Runs a task; reports the plan before it imports PyTorch, which takes seconds."""
     plan = f"Make {task.config.checkpoint} fast: label, train, choose operating points, time"
     with Progress(plan, about_s=60 * task.config.minutes) as progress:
         from engine.training.stages import run_stages

@@ -98,10 +98,7 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     for point, wanted in shares.items():
         nearest = last[np.abs(read[last] - wanted).argmin()]
         if read[nearest] == 1:
-            raise InputError(
-                f"expected --share of {point} at which some windows stay with the small model, got {wanted:g}; give "
-                "another, or more texts"
-            )
+            raise InputError(f"expected a lower --share at {point}, got {wanted:g}, all windows; give more texts")
         chosen[point] = float(thresholds[nearest]), float(read[nearest])
     return chosen
 

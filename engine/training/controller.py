@@ -21,7 +21,7 @@ from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.text.words import words_of
 
-TEXTS = 800  # that are used, the last ones
+TEXTS = 800  # at most, the last ones
 ATTENTION = ("attention_entropy", "received")  # features from attention probabilities
 
 

@@ -94,10 +94,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
     teacher = load_engine(config.teacher) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(labels.names):
-        raise InputError(
-            f"expected a teacher with the labels {list(labels.names)}, got {list(teacher.labels.names)}; choose "
-            "another teacher"
-        )
+        raise InputError(f"expected a teacher with the labels {labels.names}, got {teacher.labels.names}; change it")
     conditions = asdict(config) | {
         "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
         "texts": texts_digest(texts),

@@ -53,7 +53,7 @@ def sweep(
         engine: measures settings on the texts of ``outputs``.
         name: ``KIND`` or ``KIND+recovery``.
         limits: operating point → pp of agreement that it may lose.
-        stored: settings that are measured in any case, such as earlier operating points.
+        stored: settings that are always measured, such as earlier operating points.
         seconds: time after which no further setting is tried or measured.
     """
     begin = time.monotonic()
@@ -122,8 +122,8 @@ def frontier(trials: Iterable[Trial]) -> list[Strategy]:
 def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]:
     """Settings to begin with: gates at several depths, and the first declared setting over its range."""
     controller = CONTROLLERS[kind]
-    driving = controller.settings()[0]
-    flags = {setting.name: True for setting in controller.settings() if setting.kind == "flag"}
+    driving, *others = settings_of(controller)
+    flags = {setting.name: True for setting in others if setting.kind == "flag"}
     for gates in first_gates(layers):
         base = engine.strategy(Strategy(gates, controller()))
         values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()

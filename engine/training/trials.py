@@ -25,7 +25,7 @@ from engine.tagger import load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
-TEXTS = 16  # that are tagged together
+TEXTS = 16  # a call
 ONE_SIDED = 1.645  # standard errors below the one-sided 95 % bound of a loss
 MIN_RECOVERED = 0.02  # share of the texts in which recovery must bring words back
 MIN_DENSE_F1 = 0.5  # of the dense pass: a setting cannot lose what the model never found

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from engine.pruning.gate import ArrayGate, Decision, Gate, Values
-from engine.settings import Setting, check_settings, setting, settings_of
+from engine.settings import check_settings, setting, settings_of
 
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 MINIMUM = "minimum share of a window's words that stay to the last layer"
@@ -72,11 +72,6 @@ class Controller(Decider, ABC):
     def __post_init__(self) -> None:
         check_settings(self)
 
-    @classmethod
-    def settings(cls) -> tuple[Setting, ...]:
-        """The controller's settings, with their ranges."""
-        return settings_of(cls)
-
     @abstractmethod
     def importance(self, gate: Gate) -> Values:
         """How much each word still needs computation."""
@@ -114,15 +109,15 @@ class Controller(Decider, ABC):
 
     def numbers(self, index: int) -> dict[str, float]:
         """See `Decider`; the last of a setting's values applies to further gates."""
-        values = {declared.name: getattr(self, declared.name) for declared in self.settings() if declared.is_number}
+        values = {own.name: getattr(self, own.name) for own in settings_of(type(self)) if own.is_number}
         each = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
         return {name: float(of_gates[min(index, len(of_gates) - 1)]) for name, of_gates in each.items()}
 
     @property
     def form(self) -> tuple[Any, ...]:
         """See `Decider`; a number that is 0 may leave a part of the formula out."""
-        values = ((setting, getattr(self, setting.name)) for setting in self.settings())
-        return (self.kind, *(bool(value) if setting.is_number else value for setting, value in values))
+        values = ((own, getattr(self, own.name)) for own in settings_of(type(self)))
+        return (self.kind, *(bool(value) if own.is_number else value for own, value in values))
 
     def explain(self, gate: ArrayGate, decision: Decision) -> tuple[list[float], list[Reason]]:
         """See `Decider`, given the decision that took effect at the gate.
