@@ -4,6 +4,7 @@ import math
 import shlex
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -147,9 +148,7 @@ def check_time(seconds: float, pace: float, texts: int, held_out: int, measured:
         texts, held_out: numbers of texts to learn from and held out.
         measured: number of the latter that operating points are chosen on.
     """
-
-    shares = {"labels": ENDS["labels"] - ENDS["reference"], "training": ENDS["training"] - ENDS["labels"]}
-    shares |= {"points": ENDS["points"] - ENDS["training"]}
+    shares = {stage: ENDS[stage] - ENDS[before] for before, stage in pairwise(ENDS)}
 
     def total(labelled: int, passes: float, tagged: int) -> float:
         """The time in which each stage has its share."""
