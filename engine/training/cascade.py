@@ -43,7 +43,7 @@ from engine.training.points import speedups
 from engine.training.trials import MIN_WINDOWS, Reference, compare_dtypes, f1_on_gold, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
-TIMED, CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
+MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
 Tagger = tuple[str, Engine, Strategy, float]  # its name, how it runs, and the share of the words that LARGE reads
 
 
@@ -130,7 +130,7 @@ class Contender(NamedTuple):
 def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corpus]) -> list[Contender]:
     """Measures taggers on texts, of which the first is the large model that speed-ups and agreement are against."""
     reference = Reference.of(taggers[0][1], texts)
-    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, CALLS)
+    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, MIN_CALLS)
     tagged = len(texts) + sum(len(corpus.documents) for corpus in gold)
     contenders = []
     with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
@@ -183,7 +183,7 @@ def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Cor
     """Writes the folder of a cascade, compares it with both models, and writes its card; ``made_by``: the command."""
     out, dtype, int8 = Path(config.out), config.dtype, dict[str, object]()
     if dtype == "auto":
-        _, int8 = compare_dtypes(config.large, texts[:TIMED])
+        _, int8 = compare_dtypes(config.large, texts[:MAX_TIMED])
         dtype = "int8" if int8 else "float32"
     large, small = (load_engine(source, dtype) for source in (config.large, config.small))
     strategy = small.strategy(config.small_strategy)
@@ -200,14 +200,14 @@ def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Cor
     taggers = [("LARGE", large, Strategy(), 1.0), ("SMALL", small, strategy, 0.0)]
     for point, (_, share) in chosen.items():
         taggers.append((f"{CASCADE}:{point}", both, both.strategy(CASCADE, point), share))
-    contenders = compare(taggers, texts[:TIMED], gold)
+    contenders = compare(taggers, texts[:MAX_TIMED], gold)
     facts = {
         "large": config.large,
         "small": config.small,
         "folder": large.folder.path,
         "types": large.labels.types,
         "strategy": strategy.title,
-        "texts": min(len(texts), TIMED),
+        "texts": min(len(texts), MAX_TIMED),
         "dtype": dtype,
         "device": f"{processor()}, {threads()} threads",
         "made_by": made_by,

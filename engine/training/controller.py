@@ -22,7 +22,7 @@ from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pruning.gate import OF_ATTENTION
 from engine.text.words import words_of
 
-TEXTS = 800  # at most, the last ones
+MAX_TEXTS = 800  # at most, the last ones
 
 
 def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequence[str]) -> Path:
@@ -58,7 +58,7 @@ def main(argv: list[str] | None) -> int:
     if not read_folder(folder).has_gates:
         raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
     names = [name for name in FEATURES if arguments.attention or name not in OF_ATTENTION]
-    texts = read_texts(arguments.texts)[-TEXTS:]
+    texts = read_texts(arguments.texts)[-MAX_TEXTS:]
     with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
         path = train_networks(folder, kind, names, texts)
     quoted = shlex.quote(str(folder))

@@ -43,7 +43,7 @@ WEIGHT_DECAY = 0.01  # of AdamW
 WARM_UP = 0.1  # share of the training in which the learning rate rises
 PATIENCE = 4  # epochs without a better score after which training stops
 CHECKPOINT_S = 120  # between two checkpoints of a run without a score
-FASTER = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
+BFLOAT16_TIME = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
 STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
 NUMBERS = ("reached", "epoch", "best", "best_epoch", "bfloat16")  # attributes that they keep besides
 
@@ -169,7 +169,7 @@ class Trainer:
                 seconds[self.bfloat16] = min(times)  # the first one also allocates memory
                 progress.advance()
         self.optimizer.zero_grad()
-        self.bfloat16 = seconds[True] < FASTER * seconds[False]
+        self.bfloat16 = seconds[True] < BFLOAT16_TIME * seconds[False]
         return seconds[self.bfloat16]
 
     def loss(self, examples: list[Example]) -> Tensor:
