@@ -12,7 +12,7 @@ from engine.base import Backend, Done, Engine
 from engine.cascade import Cascade, columns_of, words_read
 from engine.errors import InputError, extra
 from engine.graph.backend import GraphBackend
-from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, read_folder
+from engine.models.folder import NETWORKS, NOT_IN_RESULTS, ModelFolder, errors_name, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController
 from engine.pruning.passes import Pass
@@ -68,7 +68,7 @@ class ModelEngine(Engine):
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
             "runtime": str(self.backend),
-            "configuration": {name: config[name] for name in sorted(config.keys() - OTHERS)},
+            "configuration": {name: config[name] for name in sorted(config.keys() - NOT_IN_RESULTS)},
         }
 
     @property

@@ -82,7 +82,7 @@ class _Composer:
         self.ops = GraphOperations(self.graph, family, products, self._input("position", "rows"))
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
-        self.alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
+        self.is_alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
         self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
@@ -119,13 +119,13 @@ class _Composer:
             self.graph,
             number,
             self.plan.gates.index(number),
-            self.alive,
+            self.is_alive,
             self.probabilities,
             self.labels,
             lambda name: self._signal(name, number, before, hidden),
         )
         decision = self.plan.controller.decide(gate)
-        stays = self.alive & ~decision.exits
+        stays = self.is_alive & ~decision.exits
         outputs = {"stays": stays, "probabilities": self.probabilities, "importance": decision.importance}
         for name, node in (outputs | gate.read).items():
             self.graph.output(f"{number}.{name}", node)
@@ -143,7 +143,7 @@ class _Composer:
         logits = self.graph.op("Gemm", rows, weight, biases)
         latest = self.graph.op("Softmax", logits, axis=-1)
         if self.probabilities is not None:
-            alive = self.ops.unsqueeze(self.alive, 1)
+            alive = self.ops.unsqueeze(self.is_alive, 1)
             latest = self.graph.op("Where", alive, latest, self.probabilities, dtype=np.float32)
         self.probabilities = latest
 
@@ -161,7 +161,7 @@ class _Composer:
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
         self.ops.position = graph.op("Gather", self.ops.position, rows)
-        self.alive = stays
+        self.is_alive = stays
         return graph.op("Gather", hidden, rows, axis=1)
 
     def _signal(self, name: str, number: int, before: Node, hidden: Node) -> Node:

@@ -40,9 +40,9 @@ NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.netw
 WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
 CASCADES, SMALL = "cascade.json", "small"
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
-UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
+NOT_DOWNLOADED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
-OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
+NOT_IN_RESULTS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
 Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
 
 
@@ -180,7 +180,7 @@ def local_folder(source: str | Path) -> Path:
 
     got = f"{str(source)!r}, which is no folder and cannot be downloaded: "
     with expecting(MODEL, "check the path or hub id, or try again", got):
-        folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
+        folder = Path(snapshot_download(str(source), ignore_patterns=NOT_DOWNLOADED))
         if not any((folder / name).is_file() for name in (SAFETENSORS, SAFETENSORS + INDEX)):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
         if (folder / CASCADES).is_file():

@@ -15,7 +15,7 @@ class GateRecord:
     """One gate of a finished pass."""
 
     number: int  # of its layer
-    alive: np.ndarray  # bool (words,), the words that reached it
+    is_alive: np.ndarray  # bool (words,), the words that reached it
     probabilities: np.ndarray  # float32 (words, labels), each word's latest label distribution there
     decision: Decision  # that took effect
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `Gate.of_layer` that were read, (words,) each
@@ -24,7 +24,7 @@ class GateRecord:
         """The gate as these words passed it."""
         decision = Decision(self.decision.exits[words], self.decision.importance[words])
         signals = {name: values[words] for name, values in self.signals.items()}
-        return GateRecord(self.number, self.alive[words], self.probabilities[words], decision, signals)
+        return GateRecord(self.number, self.is_alive[words], self.probabilities[words], decision, signals)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

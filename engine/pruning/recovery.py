@@ -64,7 +64,7 @@ def entropy_spike(recovery: Recovery, record: WindowRecord) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
     before = np.full(len(record.exited), np.inf)
     for gate in record.gates:
-        went_on = gate.alive & (record.exit_at > gate.number)
+        went_on = gate.is_alive & (record.exit_at > gate.number)
         before[went_on] = normalised_entropy(gate.probabilities[went_on])
     return survivors(record) & (normalised_entropy(record.probabilities) - before > recovery.max_rise)
 
@@ -74,7 +74,7 @@ def entity_loss(_: Recovery, record: WindowRecord) -> np.ndarray:
     labels = record.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for gate in record.gates:
-        was_entity |= gate.alive & (gate.probabilities.argmax(-1) > 0)
+        was_entity |= gate.is_alive & (gate.probabilities.argmax(-1) > 0)
     return (was_entity & (labels == 0)) | (record.labels.inside[labels] & ~record.labels.continues(labels))
 
 

@@ -40,7 +40,7 @@ class GivenExits(Decider):
 
     def decide(self, gate: Gate) -> Decision:
         """Lets the words exit that are told to exit here."""
-        exits = (np.concatenate(self.exit_at) <= gate.number) & gate.alive
+        exits = (np.concatenate(self.exit_at) <= gate.number) & gate.is_alive
         return Decision(exits, np.zeros(len(exits)))
 
     def for_windows(self, windows: slice) -> Self:

@@ -108,10 +108,10 @@ def _scores(record: WindowRecord, strategy: Strategy, before: int) -> list[list[
     for index, at in enumerate(record.gates):
         assert controller is not None, "a strategy with gates has a controller"
         numbers = controller.numbers(index)
-        gate = ArrayGate(at.number, index, words, at.alive, at.probabilities, labels, numbers, at.signals)
+        gate = ArrayGate(at.number, index, words, at.is_alive, at.probabilities, labels, numbers, at.signals)
         windowed = gate.near(gate.entropy, neighbours_of(strategy))
         thresholds, reasons = controller.explain(gate, at.decision)
-        for word in np.flatnonzero(at.alive).tolist():
+        for word in np.flatnonzero(at.is_alive).tolist():
             scores[word].append(
                 WordScores(
                     layer=before + at.number,

@@ -35,13 +35,13 @@ class HeadOutput(NamedTuple):
 class MemoryBuffer:
     """Labels and hidden states of a pass over a batch, so that every word has a label and may return.
 
-    ``probabilities``, ``alive`` and ``exit_at``: see `GateRecord` and `WindowRecord`, for the words of the batch.
+    ``probabilities``, ``is_alive`` and ``exit_at``: see `GateRecord` and `WindowRecord`, for the words of the batch.
     """
 
     def __init__(self, batch: RaggedBatch, labels: LabelSet, layers: int) -> None:
         self.batch, self.labels, self.layers = batch, labels, layers
         self.probabilities = np.zeros((len(batch.words), len(labels)), dtype=np.float32)
-        self.alive = np.ones(len(batch.words), dtype=bool)
+        self.is_alive = np.ones(len(batch.words), dtype=bool)
         self.exit_at = np.full(len(batch.words), layers)
         self.gates: list[GateRecord] = []  # over the words of the whole batch
         self.heads: list[HeadOutput] = []  # of every label head that ran, in order
@@ -55,8 +55,8 @@ class MemoryBuffer:
 
     def remove(self, number: int, decision: Decision, signals: dict[str, np.ndarray]) -> None:
         """Records a gate and removes the words that exit."""
-        self.gates.append(GateRecord(number, self.alive, self.probabilities, decision, signals))
-        self.alive = self.alive & ~decision.exits
+        self.gates.append(GateRecord(number, self.is_alive, self.probabilities, decision, signals))
+        self.is_alive = self.is_alive & ~decision.exits
         self.exit_at[decision.exits] = number
 
     def records(self, windows: Sequence[Window]) -> list[WindowRecord]:
@@ -124,7 +124,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
         elif number in gates:
             assert controller is not None, "a pass with gates has a controller"
             index = len(memory.gates)
-            if memory.alive.any():
+            if memory.is_alive.any():
                 _run_head(model, ops, number, hidden, memory)
             decision, read = decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
             memory.remove(number, decision, read)
@@ -133,7 +133,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
             if index == 0:
                 memory.first = ops.batch, hidden
             if decision.exits.any():
-                hidden = _keep(ops, memory.alive, hidden)
+                hidden = _keep(ops, memory.is_alive, hidden)
     return memory
 
 
@@ -142,10 +142,10 @@ def decide(
 ) -> tuple[Decision, dict[str, np.ndarray]]:
     """Asks a controller at the gate of layer ``number``; also returns the signals of the layer that it reads."""
     if controller.ends(index):
-        return Decision(memory.alive, np.zeros(len(memory.alive))), {}
+        return Decision(memory.is_alive, np.zeros(len(memory.is_alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
     words, numbers = memory.batch.words, controller.numbers(index)
-    gate = ArrayGate(number, index, words, memory.alive, memory.probabilities, memory.labels, numbers, read)
+    gate = ArrayGate(number, index, words, memory.is_alive, memory.probabilities, memory.labels, numbers, read)
     return controller.decide(gate), read
 
 

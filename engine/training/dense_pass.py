@@ -122,5 +122,5 @@ class DensePass:
 
     def _label(self, memory: MemoryBuffer, number: int) -> None:
         """Labels the words that have not exited, as the head of layer ``number`` did."""
-        words = np.flatnonzero(memory.alive)
+        words = np.flatnonzero(memory.is_alive)
         memory.update(HeadOutput(number, words, self.heads[number][words]))

@@ -47,14 +47,14 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
                     record.number,
                     record.number - 1,
                     batch.words,
-                    record.alive,
+                    record.is_alive,
                     record.probabilities,
                     model.labels,
                     layer_signals=record.signals,
                 )
                 features = np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
                 parts = features, gate.near(gate.labels != dense, NEIGHBOURS), weights
-                samples[gate.number].append(Samples(*(part[gate.alive] for part in parts)))
+                samples[gate.number].append(Samples(*(part[gate.is_alive] for part in parts)))
             progress.advance(len(batch.lengths))
     if missing := [gate for gate, parts in samples.items() if not any(len(part.changes) for part in parts)]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")

@@ -88,7 +88,7 @@ class SampledController(Decider):
         """Lets words exit whose entropy, and their neighbours', is at most their window's threshold."""
         assert isinstance(gate, ArrayGate)
         importance = gate.near(gate.entropy, self.neighbours)
-        exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.alive
+        exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.is_alive
         return Decision(gate.enough(gate.whole_entities(exits)), importance)
 
 

@@ -26,7 +26,7 @@ class Decider:
 
     def decide(self, gate: Gate) -> Decision:
         """Which of the alive words exit, by default none, and every word's importance; not asked where it `ends`."""
-        return Decision(gate.alive & ~gate.alive, gate.where(gate.alive, 1.0, 1.0))
+        return Decision(gate.is_alive & ~gate.is_alive, gate.where(gate.is_alive, 1.0, 1.0))
 
     def ends(self, index: int) -> bool:
         """Whether every word exits at gate number ``index``, counted from 0, whatever its score."""
@@ -94,7 +94,7 @@ class Controller(Decider, ABC):
         threshold = self.threshold(gate, importance)
         if held is not None:
             importance = gate.where(held, np.inf, importance)
-        low = self.is_low(importance, threshold) & gate.alive
+        low = self.is_low(importance, threshold) & gate.is_alive
         return Decision(gate.enough(self._candidates(gate, low, importance)), importance)
 
     def _candidates(self, gate: Gate, low: Values, importance: Values) -> Values:
@@ -128,7 +128,7 @@ class Controller(Decider, ABC):
         """
         ends = self.ends(gate.index)  # then no signal was read
         threshold = self.threshold(gate, decision.importance if ends else self.importance(gate))
-        low = self.is_low(decision.importance, threshold) & gate.alive
+        low = self.is_low(decision.importance, threshold) & gate.is_alive
         rules: dict[Reason, np.ndarray] = {
             "end": decision.exits & ends,
             "exit": decision.exits,

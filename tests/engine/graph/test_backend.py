@@ -47,8 +47,8 @@ def assert_equal(engine, pytorch, name, settings):
             assert getattr(ours, part).tolist() == getattr(theirs, part).tolist()
         assert (ours.rows, ours.labelled) == (theirs.rows, theirs.labelled)
         for gate, expected in zip(ours.gates, theirs.gates, strict=True):
-            alive = gate.alive
-            assert (gate.number, alive.tolist()) == (expected.number, expected.alive.tolist())
+            alive = gate.is_alive
+            assert (gate.number, alive.tolist()) == (expected.number, expected.is_alive.tolist())
             assert gate.decision.exits.tolist() == expected.decision.exits.tolist()
             assert gate.signals.keys() <= expected.signals.keys()
             pairs = [(gate.signals[name], expected.signals[name]) for name in gate.signals]

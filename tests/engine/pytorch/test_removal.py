@@ -28,7 +28,7 @@ class LessSure(Decider):
     kind = "less-sure"
 
     def decide(self, gate):
-        return Decision(gate.alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
+        return Decision(gate.is_alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
 
 
 class LessSureThenAll(LessSure):
