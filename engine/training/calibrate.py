@@ -52,7 +52,10 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
     names = names or [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):
-        raise InputError(f"expected --strategies from {runnable}, got {sorted(unknown)}; leave them out")
+        raise InputError(
+            f"expected --strategies from {runnable}, got {sorted(unknown)}; leave them out, or train a controller with "
+            "python -m engine.training.controller"
+        )
     return list(dict.fromkeys(names))
 
 

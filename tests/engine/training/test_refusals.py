@@ -100,7 +100,7 @@ def check(paths, tmp_path, capsys):
         (finetune, "--out {finetuned} --resume", "expected to continue the run"),
         (finetune, "--teacher {plain}", "--teacher together with --texts"),
         (finetune, "--teacher {plain} --texts /no/such", "readable"),
-        (finetune, "--teacher {genes_model} --texts {texts}", "choose another teacher"),
+        (finetune, "--teacher {genes_model} --texts {texts}", "a teacher with the labels"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_heavy_is_imported(command, options, reason, check, monkeypatch):
