@@ -78,7 +78,7 @@ def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting,
         PageSetting(kind, setting)
         for kind, controller in CONTROLLERS.items()
         if kind in engine.runnable
-        for setting in controller.settings()
+        for setting in settings_of(controller)
         if setting.on_page or setting.kind == "per gate"
     )
     return {setting: setting.page_value(at_point(engine, setting.kind, point)) for setting in settings}

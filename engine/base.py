@@ -3,7 +3,6 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -12,7 +11,7 @@ from engine.latency import Latency
 from engine.models.folder import ModelFolder
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Sizes
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Points, Strategy, resolve
 from engine.pruning.strategy_names import DENSE, StrategyName
 from engine.result import Output, Result
@@ -28,7 +27,7 @@ class Backend(Protocol):
 
     def run(
         self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
-    ) -> list[Record]: ...
+    ) -> list[WindowRecord]: ...
 
 
 class Engine(ABC):
@@ -104,9 +103,7 @@ class Engine(ABC):
             self._check_runs(name.kind)
             strategy = name
             if point and strategy.settings() and strategy.point != point:
-                raise InputError(
-                    f"expected one operating point, got {name.point!r} of the strategy and {point!r}; leave one out"
-                )
+                raise InputError(f"expected one operating point, got {name.point!r} and {point!r}; leave one out")
         else:
             parsed = StrategyName.parse(name, point)
             self._check_runs(parsed.kind)
@@ -165,24 +162,23 @@ class Engine(ABC):
 
         results: list[Result] = []
         for start in range(0, len(texts), int(batch_size)):
-            batch = texts[start : start + int(batch_size)]
-            results += self._results(batch, chosen, partial(self.compute, batch, chosen, on_done))
+            results += self._results(texts[start : start + int(batch_size)], chosen, on_done)
         return results
 
     @abstractmethod
     def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
         """Runs the stages of a strategy on texts."""
 
-    def _results(self, texts: Sequence[str], strategy: Strategy, compute: Callable[[], list[Output]]) -> list[Result]:
+    def _results(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Result]:
         """What is computed of texts in one call, which is timed."""
         begin = time.perf_counter()
-        outputs = compute()
+        outputs = self.compute(texts, strategy, done)
         entities = [
             self.labels.decode(text, output.words, output.probabilities)
             for text, output in zip(texts, outputs, strict=True)
         ]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            output.result(text, strategy, self.labels, found, latency)
+            Result.of(output, text, strategy, self.labels, found, latency)
             for text, output, found in zip(texts, outputs, entities, strict=True)
         ]

@@ -91,8 +91,5 @@ def words_read(judged: Iterable[JudgedWindow]) -> np.ndarray:
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
     """The small model's index of each label of the large one; raises an `InputError` if they have other labels."""
     if set(small.names) != set(large.names):
-        raise InputError(
-            f"expected a small model with the labels of the large one, {list(large.names)}, got {list(small.names)}; "
-            "choose another small model"
-        )
+        raise InputError(f"expected a small model with the labels {large.names}, got {small.names}; choose another")
     return [small.names.index(name) for name in large.names]

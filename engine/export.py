@@ -22,7 +22,7 @@ from engine.cli.runs import check_new
 from engine.errors import InputError, expecting
 from engine.graph import inputs, standalone
 from engine.graph.backend import GraphBackend
-from engine.graph.compose import Plan, compose
+from engine.graph.compose import PassPlan, compose
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
@@ -88,7 +88,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     if web:
         copy_page(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan.of(strategy, family.num_layers)
+    plan = PassPlan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
     products = products.for_browsers() if web else products
     most = {"max_rows": str(family.max_rows)}  # of which the settings may allow fewer

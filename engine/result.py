@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,31 +23,28 @@ class Output:
     """What the stages of an engine computed of a text."""
 
     words: list[Span]  # in characters
-    probabilities: np.ndarray  # float32 (words, labels), each word's final label distribution
-    passes: Sequence[Pass]  # of each stage
-    windows: tuple[JudgedWindow, ...] = ()  # of a cascade
-
-    def result(
-        self, text: str, strategy: Strategy, labels: LabelSet, entities: tuple[Entity, ...], latency: Latency
-    ) -> "Result":
-        """The result with the entities that are decoded from it."""
-        paths = paths_of(self.passes, np.array(labels.names)[self.probabilities.argmax(axis=1)])
-        return Result(text=text, entities=entities, strategy=strategy, latency=latency, paths=paths, **vars(self))
+    probabilities: np.ndarray = field(repr=False)  # float32 (words, labels), each word's final label distribution
+    passes: Sequence[Pass] = field(repr=False)  # of each stage that the strategy has
+    windows: tuple[JudgedWindow, ...] = field(default=(), repr=False)  # of a cascade
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """The entities of one text, the paths of its words and, on demand, its trace."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result(Output):
+    """The entities of one text, the paths of its words and, on demand, its trace; a pickled one has no records."""
 
     text: str
     entities: tuple[Entity, ...]
     strategy: Strategy
-    words: list[Span]  # in characters
-    probabilities: np.ndarray = field(repr=False)  # float32 (words, labels)
     latency: Latency
     paths: Paths = field(repr=False)
-    passes: Sequence[Pass] = field(repr=False)  # of each stage that the strategy has; a pickled one has no records
-    windows: tuple[JudgedWindow, ...] = field(default=(), repr=False)  # of a cascade
+
+    @classmethod
+    def of(
+        cls, output: Output, text: str, strategy: Strategy, labels: LabelSet, found: tuple[Entity, ...], took: Latency
+    ) -> Self:
+        """The result with the entities that are decoded from an output."""
+        paths = paths_of(output.passes, np.array(labels.names)[output.probabilities.argmax(axis=1)])
+        return cls(text=text, entities=found, strategy=strategy, latency=took, paths=paths, **vars(output))
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""

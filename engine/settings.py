@@ -77,16 +77,14 @@ class Setting:
         return f"{numbers} {self.unit}".strip()
 
     def check(self, value: object, called: str = "") -> None:
-        """Raises an `InputError`, in which the value is ``called`` so, unless it is of this kind and in range."""
+        """Raises an `InputError` that names the value unless it is of this kind and in range."""
         if value is None and self.is_optional:
             return
         several = self.is_list or (self.kind == "per gate" and isinstance(value, tuple))
         values = value if several else (value,)
         if not isinstance(values, tuple) or values == () != self.default or not all(map(self._fits, values)):
             wanted = "a list, each " * self.is_list + ", ".join(filter(None, (NOUNS[self.kind], self.range)))
-            raise InputError(
-                f"expected {called or self.name.rstrip('_')} as {wanted}, got {value!r}; choose such a value"
-            )
+            raise InputError(f"expected {called or self.name.rstrip('_')} as {wanted}, got {value!r}; change it")
 
     def _fits(self, value: object) -> bool:
         if self.kind in ("flag", "text"):
@@ -97,7 +95,7 @@ class Setting:
         return isinstance(value, types) and not isinstance(value, bool) and self.low <= value <= self.high
 
     def parse(self, text: str, called: str) -> Any:
-        """Reads a value from a command line; raises an `InputError`, in which it is ``called`` so, if it is none."""
+        """Reads a value from a command line; raises an `InputError` that names it if it is invalid."""
         parts = map(str.strip, text.split(",")) if self.is_list and self.separator == "," else [text]
         values = tuple(map(self._parse_one, parts))
         value = values if self.is_list else values[0]
@@ -129,7 +127,7 @@ def settings_of(part: Any) -> tuple[Setting, ...]:
     return _settings_of(part)
 
 
-@cache
+@cache  # which the type checker lets no class through
 def _settings_of(part: Any) -> tuple[Setting, ...]:
     types = get_type_hints(part)
     own = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))

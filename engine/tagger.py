@@ -12,11 +12,11 @@ from engine.base import Backend, Done, Engine
 from engine.cascade import Cascade, columns_of, words_read
 from engine.errors import InputError, extra
 from engine.graph.backend import GraphBackend
-from engine.models.folder import NETWORKS, OTHERS, ModelFolder, errors_name, read_folder
+from engine.models.folder import NETWORKS, NOT_IN_RESULTS, ModelFolder, errors_name, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController
 from engine.pruning.passes import Pass
-from engine.pruning.record import Record, distributions
+from engine.pruning.record import WindowRecord, distributions
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY
 from engine.result import Output
@@ -68,7 +68,7 @@ class ModelEngine(Engine):
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
             "runtime": str(self.backend),
-            "configuration": {name: config[name] for name in sorted(config.keys() - OTHERS)},
+            "configuration": {name: config[name] for name in sorted(config.keys() - NOT_IN_RESULTS)},
         }
 
     @property
@@ -81,9 +81,7 @@ class ModelEngine(Engine):
 
     def _fitted(self, strategy: Strategy) -> Strategy:
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
-            raise InputError(
-                f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}; remove it"
-            )
+            raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
         controller = strategy.controller
         if isinstance(controller, Controller) and controller.network_file:
             network = self.folder.networks[controller.kind]
@@ -116,7 +114,7 @@ class ModelEngine(Engine):
             for spans, records in zip(words, self.run(windows, strategy, done), strict=True)
         ]
 
-    def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[Record]]:
+    def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[WindowRecord]]:
         """Runs windows of texts; returns, for each text, the records of its windows in order."""
         flat = [window for of_text in windows for window in of_text]
         records = self.backend.run(flat, strategy, partial(done, 1)) if flat else []

@@ -6,8 +6,8 @@ from typing import Any
 
 from demo.common.markup import printable
 from engine import Engine, Entity, Result
+from engine.machine import threads
 from engine.pruning.trace import WordScores
-from engine.threads import threads
 
 ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
 

@@ -30,9 +30,7 @@ def check_ray(address: str | None) -> None:
         try:
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"expected a Ray cluster at {address}, got no answer: {error}; check the address, or start it"
-            ) from error
+            raise InputError(f"expected a Ray cluster at {address}, got no answer: {error}; start it") from error
 
 
 class RayWorker:
@@ -128,5 +126,5 @@ def _start_workers(worker: Worker, count: int) -> list[Any]:
     for answer in late:
         ray.kill(starting[answer])
     if not ready:
-        raise InputError(f"expected a worker that starts, got none; the last one said: {problem}")
+        raise InputError(f"expected a worker that starts, got none; the last problem: {problem}")
     return ready

@@ -18,7 +18,7 @@ class Progress:
     """
 
     running: ClassVar[list["Progress"]] = []  # those under way, each within the one before
-    said_at: ClassVar[float] = 0.0  # when any of them last printed a line
+    printed_at: ClassVar[float] = 0.0  # when any of them last printed a line
 
     plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
@@ -74,11 +74,11 @@ class Progress:
 
     def _report(self) -> None:
         while not self._ended.wait(EVERY_S / 20):
-            if Progress.running[-1] is self and monotonic() >= Progress.said_at + EVERY_S:
+            if Progress.running[-1] is self and monotonic() >= Progress.printed_at + EVERY_S:
                 self._say(self.line())
 
     def _say(self, line: str) -> None:
-        Progress.said_at = monotonic()
+        Progress.printed_at = monotonic()
         say(line)
 
 

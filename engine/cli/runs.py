@@ -8,7 +8,6 @@ absent, and a log lacks at most its last record. The files of a run are trusted,
 import hashlib
 import json
 import os
-import platform
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -186,13 +185,3 @@ def code_digest(*packages: ModuleType) -> str:
             digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def processor() -> str:
-    """Returns the processor's name from Linux, or from Python on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown processor")

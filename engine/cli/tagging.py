@@ -54,7 +54,7 @@ class EngineOptions:
         return settings
 
     def load(self, threads: int = 0) -> tuple[Engine, Strategy]:
-        """Loads the engine, with so many threads, and the strategy; says which dtype ``auto`` chose, and why.
+        """Loads engine and strategy, and says which dtype ``auto`` chose, and why.
 
         Raises an `InputError` if they or the machine do not support an option.
         """

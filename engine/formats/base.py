@@ -63,14 +63,14 @@ class Source:
 
     def lines(self) -> Iterator[bytes]:
         """Yields the lines of the file, split at ``\\n`` only."""
-        begun: list[bytes] = []
+        parts: list[bytes] = []
         for chunk in self.chunks():
-            begun.append(chunk)
+            parts.append(chunk)
             if chunk.endswith(b"\n"):
-                yield b"".join(begun)
-                begun = []
-        if begun:
-            yield b"".join(begun)
+                yield b"".join(parts)
+                parts = []
+        if parts:
+            yield b"".join(parts)
 
     def blocks(self, starts_block: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
         """Yields blocks of numbered lines, without leading blank lines; ``starts_block`` says where one starts."""
@@ -90,7 +90,7 @@ class Source:
         Raises a `FormatError` where nothing more can be read. External entities are not fetched.
         """
         parser: XMLPullParser[Element] = XMLPullParser(("start", "end"))
-        within: list[Element] = []  # elements that have begun
+        within: list[Element] = []  # open elements
         line = 1
         try:
             for chunk in self.chunks():

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
@@ -21,12 +21,10 @@ from engine.formats.checks import OnError
 from engine.formats.hub_datasets import PREFIX, read_dataset
 from engine.formats.named import NAMED, File, elsewhere
 from engine.text.documents import Document
-from engine.text.words import split_words
 
 logger = logging.getLogger(__name__)
 
 CACHE = Path(pooch.os_cache("bioner-token-pruning"))
-TYPES, PER_EPOCH = "types", "per-epoch"  # what may follow the name of a corpus
 
 
 @dataclass(frozen=True)
@@ -102,63 +100,6 @@ def load_corpus(
         every = tuple(read(on_error))
         documents, types = every[:limit], tuple(sorted({entity.type for each in every for entity in each.entities}))
     return Corpus(name, split, types, documents, len(errors))
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A corpus to learn from, as a command names it.
-
-    ``types``: those that it annotates with care, of those in it; ``None`` for all.
-    ``per_epoch``: how many of its windows an epoch draws at most; ``None`` for all.
-    """
-
-    name: str
-    split: str = ""
-    types: tuple[str, ...] | None = None
-    per_epoch: int | None = None
-
-    def load(self, data_dir: str = "", split: str = "fit") -> Corpus:
-        """Loads the corpus, with mentions of its types alone; ``split`` is taken where none is named."""
-        corpus = load_corpus(self.name, self.split or split, data_dir or None)
-        if not any(split_words(document.text) for document in corpus.documents):
-            raise InputError(f"expected documents to learn from, got none in {corpus.title}; choose another split")
-        if self.types is None:
-            return corpus
-        if unknown := sorted(set(self.types) - set(corpus.types)):
-            raise InputError(
-                f"expected types of {corpus.name}, {list(corpus.types)}, got {unknown}; change its {TYPES}=…"
-            )
-        return replace(
-            corpus, types=self.types, documents=tuple(only_types(each, self.types) for each in corpus.documents)
-        )
-
-
-def lessons(given: str | Sequence[str]) -> list[Lesson]:
-    """Reads names of corpora, each perhaps followed by what it teaches and how much of it.
-
-    As in ``["bc5cdr:fit", "genes.txt", "types=Gene,Variant", "bioid", "per-epoch=1500"]``. A name may be followed by a
-    colon and a split. Commas join names, too. Raises an `InputError` for anything else.
-    """
-    found: list[Lesson] = []
-    for part in [given] if isinstance(given, str) else given:
-        key, equals, value = part.partition("=")
-        if not equals or key not in (TYPES, PER_EPOCH):
-            found += map(_lesson, part.split(","))
-        elif not found:
-            raise InputError(f"expected the name of a corpus before {part!r}, got none; put it after the name")
-        elif key == TYPES and all(types := tuple(value.split(","))):
-            found[-1] = replace(found[-1], types=types)
-        elif key == PER_EPOCH and value.isdecimal() and int(value):
-            found[-1] = replace(found[-1], per_epoch=int(value))
-        else:
-            raise InputError(f"expected {TYPES}=TYPE,TYPE or {PER_EPOCH}=NUMBER, got {part!r}; fix it")
-    return found
-
-
-def _lesson(name: str) -> Lesson:
-    prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
-    name, _, split = name.removeprefix(prefix).partition(":")
-    return Lesson(prefix + name, split)
 
 
 def only_types(document: Document, types: Collection[str]) -> Document:

@@ -1,4 +1,4 @@
-"""The named corpora: their files, splits and entity types, and where else a document stands."""
+"""The named corpora: their files, splits and entity types, and where else a document occurs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class File:
 
 @dataclass(frozen=True)
 class Part:
-    """Documents ``[first, end)`` of a file, of these only the ones that stand in such places."""
+    """Documents ``[first, end)`` of a file, only those that also occur in certain places."""
 
     file: File
     first: int = 0
@@ -38,9 +38,9 @@ class NamedCorpus:
 
 @cache
 def elsewhere() -> dict[str, str]:
-    """Id → where else a document stands: in which test, in ``BC5CDR calib``, ``BioRED dev``, or a corpus that teaches.
+    """Id → where else a document occurs: in which test, in ``BC5CDR calib``, ``BioRED dev``, or a corpus that teaches.
 
-    Ids are PMIDs, so one list serves all corpora. Documents that stand in no second place are not in it.
+    Ids are PMIDs, so one list serves all corpora. Documents that occur only once are not in it.
     """
     lines = Path(__file__).with_name("elsewhere.tsv").read_text("utf-8").splitlines()[1:]
     return dict(tuple(line.split("\t")) for line in lines)  # type: ignore[misc]  # two columns

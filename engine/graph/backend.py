@@ -11,29 +11,28 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
-from engine.graph.compose import Plan, compose
+from engine.graph.compose import PassPlan, compose
 from engine.graph.inputs import graph_inputs
 from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
+from engine.machine import threads
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
-from engine.pruning.controllers import GivenExits
 from engine.pruning.gate import Decision
-from engine.pruning.record import GateRecord, Record
-from engine.pruning.strategy import Strategy
+from engine.pruning.record import GateRecord, WindowRecord
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.text.windows import Window
-from engine.threads import threads
 
 logger = logging.getLogger(__name__)
 
-KEPT = 32  # sessions of a model, two for each of its strategies at most; the one that was used longest ago goes first
+MAX_SESSIONS = 32  # of a model, at most two for each strategy; the least recently used one goes first
 Arrays = Mapping[str, np.ndarray]
 
 
 class GraphBackend:
     """Runs the passes of a model as graphs, in ``float32`` or ``int8``. Any number of threads may call it at once.
 
-    ``threads``: number of threads of a call; 0 for `engine.threads.threads`.
+    ``threads``: number of threads of a call; 0 for `engine.machine.threads`.
 
     Raises an `InputError` if weights are missing or damaged.
     """
@@ -47,7 +46,7 @@ class GraphBackend:
             )
         products = Products(tensors, quantised=dtype == "int8")
         self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # of which graphs are composed
-        self._sessions = lru_cache(KEPT)(lambda plan, threads: Session(compose(plan, *parts), threads))
+        self._sessions = lru_cache(MAX_SESSIONS)(lambda plan, threads: Session(compose(plan, *parts), threads))
         self._lock = Lock()  # so that a session is made once
 
     def __str__(self) -> str:
@@ -55,25 +54,19 @@ class GraphBackend:
         return f"ONNX Runtime {onnxruntime.__version__}"
 
     def run(
-        self,
-        windows: Sequence[Window],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-    ) -> list[Record]:
+        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+    ) -> list[WindowRecord]:
         """Runs windows under a strategy; returns their records in order.
 
         As many windows run at once as there are threads, with one thread each, or a single one with all of them.
-
-        Args:
-            on_window: called after each window; an error that it raises ends the call.
+        ``on_window`` is called after each window; an error that it raises ends the call.
         """
         most = self.threads or threads()
         at_once = most if len(windows) >= most else 1
         record = partial(self._record, strategy=strategy, threads=most // at_once)
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index].input_ids))  # the last ones are short
-        given = strategy.controller.exits if isinstance(strategy.controller, GivenExits) else None
-        tasks = [(windows[index], None if given is None else given[index]) for index in order]
-        records: dict[int, Record] = {}
+        tasks = [(index, windows[index]) for index in order]
+        records: dict[int, WindowRecord] = {}
         pool = ThreadPoolExecutor(at_once)
         try:
             made = pool.map(record, tasks) if at_once > 1 else map(record, tasks)
@@ -85,14 +78,14 @@ class GraphBackend:
             pool.shutdown(cancel_futures=True)
         return [records[index] for index in range(len(windows))]
 
-    def _record(self, task: tuple[Window, np.ndarray | None], strategy: Strategy, threads: int) -> Record:
-        window, exits = task
+    def _record(self, task: tuple[int, Window], strategy: Strategy, threads: int) -> WindowRecord:
+        index, window = task
         layers, recovery = self.family.num_layers, strategy.recovery
-        plan = Plan.of(strategy, layers)
+        plan = PassPlan.of(strategy, layers)
         values = graph_inputs(window, self.family.first_position)
         values |= {name: np.array([value], np.float32) for name, value in plan.numbers().items()}
-        if exits is not None:
-            values |= {f"{gate}.stays": exits > gate for gate in plan.gates}
+        if isinstance(strategy.controller, GivenExits):
+            values |= {f"{gate}.stays": strategy.controller.exit_at[index] > gate for gate in plan.gates}
         values |= self._call(plan, threads, values)
         record = self._read(window, plan, values)
         if recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
@@ -101,12 +94,12 @@ class GraphBackend:
         ends, gates = np.where(words, layers, record.exit_at), tuple(gate.number for gate in record.gates)
         values |= {"hidden": values["memory"], "probabilities": values["labels"]}
         values |= {f"{gate}.stays": ends > gate for gate in gates}
-        latest = self._call(Plan(layers, gates, resumes=True), threads, values)
+        latest = self._call(PassPlan(layers, gates, resumes=True), threads, values)
         return replace(record, probabilities=latest["labels"], recovered=words)
 
-    def _read(self, window: Window, plan: Plan, values: Arrays) -> Record:
+    def _read(self, window: Window, plan: PassPlan, values: Arrays) -> WindowRecord:
         """The record of a pass, given the inputs and outputs of its graph."""
-        alive, exit_at = np.ones(window.words, dtype=bool), np.full(window.words, plan.last)
+        alive, exit_at = np.ones(window.num_words, dtype=bool), np.full(window.num_words, plan.last)
         gates = []
         for number in plan.gates:
             prefix = f"{number}."
@@ -119,28 +112,25 @@ class GraphBackend:
                 gates.append(GateRecord(number, alive, seen.pop("probabilities"), decision, seen))
             alive = stays
         if plan.last < self.family.num_layers:  # every word exits there
-            gates.append(GateRecord(plan.last, alive, values["labels"], Decision(alive, np.zeros(window.words))))
-        return Record(
+            gates.append(GateRecord(plan.last, alive, values["labels"], Decision(alive, np.zeros(window.num_words))))
+        return WindowRecord(
             window=window,
             labels=self.labels,
             layers=self.family.num_layers,
             probabilities=values["labels"],
             exit_at=exit_at,
-            recovered=np.zeros(window.words, dtype=bool),
+            recovered=np.zeros(window.num_words, dtype=bool),
             heads=(*plan.gates, plan.last),
             gates=gates,
         )
 
-    def _call(self, plan: Plan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
+    def _call(self, plan: PassPlan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs a graph on one window; raises an `InputError` if a label's score is not finite."""
         with self._lock:
             session = self._sessions(plan, threads)
         outputs = session.run(inputs)
         if not np.isfinite(outputs["labels"]).all():
-            raise InputError(
-                "expected finite scores of labels, got NaN or infinity: activations overflowed; use the dtype float32, "
-                "or restore the weights"
-            )
+            raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
         return outputs
 
 

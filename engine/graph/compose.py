@@ -15,16 +15,16 @@ from engine.graph.operations import GraphOperations
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.models.folder import Heads
-from engine.pruning.controllers import Decider, GivenExits
+from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.text.labels import LabelSet
 
 TINY = 1e-6
 
 
 @dataclass(frozen=True)
-class Plan:
+class PassPlan:
     """Which pass a graph computes."""
 
     last: int  # the last layer
@@ -36,14 +36,14 @@ class Plan:
 
     @classmethod
     def of(cls, strategy: Strategy, layers: int) -> Self:
-        """The pass of a strategy in an encoder of so many layers."""
+        """The pass of a strategy in an encoder with this number of layers."""
         controller = strategy.controller
-        if controller is None:
-            return cls(layers)
+        if controller is None or isinstance(controller, GivenExits):
+            return cls(layers, strategy.gates)
         ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
         last = ends[0] if ends else layers
         gates = tuple(gate for gate in strategy.gates if gate < last)
-        if not gates or isinstance(controller, GivenExits):
+        if not gates:
             return cls(last, gates)
         return cls(last, gates, controller, controller.form, remembers=strategy.recovery is not None)
 
@@ -58,7 +58,7 @@ class Plan:
         }
 
 
-def compose(plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> Graph:
+def compose(plan: PassPlan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> Graph:
     """Composes the graph of a plan.
 
     Inputs: ``input_ids``, ``position_ids`` (if positions are embedded), ``position`` (if attention depends on it) and
@@ -75,14 +75,14 @@ def compose(plan: Plan, family: Family, products: Products, heads: Heads, labels
 
 
 class _Composer:
-    def __init__(self, plan: Plan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
+    def __init__(self, plan: PassPlan, family: Family, products: Products, heads: Heads, labels: LabelSet) -> None:
         self.plan, self.family, self.heads, self.labels = plan, family, heads, labels
         self.graph = Graph()
         self.word, self.first = (self._input(name, size) for name, size in (("word", "rows"), ("first", "words")))
         self.ops = GraphOperations(self.graph, family, products, self._input("position", "rows"))
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
-        self.alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
+        self.is_alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
         self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
@@ -119,13 +119,13 @@ class _Composer:
             self.graph,
             number,
             self.plan.gates.index(number),
-            self.alive,
+            self.is_alive,
             self.probabilities,
             self.labels,
             lambda name: self._signal(name, number, before, hidden),
         )
         decision = self.plan.controller.decide(gate)
-        stays = self.alive & ~decision.exits
+        stays = self.is_alive & ~decision.exits
         outputs = {"stays": stays, "probabilities": self.probabilities, "importance": decision.importance}
         for name, node in (outputs | gate.read).items():
             self.graph.output(f"{number}.{name}", node)
@@ -143,7 +143,7 @@ class _Composer:
         logits = self.graph.op("Gemm", rows, weight, biases)
         latest = self.graph.op("Softmax", logits, axis=-1)
         if self.probabilities is not None:
-            alive = self.ops.unsqueeze(self.alive, 1)
+            alive = self.ops.unsqueeze(self.is_alive, 1)
             latest = self.graph.op("Where", alive, latest, self.probabilities, dtype=np.float32)
         self.probabilities = latest
 
@@ -161,7 +161,7 @@ class _Composer:
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
         self.ops.position = graph.op("Gather", self.ops.position, rows)
-        self.alive = stays
+        self.is_alive = stays
         return graph.op("Gather", hidden, rows, axis=1)
 
     def _signal(self, name: str, number: int, before: Node, hidden: Node) -> Node:

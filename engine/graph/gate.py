@@ -21,7 +21,7 @@ class GraphGate(Gate):
     graph: Graph
     number: int
     index: int
-    alive: Node
+    is_alive: Node
     probabilities: Node  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     layer_signals: Callable[[str], Node]  # makes the signals of `of_layer`
@@ -35,7 +35,7 @@ class GraphGate(Gate):
 
     @cached_property
     def size(self) -> Node:
-        return self._float(self._op("Shape", self.alive, dtype=np.int64))
+        return self._float(self._op("Shape", self.is_alive, dtype=np.int64))
 
     @cached_property
     def labels(self) -> Node:
@@ -104,7 +104,7 @@ class GraphGate(Gate):
         before = self._op("Concat", [-3], self._op("Slice", opened, [0], [-1]), axis=0)
         begins = ~self._op("Equal", before, continuing, dtype=np.bool_)
         entity = self._op("CumSum", self.graph.cast(begins, np.int64), 0) - 1
-        stays = self._float(~exits & self.alive)
+        stays = self._float(~exits & self.is_alive)
         counts = self._op("ScatterElements", stays * 0.0, entity, stays, axis=0, reduction="add")
         return (self._op("Gather", counts, entity) < 0.5) & exits
 

@@ -11,6 +11,6 @@ def graph_inputs(window: Window, first_position: int) -> dict[str, np.ndarray]:
         "input_ids": window.input_ids,
         "position_ids": position_ids(window.input_ids, first_position),
         "position": np.arange(len(window.input_ids)),
-        "word": np.where(window.word < 0, window.words, window.word),
+        "word": np.where(window.word < 0, window.num_words, window.word),
         "first": window.first_rows,
     }

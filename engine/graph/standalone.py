@@ -40,9 +40,7 @@ class Tagger:
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
         most, rows = int(self._session.get_modelmeta().custom_metadata_map["max_rows"]), self.settings["max_rows"]
         if not (isinstance(rows, int) and 3 <= rows <= most):
-            raise InputError(
-                f"expected max_rows from 3 to {most} in {folder / 'settings.json'}, got {rows!r}; correct it"
-            )
+            raise InputError(f"expected max_rows from 3 to {most} in settings.json, got {rows!r}; correct it")
         first, last, unknown = self.settings["tokens"]
         tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self.pieces = WordPieces(tokenizer, (first, last, unknown), rows)

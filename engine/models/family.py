@@ -228,7 +228,7 @@ class Family:
         return 0
 
     def sizes(self, labels: int) -> Sizes:
-        """What costs depend on, with label heads for so many labels."""
+        """What costs depend on, with heads for this number of labels."""
         layers = range(1, self.num_layers + 1)
         return Sizes(
             hidden=self.hidden_size,

@@ -40,9 +40,9 @@ NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.netw
 WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
 CASCADES, SMALL = "cascade.json", "small"
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
-UNUSED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
+NOT_DOWNLOADED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
-OTHERS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
+NOT_IN_RESULTS = {"_name_or_path", "transformers_version", "id2label", "label2id", "dtype", "torch_dtype"}
 Heads = Mapping[int, tuple[np.ndarray, np.ndarray]]  # layer → weights (labels, hidden) and biases (labels,) of its head
 
 
@@ -83,9 +83,7 @@ class ModelFolder:
             stored[GATES] = (belongs_to, digest_of(weight_files(self.path)))
         for name, (wanted, present) in stored.items():
             if wanted and wanted != present:
-                raise InputError(
-                    f"expected the weights that {self.path / name} was made for, got others; restore the folder's files"
-                )
+                raise InputError(f"expected the weights that {self.path / name} was made for, got others; restore them")
         networks = b"".join(network.to_bytes() for network in self.networks.values())
         return hashlib.sha256(digest.encode() + networks).hexdigest()
 
@@ -182,7 +180,7 @@ def local_folder(source: str | Path) -> Path:
 
     got = f"{str(source)!r}, which is no folder and cannot be downloaded: "
     with expecting(MODEL, "check the path or hub id, or try again", got):
-        folder = Path(snapshot_download(str(source), ignore_patterns=UNUSED))
+        folder = Path(snapshot_download(str(source), ignore_patterns=NOT_DOWNLOADED))
         if not any((folder / name).is_file() for name in (SAFETENSORS, SAFETENSORS + INDEX)):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
         if (folder / CASCADES).is_file():
@@ -206,10 +204,7 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != len(known):
-        raise InputError(
-            f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}; "
-            "name all of them, in their order"
-        )
+        raise InputError(f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}")
     return normalised(names)
 
 

@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.models.family import Family, Operations, Tensor, distances
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
-HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
+MASKED_SCORE = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 
 
 class ModernBert(Family):
@@ -96,12 +96,12 @@ class ModernBert(Family):
         return [ops.take(ops.constant(of(angles)), ops.position, 0) for of in (np.cos, np.sin)]
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor | None:
-        """In local layers `HIDDEN` where rows are too far apart, ``(1, rows, rows)``."""
+        """In local layers `MASKED_SCORE` where rows are too far apart, ``(1, rows, rows)``."""
         if self.kind(number) != LOCAL:
             return None
         distance = distances(ops, position)
         far = ops.number(distance * distance > self.reach**2)
-        return ops.unsqueeze(far * HIDDEN, 0)
+        return ops.unsqueeze(far * MASKED_SCORE, 0)
 
     def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor:
         return relation

@@ -41,7 +41,7 @@ GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
 def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
-    """Cuts words as the folder's tokenizer does, for an encoder with so many rows and entries in its vocabulary.
+    """Cuts words as the folder's tokenizer does, for an encoder with these limits.
 
     Raises:
         InputError: if there is no tokenizer, or it does not belong to the encoder.
@@ -54,10 +54,7 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
             backend, tokens = _read(Path(converted), folder)
     entries = 1 + max(backend.get_vocab().values())
     if entries > vocabulary:
-        raise InputError(
-            f"expected a tokenizer of at most {vocabulary} entries with the model {folder}, got {entries}; restore its "
-            "files"
-        )
+        raise InputError(f"expected a tokenizer of at most {vocabulary} entries in {folder}, got {entries}; restore it")
     return WordPieces(backend.to_str(), tokens, max_rows)
 
 

@@ -7,7 +7,7 @@ families that differ override `Family.row_macs`); a label head ``d · labels`` f
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.text.windows import Window
 
 
@@ -24,7 +24,7 @@ class Sizes:
         return len(self.row_macs)
 
     def layer_macs(self, number: int, rows: int) -> int:
-        """MACs of layer ``number`` over one window of so many rows."""
+        """MACs of layer ``number`` over a window with this number of rows."""
         return rows * (self.row_macs[number - 1] + 2 * self.hidden * rows)
 
 
@@ -52,7 +52,7 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def window_cost(sizes: Sizes, record: Record) -> Cost:
+def window_cost(sizes: Sizes, record: WindowRecord) -> Cost:
     """The cost of one window, including recovery."""
     rows = [0] * sizes.layers
     macs = 0
@@ -67,7 +67,7 @@ def unread_cost(sizes: Sizes, window: Window) -> Cost:
     """The cost of a window that does not run: nothing, where a dense pass would run it."""
     rows = len(window.input_ids)
     dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
-    return Cost((0,) * sizes.layers, sizes.layers * rows, 0, dense + window.words * sizes.head_macs[-1])
+    return Cost((0,) * sizes.layers, sizes.layers * rows, 0, dense + window.num_words * sizes.head_macs[-1])
 
 
 def add(costs: list[Cost], layers: int) -> Cost:

@@ -35,7 +35,7 @@ class Gate(ABC):
 
     number: int  # of the layer
     index: int  # number of gates before this one
-    alive: Values  # bool, words that have not exited
+    is_alive: Values  # bool, words that have not exited
     size: Values  # number of words in the window
     confidence: Values  # probability of a word's label, 0–1
     entropy: Values  # normalised, of its label distribution, 0–1
@@ -98,11 +98,11 @@ class Gate(ABC):
     @cached_property
     def count(self) -> Values:
         """Number of alive words in the window."""
-        return self.total(self.alive)
+        return self.total(self.is_alive)
 
     def mean(self, values: Values) -> Values:
         """Mean over the alive words of the window, 0 if there are none."""
-        return self.total(self.where(self.alive, values, 0.0)) / self.where(self.count > 0, self.count, 1.0)
+        return self.total(self.where(self.is_alive, values, 0.0)) / self.where(self.count > 0, self.count, 1.0)
 
     def deviation(self, values: Values) -> Values:
         """Standard deviation over the alive words of the window."""
@@ -147,7 +147,7 @@ class ArrayGate(Gate):
     number: int
     index: int
     words: Words
-    alive: np.ndarray
+    is_alive: np.ndarray
     probabilities: np.ndarray  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     numbers: Mapping[str, float] = field(default_factory=dict)  # values of numeric settings at this gate
@@ -208,8 +208,8 @@ class ArrayGate(Gate):
     def whole_entities(self, exits: np.ndarray) -> np.ndarray:
         begins, window = ~self.label_set.continues(self.labels), self.words.window
         begins[1:] |= window[1:] != window[:-1]
-        whole = np.logical_and.reduceat(exits | ~self.alive, np.flatnonzero(begins))
-        return whole[begins.cumsum() - 1] & self.alive
+        whole = np.logical_and.reduceat(exits | ~self.is_alive, np.flatnonzero(begins))
+        return whole[begins.cumsum() - 1] & self.is_alive
 
     def perceptron(self, features: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> np.ndarray:
         inner, inner_bias, outer, outer_bias = weights

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.paths import Paths, State
 from engine.pruning.cost import Cost, Sizes, add, unread_cost, window_cost
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
 
@@ -19,7 +19,7 @@ class Pass:
 
     strategy: Strategy  # its own
     sizes: Sizes
-    records: Sequence[Record]  # of the windows that it read, in order
+    records: Sequence[WindowRecord]  # of the windows that it read, in order
     unread: Sequence[Window] = ()  # its other windows
 
     @property

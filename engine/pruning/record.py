@@ -15,7 +15,7 @@ class GateRecord:
     """One gate of a finished pass."""
 
     number: int  # of its layer
-    alive: np.ndarray  # bool (words,), the words that reached it
+    is_alive: np.ndarray  # bool (words,), the words that reached it
     probabilities: np.ndarray  # float32 (words, labels), each word's latest label distribution there
     decision: Decision  # that took effect
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `Gate.of_layer` that were read, (words,) each
@@ -24,11 +24,11 @@ class GateRecord:
         """The gate as these words passed it."""
         decision = Decision(self.decision.exits[words], self.decision.importance[words])
         signals = {name: values[words] for name, values in self.signals.items()}
-        return GateRecord(self.number, self.alive[words], self.probabilities[words], decision, signals)
+        return GateRecord(self.number, self.is_alive[words], self.probabilities[words], decision, signals)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Record:
+class WindowRecord:
     """A finished pass over one window."""
 
     window: Window
@@ -53,7 +53,7 @@ class Record:
     @property
     def rows(self) -> list[tuple[int, int]]:
         """Each layer that ran and the number of rows that it computed, in order; CLS and SEP always stay."""
-        pieces = np.bincount(self.window.word[1:-1], minlength=self.window.words)
+        pieces = np.bincount(self.window.word[1:-1], minlength=self.window.num_words)
         return [
             (number, 2 + int(pieces[exit_at >= number].sum()))
             for exit_at, start, end in self._runs
@@ -76,7 +76,7 @@ class Record:
         return runs
 
 
-def distributions(records: Sequence[Record], labels: int) -> np.ndarray:
+def distributions(records: Sequence[WindowRecord], labels: int) -> np.ndarray:
     """Label distributions of a text's words, float32 ``(words, labels)``, from its windows in order."""
     empty = np.zeros((0, labels), dtype=np.float32)
     return np.concatenate([empty, *(record.probabilities[record.own] for record in records)])

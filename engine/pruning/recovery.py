@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.signals import normalised_entropy
 from engine.settings import check_settings, setting
 
@@ -34,12 +34,12 @@ class Recovery:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def fires(self, record: Record) -> bool:
+    def fires(self, record: WindowRecord) -> bool:
         """Whether a window is doubtful."""
         names = TRIGGERS if self.trigger == ANY else (self.trigger,)
         return any(TRIGGERS[name](self, record).any() for name in names)
 
-    def choose(self, record: Record) -> np.ndarray:
+    def choose(self, record: WindowRecord) -> np.ndarray:
         """Returns the words, bool ``(words,)``, that come back after a finished pass."""
         chosen = np.zeros(len(record.exited), dtype=bool)
         if record.exited.any() and self.fires(record):
@@ -50,35 +50,35 @@ class Recovery:
         return chosen
 
 
-def survivors(record: Record) -> np.ndarray:
+def survivors(record: WindowRecord) -> np.ndarray:
     """The words, bool ``(words,)``, that stayed longest: to the end, or until the last words exited."""
     return record.exit_at == record.exit_at.max(initial=0)
 
 
-def low_confidence(recovery: Recovery, record: Record) -> np.ndarray:
+def low_confidence(recovery: Recovery, record: WindowRecord) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose top probability at their last head is below ``min_confidence``."""
     return survivors(record) & (record.probabilities.max(-1) < recovery.min_confidence)
 
 
-def entropy_spike(recovery: Recovery, record: Record) -> np.ndarray:
+def entropy_spike(recovery: Recovery, record: WindowRecord) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
     before = np.full(len(record.exited), np.inf)
     for gate in record.gates:
-        went_on = gate.alive & (record.exit_at > gate.number)
+        went_on = gate.is_alive & (record.exit_at > gate.number)
         before[went_on] = normalised_entropy(gate.probabilities[went_on])
     return survivors(record) & (normalised_entropy(record.probabilities) - before > recovery.max_rise)
 
 
-def entity_loss(_: Recovery, record: Record) -> np.ndarray:
+def entity_loss(_: Recovery, record: WindowRecord) -> np.ndarray:
     """Words, bool ``(words,)``, in an entity at some gate but not at the end, or inside one that has no beginning."""
     labels = record.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for gate in record.gates:
-        was_entity |= gate.alive & (gate.probabilities.argmax(-1) > 0)
+        was_entity |= gate.is_alive & (gate.probabilities.argmax(-1) > 0)
     return (was_entity & (labels == 0)) | (record.labels.inside[labels] & ~record.labels.continues(labels))
 
 
-TRIGGERS: dict[str, Callable[[Recovery, Record], np.ndarray]] = {
+TRIGGERS: dict[str, Callable[[Recovery, WindowRecord], np.ndarray]] = {
     "confidence": low_confidence,
     "entropy_spike": entropy_spike,
     "entity_loss": entity_loss,

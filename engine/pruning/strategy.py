@@ -1,13 +1,16 @@
 """A strategy: gates, controller and recovery, with conversion to and from JSON."""
 
 import operator
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, Self
 
+import numpy as np
+
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller, Decider
+from engine.pruning.gate import Decision, Gate
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS, TRUNCATE, StrategyName
 from engine.settings import from_values, to_values, values_of
@@ -23,6 +26,25 @@ class Truncation(Decider):
 
     def ends(self, index: int) -> bool:
         return True
+
+
+@dataclass(frozen=True, eq=False)
+class GivenExits(Decider):
+    """Lets the words of some windows exit where they are told to, whatever their scores; those windows run in one call.
+
+    ``exit_at``: for each window the gate or last layer after which each word exits, int64 ``(words,)``.
+    """
+
+    exit_at: Sequence[np.ndarray]
+    kind = "given"
+
+    def decide(self, gate: Gate) -> Decision:
+        """Lets the words exit that are told to exit here."""
+        exits = (np.concatenate(self.exit_at) <= gate.number) & gate.is_alive
+        return Decision(exits, np.zeros(len(exits)))
+
+    def for_windows(self, windows: slice) -> Self:
+        return replace(self, exit_at=self.exit_at[windows])
 
 
 @dataclass(frozen=True)
@@ -81,9 +103,7 @@ class Strategy:
         Raises an `InputError` if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
-            raise InputError(
-                f"expected one of {self.name}'s settings {sorted(self.settings())}, got {sorted(unknown)}; leave it out"
-            )
+            raise InputError(f"expected one of {self.name}'s settings {sorted(self.settings())}, got {sorted(unknown)}")
         if not settings:
             return self
 
@@ -116,9 +136,7 @@ class Strategy:
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
         known = {field.name for field in fields(cls)}
         if unknown := record.keys() - known - {"name"}:
-            raise InputError(
-                f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
-            )
+            raise InputError(f"expected only the settings {sorted(known)}, got {sorted(unknown)}; remove them")
         parts: dict[str, Any] = {
             "controller": _controller_from_json(controller) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
@@ -144,9 +162,7 @@ def _parse_gates(gates: Any) -> tuple[int, ...]:
         if any(isinstance(gate, bool) for gate in given) or [0, *numbers] != sorted({0, *numbers}):
             raise ValueError
     except (TypeError, ValueError):
-        raise InputError(
-            f"expected ascending whole numbers from 1 as gates, got {gates!r}; write e.g. (1, 2)"
-        ) from None
+        raise InputError(f"expected ascending whole numbers from 1 as gates, got {gates!r}") from None
     return numbers
 
 
@@ -155,7 +171,7 @@ Points = Mapping[str, Mapping[str, Strategy]]
 
 
 def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
-    """Builds the strategy with this name, for an encoder of so many layers, from the points stored with its weights.
+    """Builds the strategy with this name from the operating points stored with an encoder's weights.
 
     Without an operating point in the name it is at ``balanced`` or, if that is not stored, at the first one. Strategies
     without operating points ignore it.

@@ -43,9 +43,7 @@ class StrategyName:
                 f"got {text[:40]!r}; check the name (k is a number)"
             )
         if match[3] and point and match[3] != point:
-            raise InputError(
-                f"expected one operating point, got {match[3]!r} of the strategy and {point!r}; leave one out"
-            )
+            raise InputError(f"expected one operating point, got {match[3]!r} and {point!r}; leave one out")
         return cls(match[1], bool(match[2]), point=match[3] or point)
 
     @property

@@ -2,21 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from engine.paths import Paths
+from engine.paths import Paths, State
 from engine.pruning.controllers.base import Reason
 from engine.pruning.controllers.mlp import NEIGHBOURS
 from engine.pruning.gate import ArrayGate, Words
 from engine.pruning.passes import Pass
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.words import Span
-
-StateName = Literal["exited", "kept", "recovered"]
-_NAMES: tuple[StateName, ...] = ("exited", "kept", "recovered")  # of the values of `State`
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class WordTrace:
     text: str
     pieces: int  # number of its word pieces
     layer: int  # after which it exited, or the last one
-    state: StateName  # recovered if it exited after this layer, then came back
+    state: str  # exited, kept, or recovered if it exited after this layer and then came back
     label: str  # the final one
     probability: float  # of this label, 0–1
     gates: tuple[WordScores, ...]  # at each gate that it reached
@@ -79,7 +75,7 @@ def word_traces(
     for stage in passes:
         for record in stage.records:
             window, scores = record.window, _scores(record, stage.strategy, before)
-            counts = np.bincount(window.word[1:-1], minlength=window.words)
+            counts = np.bincount(window.word[1:-1], minlength=window.num_words)
             for index in range(window.own, window.own_end):
                 pieces[index] = int(counts[index - window.first])
                 gates[index] += scores[index - window.first]
@@ -91,7 +87,7 @@ def word_traces(
             text=text[start:end],
             pieces=pieces[index],
             layer=int(paths.layer[index]),
-            state=_NAMES[paths.state[index]],
+            state=State(paths.state[index]).name.lower(),
             label=str(paths.label[index]),
             probability=float(probabilities[index].max()),
             gates=tuple(gates[index]),
@@ -105,20 +101,17 @@ def neighbours_of(strategy: Strategy) -> int:
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
-def _scores(record: Record, strategy: Strategy, before: int) -> list[list[WordScores]]:
-    """The scores of each word of a window at the gates that it reached, in a stage with so many layers before it.
-
-    Recovery has no gates.
-    """
+def _scores(record: WindowRecord, strategy: Strategy, before: int) -> list[list[WordScores]]:
+    """The scores of each word of a window at the gates that it reached; ``before``: layers of the earlier stages."""
     scores: list[list[WordScores]] = [[] for _ in record.exit_at]
     words, labels, controller = Words.of([len(scores)]), record.labels, strategy.controller
     for index, at in enumerate(record.gates):
         assert controller is not None, "a strategy with gates has a controller"
         numbers = controller.numbers(index)
-        gate = ArrayGate(at.number, index, words, at.alive, at.probabilities, labels, numbers, at.signals)
+        gate = ArrayGate(at.number, index, words, at.is_alive, at.probabilities, labels, numbers, at.signals)
         windowed = gate.near(gate.entropy, neighbours_of(strategy))
         thresholds, reasons = controller.explain(gate, at.decision)
-        for word in np.flatnonzero(at.alive).tolist():
+        for word in np.flatnonzero(at.is_alive).tolist():
             scores[word].append(
                 WordScores(
                     layer=before + at.number,

@@ -7,14 +7,12 @@ import torch
 
 from engine.errors import expecting
 from engine.models.folder import ModelFolder
-from engine.pruning.controllers import GivenExits
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import run
+from engine.pytorch.packing import WINDOWS
 from engine.text.windows import Window
-
-WINDOWS = 8  # in a batch
 
 
 class PyTorchBackend:
@@ -33,19 +31,14 @@ class PyTorchBackend:
 
     @torch.inference_mode()
     def run(
-        self,
-        windows: Sequence[Window],
-        strategy: Strategy,
-        on_window: Callable[[], None] | None = None,
-    ) -> list[Record]:
+        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+    ) -> list[WindowRecord]:
         """See `engine.graph.backend.GraphBackend.run`; windows run in batches."""
-        records: list[Record] = []
-        decider = strategy.controller
+        records: list[WindowRecord] = []
         for begin in range(0, len(windows), WINDOWS):
             batch = slice(begin, begin + WINDOWS)
-            if isinstance(decider, GivenExits):
-                strategy = replace(strategy, controller=GivenExits(decider.exits[batch]))
-            records += run(self.model, windows[batch], strategy)
+            controller = strategy.controller and strategy.controller.for_windows(batch)
+            records += run(self.model, windows[batch], replace(strategy, controller=controller))
             if on_window is not None:
                 for _ in windows[batch]:
                     on_window()

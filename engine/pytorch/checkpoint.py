@@ -41,7 +41,7 @@ def load_weights(
 ) -> Weights:
     """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
 
-    With ``layers``, loads only the first so many of a folder with gates, each with its label head.
+    ``layers`` keeps only the first layers of a folder with gates, each with its label head.
 
     Raises:
         InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
@@ -58,7 +58,7 @@ def load_weights(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Meanwhile transformers shows neither progress nor a table of the weights that are missing or not used."""
+    """Keeps transformers from printing progress and a table of missing and unused weights."""
     transformers_logging.disable_progress_bar()
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -69,7 +69,7 @@ def quiet() -> Iterator[None]:
 
 
 def read_configuration(source: str | Path, layers: int | None = None) -> PreTrainedConfig:
-    """Reads the library's configuration of an encoder; with ``layers``, of its first so many."""
+    """Reads the library's configuration of an encoder; ``layers`` keeps only the first ones."""
     config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     if layers:
         config.num_hidden_layers = layers
@@ -82,7 +82,7 @@ def read_configuration(source: str | Path, layers: int | None = None) -> PreTrai
 def load_huggingface(folder: Path, layers: int | None = None) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder, float32, in evaluation mode, or raises an `InputError`.
 
-    With ``layers``, loads only the first so many.
+    ``layers`` keeps only the first ones.
     """
     got = f"{str(folder)!r}, which cannot be loaded: "
     with expecting("a Hugging Face token-classification model", "check the path, or restore the folder", got):

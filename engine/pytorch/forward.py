@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision
-from engine.pruning.record import GateRecord, Record
+from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
 from engine.pytorch.model import GatedModel
@@ -28,20 +28,20 @@ class HeadOutput(NamedTuple):
     """Output of a label head."""
 
     number: int  # of its layer
-    words: np.ndarray  # indices of the labelled words, int64 (n,)
+    word_indices: np.ndarray  # of the words that it labels, int64 (n,)
     logits: Tensor  # (n, labels)
 
 
 class MemoryBuffer:
     """Labels and hidden states of a pass over a batch, so that every word has a label and may return.
 
-    ``probabilities``, ``alive`` and ``exit_at`` are those of `GateRecord` and `Record`, for the words of the batch.
+    ``probabilities``, ``is_alive`` and ``exit_at``: see `GateRecord` and `WindowRecord`, for the words of the batch.
     """
 
     def __init__(self, batch: RaggedBatch, labels: LabelSet, layers: int) -> None:
         self.batch, self.labels, self.layers = batch, labels, layers
         self.probabilities = np.zeros((len(batch.words), len(labels)), dtype=np.float32)
-        self.alive = np.ones(len(batch.words), dtype=bool)
+        self.is_alive = np.ones(len(batch.words), dtype=bool)
         self.exit_at = np.full(len(batch.words), layers)
         self.gates: list[GateRecord] = []  # over the words of the whole batch
         self.heads: list[HeadOutput] = []  # of every label head that ran, in order
@@ -51,27 +51,27 @@ class MemoryBuffer:
         """Records the output of a label head and updates its words' label distributions."""
         self.heads.append(head)
         self.probabilities = self.probabilities.copy()
-        self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
+        self.probabilities[head.word_indices] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, number: int, decision: Decision, signals: dict[str, np.ndarray]) -> None:
         """Records a gate and removes the words that exit."""
-        self.gates.append(GateRecord(number, self.alive, self.probabilities, decision, signals))
-        self.alive = self.alive & ~decision.exits
+        self.gates.append(GateRecord(number, self.is_alive, self.probabilities, decision, signals))
+        self.is_alive = self.is_alive & ~decision.exits
         self.exit_at[decision.exits] = number
 
-    def records(self, windows: Sequence[Window]) -> list[Record]:
+    def records(self, windows: Sequence[Window]) -> list[WindowRecord]:
         """The record of each window."""
         ends = np.cumsum(self.batch.words.counts)
         heads = {self.heads[-1].number, *(gate.number for gate in self.gates)}
         parts = zip(windows, map(slice, ends - self.batch.words.counts, ends), strict=True)
         return [
-            Record(
+            WindowRecord(
                 window=window,
                 labels=self.labels,
                 layers=self.layers,
                 probabilities=self.probabilities[words],
                 exit_at=self.exit_at[words],
-                recovered=np.zeros(window.words, dtype=bool),
+                recovered=np.zeros(window.num_words, dtype=bool),
                 heads=sorted(heads),
                 gates=[gate.part(words) for gate in self.gates],
             )
@@ -89,7 +89,7 @@ class KeepAll(Decider):
         self.signals = OF_LAYER.intersection(signals)
 
 
-def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> list[Record]:
+def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> list[WindowRecord]:
     """Runs windows in one batch under a strategy and returns their records."""
     memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, strategy.controller)
     records = memory.records(windows)
@@ -124,7 +124,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
         elif number in gates:
             assert controller is not None, "a pass with gates has a controller"
             index = len(memory.gates)
-            if memory.alive.any():
+            if memory.is_alive.any():
                 _run_head(model, ops, number, hidden, memory)
             decision, read = decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
             memory.remove(number, decision, read)
@@ -133,7 +133,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
             if index == 0:
                 memory.first = ops.batch, hidden
             if decision.exits.any():
-                hidden = _keep(ops, memory.alive, hidden)
+                hidden = _keep(ops, memory.is_alive, hidden)
     return memory
 
 
@@ -142,10 +142,10 @@ def decide(
 ) -> tuple[Decision, dict[str, np.ndarray]]:
     """Asks a controller at the gate of layer ``number``; also returns the signals of the layer that it reads."""
     if controller.ends(index):
-        return Decision(memory.alive, np.zeros(len(memory.alive))), {}
+        return Decision(memory.is_alive, np.zeros(len(memory.is_alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
     words, numbers = memory.batch.words, controller.numbers(index)
-    gate = ArrayGate(number, index, words, memory.alive, memory.probabilities, memory.labels, numbers, read)
+    gate = ArrayGate(number, index, words, memory.is_alive, memory.probabilities, memory.labels, numbers, read)
     return controller.decide(gate), read
 
 

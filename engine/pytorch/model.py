@@ -71,8 +71,5 @@ class GatedModel(nn.Module):
         features = self.encoder.family.features(ops, number, hidden)
         logits: Tensor = self.heads[str(number)](features)
         if not self.training and not torch.isfinite(logits).all():
-            raise InputError(
-                f"expected finite scores of labels after layer {number}, got NaN or infinity: activations overflowed; "
-                "use the dtype float32, or restore the weights"
-            )
+            raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
         return logits

@@ -5,7 +5,7 @@ consecutively, and ``windows`` the windows. Indices are NumPy arrays on the host
 them faster than a GPU would.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from engine.pruning.gate import Words
 from engine.text.windows import Window
+
+WINDOWS = 8  # in a batch, outside of training
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class RaggedBatch:
     def from_windows(cls, windows: Sequence[Window]) -> Self:
         """Packs windows in the given order."""
         lengths = np.array([len(window.input_ids) for window in windows])
-        counts = np.array([window.words for window in windows])
+        counts = np.array([window.num_words for window in windows])
         offsets = np.repeat(counts.cumsum() - counts, lengths)
         local = np.concatenate([window.word for window in windows])
         word = np.where(local < 0, -1, local + offsets)
@@ -43,6 +45,12 @@ class RaggedBatch:
             lengths=tuple(lengths.tolist()),
             words=Words.of(counts.tolist()),
         )
+
+    @classmethod
+    def in_turn(cls, windows: Sequence[Window]) -> Iterator[Self]:
+        """Yields batches of at most `WINDOWS` windows, in order."""
+        for begin in range(0, len(windows), WINDOWS):
+            yield cls.from_windows(windows[begin : begin + WINDOWS])
 
     def by_window(self, rows: np.ndarray) -> list[np.ndarray]:
         """Cuts an array with an entry for each row into those of the windows."""

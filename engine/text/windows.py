@@ -21,15 +21,15 @@ class Window:
 
     input_ids: np.ndarray  # int64 (rows,)
     word: np.ndarray  # int64 (rows,), the index in the window of the row's word, −1 for CLS and SEP
-    first: int  # it holds the text's words [first, first + words)
-    words: int
+    first: int  # it holds the text's words [first, first + num_words)
+    num_words: int
     own: int  # it labels the text's words [own, own_end)
     own_end: int
 
     @property
     def first_rows(self) -> np.ndarray:
         """The row of each word's first piece, int64 ``(words,)``."""
-        return 1 + self.word[1:-1].searchsorted(np.arange(self.words))
+        return 1 + self.word[1:-1].searchsorted(np.arange(self.num_words))
 
 
 class WordPieces:
@@ -111,22 +111,22 @@ class WordPieces:
 
         Words are numbered from 0 and have between one piece and as many as fit into a window.
         """
-        words = int(word[-1]) + 1
+        num_words = int(word[-1]) + 1
         if len(ids) <= self.capacity:
-            return [self._window(ids, word, 0, words, 0, words)]
-        begins = word.searchsorted(np.arange(words + 1))  # first piece of each word, and the total
+            return [self._window(ids, word, 0, num_words, 0, num_words)]
+        begins = word.searchsorted(np.arange(num_words + 1))  # first piece of each word, and the total
         stride = self.capacity - self.capacity // 4
         ranges: list[tuple[int, int]] = []  # words [first, end) of each window
         first = end = 0
-        while end < words:
+        while end < num_words:
             end = int(begins.searchsorted(begins[first] + self.capacity, side="right")) - 1
             ranges.append((first, end))
             first = max(first + 1, int(begins.searchsorted(begins[first] + stride, side="right")) - 1)
         middles = (begins[:-1] + begins[1:]) / 2
-        owners, best = np.zeros(words, dtype=np.int64), np.full(words, -1.0)
+        owners, best = np.zeros(num_words, dtype=np.int64), np.full(num_words, -1.0)
         for index, (first, end) in enumerate(ranges):
             left = middles[first:end] - begins[first] if first else np.inf
-            right = begins[end] - middles[first:end] if end < words else np.inf
+            right = begins[end] - middles[first:end] if end < num_words else np.inf
             distance = np.broadcast_to(np.minimum(left, right), end - first)
             farther = distance > best[first:end]
             owners[first:end][farther], best[first:end][farther] = index, distance[farther]
@@ -143,7 +143,7 @@ class WordPieces:
             input_ids=np.concatenate(([self.cls_id], ids[rows], [self.sep_id])),
             word=np.concatenate(([-1], word[rows] - first, [-1])),
             first=first,
-            words=end - first,
+            num_words=end - first,
             own=own,
             own_end=own_end,
         )

@@ -23,7 +23,7 @@ from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.text.words import split_words
-from engine.training.card import table
+from engine.training.card import points_table
 from engine.training.options import AccelerateConfig
 from engine.training.points import Choice
 from engine.training.task import Task
@@ -74,7 +74,7 @@ def accelerate(
 
 
 def run(task: Task) -> list[Choice]:
-    """Does it, and says so before PyTorch is imported, which takes seconds."""
+    """Runs a task; reports the plan before it imports PyTorch, which takes seconds."""
     plan = f"Make {task.config.checkpoint} fast: label, train, choose operating points, time"
     with Progress(plan, about_s=60 * task.config.minutes) as progress:
         from engine.training.stages import run_stages
@@ -104,7 +104,7 @@ def main(argv: list[str] | None) -> int:
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
     task = Task.of(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
-    print(table(run(task)), end="")
+    print(points_table(run(task)), end="")
     return 0
 
 

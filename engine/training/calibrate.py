@@ -26,7 +26,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.settings import setting
 from engine.tagger import load_engine
-from engine.training.card import advice, table
+from engine.training.card import advice, points_table
 from engine.training.options import PointsConfig
 from engine.training.points import Choice, points_of, store
 from engine.training.trials import compare_dtypes
@@ -53,8 +53,8 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     names = names or [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):
         raise InputError(
-            f"expected one or more of {runnable} for --strategies, got {sorted(unknown)}; leave them out, or train a "
-            "controller with python -m engine.training.controller"
+            f"expected --strategies from {runnable}, got {sorted(unknown)}; leave them out, or train a controller with "
+            "python -m engine.training.controller"
         )
     return list(dict.fromkeys(names))
 
@@ -81,7 +81,7 @@ def choose_points(
         stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
         choices = chosen[name] = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
         store(folder, {name: points_of(choices)})
-        print(f"{name}:\n{table(choices, ())}" if choices else f"{name}: no setting that was tried saves anything")
+        print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
     return chosen
 
 

@@ -12,7 +12,7 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.training.points import BATCH_SIZES, TOLERANCE, Choice
 
 CARD = "README.md"
-KEPT = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
+INHERITED = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -20,7 +20,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
 
 
-def table(choices: Iterable[Choice], sizes: Sequence[int] = BATCH_SIZES) -> str:
+def points_table(choices: Iterable[Choice], sizes: Sequence[int] = BATCH_SIZES) -> str:
     """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes."""
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
     head += ["token-layers kept", "theoretical speed-up"]
@@ -68,7 +68,7 @@ def front_matter(folder: Path, *base: str) -> str:
             known = ModelCard.load(folder / CARD).data.to_dict()
     on_hub = [name for name in base if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not Path(name).is_dir()]
     data = ModelCardData(
-        **{name: known[name] for name in KEPT if name in known},
+        **{name: known[name] for name in INHERITED if name in known},
         base_model=on_hub or None,
         library_name="transformers",
         pipeline_tag="token-classification",
@@ -105,7 +105,7 @@ so that words can exit early.{f" It began as {_escape(student)}." if student els
 
 ## Measured
 
-{table(choices)}
+{points_table(choices)}
 *Agreement* is F1 of the entities that a strategy finds against those of the checkpoint, on {facts["held_out"]}
 texts that were not learned from ({facts["windows"]} windows, {facts["entities"]} entities), with its standard error by
 text. `dense` computes every word to the end. An operating point is the fastest setting that was found whose loss

@@ -25,24 +25,25 @@ from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
-from engine.cli.runs import check_new, processor, write_json
+from engine.cli.runs import check_new, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus, lessons
+from engine.formats.corpora import Corpus
+from engine.machine import processor, threads
 from engine.models.folder import CASCADES, INT8, SMALL
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, load_engine
-from engine.threads import threads
 from engine.training.card import CARD, cascade_card, markdown
+from engine.training.lessons import lessons
 from engine.training.options import by_point
 from engine.training.points import speedups
 from engine.training.trials import MIN_WINDOWS, Reference, compare_dtypes, f1_on_gold, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
-TIMED, CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
+MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
 Tagger = tuple[str, Engine, Strategy, float]  # its name, how it runs, and the share of the words that LARGE reads
 
 
@@ -97,10 +98,7 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     for point, wanted in shares.items():
         nearest = last[np.abs(read[last] - wanted).argmin()]
         if read[nearest] == 1:
-            raise InputError(
-                f"expected --share of {point} at which some windows stay with the small model, got {wanted:g}; give "
-                "another, or more texts"
-            )
+            raise InputError(f"expected a lower --share at {point}, got {wanted:g}, all windows; give more texts")
         chosen[point] = float(thresholds[nearest]), float(read[nearest])
     return chosen
 
@@ -132,7 +130,7 @@ class Contender(NamedTuple):
 def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corpus]) -> list[Contender]:
     """Measures taggers on texts, of which the first is the large model that speed-ups and agreement are against."""
     reference = Reference.of(taggers[0][1], texts)
-    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, CALLS)
+    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, MIN_CALLS)
     tagged = len(texts) + sum(len(corpus.documents) for corpus in gold)
     contenders = []
     with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
@@ -143,7 +141,7 @@ def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corp
     return contenders
 
 
-def table(rows: Sequence[Contender]) -> str:
+def contenders_table(rows: Sequence[Contender]) -> str:
     """Returns a Markdown table."""
     head = ["", "words read by LARGE", "agreement with LARGE"]
     head += [f"speed-up, {size} text{'s' * (size > 1)} a call" for size in rows[0].speedups]
@@ -185,7 +183,7 @@ def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Cor
     """Writes the folder of a cascade, compares it with both models, and writes its card; ``made_by``: the command."""
     out, dtype, int8 = Path(config.out), config.dtype, dict[str, object]()
     if dtype == "auto":
-        _, int8 = compare_dtypes(config.large, texts[:TIMED])
+        _, int8 = compare_dtypes(config.large, texts[:MAX_TIMED])
         dtype = "int8" if int8 else "float32"
     large, small = (load_engine(source, dtype) for source in (config.large, config.small))
     strategy = small.strategy(config.small_strategy)
@@ -202,19 +200,19 @@ def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Cor
     taggers = [("LARGE", large, Strategy(), 1.0), ("SMALL", small, strategy, 0.0)]
     for point, (_, share) in chosen.items():
         taggers.append((f"{CASCADE}:{point}", both, both.strategy(CASCADE, point), share))
-    contenders = compare(taggers, texts[:TIMED], gold)
+    contenders = compare(taggers, texts[:MAX_TIMED], gold)
     facts = {
         "large": config.large,
         "small": config.small,
         "folder": large.folder.path,
         "types": large.labels.types,
         "strategy": strategy.title,
-        "texts": min(len(texts), TIMED),
+        "texts": min(len(texts), MAX_TIMED),
         "dtype": dtype,
         "device": f"{processor()}, {threads()} threads",
         "made_by": made_by,
     }
-    (out / CARD).write_text(cascade_card(table(contenders), facts), encoding="utf-8")
+    (out / CARD).write_text(cascade_card(contenders_table(contenders), facts), encoding="utf-8")
     return contenders
 
 
@@ -233,7 +231,7 @@ def main(argv: list[str] | None) -> int:
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
         rows = make_cascade(config, texts, gold, command)
-    print(table(rows))
+    print(contenders_table(rows))
     sentence, best = verdict(rows)
     model = {"LARGE": config.large, "SMALL": config.small}.get(best, config.out)
     progress.finish(

@@ -19,10 +19,10 @@ from engine.formats import read_texts
 from engine.models.folder import NETWORKS, model_folder, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
+from engine.pruning.gate import OF_ATTENTION
 from engine.text.words import words_of
 
-TEXTS = 800  # that are used, the last ones
-ATTENTION = ("attention_entropy", "received")  # features from attention probabilities
+MAX_TEXTS = 800  # at most, the last ones
 
 
 def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequence[str]) -> Path:
@@ -57,8 +57,8 @@ def main(argv: list[str] | None) -> int:
     folder, kind = model_folder(arguments.model), "mlp-attention" if arguments.attention else "mlp"
     if not read_folder(folder).has_gates:
         raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
-    names = [name for name in FEATURES if arguments.attention or name not in ATTENTION]
-    texts = read_texts(arguments.texts)[-TEXTS:]
+    names = [name for name in FEATURES if arguments.attention or name not in OF_ATTENTION]
+    texts = read_texts(arguments.texts)[-MAX_TEXTS:]
     with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
         path = train_networks(folder, kind, names, texts)
     quoted = shlex.quote(str(folder))

@@ -19,7 +19,7 @@ from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.latency import Latency
 from engine.pruning.passes import Pass
-from engine.pruning.record import GateRecord, Record, distributions
+from engine.pruning.record import GateRecord, WindowRecord, distributions
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import HeadOutput, KeepAll, MemoryBuffer, decide, forward
@@ -29,7 +29,6 @@ from engine.text.windows import Window
 from engine.text.words import Span
 from engine.training.trials import Reference, Trial
 
-WINDOWS = 8  # in a batch
 UNTIMED = Latency(0.0, 1)
 
 
@@ -58,8 +57,7 @@ class DensePass:
         model, flat, layers = load_weights(engine.folder).model, list(chain(*windows)), engine.sizes.layers
         reader, heads, read = KeepAll(signals), list[HeadOutput](), list[GateRecord]()
         with Progress(f"Run every label head over {len(flat)} windows", len(flat)) as progress:
-            for begin in range(0, len(flat), WINDOWS):
-                batch = RaggedBatch.from_windows(flat[begin : begin + WINDOWS])
+            for batch in RaggedBatch.in_turn(flat):
                 memory = forward(model, batch, range(1, layers), reader)
                 heads += memory.heads
                 read += memory.gates
@@ -99,9 +97,9 @@ class DensePass:
             of_text = list(islice(records, len(windows)))
             output = Output(spans, distributions(of_text, len(labels)), [Pass(strategy, self.engine.sizes, of_text)])
             entities = labels.decode(document.text, spans, output.probabilities)
-            yield output.result(document.text, strategy, labels, entities, UNTIMED)
+            yield Result.of(output, document.text, strategy, labels, entities, UNTIMED)
 
-    def records(self, strategy: Strategy) -> Iterator[Record]:
+    def records(self, strategy: Strategy) -> Iterator[WindowRecord]:
         """Yields the predicted record of each window: a word keeps the label of the first gate at which it may exit."""
         layers, controller = self.engine.sizes.layers, strategy.controller
         memory = MemoryBuffer(self.batch, self.engine.labels, layers)
@@ -116,7 +114,7 @@ class DensePass:
             self._label(memory, layers)
         final, end = self.heads[layers].softmax(-1).numpy(force=True), 0
         for record in memory.records(list(chain(*self.windows))):
-            own = slice(end, end := end + record.window.words)
+            own = slice(end, end := end + record.window.num_words)
             if strategy.recovery is not None and (words := strategy.recovery.choose(record)).any():
                 recovered = np.where(words[:, None], final[own], record.probabilities)
                 record = replace(record, probabilities=recovered, recovered=words)
@@ -124,5 +122,5 @@ class DensePass:
 
     def _label(self, memory: MemoryBuffer, number: int) -> None:
         """Labels the words that have not exited, as the head of layer ``number`` did."""
-        words = np.flatnonzero(memory.alive)
+        words = np.flatnonzero(memory.is_alive)
         memory.update(HeadOutput(number, words, self.heads[number][words]))

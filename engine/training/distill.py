@@ -22,7 +22,7 @@ from engine.training.trainer import CHECKPOINT, Trainer, default_device
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
-NARROW = 256  # hidden size up to which the highest rates apply; beyond, they fall with the size
+FULL_RATE_SIZE = 256  # hidden size up to which the highest rates apply; beyond, they fall with the size
 # Texts are seen unchanged, at most 30 times.
 SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
 HEADS_SHARE = 0.2  # of the time for training, in which gate heads are fitted
@@ -53,7 +53,7 @@ def distil(
     if not run.resume():
         passes = min(config.epochs, (until - time.monotonic()) / run.try_out() / batches_in_pass)
         say(f"There is time for some {passes:.2g} passes over {len(examples)} windows.")
-        narrow = min(1, NARROW / learner.model.encoder.hidden_size)
+        narrow = min(1, FULL_RATE_SIZE / learner.model.encoder.hidden_size)
         rate = STUDENT_LR * narrow if student else encoder_lr(passes, narrow)
         run.schedule.base_lrs[0] = rate  # of all but gate heads
     run.fit()

@@ -64,7 +64,7 @@ def make_examples(
     if outside is None:
         outside = np.arange(targets.shape[1]) == 0
     return [
-        Example(window, targets[window.first : window.first + window.words], outside)
+        Example(window, targets[window.first : window.first + window.num_words], outside)
         for window in pieces.windows(words)
     ]
 
@@ -172,9 +172,9 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
     ends, gates = [], []
     for head in memory.heads:
         logits = head.logits.float()
-        targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
+        targets = spread_outside(packed.targets[head.word_indices], logits, packed.outside[head.word_indices])
         losses = F.cross_entropy(logits, targets, reduction="none")
-        ends.append(losses[np.flatnonzero(memory.exit_at[head.words] == head.number)].sum())
+        ends.append(losses[np.flatnonzero(memory.exit_at[head.word_indices] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)

@@ -19,7 +19,7 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus, Lesson, lessons
+from engine.formats.corpora import Corpus
 from engine.formats.named import NAMED
 from engine.pruning.strategy import Strategy
 from engine.settings import setting
@@ -27,6 +27,7 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown
+from engine.training.lessons import Lesson, lessons
 from engine.training.options import TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold, f1_on_gold
 
@@ -93,10 +94,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
     teacher = load_engine(config.teacher) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(labels.names):
-        raise InputError(
-            f"expected a teacher with the labels {list(labels.names)}, got {list(teacher.labels.names)}; choose "
-            "another teacher"
-        )
+        raise InputError(f"expected a teacher with the labels {labels.names}, got {teacher.labels.names}; change it")
     conditions = asdict(config) | {
         "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
         "texts": texts_digest(texts),

@@ -21,7 +21,6 @@ from engine.training.trainer import SampledController, draw_thresholds
 
 UNITS, EPOCHS, BATCH = 16, 8, 4096
 NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs more
-WINDOWS = 8  # in a batch
 
 
 class Samples(NamedTuple):
@@ -38,8 +37,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
     layers, signals = model.encoder.num_layers, OF_LAYER.intersection(names)
     samples: dict[int, list[Samples]] = {gate: [] for gate in range(1, layers)}
     with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
-        for begin in range(0, len(windows), WINDOWS):
-            batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
+        for batch in RaggedBatch.in_turn(windows):
             dense = forward(model, batch, (), None).probabilities.argmax(-1)
             near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
             weights = np.where(near_entity, NEAR_ENTITY, 1.0)
@@ -49,14 +47,14 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
                     record.number,
                     record.number - 1,
                     batch.words,
-                    record.alive,
+                    record.is_alive,
                     record.probabilities,
                     model.labels,
                     layer_signals=record.signals,
                 )
                 features = np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
                 parts = features, gate.near(gate.labels != dense, NEIGHBOURS), weights
-                samples[gate.number].append(Samples(*(part[gate.alive] for part in parts)))
+                samples[gate.number].append(Samples(*(part[gate.is_alive] for part in parts)))
             progress.advance(len(batch.lengths))
     if missing := [gate for gate, parts in samples.items() if not any(len(part.changes) for part in parts)]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")

@@ -102,10 +102,7 @@ def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, p
     stored = read_folder(source).labels if (folder / GATES).is_file() else None
     has_heads = stored is not None and set(stored.names) == set(labels.names)
     if stored and not (has_heads or plain):
-        raise InputError(
-            f"expected a model with the labels {list(labels.names)}, got {list(stored.names)} in {source}; choose "
-            "another"
-        )
+        raise InputError(f"expected a model with the labels {labels.names}, got {stored.names} in {source}")
     return Backbone(source, stored if stored and has_heads else labels, layers or most, plain, has_heads, pieces)
 
 

@@ -61,7 +61,7 @@ def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]
 def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], calls: int) -> list[dict[int, float]]:
     """Returns for each engine and strategy batch size → end-to-end time of the first ÷ its own.
 
-    Of `BATCH_SIZES`, those are timed at which the texts make so many ``calls``.
+    Times each of `BATCH_SIZES` at which the texts make at least this number of ``calls``.
     """
     timed = {size: _times(pairs, texts, size) for size in BATCH_SIZES if len(texts) >= calls * size}
     return [{size: speedup(times[0], times[index]) for size, times in timed.items()} for index in range(len(pairs))]
@@ -80,7 +80,7 @@ def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size:
 
 
 def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str], calls: int) -> list[Choice]:
-    """Times what was reached against the first, at each batch size at which the texts make so many ``calls``."""
+    """Times every choice that was reached against the first; see `speedups`."""
     timed = [choice for choice in choices if choice.reached]
     ratios = speedups([(engine, choice.trial.strategy) for choice in timed], texts, calls)
     trials = {choice.name: replace(choice.trial, speedups=own) for choice, own in zip(timed, ratios, strict=True)}

@@ -4,6 +4,7 @@ import math
 import shlex
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -12,15 +13,15 @@ from transformers import set_seed
 from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.progress import Progress, duration
-from engine.cli.runs import locked, processor, replacing, write_json
+from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
+from engine.machine import processor, threads
 from engine.models.folder import INT8, local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
 from engine.tagger import load_engine
-from engine.threads import threads
 from engine.training.card import CARD, advice, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
@@ -33,9 +34,9 @@ from engine.training.trainer import CHECKPOINT, default_device
 from engine.training.trials import MIN_DENSE_F1, Reference, compare_dtypes, measure
 
 STRATEGY = "entropy"  # whose operating points are chosen
-ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time by which stages end
+STAGE_ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time
 MIN_SHARE = 0.1  # of the time, for the choice of operating points in any case
-TIMED_TEXTS, TIMED_CALLS = 160, 5  # texts at most; calls at least
+MAX_TIMED, MIN_CALLS = 160, 5  # texts at most; calls at least
 TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
 TRAINING_COST = 4  # time to train on a text, as a multiple of the time of a dense pass over it
@@ -53,7 +54,7 @@ def run_stages(task: Task, progress: Progress) -> list[Choice]:
     seconds, work, device = 60 * config.minutes, out / WORK, str(default_device())
 
     def end(stage: str) -> float:
-        return started + ENDS[stage] * seconds
+        return started + STAGE_ENDS[stage] * seconds
 
     set_seed(config.seed)
     original = task.original
@@ -90,8 +91,8 @@ def run_stages(task: Task, progress: Progress) -> list[Choice]:
         points = sweep(engine, outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
 
         busy = busy_share()
-        timed = min(TIMED_TEXTS, 1 + int((1 - ENDS["points"]) * seconds / TIMED_PASSES / pace))
-        choices = with_speedups(engine, [Choice(DENSE, dense), *points], reference.texts[:timed], TIMED_CALLS)
+        timed = min(MAX_TIMED, 1 + int((1 - STAGE_ENDS["points"]) * seconds / TIMED_PASSES / pace))
+        choices = with_speedups(engine, [Choice(DENSE, dense), *points], reference.texts[:timed], MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
         best = next((f"{STRATEGY}:{choice.name}" for choice in reversed(choices) if choice.stored), DENSE)
         facts = {
@@ -147,9 +148,7 @@ def check_time(seconds: float, pace: float, texts: int, held_out: int, measured:
         texts, held_out: numbers of texts to learn from and held out.
         measured: number of the latter that operating points are chosen on.
     """
-
-    shares = {"labels": ENDS["labels"] - ENDS["reference"], "training": ENDS["training"] - ENDS["labels"]}
-    shares |= {"points": ENDS["points"] - ENDS["training"]}
+    shares = {stage: STAGE_ENDS[stage] - STAGE_ENDS[before] for before, stage in pairwise(STAGE_ENDS)}
 
     def total(labelled: int, passes: float, tagged: int) -> float:
         """The time in which each stage has its share."""
@@ -159,10 +158,7 @@ def check_time(seconds: float, pace: float, texts: int, held_out: int, measured:
     least = total(min(texts, MIN_LEARNED), 1, MIN_SETTINGS * measured)
     useful = duration(max(least, total(texts, USEFUL_PASSES, USEFUL_SETTINGS * held_out)))
     if least > seconds:
-        raise InputError(
-            f"expected --minutes {math.ceil(least / 60)} or more to store an operating point on this machine, got "
-            f"{seconds / 60:g}; {useful} would be useful"
-        )
+        raise InputError(f"expected --minutes {math.ceil(least / 60)} or more, got {seconds / 60:g}; try {useful}")
     labelled = min(texts, int(shares["labels"] * seconds / pace))
     passes = shares["training"] * seconds / (labelled * TRAINING_COST * pace)
     allowed = f"The time allows for {labelled} texts and some {passes:.2g} passes over them"

@@ -28,12 +28,12 @@ from engine.training.points import Choice, choose
 from engine.training.trials import Trial, measure
 
 STEPS = 600  # variations that are tried, after the first settings
-BEST = 3  # settings within each limit that are varied
+NUM_VARIED = 3  # settings within each limit that are varied
 SEARCH_SHARE = 0.5  # of the time, by which the search ends
 SCALES = tuple(0.54 / 3 ** (step / 2) for step in range(14))  # geometric mean of the thresholds of the first settings
 GROWTH = 3.0  # factor by which their thresholds grow from gate to gate
-FRONTIER = 32  # settings among which bisection chooses at most
-NEAR = 3  # multiple of the widest limit beyond which a predicted loss is out of the question
+MAX_FRONTIER = 32  # settings among which bisection chooses at most
+LOSS_MARGIN = 3  # multiple of the widest limit beyond which a predicted loss is out of the question
 MIN_STEP = 0.005  # relative difference in MACs between two of them
 
 
@@ -53,15 +53,15 @@ def sweep(
         engine: measures settings on the texts of ``outputs``.
         name: ``KIND`` or ``KIND+recovery``.
         limits: operating point → pp of agreement that it may lose.
-        stored: settings that are measured in any case, such as earlier operating points.
+        stored: settings that are always measured, such as earlier operating points.
         seconds: time after which no further setting is tried or measured.
     """
     begin = time.monotonic()
     tried = search(engine, outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
-    near = [trial for trial in tried if trial.loss_bound <= NEAR * max(limits.values()) + 1]
+    near = [trial for trial in tried if trial.loss_bound <= LOSS_MARGIN * max(limits.values()) + 1]
     candidates, measured = frontier(near or tried), dict[Strategy, Trial]()
     # Bisection of 32 settings takes at most 5 steps for each limit.
-    most = len(limits) * FRONTIER.bit_length() * len(outputs.reference.documents)
+    most = len(limits) * MAX_FRONTIER.bit_length() * len(outputs.reference.documents)
     with Progress(f"Measure the best settings of {name}", most) as progress:
 
         def fits(limit: float, candidate: Strategy) -> bool:
@@ -90,17 +90,17 @@ def search(
         limit = rng.choice([*limits.values()])
         eligible = [trial for trial in tried.values() if trial.eligible] or [*tried.values()]
         within = sorted((trial for trial in eligible if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
-        return rng.choice((within or sorted(eligible, key=lambda trial: trial.loss_bound))[:BEST]).strategy
+        return rng.choice((within or sorted(eligible, key=lambda trial: trial.loss_bound))[:NUM_VARIED]).strategy
 
-    begun = list(first_settings(engine, kind, layers))
+    settings = list(first_settings(engine, kind, layers))
     if name != kind:
         plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
         fastest = [replace(strategy, recovery=Recovery()) for strategy in frontier(plain)]
-        begun = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
-    rng.shuffle(begun)  # time may not suffice for all of them
-    with Progress(f"Try {len(begun) + STEPS} settings of {name}", len(begun) + STEPS) as progress:
-        for number in range(len(begun) + STEPS):
-            setting = begun[number] if number < len(begun) else varied(base(), layers, rng)
+        settings = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
+    rng.shuffle(settings)  # time may not suffice for all of them
+    with Progress(f"Try {len(settings) + STEPS} settings of {name}", len(settings) + STEPS) as progress:
+        for number in range(len(settings) + STEPS):
+            setting = settings[number] if number < len(settings) else varied(base(), layers, rng)
             if setting is not None and setting not in tried:
                 tried[setting] = outputs.predict(setting)
             progress.advance()
@@ -110,20 +110,20 @@ def search(
 
 
 def frontier(trials: Iterable[Trial]) -> list[Strategy]:
-    """The settings that no other beats in both loss and MACs, the fastest first; at most `FRONTIER`."""
+    """The settings that no other beats in both loss and MACs, the fastest first; at most `MAX_FRONTIER`."""
     eligible, best = (trial for trial in trials if trial.eligible), list[Trial]()
     for trial in sorted(eligible, key=lambda trial: (trial.loss_bound, trial.cost.macs)):
         if not best or trial.cost.macs < (1 - MIN_STEP) * best[-1].cost.macs:
             best.append(trial)
-    step = max(1, math.ceil(len(best) / FRONTIER))
+    step = max(1, math.ceil(len(best) / MAX_FRONTIER))
     return [trial.strategy for trial in best[::-1][::step]]
 
 
 def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]:
     """Settings to begin with: gates at several depths, and the first declared setting over its range."""
     controller = CONTROLLERS[kind]
-    driving = controller.settings()[0]
-    flags = {setting.name: True for setting in controller.settings() if setting.kind == "flag"}
+    driving, *others = settings_of(controller)
+    flags = {setting.name: True for setting in others if setting.kind == "flag"}
     for gates in first_gates(layers):
         base = engine.strategy(Strategy(gates, controller()))
         values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()

@@ -43,7 +43,7 @@ WEIGHT_DECAY = 0.01  # of AdamW
 WARM_UP = 0.1  # share of the training in which the learning rate rises
 PATIENCE = 4  # epochs without a better score after which training stops
 CHECKPOINT_S = 120  # between two checkpoints of a run without a score
-FASTER = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
+BFLOAT16_TIME = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
 STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
 NUMBERS = ("reached", "epoch", "best", "best_epoch", "bfloat16")  # attributes that they keep besides
 
@@ -88,7 +88,7 @@ class SampledController(Decider):
         """Lets words exit whose entropy, and their neighbours', is at most their window's threshold."""
         assert isinstance(gate, ArrayGate)
         importance = gate.near(gate.entropy, self.neighbours)
-        exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.alive
+        exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.is_alive
         return Decision(gate.enough(gate.whole_entities(exits)), importance)
 
 
@@ -137,7 +137,7 @@ class Trainer:
         self.optimizer = self.accelerator.prepare(AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True))
         self.schedule = LambdaLR(self.optimizer, self.rate)
         self.average: Any = AveragedModel(self.model, multi_avg_fn=partial(moving_average, config.average))
-        self.reached, self.begun = 0.0, time.monotonic()  # the share done before this time
+        self.reached, self.started = 0.0, time.monotonic()  # the share done before this time
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         self.bfloat16 = False
 
@@ -150,8 +150,8 @@ class Trainer:
 
     def share_done(self) -> float:
         """Share of the training that is done, 0–1: of its steps or, if that is more, of its time."""
-        seconds = self.until - self.begun
-        passed = (time.monotonic() - self.begun) / seconds if seconds > 0 else 1.0
+        seconds = self.until - self.started
+        passed = (time.monotonic() - self.started) / seconds if seconds > 0 else 1.0
         return min(1.0, max(self.schedule.last_epoch / self.steps, self.reached + (1 - self.reached) * passed))
 
     def rate(self, step: int) -> float:
@@ -169,7 +169,7 @@ class Trainer:
                 seconds[self.bfloat16] = min(times)  # the first one also allocates memory
                 progress.advance()
         self.optimizer.zero_grad()
-        self.bfloat16 = seconds[True] < FASTER * seconds[False]
+        self.bfloat16 = seconds[True] < BFLOAT16_TIME * seconds[False]
         return seconds[self.bfloat16]
 
     def loss(self, examples: list[Example]) -> Tensor:
@@ -212,14 +212,14 @@ class Trainer:
 
     def fit(self) -> None:
         """Trains to the end; ``config.out`` then has the model."""
-        self.begun, losses = time.monotonic(), list[float]()
+        self.started, losses = time.monotonic(), list[float]()
         batches = islice(self.stream(), self.schedule.last_epoch, None)
         with Progress("Train", 1, self.reached, resume=RESUME) as progress:
             while not self.is_over():
                 batch, ends_pass = next(batches)
                 losses.append(self.step(batch))
                 progress.done = self.share_done()
-                is_due = ends_pass if self.score else time.monotonic() >= self.begun + CHECKPOINT_S
+                is_due = ends_pass if self.score else time.monotonic() >= self.started + CHECKPOINT_S
                 if is_due or self.share_done() >= 1:
                     self.evaluate(fmean(losses))
                     losses = []
@@ -230,7 +230,7 @@ class Trainer:
 
     def evaluate(self, loss: float) -> None:
         """Saves the average of the weights, scores it if there is a score, and writes log and checkpoint."""
-        self.reached, self.begun = self.share_done(), time.monotonic()
+        self.reached, self.started = self.share_done(), time.monotonic()
         step = self.schedule.last_epoch
         record: dict[str, Any] = {"step": step, "done": round(self.reached, 4), "loss": round(loss, 5)}
         if self.score is None:

@@ -25,7 +25,7 @@ from engine.tagger import load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
-TEXTS = 16  # that are tagged together
+TEXTS_PER_CALL = 16  # a call
 ONE_SIDED = 1.645  # standard errors below the one-sided 95 % bound of a loss
 MIN_RECOVERED = 0.02  # share of the texts in which recovery must bring words back
 MIN_DENSE_F1 = 0.5  # of the dense pass: a setting cannot lose what the model never found
@@ -35,8 +35,8 @@ MIN_WINDOWS, MIN_HELD_OUT, MIN_ENTITIES = 100, 2, 50  # in the reference; a sing
 
 def tag_texts(engine: Engine, texts: Sequence[str], strategy: Strategy, progress: Progress) -> Iterator[Result]:
     """Yields the results of texts in order, and advances the progress by a text each."""
-    for begin in range(0, len(texts), TEXTS):
-        for result in engine.tag_batch(texts[begin : begin + TEXTS], strategy):
+    for begin in range(0, len(texts), TEXTS_PER_CALL):
+        for result in engine.tag_batch(texts[begin : begin + TEXTS_PER_CALL], strategy):
             progress.advance()
             yield result
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from engine.base import Engine
-from engine.cli.runs import processor
+from engine.machine import processor
 from engine.pruning.strategy import Strategy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,10 +16,10 @@ import torch
 
 from engine.base import Engine
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS, GivenExits
-from engine.pruning.record import Record
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.record import WindowRecord
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.result import Result
 from eval.record import Tagged, Variant
 from eval.schema import DENSE, MODEL, RANDOM, RANDOM_SEEDS
@@ -117,7 +117,7 @@ class RandomExits(EngineTagger):
 class RandomWords(Recovery):
     """Recovery that brings back as many words of each window as it would otherwise, but chooses them at random."""
 
-    def choose(self, record: Record) -> np.ndarray:
+    def choose(self, record: WindowRecord) -> np.ndarray:
         """Returns the words, bool ``(words,)``, that come back after a finished pass."""
         exited = np.flatnonzero(record.exited)
         chosen = np.zeros(len(record.exited), dtype=bool)
@@ -126,7 +126,7 @@ class RandomWords(Recovery):
         return chosen
 
 
-def window_seed(record: Record) -> list[int]:
+def window_seed(record: WindowRecord) -> list[int]:
     """A seed that depends on the window alone."""
     pieces = record.window.input_ids
     return [int(pieces.sum()), len(pieces)]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AlbertConfig, BertConfig, BertForTokenClassification, BertModel, ByT5Tokenizer, T5Config
 
 from engine import InputError, load_engine
-from engine.models.folder import GATES, NETWORKS, POINTS, UNUSED, local_folder, weights_digest
+from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, weights_digest
 from engine.models.tokenizer import load_tokenizer, word_pieces
 from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
@@ -90,9 +90,7 @@ def test_rejects_a_folder_that_is_not_as_it_was_written_in_one_line(folder, dama
     assert "\n" not in str(caught.value)
 
 
-def test_points_that_name_their_weights_load_and_what_0_3_stored_beside_them_is_ignored(folder):
-    for name in ("README.md", "SHA256SUMS", "int8.safetensors", "compiled.safetensors"):
-        (folder / name).write_text("anything")
+def test_points_load_with_the_weights_that_they_name_and_no_others(folder):
     store_points(folder, {"weights": weights_digest(folder), "entropy": {"balanced": SETTINGS}})
     assert load_engine(folder).strategy("entropy").gates == (1,)
     flip_last_bit(folder / GATES)
@@ -340,7 +338,7 @@ def test_rejects_a_model_of_the_hub_that_was_downloaded_in_part_by_its_id(snapsh
 def test_of_the_hub_only_what_models_are_loaded_from_is_downloaded(snapshot, monkeypatch):
     files = ["config.json", "model.safetensors", "gates.safetensors", "SHA256SUMS", "spm.model", "vocab.txt"]
     others = ["pytorch_model.bin", "training_args.bin", "tf_model.h5", "onnx/model.onnx", "step-500/model.safetensors"]
-    assert list(filter_repo_objects(files + others, ignore_patterns=UNUSED)) == files
+    assert list(filter_repo_objects(files + others, ignore_patterns=NOT_DOWNLOADED)) == files
     calls = []
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda id_, **how: calls.append(how) or str(snapshot))
     (snapshot / "model.safetensors").rename(snapshot / "model_old.safetensors")

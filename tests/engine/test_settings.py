@@ -49,7 +49,7 @@ def test_a_command_line_makes_the_instance_that_python_makes():
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ("--minutes 0", "expected --minutes as a number, 0.5 to 100 minutes, got 0.0; choose such a value"),
+        ("--minutes 0", "expected --minutes as a number, 0.5 to 100 minutes, got 0.0; change it"),
         ("--minutes nan", "0.5 to 100 minutes, got nan"),
         ("--minutes soon", "got 'soon'"),
         ("--limit 0", "expected --limit as a whole number, 1 or more documents, got 0"),

@@ -17,9 +17,9 @@ from demo.common.tagging import tag_batch
 from demo.settings import label
 from engine import Document, Engine, Strategy
 from engine.formats import WRITERS
+from engine.machine import threads
 from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
-from engine.threads import threads
 from eval.schema import DENSE
 
 CHUNK = 8  # documents per call; the page is updated after each call

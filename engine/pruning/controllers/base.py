@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from engine.pruning.gate import ArrayGate, Decision, Gate, Values
-from engine.settings import Setting, check_settings, setting, settings_of
+from engine.settings import check_settings, setting, settings_of
 
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 MINIMUM = "minimum share of a window's words that stay to the last layer"
@@ -26,7 +26,7 @@ class Decider:
 
     def decide(self, gate: Gate) -> Decision:
         """Which of the alive words exit, by default none, and every word's importance; not asked where it `ends`."""
-        return Decision(gate.alive & ~gate.alive, gate.where(gate.alive, 1.0, 1.0))
+        return Decision(gate.is_alive & ~gate.is_alive, gate.where(gate.is_alive, 1.0, 1.0))
 
     def ends(self, index: int) -> bool:
         """Whether every word exits at gate number ``index``, counted from 0, whatever its score."""
@@ -37,6 +37,10 @@ class Decider:
         nothing = [None] * len(decision.exits)
         return nothing, nothing
 
+    def for_windows(self, windows: slice) -> Self:
+        """What decides on these of the windows of a call."""
+        return self
+
     def numbers(self, index: int) -> dict[str, float]:
         """Values of the numeric settings that `decide` asks for, at the gate with ``index`` gates before it."""
         return {}
@@ -45,21 +49,6 @@ class Decider:
     def form(self) -> tuple[Any, ...]:
         """What a graph of its decisions depends on besides these numbers."""
         return (self.kind,)
-
-
-@dataclass(frozen=True, eq=False)
-class GivenExits(Decider):
-    """Lets words exit where it is told to; for a strategy without recovery, in one call.
-
-    ``exits``: for each window of the call a gate or the last layer for every word, int64 ``(words,)``.
-    """
-
-    kind = "given"
-    exits: Sequence[np.ndarray]
-
-    def decide(self, gate: Gate) -> Decision:
-        exits = np.concatenate(self.exits)
-        return Decision((exits <= gate.number) & gate.alive, np.zeros(len(exits)))
 
 
 @dataclass(frozen=True)
@@ -83,11 +72,6 @@ class Controller(Decider, ABC):
     def __post_init__(self) -> None:
         check_settings(self)
 
-    @classmethod
-    def settings(cls) -> tuple[Setting, ...]:
-        """The controller's settings, with their ranges."""
-        return settings_of(cls)
-
     @abstractmethod
     def importance(self, gate: Gate) -> Values:
         """How much each word still needs computation."""
@@ -110,7 +94,7 @@ class Controller(Decider, ABC):
         threshold = self.threshold(gate, importance)
         if held is not None:
             importance = gate.where(held, np.inf, importance)
-        low = self.is_low(importance, threshold) & gate.alive
+        low = self.is_low(importance, threshold) & gate.is_alive
         return Decision(gate.enough(self._candidates(gate, low, importance)), importance)
 
     def _candidates(self, gate: Gate, low: Values, importance: Values) -> Values:
@@ -125,15 +109,15 @@ class Controller(Decider, ABC):
 
     def numbers(self, index: int) -> dict[str, float]:
         """See `Decider`; the last of a setting's values applies to further gates."""
-        values = {declared.name: getattr(self, declared.name) for declared in self.settings() if declared.is_number}
+        values = {own.name: getattr(self, own.name) for own in settings_of(type(self)) if own.is_number}
         each = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
         return {name: float(of_gates[min(index, len(of_gates) - 1)]) for name, of_gates in each.items()}
 
     @property
     def form(self) -> tuple[Any, ...]:
         """See `Decider`; a number that is 0 may leave a part of the formula out."""
-        values = ((setting, getattr(self, setting.name)) for setting in self.settings())
-        return (self.kind, *(bool(value) if setting.is_number else value for setting, value in values))
+        values = ((own, getattr(self, own.name)) for own in settings_of(type(self)))
+        return (self.kind, *(bool(value) if own.is_number else value for own, value in values))
 
     def explain(self, gate: ArrayGate, decision: Decision) -> tuple[list[float], list[Reason]]:
         """See `Decider`, given the decision that took effect at the gate.
@@ -144,7 +128,7 @@ class Controller(Decider, ABC):
         """
         ends = self.ends(gate.index)  # then no signal was read
         threshold = self.threshold(gate, decision.importance if ends else self.importance(gate))
-        low = self.is_low(decision.importance, threshold) & gate.alive
+        low = self.is_low(decision.importance, threshold) & gate.is_alive
         rules: dict[Reason, np.ndarray] = {
             "end": decision.exits & ends,
             "exit": decision.exits,

@@ -43,10 +43,7 @@ class Network:
         Raises an `InputError` if there is no network for this gate.
         """
         if gate.number not in self.layers:
-            raise InputError(
-                f"expected one of the gates {sorted(self.layers)} for mlp, got {gate.number}; "
-                "choose other gates, or train the controller again"
-            )
+            raise InputError(f"expected one of gates {sorted(self.layers)} for mlp, got {gate.number}; choose another")
         return gate.perceptron([FEATURES[name](gate) for name in self.names], self.layers[gate.number])
 
     def to_bytes(self) -> bytes:

@@ -142,7 +142,7 @@ def on_runtime(
             for text, w in windows:
                 own = slice(first + w.own - w.first, first + w.own_end - w.first)
                 probabilities[text][w.own : w.own_end] = classified[own]
-                first += w.words
+                first += w.num_words
         return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}

@@ -86,7 +86,7 @@ def test_a_worker_that_refuses_is_left_out_and_a_run_of_such_ends(
         (tmp_path / "all").mkdir()
         shutil.rmtree(tmp_path / "out")
         assert bulk(pubmed, "--workers", 2) == 2
-    assert "got none; the last one said: no kernel" in capsys.readouterr().err
+    assert "got none; the last problem: no kernel" in capsys.readouterr().err
 
 
 class DyingWorker(cluster.RayWorker):

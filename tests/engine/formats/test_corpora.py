@@ -10,9 +10,10 @@ import pytest
 
 from engine.errors import InputError
 from engine.formats import corpora
-from engine.formats.corpora import Lesson, lessons, load_corpus
+from engine.formats.corpora import load_corpus
 from engine.formats.named import NAMED, File, NamedCorpus, Part, elsewhere
 from engine.text.documents import Document
+from engine.training.lessons import Lesson, lessons
 from tests.engine.formats.reading import GOOD, written
 
 
@@ -228,7 +229,7 @@ def test_types_that_a_file_does_not_annotate_with_care_are_left_out(tmp_path):
     every, some = Lesson(str(path)).load(), Lesson(str(path), types=("Chemical",)).load()
     assert (every.types, some.types) == (("Chemical", "Disease"), ("Chemical",))
     assert {entity.type for document in some.documents for entity in document.entities} == {"Chemical"}
-    with pytest.raises(InputError, match=r"types of .*\['Chemical', 'Disease'\], got \['Gene'\]"):
+    with pytest.raises(InputError, match=r"types of .*\('Chemical', 'Disease'\), got \['Gene'\]"):
         Lesson(str(path), types=("Gene",)).load()
 
 

@@ -47,8 +47,8 @@ def assert_equal(engine, pytorch, name, settings):
             assert getattr(ours, part).tolist() == getattr(theirs, part).tolist()
         assert (ours.rows, ours.labelled) == (theirs.rows, theirs.labelled)
         for gate, expected in zip(ours.gates, theirs.gates, strict=True):
-            alive = gate.alive
-            assert (gate.number, alive.tolist()) == (expected.number, expected.alive.tolist())
+            alive = gate.is_alive
+            assert (gate.number, alive.tolist()) == (expected.number, expected.is_alive.tolist())
             assert gate.decision.exits.tolist() == expected.decision.exits.tolist()
             assert gate.signals.keys() <= expected.signals.keys()
             pairs = [(gate.signals[name], expected.signals[name]) for name in gate.signals]
@@ -151,11 +151,11 @@ def test_few_sessions_are_kept(model_folder, composed):
         return sum(isinstance(one, graph.Session) for one in gc.get_objects())
 
     before = sessions()
-    plans = list(product([(1,), (2,), (1, 2)], range(17)))[: graph.KEPT + 3]
+    plans = list(product([(1,), (2,), (1, 2)], range(17)))[: graph.MAX_SESSIONS + 3]
     for gates, near in [*plans, plans[-1]]:
         engine.tag("nausea", "rule", gates=gates, neighbours=near)
-    assert len(composed) == len(plans) == graph.KEPT + 3
-    assert sessions() - before <= graph.KEPT
+    assert len(composed) == len(plans) == graph.MAX_SESSIONS + 3
+    assert sessions() - before <= graph.MAX_SESSIONS
 
 
 def damaged(folder, name, value):
@@ -176,7 +176,7 @@ def damaged(folder, name, value):
             lambda f: damaged(f, "bert.encoder.layer.1.output.dense.weight", None),
             "the tensor bert.encoder.layer.1.output",
         ),
-        (lambda f: damaged(f, "bert.encoder.layer.2.output.LayerNorm.weight", 3e38), "finite scores of labels"),
+        (lambda f: damaged(f, "bert.encoder.layer.2.output.LayerNorm.weight", 3e38), "finite scores"),
     ],
 )
 def test_what_cannot_be_computed_is_an_error_of_one_line(plain_folder, tmp_path, damage, keyword):

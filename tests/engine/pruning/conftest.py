@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from engine.base import Engine
-from engine.pruning.record import Record
+from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
 from tests.conftest import TEXT
@@ -16,10 +16,10 @@ def windows(engine: Engine) -> list[Window]:
 
 
 @pytest.fixture(scope="session")
-def run(engine: Engine, windows: list[Window]) -> Callable[..., Sequence[Record]]:
+def run(engine: Engine, windows: list[Window]) -> Callable[..., Sequence[WindowRecord]]:
     """Runs a strategy on the windows."""
 
-    def records(strategy: Strategy, on: Sequence[Window] = windows) -> Sequence[Record]:
+    def records(strategy: Strategy, on: Sequence[Window] = windows) -> Sequence[WindowRecord]:
         return engine.backend.run(on, strategy)
 
     return records

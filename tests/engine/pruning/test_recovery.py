@@ -7,7 +7,7 @@ import pytest
 
 from engine.pruning.controllers import EntropyController
 from engine.pruning.gate import Decision
-from engine.pruning.record import GateRecord, Record
+from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
@@ -26,11 +26,11 @@ def test_a_rerun_starts_at_the_gate_and_not_before(run):
         assert [number for number, _ in record.rows] == ([1, 2, 3, 3] if doubtful else [1, 2, 3])
 
 
-def record_of(end: list[list[float]], gate: list[list[float]], exited: list[int]) -> Record:
+def record_of(end: list[list[float]], gate: list[list[float]], exited: list[int]) -> WindowRecord:
     """A finished pass over one window: label distributions (O, B, I) at the end and at a gate where some exited."""
     exits = np.isin(np.arange(len(end)), exited)
     of_gate = np.array(gate, dtype=np.float32)
-    return Record(
+    return WindowRecord(
         window=window([1] * len(end)),
         labels=LabelSet(("Disease",)),
         layers=2,

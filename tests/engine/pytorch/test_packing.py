@@ -13,7 +13,7 @@ def window(pieces: list[int], offset: int = 10) -> Window:
         input_ids=np.concatenate(([2], offset + np.arange(len(word)), [3])),
         word=np.concatenate(([-1], word, [-1])),
         first=0,
-        words=len(pieces),
+        num_words=len(pieces),
         own=0,
         own_end=len(pieces),
     )

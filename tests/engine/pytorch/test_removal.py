@@ -1,16 +1,17 @@
 """Rules 2 and 3 for every family and backend: removing rows equals masking them, inside Hugging Face's own model."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
-from engine.pruning.controllers import Decider, GivenExits
+from engine.pruning.controllers import Decider
 from engine.pruning.gate import Decision
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.pytorch.packing import RaggedBatch
 from tests.engine.pytorch.families import every_family, layers
 from tests.engine.pytorch.test_packing import window
@@ -27,7 +28,7 @@ class LessSure(Decider):
     kind = "less-sure"
 
     def decide(self, gate):
-        return Decision(gate.alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
+        return Decision(gate.is_alive & (gate.confidence <= gate.mean(gate.confidence)), gate.confidence)
 
 
 class LessSureThenAll(LessSure):
@@ -46,7 +47,7 @@ PRUNES, ENDS = Strategy((1, 2), LessSure()), Strategy((1, 2), LessSureThenAll())
 def exits() -> list[np.ndarray]:
     """Some words of each window exit at each gate; all of the last window's at the first."""
     rng = np.random.default_rng(0)
-    return [rng.choice([1, 2, LAST], size=window.words) for window in WINDOWS[:-1]] + [np.array([1])]
+    return [rng.choice([1, 2, LAST], size=window.num_words) for window in WINDOWS[:-1]] + [np.array([1])]
 
 
 @pytest.fixture(params=["graph", "pytorch"])
@@ -110,7 +111,7 @@ def masked(folder, family, model, exits) -> list[np.ndarray]:
 
 @every_family
 def test_removing_rows_equals_masking_them(family, folders, engines, backends, exits):
-    records = backends(family).run(WINDOWS, Strategy(PRUNES.gates, GivenExits(exits)))
+    records = backends(family).run(WINDOWS, replace(PRUNES, controller=GivenExits(exits)))
     dense = backends(family).run(WINDOWS, Strategy())
     expected = masked(folders(family), family, engines(family)[1].model, exits)
     differences = []
@@ -139,7 +140,7 @@ def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(f
     before = backend.run(WINDOWS, prunes)
     after = backend.run(WINDOWS, Strategy(prunes.gates, prunes.controller, recovery=some))
     ends = [np.where(record.recovered, LAST, record.exit_at) for record in after]
-    given = backend.run(WINDOWS, Strategy(prunes.gates, GivenExits(ends)))
+    given = backend.run(WINDOWS, replace(prunes, controller=GivenExits(ends)))
     for first, record, expected, end in zip(before, after, given, ends, strict=True):
         assert record.recovered.sum() == min(3, first.exited.sum())
         assert record.exit_at.tolist() == first.exit_at.tolist()

@@ -1,6 +1,5 @@
 """The card: what was measured, what is stored, and what is doubtful."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
-from engine.training.card import card, cascade_card, table
+from engine.training.card import card, cascade_card
 from engine.training.points import Choice
 from engine.training.trials import Trial
 
@@ -19,16 +18,6 @@ EARLY = Trial(Strategy((1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, 
 FACTS = {"checkpoint": "owner/name", "student": "", "best": "entropy:fast", "types": ("Gene",), "made_by": "command"}
 FACTS |= {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60}
 FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("none")}
-
-
-@pytest.mark.parametrize(
-    ("speedups", "stored"), [({}, True), ({1: 0.9, 32: 1.1}, True), ({1: 0.9, 32: 1.0}, False), ({1: 0.9}, False)]
-)
-def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedups, stored):
-    row = Choice("fast", replace(EARLY, speedups=speedups), 60.0)
-    assert row.stored == stored
-    assert not replace(row, reached=False).stored
-    assert ("no faster than `dense`, not stored" in table([row])) == (not stored)
 
 
 def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():

@@ -8,8 +8,9 @@ import torch
 
 from engine import InputError, load_engine
 from engine.pruning.controllers.mlp import FEATURES
+from engine.pruning.gate import OF_ATTENTION
 from engine.pytorch.forward import run
-from engine.training.controller import ATTENTION, main
+from engine.training.controller import main
 from engine.training.networks import Samples, collect, fit
 from tests.conftest import TEXT
 
@@ -51,6 +52,6 @@ def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(att
     sentences.write_text("\n".join(SENTENCES))
     assert main(["--model", str(folder), "--texts", str(sentences), *["--attention"] * attention]) == 0
     engine, kind = load_engine(folder), "mlp-attention" if attention else "mlp"
-    assert {*engine.folder.networks[kind].names} == FEATURES.keys() - ({*ATTENTION} if not attention else set())
+    assert {*engine.folder.networks[kind].names} == FEATURES.keys() - ({*OF_ATTENTION} if not attention else set())
     kept = [engine.tag(TEXT, kind, max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]

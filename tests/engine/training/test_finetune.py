@@ -107,7 +107,7 @@ def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
 
 @pytest.mark.parametrize("faster", [0.0, math.inf])
 def test_bfloat16_is_used_where_it_is_faster(faster, biobert_like, corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "FASTER", faster)
+    monkeypatch.setattr(trainer, "BFLOAT16_TIME", faster)
     run = trainer_of(config(biobert_like, corpus, tmp_path, mask=0.0))
     assert run.try_out() > 0
     assert run.bfloat16 == (faster > 0)
@@ -202,7 +202,7 @@ def asked(monkeypatch):
         documents = [Document(str(number), ABSTRACT[:22], found) for number in range(count)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.formats.corpora.load_corpus", load)
+    monkeypatch.setattr("engine.training.lessons.load_corpus", load)
     return asked
 
 

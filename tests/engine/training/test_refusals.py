@@ -80,7 +80,7 @@ def check(paths, tmp_path, capsys):
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
         (cascade, "--small {headless}", "without a label head"),
-        (cascade, "--small {genes_model}", "expected a small model with the labels of the large one"),
+        (cascade, "--small {genes_model}", "expected a small model with the labels"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers"),
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
@@ -100,7 +100,7 @@ def check(paths, tmp_path, capsys):
         (finetune, "--out {finetuned} --resume", "expected to continue the run"),
         (finetune, "--teacher {plain}", "--teacher together with --texts"),
         (finetune, "--teacher {plain} --texts /no/such", "readable"),
-        (finetune, "--teacher {genes_model} --texts {texts}", "choose another teacher"),
+        (finetune, "--teacher {genes_model} --texts {texts}", "a teacher with the labels"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_heavy_is_imported(command, options, reason, check, monkeypatch):

@@ -36,8 +36,8 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher
     np.testing.assert_allclose(np.concatenate(labels) / 255, np.concatenate(expected), atol=0.003)
     made = soft_examples(TEXTS, labels, teacher.labels, engine.pieces, teacher.labels)
     # Windows of 98 pieces overlap, so that words may be in two of them.
-    assert sum(example.window.words for example in made) >= sum(map(len, labels))
-    assert all(len(example.targets) == example.window.words for example in made)
+    assert sum(example.window.num_words for example in made) >= sum(map(len, labels))
+    assert all(len(example.targets) == example.window.num_words for example in made)
 
 
 def test_labels_in_another_order_are_learned(labels, teacher, engine):
@@ -61,10 +61,10 @@ def labelled_with(teacher, texts, file, until=math.inf):
 
 @pytest.mark.parametrize(("until", "calls"), [(math.inf, 4), (0, 1)])
 def test_texts_are_labelled_until_the_time_is_over_and_an_interrupted_start_continues(until, calls, tmp_path):
-    file, texts = tmp_path / "new" / "labels.npz", ["word"] * 4 * trials.TEXTS
+    file, texts = tmp_path / "new" / "labels.npz", ["word"] * 4 * trials.TEXTS_PER_CALL
     labels, ran = labelled_with("teacher", texts, file, until)
-    assert (len(labels), ran) == (calls * trials.TEXTS, calls)
-    assert examples.MIN_LABELLED <= trials.TEXTS
+    assert (len(labels), ran) == (calls * trials.TEXTS_PER_CALL, calls)
+    assert examples.MIN_LABELLED <= trials.TEXTS_PER_CALL
     before = file.read_bytes()
     again, ran = labelled_with("teacher", texts, file, until=0)
     assert (len(again), ran) == (len(labels), 0), "time is over, and there are labels"

@@ -10,6 +10,7 @@ from engine import Engine
 from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
+from engine.settings import settings_of
 from engine.training import sweep as sweeping
 from engine.training.dense_pass import DensePass
 from engine.training.options import by_point
@@ -102,7 +103,9 @@ def test_every_declared_setting_of_every_controller_is_varied_within_its_range(k
             for name, value in other.settings().items():
                 values[name].add(value)
             base = other
-    assert all(len(values[name]) > 1 for name in {"gates", *{setting.name for setting in CONTROLLERS[kind].settings()}})
+    assert all(
+        len(values[name]) > 1 for name in {"gates", *{setting.name for setting in settings_of(CONTROLLERS[kind])}}
+    )
 
 
 def test_no_setting_of_the_frontier_is_beaten(outputs, engine):

@@ -1,7 +1,9 @@
-"""How many threads a call uses unless its engine has a number of its own."""
+"""What this machine computes with: its processor, and how many threads a call uses by default."""
 
 import os
+import platform
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -14,3 +16,13 @@ def threads() -> int:
         return int(given)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(psutil.cpu_count(logical=False) or usable, usable))
+
+
+def processor() -> str:
+    """Returns the processor's name from Linux, or from Python on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")
