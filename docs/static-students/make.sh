@@ -29,3 +29,8 @@ for layers in 3 4; do
     --out "$RUNS/student$layers" --resume
 done
 
+python -m eval.report --corpus bc5cdr --split test --threads 2 --dtype int8 --timed 160 \
+  --strategies dense,entropy:careful,entropy,entropy:fast,entropy+recovery,attention:careful,attention,attention:fast,attention+recovery,mlp,mlp-attention,rule,truncate-3,truncate-4,truncate-5 \
+  --others student-3="$RUNS/student3",student-4="$RUNS/student4" \
+  --baselines hf-pipeline,onnx-int8,openvino-int8,onnx-int8=truncate-4,openvino-int8=truncate-3,openvino-int8=truncate-4,openvino-int8@student-3,openvino-int8@student-4 \
+  --out docs/bc5cdr-test
