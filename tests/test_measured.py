@@ -65,13 +65,13 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
 
 
 def measured(report):
-    """The runs, as counts of documents, and the times of batches, by variant and batch size."""
+    """The runs, as counts of documents, by variant, and the times of batches, by variant and batch size."""
     documents, runs = report.table("documents"), {}
     for column in documents.columns[5:]:
-        variant, size, _ = column.rsplit(" ", 2)
+        variant, _ = column.rsplit(" ", 1)
         pairs = zip(documents[column].str.split("/"), documents["gold"], strict=True)
         run = [Counts(int(correct), int(predicted), gold) for (correct, predicted), gold in pairs]
-        runs.setdefault((variant, int(size)), []).append(run)
+        runs.setdefault(variant, []).append(run)
     times = report.table("times").groupby(["variant", "batch_size"])["latency_ms"]
     return runs, {key: np.array(of) for key, of in times}
 
@@ -83,7 +83,8 @@ def test_the_intervals_of_published_reports_follow_from_their_documents_and_time
     again = []
     for row in report.intervals:
         names = {name: row[name] for name in ("variant", "batch_size", "against")}
-        pair = [(row[side], row["batch_size"]) for side in ("variant", "against")]
-        again.append(names | compare_f1(*map(runs.get, pair)) | compare_speed(*map(times.get, pair)))
+        pair = row["variant"], row["against"]
+        latencies = (times.get((name, row["batch_size"])) for name in pair)
+        again.append(names | compare_f1(*map(runs.get, pair)) | compare_speed(*latencies))
     published = report.table("intervals")
     pd.testing.assert_frame_equal(pd.DataFrame(again)[list(published)], published, rtol=1e-5, check_dtype=False)
