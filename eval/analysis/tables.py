@@ -52,7 +52,7 @@ def write_tables(
     write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
     write("cost", cost_rows(record, memory), DIGITS)
-    _document_table(record, pairs).to_csv(folder / "documents.csv", index=False)
+    _document_table(record).to_csv(folder / "documents.csv", index=False)
 
     comparisons = compare(measured, corpus)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -60,7 +60,7 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-def _document_table(record: RunRecord, pairs: Iterable[tuple[Measured, int]]) -> pd.DataFrame:
+def _document_table(record: RunRecord) -> pd.DataFrame:
     """Of each document its size and, as ``10/12``, the matches and predictions of each run.
 
     Its size are its gold mentions, its words, and those in gold mentions; ``timed`` says whether it was.
@@ -75,9 +75,9 @@ def _document_table(record: RunRecord, pairs: Iterable[tuple[Measured, int]]) ->
         "entity_words": list(map(np.count_nonzero, labels)),
         "timed": [number in record.schedule.timed for number in range(len(documents))],
     }
-    for one, size in pairs:
+    for one in record.measured.values():
         for number, run in enumerate(one.counts):
-            table[f"{one.variant.name} {size} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
+            table[f"{one.variant.name} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
     return pd.DataFrame(table)
 
 

@@ -182,9 +182,10 @@ def full_pass(report: ReportFolder, row: Row) -> Row:
 def _over_rival(report: ReportFolder, row: Row) -> Iterator[str]:
     for role, other in static(report, row)[:1]:
         if over := report.interval(row["variant"], other["variant"]):
-            below = "" if is_equal(other, row) else f", whose F1 is {(row['f1'] - other['f1']) * 100:.2f} pp lower"
+            higher = round((other["f1"] - row["f1"]) * 100, 2)
+            beside = f", whose F1 is {abs(higher):.2f} pp {'higher' if higher > 0 else 'lower'}" if higher else ""
             what = "just stopping at a layer" if role == CUT_ROLE else role
-            yield f"It is {over['speedup']:.1f}× as fast as {what} ({other['variant']}){below}"
+            yield f"It is {over['speedup']:.2f}× as fast as {what} ({other['variant']}){beside}"
 
 
 def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
@@ -201,7 +202,7 @@ def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
 
 
 def _at_most(bound: float) -> str:
-    return f"at most {bound:.2f} pp" if bound > 0 else "nothing"
+    return f"at most {max(bound, 0):.2f} pp"
 
 
 def baselines(report: ReportFolder) -> str:
@@ -231,7 +232,7 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     if row and (own := full_pass(report, row)) is not report.dense:
         pairs.append((f"our full pass in {'8 bits' if own['dtype'] == 'int8' else own['dtype']}", own))
     if fastest := runtime(report):
-        pairs.append(("fastest runtime that removes nothing", fastest))
+        pairs.append(("fastest measured runtime that removes nothing", fastest))
     if row is None:
         return pairs
     role = "the default" if row is chosen else "the fastest strategy"
