@@ -94,7 +94,8 @@ def test_types_with_many_mentions_are_bounded_too_and_a_default_that_loses_too_m
     said = headline(report(*FULL, types=types))
     assert "(95 %, one-sided), at most 0.60 pp on Chemical and at most 0.00 pp on Gene, on 500" in said
     made = report(*FULL, types=types | {"Chemical": (500, 0.011)})
-    assert "at most 1.10 pp on Chemical and at most 0.00 pp on Gene, more than the 0.5 pp (1 pp of a type)" in headline(made)
+    said = headline(made)
+    assert "at most 1.10 pp on Chemical and at most 0.00 pp on Gene, more than the 0.5 pp (1 pp of a type)" in said
     assert recommended(made)["variant"] == SURE
 
 
@@ -166,7 +167,8 @@ def test_a_line_names_every_baseline_with_its_ratio_the_one_measured_live_and_wh
     assert baselines(report("dense", DEFAULT, "hf-pipeline", "onnx-int8", "truncate-3")) == (
         "Speed over each baseline, 1 text a call: Hugging Face pipeline (hf-pipeline) 3.14×; our full pass, with which "
         "F1 is compared (dense, which the app measures on your text) 3.14×; fastest measured runtime that removes "
-        "nothing (onnx-int8) 3.14×; just stop at a layer (truncate-3) 3.14×. Not measured: another network without exits."
+        "nothing (onnx-int8) 3.14×; just stop at a layer (truncate-3) 3.14×. Not measured: another network without "
+        "exits."
     )
     assert baselines(report("dense")) == ""
 
