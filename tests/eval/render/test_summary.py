@@ -86,7 +86,7 @@ def test_the_headline_says_what_gains_what_and_bounds_the_loss(report):
 def test_a_strategy_that_loses_or_is_slower_is_said_to(report, interval, said):
     made = report(*FULL, **interval)
     assert said in headline(made)
-    assert ((recommended(made) or {}).get("variant") == DEFAULT) == ("nothing" in said)
+    assert ((recommended(made) or {}).get("variant") == DEFAULT) == ("at most 0.00 pp" in said)
 
 
 def test_types_with_many_mentions_are_bounded_too_and_a_default_that_loses_too_much_of_one_says_so(report):
