@@ -21,14 +21,17 @@ GUIDE = "docs/training.md"
 
 
 def claim(engine: Engine, report: Report | None) -> str:
-    """What the model finds and, if the report on its weights measured this dtype, the report's headline."""
+    """What the model finds and, if the report on its weights measured this dtype, what that gains and loses."""
     types = engine.labels.types
     named = join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
     finds = f"Finds {escape(named)}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     reason = f"{CASCADE_REASON if len(engine.stages) > 1 else EXIT_REASON}."
-    said = headline(report) if report and _measured(engine, report) else reason
+    said = reason
+    if report and _measured(engine, report):
+        gain, *_, loss = headline(report).split(". ")  # the rivals between them are folded away
+        said = f"{gain}. {loss}"
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 

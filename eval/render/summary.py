@@ -193,16 +193,12 @@ def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
     (_, lost, _), *of_types = bounds
     if math.isnan(lost):
         return "an amount that so few documents do not bound"
-    said = f"{_at_most(lost)} (95 %, one-sided)"
+    said = f"at most {max(lost, 0):.2f} pp (95 %, one-sided)"
     if of_types:
-        said += f", {join(f'{_at_most(bound)} on {name}' for name, bound, _ in of_types)}"
+        said += f", {join(f'{max(bound, 0):.2f} on {name}' for name, bound, _ in of_types)}"
     if any(bound > limit for _, bound, limit in bounds):
         said += f", more than the {LARGEST_LOSS} pp ({LARGEST_OF_TYPE:g} pp of a type) that a default may lose"
     return said
-
-
-def _at_most(bound: float) -> str:
-    return f"at most {max(bound, 0):.2f} pp"
 
 
 def baselines(report: ReportFolder) -> str:
