@@ -30,9 +30,9 @@ class TestFirstScreen:
         assert claim.evaluate(lines) < 2.5
         assert claim.inner_text().startswith("Finds chemicals and diseases.")
         assert len(re.findall("× as fast as the Hugging Face pipeline", claim.inner_text())) == 1, "one reference"
-        assert page.get_by_text("the Hugging Face pipeline with the same weights").is_hidden()
+        assert page.get_by_text("Speed over each baseline").is_hidden()
         page.get_by_text("How was this measured?").click()
-        assert page.get_by_text("the Hugging Face pipeline with the same weights").is_visible()
+        assert page.get_by_text("Speed over each baseline").is_visible()
 
     def test_it_opens_on_balanced_with_all_entities_of_the_full_pass(self, open_page):
         page = open_page()
