@@ -39,8 +39,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._end()
         Progress.running.remove(self)
         if isinstance(error, KeyboardInterrupt) and self.resume:
             say(f"{self.line()} {self.resume}")
@@ -66,11 +65,16 @@ class Progress:
         return f"{done} done, about {duration(rest)} left{note}."
 
     def finish(self, verdict: str, next_command: str = "") -> None:
-        """Prints how the command ended, a whole sentence, and the command that comes next."""
-        self._ended.set()
+        """Prints how the command ended, a whole sentence, and the command that comes next; no line follows."""
+        self._end()
         if self.plan or monotonic() - self._start > EVERY_S:
             then = f"\nNext: {next_command}" if next_command else ""
             say(f"Done after {duration(monotonic() - self._start)}: {verdict}{then}")
+
+    def _end(self) -> None:
+        self._ended.set()
+        if self._thread.is_alive():  # a line may be on its way
+            self._thread.join()
 
     def _report(self) -> None:
         while not self._ended.wait(EVERY_S / 20):

@@ -86,6 +86,18 @@ def test_a_command_speaks_between_its_steps_and_within_them_only_the_step_does(l
     assert {line.partition(" for")[0] for line in lines} == {"At work"}
 
 
+def test_no_line_follows_the_verdict(lines, monkeypatch):
+    def say_slowly(line):
+        time.sleep(0.0 if line.startswith("Done") else 0.1)
+        lines.append(line)
+
+    monkeypatch.setattr(module, "say", say_slowly)
+    with Progress("Train", total=10) as progress:
+        time.sleep(0.05)  # a line is on its way
+        progress.finish("it is in FOLDER.")
+    assert lines[-1].startswith("Done")
+
+
 def test_who_interrupts_it_is_told_how_to_continue(lines):
     with pytest.raises(KeyboardInterrupt), Progress(total=10, resume="The same command continues."):
         raise KeyboardInterrupt
