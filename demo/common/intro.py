@@ -28,10 +28,7 @@ def claim(engine: Engine, report: Report | None) -> str:
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     reason = f"{CASCADE_REASON if len(engine.stages) > 1 else EXIT_REASON}."
-    said = reason
-    if report and _measured(engine, report):
-        gain, *_, loss = headline(report).split(". ")  # the rivals between them are folded away
-        said = f"{gain}. {loss}"
+    said = headline(report, static=False) if report and _measured(engine, report) else reason
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 

@@ -12,7 +12,17 @@ from eval import schema
 from eval.render import plots
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.summary import baselines, default, full_pass, headline, reference, roles, runtime, shown, static
+from eval.render.summary import (
+    baselines,
+    default,
+    full_pass,
+    headline,
+    reference,
+    roles,
+    runtime,
+    shown,
+    static_baselines,
+)
 from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
@@ -119,7 +129,7 @@ def by_text(report: ReportFolder) -> Table:
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
     others = [reference(report), full_pass(report, row)["variant"]]
-    others += [one["variant"] for one in (runtime(report), *(one for _, one in static(report, row))) if one]
+    others += [one["variant"] for one in (runtime(report), *(one for _, one in static_baselines(report, row))) if one]
     others = [name for name in dict.fromkeys(others) if name != row["variant"]]
     own, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)

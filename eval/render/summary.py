@@ -107,8 +107,8 @@ def runtime(report: ReportFolder) -> Row | None:
     )
 
 
-def static(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
-    """The networks that decide nothing about words and compare with a strategy, with their roles, the rival first.
+def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
+    """The networks that decide nothing about words and compare best with a strategy, with their roles, the best first.
 
     Of cuts, and of other models, it is the fastest, in any runtime, that equals the strategy in F1 or, where none does,
     the one whose F1 is highest.
@@ -136,8 +136,11 @@ def is_equal(row: Row, strategy: Row) -> bool:
     return bool((strategy["f1"] - row["f1"]) * 100 <= SAME_F1)
 
 
-def headline(report: ReportFolder) -> str:
-    """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said."""
+def headline(report: ReportFolder, *, static: bool = True) -> str:
+    """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said.
+
+    ``static``: whether it also says how much faster the strategy is than the best network without exits.
+    """
     row = shown(report)
     if row is None:
         return "No strategy that prunes was measured."
@@ -150,7 +153,8 @@ def headline(report: ReportFolder) -> str:
     faster = f"Tagging on a {row['device'].upper()} is {against['speedup']:.1f}× as fast as {name}"
     if len(report.sizes) > 1:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
-    sentences = [faster + _parts(report, row), *_over_rival(report, row), f"F1 loses {_lost(losses(report, row))}"]
+    over_static = _over_static(report, row) if static else ()
+    sentences = [faster + _parts(report, row), *over_static, f"F1 loses {_lost(losses(report, row))}"]
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
             change = in_pp(report.against_dense(one["variant"]))
@@ -179,8 +183,8 @@ def full_pass(report: ReportFolder, row: Row) -> Row:
     return next(own, report.dense)
 
 
-def _over_rival(report: ReportFolder, row: Row) -> Iterator[str]:
-    for role, other in static(report, row)[:1]:
+def _over_static(report: ReportFolder, row: Row) -> Iterator[str]:
+    for role, other in static_baselines(report, row)[:1]:
         if over := report.interval(row["variant"], other["variant"]):
             higher = round((other["f1"] - row["f1"]) * 100, 2)
             beside = f", whose F1 is {abs(higher):.2f} pp {'higher' if higher > 0 else 'lower'}" if higher else ""
@@ -216,7 +220,7 @@ def baselines(report: ReportFolder) -> str:
             factors.append(f"{role} ({other['variant']}{live}) {ratios}")
     sizes = " / ".join(map(str, report.sizes))
     said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."
-    lacks = [role for role in (CUT_ROLE, OTHER_ROLE) if role not in dict(static(report, row))]
+    lacks = [role for role in (CUT_ROLE, OTHER_ROLE) if role not in dict(static_baselines(report, row))]
     return f"{said} Not measured: {join(lacks)}." if lacks else said
 
 
@@ -235,7 +239,9 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     pairs.append((f"{role}; {BEST}" if row is best else role, row))
     if best and row is not best:
         pairs.append((BEST, best))
-    pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static(report, row)]
+    pairs += [
+        (role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static_baselines(report, row)
+    ]
     gates = report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0]
     last = [
         one for one in rows if one["variant"].removesuffix(f" ({row['dtype']})") == f"{schema.TRUNCATE}-{gates[-1]}"

@@ -1,9 +1,11 @@
 """The head of the page repeats the published report on these weights, or claims nothing."""
 
 import re
+import shutil
 from copy import copy
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from demo.common.intro import claim, intro, own_model
@@ -29,8 +31,14 @@ def eight_bits(shipped):
 
 def test_the_first_sentences_say_what_the_model_finds_and_what_the_report_says_it_gains_and_loses(eight_bits):
     said = text_of(intro(eight_bits, {}).partition("<details")[0])
-    gain, *_, loss = headline(own_report(eight_bits)).split(". ")
-    assert f"Finds chemicals and diseases. {gain}. {loss}" in said
+    assert f"Finds chemicals and diseases. {headline(own_report(eight_bits), static=False)}" in said
+
+
+def test_a_report_too_small_to_conclude_from_says_so_on_the_page(eight_bits, tmp_path):
+    shutil.copytree(REPORTS / "bc5cdr-test", small := tmp_path / "bc5cdr-test")
+    results = pd.read_csv(small / "results.csv")
+    results.assign(documents=12).to_csv(small / "results.csv", index=False)
+    assert "Too little to conclude from: 12 documents" in claim(eight_bits, Report(small))
 
 
 def test_what_was_measured_is_folded_away_with_all_baselines_and_links(eight_bits):

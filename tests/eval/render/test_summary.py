@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 from eval.render import ReportFolder, headline, roles
-from eval.render.summary import LEAST_DIFFERING, LEAST_DOCUMENTS, LEAST_F1, baselines, recommended, shown, static
+from eval.render.summary import (
+    LEAST_DIFFERING,
+    LEAST_DOCUMENTS,
+    LEAST_F1,
+    baselines,
+    recommended,
+    shown,
+    static_baselines,
+)
 from eval.render.text import pp, speedup
 
 FASTER = {"speedup": 3.14, "speedup_low": 3.0, "speedup_high": 3.3, "speedup_significant": True}
@@ -136,31 +144,32 @@ def test_the_roles_say_what_each_row_is_for(report):
     assert headline(report("dense")) == "No strategy that prunes was measured."
 
 
-RIVALS = ("onnx-int8@student", "truncate-3", "onnx-int8=truncate-4", "student")  # the fastest first
+STATIC = ("onnx-int8@student", "truncate-3", "onnx-int8=truncate-4", "student")  # the fastest first
 
 
 @pytest.mark.parametrize(("f1", "expected"), [
     ({}, ["onnx-int8@student", "truncate-3"]),
     ({"onnx-int8@student": 0.8485}, ["truncate-3", "student"]),  # 0.15 pp below
     ({"truncate-3": 0.8489}, ["onnx-int8=truncate-4", "student"]),
-    (dict.fromkeys(RIVALS, 0.84) | {"student": 0.841, "truncate-3": 0.843}, ["truncate-3", "student"]),
+    (dict.fromkeys(STATIC, 0.84) | {"student": 0.841, "truncate-3": 0.843}, ["truncate-3", "student"]),
 ])  # fmt: skip
-def test_the_rival_is_the_fastest_network_without_exits_that_has_the_same_f1(report, f1, expected):
-    below = {name: f1.get(name, 0.85) for name in (DEFAULT, *RIVALS)}
+def test_the_best_static_baseline_is_the_fastest_network_without_exits_that_has_the_same_f1(report, f1, expected):
+    below = {name: f1.get(name, 0.85) for name in (DEFAULT, *STATIC)}
     if "truncate-3" in f1 and len(f1) == 1:
         below |= {"onnx-int8@student": 0.8}
-    made = report("dense", DEFAULT, *RIVALS, f1=below)
-    assert [row["variant"] for _, row in static(made, shown(made))] == expected
+    made = report("dense", DEFAULT, *STATIC, f1=below)
+    assert [row["variant"] for _, row in static_baselines(made, shown(made))] == expected
     said = headline(made)
     assert f"({expected[0]})" in said
+    assert f"({expected[0]})" not in headline(made, static=False)
     assert ("whose F1 is 0.70 pp lower" in said) == (len(f1) > 2)
     lower = {row[0] for row in roles(made).rows if "lower F1" in row[0]}
     assert len(lower) == 2 * (len(f1) > 2)
 
 
-def test_a_model_that_exits_is_no_rival(report):
+def test_a_model_that_exits_is_no_static_baseline(report):
     made = report("dense", DEFAULT, "student", settings={"student": {"strategy": "{}"}})
-    assert static(made, shown(made)) == []
+    assert static_baselines(made, shown(made)) == []
 
 
 def test_a_line_names_every_baseline_with_its_ratio_the_one_measured_live_and_what_was_not_measured(report):
