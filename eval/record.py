@@ -178,8 +178,8 @@ class RunRecord:
         self.schedule, self.log, self.todo = schedule, log, schedule.units()
         self.measured: dict[str, Measured] = {}
         for variant in schedule.variants:
-            shapes = ((latency.PASSES, -(-len(schedule.timed) // size)) for size in schedule.batch_sizes)
-            times = {size: np.full(shape, np.nan) for size, shape in zip(schedule.batch_sizes, shapes, strict=True)}
+            batches = {size: -(-len(schedule.timed) // size) for size in schedule.batch_sizes}
+            times = {size: np.full((latency.PASSES, number), np.nan) for size, number in batches.items()}
             self.measured[variant.name] = Measured(variant, schedule.corpus, times)
         for line in log:
             if "unit" in line:  # others are facts about the run

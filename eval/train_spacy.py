@@ -56,10 +56,8 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("eval.train_spacy"), description=__doc__)
     add_options(parser, SpacyConfig)
     config = config_of(SpacyConfig, parser.parse_args(argv))
-    corpora, out = (
-        [replace(config, split=split).load() for split in (config.split, config.development)],
-        Path(config.out),
-    )
+    out = Path(config.out)
+    corpora = [replace(config, split=split).load() for split in (config.split, config.development)]
     if not all(corpus.types for corpus in corpora):
         raise InputError(f"expected documents with gold in {config.corpus}, got none; choose another corpus")
     check_new(out)

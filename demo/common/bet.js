@@ -2,7 +2,7 @@
 // root, whose content may be replaced.
 
 const LAYER_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 500;
-let said = null;  // the word
+let chosen = null;  // the word
 let told = false, skipped = false;
 
 const bet = () => element.querySelector(".bet");
@@ -12,7 +12,7 @@ function tell() {
   const part = bet(), step = told ? 0 : LAYER_MS;
   const words = [...part.querySelectorAll(".word")];
   words.forEach((word) => {
-    word.setAttribute("aria-pressed", String(word.dataset.word === said));
+    word.setAttribute("aria-pressed", String(word.dataset.word === chosen));
     setTimeout(() => word.toggleAttribute("data-left", true), step * word.dataset.exit);
   });
   part.toggleAttribute("data-made", true);
@@ -20,7 +20,7 @@ function tell() {
   setTimeout(() => {
     told = true;
     part.toggleAttribute("data-told", true);
-    part.querySelectorAll(`.replies [data-word="${said}"], .hint`).forEach((line) => { line.hidden = false; });
+    part.querySelectorAll(`.replies [data-word="${chosen}"], .hint`).forEach((line) => { line.hidden = false; });
   }, step * (layers + 1));
 }
 
@@ -28,8 +28,8 @@ function tell() {
 function update() {
   const part = bet();
   if (part && skipped) part.hidden = true;
-  if (part && said !== null) tell();
-  const open = Boolean(part) && said === null && !skipped;
+  if (part && chosen !== null) tell();
+  const open = Boolean(part) && chosen === null && !skipped;
   if (document.body.hasAttribute("data-betting") === open) return;
   document.body.toggleAttribute("data-betting", open);
   document.dispatchEvent(new Event("bet"));
@@ -37,7 +37,7 @@ function update() {
 
 element.addEventListener("click", ({ target }) => {
   const word = target.closest(".word");
-  if (word && said === null) document.body.dataset.bet = said = word.dataset.word;
+  if (word && chosen === null) document.body.dataset.bet = chosen = word.dataset.word;
   else if (target.closest(".skip")) {
     skipped = true;
     document.querySelector("[role=tab].selected")?.focus({ preventScroll: true });

@@ -10,7 +10,7 @@ from engine import Engine
 from engine.models.folder import SHIPPED
 from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
-from eval.render.summary import CASCADE_REASON, EXIT_REASON, baselines
+from eval.render.summary import baselines
 from eval.render.text import join
 from eval.schema import Row
 
@@ -18,6 +18,8 @@ TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
 PLURALS = {"Chemical": "chemicals", "Disease": "diseases"}
 GUIDE = "docs/training.md"
+EXITS = "Words leave the network once their labels are certain."
+CASCADE = "A small model reads every text, and the large one only what the small one doubts."
 
 
 def claim(engine: Engine, report: Report | None) -> str:
@@ -27,8 +29,10 @@ def claim(engine: Engine, report: Report | None) -> str:
     finds = f"Finds {escape(named)}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    reason = f"{CASCADE_REASON if len(engine.stages) > 1 else EXIT_REASON}."
-    said = headline(report, static=False) if report and _measured(engine, report) else reason
+    if report and _measured(engine, report):
+        said = headline(report, static=False)
+    else:
+        said = CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 

@@ -27,13 +27,13 @@ _NUMBERS = count(1)  # of all visitors: one whose session Gradio forgot must not
 class Latest:
     """A visitor's latest request: its number, a mark of its values, and whether it is still wanted.
 
-    ``begun``: the number of the request that was last begun to be answered.
+    ``answered``: the number of the request that the latest run answers.
     """
 
     number: int = 0
     mark: int = 0
     wanted: bool = False
-    begun: int = 0
+    answered: int = 0
 
     def take(self, *values: Any) -> int:
         """Makes a request for these values of components the latest, and returns its number."""
@@ -98,11 +98,11 @@ class Requests:
         # Answers to changes made at once may reach the page in any order: the values that it holds count.
         values = text, names, point, *settings
         number = latest.number if latest.is_for(*values) else latest.take(*values)
-        if latest.begun == number:  # several events may be of one request
+        if latest.answered == number:  # several events may be of one request
             if before is not None and before.number == number:  # an answer that came late may have hidden the result
                 yield [card(before, shown), gr.skip()]
             return
-        latest.begun = number
+        latest.answered = number
         run = None
         try:
             names = in_page_order(self._engine, check_strategies(list(names)))
@@ -111,7 +111,7 @@ class Requests:
             for run in run_text(self._engine, check_text(text), strategies, point, number, wanted, progress):
                 yield [card(run, shown), run]
         except InputError as error:
-            latest.begun = 0
+            latest.answered = 0
             yield [failed(str(error)), None]
         except CallCancelledError:
             if run is None or latest.number != number:

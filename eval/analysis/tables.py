@@ -61,9 +61,9 @@ def write_tables(
 
 
 def _document_table(record: RunRecord) -> pd.DataFrame:
-    """Of each document its size and, as ``10/12``, the matches and predictions of each run.
+    """The gold mentions, words and words in gold mentions of each document, and whether it was timed.
 
-    Its size are its gold mentions, its words, and those in gold mentions; ``timed`` says whether it was.
+    A column for each run has its matches and predictions, as ``10/12``.
     """
     documents, types = record.schedule.corpus.documents, record.schedule.corpus.types
     words = [split_words(document.text) for document in documents]

@@ -16,8 +16,6 @@ from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
 RUNTIMES = ("onnx-int8", "openvino-int8", "onnx-float32")  # baselines that run the same model and remove nothing
-EXIT_REASON = "Words leave the network once their labels are certain"
-CASCADE_REASON = "A small model reads every text, and the large one only what the small one doubts"
 LARGEST_LOSS, LARGEST_OF_TYPE = 0.5, 1.0  # pp of F1 that a default may lose, of all types and of one
 LEAST_MENTIONS = 500  # of a type whose loss is told
 SAME_F1 = 0.1  # pp of F1 by which an alternative may be below a strategy and still count as its equal
@@ -30,10 +28,7 @@ READING = (
     "removes nothing. *Loses at most*: the one-sided 95 % bound of the loss; brackets are 95 % intervals. *The "
     "default* is the strategy that runs if none is named. {machine}, {threads} threads."
 )
-CUT_ROLE, OTHER_ROLE = (
-    "just stop at a layer",
-    "another network without exits",
-)  # roles of what decides nothing about words
+CUT_ROLE, OTHER_ROLE = "just stop at a layer", "another network without exits"  # roles of static baselines
 BEST = f"fastest that loses at most {LARGEST_LOSS} pp"
 
 
@@ -45,9 +40,14 @@ def reference(report: ReportFolder) -> str:
 
 def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
-    rows = [(row["variant"].removesuffix(f" ({row['dtype']})"), row) for row in _fastest_first(report, prunes=True)]
+    rows = [(_title(row), row) for row in _fastest_first(report, prunes=True)]
     defaults = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
     return next((row for default in defaults for name, row in rows if name == default), None)
+
+
+def _title(row: Row) -> str:
+    """The name of a variant without its dtype."""
+    return str(row["variant"].removesuffix(f" ({row['dtype']})"))
 
 
 def recommended(report: ReportFolder) -> Row | None:
@@ -243,9 +243,8 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
         (role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static_baselines(report, row)
     ]
     gates = report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0]
-    last = [
-        one for one in rows if one["variant"].removesuffix(f" ({row['dtype']})") == f"{schema.TRUNCATE}-{gates[-1]}"
-    ]
+    cut = f"{schema.TRUNCATE}-{gates[-1]}"
+    last = [one for one in rows if one["dtype"] == row["dtype"] and _title(one) == cut]
     pairs += [("stop where its last gate is", one) for one in last if one not in dict(pairs).values()]
     controls = [one for one in rows if one["kind"] == schema.RANDOM and one["replays"] == row["variant"]]
     pairs += [("as many words, chosen at random", one) for one in controls]

@@ -196,6 +196,11 @@ def converting(runtime: str, family: str, baseline: str) -> AbstractContextManag
     return expecting(f"a model that {runtime} converts", f"leave {baseline} out of --baselines", f"{family}: ")
 
 
+def encodable(text: str) -> str:
+    """The text without lone surrogates, which cannot be encoded; a question mark in their place has the same length."""
+    return text.encode("utf-8", "replace").decode()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silences warnings of other packages about what we do on purpose, and their progress bars."""

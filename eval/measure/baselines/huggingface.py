@@ -12,7 +12,7 @@ from engine.models.tokenizer import load_tokenizer
 from engine.pytorch.checkpoint import load_huggingface
 from engine.text.documents import Entity
 from engine.text.labels import label_parts
-from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
 from eval.record import Tagged
 
 BATCH_SIZES = (1, 4, 16)  # of the pipeline
@@ -42,9 +42,7 @@ def load(inputs: Inputs) -> Baseline:
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        # Lone surrogates cannot be encoded; a question mark has the same length.
-        encodable = [texts[index].encode("utf-8", "replace").decode() for index in order]
-        groups = tagger(encodable, batch_size=parameters["texts"]) if encodable else []
+        groups = tagger([encodable(texts[index]) for index in order], batch_size=parameters["texts"]) if order else []
         found = {
             index: Tagged(tuple(entity(texts[index], group) for group in of_text))
             for index, of_text in zip(order, groups, strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import InputError, expecting
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
-from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
 from eval.record import Tagged
 
 BATCH_SIZES = (1, 8, 64)  # of its pipe
@@ -32,9 +32,7 @@ def load(inputs: Inputs) -> Baseline:
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
-        # Lone surrogates cannot be encoded; a question mark has the same length.
-        encodable = [text.encode("utf-8", "replace").decode() for text in texts]
-        documents = nlp.pipe(encodable, batch_size=parameters["texts"])
+        documents = nlp.pipe(map(encodable, texts), batch_size=parameters["texts"])
         return [Tagged(entities(*pair)) for pair in zip(texts, documents, strict=True)]
 
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())

@@ -69,7 +69,7 @@ def test_a_word_that_came_back_went_on_to_the_end_and_wins(engine):
 
 
 def test_without_gates_all_words_tie_and_the_page_opens_as_without_a_bet(engine):
-    plain = SimpleNamespace(tag_batch=lambda texts: [engine.tag(text, "dense") for text in texts])
+    plain = SimpleNamespace(tag=lambda text: engine.tag(text, "dense"))
     assert fair(plain) is None
     with gr.Blocks():
         bet = Bet(plain)
