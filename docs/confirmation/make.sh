@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Confirms the operating points of the shipped weights on documents that nobody has looked at. It runs once, with the
+# Confirms the operating points of the shipped weights on documents never used before. It runs once, with the
 # weights and points that ship; its reports are published whatever comes out, and nothing is chosen by them. In the root
 # of a checkout, nothing else running:
 #
 #   DRUGPROT=FILE bash docs/confirmation/make.sh
 #
 # DRUGPROT holds 550 abstracts of DrugProt's development part with their chemicals, as PubTator. BioRED's test is
-# downloaded; its documents that also stand in BC5CDR or NCBI-disease are left out.
+# downloaded; its documents that are also in BC5CDR or NCBI-disease are left out.
 set -euo pipefail
 
 biored=$(mktemp --suffix=.jsonl)

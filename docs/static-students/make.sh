@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Trains what adaptive exits must beat: the shipped weights cut after three and after four layers, which learn on without
-# words that exit, and measures everything in one run. Started again, it goes on where it was stopped. In the root of a
+# Trains what adaptive exits must beat, the shipped weights cut after three and after four layers and trained further
+# without exits, and measures everything in one run. Started again, it goes on where it was stopped. In the root of a
 # checkout, about an hour and a half on two cores, nothing else running:
 #
 #   TEXTS=FOLDER RUNS=FOLDER bash docs/static-students/make.sh
 #
 # TEXTS holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which). A student begins where the shipped
-# weights ended, so it has all their steps and two epochs more. It learns from the same texts and annotations; its teacher is the
-# full pass of the shipped weights.
+# weights ended, so it has all their steps and two epochs more. It learns from the same texts and annotations; its
+# teacher is the full pass of the shipped weights.
 set -euo pipefail
 
 shipped=weights/minilm-l6-bc5cdr
