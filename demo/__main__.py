@@ -7,6 +7,7 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.cli.command import as_command, program
@@ -53,7 +54,9 @@ def server_address() -> tuple[str, int | None]:
 def main(argv: list[str] | None) -> int:
     """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
     parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
-    parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
+    parser.add_argument(
+        "--model", help="folder, hub id, or shipped weights (chemicals-diseases, six); default: both, a page each"
+    )
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--device", default="cpu", help="torch device, e.g. cuda (default: cpu)")
     parser.add_argument(
@@ -69,8 +72,11 @@ def main(argv: list[str] | None) -> int:
     def build() -> "gr.Blocks":
         from demo.app import build_demo
         from engine import load_engine
+        from engine.models.shipped import SHIPPED
 
-        return build_demo(load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels))
+        models = [arguments.model] if arguments.model else SHIPPED
+        load = partial(load_engine, dtype=arguments.dtype, device=arguments.device, labels=arguments.labels)
+        return build_demo(*map(load, models))
 
     with extra("app"), ThreadPoolExecutor(1) as pool:  # OpenMP threads that loading starts end with this thread
         demo = pool.submit(build).result()

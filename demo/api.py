@@ -1,5 +1,7 @@
 """The HTTP API, ``/tag``: lets programs do what the page does."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,6 +12,7 @@ from demo.common.serialization import result_record, trace_record
 from demo.common.tagging import tag_batch
 from demo.settings import TRIGGERS
 from engine import Engine, InputError
+from engine.models.shipped import SHIPPED, short_name
 
 TAG = f"""Tags one text.
 
@@ -24,6 +27,7 @@ Args:
     trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's.
     trace: whether to include, for every word, the layer after which it exited and its scores at each gate; for texts
         of up to {MAX_TRACED:,} characters.
+    model: the weights, which decide what is found: {" or ".join(SHIPPED)}. Default: those of the first page.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
 token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
@@ -48,9 +52,10 @@ def tag(
     return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 
 
-def build_api(engine: Engine) -> None:
-    """Adds the function to the Blocks under construction."""
-    default = engine.default_strategy
+def build_api(engines: Sequence[Engine]) -> None:
+    """Adds the function to the Blocks under construction; by default, the first engine answers."""
+    models = {Path(short_name(engine.source)).name: engine for engine in engines}
+    first, default = next(iter(models)), engines[0].default_strategy
 
     def on_tag(
         text: str,
@@ -60,9 +65,13 @@ def build_api(engine: Engine) -> None:
         min_keep_ratio: float | None = None,
         trigger: str | None = None,
         trace: bool = False,
+        model: str = first,
     ) -> dict[str, Any]:
         settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
         try:
+            engine = models.get(model) if isinstance(model, str) else None
+            if engine is None:
+                raise InputError(f"expected model as one of {[*models]}, got {model!r}; send one or leave it out")
             return tag(engine, text, strategy, point, trace, **settings)
         except InputError as error:  # sent to the caller, and not logged
             raise gr.Error(printable(str(error)), print_exception=False) from error

@@ -142,7 +142,11 @@ def copy_page(folder: Path) -> None:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
-    parser.add_argument("model", nargs="?", help="folder or hub id; default: the shipped weights")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="folder, hub id, or shipped weights (chemicals-diseases, six); default: chemicals-diseases",
+    )
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package or the page")

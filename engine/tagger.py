@@ -225,7 +225,7 @@ def load_engine(
     labels: str | Path | Sequence[str] | None = None,
     threads: int = 0,
 ) -> Engine:
-    """Loads an engine from a folder or a hub id; ``None`` loads the shipped weights.
+    """Loads an engine from a folder or a hub id, or shipped weights by short name; ``None`` is chemicals-diseases.
 
     It may be any token-classification checkpoint; without gates it runs only ``dense``. For other arguments and
     errors see `ModelEngine`; ``labels`` say what the model's labels mean, see `engine.models.folder.read_folder`.

@@ -25,7 +25,9 @@ class AblationConfig(CorpusConfig):
 
     corpus: str = setting("bc5cdr", "bc5cdr, ncbi-disease, a file or hf:ID")
     split: str = setting("calib", "train, dev, test; bc5cdr also fit, calib")
-    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
+    model: str | None = setting(
+        None, "folder, hub id, or shipped weights (chemicals-diseases, six); by default chemicals-diseases"
+    )
     dtype: str = setting("auto", "dtype to measure in", choices=DTYPES)
     out: str = setting("results/ablations", "folder for the results")
 

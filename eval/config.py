@@ -44,7 +44,9 @@ class CorpusConfig:
 class ReportConfig(CorpusConfig):
     """What a report measures; `engine.settings.to_values` and `from_values` convert it to JSON and back."""
 
-    model: str | None = setting(None, "folder or hub id; by default the shipped weights")
+    model: str | None = setting(
+        None, "folder, hub id, or shipped weights (chemicals-diseases, six); by default chemicals-diseases"
+    )
     strategies: tuple[str, ...] = setting(
         (),
         "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, for a cascade also "

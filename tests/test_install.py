@@ -146,11 +146,11 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
 APP = """
 from demo.app import build_demo
 from demo.common.reports import TITLES, find_reports
-from demo.server.files import PAGES, PICTURES, ROOT, SHIPPED_CARD
+from demo.server.files import PAGES, PICTURES, ROOT, SHIPPED_CARDS
 from engine import load_engine
 engine = load_engine()
 build_demo(engine)
-print(ROOT, engine.source, {name for name in (*PAGES, *PICTURES) if not (ROOT / name).is_file()} - {SHIPPED_CARD})
+print(ROOT, engine.source, {name for name in (*PAGES, *PICTURES) if not (ROOT / name).is_file()} - {*SHIPPED_CARDS})
 print(find_reports().keys() == TITLES.keys())
 """
 

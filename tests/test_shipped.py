@@ -8,7 +8,7 @@ import pytest
 
 from engine import load_engine
 from engine.formats.corpora import load_corpus
-from engine.models.folder import SHIPPED
+from engine.models.shipped import DEFAULT, SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE
 
@@ -19,7 +19,7 @@ def texts():
 
 
 def test_the_shipped_weights_verify_weigh_at_most_60_mb_and_have_all_operating_points(shipped):
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 60e6
+    assert sum(path.stat().st_size for path in SHIPPED[DEFAULT].iterdir()) <= 60e6
     assert shipped.labels.types == ("Chemical", "Disease")
     complete = ["entropy", "attention", "attention+recovery", "mlp", "mlp-attention", "rule"]
     points = dict.fromkeys(complete, OPERATING_POINTS) | {"entropy+recovery": ("fast",)}  # all that the sweep found
@@ -73,7 +73,7 @@ def test_every_word_exits_before_the_last_layer_as_the_card_says(shipped, point)
     strategy = shipped.strategy("entropy", point)
     assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (5, 1.0)
     assert shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).cost.rows[-1] == 0
-    assert "every word has exited after layer 5 of six" in (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert "every word has exited after layer 5 of six" in (SHIPPED[DEFAULT] / "README.md").read_text(encoding="utf-8")
 
 
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped, texts):  # rule 6

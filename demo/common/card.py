@@ -41,7 +41,8 @@ def card(run: Run, name: str) -> str:
     body += _bars(compared) + "".join(_read(each) for each in compared if each.result.windows)
     body += "".join(_changes(each) for each in compared if each.unlike)
     body += f'<p class="time">{_times(outcome) if run.timed else UNTIMED if run.ended else "Measuring times…"}</p>'
-    if remark := REMARKS.get(run.text) or language_remark(run.text):
+    errs = any(each.unlike for each in compared)
+    if remark := (errs and REMARKS.get(run.text)) or language_remark(run.text):
         body += f"<p>{escape(remark)}</p>"
     return answer("done" if run.timed or run.ended else "timing", body, run.number, run.text)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from demo.settings import at_point, changed_settings
 from engine import Engine, Strategy
-from engine.models.folder import SHIPPED
+from engine.models.shipped import DEFAULT, short_name
 
 DEFAULT_DEVICE = "cpu"
 
@@ -15,7 +15,7 @@ DEFAULT_DEVICE = "cpu"
 def load_arguments(engine: Engine) -> dict[str, str]:
     """The model, labels, dtype and device that the engine was loaded with, except defaults."""
     arguments = {
-        "model": (engine.source, str(SHIPPED)),
+        "model": (short_name(engine.source), DEFAULT),
         "labels": (engine.folder.labels_file, ""),
         "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
         "device": (engine.device, DEFAULT_DEVICE),

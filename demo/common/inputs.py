@@ -8,7 +8,7 @@ import gradio as gr
 
 from demo.common.bet import Bet
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import EXAMPLES, make_link, read_link
+from demo.common.links import examples, make_link, read_link
 from demo.common.requests import build_requests
 from demo.common.settings_panel import SettingsPanel, build_settings
 from demo.common.wiring import EVERY_CHANGE, QUIET
@@ -57,7 +57,8 @@ def build_inputs(engine: Engine, page: gr.Blocks, bet: Bet, first_tab: str) -> I
 
     ``bet``: on the sentence that the text is at first. ``first_tab``: label of the tab that is open at first.
     """
-    first, *_ = EXAMPLES.values()
+    offered = examples(engine)
+    first, *_ = offered.values()
     text = gr.Textbox(
         bet.sentence or first, label="Text", lines=3, max_lines=9, max_length=MAX_CHARACTERS, elem_classes="text-input"
     )
@@ -66,12 +67,12 @@ def build_inputs(engine: Engine, page: gr.Blocks, bet: Bet, first_tab: str) -> I
         copy = gr.Button("Copy link", elem_classes="copy-link", min_width=90)
         cancel = gr.Button("Cancel", elem_classes="cancel", min_width=70)
     gr.HTML(LINK_SAID, elem_classes="link-said", js_on_load=SCRIPT.read_text(encoding="utf-8"))
-    examples = gr.Examples(
-        [[example] for example in EXAMPLES.values()],
+    shown = gr.Examples(
+        [[example] for example in offered.values()],
         text,
-        label="Examples (invented; ✗ where it goes wrong)",
-        example_labels=list(EXAMPLES),
-        examples_per_page=len(EXAMPLES),
+        label="Examples (invented; ✗ where it goes wrong)" if "✗" in "".join(offered) else "Examples (invented)",
+        example_labels=list(offered),
+        examples_per_page=len(offered),
         api_visibility="private",
         elem_id="examples",
     )
@@ -95,7 +96,7 @@ def build_inputs(engine: Engine, page: gr.Blocks, bet: Bet, first_tab: str) -> I
 
     linked = copy.click(on_copy, [word, text, panel.shown, *choice], link, js=BET, **QUIET)
     linked.then(None, link, None, js=LINK, api_visibility="private")
-    changes = [examples.load_input_event.then, opened.then, *panel.changes]
+    changes = [shown.load_input_event.then, opened.then, *panel.changes]
     answer, latest_run = build_requests(engine, [text, *choice], panel.shown, changes, run, cancel)
     latest_run.change(bet.draw, [latest_run, bet.friend, bet.shown], bet.shown, **EVERY_CHANGE)
     return Inputs(panel, answer, latest_run, gr.State(first_tab))

@@ -7,7 +7,7 @@ from pathlib import Path
 from demo.common.markup import TERMS, escape, term
 from demo.common.reports import REPORTS, Report, own_report
 from engine import Engine
-from engine.models.folder import SHIPPED
+from engine.models.shipped import short_name
 from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
 from eval.render.summary import baselines
@@ -16,7 +16,14 @@ from eval.schema import Row
 
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
-PLURALS = {"Chemical": "chemicals", "Disease": "diseases"}
+PLURALS = {
+    "Chemical": "chemicals",
+    "Disease": "diseases",
+    "Gene": "genes",
+    "Species": "species",
+    "Variant": "variants",
+    "CellLine": "cell lines",
+}
 GUIDE = "docs/training.md"
 EXITS = "Words leave the network once their labels are certain."
 CASCADE = "A small model reads every text, and the large one only what the small one doubts."
@@ -24,9 +31,7 @@ CASCADE = "A small model reads every text, and the large one only what the small
 
 def claim(engine: Engine, report: Report | None) -> str:
     """What the model finds and, if the report on its weights measured this dtype, what that gains and loses."""
-    types = engine.labels.types
-    named = join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
-    finds = f"Finds {escape(named)}"
+    finds = f"Finds {escape(_types(engine))}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     if report and _measured(engine, report):
@@ -35,6 +40,22 @@ def claim(engine: Engine, report: Report | None) -> str:
         said = CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
+
+
+def _types(engine: Engine) -> str:
+    types = engine.labels.types
+    return join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
+
+
+def what_to_find(engine: Engine, engines: Mapping[str, Engine]) -> str:
+    """Links to the pages of all engines, by address; empty if there is one alone."""
+    if len(engines) < 2:
+        return ""
+    links = "".join(
+        f'<a href="./{escape(address)}"{" aria-current=page" * (other is engine)}>{escape(_types(other))}</a>'
+        for address, other in engines.items()
+    )
+    return f'<nav class="find" aria-label="What to find"><span>What to find</span>{links}</nav>'
 
 
 def _measured(engine: Engine, report: Report | None) -> Row | None:
@@ -58,16 +79,19 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     )
 
 
-def intro(engine: Engine, links: Mapping[str, str], folder: Path = REPORTS) -> str:
+def intro(
+    engine: Engine, links: Mapping[str, str], engines: Mapping[str, Engine] | None = None, folder: Path = REPORTS
+) -> str:
     """The HTML of the page's head, with figures if a report in the folder measured the engine's weights.
 
-    ``links``: the address of each document to link, by title.
+    ``links``: the address of each document to link, by title. ``engines``: those of all pages, by address.
     """
     report = own_report(engine, folder)
     own = {"Report": f"docs/{report.name}/report.md"} if report else {}
     to = " · ".join(f'<a href="{escape(address)}">{title}</a>' for title, address in (own | dict(links)).items())
     return (
-        f'<header class="intro"><h1>{TITLE}</h1><p class="claim">{claim(engine, report)}</p>'
+        f'<header class="intro"><h1>{TITLE}</h1>{what_to_find(engine, engines or {})}'
+        f'<p class="claim">{claim(engine, report)}</p>'
         f'<details class="measured"><summary>How was this measured?</summary>{how_measured(engine, report)}'
         f'<p class="links">{to}</p></details></header>'
     )
@@ -78,9 +102,8 @@ def own_model(engine: Engine) -> str:
     if engine.runnable != [DENSE]:
         named = ", ".join(engine.labels.types[:NAMED_TYPES])
         which, texts, duration = f"larger model that finds the same ({named})", 100, "under 20 minutes"
-        command = (
-            f"python -m engine.training.cascade CHECKPOINT --small weights/{SHIPPED.name} --texts FILE --out FOLDER"
-        )
+        small = short_name(engine.source)
+        command = f"python -m engine.training.cascade CHECKPOINT --small {escape(small)} --texts FILE --out FOLDER"
     else:  # its labels may be others than the shipped model's, which a cascade needs
         which, texts, duration = "checkpoint of your own", 400, "an hour"
         command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"

@@ -26,6 +26,11 @@ more.addEventListener("click", () => {
   copy("It holds the settings and your text, which stands after #: no server sees it there.");
   more.hidden = true;
 });
+// A page that finds something else keeps the theme.
+document.addEventListener("click", ({ target }) => {
+  const other = target.closest(".find a"), theme = new URLSearchParams(location.search).get("__theme");
+  if (other && theme) other.search = `__theme=${theme}`;
+}, true);
 // The text survives a visit to another page.
 addEventListener("pagehide", () => {
   try {

@@ -14,6 +14,7 @@ from demo.common.limits import MAX_STRATEGIES
 from demo.common.settings_panel import shown_choices
 from demo.settings import TRIGGERS, page_settings, points
 from engine import Engine
+from engine.models.shipped import DEFAULT, short_name
 
 
 def _read(name: str) -> list[list[str]]:
@@ -23,8 +24,14 @@ def _read(name: str) -> list[list[str]]:
 
 
 FAILURES = _read("failures.txt")  # in which the default strategy errs, as tests check
-EXAMPLES: dict[str, str] = {title: text for title, text, *_ in [*_read("examples.txt"), *FAILURES]}
+OTHERS: dict[str, str] = dict(_read("examples.txt"))
+EXAMPLES: dict[str, str] = OTHERS | {title: text for title, text, _ in FAILURES}
 REMARKS: dict[str, str] = {text: remark for _, text, remark in FAILURES}
+
+
+def examples(engine: Engine) -> dict[str, str]:
+    """The examples that a page offers, title → text: failures only with the weights that err in them."""
+    return EXAMPLES if short_name(engine.source) == DEFAULT else OTHERS
 
 
 def model_name(engine: Engine) -> str:

@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from demo.common.reports import ROOT, TITLES
 from engine import Engine
-from engine.models.folder import SHIPPED
+from engine.models.shipped import SHIPPED, short_name
 from eval.render.pages import as_html
 
 README, CARD = "README.md", "model-card/README.md"  # the card is that of any model
-SHIPPED_CARD = f"weights/{SHIPPED.name}/{README}"
+SHIPPED_CARDS = {f"weights/{folder.name}/{README}": folder / README for folder in SHIPPED.values()}
 GUIDES = (
     "api",
     "architecture",
@@ -31,7 +31,7 @@ GUIDES = (
 REPORTS = tuple(f"docs/{name}" for name in TITLES)
 PAGES = (
     README,
-    SHIPPED_CARD,
+    *SHIPPED_CARDS,
     *(f"docs/{name}.md" for name in GUIDES),
     *(f"{folder}/report.md" for folder in REPORTS),
 )
@@ -47,16 +47,16 @@ _LINK = re.compile(r'<a href="(?!https?:)([^"#]*)[^"]*">(.*?)</a>', re.DOTALL)
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes to the pages and pictures of a project and to the card in the page's ``card_folder``.
+    """Routes to the pages and pictures of a project, to shipped cards and to the card in the page's ``card_folder``.
 
     These are routes, not mounts: Starlette finds nothing in a mount if the app has a root path.
     """
 
     def route(address: str) -> Route:
         async def send(request: Request) -> Response:
-            file = root / address
-            if address in (CARD, SHIPPED_CARD):
-                file = Path(SHIPPED if address == SHIPPED_CARD else request.app.get_blocks().card_folder, README)
+            file = SHIPPED_CARDS.get(address, root / address)
+            if address == CARD:
+                file = Path(request.app.get_blocks().card_folder, README)
             if not file.is_file():
                 return Response("expected a page that exists, got another name", 404, _HEADERS)
             if address in PICTURES:
@@ -82,5 +82,7 @@ def _render(file: Path, address: str) -> str:
 
 def document_links(engine: Engine, root: Path = ROOT) -> dict[str, str]:
     """Maps the title of each page that the app links to, if it exists, to its address."""
-    pages = {"README": (root / README, README), "Model card": (Path(engine.source, README), CARD)}
+    shipped = SHIPPED.get(short_name(engine.source))
+    card = f"weights/{shipped.name}/{README}" if shipped else CARD
+    pages = {"README": (root / README, README), "Model card": (Path(engine.source, README), card)}
     return {title: address for title, (file, address) in pages.items() if file.is_file()}

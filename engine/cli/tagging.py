@@ -30,7 +30,9 @@ class EngineOptions:
     set: tuple[str, ...] = setting(
         (), "any setting, e.g. gates=1,2; may be repeated", separator="", metavar="SETTING=VALUE"
     )
-    model: str | None = setting(None, "folder or hub id; default: the shipped weights")
+    model: str | None = setting(
+        None, "folder, hub id, or shipped weights (chemicals-diseases, six); default: chemicals-diseases"
+    )
     labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")

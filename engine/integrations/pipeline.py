@@ -30,7 +30,7 @@ def pipeline(
 
     Args:
         task: ``token-classification``, or ``ner``, which is the same.
-        model: a folder, a hub id or an engine; ``None`` loads the shipped weights.
+        model: a folder, a hub id, the short name of shipped weights, or an engine; ``None`` is chemicals-diseases.
         strategy, point: see `Engine.strategy`.
         **options: ``dtype``, ``device`` (also the number of a GPU, or −1 for the CPU) and ``labels``, as `load_engine`
             takes them; none of them with an engine.

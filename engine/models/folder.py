@@ -23,6 +23,7 @@ from engine.cascade import Cascade, columns_of
 from engine.errors import InputError, expecting
 from engine.models.families import family_of
 from engine.models.family import Family
+from engine.models.shipped import DEFAULT, SHIPPED
 from engine.models.tensors import INDEX, SAFETENSORS, Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
@@ -30,9 +31,6 @@ from engine.pruning.strategy import Points, Strategy
 from engine.pruning.strategy_names import StrategyName
 from engine.text.labels import LabelSet, normalised
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-# A wheel holds the weights inside the package, a checkout beside it.
-SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 CONFIG = "config.json"
 MODEL = "a Hugging Face token-classification model"
 GATES, POINTS = "gates.safetensors", "operating_points.json"
@@ -106,19 +104,20 @@ class ModelFolder:
 
 
 def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> ModelFolder:
-    """Reads a model folder or downloads it from the hub; ``None`` is the shipped model.
+    """Reads a model folder or downloads it from the hub.
 
     Args:
-        source: the folder or hub id.
+        source: the folder, hub id, or short name of shipped weights; ``None`` is chemicals and diseases.
         labels: names of its labels in the order of its logits, or a file with one a line; ``None`` uses its own.
 
     Raises:
         InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
     """
-    source = SHIPPED if source is None else source
+    source = DEFAULT if source is None else source
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     path = local_folder(source)
+    source = path if source in SHIPPED else source
     with errors_name(source, path):
         config = read_config(path)
         names = _label_names(config, source, labels)
@@ -165,11 +164,15 @@ def errors_name(source: str | Path, path: Path) -> Iterator[None]:
 
 
 def local_folder(source: str | Path) -> Path:
-    """Returns the folder of a model. For a hub id this is one revision of all its files, from the hub or its cache.
+    """Returns the folder of a model: that of shipped weights, if ``source`` is their short name.
+
+    For a hub id it holds one revision of all its files, from the hub or its cache.
 
     Raises:
         InputError: if there is no such folder, or neither the hub nor its cache has the model.
     """
+    if source in SHIPPED:
+        return SHIPPED[str(source)]
     folder = Path(source)
     with suppress(OSError):  # a name that is too long
         if folder.is_dir():

@@ -43,7 +43,9 @@ class FinetuneConfig(TrainingConfig):
     corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {LESSONS}", separator=" ")
     dev_corpus: tuple[str, ...] = setting((), f"corpus for early stopping, written so too; {DEV_CORPUS}", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
-    backbone: str = setting(MISSING, "folder or hub id of a Hugging Face encoder, or a model folder with gates")
+    backbone: str = setting(
+        MISSING, "folder or hub id of a Hugging Face encoder, or a model with gates, by name or folder"
+    )
     layers: int | None = setting(None, "number of layers, the first ones of the backbone; by default all", 1, 1000)
     plain: bool = setting(False, "a label head after the last layer alone, as in a plain checkpoint")
     teacher: str = setting("", "folder or hub id of a checkpoint that labels the --texts")
@@ -105,7 +107,8 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
         say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, does not have.")
     documents = sum(len(corpus.documents) for corpus in corpora)
-    say(f"Load {config.backbone}, and cut {documents} documents into windows.")
+    heads = "its" if backbone.has_heads else "new"
+    say(f"Load {config.backbone} with {heads} label heads, and cut {documents} documents into windows.")
 
     from transformers import set_seed
 

@@ -6,6 +6,7 @@ from dataclasses import MISSING, dataclass
 from engine.errors import InputError
 from engine.models.families import family_of
 from engine.models.folder import GATES, errors_name, local_folder, read_config, read_folder
+from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.settings import check_settings, setting
@@ -80,18 +81,19 @@ class Backbone:
 
 
 def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, plain: bool = False) -> Backbone:
-    """Reads a model folder or a pretrained encoder, which gets new label heads.
+    """Reads a model folder or a pretrained encoder.
 
-    A folder with gates keeps its heads. If ``plain``, it may be for other labels; the head is then new.
+    A folder with gates keeps its label heads if it is for the same labels; otherwise the heads are new.
 
     Args:
-        source: folder or hub id.
+        source: folder, hub id, or short name of shipped weights.
         labels: those to learn, in any order.
         layers: number of layers, the first ones; ``None`` for all.
 
     Raises:
-        InputError: if the encoder is not supported or has fewer layers, or a folder with gates has other labels.
+        InputError: if the encoder is not supported or has fewer layers.
     """
+    source = str(SHIPPED.get(source, source))
     folder = local_folder(source)
     with errors_name(source, folder):
         family = family_of(read_config(folder))
@@ -101,8 +103,6 @@ def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, p
         raise InputError(f"expected --layers up to {most}, as many as {source!r} has, got {layers}; lower it")
     stored = read_folder(source).labels if (folder / GATES).is_file() else None
     has_heads = stored is not None and set(stored.names) == set(labels.names)
-    if stored and not (has_heads or plain):
-        raise InputError(f"expected a model with the labels {labels.names}, got {stored.names} in {source}")
     return Backbone(source, stored if stored and has_heads else labels, layers or most, plain, has_heads, pieces)
 
 

@@ -1,13 +1,17 @@
 """The page as a whole, and the command that serves it."""
 
+import re
 import socket
+from pathlib import Path
 
 import gradio as gr
 import pytest
 
 from demo import __main__ as app
+from demo.app import build_demo
 from demo.server import LAUNCH
-from tests.demo.conftest import components
+from engine.models.shipped import SHIPPED
+from tests.demo.conftest import components, listeners
 
 
 def test_warns_against_clinical_use_and_deletes_files_of_visitors_within_20_minutes(demo):
@@ -19,6 +23,40 @@ def test_warns_against_clinical_use_and_deletes_files_of_visitors_within_20_minu
 def test_launches_without_network():
     assert LAUNCH["theme"]._stylesheets == []
     assert "http" not in LAUNCH["css"]
+
+
+@pytest.fixture
+def two_pages(engine, plain_engine, monkeypatch):
+    """An app that finds one thing or another; the second model passes for the weights of six types."""
+    monkeypatch.setattr(plain_engine, "source", str(SHIPPED["six"]))
+    return build_demo(engine, plain_engine)
+
+
+class TestWhatToFind:
+    def test_each_model_has_a_page_of_its_own_and_links_to_the_others(self, two_pages, engine):
+        heads = [page.value for page in components(two_pages, gr.HTML) if 'class="intro"' in str(page.value)]
+        assert [address for address, *_ in two_pages.pages] == ["", "six"]
+        for head, here in zip(heads, ("", "six"), strict=True):
+            assert re.findall(r'<a href="\./(\w*)"( aria-current=page)?>', head) == [
+                (address, " aria-current=page" * (address == here)) for address in ("", "six")
+            ]
+        assert "What to find" not in str([page.value for page in components(build_demo(engine), gr.HTML)])
+
+    def test_what_a_page_does_is_done_by_its_own_model(self, two_pages):
+        strategies = {block.page: block.choices for block in components(two_pages, gr.CheckboxGroup)}
+        assert {page: "entropy" in str(offered) for page, offered in strategies.items()} == {"": True, "six": False}
+        assert {listener.page for listener in listeners(two_pages, "run")} == {"", "six"}
+
+    def test_the_http_api_takes_the_model_by_name(self, two_pages, engine, plain_engine):
+        (tag,) = listeners(two_pages, "on_tag")
+        for name, model in ((Path(engine.source).name, engine), ("six", plain_engine)):
+            found = tag.fn("Aspirin and asthma.", "dense", None, None, None, None, False, name)["entities"]
+            assert [one["score"] for one in found] == [
+                pytest.approx(entity.score) for entity in model.tag("Aspirin and asthma.", "dense").entities
+            ]
+        for wrong in ("seven", ["six"]):
+            with pytest.raises(gr.Error, match="expected model as one of"):
+                tag.fn("Aspirin.", "dense", None, None, None, None, False, wrong)
 
 
 class TestCommand:

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AlbertConfig, BertConfig, BertForTokenClassification, BertModel, ByT5Tokenizer, T5Config
 
 from engine import InputError, load_engine
-from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, weights_digest
+from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, read_folder, weights_digest
+from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import load_tokenizer, word_pieces
 from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
@@ -310,6 +311,15 @@ def test_weights_are_saved_in_half_precision_without_what_was_made_for_others(fo
     stored = load_file(model_folder / "model.safetensors") | load_file(model_folder / GATES)
     assert {value.dtype for value in stored.values()} == {torch.float16}
     assert {parameter.dtype for parameter in weights.model.parameters()} == {torch.float32}
+
+
+def test_shipped_weights_have_short_names_and_a_folder_of_such_a_name_is_written_with_a_dot(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, folder in SHIPPED.items():
+        Path(name).mkdir()
+        assert local_folder(name) == folder
+        assert local_folder(f"./{name}") == Path(name)
+    assert read_folder().source == read_folder("chemicals-diseases").source == str(SHIPPED["chemicals-diseases"])
 
 
 @pytest.fixture

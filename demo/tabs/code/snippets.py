@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from demo.common.commands import load_arguments, options
 from demo.settings import at_point, changed_settings
 from engine import Engine, Strategy
-from engine.models.folder import SHIPPED
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
@@ -62,7 +61,7 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
 
 def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
     """Command lines that write each strategy as a package of its own, which needs neither this project nor PyTorch."""
-    model = [engine.source] if engine.source != str(SHIPPED) else []
+    model = [value for name, value in load_arguments(engine).items() if name == "model"]
     lines = []
     for strategy in strategies:
         name = at_point(engine, strategy.name, point).title

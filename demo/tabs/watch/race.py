@@ -22,7 +22,7 @@ from engine.pruning.trace import WordTrace
 RACE_S, END_S, LOOP_S = 6.0, 9.0, 12.0
 FADE_S, TICK_S = 0.35, 0.2
 CHARACTER, LINE, HEAD, PAD, GAP = 6.0, 19, 62, 6, 10  # pixels, at 10 pixels a letter
-COLOURS = ("#1d4ed8", "#b91c1c", "#15803d", "#7e22ce", "#c2410c", "#0f766e")  # as in the style sheet
+COLOURS = ("#1d4ed8", "#b91c1c", "#126862", "#9c3ea3", "#592222", "#382259")  # as in the style sheet
 MONO = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
 TEXT, FADED, ACCENT, WARNING, BORDER, PAPER = (
     f"var(--{name},{fallback})"

@@ -14,7 +14,7 @@ from demo.common.limits import MAX_TRACED
 from demo.tabs.code import everything, json_file
 from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
-from engine.models.folder import SHIPPED
+from engine.models.shipped import DEFAULT, SHIPPED
 from engine.tag import main
 from tests.demo.tabs.conftest import beside, run_of
 
@@ -83,11 +83,12 @@ def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, nam
 @pytest.mark.parametrize(
     ("source", "changes", "python", "options"),
     [
-        (str(SHIPPED), {}, "", ""),
+        (str(SHIPPED[DEFAULT]), {}, "", ""),
+        (str(SHIPPED["six"]), {}, "'six'", " --model=six"),
         ("my runs/x", {}, "'my runs/x'", " '--model=my runs/x'"),
         ("x", {"labels_file": "my.txt"}, "'x', labels='my.txt'", " --model=x --labels=my.txt"),
         (
-            str(SHIPPED),
+            str(SHIPPED[DEFAULT]),
             {"dtype": "bfloat16", "why": "", "device": "cuda"},
             "dtype='bfloat16', device='cuda'",
             " --dtype=bfloat16 --device=cuda",

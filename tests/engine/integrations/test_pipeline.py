@@ -6,7 +6,7 @@ import transformers
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine import InputError, load_engine, pipeline
-from engine.models.folder import SHIPPED
+from engine.models.shipped import DEFAULT, SHIPPED
 from tests.conftest import TEXT
 
 TEXTS = ["Nausea.", "", TEXT, "\n del Nausea  and\n\nfamotidine-(x),α ", "naïve 語 nausea and", "Nausea after del"]
@@ -68,7 +68,7 @@ def shipped_tagger():
 @pytest.fixture(scope="module")
 def shipped_at_hugging_face():
     return transformers.pipeline(
-        TASK, model=str(SHIPPED), device="cpu", dtype=torch.float32, aggregation_strategy="first"
+        TASK, model=str(SHIPPED[DEFAULT]), device="cpu", dtype=torch.float32, aggregation_strategy="first"
     )
 
 

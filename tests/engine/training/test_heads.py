@@ -33,6 +33,8 @@ def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(fami
     torch.testing.assert_close(end.logits, gate.logits)
 
 
-def test_a_plain_model_gets_a_new_label_head_for_other_labels(model_folder):
-    model = new_learner(read_backbone(str(model_folder), LabelSet(("Gene",)), layers=1, plain=True)).model
-    assert (list(model.heads), model.heads["1"].out_features, model.encoder.num_layers) == (["1"], 3, 1)
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_model_with_gates_gets_new_label_heads_for_other_labels(model_folder, plain):
+    model = new_learner(read_backbone(str(model_folder), LabelSet(("Gene",)), layers=2, plain=plain)).model
+    heads = {layer: head.out_features for layer, head in model.heads.items()}
+    assert (heads, model.encoder.num_layers) == ({"2": 3} if plain else {"1": 3, "2": 3}, 2)
