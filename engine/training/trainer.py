@@ -126,7 +126,7 @@ class Trainer:
         self.candidate = work / "candidate"
         self.accelerator = Accelerator(cpu=default_device().type == "cpu")
         self.device = self.accelerator.device
-        self.steps = config.epochs * len(self.batches(random.Random(0)))
+        self.steps = sum(len(self.batches(number)) for number in range(config.epochs))
         self.model = self.accelerator.prepare(learner.model).train()
         self.model.encoder.dropout = config.dropout
         last = f"heads.{self.model.encoder.num_layers}."
@@ -141,8 +141,9 @@ class Trainer:
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         self.bfloat16 = False
 
-    def batches(self, rng: random.Random) -> list[list[Example]]:
-        """The batches of one pass; their number hardly varies, which the schedule relies on."""
+    def batches(self, number: int) -> list[list[Example]]:
+        """The batches of a pass, which has a number; how many they are varies with what it draws."""
+        rng = random.Random(self.config.seed * 1000 + number)
         gold, soft = list(chain.from_iterable(pool.draw(rng) for pool in self.gold)), self.soft
         if gold:
             soft = rng.sample(soft, min(len(soft), round(len(gold) * self.config.soft_share)))
@@ -161,7 +162,7 @@ class Trainer:
 
     def try_out(self) -> float:
         """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
-        batch = max(self.batches(random.Random(self.config.seed)), key=len)
+        batch = max(self.batches(0), key=len)
         seconds: dict[bool, float] = {}
         with Progress("Time a batch in bfloat16 and in float32", 2) as progress:
             for self.bfloat16 in (True, False):
@@ -206,7 +207,7 @@ class Trainer:
     def stream(self) -> Iterator[tuple[list[Example], bool]]:
         """Yields the batches pass after pass, and whether each is the last of its pass."""
         for number in count():
-            batches = self.batches(random.Random(self.config.seed * 1000 + number))
+            batches = self.batches(number)
             for index, batch in enumerate(batches, start=1):
                 yield batch, index == len(batches)
 

@@ -135,6 +135,18 @@ def test_a_run_continues_only_with_its_settings_documents_and_checkpoint(biobert
     assert contents(out) == before
 
 
+def test_a_run_has_as_many_epochs_as_asked_though_they_differ_in_length(biobert_like, corpus, tmp_path):
+    short, long = "a b c .", "Chemical caused nausea in a patient . " * 6
+    (tmp_path / "mixed.jsonl").write_text(
+        "".join(f'{{"id": "{i}", "text": "{(short, long)[i % 2]}"}}\n' for i in range(40))
+    )
+    mixed = (f"{tmp_path}/mixed.jsonl", "per-epoch=4")
+    settings = replace(config(biobert_like, corpus, tmp_path / "run", epochs=5, lr=1e-4), max_rows=45, seed=3)
+    settings = replace(settings, corpus=(*settings.corpus, *mixed))
+    finetune(settings)
+    assert logged(tmp_path / "run", "epoch") == [1, 2, 3, 4, 5]
+
+
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "PATIENCE", 2)
     finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0))
