@@ -42,9 +42,10 @@ def claim(engine: Engine, report: Report | None) -> str:
     return f"{finds}. {faster}"
 
 
-def _types(engine: Engine) -> str:
+def _types(engine: Engine, most: int = NAMED_TYPES) -> str:
+    """The names of its types or, if there are more than ``most``, their number."""
     types = engine.labels.types
-    return join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= NAMED_TYPES else f"{len(types)} types"
+    return join(PLURALS.get(type_, type_) for type_ in types) if len(types) <= most else f"{len(types)} types"
 
 
 def what_to_find(engine: Engine, engines: Mapping[str, Engine]) -> str:
@@ -52,7 +53,7 @@ def what_to_find(engine: Engine, engines: Mapping[str, Engine]) -> str:
     if len(engines) < 2:
         return ""
     links = "".join(
-        f'<a href="./{escape(address)}"{" aria-current=page" * (other is engine)}>{escape(_types(other))}</a>'
+        f'<a href="./{escape(address)}"{" aria-current=page" * (other is engine)}>{escape(_types(other, 2))}</a>'
         for address, other in engines.items()
     )
     return f'<nav class="find" aria-label="What to find"><span>What to find</span>{links}</nav>'

@@ -14,6 +14,8 @@ TITLES = {
     "bc5cdr-test": "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
     "biored-dev": "Shipped model on BioRED",
+    "biored-test-six": "Six types on BioRED",
+    "bc5cdr-test-six": "Six types on BC5CDR, chemicals and diseases",
     "bc5cdr-test-base": "BERT-base size, no gold, on BC5CDR",
     "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
 }
@@ -45,5 +47,7 @@ def find_reports(folder: Path = REPORTS) -> dict[str, Report]:
 
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> Report | None:
-    """The first report, by name, on the engine's weights; None if there is none."""
-    return next((report for report in find_reports(folder).values() if report.measured(engine)), None)
+    """The first report, in the order of `TITLES` and then by name, on the engine's weights; None if there is none."""
+    reports = find_reports(folder)
+    known = [name for name in TITLES if name in reports]
+    return next((reports[name] for name in dict.fromkeys([*known, *reports]) if reports[name].measured(engine)), None)

@@ -33,7 +33,8 @@ def app_url() -> Iterator[str]:
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
     """Opens the app at a tab once it has answered; ``timed``: once it has measured times, too.
 
-    ``query``: of the link that is followed, by default that of an abstract, on which there is no bet.
+    ``query``: of the link that is followed, by default that of an abstract, on which there is no bet. ``page_at``: the
+    address of the page, that of the first by default.
     Afterwards, no page may have contacted another host or logged an error.
     """
     contexts: list[Any] = []
@@ -54,6 +55,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         at: str = "",
         timed: bool = False,
         query: str = "example=Case+report",
+        page_at: str = "",
         **settings: Any,
     ) -> Any:
         settings = {"viewport": {"width": size[0], "height": size[1]}, "reduced_motion": "reduce"} | settings
@@ -63,7 +65,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{app_url}?{query}&__theme={theme}")
+        page.goto(f"{app_url}{page_at}?{query}&__theme={theme}")
         wait_until(page, "done", *([] if timed else ["timing"]))
         if at:
             tab(page, at)

@@ -10,6 +10,8 @@ from tests.demo.browsing import DESK, PHONE, SHORT, TABS, WORK_MS, enter, run, w
 
 pytestmark = pytest.mark.slow
 
+SIX = "Mutations of BRCA1 were found in 12 patients with breast cancer."
+
 
 class TestFirstScreen:
     @pytest.mark.parametrize("size", [DESK, PHONE])
@@ -48,6 +50,29 @@ class TestFirstScreen:
         assert term.locator(".tip").is_visible()
 
 
+class TestWhatToFind:
+    def test_a_choice_at_the_top_leads_to_six_types_and_takes_the_text_along(self, open_page):
+        page = open_page(query="")
+        enter(page, SIX)
+        run(page)
+        wait_until(page, "done")
+        page.get_by_role("navigation", name="What to find").get_by_role("link", name="6 types").click()
+        page.get_by_text("Finds chemicals, diseases, genes, species, variants and cell lines.").wait_for(
+            timeout=WORK_MS
+        )
+        wait_until(page, "done")
+        assert re.search(r"/six(\?.*)?$", page.url)
+        assert page.get_by_label("Text", exact=True).input_value() == SIX
+        table = page.get_by_role("region", name="Entities").first.inner_text()
+        assert {"Gene", "Disease", "Species"} <= set(re.findall("[A-Z][a-z]+", table))
+
+    def test_a_link_to_six_types_keeps_its_settings(self, open_page):
+        page = open_page(page_at="six", query="example=Genes+and+variants&strategies=dense,entropy&point=fast")
+        assert page.get_by_label("fast", exact=True).is_checked()
+        assert "BRAF V600E" in page.get_by_label("Text", exact=True).input_value()
+        assert page.get_by_role("link", name="6 types").get_attribute("aria-current") == "page"
+
+
 class TestCard:
     def test_it_says_what_is_saved_and_shows_it_by_the_length_of_bars(self, open_page):
         card = open_page(timed=True).locator(".answer")
@@ -77,7 +102,7 @@ def test_the_command_for_ones_own_model_is_below_the_demo_and_can_be_copied(open
     card.get_by_role("button", name="Copy").click()
     card.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
-    small = "weights/minilm-l6-bc5cdr"
+    small = "chemicals-diseases"
     assert copied == f"python -m engine.training.cascade CHECKPOINT --small {small} --texts FILE --out FOLDER"
     guide = card.get_by_role("link", name="minutes").get_attribute("href")
     assert "--share" in page.request.get(urljoin(app_url, guide)).text()
