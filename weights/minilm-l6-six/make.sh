@@ -29,6 +29,18 @@ gunzip -c "$TEXTS/six/abstracts.jsonl.gz" > "$RUNS/abstracts.jsonl"
 gunzip -c "$TEXTS/unlabelled/clinical_abstracts.jsonl.gz" | sed -n 1,400p > "$RUNS/clinical.jsonl"
 gunzip -c "$TEXTS/six/held_back.jsonl.gz" > "$RUNS/held_back.jsonl"
 
+python - "$RUNS" << 'PY' # the teacher labels in 8 bits if they agree with float32
+import sys
+from pathlib import Path
+
+from engine.formats import read_texts
+from engine.models.folder import INT8
+from engine.training.points import store
+from engine.training.trials import compare_dtypes
+
+runs = Path(sys.argv[1])
+store(runs / "teacher", {INT8: compare_dtypes(runs / "teacher", read_texts([str(runs / "held_back.jsonl")])[:60])[1]})
+PY
 stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-gene tmvar per-epoch=250 \
   bc5cdr:six per-epoch=400 ncbi-disease:six per-epoch=200 species per-epoch=400 linnaeus per-epoch=60 \
   bioid per-epoch=600 --dev-corpus biored:dev --teacher "$RUNS/teacher" \
