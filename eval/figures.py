@@ -12,7 +12,14 @@ from pathlib import Path
 from engine.cli.command import as_command
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/earlier-work.md", "docs/pypi.md", "docs/reports.md", "weights/minilm-l6-bc5cdr/README.md")
+PAGES = (
+    "README.md",
+    "docs/earlier-work.md",
+    "docs/pypi.md",
+    "docs/reports.md",
+    "weights/minilm-l6-bc5cdr/README.md",
+    "weights/minilm-l6-six/README.md",
+)
 _PART = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _METADATA = re.compile(r"( *# figures: (\S+)\n).*?( *# end\n)", re.DOTALL)
 
