@@ -8,7 +8,7 @@ from engine.text.documents import Document, Entity
 
 if TYPE_CHECKING:
     from engine.base import Engine
-    from engine.formats.corpora import Corpus, load_corpus
+    from engine.corpora import Corpus, load_corpus
     from engine.integrations.pipeline import pipeline
     from engine.pruning.strategy import Strategy
     from engine.pytorch.checkpoint import Weights, load_weights
@@ -21,7 +21,7 @@ __all__ += ["accelerate", "load_corpus", "load_engine", "load_weights", "pipelin
 
 # torch and transformers take seconds to import; reading documents does not need them.
 _LAZY = {
-    "engine.formats.corpora": ("Corpus", "load_corpus"),
+    "engine.corpora": ("Corpus", "load_corpus"),
     "engine.integrations.pipeline": ("pipeline",),
     "engine.pruning.strategy": ("Strategy",),
     "engine.pytorch.checkpoint": ("Weights", "load_weights"),

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.cli.options import parse_setting
+from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.formats.corpora import Corpus, load_corpus
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting, settings_of
 from engine.tagger import DTYPES

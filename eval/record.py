@@ -16,8 +16,8 @@ import numpy as np
 
 from engine import latency
 from engine.cli.runs import Log
+from engine.corpora import Corpus
 from engine.errors import InputError, expecting
-from engine.formats.corpora import Corpus
 from engine.latency import Unit, units
 from engine.paths import Paths
 from engine.pruning.cost import Cost, add

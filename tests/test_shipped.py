@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine import load_engine
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.models.shipped import DEFAULT, SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE

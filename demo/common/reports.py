@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine import Engine
-from engine.formats.named import NAMED
+from engine.corpora.named import NAMED
 from eval.render import LAST, ReportFolder
 
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from engine.formats import WRITERS
-from engine.formats.corpora import load_corpus, only_types
+from engine.corpora import load_corpus, only_types
 
 known = {
     document.id

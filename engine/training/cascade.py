@@ -26,9 +26,9 @@ from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
+from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus
 from engine.machine import processor, threads
 from engine.models.folder import CASCADES, INT8, SMALL
 from engine.pruning.strategy import Strategy

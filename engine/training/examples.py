@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch

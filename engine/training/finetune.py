@@ -17,10 +17,10 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
+from engine.corpora import Corpus
+from engine.corpora.named import NAMED
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.formats.corpora import Corpus
-from engine.formats.named import NAMED
 from engine.pruning.strategy import Strategy
 from engine.settings import setting
 from engine.tagger import load_engine

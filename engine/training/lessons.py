@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from engine.corpora import Corpus, load_corpus, only_types
+from engine.corpora.hub_datasets import PREFIX
 from engine.errors import InputError
-from engine.formats.corpora import Corpus, load_corpus, only_types
-from engine.formats.hub_datasets import PREFIX
 from engine.text.words import split_words
 
 TYPES, PER_EPOCH = "types", "per-epoch"  # what may follow the name of a corpus

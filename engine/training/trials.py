@@ -16,8 +16,8 @@ from typing import Any
 from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.progress import Progress
+from engine.corpora import Corpus
 from engine.errors import InputError
-from engine.formats.corpora import Corpus
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.result import Result

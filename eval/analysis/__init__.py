@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.paths import Paths
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from seqeval.scheme import IOB2, Entities
 
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts

@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.base import Engine
 from engine.cli.progress import Progress
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS

@@ -11,7 +11,7 @@ import engine
 import eval
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit
 from engine.pruning.strategy_names import CASCADE
 from eval.analysis.tables import write_tables

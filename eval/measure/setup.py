@@ -11,9 +11,9 @@ import torch
 
 from engine.base import Engine
 from engine.cli.progress import Progress
+from engine.corpora import Corpus, load_corpus
+from engine.corpora.named import NAMED
 from engine.errors import InputError
-from engine.formats.corpora import Corpus, load_corpus
-from engine.formats.named import NAMED
 from engine.latency import busy_share
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine

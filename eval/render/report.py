@@ -7,7 +7,7 @@ from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 from huggingface_hub.utils import yaml_dump
 
-from engine.formats.named import NAMED
+from engine.corpora.named import NAMED
 from eval import schema
 from eval.render import plots
 from eval.render.folder import ReportFolder, rows_of

@@ -7,7 +7,7 @@ in float32.
 import math
 from collections.abc import Iterator, Sequence
 
-from engine.formats.named import NAMED
+from engine.corpora.named import NAMED
 from eval import schema
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table

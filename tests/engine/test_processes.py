@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from engine import load_engine
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from tests.conftest import SAMPLE, TEXT
 
 ROOT = Path(__file__).resolve().parents[2]

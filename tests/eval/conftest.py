@@ -8,8 +8,8 @@ from PIL import Image
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import Log
+from engine.corpora import Corpus, load_corpus
 from engine.formats import WRITERS
-from engine.formats.corpora import Corpus, load_corpus
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
 from eval.config import SAMPLE

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.tagger import load_engine
 from engine.text.scoring import Counts, count_documents
 from eval.report import main

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.paths import State
 from eval.config import SAMPLE
 from eval.measure.taggers import RandomExits, of_strategy

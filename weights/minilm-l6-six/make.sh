@@ -47,13 +47,13 @@ stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-g
   --texts "$RUNS/abstracts.jsonl" "$RUNS/clinical.jsonl" "$RUNS/learned.txt" --temperature 1 --epochs 3 --lr 3e-4 \
   --pruned 0.5 --dropout 0 --out "$RUNS/model" --resume
 
-# Operating points are chosen on BioRED's development part, without its labels, and texts that no stage learns from.
+# Operating points are chosen on BioRED's development part, without its labels, and texts from which nothing learns.
 python - "$RUNS" << 'PY'
 import json
 import sys
 from pathlib import Path
 
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 
 runs = Path(sys.argv[1])
 texts = [{"id": each.id, "text": each.text} for each in load_corpus("biored", "dev").documents]

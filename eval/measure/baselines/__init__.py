@@ -11,8 +11,8 @@ import numpy as np
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import Log
+from engine.corpora import Corpus
 from engine.errors import InputError, extra
-from engine.formats.corpora import Corpus
 from engine.pruning.strategy_names import StrategyName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state

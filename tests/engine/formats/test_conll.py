@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.corpora import load_corpus
 from engine.errors import FormatError, InputError
 from engine.formats.conll import entities_of_tags, place_tokens
-from engine.formats.corpora import load_corpus
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from tests.engine.formats.reading import sound, written

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.corpora import load_corpus
 from engine.errors import InputError
-from engine.formats.corpora import load_corpus
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet, normalised
 from engine.text.words import split_words

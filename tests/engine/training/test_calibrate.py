@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.models.folder import NETWORKS
 from engine.pruning.strategy import Strategy
 from engine.training import sweep, trials

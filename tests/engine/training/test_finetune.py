@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, BertModel
 
 from engine import Document, Entity, InputError, load_engine
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.models.tokenizer import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.training import trainer

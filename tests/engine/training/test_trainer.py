@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.pytorch.forward import HeadOutput, MemoryBuffer, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet

@@ -4,7 +4,7 @@ import pytest
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from eval.analysis.tables import seqeval_f1

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from engine.cli.progress import Progress
+from engine.corpora import load_corpus
 from engine.errors import InputError
-from engine.formats.corpora import load_corpus
 from engine.pytorch.checkpoint import save_weights
 from engine.tagger import load_engine
 from eval.config import SAMPLE

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import psutil
 
-from engine.formats.corpora import load_corpus
+from engine.corpora import load_corpus
 from engine.latency import busy_share
 from eval.config import SAMPLE
 from eval.measure import environment

@@ -1,7 +1,7 @@
 import pytest
 
 from engine.cli.progress import Progress
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.text.documents import Document
 from eval.config import SAMPLE, ReportConfig
 from eval.measure.setup import set_up, training_documents

@@ -3,7 +3,7 @@ import pytest
 
 from engine.cli.progress import Progress
 from engine.cli.runs import Log
-from engine.formats.corpora import Corpus
+from engine.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.windows import Window
 from eval.measure.baselines import FIRST_DOCUMENTS, PASSES, TRIAL_DOCUMENTS, fastest, sample_texts, tried_texts, tune

@@ -8,10 +8,10 @@ from threading import Thread
 
 import pytest
 
+from engine import corpora
+from engine.corpora import load_corpus
+from engine.corpora.named import NAMED, File, NamedCorpus, Part, elsewhere
 from engine.errors import InputError
-from engine.formats import corpora
-from engine.formats.corpora import load_corpus
-from engine.formats.named import NAMED, File, NamedCorpus, Part, elsewhere
 from engine.text.documents import Document
 from engine.training.lessons import Lesson, lessons
 from tests.engine.formats.reading import GOOD, written

@@ -15,11 +15,11 @@ from typing import Any
 
 import pooch
 
+from engine.corpora.hub_datasets import PREFIX, read_dataset
+from engine.corpora.named import NAMED, File, elsewhere
 from engine.errors import FormatError, InputError, first_line
 from engine.formats import read_documents
 from engine.formats.checks import OnError
-from engine.formats.hub_datasets import PREFIX, read_dataset
-from engine.formats.named import NAMED, File, elsewhere
 from engine.text.documents import Document
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def load_corpus(
 
     Args:
         name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
-        split: of a named corpus, one that `engine.formats.named` declares and docs/formats.md describes; a dataset has
+        split: of a named corpus, one that `engine.corpora.named` declares and docs/formats.md describes; a dataset has
             its own. Ignored for a file.
         data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
