@@ -13,6 +13,13 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE
 
 
+SIX = (
+    "BRCA1 mutations in 12 patients with breast cancer.",
+    "The V600E mutation of BRAF was absent.",
+    "HeLa cells were treated with cisplatin.",
+)
+
+
 @pytest.fixture(scope="module")
 def texts():
     return [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
@@ -24,6 +31,42 @@ def test_the_shipped_weights_verify_weigh_at_most_60_mb_and_have_all_operating_p
     complete = ["entropy", "attention", "attention+recovery", "mlp", "mlp-attention", "rule"]
     points = dict.fromkeys(complete, OPERATING_POINTS) | {"entropy+recovery": ("fast",)}  # all that the sweep found
     assert {name: tuple(found) for name, found in shipped.points.items()} == points
+
+
+@pytest.fixture(scope="module")
+def six():
+    return load_engine("six")
+
+
+def test_six_types_verify_weigh_at_most_60_mb_and_have_operating_points_of_the_default(six):
+    assert sum(path.stat().st_size for path in SHIPPED["six"].iterdir()) <= 60e6
+    assert set(six.labels.types) == {"Gene", "Disease", "Chemical", "Species", "Variant", "CellLine"}
+    assert (six.dtype, {name: tuple(found) for name, found in six.points.items()}) == (
+        "int8",
+        {"entropy": OPERATING_POINTS},
+    )
+    six.folder.digest()
+
+
+@pytest.mark.parametrize("strategy", ["dense", "entropy"])
+def test_six_types_are_found_in_plain_sentences(six, strategy):
+    found = [entity for text in SIX for entity in six.tag(text, strategy).entities]
+    assert [(entity.text, entity.type) for entity in found] == [
+        ("BRCA1", "Gene"),
+        ("patients", "Species"),
+        ("breast cancer", "Disease"),
+        ("V600E", "Variant"),
+        ("BRAF", "Gene"),
+        ("HeLa", "CellLine"),
+        ("cisplatin", "Chemical"),
+    ]
+
+
+@pytest.mark.parametrize("point", ["balanced", "fast"])
+def test_of_six_types_every_word_exits_after_layer_4_as_the_card_says(six, point):
+    strategy = six.strategy("entropy", point)
+    assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (4, 1.0)
+    assert "every word has exited after layer 4 of six" in (SHIPPED["six"] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "mlp", "truncate-3"])

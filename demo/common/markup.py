@@ -16,6 +16,7 @@ TERMS = {
     "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are.",
     "pp": "A percentage point of F1: 0.01.",
     "BC5CDR": "PubMed abstracts in which experts marked chemicals and diseases; 500 of them are the test.",
+    "BioRED": "PubMed abstracts in which experts marked six types of entities; 100 of them are the test.",
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
     "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it. Under the "
     "strategy entropy, words exit when the entropy of their label is low.",

@@ -33,7 +33,8 @@ class Report(ReportFolder):
     def corpus(self) -> str:
         """The corpus as readers know it: its name, or its file's name, and its split unless that is ``test``."""
         name, split = self.dense["corpus"], self.dense["split"]
-        shown = name.upper() if name in NAMED else Path(name).name
+        named = NAMED.get(name)
+        shown = named.hub[1] if named and named.hub else Path(name).name
         return shown if split == "test" else f"{shown} {split}"
 
     def measured(self, engine: Engine) -> bool:
