@@ -12,7 +12,6 @@ from engine.models.shipped import DEFAULT, SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE
 
-
 SIX = (
     "BRCA1 mutations in 12 patients with breast cancer.",
     "The V600E mutation of BRAF was absent.",

@@ -34,8 +34,6 @@ def paths(model_folder, plain_folder, tmp_path):
     for name, spans, count in (
         ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
-        ("genes", [(0, 6, "Gene")], 8),
-        ("genes_dev", [(0, 6, "Gene")], 4),
         ("unannotated", [], 1),
     ):
         found[name] = tmp_path / f"{name}.txt"
@@ -86,7 +84,6 @@ def check(paths, tmp_path, capsys):
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
         (controller, "--texts /no/such", "readable"),
         (controller, "--model {plain} --texts {texts}", "a model with gates"),
-        (finetune, "--backbone {model} --corpus {genes} --dev-corpus {genes_dev}", "a model with the labels"),
         (finetune, "--corpus {blank}", "documents to learn from"),
         (finetune, "--dev-corpus {unannotated}", "got no entities in"),
         (finetune, "--dev-corpus {train}", "got documents that are learned from in"),
