@@ -25,13 +25,14 @@ def build_demo(first: Engine, *others: Engine) -> gr.Blocks:
 
     Each has its own page: the first one at the root, any other at the short name of its weights.
     """
-    engines = {"": first} | {short_name(engine.source): engine for engine in others}
-    demo = Page(first)
-    for address, engine in engines.items():
-        with demo.route(address, address, show_in_navbar=False) if address else demo:
-            build_page(engine, demo, engines)
-    with demo:
+    further = {short_name(engine.source): engine for engine in others}
+    engines = {"": first} | further
+    with Page(first) as demo:
+        build_page(first, demo, engines)
         build_api([first, *others])
+    for address, engine in further.items():
+        with demo.route(address, address, show_in_navbar=False):
+            build_page(engine, demo, engines)
     return demo.queue(**QUEUE)
 
 

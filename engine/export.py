@@ -23,6 +23,7 @@ from engine.errors import InputError, expecting
 from engine.graph import inputs, standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import PassPlan, compose
+from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
@@ -142,11 +143,7 @@ def copy_page(folder: Path) -> None:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
-    parser.add_argument(
-        "model",
-        nargs="?",
-        help="folder, hub id, or shipped weights (chemicals-diseases, six); default: chemicals-diseases",
-    )
+    parser.add_argument("model", nargs="?", help=MODEL_HELP)
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package or the page")

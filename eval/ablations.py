@@ -14,6 +14,7 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked
 from engine.errors import extra
+from engine.models.shipped import MODEL_HELP
 from engine.settings import setting
 from engine.tagger import DTYPES
 from eval.config import CorpusConfig
@@ -25,9 +26,7 @@ class AblationConfig(CorpusConfig):
 
     corpus: str = setting("bc5cdr", "bc5cdr, ncbi-disease, a file or hf:ID")
     split: str = setting("calib", "train, dev, test; bc5cdr also fit, calib")
-    model: str | None = setting(
-        None, "folder, hub id, or shipped weights (chemicals-diseases, six); by default chemicals-diseases"
-    )
+    model: str | None = setting(None, MODEL_HELP)
     dtype: str = setting("auto", "dtype to measure in", choices=DTYPES)
     out: str = setting("results/ablations", "folder for the results")
 

@@ -9,6 +9,7 @@ from typing import Any
 from engine.cli.options import parse_setting
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
+from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting, settings_of
 from engine.tagger import DTYPES
@@ -44,9 +45,7 @@ class CorpusConfig:
 class ReportConfig(CorpusConfig):
     """What a report measures; `engine.settings.to_values` and `from_values` convert it to JSON and back."""
 
-    model: str | None = setting(
-        None, "folder, hub id, or shipped weights (chemicals-diseases, six); by default chemicals-diseases"
-    )
+    model: str | None = setting(None, MODEL_HELP)
     strategies: tuple[str, ...] = setting(
         (),
         "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, for a cascade also "

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from demo.common.reports import ROOT, TITLES
 from engine import Engine
-from engine.models.shipped import SHIPPED, short_name
+from engine.models.shipped import SHIPPED
 from eval.render.pages import as_html
 
 README, CARD = "README.md", "model-card/README.md"  # the card is that of any model
@@ -82,7 +82,7 @@ def _render(file: Path, address: str) -> str:
 
 def document_links(engine: Engine, root: Path = ROOT) -> dict[str, str]:
     """Maps the title of each page that the app links to, if it exists, to its address."""
-    shipped = SHIPPED.get(short_name(engine.source))
-    card = f"weights/{shipped.name}/{README}" if shipped else CARD
-    pages = {"README": (root / README, README), "Model card": (Path(engine.source, README), card)}
+    card = Path(engine.source, README)
+    shipped = {file: address for address, file in SHIPPED_CARDS.items()}
+    pages = {"README": (root / README, README), "Model card": (card, shipped.get(card, CARD))}
     return {title: address for title, (file, address) in pages.items() if file.is_file()}

@@ -10,6 +10,7 @@ from engine.base import Engine
 from engine.cli.command import say
 from engine.cli.options import parse_setting
 from engine.errors import InputError
+from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
@@ -30,9 +31,7 @@ class EngineOptions:
     set: tuple[str, ...] = setting(
         (), "any setting, e.g. gates=1,2; may be repeated", separator="", metavar="SETTING=VALUE"
     )
-    model: str | None = setting(
-        None, "folder, hub id, or shipped weights (chemicals-diseases, six); default: chemicals-diseases"
-    )
+    model: str | None = setting(None, MODEL_HELP)
     labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")

@@ -49,6 +49,7 @@ class TestWhatToFind:
 
     def test_the_http_api_takes_the_model_by_name(self, two_pages, engine, plain_engine):
         (tag,) = listeners(two_pages, "on_tag")
+        assert tag.page == "", "the page Use via API of the first page shows it"
         for name, model in ((Path(engine.source).name, engine), ("six", plain_engine)):
             found = tag.fn("Aspirin and asthma.", "dense", None, None, None, None, False, name)["entities"]
             assert [one["score"] for one in found] == [
