@@ -8,8 +8,8 @@ import gradio as gr
 
 from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_strategies, check_text, check_trace
 from demo.common.markup import printable
+from demo.common.runs import tag_batch
 from demo.common.serialization import result_record, trace_record
-from demo.common.tagging import tag_batch
 from demo.settings import TRIGGERS
 from engine import Engine, InputError
 from engine.models.shipped import SHIPPED, short_name

@@ -101,35 +101,49 @@ def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
     return engine.strategy(name, point if stored else None)
 
 
-def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
+@dataclass(frozen=True)
+class Chosen:
+    """A strategy as chosen on the page.
+
+    ``stored``: the same at its operating point, without changed settings. ``dtype``: the engine's.
+    """
+
+    strategy: Strategy
+    stored: Strategy
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        return self.strategy.name
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from those of the operating point."""
+        stored = self.stored.settings()
+        return {name: value for name, value in self.strategy.settings().items() if value != stored[name]}
+
+    @property
+    def label(self) -> str:
+        """Its name, stored operating point, dtype and changed settings: ``entropy:fast (int8), λ 1.5``."""
+        settings = " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in self.changed.items())
+        return f"{self.stored.title} ({self.dtype}){f', {settings}' if settings else ''}"
+
+
+def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Chosen:
     """A strategy with the page's settings.
 
     ``trigger``: if empty, the operating point's. ``values``: on the page, in the order of `page_settings`; those of the
     operating point change nothing.
     """
-    strategy = at_point(engine, name, point)
+    stored = at_point(engine, name, point)
     changed: dict[str, Any] = {
-        setting.declared.name: setting.controller_value(strategy, value)
+        setting.declared.name: setting.controller_value(stored, value)
         for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=True)
-        if setting.kind == strategy.kind and value != default
+        if setting.kind == stored.kind and value != default
     }
-    if strategy.recovery and trigger:
+    if stored.recovery and trigger:
         changed["trigger"] = trigger
-    return strategy.with_settings(**changed)
-
-
-def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
-    """The settings of a strategy that differ from its operating point."""
-    defaults = at_point(engine, strategy.name, point).settings()
-    return {name: value for name, value in strategy.settings().items() if value != defaults[name]}
-
-
-def label(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's name, stored operating point, dtype and changed settings: ``entropy:fast (int8), λ 1.5``."""
-    title = at_point(engine, strategy.name, point).title
-    changed = changed_settings(engine, strategy, point).items()
-    settings = " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in changed)
-    return f"{title} ({engine.dtype}){f', {settings}' if settings else ''}"
+    return Chosen(stored.with_settings(**changed), stored, engine.dtype)
 
 
 def format_value(value: Any) -> str:

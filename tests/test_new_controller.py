@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from demo.common.settings_panel import build_settings
-from demo.settings import chosen_strategy, label, page_settings
-from demo.tabs.compare.texts import texts
+from demo.settings import chosen_strategy, page_settings
+from demo.tabs.compare import texts
 from demo.tabs.why import why_view
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
@@ -70,10 +70,10 @@ def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
     (setting,) = components(page, gr.Slider, label="Unsure: most")
     assert (setting.minimum, setting.maximum, setting.value) == (0, 1, 0.5)
     values = [0.9 if setting.name == "unsure.most" else value for setting, value in page_settings(engine).items()]
-    strategy = chosen_strategy(engine, "unsure", None, "", *values)
-    dense, result = engine.tag(SHORT, "dense"), engine.tag(SHORT, strategy)
+    chosen = chosen_strategy(engine, "unsure", None, "", *values)
+    dense, result = engine.tag(SHORT, "dense"), engine.tag(SHORT, chosen.strategy)
     assert result.entities == engine.tag(SHORT, "unsure", most=0.9).entities
-    one = beside(result, dense, label(engine, strategy, None))
+    one = beside(result, dense, chosen)
     left = [word.state for word in result.trace.words].count("kept")
     panel = texts([one], engine.labels.types).partition("<h3>unsure (float32), most 0.9</h3>")[2]
     assert f"{left} of 5 words reach the last layer" in panel

@@ -1,15 +1,18 @@
-"""The result card above the tabs: how much less computation, which entities changed, and in what time."""
+"""The result card above the tabs, in its states: how much less computation, which entities changed, in what time."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Literal
 
-from demo.common.answer import answer
-from demo.common.differences import CHANGED, KINDS, LOST, NEW, SAME, Compared
+from demo.common.differences import CHANGED, LOST, NEW, SAME, Compared
+from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import REMARKS
-from demo.common.markup import escape, number_of, percent, table, term
-from demo.common.runs import FEW, Range, Run, middle, speedup
+from demo.common.markup import alert, escape, number_of, percent, term
+from demo.common.runs import FEW, Run, middle, span, speedup
 
+OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
+CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
 UNTIMED = "Cancelled: no times were measured."
 NAMED = 5  # entities of one kind
 FOREIGN = "The model was trained on English texts: in another language it finds little, or guesses."
@@ -34,6 +37,31 @@ def language_remark(text: str) -> str:
     return FOREIGN if foreign or latin < len(letters) / 2 else ""
 
 
+# ``running``: nothing is shown yet; ``timing``: entities are shown, times are being measured.
+State = Literal["running", "timing", "done", "cancelled", "failed"]
+
+
+def in_state(state: State, content: str, number: int = 0, text: str = "") -> str:
+    """The card in one of its states; ``content`` is markup, ``number`` and ``text`` are those of the run.
+
+    ``answer.js`` compares the text of the run with the text box.
+    """
+    return (
+        f'<section class="answer" aria-label="Answer" aria-live="polite" data-state="{state}" data-run="{number}" '
+        f'data-text="{escape(text)}">{content}<p class="stale">{OUT_OF_DATE}</p><p class="cut">{CUT}</p></section>'
+    )
+
+
+RUNNING = in_state("running", "<p>Running…</p>")
+CANCELLED = in_state(
+    "cancelled", "<p>Cancelled. Any result shown is from an earlier run. Press Run to start again.</p>"
+)
+
+
+def failed(message: str) -> str:
+    return in_state("failed", alert(message))
+
+
 def card(run: Run, name: str) -> str:
     """The card of a run, whose headline is on the strategy of this name."""
     compared, outcome = run.compared, run.shown(name)
@@ -44,7 +72,7 @@ def card(run: Run, name: str) -> str:
     errs = any(each.unlike for each in compared)
     if remark := (errs and REMARKS.get(run.text)) or language_remark(run.text):
         body += f"<p>{escape(remark)}</p>"
-    return answer("done" if run.timed or run.ended else "timing", body, run.number, run.text)
+    return in_state("done" if run.timed or run.ended else "timing", body, run.number, run.text)
 
 
 def headline(outcome: Compared) -> str:
@@ -60,12 +88,6 @@ def headline(outcome: Compared) -> str:
     return f"{less} · " + (f"same {_entities(same)}" if same else "no entities, like the full pass")
 
 
-def picture_headline(outcome: Compared) -> str:
-    """The headline of a picture: ``67 % less computation, 20 of 20 entities the same``."""
-    entities, same = len(outcome.full.entities), len(outcome.of_kind(SAME))
-    return f"{percent(1 - outcome.kept)} less computation, {same} of {_entities(entities)} the same"
-
-
 def _bars(compared: Sequence[Compared]) -> str:
     if len(compared) < 2:
         return ""
@@ -75,22 +97,6 @@ def _bars(compared: Sequence[Compared]) -> str:
         for outcome in compared
     )
     return f'<div class="computation" role="group" aria-label="Computation of each strategy">{bars}</div>'
-
-
-def summary(compared: Sequence[Compared]) -> str:
-    """A table with a row for each strategy."""
-    heads = ("strategy", "computation", *KINDS, "ms", "times as fast")
-    return table("Summary", "summary", heads, map(_row, compared))
-
-
-def _row(outcome: Compared) -> list[object]:
-    return [
-        outcome.label,
-        percent(outcome.kept),
-        *("–" if outcome.is_dense else len(outcome.of_kind(kind)) for kind in KINDS),
-        span(middle(outcome.runs_ms)) if outcome.runs_ms else "–",
-        f"{span(speedup(outcome.runs_ms, outcome.full_ms))}×" if outcome.runs_ms and not outcome.is_dense else "–",
-    ]
 
 
 def _times(outcome: Compared) -> str:
@@ -104,13 +110,6 @@ def _times(outcome: Compared) -> str:
         f"On this text and machine <b>{span(speedup(outcome.runs_ms, outcome.full_ms))}×</b> as fast as the full pass: "
         f"{own} instead of {full}. Ranges: {how} each, in turn."
     )
-
-
-def span(ends: Range) -> str:
-    """A range with two digits, as one number if both ends are alike."""
-    digits = 0 if ends[0] >= 10 else 1
-    low, high = (f"{end:.{digits}f}" for end in ends)
-    return low if low == high else f"{low}–{high}"
 
 
 def _read(outcome: Compared) -> str:

@@ -5,11 +5,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from demo.settings import at_point, changed_settings
-from engine import Engine, Strategy
+from demo.settings import Chosen
+from engine import Engine
 from engine.models.shipped import DEFAULT, short_name
-
-DEFAULT_DEVICE = "cpu"
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
@@ -18,28 +16,25 @@ def load_arguments(engine: Engine) -> dict[str, str]:
         "model": (short_name(engine.source), DEFAULT),
         "labels": (engine.folder.labels_file, ""),
         "dtype": ("" if engine.why else engine.dtype, ""),  # none if `auto`, the default, chose it
-        "device": (engine.device, DEFAULT_DEVICE),
+        "device": (engine.device, "cpu"),
     }
     return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
-def options(engine: Engine, strategy: Strategy, point: str | None) -> list[str]:
+def options(engine: Engine, chosen: Chosen) -> list[str]:
     """The options of ``engine.tag`` and ``engine.bulk`` for a strategy and the engine's model."""
-    own = at_point(engine, strategy.name, point).point
-    settings = changed_settings(engine, strategy, point).items()
     return [
-        f"--strategy={strategy.name}",
-        *([f"--point={own}"] if own else []),
-        *(f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in settings),
+        f"--strategy={chosen.name}",
+        *([f"--point={chosen.stored.point}"] if chosen.stored.point else []),
+        *(f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in chosen.changed.items()),
         *(f"--{name}={value}" for name, value in load_arguments(engine).items()),
     ]
 
 
-def files_commands(engine: Engine, strategy: Strategy, point: str | None, files: Sequence[str] = ("FILE",)) -> str:
+def files_commands(engine: Engine, chosen: Chosen, files: Sequence[str] = ("FILE",)) -> str:
     """Command lines that tag files of any size, one after another or many at once."""
-    chosen = options(engine, strategy, point)
-    tag = shlex.join(["python", "-m", "engine.tag", *files, *chosen])
-    bulk = shlex.join(["python", "-m", "engine.bulk", "FOLDER", "--out=tagged", *chosen])
+    tag = shlex.join(["python", "-m", "engine.tag", *files, *options(engine, chosen)])
+    bulk = shlex.join(["python", "-m", "engine.bulk", "FOLDER", "--out=tagged", *options(engine, chosen)])
     return f"{tag} > tagged.jsonl\n# whole folders, which continue after an interruption:\n{bulk}\n"
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
+from demo.settings import Chosen
 from engine import Entity, Result, Strategy
 from engine.pruning.cost import Cost
 from engine.pruning.trace import WordTrace
@@ -106,12 +107,11 @@ def computation(strategy: Strategy, costs: Sequence[Cost]) -> float:
 class Compared:
     """What a strategy found in a text and how long it took, beside the full pass.
 
-    ``label``: its name with operating point, dtype and changed settings.
     ``runs_ms``: end-to-end milliseconds of each timed round; empty until they are measured.
     ``full``, ``full_ms``: the result and the times of dense.
     """
 
-    label: str
+    chosen: Chosen
     result: Result
     runs_ms: tuple[float, ...]
     full: Result
@@ -119,8 +119,11 @@ class Compared:
 
     @property
     def name(self) -> str:
-        """The name of the strategy."""
-        return self.result.strategy.name
+        return self.chosen.name
+
+    @property
+    def label(self) -> str:
+        return self.chosen.label
 
     @property
     def is_dense(self) -> bool:

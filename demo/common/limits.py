@@ -17,7 +17,7 @@ KEEP_RUN_S = 1800  # since a visitor's last run
 
 # `api_open=False`: nothing bypasses the queue.
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
-# Each kind of work has its own queue; calls of the engine run one at a time, see `demo.common.tagging`.
+# Each kind of work has its own queue; calls of the engine run one at a time, see `demo.common.runs.tag_batch`.
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 4}
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 4}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}

@@ -34,12 +34,6 @@ def examples(engine: Engine) -> dict[str, str]:
     return EXAMPLES if short_name(engine.source) == DEFAULT else OTHERS
 
 
-def model_name(engine: Engine) -> str:
-    """An engine's display name: its folder or hub id, and its dtype."""
-    source = Path(engine.source)
-    return f"{(source.resolve() if source.is_dir() else source).name}, {engine.dtype}"
-
-
 def make_link(
     engine: Engine, text: str, shown: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> str:

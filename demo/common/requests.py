@@ -9,11 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.answer import cancelled, failed, running
-from demo.common.card import card
+from demo.common.card import CANCELLED, RUNNING, card, failed
 from demo.common.limits import KEEP_RUN_S, MODEL_WORK, check_strategies, check_text
-from demo.common.runs import Run, run_text
-from demo.common.tagging import CallCancelledError
+from demo.common.runs import CallCancelledError, Run, run_text
 from demo.common.wiring import EVERY_CHANGE, QUIET
 from demo.settings import chosen_strategy, in_page_order
 from engine import Engine, InputError
@@ -67,7 +65,7 @@ class Requests:
     def request(self, latest: Latest, *values: Any) -> str:
         """Requests a run; returns the answer meanwhile."""
         latest.take(*values)
-        return running()
+        return RUNNING
 
     def edit(self, latest: Latest, *values: Any) -> Any:
         """Requests a run if the values differ from those of the latest request."""
@@ -76,7 +74,7 @@ class Requests:
     def cancel(self, latest: Latest, run: Run | None) -> Any:
         """Ends the latest request; if entities are shown, the answer keeps them."""
         latest.cancel()
-        return gr.skip() if run is not None and run.number == latest.number else cancelled()
+        return gr.skip() if run is not None and run.number == latest.number else CANCELLED
 
     def run(
         self,
@@ -108,7 +106,7 @@ class Requests:
             names = in_page_order(self._engine, check_strategies(list(names)))
             strategies = [chosen_strategy(self._engine, name, point, *settings) for name in names]
             wanted = partial(latest.wants, number)
-            for run in run_text(self._engine, check_text(text), strategies, point, number, wanted, progress):
+            for run in run_text(self._engine, check_text(text), strategies, number, wanted, progress):
                 yield [card(run, shown), run]
         except InputError as error:
             latest.answered = 0
@@ -134,7 +132,7 @@ def build_requests(
     """
     requests, latest = Requests(engine), gr.State(Latest())
     script = SCRIPT.read_text(encoding="utf-8")
-    answer = gr.HTML(running(), elem_classes="answer-block", js_on_load=script, render=False)
+    answer = gr.HTML(RUNNING, elem_classes="answer-block", js_on_load=script, render=False)
     run = gr.State(time_to_live=KEEP_RUN_S)
     asked = [change(requests.edit, [latest, *values], answer, **EVERY_CHANGE) for change in changes]
     asked.append(button.click(requests.request, [latest, *values], answer, trigger_mode="always_last", **QUIET))

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
+from threading import Lock
+from typing import Any
 
 from demo.common.differences import Compared
 from demo.common.markup import number_of
-from demo.common.tagging import CallCancelledError, tag_batch
-from demo.settings import label
+from demo.settings import Chosen
 from engine import Engine, Result, Strategy
 
 ROUNDS = 31
@@ -21,19 +22,23 @@ SECONDS = 4.0  # after these, no further round begins
 FEW = 6  # rounds that are shown with their whole range
 
 Range = tuple[float, float]  # lowest and highest
+_LOCK = Lock()
+
+
+class CallCancelledError(Exception):
+    """The result of a call is no longer wanted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """What a request found.
 
-    ``number``: the request's. ``point``: the operating point chosen on the page.
-    ``compared``: the strategies in page order, dense first. ``ended``: whether it was cancelled before it was timed.
+    ``number``: the request's. ``compared``: the strategies in page order, dense first. ``ended``: whether it was
+    cancelled before it was timed.
     """
 
     number: int
     text: str
-    point: str | None
     compared: tuple[Compared, ...]
     ended: bool = False
 
@@ -47,11 +52,16 @@ class Run:
         return next((outcome for outcome in self.compared if outcome.name == name), self.compared[-1])
 
 
+def tag_batch(engine: Engine, texts: Sequence[str], strategy: Strategy, **settings: Any) -> list[Result]:
+    """Tags texts as `Engine.tag_batch` does, one call at a time, so that visitors do not distort each other's times."""
+    with _LOCK:
+        return engine.tag_batch(texts, strategy, **settings)
+
+
 def run_text(
     engine: Engine,
     text: str,
-    strategies: Sequence[Strategy],
-    point: str | None = None,
+    strategies: Sequence[Chosen],
     number: int = 0,
     wanted: Callable[[], bool] = lambda: True,
     progress: Callable[[float, str], object] = lambda share, said: None,
@@ -72,9 +82,8 @@ def run_text(
     rounds: list[list[float]] = [[] for _ in strategies]
 
     def run() -> Run:
-        labels = [label(engine, strategy, point) for strategy in strategies]
-        triples = zip(labels, results, map(tuple, rounds), strict=True)
-        return Run(number, text, point, tuple(Compared(*triple, results[0], tuple(rounds[0])) for triple in triples))
+        triples = zip(strategies, results, map(tuple, rounds), strict=True)
+        return Run(number, text, tuple(Compared(*triple, results[0], tuple(rounds[0])) for triple in triples))
 
     begin = time.monotonic()
     for turn in range(ROUNDS + 1):
@@ -92,7 +101,7 @@ def run_text(
 
             if not wanted():
                 raise CallCancelledError
-            (result,) = tag_batch(engine, [text], strategies[index], on_window)
+            (result,) = tag_batch(engine, [text], strategies[index].strategy, on_window=on_window)
             if turn == 0:
                 results.append(result)
             else:
@@ -114,3 +123,10 @@ def middle(values: Sequence[float]) -> Range:
 def speedup(own_ms: Sequence[float], other_ms: Sequence[float]) -> Range:
     """How many times as fast the one is as the other, round by round."""
     return middle([other / own for own, other in zip(own_ms, other_ms, strict=True)])
+
+
+def span(ends: Range) -> str:
+    """A range with two digits, as one number if both ends are alike."""
+    digits = 0 if ends[0] >= 10 else 1
+    low, high = (f"{end:.{digits}f}" for end in ends)
+    return low if low == high else f"{low}–{high}"

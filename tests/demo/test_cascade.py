@@ -10,9 +10,8 @@ from demo.common.card import card
 from demo.common.intro import claim
 from demo.settings import points
 from demo.tabs.watch import layers_said
-from demo.tabs.watch.race import race
-from demo.tabs.why import why_view
-from demo.tabs.why.words import windows
+from demo.tabs.watch.race import lanes_of, race
+from demo.tabs.why import why_view, windows
 from tests.conftest import TEXT, cascade
 from tests.demo.conftest import components
 from tests.demo.tabs.conftest import beside, run_of, text_of
@@ -77,7 +76,7 @@ def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
     dense = both.tag(LONG, "dense")
     one = beside(some, dense)
     assert len(list(layers_said(one))) == SMALL + LARGE
-    assert "<svg" in race(run_of(beside(dense, dense), one, text=LONG), one, both.labels.types)
+    assert "<svg" in race(lanes_of(run_of(beside(dense, dense), one), one), one, both.labels.types)
 
 
 def test_why_shows_the_scores_of_the_model_that_labelled_the_word(both, some):

@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import failed
 from demo.common.bet import view as bet
-from demo.common.card import card, summary
-from demo.common.uploads import Problems
-from demo.tabs.compare.texts import texts
-from demo.tabs.watch.race import race
+from demo.common.card import card, failed
+from demo.tabs.compare import summary, texts
+from demo.tabs.watch.race import lanes_of, race
 from demo.tabs.why import why_view
-from demo.tabs.your_files import Batch, status
+from demo.tabs.your_files import left_out, status
 from demo.tabs.your_files.tagging import Found
+from demo.tabs.your_files.uploads import Problems, Upload
 from engine import Document, Entity
 from engine.text.labels import LabelSet
-from tests.demo.tabs.conftest import beside, run_of
+from tests.demo.tabs.conftest import as_stored, beside, run_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"'<script>alert(1)</script> &amp; \ud800"
 TYPES = ("<img>${1}",)
@@ -31,7 +30,7 @@ def compared(engine):
     """Dense, which found nothing, and a strategy whose one entity is the whole text."""
     dense = result_of(engine, "dense")
     found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
-    return [beside(result, dense, HOSTILE) for result in (dense, found)]
+    return [beside(result, dense, as_stored(result.strategy, dtype=HOSTILE)) for result in (dense, found)]
 
 
 def view(engine, render):
@@ -40,12 +39,15 @@ def view(engine, render):
     return render(hostile, run_of(), compared(engine)[1])
 
 
+def race_of(engine):
+    run = run_of(*compared(engine), text=HOSTILE)
+    return race(lanes_of(run, run.compared[1]), run.compared[1], TYPES)
+
+
 def file_status(engine):
-    hostile = copy(engine)
-    hostile.source = HOSTILE.replace("\ud800", "")
-    documents = [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))]
-    batch = Batch(documents, [HOSTILE], [True], Problems([HOSTILE]))
-    return status(hostile, 1, batch, [Found(engine.strategy("rule"), HOSTILE)])
+    uploads = [Upload(Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),)), HOSTILE, True)]
+    found = Found(as_stored(engine.strategy("rule"), dtype=HOSTILE))
+    return status(HOSTILE, uploads, [found]) + left_out(Problems([HOSTILE]))
 
 
 VIEWS = {
@@ -54,7 +56,7 @@ VIEWS = {
     "card": lambda engine: card(run_of(*compared(engine), text=HOSTILE), "rule"),
     "bet": lambda engine: bet(compared(engine)[1].result, TYPES, 0),
     "failure": lambda engine: failed(HOSTILE),
-    "watch": lambda engine: race(run_of(*compared(engine), text=HOSTILE), compared(engine)[1], TYPES),
+    "watch": race_of,
     "why": lambda engine: view(engine, why_view),
     "your files": file_status,
 }

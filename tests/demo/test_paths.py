@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from demo.tabs.why.words import listbox
+from demo.tabs.why import listbox
 from engine.paths import State
 from eval.record import Tagged
 from tests.conftest import TEXT, cascade
@@ -39,9 +39,8 @@ def test_a_word_has_the_same_layer_and_state_in_report_trace_and_page(name, sett
         for layer, state, label in zip(*vars(result.paths).values(), strict=True)
     ]
     assert [(word.layer, word.state, word.label) for word in result.trace.words] == expected
-    shown = re.findall(
-        r'data-state="(\w+)"(?: data-exit="(\d+)")?', listbox(beside(result, result), "", engine.labels.types)
-    )
+    page = listbox(beside(result, result), engine.labels.types)
+    shown = re.findall(r'data-state="(\w+)"(?: data-exit="(\d+)")?', page)
     assert [(state, int(layer) if layer else result.paths.layer.max()) for state, layer in shown] == [
         (state, layer) for layer, state, _ in expected
     ]

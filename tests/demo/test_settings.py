@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.settings import chosen_strategy, label, page_settings, points
+from demo.settings import chosen_strategy, page_settings, points
 
 
 def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_multiply_thresholds(engine, plain_engine):
@@ -40,7 +40,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
     monkeypatch.setattr(engine, "points", {name: {"fast": strategy} for name, strategy in at_point.items()})
     for name, strategy in at_point.items():
-        assert chosen_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()) == strategy
+        assert chosen_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()).strategy == strategy
 
 
 def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
@@ -50,6 +50,6 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
     values = page_settings(engine, "fast").values()
     for name in engine.runnable:
         chosen = chosen_strategy(engine, name, "fast", "", *values)
-        at = "fast" if chosen.kind == "entropy" else None
-        assert chosen == engine.strategy(name, at)
-        assert label(engine, chosen, "fast") == (f"{name}:fast (float32)" if at else f"{name} (float32)")
+        at = "fast" if chosen.strategy.kind == "entropy" else None
+        assert chosen.strategy == chosen.stored == engine.strategy(name, at)
+        assert chosen.label == (f"{name}:fast (float32)" if at else f"{name} (float32)")

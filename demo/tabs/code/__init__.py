@@ -49,11 +49,14 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def draw(run: Run, shown: Compared) -> list[Any]:
-        strategies = [outcome.result.strategy for outcome in run.compared]
-        code = [files_commands(engine, shown.result.strategy, run.point)]
-        code += [write(engine, strategies, run.point, run.text) for write in (as_python, as_command)]
-        code.append(as_export(engine, strategies, run.point))
-        return [*code, gr.update(visible=False)]  # the file is of an earlier run
+        strategies = [outcome.chosen for outcome in run.compared]
+        return [
+            files_commands(engine, shown.chosen),
+            as_python(engine, strategies, run.text),
+            as_command(engine, strategies, run.text),
+            as_export(engine, strategies),
+            gr.update(visible=False),  # the file is of an earlier run
+        ]
 
     make = gr.Button("Everything as JSON", variant="primary")
     file = gr.File(label="Settings, entities, and every word's path", visible=False)

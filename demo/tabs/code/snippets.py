@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from demo.common.commands import load_arguments, options
-from demo.settings import at_point, changed_settings
-from engine import Engine, Strategy
+from demo.settings import Chosen
+from engine import Engine
 
 INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
@@ -20,7 +20,7 @@ pip install .
 """
 
 
-def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
+def as_python(engine: Engine, strategies: Sequence[Chosen], text: str) -> str:
     """Python that tags the text as the page does and prints a line for each entity."""
     loaded = ", ".join(
         repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
@@ -33,19 +33,18 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
         f"engine = load_engine({loaded})",
         f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save the text there',
     ]
-    for strategy in strategies:
-        own = at_point(engine, strategy.name, point).point
-        beside = f", {own!r}" if own else ""
-        settings = "".join(f", {name}={value!r}" for name, value in changed_settings(engine, strategy, point).items())
+    for chosen in strategies:
+        point = f", {chosen.stored.point!r}" if chosen.stored.point else ""
+        settings = "".join(f", {name}={value!r}" for name, value in chosen.changed.items())
         lines += [
             "",
-            f"for entity in engine.tag(text, {strategy.name!r}{beside}{settings}).entities:",
-            f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
+            f"for entity in engine.tag(text, {chosen.name!r}{point}{settings}).entities:",
+            f"    print({chosen.name!r}, entity.start, entity.end, entity.type, entity.text)",
         ]
     return "\n".join(lines) + "\n"
 
 
-def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
+def as_command(engine: Engine, strategies: Sequence[Chosen], text: str) -> str:
     """Command lines that tag the text as the page does and print JSON lines with the entities."""
     # JSON, because plain text might look like another format.
     if len(text) <= INLINED:
@@ -53,23 +52,22 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
         lines = [f"printf %s {shlex.quote(json.dumps({'id': 'text', 'text': text}))} > text.jsonl"]
     else:
         lines = [f"{shlex.join(['python', '-c', FROM_FILE])} > text.jsonl  # save the text as {FILE}"]
-    for strategy in strategies:
-        tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl"]
-        lines.append(shlex.join([*tag, *options(engine, strategy, point)]))
+    tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl"]
+    lines += [shlex.join([*tag, *options(engine, chosen)]) for chosen in strategies]
     return "\n".join(lines) + "\n"
 
 
-def as_export(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
+def as_export(engine: Engine, strategies: Sequence[Chosen]) -> str:
     """Command lines that write each strategy as a package of its own, which needs neither this project nor PyTorch."""
     model = [value for name, value in load_arguments(engine).items() if name == "model"]
     lines = []
-    for strategy in strategies:
-        name = at_point(engine, strategy.name, point).title
+    for chosen in strategies:
+        name = chosen.stored.title
         package = re.sub(r"\W", "_", f"tagger_{name}")
-        if strategy.recovery is not None or len(strategy.stages) > 1:
+        if chosen.strategy.recovery is not None or len(chosen.strategy.stages) > 1:
             lines.append(f"# left out because it is not one pass: {name}")
             continue
-        if changed_settings(engine, strategy, point):
+        if chosen.changed:
             lines.append(f"# as stored with the model, without your changes of settings: {name}")
         lines.append(shlex.join(["python", "-m", "engine.export", *model, f"--strategy={name}", f"--out={package}"]))
     return "\n".join(lines) + "\n"

@@ -7,19 +7,20 @@ import gradio as gr
 
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
-from demo.common.markup import escape, note, number_of
+from demo.common.markup import escape, note, number_of, printable, table
 from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.common.views import draw_when_visible
-from demo.tabs.watch import entities
-from demo.tabs.watch.race import END_S, NARROW, RACE_S, WIDE, Lane, Layout, lanes_of, race
+from demo.tabs.watch.race import END_S, NARROW, WIDE, Lane, lanes_of, race
 from engine import Engine
 from eval.render.text import join, pp
 
 LABEL = "Watch"
 SCRIPT = Path(__file__).with_name("watch.js")
-BUTTONS = f"""<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
-<button type="button" class="save">Save as picture</button> {entities.BUTTONS}</div>"""
+BUTTONS = """<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>
+<button type="button" class="save">Save as picture</button>
+<button type="button" data-copies=".race .entities table" data-file="entities.csv">Download CSV</button>
+<button type="button" data-copies=".race .entities table">Copy table</button></div>"""
 LEGEND = (
     "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word blinks, with both "
     "labels, if its label differs from the one under all layers."
@@ -27,31 +28,30 @@ LEGEND = (
 
 
 def view(engine: Engine, run: Run, outcome: Compared) -> str:
-    """The race with its buttons, and what each layer computed."""
-    slowest = lanes_of(run, outcome)[0].slowest
-    words = len(outcome.result.words)
-    remarks = [
-        losses(engine, lanes_of(run, outcome)),
-        f"Shown {1000 * RACE_S / slowest:,.0f} times slower than measured on this machine." if run.timed else "",
-        LEGEND,
-    ]
-    pictures = (
-        f'<div class="{name}">{race(run, outcome, engine.labels.types, layout)}{_cut(layout, words)}</div>'
-        for name, layout in (("wide", WIDE), ("narrow", NARROW))
-    )
+    """The race with its buttons, its entities, and what each layer computed."""
+    lanes = lanes_of(run, outcome)
+    slower = f"Shown {1000 * lanes[0].end / lanes[0].milliseconds:,.0f} times slower than measured on this machine."
+    remarks = [losses(engine, lanes), slower if run.timed else "", LEGEND]
+    words, pictures = len(outcome.result.words), ""
+    for name, layout in (("wide", WIDE), ("narrow", NARROW)):
+        cut = note(f"The picture shows the first {layout.words} of {words:,} words.") * (words > layout.words)
+        pictures += f'<div class="{name}">{race(lanes, outcome, engine.labels.types, layout)}{cut}</div>'
     layers = "".join(f"<li>{line}</li>" for line in layers_said(outcome))
     return (
         f'<section class="race" data-run="{run.number}" data-end="{END_S}" '
-        f"{'data-timed' * run.timed}>{BUTTONS}{''.join(pictures)}{note(' '.join(filter(None, remarks)))}"
-        f"{entities.entities(outcome)}"
+        f"{'data-timed' * run.timed}>{BUTTONS}{pictures}{note(' '.join(filter(None, remarks)))}{_entities(outcome)}"
         f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
     )
 
 
-def _cut(layout: Layout, words: int) -> str:
-    """A line saying that a picture does not show all words; empty if it does."""
-    shown = f"The picture shows the first {layout.words} of {words:,} words."
-    return note(shown) if words > layout.words else ""
+def _entities(outcome: Compared) -> str:
+    """The entities of the strategy shown as a table, to read, to copy and to download."""
+    found = outcome.result.entities
+    rows = ((printable(one.text), one.type, one.start, one.end, f"{one.score:.4f}") for one in found)
+    heads = ("text", "type", "start", "end", "score")
+    return note(f"{number_of(len(found), 'entity', 'entities')}, {outcome.label}") + table(
+        "Entities", "entities", heads, rows
+    )
 
 
 def losses(engine: Engine, lanes: Sequence[Lane]) -> str:

@@ -6,14 +6,13 @@ All animations repeat together every ``LOOP_S`` seconds, so a saved picture play
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 from statistics import median
 
-from demo.common.card import picture_headline
-from demo.common.differences import Compared, overlapping
-from demo.common.markup import escape, label_name, number_of, type_colour
+from demo.common.differences import SAME, Compared, overlapping
+from demo.common.markup import escape, label_name, number_of, percent, type_colour
 from demo.common.runs import Run
 from engine import Entity
 from engine.pruning.strategy_names import StrategyName
@@ -35,6 +34,7 @@ TEXT, FADED, ACCENT, WARNING, BORDER, PAPER = (
         ("body-background-fill", "#ffffff"),
     )
 )
+TITLE = "font:700 12px system-ui,sans-serif"
 LETTER = 4.6  # pixels of both labels
 BOTH = f"font:700 8px system-ui,sans-serif;fill:{WARNING};stroke:{PAPER};stroke-width:3px;paint-order:stroke"
 
@@ -53,10 +53,6 @@ class Layout:
     words: int
     title: int
 
-    def lane_width(self, lanes: int) -> float:
-        """The width of each of so many lanes."""
-        return self.width if self.stacked else (self.width - self.grid - GAP * lanes) / lanes
-
 
 WIDE, NARROW = Layout(900, False, 112, 240, 15), Layout(372, True, 84, 80, 12)
 
@@ -65,12 +61,12 @@ WIDE, NARROW = Layout(900, False, 112, 240, 15), Layout(372, True, 84, 80, 12)
 class Lane:
     """A strategy in the race.
 
-    ``milliseconds``: the median of its times. ``slowest``: that of the slowest lane.
+    ``milliseconds``: the median of its times. ``end``: when it ends, in seconds of the race.
     """
 
     outcome: Compared
     milliseconds: float
-    slowest: float
+    end: float
 
     @property
     def title(self) -> str:
@@ -86,11 +82,6 @@ class Lane:
         rows = self.outcome.result.cost.rows
         return [self.end * done / max(1, sum(rows)) for done in accumulate(rows)]
 
-    @property
-    def end(self) -> float:
-        """When it ends, in seconds of the race."""
-        return RACE_S * self.milliseconds / self.slowest
-
     def entity_of(self, word: WordTrace) -> Entity | None:
         """The entity to which a word belongs, if any."""
         return next(iter(overlapping(self.outcome.result.entities, word.start, word.end)), None)
@@ -101,21 +92,20 @@ class Lane:
 
 
 def lanes_of(run: Run, outcome: Compared) -> list[Lane]:
-    """All layers, just stopping at a layer, and the strategy shown."""
+    """All layers, just stopping at a layer, and the strategy shown; the slowest takes ``RACE_S``."""
     baselines = (each for each in run.compared if each.is_dense or StrategyName.parse(each.name).layer)
     chosen = list(dict.fromkeys([*baselines, outcome]))
     times = [median(each.runs_ms or (each.result.latency.total_ms,)) for each in chosen]
-    return [Lane(each, time, max(times)) for each, time in zip(chosen, times, strict=True)]
+    return [Lane(each, time, RACE_S * time / max(times)) for each, time in zip(chosen, times, strict=True)]
 
 
-def race(run: Run, outcome: Compared, types: Sequence[str], layout: Layout = WIDE) -> str:
-    """The race of a run as SVG; ``types``: the entity types, which decide the colours."""
-    lanes = lanes_of(run, outcome)
-    width = layout.lane_width(len(lanes))
+def race(lanes: Sequence[Lane], outcome: Compared, types: Sequence[str], layout: Layout = WIDE) -> str:
+    """The race as SVG, with the strategy shown in its headline; the entity types decide the colours."""
+    width = layout.width if layout.stacked else (layout.width - layout.grid - GAP * len(lanes)) / len(lanes)
     words = outcome.result.trace.words[: layout.words]
-    places, lines = _places(run.text, words, int((width - 2 * PAD) / CHARACTER))
+    places, lines = _places(outcome.result.text, words, int((width - 2 * PAD) / CHARACTER))
     height = HEAD + lines * LINE + PAD
-    parts = [_text(0, 16, picture_headline(outcome), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
+    parts = [_text(0, 16, headline(outcome), f"font:700 {layout.title}px system-ui,sans-serif;fill:{ACCENT}")]
     x, y = 0.0, 26.0
     for lane in lanes:
         parts.append(f'<g transform="translate({x:.1f} {y:.1f})">{_lane(lane, places, types, width, height)}</g>')
@@ -126,15 +116,20 @@ def race(run: Run, outcome: Compared, types: Sequence[str], layout: Layout = WID
     total = y + (layout.grid + GAP if layout.stacked else height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {layout.width} {total:.0f}" role="img" '
-        f'aria-label="{escape(said(run, outcome))}" style="font:10px {MONO}">'
-        f"{''.join(parts)}</svg>"
+        f'aria-label="{escape(said(lanes, outcome))}" style="font:10px {MONO}">{"".join(parts)}</svg>'
     )
 
 
-def said(run: Run, outcome: Compared) -> str:
+def headline(outcome: Compared) -> str:
+    """The result of a strategy: ``67 % less computation, 20 of 20 entities the same``."""
+    same, entities = len(outcome.of_kind(SAME)), number_of(len(outcome.full.entities), "entity", "entities")
+    return f"{percent(1 - outcome.kept)} less computation, {same} of {entities} the same"
+
+
+def said(lanes: Sequence[Lane], outcome: Compared) -> str:
     """The race in words."""
-    lanes = (f"{lane.title} {lane.milliseconds:.1f} ms, {_differing(lane)}" for lane in lanes_of(run, outcome))
-    return f"The race: {'; '.join(lanes)}. {picture_headline(outcome)}"
+    times = (f"{lane.title} {lane.milliseconds:.1f} ms, {_differing(lane)}" for lane in lanes)
+    return f"The race: {'; '.join(times)}. {headline(outcome)}"
 
 
 def _differing(lane: Lane) -> str:
@@ -168,7 +163,7 @@ def _lane(
     """A lane: its title, clock and bar, its words as they leave, its entities, and what it labels differently."""
     words, full = lane.outcome.result.trace.words, lane.outcome.full.trace.words
     leaving: dict[tuple[float, bool], list[str]] = defaultdict(list)
-    decided: dict[tuple[float, int], list[str]] = defaultdict(list)
+    decided: dict[tuple[float, str], list[str]] = defaultdict(list)
     blinking: list[str] = []
     for word, of_dense, (x, y, shown) in zip(words, full, places, strict=False):
         entity, box = lane.entity_of(word), (x - 1, y - 9, CHARACTER * len(shown) + 2, 12)
@@ -176,7 +171,7 @@ def _lane(
         if entity:
             time = max(map(lane.exit_of, overlapping(words, entity.start, entity.end)))
             marked = _rect(*box, "opacity:.18") + _text(x, y, shown, "font-weight:700")
-            decided[time, type_colour(types, entity.type)].append(marked)
+            decided[time, _colour(types, entity)].append(marked)
         if word.label != of_dense.label:
             outline = _rect(*box, f"fill:none;stroke:{WARNING};stroke-width:1.5")
             both = f"{label_name(of_dense.label)} → {label_name(word.label)}"
@@ -184,19 +179,17 @@ def _lane(
             blinking.append(outline + _text(beside, y - 10, both, BOTH))
     drawn = [
         _rect(0.5, 0.5, width - 1, height - 1, f"fill:none;stroke:{BORDER}", "rx='8'"),
-        _text(PAD, 17, lane.title, f"font:700 12px system-ui,sans-serif;fill:{TEXT}"),
+        _text(PAD, 17, lane.title, f"{TITLE};fill:{TEXT}"),
         *_clock(lane),
         f'<rect x="{PAD}" y="41" height="5" rx="2.5" style="fill:{ACCENT}">'
-        f"{_animate('width', [(0, 0), (lane.end, (width - 2 * PAD) * lane.end / RACE_S)])}</rect>",
+        f"{_animate('width', [(0, 0), (lane.end, round((width - 2 * PAD) * lane.end / RACE_S, 1))])}</rect>",
         _appear(RACE_S, _text(PAD, 56, _differing(lane), f"font:9px system-ui,sans-serif;fill:{FADED}")),
     ]
     for (time, is_entity), group in leaving.items():
-        steps: list[tuple[float, float]] = [(time, 1), (time + FADE_S, 0 if is_entity else 0.3)]
-        drawn.append(f'<g style="fill:{TEXT}">{_animate("opacity", steps)}{"".join(group)}</g>')
-    drawn += [
-        _appear(time, f'<g style="fill:{colour(number)}">{"".join(group)}</g>')
-        for (time, number), group in decided.items()
-    ]
+        fades = _animate("opacity", [(time, 1), (time + FADE_S, 0 if is_entity else 0.3)])
+        drawn.append(f'<g style="fill:{TEXT}">{fades}{"".join(group)}</g>')
+    for (time, colour), group in decided.items():
+        drawn.append(_appear(time, f'<g style="fill:{colour}">{"".join(group)}</g>'))
     blinks = [(RACE_S + 0.4 * place, place % 2) for place in range(6)]
     drawn.append(f"<g>{_animate('opacity', [(0, 0), *blinks])}{''.join(blinking)}</g>")
     return "".join(drawn)
@@ -204,50 +197,40 @@ def _lane(
 
 def _clock(lane: Lane) -> Iterator[str]:
     """The milliseconds, which stop when the lane ends."""
-    style = f"font:700 14px ui-monospace,monospace;fill:{TEXT}"
-    ticks = [TICK_S * number for number in range(int(lane.end / TICK_S) + 1)]
-    for begin, end in zip(ticks, [*ticks[1:], lane.end], strict=True):
+    ticks = [*(TICK_S * number for number in range(int(lane.end / TICK_S) + 1)), lane.end]
+    for begin, end in zip_longest(ticks, ticks[1:], fillvalue=LOOP_S):
         shown = f"{lane.milliseconds * begin / lane.end:.1f} ms"
-        yield _appear(begin, _text(PAD, 35, shown, style), end)
-    yield _appear(lane.end, _text(PAD, 35, f"{lane.milliseconds:.1f} ms", style))
+        yield _appear(begin, _text(PAD, 35, shown, f"font:700 14px ui-monospace,monospace;fill:{TEXT}"), end)
 
 
 def _grid(lane: Lane, layout: Layout, length: float, types: Sequence[str]) -> str:
     """Words × layers of a lane: a bar for each word as long as the layers that computed it."""
-    words = lane.outcome.result.trace.words[: layout.words]
-    layers = lane.layers
+    words, layers = lane.outcome.result.trace.words[: layout.words], lane.layers
     step, thick = (layout.grid - 14) / len(layers), length / max(1, len(words))
-
-    def bar(place: float, begin: float, end: float, style: str) -> str:
-        box = place, begin, max(0.8, thick - 0.6), end - begin
-        x, y, width, height = box if layout.stacked else (box[1], box[0], box[3], box[2])
-        return _rect(x, y, width, height, style)
-
     bars = []
     for index, word in enumerate(words):
-        entity = lane.entity_of(word)
-        style = f"fill:{colour(type_colour(types, entity.type)) if entity else FADED}"
-        depth = step * (len(layers) if word.state == "kept" else word.layer)
-        bars.append(bar(index * thick, 0, depth, style))
+        entity, x, width = lane.entity_of(word), index * thick, max(0.8, thick - 0.6)
+        style = f"fill:{_colour(types, entity) if entity else FADED}"
+        bars.append(_rect(x, 0, width, step * word.layer, style))
         if word.state == "recovered":
-            bars.append(bar(index * thick, depth, step * len(layers), f"{style};opacity:.4"))
-    steps = [(0.0, 0.0), *((time, step * number) for number, time in enumerate(layers, 1))]
-    side, other = ("height", "width") if layout.stacked else ("width", "height")
-    clip = f'<rect {other}="{length:.1f}" {side}="{layout.grid}">{_animate(side, steps)}</rect>'
-    places = range(1, len(layers) + 1)
+            bars.append(_rect(x, step * word.layer, width, step * (len(layers) - word.layer), f"{style};opacity:.4"))
+    steps = [(0.0, 0.0), *((time, round(step * number, 1)) for number, time in enumerate(layers, 1))]
+    clip = f'<rect width="{length:.1f}" height="{layout.grid}">{_animate("height", steps)}</rect>'
+    name = f"layers-{layout.width}"
     if layout.stacked:
-        numbers = "".join(_text(length + 2, step * (number - 0.3), str(number)) for number in places)
+        transposed, title = "", ""
+        numbers = [_text(length + 2, step * (number - 0.3), str(number)) for number in range(1, len(layers) + 1)]
     else:
-        numbers = "".join(_text(step * (number - 0.7), -5, str(number)) for number in places)
-    title = "" if layout.stacked else _text(0, -20, "words × layers", "font:700 12px system-ui,sans-serif")
+        transposed, title = ' transform="matrix(0 1 1 0 0 0)"', _text(0, -20, "words × layers", TITLE)
+        numbers = [_text(step * (number - 0.7), -5, str(number)) for number in range(1, len(layers) + 1)]
     return (
-        f'<g style="fill:{TEXT}">{numbers}{title}</g><clipPath id="layers-{side}">{clip}</clipPath>'
-        f'<g clip-path="url(#layers-{side})">{"".join(bars)}</g>'
+        f'<g style="fill:{TEXT}">{"".join(numbers)}{title}</g><g{transposed}><clipPath id="{name}">{clip}</clipPath>'
+        f'<g clip-path="url(#{name})">{"".join(bars)}</g></g>'
     )
 
 
-def colour(number: int) -> str:
-    """A type's colour by its number."""
+def _colour(types: Sequence[str], entity: Entity) -> str:
+    number = type_colour(types, entity.type)
     return f"var(--type-{number},{COLOURS[number]})"
 
 
@@ -259,23 +242,17 @@ def _rect(x: float, y: float, width: float, height: float, style: str, more: str
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" style="{style}" {more}/>'
 
 
-def _animate(name: str, steps: Sequence[tuple[float, float]]) -> str:
-    """Moves a number along steps of seconds and values, and holds the first and the last outcome."""
+def _animate(name: str, steps: Sequence[tuple[float, object]], mode: str = "linear") -> str:
+    """Moves a property along steps of seconds and values, and holds the first and the last value."""
     times = [0.0, *(time / LOOP_S for time, _ in steps), 1.0]
     values = [steps[0][1], *(value for _, value in steps), steps[-1][1]]
-    return _animation(name, map("{:g}".format, values), times)
-
-
-def _appear(begin: float, shown: str, end: float | None = None) -> str:
-    """Markup that is shown from a time on, and until another."""
-    times, values = [0.0, begin / LOOP_S], ["hidden", "visible"]
-    if end is not None:
-        times, values = [*times, end / LOOP_S], [*values, "hidden"]
-    return f'<g visibility="hidden">{_animation("visibility", values, times, "discrete")}{shown}</g>'
-
-
-def _animation(name: str, values: Iterable[str], times: Iterable[float], mode: str = "linear") -> str:
     return (
         f'<animate attributeName="{name}" dur="{LOOP_S}s" repeatCount="indefinite" calcMode="{mode}" '
-        f'values="{";".join(values)}" keyTimes="{";".join(map("{:.4f}".format, times))}"/>'
+        f'values="{";".join(map(str, values))}" keyTimes="{";".join(map("{:.4f}".format, times))}"/>'
     )
+
+
+def _appear(begin: float, shown: str, end: float = LOOP_S) -> str:
+    """Markup that is shown from a time on, and until another."""
+    steps = [(0, "hidden"), (begin, "visible"), (end, "hidden")]
+    return f'<g visibility="hidden">{_animate("visibility", steps, "discrete")}{shown}</g>'

@@ -4,7 +4,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,8 @@ import gradio as gr
 from demo.common.commands import files_commands
 from demo.common.inputs import Inputs
 from demo.common.limits import BATCH_WORK, KEEP_FILES_S, MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES, check_strategies
-from demo.common.links import model_name
 from demo.common.markup import alert, escape, note, number_of, table
 from demo.common.requests import Latest
-from demo.common.uploads import LISTED_PROBLEMS, Problems, read_upload
 from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
 from demo.settings import chosen_strategy
 from demo.tabs.your_files.tagging import (
@@ -26,15 +23,13 @@ from demo.tabs.your_files.tagging import (
     LEAST_TIMED,
     Found,
     entity_rows,
-    gold_types,
-    settings_json,
     summary,
     tag_documents,
     who_is_right,
     write_zip,
 )
-from engine import Document, Engine, InputError
-from engine.formats import Ids
+from demo.tabs.your_files.uploads import LISTED_PROBLEMS, Problems, Upload, read_files
+from engine import Engine, InputError
 
 LABEL = "Your files"
 SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
@@ -58,70 +53,48 @@ NO_ZIP = gr.update(value=None, visible=False)
 OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What uploaded files hold.
+def model_name(engine: Engine) -> str:
+    """An engine's display name: its folder or hub id, and its dtype."""
+    source = Path(engine.source)
+    return f"{(source.resolve() if source.is_dir() else source).name}, {engine.dtype}"
 
-    ``files``, ``has_gold``: for each document, the name of its file, and whether that has annotations.
+
+def gold_types(uploads: Sequence[Upload]) -> list[str]:
+    """The entity types in the files; only these are scored."""
+    return sorted({entity.type for upload in uploads for entity in upload.document.entities})
+
+
+def status(model: str, uploads: Sequence[Upload], found: Sequence[Found]) -> str:
+    """How many documents are tagged, by which strategies, and how times were measured.
+
+    ``model``: what the model is called.
     """
-
-    documents: list[Document]
-    files: list[str]
-    has_gold: list[bool]
-    problems: Problems
-
-
-def read_files(paths: Sequence[str]) -> Batch:
-    """Reads the documents of files, and what is wrong with those that are left out."""
-    batch, ids = Batch([], [], [], Problems()), Ids()
-    left_out = 0
-    for path in paths:
-        documents = list(read_upload(Path(path), batch.problems, ids))
-        gold = any(document.entities for document in documents)
-        fitting = documents[: MAX_DOCUMENTS - len(batch.documents)]
-        left_out += len(documents) - len(fitting)
-        batch.documents.extend(fitting)
-        batch.files.extend([Path(path).name] * len(fitting))
-        batch.has_gold.extend([gold] * len(fitting))
-    if left_out:
-        got = MAX_DOCUMENTS + left_out
-        batch.problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {got}; split them", number=left_out)
-        batch.problems.limits = True
-    return batch
-
-
-def status(engine: Engine, files: int, batch: Batch, found: Sequence[Found]) -> str:
-    """How many documents are tagged, by which strategies, how times were measured, and what was left out."""
-    done = min((len(outcome.tagged) for outcome in found), default=0)
+    tagged = [one for outcome in found for one in outcome.tagged]
+    done = len(found[0].tagged)
+    types = gold_types(uploads)
     remarks = []
-    documents, types = batch.documents, gold_types(batch.documents)
-    predicted = [entity for outcome in found for tagged in outcome.tagged for entity in tagged.document.entities]
     if types:
-        unscored = sum(entity.type not in types for entity in predicted)
+        unscored = sum(entity.type not in types for one in tagged for entity in one.entities)
         others = f"; {unscored} predictions of other types are not scored" if unscored else ""
-        scored = f"{sum(batch.has_gold[:done])} of {number_of(done, 'document')}"
+        scored = f"{sum(upload.has_gold for upload in uploads[:done])} of {number_of(done, 'document')}"
         remarks.append(f"F1 on {scored}, those of files with annotations; exact spans ({', '.join(types)}){others}.")
-        remarks += who_is_right(documents, batch.has_gold, found)
+        remarks += who_is_right(found)
     if done < LEAST_TIMED:
         remarks.append(f"Times need {LEAST_TIMED} documents.")
     else:
         remarks.append(f"Times are from one pass, {CHUNK} documents per call: a rough guide only.")
-    if len(predicted) > LISTED_ENTITIES:
-        remarks.append(
-            f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
-        )
-    by = ", ".join(outcome.label for outcome in found)
+    if (entities := sum(len(one.entities) for one in tagged)) > LISTED_ENTITIES:
+        remarks.append(f"The table shows the first {LISTED_ENTITIES:,} of {entities:,} entities; the ZIP has them all.")
+    by = ", ".join(outcome.chosen.label for outcome in found)
     return (
-        f'<p class="note"><b>{number_of(files, "file")}</b>: {done} of {number_of(len(documents), "document")} tagged '
-        f"by {escape(model_name(engine))} with {escape(by)}. {escape(' '.join(remarks))} To measure speed, use "
-        f"{MEASURING}.</p>"
-        f"{_left_out(batch.problems)}"
+        f"{done} of {number_of(len(uploads), 'document')} tagged by {escape(model)} with {escape(by)}. "
+        f"{escape(' '.join(remarks))} To measure speed, use {MEASURING}."
     )
 
 
-def entity_table(files: Sequence[str], found: Sequence[Found]) -> str:
-    """The first entities found, with long texts cut; ``files``: that of each document."""
-    rows = ([_cut_text(str(cell)) for cell in row] for row in islice(entity_rows(files, found), LISTED_ENTITIES))
+def entity_table(found: Sequence[Found]) -> str:
+    """The first entities found, with long texts cut."""
+    rows = ([_cut_text(str(cell)) for cell in row] for row in islice(entity_rows(found), LISTED_ENTITIES))
     return table("Entities", "entities", COLUMNS, rows)
 
 
@@ -129,7 +102,8 @@ def _cut_text(text: str) -> str:
     return f"{text[:CELL_CHARACTERS]}…" if len(text) > CELL_CHARACTERS else text
 
 
-def _left_out(problems: Problems) -> str:
+def left_out(problems: Problems) -> str:
+    """What was left out of the files, and why; empty if nothing was."""
     if not problems.listed:
         return ""
     return (
@@ -160,40 +134,40 @@ def run_files(
     except InputError as error:
         yield [alert(str(error)), NO_ZIP]
         return
-    batch = read_files(paths)
-    problems = batch.problems
-    of_commands = next((strategy for strategy in strategies if strategy.name == shown), strategies[-1])
-    commands = files_commands(engine, of_commands, point, [Path(path).name for path in paths])
-    advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>" if problems.limits else ""
-    if not batch.documents:
-        said = "".join(map(alert, problems.listed or ["The files contain no documents."]))
-        yield [said + advice, NO_ZIP]
+    uploads, problems = read_files(paths)
+    advice = ""
+    if problems.limits:
+        chosen = next((one for one in strategies if one.name == shown), strategies[-1])
+        commands = files_commands(engine, chosen, [Path(path).name for path in paths])
+        advice = note("Without limits:") + f"<pre><code>{escape(commands)}</code></pre>"
+    if not uploads:
+        yield ["".join(map(alert, problems.listed or ["The files contain no documents."])) + advice, NO_ZIP]
         return
+    types = gold_types(uploads)
     found: list[Found] = []
 
-    def update(message: str = "", archive: Path | None = None) -> list[Any]:
-        """The tables of what is found, if anything is, below a message or the status."""
-        report = (message or status(engine, len(paths), batch, found)) + advice
-        if found:
-            heads, *rows = summary(batch.documents, batch.has_gold, found)
-            report += table("By strategy", "summary", heads, rows) + entity_table(batch.files, found)
-        return [report, gr.update(value=str(archive), visible=True) if archive else gr.skip()]
+    def tables() -> str:
+        heads, *rows = summary(found, types)
+        return advice + table("By strategy", "summary", heads, rows) + entity_table(found)
+
+    def report() -> str:
+        said = f"<b>{number_of(len(paths), 'file')}</b>: {status(model_name(engine), uploads, found)}"
+        return f'<p class="note">{said}</p>{left_out(problems)}{tables()}'
 
     due = time.monotonic()
-    for found in tag_documents(engine, batch.documents, strategies, point, wanted):
-        progress((len(found[0].tagged), len(batch.documents)), unit="documents")
+    for found in tag_documents(engine, uploads, strategies, wanted):
+        progress((len(found[0].tagged), len(uploads)), unit="documents")
         if time.monotonic() >= due:
-            yield update()
+            yield [report(), gr.skip()]
             due = time.monotonic() + UPDATE_S
     if not wanted():
-        yield update(alert(CANCELLED if found else CANCELLED_EARLY))
+        yield [alert(CANCELLED) + tables() if found else alert(CANCELLED_EARLY) + advice, gr.skip()]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / ZIP
-        tables = summary(batch.documents, batch.has_gold, found), entity_rows(batch.files, found)
-        write_zip(found, *tables, settings_json(engine, strategies), archive)
-        yield update(archive=archive)
+        write_zip(found, types, engine, archive)
+        yield [report(), gr.update(value=str(archive), visible=True)]
 
 
 def sample_file() -> Iterator[list[str]]:

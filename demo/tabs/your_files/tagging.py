@@ -12,10 +12,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from demo.common.differences import computation
 from demo.common.markup import percent, printable
+from demo.common.runs import tag_batch
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record
-from demo.common.tagging import tag_batch
-from demo.settings import label
-from engine import Document, Engine, Strategy
+from demo.settings import Chosen
+from demo.tabs.your_files.uploads import Upload
+from engine import Document, Engine, Entity, Strategy
 from engine.formats import WRITERS
 from engine.machine import threads
 from engine.pruning.cost import Cost
@@ -30,19 +31,24 @@ _FORMULA = tuple("=+-@\t\r")  # how cells begin that a spreadsheet computes
 
 @dataclass(frozen=True)
 class TaggedDocument:
-    """A document with the entities that a strategy found, and what they cost."""
+    """What a strategy found in a document, and what it cost."""
 
-    document: Document
+    upload: Upload
+    entities: tuple[Entity, ...]
     cost: Cost
     milliseconds: float
+
+    @property
+    def document(self) -> Document:
+        """The document with what was found in it, in place of its annotations."""
+        return replace(self.upload.document, entities=self.entities)
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a strategy has found so far. ``label``: its name with operating point, dtype and changed settings."""
+    """What a strategy has found so far."""
 
-    strategy: Strategy
-    label: str
+    chosen: Chosen
     tagged: list[TaggedDocument] = field(default_factory=list)
 
     @property
@@ -52,11 +58,7 @@ class Found:
 
 
 def tag_documents(
-    engine: Engine,
-    documents: Sequence[Document],
-    strategies: Sequence[Strategy],
-    point: str | None,
-    wanted: Callable[[], bool] = lambda: True,
+    engine: Engine, uploads: Sequence[Upload], strategies: Sequence[Chosen], wanted: Callable[[], bool]
 ) -> Iterator[list[Found]]:
     """Yields what each strategy has found so far, after every ``CHUNK`` documents, as long as it is wanted.
 
@@ -65,112 +67,104 @@ def tag_documents(
     """
     for count in 1, threads():
         tag_batch(engine, ["untimed"] * count, Strategy())
-    found = [Found(strategy, label(engine, strategy, point)) for strategy in strategies]
-    for number, start in enumerate(range(0, len(documents), CHUNK)):
-        part = documents[start : start + CHUNK]
+    found = list(map(Found, strategies))
+    for number, start in enumerate(range(0, len(uploads), CHUNK)):
+        part = uploads[start : start + CHUNK]
+        texts = [upload.document.text for upload in part]
         first = number % len(found)
-        results = {}
+        tagged = {}
         for outcome in [*found[first:], *found[:first]]:
             if not wanted():
                 return
-            texts = [document.text for document in part]
-            results[outcome.label] = tag_batch(engine, texts, outcome.strategy, batch_size=CHUNK)
+            results = tag_batch(engine, texts, outcome.chosen.strategy, batch_size=CHUNK)
+            tagged[outcome.chosen.name] = [
+                TaggedDocument(upload, result.entities, result.cost, result.latency.total_ms / result.latency.texts)
+                for upload, result in zip(part, results, strict=True)
+            ]
         for outcome in found:
-            outcome.tagged.extend(
-                TaggedDocument(
-                    replace(document, entities=result.entities),
-                    result.cost,
-                    result.latency.total_ms / result.latency.texts,
-                )
-                for document, result in zip(part, results[outcome.label], strict=True)
-            )
+            outcome.tagged.extend(tagged[outcome.chosen.name])
         yield found
 
 
-def gold_types(documents: Sequence[Document]) -> list[str]:
-    """The entity types in the files; only these are scored."""
-    return sorted({entity.type for document in documents for entity in document.entities})
-
-
-def summary(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> list[list[Any]]:
+def summary(found: Sequence[Found], types: Sequence[str]) -> list[list[Any]]:
     """Heads, then a row for each strategy over the documents tagged so far.
 
     Times come with `LEAST_TIMED` documents, the speed-up with dense, and F1, precision and recall with gold: they are
-    over the documents whose files have it.
+    over the documents whose files have it, and over its ``types``.
     """
-    types = gold_types(documents)
-    full = next((outcome for outcome in found if outcome.strategy.name == DENSE), None)
+    full = _full(found)
     rows = []
     for outcome in found:
-        tagged, costs = outcome.tagged, [document.cost for document in outcome.tagged]
+        tagged = outcome.tagged
         row: dict[str, Any] = {
-            "strategy": outcome.label,
+            "strategy": outcome.chosen.label,
             "docs": len(tagged),
-            "entities": sum(len(document.document.entities) for document in tagged),
-            "computation": percent(computation(outcome.strategy, costs), 1) if costs else "–",
+            "entities": sum(len(one.entities) for one in tagged),
+            "computation": percent(computation(outcome.chosen.strategy, [one.cost for one in tagged]), 1),
         }
         timed = len(tagged) >= LEAST_TIMED
         row["ms/doc"] = f"{outcome.milliseconds / len(tagged):.1f}" if timed else "–"
         if full:
             row["times as fast"] = f"{full.milliseconds / outcome.milliseconds:.1f}×" if timed else "–"
         if types:
-            scored = [at for at in range(len(tagged)) if has_gold[at]]
-            predicted = [tagged[at].document.entities for at in scored]
-            counts = Counts.total(count_documents([documents[at] for at in scored], predicted, types))
+            scored = [one for one in tagged if one.upload.has_gold]
+            gold, predicted = [one.upload.document for one in scored], [one.entities for one in scored]
+            counts = Counts.total(count_documents(gold, predicted, types))
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
         rows.append(row)
     return [list(rows[0]), *(list(row.values()) for row in rows)]
 
 
-def who_is_right(documents: Sequence[Document], has_gold: Sequence[bool], found: Sequence[Found]) -> Iterator[str]:
+def _full(found: Sequence[Found]) -> Found | None:
+    """What dense found; None if it was not chosen."""
+    return next((outcome for outcome in found if outcome.chosen.name == DENSE), None)
+
+
+def who_is_right(found: Sequence[Found]) -> Iterator[str]:
     """What gold says where a strategy differs from all layers: how many entities of gold only the one of them has."""
-    full = next((outcome for outcome in found if outcome.strategy.name == DENSE), None)
+    full = _full(found)
     for outcome in found:
         if full is None or outcome is full:
             continue
         own = dense = 0
-        for document, gold, one, other in zip(documents, has_gold, outcome.tagged, full.tagged, strict=False):
-            keys, *both = (
-                {entity.key for entity in each.entities} for each in (document, one.document, other.document)
-            )
-            own += gold and len((both[0] - both[1]) & keys)
-            dense += gold and len((both[1] - both[0]) & keys)
-        yield f"Of the entities in the files, {outcome.label} alone finds {own}, and all layers alone find {dense}."
+        for one, other in zip(outcome.tagged, full.tagged, strict=True):
+            if one.upload.has_gold:
+                gold, mine, theirs = (
+                    {entity.key for entity in entities}
+                    for entities in (one.upload.document.entities, one.entities, other.entities)
+                )
+                own += len((mine - theirs) & gold)
+                dense += len((theirs - mine) & gold)
+        name = outcome.chosen.label
+        yield f"Of the entities in the files, {name} alone finds {own}, and all layers alone find {dense}."
 
 
-def entity_rows(files: Sequence[str], found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
-    """All entities found, in the order of ``COLUMNS``; those of dense come last. ``files``: that of each document."""
+def entity_rows(found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:
+    """All entities found, in the order of ``COLUMNS``; those of dense come last."""
     return (
-        (printable(file), printable(tagged.document.id), outcome.label, *entity_row(entity))
-        for outcome in sorted(found, key=lambda outcome: outcome.strategy.name == DENSE)
-        for file, tagged in zip(files, outcome.tagged, strict=False)  # the last documents may not be tagged yet
-        for entity in tagged.document.entities
+        (printable(one.upload.file), printable(one.upload.document.id), outcome.chosen.label, *entity_row(entity))
+        for outcome in sorted(found, key=lambda outcome: outcome.chosen.name == DENSE)
+        for one in outcome.tagged
+        for entity in one.entities
     )
 
 
-def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
-    """The digest of the weights, the environment, and all settings of each strategy."""
-    record: dict[str, Any] = {"weights_sha256": engine.digest} | environment_record(engine)
-    return json.dumps(record | {"strategies": [strategy.to_json() for strategy in strategies]}, indent=1) + "\n"
+def write_zip(found: Sequence[Found], types: Sequence[str], engine: Engine, path: Path) -> None:
+    """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and all settings.
 
-
-def write_zip(
-    found: Sequence[Found],
-    by_strategy: Iterable[Sequence[Any]],
-    entities: Iterable[Sequence[Any]],
-    settings: str,
-    path: Path,
-) -> None:
-    """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
+    ``types``: those of gold. The settings name the weights, by their digest, and the environment.
+    """
+    strategies = [outcome.chosen.strategy.to_json() for outcome in found]
+    settings = {"weights_sha256": engine.digest} | environment_record(engine) | {"strategies": strategies}
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for outcome in found:
-            folder = re.sub(r"[^\w.-]+", "-", outcome.strategy.name)
+            folder = re.sub(r"[^\w.-]+", "-", outcome.chosen.name)
             for writer in WRITERS.values():
-                text = "".join(writer.write(tagged.document for tagged in outcome.tagged))
+                text = "".join(writer.write(one.document for one in outcome.tagged))
                 archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
-        archive.writestr("summary.csv", _csv(by_strategy))
-        archive.writestr("entities.csv", _csv([COLUMNS, *entities]))
-        archive.writestr("settings.json", settings)
+        archive.writestr("summary.csv", _csv(summary(found, types)))
+        archive.writestr("entities.csv", _csv([COLUMNS, *entity_rows(found)]))
+        archive.writestr("settings.json", json.dumps(settings, indent=1) + "\n")
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:

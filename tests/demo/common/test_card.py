@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import cancelled, failed, running
-from demo.common.card import card, headline, language_remark, summary
+from demo.common.card import CANCELLED, RUNNING, card, failed, headline, language_remark
 from demo.common.links import EXAMPLES
 from demo.common.markup import escape
 from demo.common.runs import ROUNDS
+from demo.tabs.compare import summary
 from engine import Entity
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, beside, run_of, text_of
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, as_stored, beside, run_of, text_of
 
 
 @pytest.fixture
@@ -20,7 +20,8 @@ def dense(engine):
 
 
 def pruned(engine, dense, *entities, **times):
-    return beside(replace(engine.tag(TEXT, "truncate-1"), entities=entities), dense, "truncate-1:fast", **times)
+    result = replace(engine.tag(TEXT, "truncate-1"), entities=entities)
+    return beside(result, dense, as_stored(result.strategy, "fast"), **times)
 
 
 def show(one, dense):
@@ -47,7 +48,7 @@ def test_the_headline_says_what_is_saved_and_what_became_of_the_entities(engine,
 def test_a_bar_for_each_strategy_names_its_dtype_and_its_share(engine, dense):
     one = pruned(engine, dense, FAMOTIDINE)
     bars = re.findall(r'<code>([^<]*)</code><span class="track"><i style="width:([\d.]+)%', show(one, dense))
-    assert bars == [("dense (float32)", "100.0"), ("truncate-1:fast", f"{100 * one.kept:.1f}")]
+    assert bars == [("dense (float32)", "100.0"), ("truncate-1:fast (float32)", f"{100 * one.kept:.1f}")]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_states_are_told_apart(dense):
     for times, state in (((), "timing"), ((1.0,), "done")):
         shown = card(run_of(beside(dense, dense, runs_ms=times)), "dense")
         assert f'data-state="{state}" data-run="1" data-text="{escape(TEXT)}"' in shown
-    for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):
+    for state, shown in (("running", RUNNING), ("cancelled", CANCELLED), ("failed", failed("no"))):
         assert f'data-state="{state}" data-run="0" data-text=""' in shown
 
 

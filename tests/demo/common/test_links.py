@@ -1,11 +1,10 @@
 """Links reopen the page and contain nothing that anybody entered; examples show what they say."""
 
-from copy import copy
 from urllib.parse import parse_qsl
 
 import pytest
 
-from demo.common.links import EXAMPLES, FAILURES, make_link, model_name, read_link
+from demo.common.links import EXAMPLES, FAILURES, make_link, read_link
 from tests.demo.conftest import page_values
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
@@ -32,15 +31,6 @@ def test_what_does_not_fit_is_ignored(engine, value):
         ["example", "strategies", "shown", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value
     )
     assert all(isinstance(update, dict) for update in read_link(engine, hostile))  # gr.skip()
-
-
-def test_a_folder_is_named_however_it_is_given(engine, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    other = copy(engine)
-    for source, name in ((".", "mine, float32"), ("user/of-the-hub", "of-the-hub, float32")):
-        other.source = source
-        assert model_name(other) == name
 
 
 @pytest.mark.parametrize(("title", "text"), [(title, text) for title, text, _ in FAILURES])

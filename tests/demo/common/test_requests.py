@@ -8,7 +8,6 @@ import pytest
 from demo.common import runs
 from demo.common.requests import Latest, Requests
 from demo.common.views import View
-from demo.settings import label
 from tests.demo.conftest import components, page_values
 from tests.demo.tabs.conftest import beside, run_of
 
@@ -98,7 +97,7 @@ def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(requ
     first, last = answers(requests, latest, None, *values)
     assert 'data-state="timing"' in first[0]
     assert 'data-state="done"' in last[0]
-    assert f"<code>{label(engine, engine.strategy('rule'), None)}</code> <strong>" in last[0]
+    assert "<code>rule (float32)</code> <strong>" in last[0]
     assert [one.name for one in last[1].compared] == ["dense", "rule", "truncate-1"]
     assert [run.timed for _, run in (first, last)] == [False, True]
     assert latest.wants(last[1].number)

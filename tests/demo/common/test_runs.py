@@ -5,15 +5,15 @@ import random
 import pytest
 
 from demo.common import runs
-from demo.common.runs import ROUNDS, middle, run_text, speedup
-from demo.common.tagging import CallCancelledError
+from demo.common.runs import ROUNDS, CallCancelledError, middle, run_text, speedup
 from tests.conftest import TEXT
+from tests.demo.tabs.conftest import as_stored
 
 LONG = " ".join([TEXT] * 40)  # several windows
 
 
 def strategies(engine, *names):
-    return [engine.strategy(name) for name in names]
+    return [as_stored(engine.strategy(name)) for name in names]
 
 
 @pytest.fixture

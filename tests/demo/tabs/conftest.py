@@ -1,10 +1,12 @@
 """Strategies beside dense, as Compare shows them, and parts of markup."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 from demo.common.differences import Compared
 from demo.common.runs import ROUNDS, Run
+from demo.settings import Chosen
 from engine import Entity
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
@@ -22,14 +24,19 @@ RECOVERING = {  # two words of the text come back
 }
 
 
-def beside(result, dense, label="", runs_ms=(10.0,) * ROUNDS, full_ms=(20.0,) * ROUNDS):
+def as_stored(strategy, point="", dtype="float32"):
+    """A strategy chosen on the page whose settings are those of its operating point."""
+    return Chosen(strategy, replace(strategy, point=point), dtype)
+
+
+def beside(result, dense, chosen=None, runs_ms=(10.0,) * ROUNDS, full_ms=(20.0,) * ROUNDS):
     """A strategy's result and times beside those of dense."""
-    return Compared(label or f"{result.strategy.name} (float32)", result, runs_ms, dense, full_ms)
+    return Compared(chosen or as_stored(result.strategy), result, runs_ms, dense, full_ms)
 
 
 def run_of(*compared, text=TEXT):
     """A run of these strategies."""
-    return Run(1, text, None, compared)
+    return Run(1, text, compared)
 
 
 def text_of(markup):

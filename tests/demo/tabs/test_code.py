@@ -5,18 +5,18 @@ import re
 import shlex
 import subprocess
 from copy import copy
-from dataclasses import replace
 
 import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_TRACED
+from demo.settings import Chosen
 from demo.tabs.code import everything, json_file
 from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
 from engine import Engine
 from engine.models.shipped import DEFAULT, SHIPPED
 from engine.tag import main
-from tests.demo.tabs.conftest import beside, run_of
+from tests.demo.tabs.conftest import as_stored, beside, run_of
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
@@ -29,9 +29,14 @@ CHANGED = [
 ]
 
 
+def changed(engine, name, strategy):
+    """A strategy with settings that a visitor has changed."""
+    return Chosen(strategy, engine.strategy(name), engine.dtype)
+
+
 def test_what_a_package_cannot_do_is_said_in_a_comment(engine):
-    strategies = [engine.strategy(name) for name in ("entropy", "dense", "entropy+recovery")]
-    first, second, third = as_export(engine, strategies, None).splitlines()
+    strategies = [as_stored(engine.strategy(name)) for name in ("entropy", "dense", "entropy+recovery")]
+    first, second, third = as_export(engine, strategies).splitlines()
     assert "python -m engine.export" in first
     assert "--strategy=entropy" in first
     assert second.endswith("--strategy=dense --out=tagger_dense")
@@ -47,16 +52,16 @@ def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, s
     (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **settings)
     printed = []
-    exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
+    exec(as_python(engine, [changed(engine, name, strategy)], text), {"print": lambda *parts: printed.append(parts)})
     assert printed == [(name, e.start, e.end, e.type, e.text) for e in engine.tag(text, strategy).entities]
 
 
-def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
-    monkeypatch.setattr(engine, "points", {"entropy": {"fast": replace(engine.strategy("entropy"), point="fast")}})
-    strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
-    calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x"))
+def test_a_point_is_named_only_for_strategies_that_have_it(engine):
+    points = {"entropy": "fast", "rule": "", "dense": ""}
+    strategies = [as_stored(engine.strategy(name), point) for name, point in points.items()]
+    calls = re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "x"))
     assert calls == ["'entropy', 'fast'", "'rule'", "'dense'"]
-    assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
+    assert "--point" not in as_command(engine, strategies[1:], "x")
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LIKE_PUBTATOR])
@@ -73,7 +78,7 @@ def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, nam
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_bytes(text.encode(errors="replace"))
     strategy = engine.strategy(name, **settings)
-    first, command = as_command(engine, [strategy], None, text).splitlines()
+    first, command = as_command(engine, [changed(engine, name, strategy)], text).splitlines()
     subprocess.run(["sh", "-c", first], check=True)
     assert command.startswith("python -m engine.tag text")
     assert main(shlex.split(command)[3:]) == 0
@@ -100,8 +105,8 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine, source, chan
     folder = copy(engine.folder)
     object.__setattr__(folder, "labels_file", changes.pop("labels_file", ""))
     vars(other).update({"source": source, "why": "auto", "folder": folder, **changes})
-    assert f"engine = load_engine({python})" in as_python(other, [], None, "x").splitlines()
-    command = as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
+    assert f"engine = load_engine({python})" in as_python(other, [], "x").splitlines()
+    command = as_command(other, [as_stored(engine.strategy("dense"))], "x").splitlines()[-1]
     assert command == f"python -m engine.tag text.jsonl --format=jsonl --strategy=dense{options}"
 
 

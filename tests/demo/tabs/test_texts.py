@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.tabs.compare.texts import LISTED, texts
+from demo.tabs.compare import LISTED, texts
 from engine import Entity
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, NAUSEA, RECOVERING, TEXT, beside, text_of
 

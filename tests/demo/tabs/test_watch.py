@@ -39,7 +39,7 @@ def test_lanes_end_in_proportion_to_their_milliseconds_and_words_leave_as_layers
 
 @pytest.mark.parametrize("layout", [WIDE, NARROW])
 def test_the_picture_is_a_file_of_its_own_with_text_result_and_a_clock_that_stops(compared, layout):
-    picture = ElementTree.fromstring(race(run_of(*compared), compared[-1], TYPES, layout))
+    picture = ElementTree.fromstring(race(lanes_of(run_of(*compared), compared[-1]), compared[-1], TYPES, layout))
     texts = [element.text for element in picture.iter(SVG + "text")]
     for word in TEXT.split():
         assert word.strip("-.,;()")[:5] in "".join(texts)
@@ -63,17 +63,18 @@ def test_words_labelled_differently_have_both_labels(engine, compared):
         if one.label != other.label
     ]
     assert differing
-    page = race(run_of(*compared[:2]), compared[1], TYPES)
+    lanes = lanes_of(run_of(*compared[:2]), compared[1])
+    page = race(lanes, compared[1], TYPES)
     assert re.findall(r">([^<>]* → [^<>]*)<", page) == differing
     number = f"{len(differing)} word{'s' * (len(differing) > 1)} labelled differently"
     assert number in page
-    assert number in said(run_of(*compared), compared[1])
+    assert number in said(lanes, compared[1])
 
 
 @pytest.mark.parametrize("text", [HOSTILE, " "])
 def test_any_text_makes_a_well_formed_picture(engine, text):
-    result = engine.tag(text, "rule")
-    ElementTree.fromstring(race(run_of(beside(result, result), text=text), beside(result, result), TYPES))
+    one = beside(result := engine.tag(text, "rule"), result)
+    ElementTree.fromstring(race(lanes_of(run_of(one, text=text), one), one, TYPES))
 
 
 def test_each_layer_says_what_it_computed_or_that_it_has_no_gate_or_never_ran(engine, plain_engine):

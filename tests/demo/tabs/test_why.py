@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from demo.tabs.why import NUMBERS, why_view, words
-from demo.tabs.why.words import listbox
+from demo.tabs import why
+from demo.tabs.why import NUMBERS, listbox, why_view
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of, spans, text_of
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
@@ -53,7 +53,7 @@ class TestView:
 
 
 def words_of(result, dense=None):
-    return listbox(beside(result, dense or result), "Words", ("Chemical", "Disease"))
+    return listbox(beside(result, dense or result), ("Chemical", "Disease"))
 
 
 class TestListbox:
@@ -81,7 +81,7 @@ class TestListbox:
             assert [(one["data-kind"], one["data-type"]) for one in spans(markup, "entity")] == expected
 
     def test_long_texts_are_cut_and_the_view_says_so(self, engine, monkeypatch):
-        monkeypatch.setattr(words, "MAX_WORDS", 5)
+        monkeypatch.setattr(why, "MAX_WORDS", 5)
         page = view(engine, "truncate-1")
         assert page.count('role="option"') == 5
         assert "Showing the first 5 of 21 words." in page

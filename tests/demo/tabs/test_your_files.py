@@ -1,8 +1,9 @@
-"""The tab Your files: they are read, tagged, scored and written; broken documents are named and left out."""
+"""The tab Your files: documents of files are tagged, scored and written; broken ones are named and left out."""
 
 import csv
 import json
 import re
+from copy import copy
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,16 +13,14 @@ import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS
-from demo.common.uploads import Problems
 from demo.tabs.your_files import (
     ABOUT,
     CELL_CHARACTERS,
     LISTED_ENTITIES,
     NO_ZIP,
     SAMPLE,
-    Batch,
     entity_table,
-    read_files,
+    model_name,
     run_files,
     sample_file,
     status,
@@ -32,21 +31,22 @@ from demo.tabs.your_files.tagging import (
     Found,
     TaggedDocument,
     entity_rows,
-    settings_json,
     summary,
     tag_documents,
     who_is_right,
     write_zip,
 )
+from demo.tabs.your_files.uploads import Upload, read_files
 from engine import Document, Entity
 from engine.formats import WRITERS, read_documents
 from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
 from tests.demo.conftest import json_lines, page_values
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, as_stored
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (FAMOTIDINE, DELIRIUM)
+TYPES = ("Chemical", "Disease")
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
@@ -55,19 +55,31 @@ def run(engine, paths, names, wanted=lambda: True, shown="dense"):
     return list(run_files(engine, wanted, lambda *_, **__: None, shown, *values))
 
 
-def cost(token_layers, dense):
-    """The cost of a text, three MACs for each token-layer."""
-    return Cost((token_layers,), dense, 3 * token_layers, 3 * dense)
+def uploads(*documents):
+    """Documents of a file; those with annotations count as gold."""
+    return [Upload(document, "a.txt", bool(document.entities)) for document in documents]
 
 
 def tagged(engine, documents, *names):
-    *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names], None)
+    """What these strategies find in documents."""
+    strategies = [as_stored(engine.strategy(name)) for name in names]
+    *_, last = tag_documents(engine, uploads(*documents), strategies, lambda: True)
     return last
 
 
-def found(engine, **tagged):
-    """What strategies found, by name."""
-    return [Found(engine.strategy(name), f"{name} (float32)", of) for name, of in tagged.items()]
+def found(engine, documents, milliseconds=1.0, **entities):
+    """What strategies found, by name: the entities of each document, which cost half of what dense costs."""
+    cost = Cost((1,), 2, 3, 6)
+    return [
+        Found(
+            as_stored(engine.strategy(name)),
+            [
+                TaggedDocument(upload, own, cost, milliseconds)
+                for upload, own in zip(uploads(*documents), of, strict=True)
+            ],
+        )
+        for name, of in entities.items()
+    ]
 
 
 def column_of(table):
@@ -76,50 +88,23 @@ def column_of(table):
     return lambda head: [row[heads.index(head)] for row in rows]
 
 
-class TestRead:
-    def test_several_files_are_read_in_order_and_what_is_none_or_too_many_is_said(self, tmp_path):
-        paths = [json_lines(tmp_path / f"{name}.jsonl", [{"id": name, "text": "x"}]) for name in ("b", "a")]
-        (tmp_path / "paper.pdf").write_bytes(b"%PDF-1.7")
-        batch = read_files([*map(str, paths), str(tmp_path / "paper.pdf")])
-        assert [document.id for document in batch.documents] == ["b", "a"]
-        assert batch.problems.listed == ["paper.pdf: expected text, got a PDF; save its text as a .txt file"]
-        paths = [
-            json_lines(tmp_path / f"{part}.jsonl", ({"id": f"{part}{i}", "text": "x"} for i in range(MAX_DOCUMENTS)))
-            for part in "ab"
-        ]
-        batch = read_files([*map(str, paths)])
-        assert len(batch.documents) == MAX_DOCUMENTS
-        assert batch.problems.listed == ["expected at most 500 documents, got 1000; split them"]
-        assert batch.problems.left_out == {"document": MAX_DOCUMENTS}
+def test_the_sample_is_sound():
+    for paths in sample_file():
+        read, problems = read_files(paths)
+        assert (len(read), problems.listed) == (30, [])
+        assert ": 30 short abstracts" in ABOUT
+        assert all(upload.has_gold for upload in read)
+    assert not Path(*paths).exists()
+    assert SAMPLE.exists()
 
-    def test_ids_are_those_of_the_files_and_unique_over_all_of_them(self, tmp_path):
-        tables = {
-            "a/one.csv": "pmid,text\n7,Nausea.\n8,Pain.\n",
-            "b/two.csv": "pmid,text\n9,Nausea.\n7,Pain.\n",
-            "a/some.csv": "text\nNausea.\nPain.\n",
-            "b/some.csv": "text\nNausea.\n",
-        }
-        for name, content in tables.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(content)
-        batch = read_files([str(tmp_path / name) for name in tables])
-        ids = [document.id for document in batch.documents]
-        assert list(zip(batch.files, ids, strict=True)) == [
-            *(("one.csv", "7"), ("one.csv", "8"), ("two.csv", "9")),
-            *(("some.csv", "some-1"), ("some.csv", "some-2"), ("some.csv", "some-1-2")),
-        ]
-        assert batch.problems.listed == [
-            "two.csv:3: document 7: expected a unique id, got one that is used in one.csv; rename either"
-        ]
 
-    def test_the_sample_is_sound(self):
-        for paths in sample_file():
-            batch = read_files(paths)
-            assert (len(batch.documents), batch.problems.listed) == (30, [])
-            assert ": 30 short abstracts" in ABOUT
-            assert all(batch.has_gold)
-        assert not Path(*paths).exists()
-        assert SAMPLE.exists()
+def test_a_folder_is_named_however_it_is_given(engine, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    other = copy(engine)
+    for source, name in ((".", "mine, float32"), ("user/of-the-hub", "of-the-hub, float32")):
+        other.source = source
+        assert model_name(other) == name
 
 
 class TestTag:
@@ -130,25 +115,27 @@ class TestTag:
             engine, "tag_batch", lambda texts, one, **rest: order.append(one.name) or tag_batch(texts, one, **rest)
         )
         documents = [Document(str(i), TEXT[i:]) for i in range(CHUNK + 3)]
-        strategies = [engine.strategy(name) for name in ("dense", "rule")]
-        steps = [[len(one.tagged) for one in found] for found in tag_documents(engine, documents, strategies, None)]
+        strategies = [as_stored(engine.strategy(name)) for name in ("dense", "rule")]
+        steps = [
+            [len(one.tagged) for one in step]
+            for step in tag_documents(engine, uploads(*documents), strategies, lambda: True)
+        ]
         assert steps == [[CHUNK, CHUNK], [CHUNK + 3, CHUNK + 3]]
         assert order[:2] == ["dense", "dense"]  # untimed
         assert order[2:] == ["dense", "rule", "rule", "dense"]
-        (found,) = tagged(engine, documents, "rule")
-        for one, result in zip(found.tagged, tag_batch([document.text for document in documents], "rule"), strict=True):
+        (rule,) = tagged(engine, documents, "rule")
+        for one, result in zip(rule.tagged, tag_batch([document.text for document in documents], "rule"), strict=True):
             assert [entity.key for entity in one.document.entities] == [entity.key for entity in result.entities]
             assert one.cost == result.cost
 
     def test_scores_every_strategy_where_there_is_gold(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
-        table = column_of(summary(documents, [True] * 2, tagged(engine, documents, "dense", "truncate-1")))
+        table = column_of(summary(tagged(engine, documents, "dense", "truncate-1"), TYPES))
         assert table("strategy") == ["dense (float32)", "truncate-1 (float32)"]
         for name, f1 in zip(("dense", "truncate-1"), table("F1"), strict=True):
-            entities = [engine.tag(document.text, name).entities for document in documents]
-            assert f1 == f"{Counts.total(count_documents(documents, entities, ('Chemical', 'Disease'))).f1:.4f}"
-        one = [TaggedDocument(documents[0], cost(1, 2), 3.0)]
-        perfect = column_of(summary(documents[:1], [True], found(engine, dense=one)))
+            counts = count_documents(documents[:1], [engine.tag(TEXT, name).entities], TYPES)
+            assert f1 == f"{Counts.total(counts).f1:.4f}"
+        perfect = column_of(summary(found(engine, documents[:1], dense=[GOLD]), TYPES))
         assert [perfect(name) for name in ("F1", "computation")] == [["1.0000"], ["50.0\u00a0%"]]
 
     @pytest.mark.parametrize(
@@ -156,67 +143,54 @@ class TestTag:
         [(LEAST_TIMED, ["3.0", "2.0"], ["1.0×", "1.5×"]), (LEAST_TIMED - 1, ["–", "–"], ["–", "–"])],
     )
     def test_a_few_documents_have_no_times_others_have_them_beside_dense_if_it_ran(self, engine, documents, ms, times):
-        document = Document("a", TEXT)
-        dense, rule = ([TaggedDocument(document, cost(2, 2), ms)] * documents for ms in (3.0, 2.0))
-        both = found(engine, dense=dense, rule=rule)
-        table = column_of(summary([document] * documents, [False] * documents, both))
+        many, nothing = [Document("a", TEXT)] * documents, [()] * documents
+        both = [*found(engine, many, 3.0, dense=nothing), *found(engine, many, 2.0, rule=nothing)]
+        table = column_of(summary(both, ()))
         assert [table("ms/doc"), table("times as fast")] == [ms, times]
-        batch = Batch([document] * documents, ["a.txt"] * documents, [False] * documents, Problems())
-        said = status(engine, 1, batch, both)
+        said = status("a model", uploads(*many), both)
         assert (f"Times need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
         assert ("Times are from one pass" in said) == (documents >= LEAST_TIMED)
-        heads, _ = summary([document] * documents, [False] * documents, found(engine, rule=rule))
-        assert "times as fast" not in heads
+        assert "times as fast" not in summary(both[1:], ())[0]
 
     def test_where_strategies_differ_from_all_layers_gold_says_who_is_right(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", TEXT, GOLD), Document("c", TEXT)]
         wrong = Entity(11, 21, "Disease", "associated")
-        entities = {"dense": [(wrong,), (DELIRIUM,), GOLD], "rule": [GOLD, (FAMOTIDINE, wrong), ()]}
-        both = {
-            name: [TaggedDocument(Document("", TEXT, own), cost(1, 1), 1.0) for own in each]
-            for name, each in entities.items()
-        }
-        assert list(who_is_right(documents, [True, True, False], found(engine, **both))) == [
+        both = found(engine, documents, dense=[(wrong,), (DELIRIUM,), GOLD], rule=[GOLD, (FAMOTIDINE, wrong), ()])
+        assert list(who_is_right(both)) == [
             "Of the entities in the files, rule (float32) alone finds 3, and all layers alone find 1."
         ]
 
-    def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine, monkeypatch):
-        monkeypatch.setattr(engine, "points", {"entropy": {"fast": replace(engine.strategy("entropy"), point="fast")}})
-        strategies = [engine.strategy("dense"), engine.strategy("entropy", "fast", max_entropy=1.0)]
-        *_, both = tag_documents(engine, [Document("a", TEXT)], strategies, "fast")
-        both[0].tagged[0] = both[1].tagged[0] = TaggedDocument(Document("a", TEXT, GOLD), cost(1, 1), 1.0)
-        names = [row[2].split(",")[0] for row in entity_rows(["a.txt"], both)]
-        assert names == ["entropy:fast (float32)"] * 2 + ["dense (float32)"] * 2
+    def test_entities_of_dense_come_last_and_each_row_names_strategy_and_point(self, engine):
+        both = found(engine, [Document("a", TEXT)], dense=[GOLD], entropy=[GOLD])
+        both[1] = replace(both[1], chosen=as_stored(engine.strategy("entropy"), "fast"))
+        assert [row[2] for row in entity_rows(both)] == ["entropy:fast (float32)"] * 2 + ["dense (float32)"] * 2
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         both = tagged(engine, documents, "dense", "entropy+recovery")
-        tables = summary(documents, [False] * 2, both), entity_rows(["a.txt", "b.txt"], both)
-        write_zip(both, *tables, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
+        write_zip(both, (), engine, tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             archive.extractall(tmp_path)
         assert "dense (float32),2," in (tmp_path / "summary.csv").read_text()
         settings = json.loads((tmp_path / "settings.json").read_text())
-        assert settings["strategies"] == [engine.strategy("dense").to_json()]
+        assert settings["strategies"] == [engine.strategy(name).to_json() for name in ("dense", "entropy+recovery")]
         assert settings["weights_sha256"] == engine.digest
         rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
-        assert len(rows) == 1 + sum(len(each.document.entities) for one in both for each in one.tagged)
+        assert len(rows) == 1 + sum(len(each.entities) for one in both for each in one.tagged)
         for folder, one in zip(("dense", "entropy-recovery"), both, strict=True):
-            expected = [sorted(e.key for e in each.document.entities) for each in one.tagged]
+            expected = [sorted(entity.key for entity in each.entities) for each in one.tagged]
             for writer in WRITERS.values():
                 read = list(read_documents(tmp_path / folder / f"tagged{writer.suffix}"))
                 assert [d.text for d in read] == [d.text for d in documents]
                 assert [[e.key for e in d.entities] for d in read] == expected
 
     def test_the_zip_has_no_formula(self, engine, tmp_path):
-        document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        dense = found(engine, dense=[TaggedDocument(document, cost(1, 1), 1.0)])
-        tables = summary([document], [False], dense), entity_rows(["-a.txt"], dense)
-        write_zip(dense, *tables, "{}", tmp_path / "all.zip")
+        document = Document("=1+1", "+x and -y")
+        entities = (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y"))
+        write_zip(found(engine, [document], dense=[entities]), (), engine, tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
-        cells = [(row["file"], row["document"], row["text"]) for row in rows]
-        assert cells == [("'-a.txt", "'=1+1", "'+x"), ("'-a.txt", "'=1+1", "'-y")]
+        assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
 
 
 class TestRun:
@@ -264,7 +238,7 @@ class TestRun:
     def test_over_a_limit_it_gives_the_commands_for_the_files_and_the_strategy_shown(
         self, engine, tmp_path, text, documents, monkeypatch
     ):
-        monkeypatch.setattr("demo.tabs.your_files.MAX_DOCUMENTS", 2)
+        monkeypatch.setattr("demo.tabs.your_files.uploads.MAX_DOCUMENTS", 2)
         path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": text} for i in range(min(documents, 3))))
         for report, *_ in run(engine, [path], ["dense", "rule", "truncate-1"], shown="rule"):
             assert "python -m engine.tag many.jsonl --strategy=rule" in report
@@ -272,15 +246,12 @@ class TestRun:
         assert "python -m" not in run(engine, [json_lines(tmp_path / "one.jsonl", [{"text": "x"}])], ["dense"])[-1][0]
 
     def test_long_tables_and_mentions_are_cut_and_say_so(self, engine):
-        text = "x" * 50_000
-        many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
-        documents = [Document("a", text, many)]
-        dense = found(engine, dense=[TaggedDocument(documents[0], cost(1, 1), 1.0)])
-        table = entity_table(["a.txt"], dense)
+        many = (Entity(0, 50_000, "Disease", "x" * 50_000),) + GOLD * LISTED_ENTITIES
+        dense = found(engine, [Document("a", TEXT)], dense=[many])
+        table = entity_table(dense)
         assert table.count('<th scope="row">') == LISTED_ENTITIES
         assert f"<td>{'x' * CELL_CHARACTERS}…</td>" in table
-        said = status(engine, 1, Batch(documents, ["a.txt"], [True], Problems()), dense)
-        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
+        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status("a model", [], dense)
 
     @pytest.mark.parametrize(
         ("calls", "said", "shown"), [(1, "before any document", False), (3, "The tables show", True)]

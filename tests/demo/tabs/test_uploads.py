@@ -5,18 +5,18 @@ import json
 
 import pytest
 
-from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
-from demo.common.uploads import LISTED_PROBLEMS, MAX_MESSAGE, Problems, read_upload
+from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES
+from demo.tabs.your_files.uploads import LISTED_PROBLEMS, MAX_MESSAGE, read_files
 from engine import Document
-from engine.formats import Ids
+from tests.demo.conftest import json_lines
 
 LONG = json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)})
 
 
 def read(path):
     """The document ids and the problems."""
-    problems = Problems()
-    return [document.id for document in read_upload(path, problems, Ids())], problems
+    uploads, problems = read_files([str(path)])
+    return [upload.document.id for upload in uploads], problems
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_whatever_a_reader_raises_is_a_problem_and_of_many_the_first_are_listed(
 
     ids, problems = read(write("broken.jsonl", "{\n" * 1000))
     assert (ids, problems.left_out["document"], len(problems.listed)) == ([], 1000, LISTED_PROBLEMS)
-    monkeypatch.setattr("demo.common.uploads.read_documents", broken)
+    monkeypatch.setattr("demo.tabs.your_files.uploads.read_documents", broken)
     ids, problems = read(write("some.xml", "x"))
     assert (ids, problems.left_out) == (["a"], {"broken file": 1})
     assert problems.listed == ["some.xml: expected a file of a known format, got LookupError; the rest is left out"]
@@ -85,3 +85,35 @@ def test_a_message_does_not_say_where_the_file_lies_and_is_cut_if_it_quotes_a_lo
     _, problems = read(write("long.jsonl", json.dumps({"id": "x" * 9000, "text": "x" * (MAX_CHARACTERS + 1)})))
     (message,) = problems.listed
     assert len(message) == MAX_MESSAGE + 1
+
+
+def test_several_files_are_read_in_order_and_what_is_too_much_is_left_out(tmp_path):
+    paths = [
+        json_lines(tmp_path / f"{part}.jsonl", ({"id": f"{part}{i}", "text": "x"} for i in range(MAX_DOCUMENTS)))
+        for part in "ba"
+    ]
+    uploads, problems = read_files(list(map(str, paths)))
+    assert [upload.document.id for upload in uploads] == [f"b{i}" for i in range(MAX_DOCUMENTS)]
+    assert problems.listed == ["expected at most 500 documents, got 1000; split them"]
+    assert problems.left_out == {"document": MAX_DOCUMENTS}
+    assert problems.limits
+
+
+def test_ids_are_those_of_the_files_and_unique_over_all_of_them(tmp_path):
+    tables = {
+        "a/one.csv": "pmid,text\n7,Nausea.\n8,Pain.\n",
+        "b/two.csv": "pmid,text\n9,Nausea.\n7,Pain.\n",
+        "a/some.csv": "text\nNausea.\nPain.\n",
+        "b/some.csv": "text\nNausea.\n",
+    }
+    for name, content in tables.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    uploads, problems = read_files([str(tmp_path / name) for name in tables])
+    assert [(upload.file, upload.document.id) for upload in uploads] == [
+        *(("one.csv", "7"), ("one.csv", "8"), ("two.csv", "9")),
+        *(("some.csv", "some-1"), ("some.csv", "some-2"), ("some.csv", "some-1-2")),
+    ]
+    assert problems.listed == [
+        "two.csv:3: document 7: expected a unique id, got one that is used in one.csv; rename either"
+    ]

@@ -4,11 +4,11 @@ Only Gradio deletes uploads, after a while: two users who upload the same file s
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
+from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES
 from engine import Document, FormatError, InputError
 from engine.formats import Ids, read_documents
 
@@ -26,6 +26,18 @@ NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
 }
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A document of an uploaded file.
+
+    ``file``: the file's name. ``has_gold``: whether that has annotations.
+    """
+
+    document: Document
+    file: str
+    has_gold: bool
+
+
 @dataclass
 class Problems:
     """The problems of files: the first messages, and what is left out: documents, files, or the rest
@@ -38,36 +50,49 @@ class Problems:
     left_out: Counter[str] = field(default_factory=Counter)
     limits: bool = False
 
-    def add(self, message: str, what: str = "document", number: int = 1) -> None:
+    def add(self, message: str, what: str = "document", number: int = 1, *, limit: bool = False) -> None:
         """Counts what is left out and keeps the message if it is among the first."""
         self.left_out[what] += number
+        self.limits |= limit
         if len(self.listed) < LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
-def read_upload(path: Path, problems: Problems, ids: Ids) -> Iterator[Document]:
-    """Yields a file's readable documents and adds what is wrong with the others to ``problems``.
+def read_files(paths: Sequence[str]) -> tuple[list[Upload], Problems]:
+    """Reads the documents of files, and what is wrong with those that are left out."""
+    uploads: list[Upload] = []
+    problems, ids = Problems(), Ids()
+    for path in map(Path, paths):
+        documents = list(_read_file(path, problems, ids))
+        has_gold = any(document.entities for document in documents)
+        uploads += [Upload(document, path.name, has_gold) for document in documents]
+    if (more := len(uploads) - MAX_DOCUMENTS) > 0:
+        message = f"expected at most {MAX_DOCUMENTS} documents, got {len(uploads)}; split them"
+        problems.add(message, number=more, limit=True)
+    return uploads[:MAX_DOCUMENTS], problems
 
-    Documents that are too long count as problems, and so do those whose id is among ``ids``, of files read before.
-    Messages name a file without its folder, which visitors need not know.
+
+def _read_file(path: Path, problems: Problems, ids: Ids) -> Iterator[Document]:
+    """Yields a file's readable documents of fitting length, and adds what is wrong with the others to ``problems``.
+
+    ``ids``: of documents read before. Messages name a file without its folder, which visitors need not know.
     """
 
     def on_error(error: FormatError) -> None:
         problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
 
     if refusal := _refusal(path):
-        problems.add(f"{path.name}: {refusal}", "file")
-        problems.limits |= TOO_LARGE in refusal
+        problems.add(f"{path.name}: {refusal}", "file", limit=TOO_LARGE in refusal)
         return
     try:
         for document in read_documents(path, on_error, ids=ids):
             if len(document.text) <= MAX_CHARACTERS:
                 yield document
             else:
-                problems.limits = True
                 problems.add(
                     f"{path.name}: document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
-                    f"got {len(document.text):,}; split it"
+                    f"got {len(document.text):,}; split it",
+                    limit=True,
                 )
     except InputError as error:
         problems.add(str(error).replace(str(path), path.name), "broken file")
