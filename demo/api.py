@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_strategies, check_text, check_trace
+from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, check_text, check_trace
 from demo.common.markup import printable
 from demo.common.runs import tag_batch
 from demo.common.serialization import result_record, trace_record
@@ -33,25 +33,6 @@ Returns: entities (start, end, type, text, score), the strategy's settings, the 
 token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
 
 
-def tag(
-    engine: Engine, text: object, strategy: object, point: object, trace: object, **settings: object
-) -> dict[str, Any]:
-    """Answers ``/tag``; callers may send arguments of any type."""
-    text = check_text(text)
-    (name,) = check_strategies([strategy])
-    if point is not None and not isinstance(point, str):
-        raise InputError(f"expected point as a string, got {type(point).__name__}; send a string or leave it out")
-    if not isinstance(trace, bool):
-        raise InputError(
-            f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
-        )
-    chosen = engine.strategy(name, point or None, **settings)
-    if trace:
-        check_trace(text, [chosen])
-    (result,) = tag_batch(engine, [text], chosen)
-    return result_record(result) | ({"trace": trace_record(result)} if trace else {})
-
-
 def build_api(engines: Sequence[Engine]) -> None:
     """Adds the function to the Blocks under construction; by default, the first engine answers."""
     models = {Path(short_name(engine.source)).name: engine for engine in engines}
@@ -67,12 +48,18 @@ def build_api(engines: Sequence[Engine]) -> None:
         trace: bool = False,
         model: str = first,
     ) -> dict[str, Any]:
-        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-        try:
+        try:  # callers may send arguments of any type
             engine = models.get(model) if isinstance(model, str) else None
             if engine is None:
                 raise InputError(f"expected model as one of {[*models]}, got {model!r}; send one or leave it out")
-            return tag(engine, text, strategy, point, trace, **settings)
+            if not isinstance(trace, bool):
+                raise InputError(f"expected trace as true or false, got {trace!r}; send one of them or leave it out")
+            settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+            chosen = engine.strategy(strategy, point, **settings)
+            if trace:
+                check_trace(len(check_text(text)))
+            (result,) = tag_batch(engine, [check_text(text)], chosen)
+            return result_record(result) | ({"trace": trace_record(result)} if trace else {})
         except InputError as error:  # sent to the caller, and not logged
             raise gr.Error(printable(str(error)), print_exception=False) from error
 

@@ -54,11 +54,6 @@ class PageSetting:
             return 0.0, MAX_SCALE, 0.1
         return self.declared.low, self.declared.high, 1 if self.declared.kind == "whole" else 0.01
 
-    def page_value(self, strategy: Strategy) -> float:
-        """Its value on the page for a strategy."""
-        value: float = 1.0 if self.scales else strategy.settings()[self.declared.name]
-        return value
-
     def controller_value(self, strategy: Strategy, value: float) -> Any:
         """The controller's value for a value on the page; a threshold at which every word exits does not change."""
         if not self.scales:
@@ -74,14 +69,15 @@ def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting,
 
     Thresholds are always offered.
     """
-    settings = (
-        PageSetting(kind, setting)
-        for kind, controller in CONTROLLERS.items()
-        if kind in engine.runnable
-        for setting in settings_of(controller)
-        if setting.on_page or setting.kind == "per gate"
-    )
-    return {setting: setting.page_value(at_point(engine, setting.kind, point)) for setting in settings}
+    values = {}
+    for kind in engine.runnable:
+        for declared in settings_of(CONTROLLERS[kind]) if kind in CONTROLLERS else ():
+            setting = PageSetting(kind, declared)
+            if setting.scales:
+                values[setting] = 1.0
+            elif declared.on_page:
+                values[setting] = at_point(engine, kind, point).settings()[declared.name]
+    return values
 
 
 def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from demo.common.differences import overlapping
-from demo.common.markup import escape, type_colour
+from demo.common.markup import escape, number_of, type_colour
 from demo.common.runs import Run
 from engine import Engine, Result
 from eval.render.text import join
@@ -24,7 +24,6 @@ SENTENCES = (  # invented; the page asks about the first that is fair
     "Lithium calmed her mania, but her hands began to shake.",
 )
 MOST = 3  # words that may win
-NUMBERS = {1: "One", 2: "Two", 3: "Three"}
 
 
 def depths(result: Result) -> np.ndarray:
@@ -56,12 +55,11 @@ def reply(result: Result, index: int) -> str:
     """What the page answers to a bet on a word."""
     deep, won = depths(result), winners(result)
     said, end = f"You said {_named(result, index)}", f"layer {deep.max()}, where the pass ends"
-    if index not in won:
-        went = f"{NUMBERS.get(len(won), len(won))} {'word' if len(won) == 1 else 'words'} went on to {end}"
-        named = join([_named(result, one) for one in won])
-        return f"{said}: it left after layer {deep[index]}. {went}: {named}."
     others = [_named(result, one) for one in won if one != index]
-    return f"{said}, rightly: it went on to {end}{f', and so did {join(others)}' if others else ', alone'}."
+    if index in won:
+        return f"{said}, rightly: it went on to {end}{f', and so did {join(others)}' if others else ', alone'}."
+    went = f"{number_of(len(won), 'word')} went on to {end}: {join(others)}"
+    return f"{said}: it left after layer {deep[index]}. {went}."
 
 
 def _named(result: Result, index: int) -> str:
@@ -76,11 +74,13 @@ def challenge(result: Result, index: int) -> str:
     return f"Who sent you this link said {_named(result, index)} and missed it; can you find it?"
 
 
-def view(result: Result, types: Sequence[str], friend: int | None = None) -> str:
-    """The sentence to bet on, with an answer for each of its words.
+def view(result: Result | None, types: Sequence[str], friend: int | None = None) -> str:
+    """The sentence to bet on, with an answer for each of its words; empty if there is none.
 
     ``types``: the entity types, which decide the colours. ``friend``: the word in a link on which its sender bet.
     """
+    if result is None:
+        return ""
     deep, won, open_to = depths(result), winners(result), choices(result)
     parts, position = [], 0
     for index in open_to:
@@ -118,17 +118,17 @@ class Bet:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine, self._opening = engine, fair(engine)
+        self._opening, self._types, self._strategy = fair(engine), engine.labels.types, engine.default_strategy
         self.sentence = self._opening.text if self._opening else ""
         script = SCRIPT.read_text(encoding="utf-8")
-        self.shown = gr.HTML(self._view(self._opening), elem_classes="bet-block", js_on_load=script)
+        self.shown = gr.HTML(view(self._opening, self._types), elem_classes="bet-block", js_on_load=script)
         self.friend = gr.State()
 
     def open(self, text: object, query: Mapping[str, str]) -> tuple[int | None, str]:
         """The sender's bet in a link, None if there is none, and the markup if the page opens on the sentence."""
         friend = self.read(query)
         elsewhere = isinstance(text, str) and text != self.sentence
-        return friend, "" if elsewhere else self._view(self._opening, friend)
+        return friend, "" if elsewhere else view(self._opening, self._types, friend)
 
     def read(self, query: Mapping[str, str]) -> int | None:
         """The word on which the sender of a link bet; None if the link holds no bet."""
@@ -145,9 +145,6 @@ class Bet:
         """The bet on a run's trace, or nothing if it is of another text or without the default strategy."""
         if run is None:
             return gr.skip()
-        own = (one.result for one in run.compared if one.name == self._engine.default_strategy)
-        drawn = self._view(next(own, None) if run.text == self.sentence else None, friend)
+        own = (one.result for one in run.compared if one.name == self._strategy)
+        drawn = view(next(own, None) if run.text == self.sentence else None, self._types, friend)
         return gr.skip() if drawn == before else drawn
-
-    def _view(self, result: Result | None, friend: int | None = None) -> str:
-        return view(result, self._engine.labels.types, friend) if result else ""

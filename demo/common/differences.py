@@ -49,7 +49,8 @@ def differences(result: Result, dense: Result) -> list[Difference]:
     found = []
     for entity in result.entities:
         if entity.key in shared:
-            found.append(difference(SAME, entity, _why_same(words, entity)))
+            depths = dict.fromkeys(map(depth, overlapping(words, entity.start, entity.end)))
+            found.append(difference(SAME, entity, f"{' and '.join(depths)}, with the same labels as dense"))
             continue
         others = overlapping(only_dense, entity.start, entity.end)
         start, end = min(each.start for each in (entity, *others)), max(each.end for each in (entity, *others))
@@ -64,18 +65,6 @@ def overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
     """The words or entities that overlap start to end; the spans are sorted and do not overlap each other."""
     first = bisect_right(spans, start, key=lambda span: span.end)
     return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
-
-
-def _why_same(all_words: Sequence[WordTrace], entity: Entity) -> str:
-    words = overlapping(all_words, entity.start, entity.end)
-    if any(word.state == "recovered" for word in words):
-        return "exited and came back, with the same labels as dense"
-    layers = sorted({word.layer for word in words if word.state == "exited"})
-    if not layers:
-        return "reached the last layer"
-    after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
-    exited = "exited" if all(word.state == "exited" for word in words) else "partly exited"
-    return f"{exited} {after}, with the same labels as dense"
 
 
 def _why_other(words: Sequence[WordTrace], of_dense: Sequence[WordTrace], start: int, end: int) -> str:

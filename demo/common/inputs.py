@@ -1,5 +1,6 @@
-"""The text and settings beside the tabs, shared by all tabs."""
+"""The text and settings beside the tabs, and how tabs follow them: drawn only while they are visible."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import gradio as gr
 
 from demo.common.bet import Bet
-from demo.common.limits import MAX_CHARACTERS
+from demo.common.differences import Compared
+from demo.common.limits import EVERY_CHANGE, MAX_CHARACTERS, QUIET
 from demo.common.links import examples, make_link, read_link
 from demo.common.requests import build_requests
+from demo.common.runs import Run
 from demo.common.settings_panel import SettingsPanel, build_settings
-from demo.common.wiring import EVERY_CHANGE, QUIET
 from engine import Engine
 
 SCRIPT = Path(__file__).with_name("links.js")
@@ -38,6 +40,29 @@ KEPT = """() => {
 }"""
 
 
+Draw = Callable[[Run, Compared], list[Any]]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a tab shows of the run.
+
+    ``draw``: makes the values of the ``outputs``; it gets the run and the strategy shown.
+    ``timed``: whether the tab shows times, so that it is drawn again once they are measured.
+    """
+
+    label: str
+    draw: Draw
+    outputs: Sequence[Any]
+    timed: bool = False
+
+    def on_change(self, visible: str, before: object, run: Run | None, name: str) -> list[Any]:
+        """A mark of what the tab shows, and the outputs, if it is visible and that is not what it showed ``before``."""
+        if visible != self.label or run is None or (mark := (run.number, run.timed and self.timed, name)) == before:
+            return [gr.skip()] * (1 + len(self.outputs))
+        return [mark, *self.draw(run, run.shown(name))]
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What all tabs share.
@@ -50,6 +75,15 @@ class Inputs:
     answer: gr.HTML
     run: gr.State
     visible_tab: gr.State
+
+    def show(self, tab: gr.Tab, draw: Draw, outputs: Sequence[Any], *, timed: bool = False) -> None:
+        """Draws a tab when it is selected or, while it is visible, when the run or the strategy shown changes."""
+        view, drawn = View(str(tab.label), draw, outputs, timed), gr.State()
+        values = [self.visible_tab, drawn, self.run, self.panel.shown]
+        selected = tab.select(lambda: tab.label, None, self.visible_tab, **QUIET)
+        selected.then(view.on_change, values, [drawn, *outputs], **QUIET)
+        for change in (self.run.change, self.panel.shown.change):
+            change(view.on_change, values, [drawn, *outputs], **EVERY_CHANGE)
 
 
 def build_inputs(engine: Engine, page: gr.Blocks, bet: Bet, first_tab: str) -> Inputs:

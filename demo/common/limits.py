@@ -1,6 +1,5 @@
-"""Limits on what a visitor may ask for at once, and the queues in which work waits for the model."""
+"""Limits on what a visitor may ask for at once, the queues in which work waits for the model, and other handlers."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from engine import InputError
@@ -23,6 +22,12 @@ API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 4}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
 MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
+# For handlers that are not part of the HTTP API; QUIET ones answer at once.
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUIET: dict[str, Any] = {"queue": False, **HIDDEN}
+# For handlers that share a change event. By default, Gradio repeats an event that comes while a listener is busy, and
+# repeats it for all listeners of the component: two that overlap would loop for ever.
+EVERY_CHANGE: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 # How often Gradio looks for old uploads and downloads, and how old they must be before it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
@@ -50,11 +55,10 @@ def check_strategies(names: object) -> list[str]:
     return names
 
 
-def check_trace(text: str, strategies: Sequence[object]) -> None:
-    """Limits the size of an answer that describes every word."""
-    work = len(text) * len(strategies)
-    if work > MAX_TRACED:
+def check_trace(characters: int) -> None:
+    """Limits the size of an answer that describes every word of so many characters."""
+    if characters > MAX_TRACED:
         raise InputError(
-            f"expected at most {MAX_TRACED:,} characters times strategies for a trace, got {work:,}; "
+            f"expected at most {MAX_TRACED:,} characters times strategies for a trace, got {characters:,}; "
             "shorten the text or choose fewer strategies"
         )

@@ -12,14 +12,10 @@ TYPE_COLOURS = 6  # defined in the style sheet
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
 TERMS = {
-    "dense": "The full pass: every word goes through every layer. Everything else is compared with it.",
     "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are.",
-    "pp": "A percentage point of F1: 0.01.",
     "BC5CDR": "PubMed abstracts in which experts marked chemicals and diseases; 500 of them are the test.",
     "BioRED": "PubMed abstracts in which experts marked six types of entities; 100 of them are the test.",
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
-    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it. Under the "
-    "strategy entropy, words exit when the entropy of their label is low.",
     "computation": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes. Of a "
     "cascade, the multiply-accumulates of both models.",
     "doubt": "How unsure the small model of a cascade is of a window's words, added up.",
@@ -49,10 +45,10 @@ def note(message: str) -> str:
     return f'<p class="note">{escape(message)}</p>'
 
 
-def term(name: str, shown: str = "") -> str:
-    """A term with its explanation; ``shown``: its form in the sentence."""
+def term(name: str) -> str:
+    """A term with its explanation."""
     return (
-        f'<button type="button" class="term">{escape(shown or name)}<span class="tip" role="tooltip">'
+        f'<button type="button" class="term">{escape(name)}<span class="tip" role="tooltip">'
         f"{escape(TERMS[name])}</span></button>"
     )
 

@@ -10,9 +10,8 @@ from typing import Any
 import gradio as gr
 
 from demo.common.card import CANCELLED, RUNNING, card, failed
-from demo.common.limits import KEEP_RUN_S, MODEL_WORK, check_strategies, check_text
+from demo.common.limits import EVERY_CHANGE, KEEP_RUN_S, MODEL_WORK, QUIET, check_strategies, check_text
 from demo.common.runs import CallCancelledError, Run, run_text
-from demo.common.wiring import EVERY_CHANGE, QUIET
 from demo.settings import chosen_strategy, in_page_order
 from engine import Engine, InputError
 
@@ -23,7 +22,7 @@ _NUMBERS = count(1)  # of all visitors: one whose session Gradio forgot must not
 
 @dataclass
 class Latest:
-    """A visitor's latest request: its number, a mark of its values, and whether it is still wanted.
+    """A visitor's latest request: its number, a hash of its values, which are not kept, and whether it is still wanted.
 
     ``answered``: the number of the request that the latest run answers.
     """
@@ -35,25 +34,17 @@ class Latest:
 
     def take(self, *values: Any) -> int:
         """Makes a request for these values of components the latest, and returns its number."""
-        self.number, self.mark, self.wanted = next(_NUMBERS), _mark(values), True
+        self.number, self.mark, self.wanted = next(_NUMBERS), hash(repr(values)), True
         return self.number
 
     def cancel(self) -> None:
-        """Ends it."""
         self.wanted = False
 
     def is_for(self, *values: Any) -> bool:
-        """Whether it is for these values."""
-        return self.mark == _mark(values)
+        return self.mark == hash(repr(values))
 
     def wants(self, number: int) -> bool:
-        """Whether the request of this number is the latest and still wanted."""
         return self.wanted and self.number == number
-
-
-def _mark(values: Sequence[Any]) -> int:
-    """A number that tells values from others, so that no text has to be kept."""
-    return hash(repr(values))
 
 
 class Requests:

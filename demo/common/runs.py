@@ -78,37 +78,36 @@ def run_text(
     Raises:
         CallCancelledError: the result is no longer wanted.
     """
-    results: list[Result] = []
-    rounds: list[list[float]] = [[] for _ in strategies]
+
+    def tag(chosen: Chosen, place: int | None = None) -> Result:
+        """Tags the text; ``place``: that of the strategy in the first round."""
+
+        def on_window(done: int, windows: int) -> None:
+            if not wanted():
+                raise CallCancelledError
+            if place is not None:
+                share = (place + done / windows) / len(strategies)
+                progress(share, f"{chosen.name}: {done} of {number_of(windows, 'window')}")
+
+        if not wanted():
+            raise CallCancelledError
+        (result,) = tag_batch(engine, [text], chosen.strategy, on_window=on_window)
+        return result
 
     def run() -> Run:
         triples = zip(strategies, results, map(tuple, rounds), strict=True)
         return Run(number, text, tuple(Compared(*triple, results[0], tuple(rounds[0])) for triple in triples))
 
-    begin = time.monotonic()
-    for turn in range(ROUNDS + 1):
-        if turn > 1 and time.monotonic() - begin >= SECONDS:
-            break
+    results = [tag(chosen, place) for place, chosen in enumerate(strategies)]
+    rounds: list[list[float]] = [[] for _ in strategies]
+    yield run()
+    end = time.monotonic() + SECONDS
+    for turn in range(1, ROUNDS + 1):
         for place in range(len(strategies)):
             index = (turn + place) % len(strategies)
-
-            def on_window(done: int, windows: int, place: int = place, turn: int = turn) -> None:
-                if not wanted():
-                    raise CallCancelledError
-                if turn == 0:
-                    share = (place + done / windows) / len(strategies)
-                    progress(share, f"{strategies[place].name}: {done} of {number_of(windows, 'window')}")
-
-            if not wanted():
-                raise CallCancelledError
-            (result,) = tag_batch(engine, [text], strategies[index].strategy, on_window=on_window)
-            if turn == 0:
-                results.append(result)
-            else:
-                rounds[index].append(result.latency.total_ms)
-        if turn == 0:
-            yield run()
-            begin = time.monotonic()
+            rounds[index].append(tag(strategies[index]).latency.total_ms)
+        if time.monotonic() >= end:
+            break
     yield run()
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.limits import MAX_STRATEGIES
+from demo.common.limits import MAX_STRATEGIES, QUIET
 from demo.common.markup import term
-from demo.common.wiring import QUIET
 from demo.settings import TRIGGERS, in_page_order, page_settings, points, summarise
 from engine import Engine
 from engine.pruning.strategy import default_point
@@ -43,16 +42,15 @@ def build_settings(engine: Engine) -> SettingsPanel:
     """Builds the panel, which opens with the default strategy beside dense."""
     opening, stored = in_page_order(engine, [engine.default_strategy]), points(engine)
     chosen_point = default_point(stored) if stored else None
-    no_points, no_recovery, used = _uses(engine, opening)
+    of_point, of_trigger, of_note, *of_sliders = _states(engine, opening)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
             value=chosen_point,
             label="Operating point",
-            info=no_points,
             elem_classes="compact",
             visible=bool(stored),
-            interactive=True,
+            **of_point,
         )
         shown = gr.Radio(
             opening,
@@ -69,7 +67,7 @@ def build_settings(engine: Engine) -> SettingsPanel:
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.has_gates):
             gr.HTML(HELP)
-            none = gr.HTML(NO_SETTINGS, visible=not any(used))
+            no_sliders = gr.HTML(NO_SETTINGS, **of_note)
             moved = [
                 gr.Slider(
                     *setting.range[:2],
@@ -78,49 +76,44 @@ def build_settings(engine: Engine) -> SettingsPanel:
                     label=setting.label,
                     info=f"{setting.declared.description[:1].upper()}{setting.declared.description[1:]}.",
                     interactive=True,
-                    visible=visible,
+                    **state,
                 )
-                for (setting, value), visible in zip(page_settings(engine, chosen_point).items(), used, strict=True)
+                for (setting, value), state in zip(page_settings(engine, chosen_point).items(), of_sliders, strict=True)
             ]
             trigger = gr.Dropdown(
                 [("the operating point's default", ""), *((name.replace("_", " "), name) for name in TRIGGERS)],
                 value="",
                 label="Recovery trigger: when words come back",
-                info=no_recovery,
-                interactive=not no_recovery,
+                **of_trigger,
             )
 
     def on_strategies(chosen: Any, shown: Any) -> list[Any]:
         choice = shown_choices(chosen, shown)
         if choice == gr.skip() or not set(chosen) <= set(engine.runnable):
             return [gr.skip()] * (4 + len(moved))
-        no_points, no_recovery, used = _uses(engine, chosen)
-        return [
-            choice,
-            gr.update(interactive=not no_points, info=no_points),
-            gr.update(interactive=not no_recovery, info=no_recovery),
-            gr.update(visible=not any(used)),
-            *(gr.update(visible=visible) for visible in used),
-        ]
+        return [choice, *(gr.update(**state) for state in _states(engine, chosen))]
 
     settings: list[Any] = [point, trigger, *moved]
     pointed = point.input(lambda point: list(page_settings(engine, point).values()), point, moved, **QUIET)
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
-    applied = [shown, point, trigger, none, *moved]
+    applied = [shown, point, trigger, no_sliders, *moved]
     narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)
     changes = [pointed.then, narrowed.then, *(part.change for part in settings)]
     return SettingsPanel(strategies, settings, shown, changes)
 
 
-def _uses(engine: Engine, names: Sequence[str]) -> tuple[str, str, list[bool]]:
-    """Why operating point and trigger change none of these strategies, else empty; and which `page_settings` do."""
+def _states(engine: Engine, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Properties of operating point, trigger, the note that there are no sliders, and sliders, for these strategies."""
     strategies = [engine.strategy(name) for name in names]
     kinds = {strategy.kind for strategy in strategies}
-    return (
-        "" if any(strategy.point for strategy in strategies) else NO_POINTS,
-        "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY,
-        [setting.kind in kinds for setting in page_settings(engine)],
-    )
+    used = [setting.kind in kinds for setting in page_settings(engine)]
+    has_points = any(strategy.point for strategy in strategies)
+    recovers = any(strategy.recovery for strategy in strategies)
+    return [
+        {"interactive": has_points, "info": "" if has_points else NO_POINTS},
+        {"interactive": recovers, "info": "" if recovers else NO_RECOVERY},
+        *({"visible": visible} for visible in (not any(used), *used)),
+    ]
 
 
 def shown_choices(names: Any, shown: Any) -> Any:

@@ -29,12 +29,7 @@ GUIDES = (
     "training",
 )
 REPORTS = tuple(f"docs/{name}" for name in TITLES)
-PAGES = (
-    README,
-    *SHIPPED_CARDS,
-    *(f"docs/{name}.md" for name in GUIDES),
-    *(f"{folder}/report.md" for folder in REPORTS),
-)
+PAGES = (README, *SHIPPED_CARDS, *(f"docs/{name}.md" for name in GUIDES), *(f"{name}/report.md" for name in REPORTS))
 PLOTS = ("f1_vs_latency", "exits", "subgroups")
 PICTURES = ("docs/race.svg", *(f"{folder}/{plot}.png" for folder in REPORTS for plot in PLOTS))
 # Nothing in a card or a report may run or contact another host.

@@ -60,13 +60,13 @@ class TestTag:
         ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters; the limit is 100,000"),
         ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters times"),
         ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
-        ({"strategy": "rule", "point": ["fast"]}, "expected point as a string"),
+        ({"strategy": "rule", "point": ["fast"]}, "expected the name of an operating point, got \\['fast'\\]"),
         ({"strategy": "entropy:fast", "point": "careful"}, "expected one operating point"),
         ({"point": "quick"}, "operating points for 'quick'"),
         ({"strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
         ({"lambda_": 1.0}, "expected one of entropy's settings"),
-        ({"trace": "false"}, "expected trace as true or false, got str"),
-        ({"strategy": ["dense"]}, "expected names of strategies"),
+        ({"trace": "false"}, "expected trace as true or false, got 'false'"),
+        ({"strategy": ["dense"]}, "expected the name of a strategy"),
     ],
 )
 def test_bad_arguments_get_the_reason_and_are_not_logged(client, capfd, arguments, message):

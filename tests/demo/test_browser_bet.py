@@ -50,7 +50,7 @@ def test_one_tap_runs_the_race_fades_words_and_shows_entities_and_another_opens_
     assert [word.bounding_box() for word in page.locator(".bet .word").all()] == places, (
         "nothing moves under the finger"
     )
-    assert re.match(r"You said morphine: it left after layer \d\. Three words went on to layer 5, where", said(page))
+    assert re.match(r"You said morphine: it left after layer \d\. 3 words went on to layer 5, where", said(page))
     assert page.locator(".bet .word[data-colour]").all_inner_texts() == ["morphine", "nausea"]
     last = page.locator(".bet .word[data-last]").all_inner_texts()
     assert all(word in said(page) for word in last)

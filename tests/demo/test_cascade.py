@@ -9,7 +9,6 @@ from demo.app import build_demo
 from demo.common.card import card
 from demo.common.intro import claim
 from demo.settings import points
-from demo.tabs.watch import layers_said
 from demo.tabs.watch.race import lanes_of, race
 from demo.tabs.why import why_view, windows
 from tests.conftest import TEXT, cascade
@@ -75,7 +74,6 @@ def test_layers_go_on_from_the_small_model_to_the_large_one(both, some):
                 assert (word.state, word.layer) == ("kept", SMALL + LARGE)
     dense = both.tag(LONG, "dense")
     one = beside(some, dense)
-    assert len(list(layers_said(one))) == SMALL + LARGE
     assert "<svg" in race(lanes_of(run_of(beside(dense, dense), one), one), one, both.labels.types)
 
 

@@ -45,9 +45,11 @@ def race_of(engine):
 
 
 def file_status(engine):
+    hostile = copy(engine)
+    hostile.source = HOSTILE.replace("\ud800", "")
     uploads = [Upload(Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),)), HOSTILE, True)]
     found = Found(as_stored(engine.strategy("rule"), dtype=HOSTILE))
-    return status(HOSTILE, uploads, [found]) + left_out(Problems([HOSTILE]))
+    return status(hostile, uploads, [found]) + left_out(Problems([HOSTILE]))
 
 
 VIEWS = {

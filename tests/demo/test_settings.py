@@ -14,7 +14,7 @@ def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_mul
     assert page_settings(plain_engine) == {}
     setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
-    assert setting.page_value(strategy) == 1.0
+    assert page_settings(engine)[setting] == 1.0
     assert setting.controller_value(strategy, 3.0) == pytest.approx((0.3, 1.0))
     assert setting.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 

@@ -12,12 +12,10 @@ import gradio as gr
 from demo.common.commands import files_commands
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
-from demo.common.limits import check_trace
+from demo.common.limits import HIDDEN, check_trace
 from demo.common.markup import escape, printable
 from demo.common.runs import Run
 from demo.common.serialization import environment_record, result_record, trace_record
-from demo.common.views import draw_when_visible
-from demo.common.wiring import HIDDEN
 from demo.tabs.code.snippets import INSTALL, as_command, as_export, as_python
 from engine import Engine, InputError, Result
 
@@ -36,7 +34,7 @@ def json_file(engine: Engine, run: Run | None) -> Iterator[dict[str, Any]]:
     try:
         if run is None:
             raise InputError("There is no result yet: press Run.")
-        check_trace(run.text, run.compared)
+        check_trace(len(run.text) * len(run.compared))
     except InputError as error:
         raise gr.Error(escape(str(error)), print_exception=False) from error
     with tempfile.TemporaryDirectory() as folder:
@@ -46,8 +44,6 @@ def json_file(engine: Engine, run: Run | None) -> Iterator[dict[str, Any]]:
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab."""
-
     def draw(run: Run, shown: Compared) -> list[Any]:
         strategies = [outcome.chosen for outcome in run.compared]
         return [
@@ -65,5 +61,5 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
     command = gr.Code(language="shell", label="Command line, for this text", interactive=False, wrap_lines=True)
     away = gr.Code(language="shell", label="A package of its own, in 8 bits", interactive=False, wrap_lines=True)
-    draw_when_visible(tab, inputs, draw, [files, python, command, away, file])
+    inputs.show(tab, draw, [files, python, command, away, file])
     make.click(partial(json_file, engine), inputs.run, file, **HIDDEN)

@@ -9,7 +9,6 @@ from demo.common.differences import KINDS, SIGNS, Compared, Difference
 from demo.common.inputs import Inputs
 from demo.common.markup import escape, note, percent, table, type_colour
 from demo.common.runs import Run, middle, span, speedup
-from demo.common.views import draw_when_visible
 from engine import Engine
 from engine.pruning.strategy_names import DENSE
 from engine.pruning.trace import WordTrace
@@ -122,4 +121,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def draw(run: Run, _: Compared) -> list[str]:
         return [summary(run.compared), texts(run.compared, engine.labels.types)]
 
-    draw_when_visible(tab, inputs, draw, [figures, marked], timed=True)
+    inputs.show(tab, draw, [figures, marked], timed=True)

@@ -5,11 +5,11 @@ from urllib.parse import quote
 import gradio as gr
 
 from demo.common.inputs import Inputs
+from demo.common.limits import EVERY_CHANGE
 from demo.common.markup import alert, note, table
 from demo.common.reports import Report, find_reports, own_report
-from demo.common.wiring import EVERY_CHANGE
 from engine import Engine
-from eval.render import roles as roles_of
+from eval.render import roles
 
 LABEL = "Evidence"
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
@@ -23,27 +23,21 @@ FIGURE = f"""<figure class="plot"><div class="wide" tabindex="0" role="region" a
 
 
 def show(engine: Engine, report: Report | None) -> str:
-    """The table of roles of a report, its main picture, and a link to all of it."""
+    """The table of roles of a report, and how to read it; its main picture; and a link to all of it."""
     if report is None:
         return alert(NO_REPORT)
-    folder = f"docs/{quote(report.name)}"
+    folder, shown = f"docs/{quote(report.name)}", roles(report)
     return (
         ("" if report.measured(engine) else alert(OTHER_MODEL))
-        + roles(report)
+        + note(DEFAULT)
+        + table("Roles", "evidence", shown.columns, shown.rows)
+        + note(shown.caption.replace("`", "").replace("*", ""))
         + FIGURE.format(f"{folder}/{PICTURE}") * (report.folder / PICTURE).is_file()
         + f'<p class="note"><a href="{folder}/report.md">The whole report, and how it was measured</a></p>'
     )
 
 
-def roles(report: Report) -> str:
-    """The table that opens the report, and how to read it: the strategy to use, and what it must beat."""
-    shown = roles_of(report)
-    reading = shown.caption.replace("`", "").replace("*", "")
-    return note(DEFAULT) + table("Roles", "evidence", shown.columns, shown.rows) + note(reading)
-
-
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab."""
     reports, own = find_reports(), own_report(engine)
     report = gr.Dropdown(
         [(report.title, name) for name, report in reports.items()],

@@ -1,16 +1,15 @@
 """The tab Watch: a race of all layers, just stopping at a layer, and the strategy shown, on the visitor's text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
-from demo.common.markup import escape, note, number_of, printable, table
+from demo.common.markup import note, number_of, printable, table
 from demo.common.reports import own_report
 from demo.common.runs import Run
-from demo.common.views import draw_when_visible
 from demo.tabs.watch.race import END_S, NARROW, WIDE, Lane, lanes_of, race
 from engine import Engine
 from eval.render.text import join, pp
@@ -28,7 +27,7 @@ LEGEND = (
 
 
 def view(engine: Engine, run: Run, outcome: Compared) -> str:
-    """The race with its buttons, its entities, and what each layer computed."""
+    """The race with its buttons, and the entities of the strategy shown."""
     lanes = lanes_of(run, outcome)
     slower = f"Shown {1000 * lanes[0].end / lanes[0].milliseconds:,.0f} times slower than measured on this machine."
     remarks = [losses(engine, lanes), slower if run.timed else "", LEGEND]
@@ -36,11 +35,10 @@ def view(engine: Engine, run: Run, outcome: Compared) -> str:
     for name, layout in (("wide", WIDE), ("narrow", NARROW)):
         cut = note(f"The picture shows the first {layout.words} of {words:,} words.") * (words > layout.words)
         pictures += f'<div class="{name}">{race(lanes, outcome, engine.labels.types, layout)}{cut}</div>'
-    layers = "".join(f"<li>{line}</li>" for line in layers_said(outcome))
     return (
         f'<section class="race" data-run="{run.number}" data-end="{END_S}" '
         f"{'data-timed' * run.timed}>{BUTTONS}{pictures}{note(' '.join(filter(None, remarks)))}{_entities(outcome)}"
-        f"<details><summary>Words of each layer, {escape(outcome.label)}</summary><ol>{layers}</ol></details></section>"
+        "</section>"
     )
 
 
@@ -64,26 +62,10 @@ def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
     return f"On {report.corpus}, pp of F1 against all layers: {join(changes)}." if changes else ""
 
 
-def layers_said(outcome: Compared) -> Iterator[str]:
-    """What each layer computed, in words, and how many words exited after it; words that came back count as both."""
-    words = outcome.result.trace.words
-    layers, gates = len(outcome.result.cost.rows), outcome.result.exit_layers
-    for layer in range(1, layers + 1):
-        computed = sum(word.state != "exited" or word.layer >= layer for word in words)
-        exited = sum(word.state != "kept" and word.layer == layer for word in words)
-        if not computed:
-            yield "never computed"
-        elif exited or layer in gates:
-            yield f"{number_of(computed, 'word')} computed, {exited} exit"
-        else:
-            yield f"{number_of(computed, 'word')} computed" + ("; no gate" if layer < layers else ", and labelled")
-
-
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab."""
     shown = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
 
     def draw(run: Run, outcome: Compared) -> list[str]:
         return [view(engine, run, outcome)]
 
-    draw_when_visible(tab, inputs, draw, [shown], timed=True)
+    inputs.show(tab, draw, [shown], timed=True)

@@ -11,7 +11,6 @@ from demo.common.differences import SIGNS, Compared
 from demo.common.inputs import Inputs
 from demo.common.markup import alert, describe_word, escape, label_name, note, table, type_colour
 from demo.common.runs import Run
-from demo.common.views import draw_when_visible
 from engine import Engine, Result
 from engine.pruning.controllers import Controller
 from engine.pruning.trace import WordScores, WordTrace, neighbours_of
@@ -140,4 +139,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def draw(run: Run, outcome: Compared) -> list[str]:
         return [note(outcome.label) + windows(outcome.result) + why_view(engine, run, outcome)]
 
-    draw_when_visible(tab, inputs, draw, [shown])
+    inputs.show(tab, draw, [shown])

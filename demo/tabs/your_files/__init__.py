@@ -12,10 +12,19 @@ import gradio as gr
 
 from demo.common.commands import files_commands
 from demo.common.inputs import Inputs
-from demo.common.limits import BATCH_WORK, KEEP_FILES_S, MAX_CHARACTERS, MAX_DOCUMENTS, MAX_FILE_BYTES, check_strategies
+from demo.common.limits import (
+    BATCH_WORK,
+    EVERY_CHANGE,
+    HIDDEN,
+    KEEP_FILES_S,
+    MAX_CHARACTERS,
+    MAX_DOCUMENTS,
+    MAX_FILE_BYTES,
+    QUIET,
+    check_strategies,
+)
 from demo.common.markup import alert, escape, note, number_of, table
 from demo.common.requests import Latest
-from demo.common.wiring import EVERY_CHANGE, HIDDEN, QUIET
 from demo.settings import chosen_strategy
 from demo.tabs.your_files.tagging import (
     CHUNK,
@@ -30,6 +39,7 @@ from demo.tabs.your_files.tagging import (
 )
 from demo.tabs.your_files.uploads import LISTED_PROBLEMS, Problems, Upload, read_files
 from engine import Engine, InputError
+from engine.models.shipped import short_name
 
 LABEL = "Your files"
 SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
@@ -53,22 +63,13 @@ NO_ZIP = gr.update(value=None, visible=False)
 OUT_OF_DATE = "Out of date: the files or the settings have changed. Press Tag the files."
 
 
-def model_name(engine: Engine) -> str:
-    """An engine's display name: its folder or hub id, and its dtype."""
-    source = Path(engine.source)
-    return f"{(source.resolve() if source.is_dir() else source).name}, {engine.dtype}"
-
-
 def gold_types(uploads: Sequence[Upload]) -> list[str]:
     """The entity types in the files; only these are scored."""
     return sorted({entity.type for upload in uploads for entity in upload.document.entities})
 
 
-def status(model: str, uploads: Sequence[Upload], found: Sequence[Found]) -> str:
-    """How many documents are tagged, by which strategies, and how times were measured.
-
-    ``model``: what the model is called.
-    """
+def status(engine: Engine, uploads: Sequence[Upload], found: Sequence[Found]) -> str:
+    """How many documents are tagged, by which strategies, and how times were measured."""
     tagged = [one for outcome in found for one in outcome.tagged]
     done = len(found[0].tagged)
     types = gold_types(uploads)
@@ -87,8 +88,8 @@ def status(model: str, uploads: Sequence[Upload], found: Sequence[Found]) -> str
         remarks.append(f"The table shows the first {LISTED_ENTITIES:,} of {entities:,} entities; the ZIP has them all.")
     by = ", ".join(outcome.chosen.label for outcome in found)
     return (
-        f"{done} of {number_of(len(uploads), 'document')} tagged by {escape(model)} with {escape(by)}. "
-        f"{escape(' '.join(remarks))} To measure speed, use {MEASURING}."
+        f"{done} of {number_of(len(uploads), 'document')} tagged by {escape(short_name(engine.source))} with "
+        f"{escape(by)}. {escape(' '.join(remarks))} To measure speed, use {MEASURING}."
     )
 
 
@@ -151,7 +152,7 @@ def run_files(
         return advice + table("By strategy", "summary", heads, rows) + entity_table(found)
 
     def report() -> str:
-        said = f"<b>{number_of(len(paths), 'file')}</b>: {status(model_name(engine), uploads, found)}"
+        said = f"<b>{number_of(len(paths), 'file')}</b>: {status(engine, uploads, found)}"
         return f'<p class="note">{said}</p>{left_out(problems)}{tables()}'
 
     due = time.monotonic()
@@ -177,8 +178,6 @@ def sample_file() -> Iterator[list[str]]:
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab."""
-
     def on_start(latest: Latest, *values: Any) -> list[Any]:
         latest.take(*values)
         return ["", "", NO_ZIP]

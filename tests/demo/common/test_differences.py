@@ -66,4 +66,4 @@ def test_a_reason_tells_words_that_reached_the_last_layer(engine):
     unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities, paths=paths)
     (changed,) = differences(unpruned, dense)
     assert changed.reason == "“failure” reached the last layer, labelled no entity instead of inside Disease"
-    assert differences(dense, dense)[0].reason == "reached the last layer"
+    assert differences(dense, dense)[0].reason == "reached the last layer, with the same labels as dense"

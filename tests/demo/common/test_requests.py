@@ -6,8 +6,8 @@ import gradio as gr
 import pytest
 
 from demo.common import runs
+from demo.common.inputs import View
 from demo.common.requests import Latest, Requests
-from demo.common.views import View
 from tests.demo.conftest import components, page_values
 from tests.demo.tabs.conftest import beside, run_of
 
@@ -84,11 +84,11 @@ def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(engine):
     assert view.on_change("Compare", None, run, "dense") == NOTHING
     mark, shown = view.on_change("Watch", None, run, "dense")
     assert shown == "dense"
-    assert view.on_select(mark, run, "dense") == NOTHING
-    assert view.on_select(None, None, "dense") == NOTHING, "there is no run yet"
+    assert view.on_change("Watch", mark, run, "dense") == NOTHING
+    assert view.on_change("Watch", None, None, "dense") == NOTHING, "there is no run yet"
     timed = replace(view, timed=True)
-    mark, _ = timed.on_select(None, run_of(beside(result, result, runs_ms=())), "dense")
-    assert timed.on_select(mark, run, "dense") != NOTHING
+    mark, _ = timed.on_change("Watch", None, run_of(beside(result, result, runs_ms=())), "dense")
+    assert timed.on_change("Watch", mark, run, "dense") != NOTHING
 
 
 def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(requests, engine):

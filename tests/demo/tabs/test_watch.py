@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from demo.common.markup import label_name
-from demo.tabs.watch import layers_said, view
+from demo.tabs.watch import view
 from demo.tabs.watch.race import END_S, LOOP_S, NARROW, RACE_S, WIDE, lanes_of, race, said
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, beside, run_of
 
 TYPES = ("Chemical", "Disease")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -75,20 +75,6 @@ def test_words_labelled_differently_have_both_labels(engine, compared):
 def test_any_text_makes_a_well_formed_picture(engine, text):
     one = beside(result := engine.tag(text, "rule"), result)
     ElementTree.fromstring(race(lanes_of(run_of(one, text=text), one), one, TYPES))
-
-
-def test_each_layer_says_what_it_computed_or_that_it_has_no_gate_or_never_ran(engine, plain_engine):
-    def lines(result):
-        return list(layers_said(beside(result, result)))
-
-    total = len(engine.tag(TEXT, "dense").words)
-    assert lines(engine.tag(TEXT, "truncate-1")) == [f"{total} words computed, {total} exit", *["never computed"] * 2]
-    computed = f"{total} words computed"
-    assert lines(plain_engine.tag(TEXT, "dense")) == [*[f"{computed}; no gate"] * 2, f"{computed}, and labelled"]
-    recovered = engine.tag(TEXT, "entropy+recovery", **RECOVERING)
-    states = [word.state for word in recovered.trace.words]
-    exits = sum(int(number) for number in re.findall(r"(\d+) exit", " ".join(lines(recovered))))
-    assert exits == len(states) - states.count("kept")
 
 
 def test_the_page_says_how_much_slower_it_replays_once_times_are_measured(engine, compared):

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-from copy import copy
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -20,7 +19,6 @@ from demo.tabs.your_files import (
     NO_ZIP,
     SAMPLE,
     entity_table,
-    model_name,
     run_files,
     sample_file,
     status,
@@ -98,15 +96,6 @@ def test_the_sample_is_sound():
     assert SAMPLE.exists()
 
 
-def test_a_folder_is_named_however_it_is_given(engine, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    other = copy(engine)
-    for source, name in ((".", "mine, float32"), ("user/of-the-hub", "of-the-hub, float32")):
-        other.source = source
-        assert model_name(other) == name
-
-
 class TestTag:
     def test_finds_what_the_engine_finds_strategies_taking_turns(self, engine, monkeypatch):
         order = []
@@ -147,7 +136,7 @@ class TestTag:
         both = [*found(engine, many, 3.0, dense=nothing), *found(engine, many, 2.0, rule=nothing)]
         table = column_of(summary(both, ()))
         assert [table("ms/doc"), table("times as fast")] == [ms, times]
-        said = status("a model", uploads(*many), both)
+        said = status(engine, uploads(*many), both)
         assert (f"Times need {LEAST_TIMED} documents." in said) == (documents < LEAST_TIMED)
         assert ("Times are from one pass" in said) == (documents >= LEAST_TIMED)
         assert "times as fast" not in summary(both[1:], ())[0]
@@ -251,7 +240,7 @@ class TestRun:
         table = entity_table(dense)
         assert table.count('<th scope="row">') == LISTED_ENTITIES
         assert f"<td>{'x' * CELL_CHARACTERS}…</td>" in table
-        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status("a model", [], dense)
+        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status(engine, [], dense)
 
     @pytest.mark.parametrize(
         ("calls", "said", "shown"), [(1, "before any document", False), (3, "The tables show", True)]
