@@ -22,10 +22,9 @@ MAX_SCALE = 10.0
 
 @dataclass(frozen=True)
 class PageSetting:
-    """A controller's setting on the page; one ``per gate`` is a factor of the operating point's values.
+    """A setting on the page, as a controller of this kind declares it.
 
-    ``kind``: the controller's.
-    ``declared``: the setting as the controller declares it.
+    One ``per gate`` scales: on the page it is a factor of the operating point's values.
     """
 
     kind: str
@@ -38,12 +37,10 @@ class PageSetting:
 
     @property
     def scales(self) -> bool:
-        """Whether it is a factor of the operating point's values."""
         return self.declared.kind == "per gate"
 
     @property
     def label(self) -> str:
-        """Its name for people."""
         kind = self.kind[:1].upper() + self.kind[1:]
         return f"{kind} threshold (× the default)" if self.scales else f"{kind}: {label_of(self.declared.name)}"
 
@@ -114,7 +111,6 @@ class Chosen:
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from those of the operating point."""
         stored = self.stored.settings()
         return {name: value for name, value in self.strategy.settings().items() if value != stored[name]}
 
@@ -143,7 +139,6 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
 
 
 def format_value(value: Any) -> str:
-    """A setting's value for people."""
     if isinstance(value, tuple | list):
         return ", ".join(map(format_value, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")

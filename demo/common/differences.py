@@ -116,7 +116,6 @@ class Compared:
 
     @property
     def is_dense(self) -> bool:
-        """Whether it is the full pass itself."""
         return self.result is self.full
 
     @property
@@ -126,11 +125,9 @@ class Compared:
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """Its entities and those that it lost, beside dense's."""
         return differences(self.result, self.full)
 
     def of_kind(self, kind: str) -> list[Difference]:
-        """The differences of one kind."""
         return [difference for difference in self.differences if difference.kind == kind]
 
     @property

@@ -4,6 +4,7 @@ A user's text is never part of the query, which the server sees; ``links.js`` ca
 """
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -67,15 +68,10 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),
     ]
     for setting, default in page_settings(engine, point).items():
-        value = _number(query.get(setting.name, ""))
+        try:
+            value = float(query.get(setting.name, "nan"))
+        except ValueError:
+            value = nan
         low, high, _ = setting.range
-        fits = value is not None and low <= value <= high
-        updates.append(value if fits else default if point else gr.skip())
+        updates.append(value if low <= value <= high else default if point else gr.skip())
     return updates
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -46,7 +46,6 @@ def note(message: str) -> str:
 
 
 def term(name: str) -> str:
-    """A term with its explanation."""
     return (
         f'<button type="button" class="term">{escape(name)}<span class="tip" role="tooltip">'
         f"{escape(TERMS[name])}</span></button>"
@@ -76,7 +75,6 @@ def type_colour(types: Sequence[str], type_: str) -> int:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share as a percentage."""
     return f"{100 * share:.{digits}f}\u00a0%"
 
 
@@ -89,11 +87,6 @@ def label_name(label: str) -> str:
     """A label in words: ``no entity``, ``begin Chemical``, ``end Chemical``, ``single Chemical``."""
     prefix, type_ = label_parts(label)
     return f"{_PREFIXES[prefix]} {type_}".rstrip()
-
-
-def describe_word(word: WordTrace) -> str:
-    """How far a word was computed, and its label."""
-    return f"{depth(word)}, labelled {label_name(word.label)} with probability {percent(word.probability, 1)}"
 
 
 def depth(word: WordTrace) -> str:

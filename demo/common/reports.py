@@ -26,7 +26,6 @@ class Report(ReportFolder):
 
     @property
     def title(self) -> str:
-        """What the report is about."""
         return TITLES.get(self.name) or f"{self.about['model']} on {self.corpus}"
 
     @property
@@ -38,7 +37,6 @@ class Report(ReportFolder):
         return shown if split == "test" else f"{shown} {split}"
 
     def measured(self, engine: Engine) -> bool:
-        """Whether it measured the engine's weights."""
         return engine.digest[:16] in self.about["weights"]
 
 

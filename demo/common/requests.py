@@ -94,7 +94,7 @@ class Requests:
         latest.answered = number
         run = None
         try:
-            names = in_page_order(self._engine, check_strategies(list(names)))
+            names = in_page_order(self._engine, check_strategies(names))
             strategies = [chosen_strategy(self._engine, name, point, *settings) for name in names]
             wanted = partial(latest.wants, number)
             for run in run_text(self._engine, check_text(text), strategies, number, wanted, progress):
@@ -110,7 +110,6 @@ class Requests:
                 yield [card(run, shown), run]
 
     def show(self, latest: Latest, run: Run | None, name: str) -> Any:
-        """The answer on another strategy."""
         return card(run, name) if run is not None and run.number == latest.number else gr.skip()
 
 

@@ -44,7 +44,6 @@ class Run:
 
     @property
     def timed(self) -> bool:
-        """Whether the strategies have been timed."""
         return bool(self.compared[0].runs_ms)
 
     def shown(self, name: str) -> Compared:

@@ -13,29 +13,24 @@ from demo.server.page import HANDLERS, guard_calls
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
 
+COLOURS = {  # in the light and in the dark theme
+    "button_primary_background_fill": ("primary_700", "primary_700"),
+    "button_primary_background_fill_hover": ("primary_800", "primary_800"),
+    "body_text_color_subdued": ("neutral_600", "neutral_300"),
+    "block_label_text_color": ("neutral_700", "neutral_200"),
+    "block_title_text_color": ("neutral_700", "neutral_200"),
+    "block_info_text_color": ("neutral_600", "neutral_300"),
+    "checkbox_border_color": ("neutral_500", "neutral_300"),
+    "link_text_color": ("primary_700", "primary_300"),
+}
+THEME = gr.themes.Default(
+    primary_hue="teal", neutral_hue="slate", font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")
+)
+
 LAUNCH: dict[str, Any] = {
-    "theme": gr.themes.Default(
-        primary_hue="teal",
-        neutral_hue="slate",
-        font=("system-ui", "sans-serif"),
-        font_mono=("ui-monospace", "monospace"),
-    ).set(
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_hover_dark="*primary_800",
-        body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_300",
-        block_label_text_color="*neutral_700",
-        block_label_text_color_dark="*neutral_200",
-        block_title_text_color="*neutral_700",
-        block_title_text_color_dark="*neutral_200",
-        block_info_text_color="*neutral_600",
-        block_info_text_color_dark="*neutral_300",
-        checkbox_border_color="*neutral_500",
-        checkbox_border_color_dark="*neutral_300",
-        link_text_color="*primary_700",
-        link_text_color_dark="*primary_300",
+    "theme": THEME.set(
+        **{name: f"*{light}" for name, (light, _) in COLOURS.items()},
+        **{f"{name}_dark": f"*{dark}" for name, (_, dark) in COLOURS.items()},
     ),
     "css": CSS,
     "app_kwargs": {

@@ -8,12 +8,11 @@ error, a wrong answer, growing memory, or modest clients that waited more than t
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import cycle, islice
-from math import inf
+from itertools import cycle
 from statistics import median, quantiles
 
 import httpx
@@ -31,20 +30,15 @@ WARM_UP = 0.25  # share of the time in which caches fill
 MAX_GROWTH_MB = 50.0
 MAX_SLOWDOWN = 2.0  # of the modest clients' 95th percentile
 TIMEOUT_S = 120
-TEXT = "Cisplatin caused nausea, tremor and hypotension in mice. "  # of greedy clients
+LONG = "Cisplatin caused nausea, tremor and hypotension in mice. " * 2000  # of greedy clients
 
 Call = Callable[[httpx.Client, str], object]  # raises an error for an answer that the app must not give
 
-
-def _text(characters: int) -> str:
-    return (TEXT * (characters // len(TEXT) + 1))[:characters]
-
-
 LARGEST: tuple[Call, ...] = (
-    lambda client, url: ask(client, url, text=_text(MAX_CHARACTERS), strategy="dense"),
-    lambda client, url: ask(client, url, text=_text(MAX_TRACED), strategy="entropy", trace=True),
+    lambda client, url: ask(client, url, text=LONG[:MAX_CHARACTERS], strategy="dense"),
+    lambda client, url: ask(client, url, text=LONG[:MAX_TRACED], strategy="entropy", trace=True),
     # does not wait for the answer
-    lambda client, url: client.post(f"{url}gradio_api/call/v2/tag", json={"text": _text(MAX_CHARACTERS)}),
+    lambda client, url: client.post(f"{url}gradio_api/call/v2/tag", json={"text": LONG[:MAX_CHARACTERS]}),
 )
 
 
@@ -70,57 +64,48 @@ def check(expected: Result, client: httpx.Client, url: str) -> None:
         raise AssertionError(f"wrong entities of {strategy} for {text[:40]!r}")
 
 
-def checks() -> list[Call]:
-    """Calls that tag every example under every strategy, and check the answer."""
-    engine = load_engine()
-    return [partial(check, engine.tag(text, name)) for text in EXAMPLES.values() for name in STRATEGIES]
-
-
-def run_client(url: str, calls: Iterable[Call], tally: Tally, until: float = inf) -> None:
-    """Makes one call after another until the time ``until``."""
+def run_client(url: str, calls: tuple[Call, ...], first: int, tally: Tally, until: float) -> None:
+    """Makes one call after another, from that number on, until the time ``until``."""
     with httpx.Client(timeout=TIMEOUT_S) as client:
-        for call in calls:
-            if time.monotonic() >= until:
-                break
+        for call in cycle(calls[first % len(calls) :] + calls[: first % len(calls)]):
             begin = time.monotonic()
+            if begin >= until:
+                break
             try:
                 call(client, url)
+                tally.seconds.append(time.monotonic() - begin)
             except Exception as error:  # noqa: BLE001 - this command looks for errors of any kind
                 tally.problems.append(repr(error))
-            else:
-                tally.seconds.append(time.monotonic() - begin)
 
 
-def load(url: str, process: int, greedy: int, seconds: float, modest_calls: list[Call]) -> tuple[Tally, Tally]:
-    """Runs modest and greedy clients at once, after one of each greedy call: much is loaded only at first use."""
+def load(url: str, process: int, greedy: int, seconds: float, calls: tuple[Call, ...]) -> Tally:
+    """Lets clients call the app for some seconds, some of them greedily, and prints what the modest ones saw."""
     modest, large = Tally(), Tally()
-    if greedy:
-        run_client(url, LARGEST, large)
-    print(f"{CLIENTS} clients, {greedy} of them greedy, for {seconds:.0f} s", flush=True)
     until = time.monotonic() + seconds
     with ThreadPoolExecutor(CLIENTS) as pool:
         for number in range(CLIENTS):
-            calls, tally = (LARGEST, large) if number < greedy else (modest_calls, modest)
-            pool.submit(run_client, url, islice(cycle(calls), number, None), tally, until)
+            own, tally = (LARGEST, large) if number < greedy else (calls, modest)
+            pool.submit(run_client, url, own, number, tally, until)
         time.sleep(WARM_UP * seconds)
         while time.monotonic() < until:
             modest.memory.append(psutil.Process(process).memory_info().rss / 1e6)
             time.sleep(1)
-    return modest, large
-
-
-def report(modest: Tally, large: Tally) -> bool:
-    """Prints the figures; returns whether all answers are right and memory is flat."""
-    seconds, memory = modest.seconds, modest.memory
-    problems = modest.problems + large.problems
-    print(f"{len(seconds)} answers, {len(large.seconds)} large ones, {len(problems)} problems")
-    for problem in dict.fromkeys(problems):
+    modest.problems += large.problems
+    print(f"{len(modest.seconds)} answers, {len(large.seconds)} large ones, {len(modest.problems)} problems")
+    for problem in dict.fromkeys(modest.problems):
         print(problem)
-    print(f"seconds per answer: median {median(seconds):.3f}, p95 {modest.p95:.3f}, max {max(seconds):.3f}")
-    third = max(1, len(memory) // 3)
+    print(
+        f"seconds per answer: median {median(modest.seconds):.3f}, p95 {modest.p95:.3f}, max {max(modest.seconds):.3f}"
+    )
+    return modest
+
+
+def is_fine(tally: Tally) -> bool:
+    """Prints how memory grew; returns whether all answers are right and memory is flat."""
+    memory, third = tally.memory, max(1, len(tally.memory) // 3)
     growth = median(memory[-third:]) - median(memory[:third])
     print(f"memory: {memory[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
-    return not problems and growth < MAX_GROWTH_MB
+    return not tally.problems and growth < MAX_GROWTH_MB
 
 
 @as_command
@@ -128,15 +113,16 @@ def main(argv: list[str] | None) -> int:
     """Runs the command; exit status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo.load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
-    arguments = parser.parse_args(argv)
-    calls = checks()
+    seconds = parser.parse_args(argv).seconds
+    engine = load_engine()
+    calls = tuple(partial(check, engine.tag(text, name)) for text in EXAMPLES.values() for name in STRATEGIES)
     with serve_app() as (url, process):
-        alone, none = load(url, process, 0, arguments.seconds, calls)
-        fine = report(alone, none)
-        beside, large = load(url, process, GREEDY, arguments.seconds, calls)
-        slowdown = beside.p95 / alone.p95
-        print(f"modest clients' p95 beside greedy ones: {slowdown:.2f} times that without")
-    return 0 if report(beside, large) and fine and slowdown < MAX_SLOWDOWN else 1
+        alone = load(url, process, 0, seconds, calls)
+        fine = is_fine(alone)
+        beside = load(url, process, GREEDY, seconds, calls)
+    slowdown = beside.p95 / alone.p95
+    print(f"modest clients' p95 beside greedy ones: {slowdown:.2f} times that without")
+    return 0 if is_fine(beside) and fine and slowdown < MAX_SLOWDOWN else 1
 
 
 if __name__ == "__main__":

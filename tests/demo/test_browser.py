@@ -65,12 +65,6 @@ class TestRace:
         page.wait_for_timeout(300)
         assert page.evaluate(CLOCKS)[0][0] < END_S / 2
 
-    def test_it_does_not_play_where_motion_is_to_be_reduced(self, open_page):
-        page = open_page(reduced_motion="reduce")
-        page.locator(".race[data-timed]").wait_for()
-        page.wait_for_timeout(500)
-        assert page.evaluate(CLOCKS) == [[END_S, True]]
-
     def test_on_a_phone_it_waits_until_it_is_seen(self, open_page):
         page = open_page(PHONE, timed=True, reduced_motion="no-preference")
         page.locator(".race[data-timed]").wait_for()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from demo.settings import chosen_strategy, page_settings, points
+from tests.demo.conftest import page_values
 
 
 def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_multiply_thresholds(engine, plain_engine):
@@ -17,6 +18,21 @@ def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_mul
     assert page_settings(engine)[setting] == 1.0
     assert setting.controller_value(strategy, 3.0) == pytest.approx((0.3, 1.0))
     assert setting.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
+
+
+def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
+    values = page_values(
+        engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
+    )
+    of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
+    of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
+    for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
+        chosen = chosen_strategy(engine, name, None, "entity_loss", *values)
+        assert chosen.strategy == engine.strategy(name, **settings)
+        recovering = chosen_strategy(engine, f"{name}+recovery", None, "entity_loss", *values)
+        assert recovering.strategy == engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
+        assert "trigger entity loss" in recovering.label
+        assert ("λ 1.5" in chosen.label) == (name == "rule")
 
 
 def test_points_are_those_that_all_strategies_have(engine, monkeypatch):

@@ -17,15 +17,15 @@ from demo.common.markup import escape, printable
 from demo.common.runs import Run
 from demo.common.serialization import environment_record, result_record, trace_record
 from demo.tabs.code.snippets import INSTALL, as_command, as_export, as_python
-from engine import Engine, InputError, Result
+from engine import Engine, InputError
 
 LABEL = "Use in code"
 
 
-def everything(engine: Engine, text: str, results: list[Result]) -> str:
+def everything(engine: Engine, run: Run) -> str:
     """The text and each strategy's full result, word by word, as JSON."""
-    records = [result_record(result) | {"trace": trace_record(result)} for result in results]
-    record = environment_record(engine) | {"text": printable(text), "results": records}
+    records = [result_record(one.result) | {"trace": trace_record(one.result)} for one in run.compared]
+    record = environment_record(engine) | {"text": printable(run.text), "results": records}
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
@@ -39,7 +39,7 @@ def json_file(engine: Engine, run: Run | None) -> Iterator[dict[str, Any]]:
         raise gr.Error(escape(str(error)), print_exception=False) from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.json"
-        path.write_text(everything(engine, run.text, [one.result for one in run.compared]), encoding="utf-8")
+        path.write_text(everything(engine, run), encoding="utf-8")
         yield gr.update(value=str(path), visible=True)
 
 

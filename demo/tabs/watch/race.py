@@ -23,17 +23,9 @@ FADE_S, TICK_S = 0.35, 0.2
 CHARACTER, LINE, HEAD, PAD, GAP = 6.0, 19, 62, 6, 10  # pixels, at 10 pixels a letter
 COLOURS = ("#1d4ed8", "#b91c1c", "#126862", "#9c3ea3", "#592222", "#382259")  # as in the style sheet
 MONO = "ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace"
-TEXT, FADED, ACCENT, WARNING, BORDER, PAPER = (
-    f"var(--{name},{fallback})"
-    for name, fallback in (
-        ("body-text-color", "#1e293b"),
-        ("faded", "#64748b"),
-        ("accent", "#0f766e"),
-        ("warning", "#b45309"),
-        ("border-color-primary", "#e2e8f0"),
-        ("body-background-fill", "#ffffff"),
-    )
-)
+TEXT, FADED = "var(--body-text-color,#1e293b)", "var(--faded,#64748b)"
+ACCENT, WARNING = "var(--accent,#0f766e)", "var(--warning,#b45309)"
+BORDER, PAPER = "var(--border-color-primary,#e2e8f0)", "var(--body-background-fill,#ffffff)"
 TITLE = "font:700 12px system-ui,sans-serif"
 LETTER = 4.6  # pixels of both labels
 BOTH = f"font:700 8px system-ui,sans-serif;fill:{WARNING};stroke:{PAPER};stroke-width:3px;paint-order:stroke"

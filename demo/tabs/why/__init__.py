@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.common.differences import SIGNS, Compared
 from demo.common.inputs import Inputs
-from demo.common.markup import alert, describe_word, escape, label_name, note, table, type_colour
+from demo.common.markup import alert, depth, escape, label_name, note, percent, table, type_colour
 from demo.common.runs import Run
 from engine import Engine, Result
 from engine.pruning.controllers import Controller
@@ -74,7 +74,6 @@ def _gate_detail(at: WordScores) -> list[str]:
 
 
 def format_score(value: float | None) -> str:
-    """A score with few digits."""
     if value is None:
         return "–"
     if math.isinf(value):
@@ -109,10 +108,11 @@ def listbox(outcome: Compared, types: Sequence[str]) -> str:
 
 def _option(word: WordTrace, index: int) -> str:
     exit_ = f' data-exit="{word.layer}"' if word.state != "kept" else ""
-    text = escape(word.text)
+    text, probability = escape(word.text), percent(word.probability, 1)
+    said = f"{depth(word)}, labelled {label_name(word.label)} with probability {probability}"
     return (
         f'<span class="word" role="option" aria-selected="false" tabindex="{-1 if index else 0}" data-word="{index}" '
-        f'data-state="{word.state}"{exit_} aria-label="{text}: {escape(describe_word(word))}">{text}</span>'
+        f'data-state="{word.state}"{exit_} aria-label="{text}: {escape(said)}">{text}</span>'
     )
 
 

@@ -78,43 +78,36 @@ def test_without_gates_all_words_tie_and_the_page_opens_as_without_a_bet(engine)
     assert bet.in_link("0", "") == ""
 
 
-class TestLink:
-    def link(self, shipped, bet, word, text):
-        names = [shipped.default_strategy]
-        return make_link(shipped, text, *names, names, None, "", *page_values(shipped)) + bet.in_link(word, text)
-
-    def test_it_holds_the_bet_and_asks_without_naming_a_word_that_wins(self, shipped, bet, result):
-        for index in choices(result):
-            link = self.link(shipped, bet, str(index), bet.sentence)
-            friend, shown = bet.open(gr.skip(), dict(parse_qsl(link.removeprefix("?"))))
-            assert friend == index
-            assert challenge(result, index) in shown
-            named = words(challenge(result, index))
-            assert named == ([] if index in winners(result) else [result.trace.words[index].text])
-
-    def test_it_holds_none_if_none_was_made_or_on_another_text(self, shipped, bet):
-        link = self.link(shipped, bet, "", bet.sentence)
-        assert bet.read(dict(parse_qsl(link, keep_blank_values=True))) is None
-        assert "bet" not in self.link(shipped, bet, "1", "a text of mine")
-
-    @pytest.mark.parametrize(
-        "value", ["<img src=x onerror=alert(1)>", "${1+1}", "-1", "1e1", "99", "٣", " 1", "nan", "1&bet=2"]
-    )
-    def test_what_is_no_word_to_bet_on_is_ignored(self, bet, value):
-        assert bet.open(bet.sentence, {"bet": value}) == bet.open(bet.sentence, {})
-        assert bet.in_link(value, bet.sentence) == "&bet="
+def test_a_link_holds_the_bet_and_asks_without_naming_a_word_that_wins(shipped, bet, result):
+    names = [shipped.default_strategy]
+    link = make_link(shipped, bet.sentence, *names, names, None, "", *page_values(shipped))
+    for index in choices(result):
+        friend, shown = bet.open(gr.skip(), dict(parse_qsl(link[1:] + bet.in_link(str(index), bet.sentence))))
+        assert friend == index
+        assert challenge(result, index) in shown
+        named = words(challenge(result, index))
+        assert named == ([] if index in winners(result) else [result.trace.words[index].text])
+    assert bet.in_link("1", "a text of mine") == ""
 
 
-class TestDraw:
-    def test_it_follows_the_run_of_the_sentence(self, bet, shipped):
-        opening = bet.shown.value
-        run = run_on(shipped, "truncate-3", "entropy", text=bet.sentence)
-        assert bet.draw(run, None, opening) == gr.skip(), "nothing has changed"
-        careful = run_on(shipped, "entropy", text=bet.sentence, max_entropy=(0.0, 0.0, 0.0, 1.0))
-        assert bet.draw(careful, None, opening) == view(careful.compared[1].result, shipped.labels.types)
+@pytest.mark.parametrize(
+    "value", ["", "<img src=x onerror=alert(1)>", "${1+1}", "-1", "1e1", "99", "٣", " 1", "nan", "1&bet=2"]
+)
+def test_what_is_no_word_to_bet_on_is_ignored(bet, value):
+    assert bet.open(bet.sentence, {"bet": value}) == bet.open(bet.sentence, {})
+    assert bet.in_link(value, bet.sentence) == "&bet="
 
-    def test_it_is_gone_with_another_text_or_without_the_default_strategy(self, bet, shipped):
-        assert bet.open("a text of mine", {})[1] == ""
-        assert bet.draw(run_on(shipped, "entropy", text="a text of mine"), None, bet.shown.value) == ""
-        assert bet.draw(run_on(shipped, "truncate-3", text=bet.sentence), None, bet.shown.value) == ""
-        assert bet.draw(None, None, bet.shown.value) == gr.skip()
+
+def test_it_follows_the_run_of_the_sentence(bet, shipped):
+    opening = bet.shown.value
+    run = run_on(shipped, "truncate-3", "entropy", text=bet.sentence)
+    assert bet.draw(run, None, opening) == gr.skip(), "nothing has changed"
+    careful = run_on(shipped, "entropy", text=bet.sentence, max_entropy=(0.0, 0.0, 0.0, 1.0))
+    assert bet.draw(careful, None, opening) == view(careful.compared[1].result, shipped.labels.types)
+
+
+def test_it_is_gone_with_another_text_or_without_the_default_strategy(bet, shipped):
+    assert bet.open("a text of mine", {})[1] == ""
+    assert bet.draw(run_on(shipped, "entropy", text="a text of mine"), None, bet.shown.value) == ""
+    assert bet.draw(run_on(shipped, "truncate-3", text=bet.sentence), None, bet.shown.value) == ""
+    assert bet.draw(None, None, bet.shown.value) == gr.skip()

@@ -12,13 +12,11 @@ from tests.demo.conftest import components, listeners
 
 def test_offers_what_the_engine_can_run_compares_two_and_shows_one_of_these(demo, engine):
     (strategies,) = components(demo, gr.CheckboxGroup)
-    assert [value for _, value in strategies.choices] == list(engine.runnable)
-    assert strategies.value == ["dense", "entropy", "truncate-1"]
-    labels = {value: label for label, value in strategies.choices}
-    assert labels["rule"].endswith(CONTROLLERS["rule"].description)
     (shown,) = components(demo, gr.Radio, label="Strategy shown")
+    assert [value for _, value in strategies.choices] == list(engine.runnable)
+    assert strategies.value == [value for _, value in shown.choices] == ["dense", "entropy", "truncate-1"]
+    assert dict(map(reversed, strategies.choices))["rule"].endswith(CONTROLLERS["rule"].description)
     assert shown.value == "entropy"
-    assert [value for _, value in shown.choices] == ["dense", "entropy", "truncate-1"]
     assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
     assert shown_choices(["dense", "rule"], "dense")["value"] == "dense"
     for misfit in ([], gr.skip(), [["dense"]], 5, None):
@@ -52,15 +50,12 @@ def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monk
 
 def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo, engine):
     apply = listeners(demo, "on_strategies")[0].fn
-    _, point, trigger, *shown = apply(["dense", "rule+recovery"], "dense")
-    assert (trigger["interactive"], trigger["info"]) == (True, "")
-    assert not point["interactive"]
-    assert "Changes nothing here" in point["info"], "these weights store no operating points"
     kinds = [setting.kind for setting in page_settings(engine)]
-    assert [one["visible"] for one in shown] == [False, *(kind == "rule" for kind in kinds)]
-    _, _, trigger, *shown = apply(["dense"], "dense")
-    assert not trigger["interactive"]
-    assert "Changes nothing here" in trigger["info"]
-    assert [one["visible"] for one in shown] == [True, *[False] * len(kinds)]
+    for names, recovers, used in ((["dense", "rule+recovery"], True, "rule"), (["dense"], False, None)):
+        _, point, trigger, *shown = apply(names, "dense")
+        assert not point["interactive"]
+        assert "Changes nothing here" in point["info"], "these weights store no operating points"
+        assert (trigger["interactive"], "Changes nothing here" in trigger["info"]) == (recovers, not recovers)
+        assert [one["visible"] for one in shown] == [used is None, *(kind == used for kind in kinds)]
     for misfit in (["<img>"], [], None, 5, [["dense"]]):
         assert all(update == gr.skip() for update in apply(misfit, "dense"))

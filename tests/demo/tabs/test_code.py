@@ -110,19 +110,15 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine, source, chan
     assert command == f"python -m engine.tag text.jsonl --format=jsonl --strategy=dense{options}"
 
 
-def test_everything_is_json_of_every_word(engine):
+def test_everything_is_json_of_every_word_and_more_than_one_can_hold_is_refused(engine):
     text = HOSTILE.replace("\ud800", "x")
-    results = [engine.tag(text, "rule")]
-    record = json.loads(everything(engine, text, results))
+    one = beside(result := engine.tag(text, "rule"), result)
+    record = json.loads(everything(engine, run_of(one, text=text)))
     assert record["text"] == text
     assert "".join(word["text"] for word in record["results"][0]["trace"]) == "".join(
         character for character in text if character.isprintable() and not character.isspace()
     )
-
-
-def test_more_than_one_can_hold_is_refused(engine):
-    result = engine.tag("x", "dense")
     with pytest.raises(gr.Error, match="50,002"):
-        next(json_file(engine, run_of(*[beside(result, result)] * 2, text="x" * (MAX_TRACED // 2 + 1))))
+        next(json_file(engine, run_of(one, one, text="x" * (MAX_TRACED // 2 + 1))))
     with pytest.raises(gr.Error, match="press Run"):
         next(json_file(engine, None))
