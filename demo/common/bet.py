@@ -33,7 +33,7 @@ def depths(result: Result) -> np.ndarray:
 
 def choices(result: Result) -> list[int]:
     """The words that one can bet on: all but punctuation."""
-    return [index for index, (start, end) in enumerate(result.words) if any(map(str.isalnum, result.text[start:end]))]
+    return [index for index, word in enumerate(result.trace.words) if any(map(str.isalnum, word.text))]
 
 
 def winners(result: Result) -> list[int]:
@@ -63,8 +63,7 @@ def reply(result: Result, index: int) -> str:
 
 
 def _named(result: Result, index: int) -> str:
-    start, end = result.words[index]
-    return f"<em>{escape(result.text[start:end])}</em>"
+    return f"<em>{escape(result.trace.words[index].text)}</em>"
 
 
 def challenge(result: Result, index: int) -> str:

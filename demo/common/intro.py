@@ -12,7 +12,6 @@ from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
 from eval.render.summary import baselines
 from eval.render.text import join
-from eval.schema import Row
 
 TITLE = "Find entities in biomedical text faster"
 NAMED_TYPES = 6  # if there are more, their number is given
@@ -30,14 +29,11 @@ CASCADE = "A small model reads every text, and the large one only what the small
 
 
 def claim(engine: Engine, report: Report | None) -> str:
-    """What the model finds and, if the report on its weights measured this dtype, what that gains and loses."""
+    """What the model finds and, if a report measured it in this dtype, what its default gains and loses."""
     finds = f"Finds {escape(_types(engine))}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    if report and _measured(engine, report):
-        said = headline(report, static=False)
-    else:
-        said = CASCADE if len(engine.stages) > 1 else EXITS
+    said = headline(report, static=False) if report else CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 
@@ -59,17 +55,11 @@ def what_to_find(engine: Engine, engines: Mapping[str, Engine]) -> str:
     return f'<nav class="find" aria-label="What to find"><span>What to find</span>{links}</nav>'
 
 
-def _measured(engine: Engine, report: Report | None) -> Row | None:
-    """The default strategy in the report on these weights; None unless it computes in the engine's dtype there."""
-    row = default(report) if report else None
-    return row if row and row["dtype"] == engine.dtype else None
-
-
 def how_measured(engine: Engine, report: Report | None) -> str:
     """What the claim is measured on, and beside which baselines; in which dtype this page computes."""
     why = f" ({engine.why})" if engine.why else ""
     model = f"<p>This page computes in {escape(engine.dtype + why)}.</p>"
-    row = _measured(engine, report)
+    row = default(report) if report else None
     if not row or not report:
         return model
     corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
@@ -88,12 +78,14 @@ def intro(
     ``links``: the address of each document to link, by title. ``engines``: those of all pages, by address.
     """
     report = own_report(engine, folder)
+    row = default(report) if report else None
+    measured = report if row and row["dtype"] == engine.dtype else None
     own = {"Report": f"docs/{report.name}/report.md"} if report else {}
     to = " · ".join(f'<a href="{escape(address)}">{title}</a>' for title, address in (own | dict(links)).items())
     return (
         f'<header class="intro"><h1>{TITLE}</h1>{what_to_find(engine, engines or {})}'
-        f'<p class="claim">{claim(engine, report)}</p>'
-        f'<details class="measured"><summary>How was this measured?</summary>{how_measured(engine, report)}'
+        f'<p class="claim">{claim(engine, measured)}</p>'
+        f'<details class="measured"><summary>How was this measured?</summary>{how_measured(engine, measured)}'
         f'<p class="links">{to}</p></details></header>'
     )
 

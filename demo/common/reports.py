@@ -41,12 +41,11 @@ class Report(ReportFolder):
 
 
 def find_reports(folder: Path = REPORTS) -> dict[str, Report]:
-    """The reports in a folder, by name: its subfolders with a finished run."""
-    return {path.parent.name: Report(path.parent) for path in sorted(folder.glob(f"*/{LAST}"))}
+    """The reports in a folder, by name, in the order of `TITLES` and then by name: subfolders with a finished run."""
+    found = {path.parent.name: Report(path.parent) for path in sorted(folder.glob(f"*/{LAST}"))}
+    return {name: found[name] for name in dict.fromkeys([*TITLES, *found]) if name in found}
 
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> Report | None:
-    """The first report, in the order of `TITLES` and then by name, on the engine's weights; None if there is none."""
-    reports = find_reports(folder)
-    known = [name for name in TITLES if name in reports]
-    return next((reports[name] for name in dict.fromkeys([*known, *reports]) if reports[name].measured(engine)), None)
+    """The first report on the engine's weights; None if there is none."""
+    return next((report for report in find_reports(folder).values() if report.measured(engine)), None)

@@ -9,11 +9,7 @@ from tests.demo.browsing import (
     DESK,
     LAPTOP,
     PHONE,
-    SHORT,
     WORK_MS,
-    assert_harmless,
-    enter,
-    run,
     serious_violations,
     wait_until,
 )
@@ -94,21 +90,6 @@ def test_skipped_it_leaves_the_screen_and_the_race_to_the_result(open_bet):
     assert page.locator(".bet").is_hidden(), "other settings do not bring it back"
 
 
-def test_an_own_text_runs_without_a_bet_and_keeps_its_place_on_a_reload(open_bet):
-    page = open_bet(PHONE, timed=True)
-    enter(page, SHORT)
-    run(page)
-    page.locator(".race .narrow", has_text="clonidine").wait_for(timeout=WORK_MS)
-    assert page.locator(".bet").count() == 0
-    wait_until(page, "done")
-    page.wait_for_function(f"() => ({CLOCK})() === {END_S}", timeout=WORK_MS)
-    page.wait_for_timeout(1000)  # to leave while the stream of answers is open logs an error
-    page.reload()
-    page.wait_for_function(f"document.querySelector('textarea')?.value === '{SHORT}'", timeout=WORK_MS)
-    page.locator(".bet").wait_for(state="detached", timeout=WORK_MS)
-    wait_until(page, "done")
-
-
 def test_a_link_holds_the_bet_and_asks_a_friend(open_bet):
     page = open_bet(permissions=["clipboard-read", "clipboard-write"])
     bet(page, "morphine")
@@ -121,11 +102,3 @@ def test_a_link_holds_the_bet_and_asks_a_friend(open_bet):
     bet(friend, "kept")
     assert "rightly" in said(friend)
     wait_until(friend, "done")
-
-
-def test_a_link_that_was_tampered_with_asks_as_if_it_held_no_bet(open_bet):
-    page = open_bet(query="bet=<img src=x onerror=\"document.title='stolen'\">")
-    assert (
-        page.locator(".bet .question").inner_text().split("Tap")[0].strip() == "Which word needs the network longest?"
-    )
-    assert_harmless(page)

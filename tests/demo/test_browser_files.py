@@ -64,16 +64,6 @@ class TestYourFiles:
         page.get_by_label("fast", exact=True).check()
         page.get_by_text("the files or the settings have changed").first.wait_for(timeout=WORK_MS)
 
-    def test_a_large_file_gets_the_commands_that_read_it_and_tables_of_another_go(self, open_page, tmp_path):
-        page = open_page(at="Your files")
-        page.get_by_role("button", name="Use the sample").click()
-        page.get_by_text("30 of 30 documents tagged").wait_for(timeout=WORK_MS)
-        page.get_by_label("Clear", exact=True).locator("visible=true").first.click()  # else a file is added
-        large = json_lines(tmp_path / "large.jsonl", ({"id": str(i), "text": "x" * 1000} for i in range(3000)))
-        tag_files(page, [large], "expected a file of at most 2 MB, got 2.9 MB")
-        page.locator("pre", has_text=re.compile(r"python -m engine.tag .*large.jsonl")).wait_for()
-        page.get_by_role("tabpanel").get_by_role("region", name="Entities").wait_for(state="hidden", timeout=WORK_MS)
-
 
 def test_the_entities_of_a_text_stand_below_the_race_and_can_be_copied_and_downloaded_with_a_header(open_page):
     page = open_page(LAPTOP, permissions=["clipboard-read", "clipboard-write"])

@@ -133,6 +133,7 @@ class TestLink:
         page = open_page(query="")
         enter(page, SHORT)
         run(page)
+        page.locator(".bet").wait_for(state="detached", timeout=WORK_MS)
         wait_until(page, "done")
         page.get_by_text("How was this measured?").click()
         page.wait_for_timeout(1000)  # to leave while the stream of answers is open logs an error
@@ -141,6 +142,7 @@ class TestLink:
             come_back()
             page.wait_for_function(f"document.querySelector('textarea')?.value === '{SHORT}'", timeout=WORK_MS)
             page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
+            page.locator(".bet").wait_for(state="detached", timeout=WORK_MS)
             wait_until(page, "done")
             page.wait_for_timeout(1000)
 

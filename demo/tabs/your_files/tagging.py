@@ -43,6 +43,11 @@ class TaggedDocument:
         """The document with what was found in it, in place of its annotations."""
         return replace(self.upload.document, entities=self.entities)
 
+    @property
+    def right(self) -> set[Any]:
+        """Keys of the entities that gold has, too."""
+        return {entity.key for entity in self.entities} & {entity.key for entity in self.upload.document.entities}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -124,19 +129,11 @@ def who_is_right(found: Sequence[Found]) -> Iterator[str]:
     """What gold says where a strategy differs from all layers: how many entities of gold only the one of them has."""
     full = _full(found)
     for outcome in found:
-        if full is None or outcome is full:
-            continue
-        own = dense = 0
-        for one, other in zip(outcome.tagged, full.tagged, strict=True):
-            if one.upload.has_gold:
-                gold, mine, theirs = (
-                    {entity.key for entity in entities}
-                    for entities in (one.upload.document.entities, one.entities, other.entities)
-                )
-                own += len((mine - theirs) & gold)
-                dense += len((theirs - mine) & gold)
-        name = outcome.chosen.label
-        yield f"Of the entities in the files, {name} alone finds {own}, and all layers alone find {dense}."
+        if full and outcome is not full:
+            pairs = [(one.right, other.right) for one, other in zip(outcome.tagged, full.tagged, strict=True)]
+            own, dense = (sum(len(pair[at] - pair[1 - at]) for pair in pairs) for at in (0, 1))
+            name = outcome.chosen.label
+            yield f"Of the entities in the files, {name} alone finds {own}, and all layers alone find {dense}."
 
 
 def entity_rows(found: Sequence[Found]) -> Iterator[tuple[Any, ...]]:

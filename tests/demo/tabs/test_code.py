@@ -11,8 +11,7 @@ import pytest
 
 from demo.common.limits import MAX_TRACED
 from demo.settings import Chosen
-from demo.tabs.code import everything, json_file
-from demo.tabs.code.snippets import FILE, INLINED, as_command, as_export, as_python
+from demo.tabs.code import FILE, INLINED, as_command, as_export, as_python, everything, json_file
 from engine import Engine
 from engine.models.shipped import DEFAULT, SHIPPED
 from engine.tag import main
@@ -47,7 +46,7 @@ def test_what_a_package_cannot_do_is_said_in_a_comment(engine):
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
-    monkeypatch.setattr("demo.tabs.code.snippets.load_arguments", lambda engine: {})
+    monkeypatch.setattr("demo.tabs.code.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **settings)
