@@ -37,14 +37,12 @@ def language_remark(text: str) -> str:
     return FOREIGN if foreign or latin < len(letters) / 2 else ""
 
 
-# ``running``: nothing is shown yet; ``timing``: entities are shown, times are being measured.
-State = Literal["running", "timing", "done", "cancelled", "failed"]
+def in_state(
+    state: Literal["running", "timing", "done", "cancelled", "failed"], content: str, number: int = 0, text: str = ""
+) -> str:
+    """The card in a state: ``running`` shows nothing yet, ``timing`` shows entities while times are being measured.
 
-
-def in_state(state: State, content: str, number: int = 0, text: str = "") -> str:
-    """The card in one of its states; ``content`` is markup, ``number`` and ``text`` are those of the run.
-
-    ``answer.js`` compares the text of the run with the text box.
+    ``content`` is markup. ``number`` and ``text`` are those of the run; ``answer.js`` compares them with the page's.
     """
     return (
         f'<section class="answer" aria-label="Answer" aria-live="polite" data-state="{state}" data-run="{number}" '

@@ -5,9 +5,12 @@ from copy import copy
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from demo.common.bet import view as bet
 from demo.common.card import card, failed
+from demo.common.markup import escape
 from demo.tabs.compare import summary, texts
 from demo.tabs.watch.race import lanes_of, race
 from demo.tabs.why import why_view
@@ -70,3 +73,10 @@ def test_a_view_holds_no_markup_of_a_visitor(engine, name):
     assert re.findall(r"<img|<script|\$\{|\{\{|`|\\n", page) == []
     assert "&lt;img" in page
     page.encode()
+
+
+@given(text=st.text(st.characters(exclude_categories=()), max_size=60))
+def test_neither_markup_nor_templates_survive(text):
+    escaped = escape(text)
+    assert not set("<>\"'${}`\\") & set(escaped)
+    escaped.encode()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from demo.common.differences import differences
+from demo.common.markup import label_name
 
 LONG = {"O": "O", "B": "B-Disease", "I": "I-Disease", "C": "B-Chemical"}
 
@@ -67,3 +68,18 @@ def test_a_reason_tells_words_that_reached_the_last_layer(engine):
     (changed,) = differences(unpruned, dense)
     assert changed.reason == "“failure” reached the last layer, labelled no entity instead of inside Disease"
     assert differences(dense, dense)[0].reason == "reached the last layer, with the same labels as dense"
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("O", "no entity"),
+        ("B-Chemical", "begin Chemical"),
+        ("I-Chemical", "inside Chemical"),
+        ("L-Chemical", "end Chemical"),
+        ("U-Chemical", "single Chemical"),
+        ("Chemical", "inside Chemical"),
+    ],
+)
+def test_labels_of_every_scheme_have_a_name(label, name):
+    assert label_name(label) == name

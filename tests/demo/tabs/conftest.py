@@ -10,6 +10,7 @@ from demo.settings import Chosen
 from engine import Entity
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
+HOSTILE = '<script>alert(1)</script> ${1+1} {{7*7}} `x` \\ &amp; "quoted" \x1b\0 \ud800 אבג \u202eabc\u202c 😀 x\r\n\ty'
 FAMOTIDINE, DELIRIUM, NAUSEA = (
     Entity(TEXT.index(text), TEXT.index(text) + len(text), type_, text, 0.75)
     for text, type_ in (("Famotidine", "Chemical"), ("delirium", "Disease"), ("nausea", "Disease"))

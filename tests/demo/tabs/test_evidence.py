@@ -1,10 +1,11 @@
-"""The tab Evidence: a report's table of roles, its picture, and a link to all of it."""
+"""Reports: which exist, on which weights they are, and what the tab Evidence shows of one."""
 
 from types import SimpleNamespace
 
 import pandas as pd
+import pytest
 
-from demo.common.reports import REPORTS, Report
+from demo.common.reports import REPORTS, Report, find_reports, own_report
 from demo.tabs.evidence import show
 from eval.render import roles
 from tests.demo.conftest import DIGEST
@@ -36,3 +37,20 @@ def test_texts_from_files_are_text(report):
     page = show(ENGINE, report)
     assert "<img src=" not in page
     assert "${" not in page
+
+
+def test_every_folder_with_a_finished_run_is_a_report_that_says_on_which_weights(report):
+    folder = report.folder.parent
+    assert {name: found.folder for name, found in find_reports(folder).items()} == {"one": report.folder}
+    assert own_report(ENGINE, folder).folder == report.folder
+    assert own_report(OTHER, folder) is None
+
+
+@pytest.mark.parametrize(
+    ("corpus", "split", "shown"),
+    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
+)
+def test_the_title_names_the_model_and_the_corpus_as_readers_know_it(report, corpus, split, shown):
+    results = report.folder / "results.csv"
+    pd.read_csv(results).assign(corpus=corpus, split=split).to_csv(results, index=False)
+    assert report.title == f"m on {shown}"

@@ -9,9 +9,7 @@ import pytest
 
 from demo.tabs import why
 from demo.tabs.why import NUMBERS, listbox, why_view
-from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, RECOVERING, TEXT, beside, run_of, spans, text_of
-
-HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' אבג 😀 \u202eabc"
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, HOSTILE, RECOVERING, TEXT, beside, run_of, spans, text_of
 
 
 def view(engine, strategy, **settings):
@@ -59,7 +57,7 @@ def words_of(result, dense=None):
 
 def test_the_list_holds_the_text_as_text_with_one_word_in_the_tab_order(engine):
     markup = words_of(engine.tag(HOSTILE, "rule"))
-    assert text_of(markup) == HOSTILE
+    assert text_of(markup) == HOSTILE.replace("\ud800", "\ufffd")
     assert [word["tabindex"] for word in spans(markup, "word")].count("0") == 1
 
 
