@@ -24,7 +24,7 @@ def requests(engine, monkeypatch):
 @pytest.fixture
 def values(engine):
     """Those of the components on which a run depends."""
-    return TEXT, ["rule"], None, "", *page_values(engine)
+    return TEXT, ["rule"], None, "", *page_values(engine, rule_lambda_=1.5)
 
 
 def taken(*values):
@@ -93,11 +93,12 @@ def test_only_the_visible_tab_is_drawn_and_the_same_run_only_once(engine):
     assert timed.on_change("Watch", mark, run, "dense") != NOTHING
 
 
-def test_a_run_answers_twice_names_the_strategy_shown_and_has_the_baselines(requests, values):
+def test_a_run_answers_twice_names_the_strategy_shown_with_its_settings_and_has_the_baselines(requests, values, engine):
     first, last = run(requests, latest := taken(*values), values)
     assert 'data-state="timing"' in first[0]
     assert 'data-state="done"' in last[0]
-    assert "<code>rule (float32)</code> <strong>" in last[0]
+    assert "<code>rule (float32), λ 1.5</code> <strong>" in last[0]
+    assert last[1].compared[1].result.strategy == engine.strategy("rule", lambda_=1.5)
     assert [one.name for one in last[1].compared] == ["dense", "rule", "truncate-1"]
     assert [answer.timed for _, answer in (first, last)] == [False, True]
     assert latest.wants(last[1].number)
