@@ -54,12 +54,13 @@ class GraphBackend:
         return f"ONNX Runtime {onnxruntime.__version__}"
 
     def run(
-        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+        self, windows: Sequence[Window], strategy: Strategy, done: Callable[[int], None] | None = None
     ) -> list[WindowRecord]:
         """Runs windows under a strategy; returns their records in order.
 
         As many windows run at once as there are threads, with one thread each, or a single one with all of them.
-        ``on_window`` is called after each window; an error that it raises ends the call.
+        ``done`` is called with the number of windows that are done since the last call; an error that it raises ends
+        the call.
         """
         most = self.threads or threads()
         at_once = most if len(windows) >= most else 1
@@ -72,8 +73,8 @@ class GraphBackend:
             made = pool.map(record, tasks) if at_once > 1 else map(record, tasks)
             for index, of_window in zip(order, made, strict=True):
                 records[index] = of_window
-                if on_window is not None:
-                    on_window()
+                if done is not None:
+                    done(1)
         finally:
             pool.shutdown(cancel_futures=True)
         return [records[index] for index in range(len(windows))]

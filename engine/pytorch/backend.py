@@ -31,7 +31,7 @@ class PyTorchBackend:
 
     @torch.inference_mode()
     def run(
-        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+        self, windows: Sequence[Window], strategy: Strategy, done: Callable[[int], None] | None = None
     ) -> list[WindowRecord]:
         """See `engine.graph.backend.GraphBackend.run`; windows run in batches."""
         records: list[WindowRecord] = []
@@ -39,9 +39,8 @@ class PyTorchBackend:
             batch = slice(begin, begin + WINDOWS)
             controller = strategy.controller and strategy.controller.for_windows(batch)
             records += run(self.model, windows[batch], replace(strategy, controller=controller))
-            if on_window is not None:
-                for _ in windows[batch]:
-                    on_window()
+            if done is not None:
+                done(len(windows[batch]))
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return records

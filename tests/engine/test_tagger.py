@@ -7,13 +7,13 @@ import torch
 from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
+from engine.base import Engine
 from engine.graph import backend as graph
 from engine.models.folder import read_folder
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
-from engine.tagger import ModelEngine
 from engine.text.words import split_words
 from tests.conftest import TEXT, tiny_config
 
@@ -64,7 +64,7 @@ def test_cost_counts_the_rows_of_the_words_of_the_trace(engine, strategy):
 
 def test_settings_and_stored_points_reach_the_strategy(model_folder):
     points = {point: Strategy((1,), EntropyController(0.33), point) for point in ("fast", "slow")}
-    engine = ModelEngine(replace(read_folder(model_folder), points={"entropy": points, "rule": {}}))
+    engine = Engine(replace(read_folder(model_folder), points={"entropy": points, "rule": {}}))
     assert engine.strategy("entropy:slow") == engine.strategy("entropy", "slow")
     settings = engine.strategy("entropy", "slow", min_keep_ratio=0.5, neighbours=None).settings()
     assert (settings["max_entropy"], settings["min_keep_ratio"]) == (0.33, 0.5)
