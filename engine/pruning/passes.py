@@ -7,7 +7,7 @@ from itertools import accumulate
 import numpy as np
 
 from engine.paths import Paths, State
-from engine.pruning.cost import Cost, Sizes, add, unread_cost, window_cost
+from engine.pruning.cost import Cost, Sizes, cost_of
 from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
@@ -25,8 +25,7 @@ class Pass:
     @property
     def cost(self) -> Cost:
         """Rows, token-layers and MACs."""
-        costs = [window_cost(self.sizes, record) for record in self.records]
-        return add(costs + [unread_cost(self.sizes, window) for window in self.unread], self.sizes.layers)
+        return cost_of(self.sizes, self.records, self.unread)
 
 
 def paths_of(passes: Sequence[Pass], label: np.ndarray) -> Paths:

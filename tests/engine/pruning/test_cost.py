@@ -4,7 +4,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.pruning.controllers import CONTROLLERS, EntropyController
-from engine.pruning.cost import add, window_cost
+from engine.pruning.cost import cost_of
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from tests.conftest import TEXT
@@ -32,8 +32,8 @@ def test_formula_is_close_to_torchs_own_counter(family, engines):
         # The counter knows attention on CPUs only as plain matrix multiplies.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
             records = pytorch.run(windows, strategy)
-        cost = add([window_cost(engine.sizes, record) for record in records], 3)
-        assert cost == add([window_cost(engine.sizes, record) for record in engine.backend.run(windows, strategy)], 3)
+        cost = cost_of(engine.sizes, records)
+        assert cost == cost_of(engine.sizes, engine.backend.run(windows, strategy))
         low, high = COUNTED.get(family, (0.99, 1.01))
         assert low <= cost.macs / (counter.get_total_flops() / 2) <= high
 
