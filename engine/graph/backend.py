@@ -12,9 +12,9 @@ import onnxruntime
 
 from engine.errors import InputError
 from engine.graph.compose import PassPlan, compose
-from engine.graph.inputs import graph_inputs
 from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
+from engine.graph.standalone import graph_inputs, session_options
 from engine.machine import threads
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
@@ -139,17 +139,12 @@ class Session:
     """A graph, ready to run; any number of threads may call it at once."""
 
     def __init__(self, graph: Graph, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Its fused operator takes three to six times as long as the two that it replaces.
-        options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
         model = graph.model()  # also decides which weights there are
         self._weights = {  # which ONNX Runtime does not copy
             name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
             for name, array in graph.weights.items()
         }
+        options = session_options(threads)
         options.add_external_initializers(list(self._weights), list(self._weights.values()))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._inputs = [value.name for value in self._session.get_inputs()]

@@ -51,10 +51,8 @@ def attribute(name: str, value: Any) -> bytes:
     return named + fields(8, map(int, value)) + field(20, 7)
 
 
-def node(
-    kind: str, inputs: Iterable[str], outputs: Iterable[str], domain: str = "", attributes: Mapping[str, Any] = {}
-) -> bytes:
-    """A NodeProto."""
+def node(kind: str, inputs: Iterable[str], outputs: Iterable[str], *, domain: str = "", **attributes: Any) -> bytes:
+    """A NodeProto; ``""`` stands for an optional input that is left out."""
     given = (attribute(name, value) for name, value in sorted(attributes.items()))
     return fields(1, inputs) + fields(2, outputs) + field(4, kind) + fields(5, given) + field(7, domain)
 

@@ -1,4 +1,4 @@
-"""Tags texts with one exported graph; `engine.export` copies this file with all that it imports.
+"""Runs one exported graph on texts; `engine.export` copies this file with all that it imports.
 
 It needs onnxruntime, tokenizers and numpy.
 """
@@ -11,10 +11,31 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
-from engine.graph.inputs import graph_inputs
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
-from engine.text.windows import Window, WordPieces
+from engine.text.windows import Window, WordPieces, position_ids
+
+
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """How a graph runs, with this number of threads; 0 for all processors."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Its fused operator takes three to six times as long as the two that it replaces.
+    options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
+    return options
+
+
+def graph_inputs(window: Window, first_position: int) -> dict[str, np.ndarray]:
+    """The inputs of every graph for a window; `engine.graph.compose.compose` says what they are."""
+    return {
+        "input_ids": window.input_ids,
+        "position_ids": position_ids(window.input_ids, first_position),
+        "position": np.arange(len(window.input_ids)),
+        "word": np.where(window.word < 0, window.num_words, window.word),
+        "first": window.first_rows,
+    }
 
 
 class Tagger:
@@ -31,11 +52,8 @@ class Tagger:
     def __init__(self, folder: Path = Path(__file__).parent, threads: int = 0) -> None:
         self.settings: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         self.labels = LabelSet.from_names(self.settings["labels"])
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
-        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
+        options, providers = session_options(threads), ["CPUExecutionProvider"]
+        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers)
         self._inputs = [value.name for value in self._session.get_inputs()]
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
         most, rows = int(self._session.get_modelmeta().custom_metadata_map["max_rows"]), self.settings["max_rows"]
