@@ -160,7 +160,7 @@ class _Composer:
         moved = graph.op("CumSum", graph.cast(kept, np.int64), 0) - 1
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
-        self.ops.position = graph.op("Gather", self.ops.position, rows)
+        self.ops.move(graph.op("Gather", self.ops.position, rows))
         self.is_alive = stays
         return graph.op("Gather", hidden, rows, axis=1)
 
