@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.base import Done, Engine
-from engine.cascade import Cascade, columns_of, words_read
+from engine.cascade import Cascade, columns_of
 from engine.models.folder import ModelFolder, read_folder
 from engine.pruning.passes import Pass
 from engine.pruning.record import distributions
@@ -26,7 +26,6 @@ class CascadeEngine(Engine):
         assert folder.small is not None, "only the folder of a cascade has two models"
         self.small = Engine(folder.small, self.dtype, device, threads)
         self.stages, self.default_strategy = (self.small, self), CASCADE
-        self.points = {**folder.points, CASCADE: folder.cascades}
         self._columns = columns_of(self.small.labels, self.labels)
 
     @property
@@ -66,7 +65,7 @@ class CascadeEngine(Engine):
         return [
             Output(
                 output.words,
-                strategy.merge(probabilities, words_read(of_text), distributions(records, len(self.labels))),
+                strategy.merge(probabilities, of_text, distributions(records, len(self.labels))),
                 [*output.passes, Pass(strategy, self.sizes, records, rest)],
                 of_text,
             )

@@ -67,7 +67,6 @@ class Graph:
         return self._inputs[name][0]
 
     def output(self, name: str, node: Node) -> None:
-        """Makes a node an output of this name."""
         self._record("Identity", [node.name], [name])
         self._outputs[name] = node
 

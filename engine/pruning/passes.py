@@ -24,7 +24,6 @@ class Pass:
 
     @property
     def cost(self) -> Cost:
-        """Rows, token-layers and MACs."""
         return cost_of(self.sizes, self.records, self.unread)
 
 
