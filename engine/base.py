@@ -219,8 +219,8 @@ class Engine:
         """Runs the stages of a strategy on texts."""
         words, windows = self.pieces.of_texts(texts)
         return [
-            Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records)])
-            for spans, records in zip(words, self.run(windows, strategy, done), strict=True)
+            Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records, of_text)])
+            for spans, records, of_text in zip(words, self.run(windows, strategy, done), windows, strict=True)
         ]
 
     def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[WindowRecord]]:

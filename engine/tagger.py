@@ -53,25 +53,21 @@ class CascadeEngine(Engine):
         before = [output.probabilities[:, self._columns] for output in first]
         windows = self.pieces.of_texts(texts)[1]
         judged = [strategy.judge(*of_text) for of_text in zip(before, windows, strict=True)]
-        read, unread = (
-            [
-                [window for window, judgement in zip(*of_text, strict=True) if judgement.read == wanted]
-                for of_text in zip(windows, judged, strict=True)
-            ]
-            for wanted in (True, False)
-        )
-        if number := sum(map(len, unread)):
-            done(number)
+        read = [
+            [window for window, one in zip(*of_text, strict=True) if one.read]
+            for of_text in zip(windows, judged, strict=True)
+        ]
+        if unread := sum(map(len, windows)) - sum(map(len, read)):
+            done(unread)
+        of_texts = zip(first, before, windows, judged, self.run(read, strategy, done), strict=True)
         return [
             Output(
                 output.words,
-                strategy.merge(probabilities, of_text, distributions(records, len(self.labels))),
-                [*output.passes, Pass(strategy, self.sizes, records, rest)],
-                of_text,
+                strategy.merge(small, judgement, distributions(records, len(self.labels))),
+                [*output.passes, Pass(strategy, self.sizes, records, of_text)],
+                judgement,
             )
-            for output, probabilities, of_text, records, rest in zip(
-                first, before, judged, self.run(read, strategy, done), unread, strict=True
-            )
+            for output, small, of_text, judgement, records in of_texts
         ]
 
 

@@ -12,9 +12,8 @@ import onnxruntime
 
 from engine.errors import InputError
 from engine.graph.compose import PassPlan, compose
-from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
-from engine.graph.standalone import graph_inputs, session_options
+from engine.graph.standalone import Session, graph_inputs
 from engine.machine import threads
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
@@ -46,7 +45,13 @@ class GraphBackend:
             )
         products = Products(tensors, quantised=dtype == "int8")
         self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # of which graphs are composed
-        self._sessions = lru_cache(MAX_SESSIONS)(lambda plan, threads: Session(compose(plan, *parts), threads))
+
+        @lru_cache(MAX_SESSIONS)
+        def session(plan: PassPlan, threads: int) -> Session:
+            graph = compose(plan, *parts)
+            return Session(graph.model(), threads, graph.weights)  # of which the model now has those that it needs
+
+        self._session = session
         self._lock = Lock()  # so that a session is made once
 
     def __str__(self) -> str:
@@ -128,29 +133,8 @@ class GraphBackend:
     def _call(self, plan: PassPlan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs a graph on one window; raises an `InputError` if a label's score is not finite."""
         with self._lock:
-            session = self._sessions(plan, threads)
+            session = self._session(plan, threads)
         outputs = session.run(inputs)
         if not np.isfinite(outputs["labels"]).all():
             raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
         return outputs
-
-
-class Session:
-    """A graph, ready to run; any number of threads may call it at once."""
-
-    def __init__(self, graph: Graph, threads: int) -> None:
-        model = graph.model()  # also decides which weights there are
-        self._weights = {  # which ONNX Runtime does not copy
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
-            for name, array in graph.weights.items()
-        }
-        options = session_options(threads)
-        options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._inputs = [value.name for value in self._session.get_inputs()]
-        self._outputs = [value.name for value in self._session.get_outputs()]
-
-    def run(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Runs the graph on the inputs that it has among these; returns its outputs by name."""
-        outputs = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
-        return dict(zip(self._outputs, outputs, strict=True))

@@ -9,9 +9,6 @@ import numpy as np
 
 from engine.graph import protobuf
 
-# What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
-OPSET, IR_VERSION = 21, 10
-MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
 DTYPES: dict[str, Any] = {"f": np.float32, "i": np.int64, "b": np.bool_}  # of constants, by their kind in NumPy
 SMALL = 1024  # bytes up to which an array stands in the graph itself; larger ones are given to the session
 
@@ -125,7 +122,5 @@ class Graph:
             (protobuf.value_info(name, node.dtype, of) for name, (node, of) in self._inputs.items() if name in used),
             (protobuf.value_info(name, node.dtype, None) for name, node in self._outputs.items()),
             tensors,
-            ir_version=IR_VERSION,
-            opsets={"": OPSET, MICROSOFT: 1},
-            metadata=metadata,
+            metadata,
         )

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.graph.onnx_graph import Graph, Node
 from engine.graph.products import MIDDLE, Products
+from engine.graph.protobuf import MICROSOFT
 from engine.models.family import Family, Operations
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.graph.onnx_graph import Graph, Node
+from engine.graph.protobuf import MICROSOFT
 from engine.models.tensors import Tensors
 
 LARGEST = 63  # of a weight in 7 bits

@@ -15,6 +15,9 @@ DATA_TYPES: Mapping[np.dtype[Any], int] = {
     for dtype, number in (("f4", 1), ("u1", 2), ("i1", 3), ("i4", 6), ("i8", 7), ("?", 9), ("f2", 10))
 }
 EXTERNAL = 1  # TensorProto.DataLocation
+MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
+# What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
+OPSETS, IR_VERSION = {"": 21, MICROSOFT: 1}, 10
 
 
 def _varint(value: int) -> bytes:
@@ -78,13 +81,10 @@ def model(
     inputs: Iterable[bytes],
     outputs: Iterable[bytes],
     tensors: Iterable[bytes],
-    *,
-    ir_version: int,
-    opsets: Mapping[str, int],
     metadata: Mapping[str, str],
 ) -> bytes:
     """A ModelProto with one graph."""
     graph = fields(1, nodes) + field(2, "pass") + fields(5, tensors) + fields(11, inputs) + fields(12, outputs)
-    imported = (field(1, domain) + field(2, version) for domain, version in opsets.items())
+    imported = (field(1, domain) + field(2, version) for domain, version in OPSETS.items())
     known = (field(1, key) + field(2, value) for key, value in metadata.items())
-    return field(1, ir_version) + field(7, graph) + fields(8, imported) + fields(14, known)
+    return field(1, IR_VERSION) + field(7, graph) + fields(8, imported) + fields(14, known)

@@ -52,15 +52,14 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def cost_of(sizes: Sizes, records: Sequence[WindowRecord], unread: Sequence[Window] = ()) -> Cost:
-    """The cost of windows that ran, including recovery, and of others, which a dense pass would run."""
+def cost_of(sizes: Sizes, records: Sequence[WindowRecord], windows: Sequence[Window]) -> Cost:
+    """The cost of the windows that ran, including recovery, and of a dense pass over all windows."""
     layers, rows, macs = range(1, sizes.layers + 1), [0] * sizes.layers, 0
     for record in records:
         for number, computed in record.rows:
             rows[number - 1] += computed
             macs += sizes.layer_macs(number, computed)
         macs += sum(words * sizes.head_macs[number - 1] for number, words in record.labelled)
-    windows = [*(record.window for record in records), *unread]
     lengths = [len(window.input_ids) for window in windows]
     dense = sum(sizes.layer_macs(number, length) for length in lengths for number in layers)
     dense += sizes.head_macs[-1] * sum(window.num_words for window in windows)

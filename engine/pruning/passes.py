@@ -20,11 +20,11 @@ class Pass:
     strategy: Strategy  # its own
     sizes: Sizes
     records: Sequence[WindowRecord]  # of the windows that it read, in order
-    unread: Sequence[Window] = ()  # its other windows
+    windows: Sequence[Window]  # all of the text
 
     @property
     def cost(self) -> Cost:
-        return cost_of(self.sizes, self.records, self.unread)
+        return cost_of(self.sizes, self.records, self.windows)
 
 
 def paths_of(passes: Sequence[Pass], label: np.ndarray) -> Paths:

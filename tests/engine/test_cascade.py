@@ -1,13 +1,12 @@
 """A cascade equals its small model where nothing goes on, its large model where everything does."""
 
 import json
-import pickle
 import shutil
 
 import numpy as np
 import pytest
 
-from engine.cascade import Cascade, doubt
+from engine.cascade import doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
 from engine.paths import State
@@ -103,20 +102,8 @@ def test_progress_counts_the_windows_of_both_models(threshold, both):
     assert told[-1][0] == windows
 
 
-def test_survives_pickling(both):
-    result = both.tag(LONG, cascade(1.0))
-    again = pickle.loads(pickle.dumps(result))
-    assert (again.entities, again.cost, again.trace) == (result.entities, result.cost, result.trace)
-    assert (again.paths, again.exit_layers) == (result.paths, result.exit_layers)
-
-
 def test_doubt_is_the_probability_that_a_label_is_wrong():
     np.testing.assert_allclose(doubt(np.array([[0.98, 0.01, 0.01], [0.3, 0.6, 0.1]])), [0.02, 0.4])
-
-
-def test_survives_a_round_trip_through_json():
-    strategy = cascade(3.5, 0.25)
-    assert Cascade.from_json(json.loads(json.dumps(strategy.to_json()))) == strategy
 
 
 def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(both, engine):
@@ -128,21 +115,6 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
         both.strategy("cascade:fast")
     with pytest.raises(InputError, match="expected the folder of a cascade"):
         engine.strategy("cascade:fast")
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"doubt": {"kind": "wrong", "coefficients": []}}, "expected only the settings .*doubt"),
-        ({"threshold": -1}, "expected threshold as a number"),
-        ({"weight": 2}, "expected weight as a number"),
-        ({"small": None}, "expected the settings of a strategy"),
-        ({"large": {}}, "expected only the settings"),
-    ],
-)
-def test_rejects_settings(change, problem):
-    with pytest.raises(InputError, match=problem):
-        Cascade.from_json(cascade(1).to_json() | change)
 
 
 def rename_labels(folder):

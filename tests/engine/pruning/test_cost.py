@@ -32,13 +32,14 @@ def test_formula_is_close_to_torchs_own_counter(family, engines):
         # The counter knows attention on CPUs only as plain matrix multiplies.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
             records = pytorch.run(windows, strategy)
-        cost = cost_of(engine.sizes, records)
-        assert cost == cost_of(engine.sizes, engine.backend.run(windows, strategy))
+        cost = cost_of(engine.sizes, records, windows)
+        assert cost == cost_of(engine.sizes, engine.backend.run(windows, strategy), windows)
         low, high = COUNTED.get(family, (0.99, 1.01))
         assert low <= cost.macs / (counter.get_total_flops() / 2) <= high
 
 
 def test_windows_of_long_texts_add_up(engine):
+    assert engine.tag(TEXT, "rule").cost.rows[0] == 2 + sum(word.pieces for word in engine.tag(TEXT).trace.words)
     result = engine.tag(TEXT * 20, "dense")
     assert result.cost.rows[0] == sum(len(record.window.input_ids) for record in result.passes[0].records)
     assert result.cost.macs == result.cost.dense_macs
