@@ -10,6 +10,7 @@ from engine.cascade import doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
 from engine.paths import State
+from engine.pruning.strategy import Strategy
 from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
 
@@ -24,17 +25,6 @@ def test_a_threshold_that_no_window_reaches_gives_the_small_model_and_zero_the_l
     for found, large in zip(both.tag_batch(TEXTS, cascade(0)), plain_engine.tag_batch(TEXTS, "dense"), strict=True):
         assert found.entities == large.entities
         np.testing.assert_allclose(found.probabilities, large.probabilities, atol=1e-6)
-
-
-def test_a_batch_equals_texts_one_by_one(both):
-    doubts = [window.doubt for result in both.tag_batch(TEXTS, cascade(0)) for window in result.trace.windows]
-    some = cascade(float(np.median(doubts)), 0.25)
-    together = both.tag_batch(TEXTS, some)
-    assert {window.read for result in together for window in result.trace.windows} == {True, False}
-    for text, result in zip(TEXTS, together, strict=True):
-        alone = both.tag(text, some)
-        assert alone.entities == result.entities
-        np.testing.assert_allclose(alone.probabilities, result.probabilities, atol=1e-5)
 
 
 def test_only_windows_in_doubt_go_on_and_where_both_read_labels_come_from_the_weighted_mean(both, engine, plain_engine):
@@ -77,7 +67,7 @@ def test_layers_and_gates_are_numbered_through_both_models(threshold, exits, lay
 
 
 @pytest.mark.parametrize(("threshold", "share"), [(0, 0.5), (1e6, 0.5), (0, 0.9)])
-def test_an_error_raised_while_either_model_runs_ends_the_call(threshold, share, both, monkeypatch):
+def test_an_error_raised_while_a_stage_runs_ends_the_call(threshold, share, both, monkeypatch):
     ran = []
     for stage in both.stages:
         run = stage.run
@@ -92,14 +82,15 @@ def test_an_error_raised_while_either_model_runs_ends_the_call(threshold, share,
     assert ran == [*both.stages][: 1 if share == 0.5 else 2]
 
 
-@pytest.mark.parametrize("threshold", [0, 5, 1e6])
-def test_progress_counts_the_windows_of_both_models(threshold, both):
-    told = []
-    both.tag_batch([LONG, TEXT, ""], cascade(threshold), batch_size=2, on_window=lambda *counts: told.append(counts))
-    windows = sum(len(of_text) for stage in both.stages for of_text in stage.pieces.of_texts([LONG, TEXT, ""])[1])
+@pytest.mark.parametrize("strategy", [cascade(0), cascade(5), cascade(1e6), Strategy()], ids=str)
+def test_progress_counts_the_windows_of_every_stage_that_runs(strategy, both):
+    told, stages = [], both.stages_of(strategy)
+    both.tag_batch([LONG, TEXT, ""], strategy, batch_size=2, on_window=lambda *counts: told.append(counts))
+    windows = sum(len(of_text) for stage in stages for of_text in stage.pieces.of_texts([LONG, TEXT, ""])[1])
     assert {total for _, total in told} == {windows}
     assert [done for done, _ in told] == sorted({done for done, _ in told})
     assert told[-1][0] == windows
+    assert len(told) == windows or len(stages) > 1
 
 
 def test_doubt_is_the_probability_that_a_label_is_wrong():

@@ -1,9 +1,10 @@
-"""Which words exit of several windows: ties and borders of windows, which no graph has."""
+"""What is computed of several windows at once: ties, and words beyond the border of a window."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,15 +15,29 @@ LABELS = LabelSet(("Chemical", "Disease"))
 WORDS = st.lists(st.tuples(st.integers(0, 3), st.floats(-5, 5), st.booleans()), min_size=1, max_size=20)
 
 
-def gate(window):
+def columns(rows):
+    return map(np.array, zip(*sorted(rows, key=lambda row: row[0]), strict=True))
+
+
+def gate(window, alive=None):
     """A gate over four windows, some of which may be empty."""
     words, certain = Words(window, np.bincount(window, minlength=4)), np.zeros((len(window), len(LABELS)), np.float32)
-    return ArrayGate(1, 0, words, np.ones(len(window), dtype=bool), certain, LABELS)
+    return ArrayGate(1, 0, words, np.ones(len(window), dtype=bool) if alive is None else alive, certain, LABELS)
+
+
+@given(rows=WORDS)
+def test_mean_and_deviation_are_those_of_the_alive_words_of_the_window(rows):
+    window, values, alive = columns(rows)
+    at = gate(window, alive)
+    for index in window[alive]:
+        mine = values[alive & (window == index)]
+        assert at.mean(values)[window == index] == pytest.approx(mine.mean(), abs=1e-4)
+        assert at.deviation(values)[window == index] == pytest.approx(mine.std(), abs=1e-3)
 
 
 @given(rows=WORDS, share=st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.8, 1.0]))
 def test_the_minimum_that_stays_are_the_words_of_most_importance_and_of_equal_ones_the_last(rows, share):
-    window, values, candidates = map(np.array, zip(*sorted(rows, key=lambda row: row[0]), strict=True))
+    window, values, candidates = columns(rows)
     exits = gate(window).keep_minimum(candidates, values, share)
     for index in range(4):
         words = np.flatnonzero(window == index)
