@@ -49,8 +49,8 @@ class Engine:
     name of their strategy. ``pieces`` cuts words into word pieces and windows, and ``backend`` computes.
     ``has_gates``: whether every layer has a label head, so that words can exit. ``default_strategy``: the one that runs
     if none is named: ``cascade``, else ``entropy`` if there are gates, else ``dense``.
-    ``stages``: an engine for each model; each reads what the one before it leaves in doubt. Most engines are their only
-    one; in a cascade, everything above is of the last, the large model.
+    ``stages``: the engine of each model, in order; each reads what the one before it leaves in doubt. Most engines are
+    their only stage; that of a cascade is its last, the large model.
 
     Raises:
         InputError: if the dtype or device is unknown, ``threads`` is below 0, the device cannot run the dtype, or the
