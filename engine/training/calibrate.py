@@ -74,12 +74,12 @@ def choose_points(
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
-    outputs = DensePass.run(engine, references[engine.dtype], signals)
+    outputs = DensePass(engine, references[engine.dtype], signals)
     chosen = dict[str, list[Choice]]()
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
         stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
-        choices = chosen[name] = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
+        choices = chosen[name] = sweep(outputs, name, config.limits, stored=stored, seconds=seconds)
         store(folder, {name: points_of(choices)})
         print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
     return chosen

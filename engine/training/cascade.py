@@ -35,11 +35,12 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.tagger import DTYPES, CascadeEngine
+from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, markdown
 from engine.training.lessons import lessons
 from engine.training.options import by_point
 from engine.training.points import speedups
-from engine.training.trials import MIN_WINDOWS, Reference, f1_on_gold, int8_agreement, measure, tag_texts
+from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
 MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
@@ -132,7 +133,8 @@ def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corp
     with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
         for (name, engine, strategy, share), ratios in zip(taggers, timed, strict=True):
             agreement = measure(engine, reference, strategy, progress).f1
-            f1 = fmean(f1_on_gold(engine, corpus, strategy, progress) for corpus in gold) if gold else None
+            counts = [counts_on_gold(engine, corpus, strategy, progress) for corpus in gold]
+            f1 = fmean(Counts.total(of_types.values()).f1 for of_types in counts) if gold else None
             contenders.append(Contender(name, share, agreement, ratios, f1))
     return contenders
 

@@ -145,7 +145,7 @@ class Packed:
     outside: Tensor
 
 
-def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> Packed:
+def pack(examples: Sequence[Example], device: str | torch.device, temperature: float = 1.0) -> Packed:
     """Packs windows, with their targets on a device; a temperature below 1 sharpens the targets."""
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()

@@ -14,6 +14,7 @@ from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, speedup, time_variants
 from engine.models.folder import POINTS, WEIGHTS, weights_digest
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE
 from engine.training.trials import Trial
 
 TOLERANCE = 0.03  # relative difference in MACs that says nothing about speed
@@ -101,3 +102,8 @@ def store(folder: Path, entries: Mapping[str, Any]) -> None:
 def points_of(choices: Iterable[Choice]) -> dict[str, Any]:
     """Maps operating points to their settings, as they are stored."""
     return {choice.name: choice.trial.strategy.to_json() for choice in choices if choice.stored}
+
+
+def fastest(choices: Sequence[Choice]) -> str:
+    """The title of the fastest strategy that is stored, or ``dense``."""
+    return next((choice.trial.strategy.title for choice in reversed(choices) if choice.stored), DENSE)

@@ -162,11 +162,6 @@ def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: 
     return Trial.of(strategy, reference, tag_texts(engine, reference.texts, strategy, progress or Progress()))
 
 
-def f1_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> float:
-    """Exact-span micro F1 on a corpus, 0–1."""
-    return Counts.total(counts_on_gold(engine, corpus, strategy, progress).values()).f1
-
-
 def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> dict[str, Counts]:
     """Exact-span counts of each type on a corpus."""
     results = tag_texts(engine, [document.text for document in corpus.documents], strategy, progress)

@@ -25,7 +25,7 @@ LONG = " ".join(made_up(40))  # several windows
 
 @pytest.fixture(scope="module")
 def outputs(engine) -> DensePass:
-    return DensePass.run(engine, Reference.of(engine, [*made_up(60), LONG]))
+    return DensePass(engine, Reference.of(engine, [*made_up(60), LONG]))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_recovery_is_predicted_to_cost_more_and_to_lose_less(outputs):
 
 def test_operating_points_are_near_the_best_of_all_that_were_tried(outputs, engine, monkeypatch):
     monkeypatch.setattr(sweeping, "STEPS", 60)
-    rows = sweep(engine, outputs, "entropy", LIMITS)
+    rows = sweep(outputs, "entropy", LIMITS)
     assert any(row.reached for row in rows)
-    tried = search(engine, outputs, "entropy", LIMITS, np.inf, random.Random(0))
+    tried = search(outputs, "entropy", LIMITS, np.inf, random.Random(0))
     assert len({*(trial.strategy for trial in tried)}) == len(tried) > 60
     best = choose([measure(engine, outputs.reference, trial.strategy) for trial in tried], LIMITS)
     for row, fastest in zip(rows, best, strict=True):
@@ -74,13 +74,13 @@ def test_operating_points_are_near_the_best_of_all_that_were_tried(outputs, engi
 
 def test_stored_settings_are_measured_and_a_sweep_ends_in_time(outputs, engine):
     stored = Strategy((2,), EntropyController(0.3, exit_entities=True), "fast")
-    rows = sweep(engine, outputs, "entropy", LIMITS, stored=[stored], seconds=0.0)
+    rows = sweep(outputs, "entropy", LIMITS, stored=[stored], seconds=0.0)
     assert {row.trial.strategy.gates for row in rows} <= {(2,)}
 
 
 def test_recovery_is_tried_with_every_trigger(outputs, engine, monkeypatch):
     monkeypatch.setattr(sweeping, "STEPS", 100)
-    tried = search(engine, outputs, "entropy+recovery", LIMITS, np.inf, random.Random(0))
+    tried = search(outputs, "entropy+recovery", LIMITS, np.inf, random.Random(0))
     assert {trial.strategy.name for trial in tried} == {"entropy+recovery"}
     assert {trial.strategy.recovery.trigger for trial in tried} >= {*TRIGGERS}
 
@@ -96,7 +96,7 @@ def test_first_gates_fit_every_depth(layers):
 @pytest.mark.parametrize("kind", CONTROLLERS)
 def test_every_declared_setting_of_every_controller_is_varied_within_its_range(kind, engine, monkeypatch):
     monkeypatch.setattr(Engine, "strategy", lambda _, strategy: strategy)  # without a network
-    base, rng = next(first_settings(engine, kind, 3)), random.Random(0)
+    base, rng = next(first_settings(engine, kind)), random.Random(0)
     values = {name: {value} for name, value in base.settings().items()}
     for _ in range(300):
         if (other := varied(base, 3, rng)) is not None:
@@ -109,7 +109,7 @@ def test_every_declared_setting_of_every_controller_is_varied_within_its_range(k
 
 
 def test_no_setting_of_the_frontier_is_beaten(outputs, engine):
-    trials = {setting: outputs.predict(setting) for setting in first_settings(engine, "rule", 3)}
+    trials = {setting: outputs.predict(setting) for setting in first_settings(engine, "rule")}
     for strategy in frontier(trials.values()):
         loss, macs = trials[strategy].loss_bound, trials[strategy].cost.macs
         others = [trial for trial in trials.values() if trial.eligible]
