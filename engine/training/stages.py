@@ -56,14 +56,10 @@ def run_stages(
 ) -> list[Choice]:
     """Makes a model folder and returns what was measured: dense and each operating point.
 
-    Args:
-        original: the checkpoint.
-        texts: those to learn from; none of them is ``held_out`` to choose operating points.
-        conditions: what the results depend on.
-        made_by: the command or call that makes the model.
+    The ``original`` or a ``student`` learns from ``texts``; operating points are chosen on others, ``held_out``. The
+    results depend on the ``conditions``; ``made_by`` is the command or call, for the card.
 
-    Raises:
-        InputError: see `engine.training.accelerate.accelerate`.
+    Raises an `InputError`; see `engine.training.accelerate.accelerate`.
     """
     started, seconds, device = time.monotonic(), 60 * config.minutes, default_device()
     ends = {stage: started + share * seconds for stage, share in STAGE_ENDS.items()}

@@ -57,8 +57,3 @@ def test_learned_controllers_have_operating_points_of_their_own(kind, calibrate,
     points = load_engine(folder).points[kind]
     assert points
     assert {strategy.kind for strategy in points.values()} == {kind}
-
-
-def test_a_sweep_ends_when_its_time_is_over(calibrate, capsys):
-    assert calibrate("entropy", "--minutes", "0.0001") == 0
-    assert "the operating points are in" in capsys.readouterr().err
