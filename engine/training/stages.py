@@ -18,7 +18,7 @@ from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
 from engine.machine import processor, threads
-from engine.models.folder import INT8, local_folder
+from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
@@ -29,10 +29,10 @@ from engine.training.distill import distil
 from engine.training.examples import LABELS, label_texts, soft_examples
 from engine.training.heads import Learner, new_learner
 from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
-from engine.training.points import Choice, points_of, store, with_speedups
+from engine.training.points import Choice, compare_dtypes, points_of, store, with_speedups
 from engine.training.sweep import sweep
 from engine.training.trainer import CHECKPOINT, default_device
-from engine.training.trials import MIN_DENSE_F1, Reference, compare_dtypes, measure
+from engine.training.trials import MIN_DENSE_F1, Reference, measure
 
 STRATEGY = "entropy"  # whose operating points are chosen
 STAGE_ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time
@@ -90,8 +90,7 @@ def run_stages(
         )
 
         if device == "cpu":
-            _, int8 = compare_dtypes(out, reference.texts)
-            store(out, {INT8: int8})
+            compare_dtypes(out, reference.texts)
         engine = load_engine(out, config.dtype, device)
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)

@@ -38,24 +38,17 @@ MIN_STEP = 0.005  # relative difference in MACs between two of them
 
 
 def sweep(
-    outputs: DensePass,
-    name: str,
-    limits: Mapping[str, float],
-    *,
-    stored: Iterable[Strategy] = (),
-    seconds: float = math.inf,
-    seed: int = 0,
+    outputs: DensePass, name: str, limits: Mapping[str, float], *, seconds: float = math.inf, seed: int = 0
 ) -> list[Choice]:
-    """Chooses the operating points of a strategy; see `engine.training.points.choose`.
+    """Chooses the operating points of a strategy, also from those it has; see `engine.training.points.choose`.
 
     Args:
-        outputs: of the engine that measures settings, on the texts that it measures them on.
+        outputs: the dense pass of the engine that measures settings, on the same texts.
         name: ``KIND`` or ``KIND+recovery``.
         limits: operating point → pp of agreement that it may lose.
-        stored: settings that are always measured, such as earlier operating points.
         seconds: time after which no further setting is tried or measured.
     """
-    begin = time.monotonic()
+    engine, begin = outputs.engine, time.monotonic()
     tried = search(outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
     near = [trial for trial in tried if trial.loss_bound <= LOSS_MARGIN * max(limits.values()) + 1]
     candidates, measured = frontier(near or tried), dict[Strategy, Trial]()
@@ -67,11 +60,12 @@ def sweep(
             if measured and time.monotonic() > begin + seconds:
                 return True
             if candidate not in measured:
-                measured[candidate] = measure(outputs.engine, outputs.reference, candidate, progress)
+                measured[candidate] = measure(engine, outputs.reference, candidate, progress)
             return measured[candidate].eligible and measured[candidate].loss_bound <= limit
 
-        for strategy in (replace(strategy, point="") for strategy in stored):
-            measured[strategy] = measure(outputs.engine, outputs.reference, strategy, progress)
+        for stored in engine.points.get(name, {}).values():
+            strategy = replace(engine.strategy(stored), point="")
+            measured[strategy] = measure(engine, outputs.reference, strategy, progress)
         for limit in limits.values():
             bisect_left(candidates, True, key=partial(fits, limit))
     return choose(measured.values(), limits)
