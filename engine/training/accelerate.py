@@ -154,13 +154,8 @@ def main(argv: list[str] | None) -> int:
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     learned = "texts in any format to learn from (.txt: one a line)"
     add("--texts", nargs="+", required=True, metavar="FILE", help=learned)
-    add(
-        "--held-out",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="texts to choose operating points on (default: some of --texts)",
-    )
+    apart = "texts to choose operating points on (default: some of --texts)"
+    add("--held-out", nargs="+", default=[], metavar="FILE", help=apart)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
     arguments = parser.parse_args(argv)

@@ -189,7 +189,7 @@ def make_cascade(
         if agreement := int8_agreement(*(Reference.of(each, timed) for each in (engine, quantised))):
             engine, stored[INT8] = quantised, agreement
     cascade = Cascade(small=engine.small.strategy(config.small_strategy), weight=WEIGHT)
-    taggers = [("LARGE", engine.large, Strategy(), 1.0), ("SMALL", engine.small, cascade.small, 0.0)]
+    taggers: list[Tagger] = [("LARGE", engine.large, Strategy(), 1.0), ("SMALL", engine.small, cascade.small, 0.0)]
     for point, (threshold, share) in thresholds_of(*doubts_of(engine, cascade, texts), config.shares).items():
         strategy = replace(cascade, point=point, threshold=threshold)
         stored[point] = strategy.to_json()

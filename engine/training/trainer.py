@@ -179,13 +179,12 @@ class Trainer:
         if self.config.mask:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
             packed = replace(packed, batch=batch)
-        layers = self.model.encoder.num_layers
-        gates = range(1, layers) if self.model.has_gates else range(0)
+        gates = range(1, self.model.encoder.num_layers) if self.model.has_gates else range(0)
         controller: Decider = KeepAll()
         if self.config.pruned:
             drawn = draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest)
             controller = SampledController(*drawn)
-        return joint_loss(forward(self.model, packed.batch, gates, controller), packed, layers)
+        return joint_loss(forward(self.model, packed.batch, gates, controller), packed)
 
     def backward(self, batch: list[Example]) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""

@@ -134,8 +134,6 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
         for resume in (False, True):
             with pytest.raises(KeyboardInterrupt):
                 run(checkpoint, out, resume=resume)
-    with pytest.raises(InputError, match="with a run in it; add --resume"):
-        run(checkpoint, out)
     with pytest.raises(InputError, match="with texts"):
         run(checkpoint, out, made_up(400), resume=True)
     scaled(checkpoint, "model.safetensors", 1.01)
