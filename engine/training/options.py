@@ -14,6 +14,8 @@ from engine.settings import check_settings, setting
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 
+WORK = "training"  # in the folder that `accelerate` writes, the folder of its run
+CONDITIONS = f"{WORK}/accelerate.json"
 RESUME = "Add --resume to the same command to continue."
 
 

@@ -17,7 +17,7 @@ from engine import InputError, load_engine
 from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, read_folder
 from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import load_tokenizer, word_pieces
-from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
+from engine.pytorch.checkpoint import copy_checkpoint, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -188,7 +188,7 @@ def test_a_copy_has_the_weights_as_safetensors_and_the_configuration_as_it_is(pl
     (plain / "model.safetensors").unlink()
     configure(plain, note="of its own")
     (copy := tmp_path / "copy").mkdir()
-    copy_checkpoint(load_weights(plain), copy)
+    copy_checkpoint(plain, copy)
     assert (copy / "config.json").read_bytes() == (plain / "config.json").read_bytes(), "converted with the weights"
     before, after = load_file(plain_folder / "model.safetensors"), load_file(copy / "model.safetensors")
     assert before.keys() == after.keys()

@@ -220,7 +220,7 @@ def test_a_corpus_is_named_with_its_split_and_with_what_it_teaches_and_how_much(
         Lesson("hf:owner/name"),
         Lesson("hf:owner/name", "dev", per_epoch=1500),
     ]
-    assert lessons("a file = mine.txt") == [Lesson("a file = mine.txt")]
+    assert lessons(["a file = mine.txt"]) == [Lesson("a file = mine.txt")]
 
 
 @pytest.mark.parametrize("given", ["types=Gene", "a types=", "a types=Gene,", "a per-epoch=0", "a per-epoch=some"])
