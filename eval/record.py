@@ -156,7 +156,7 @@ class Measured:
     def cost(self) -> Cost | None:
         """The cost of all documents, if known."""
         costs = [one.cost for one in self.documents if one.cost]
-        return add(costs, len(costs[0].rows)) if costs else None
+        return add(costs) if costs else None
 
     @cached_property
     def read_by_large(self) -> float | None:

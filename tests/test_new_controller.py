@@ -52,7 +52,7 @@ def test_the_engine_offers_runs_explains_and_calibrates_it(engine):
     first = [word.gates[0] for word in result.trace.words]
     assert {at.reason for at in first} == {"exit", "importance"}
     assert all((at.reason == "exit") == at.exited == (at.confidence <= 0.9) for at in first)
-    assert all(isinstance(strategy.controller, Unsure) for strategy in first_settings(engine, "unsure", 3))
+    assert all(isinstance(strategy.controller, Unsure) for strategy in first_settings(engine, "unsure"))
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):

@@ -24,7 +24,7 @@ PLURALS = {
     "CellLine": "cell lines",
 }
 GUIDE = "docs/training.md"
-EXITS = "Words leave the network once their labels are certain."
+EXITS = "Words leave the network once their labels are certain, and all others at its last gate."
 CASCADE = "A small model reads every text, and the large one only what the small one doubts."
 
 
@@ -33,7 +33,7 @@ def claim(engine: Engine, report: Report | None) -> str:
     finds = f"Finds {escape(_types(engine))}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    said = headline(report, static=False) if report else CASCADE if len(engine.stages) > 1 else EXITS
+    said = headline(report, by_type=False) if report else CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 

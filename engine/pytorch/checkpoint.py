@@ -126,14 +126,13 @@ def _half(value: torch.Tensor) -> torch.Tensor:
     return value.half().contiguous() if value.is_floating_point() else value.contiguous()
 
 
-def copy_checkpoint(weights: Weights, folder: Path) -> None:
-    """Copies the files that loading a model needs to a folder, byte for byte.
+def copy_checkpoint(source: Path, folder: Path) -> None:
+    """Copies the files that loading a model needs from one folder to another, byte for byte.
 
     Weights in another format than ``model.safetensors`` are converted.
     """
-    source = weights.folder.path
     if not (source / SAFETENSORS).is_file():
         load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    for pattern in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
+        for path in source.glob(pattern):
+            shutil.copyfile(path, folder / path.name)

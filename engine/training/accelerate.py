@@ -10,9 +10,12 @@ With ``--student`` a smaller encoder learns that output instead. An interrupted 
 from __future__ import annotations
 
 import argparse
+import math
+import random
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,16 +23,22 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
+from engine.cli.runs import continues, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.text.words import split_words
-from engine.training.card import points_table
-from engine.training.options import AccelerateConfig
-from engine.training.points import Choice
-from engine.training.task import Task
+from engine.tagger import load_engine
+from engine.text.windows import WordPieces
+from engine.text.words import split_words, words_of
+from engine.training.card import CARD, advice, points_table
+from engine.training.options import CONDITIONS, AccelerateConfig, read_backbone
+from engine.training.points import Choice, fastest
+from engine.training.trials import MIN_HELD_OUT, MIN_WINDOWS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
+Texts = Sequence[str]
 
 
 def accelerate(
@@ -69,17 +78,72 @@ def accelerate(
     with TemporaryDirectory() as folder:
         for part in parts:
             part.save_pretrained(folder)
-        run(Task.of(config, folder if parts else name, texts, held_out, made_by, resume=resume))
+        run(config, folder if parts else name, texts, held_out, made_by, resume=resume)
     return Path(out)
 
 
-def run(task: Task) -> list[Choice]:
-    """Runs a task; reports the plan before it imports PyTorch, which takes seconds."""
-    plan = f"Make {task.config.checkpoint} fast: label, train, choose operating points, time"
-    with Progress(plan, about_s=60 * task.config.minutes) as progress:
-        from engine.training.stages import run_stages
+def run(
+    config: AccelerateConfig, source: str, texts: Texts, held_out: Texts, made_by: str, *, resume: bool
+) -> list[Choice]:
+    """Checks everything that can be without PyTorch, whose import takes seconds, and then runs the stages.
 
-        return run_stages(task, progress)
+    ``source`` is where the checkpoint is; ``made_by`` the command or call, for the card.
+    """
+    original, out = load_engine(source, "float32", labels=config.labels or None), Path(config.out)
+    student = read_backbone(config.student, original.labels) if config.student else None
+    if (student or original.sizes).layers < 2:
+        raise InputError(
+            f"expected an encoder of two layers or more, got one in {config.student or source!r}; choose another"
+        )
+    learned, apart = split_texts(texts, held_out, original.pieces, config.seed)
+    conditions = asdict(config) | {"model": original.fingerprint, "texts": [*map(texts_digest, (learned, apart))]}
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "minutes"))
+    if (out / CARD).is_file():
+        raise InputError(
+            f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other "
+            "operating points with python -m engine.training.calibrate"
+        )
+    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
+    with Progress(plan, about_s=60 * config.minutes) as progress:
+        from engine.training.stages import STRATEGY, run_stages
+
+        choices = run_stages(config, original, student, learned, apart, conditions, made_by)
+    progress.finish(
+        f"the model and its card are in {out}.{advice({STRATEGY: choices})}",
+        f"python -m engine.tag FILE --model {shlex.quote(str(out))} --strategy {fastest(choices)}",
+    )
+    return choices
+
+
+def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) -> tuple[list[str], list[str]]:
+    """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
+
+    If there are no ``held_out``, up to a third of ``texts`` is held out.
+    """
+    training, apart = (random.Random(seed).sample(given, len(given)) for given in (texts, held_out))
+
+    def count(some: Iterable[str]) -> int:
+        return sum(len(pieces.windows(words_of(text))) for text in some)
+
+    windows = count(apart)
+    if not held_out:
+        while len(apart) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(apart) < MIN_HELD_OUT):
+            apart.append(training[len(apart)])
+            windows += count(apart[-1:])
+    if windows < MIN_WINDOWS or len(apart) < MIN_HELD_OUT:
+        remedy = "give more after --held-out"
+        if not held_out:
+            wanted = max(3 * MIN_HELD_OUT, math.ceil(3 * MIN_WINDOWS * len(texts) / max(1, count(texts))))
+            remedy = f"give {wanted} texts like these, of which a third is held out, or others after --held-out"
+        raise InputError(
+            f"expected {MIN_HELD_OUT} held-out texts or more with {MIN_WINDOWS} windows or more, got {len(apart)} with "
+            f"{windows}; {remedy}"
+        )
+    words_apart = {tuple(words_of(text)) for text in apart}
+    training = [text for text in training if tuple(words_of(text)) not in words_apart]
+    if not training:
+        raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
+    return training, apart
 
 
 @as_command
@@ -90,21 +154,16 @@ def main(argv: list[str] | None) -> int:
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     learned = "texts in any format to learn from (.txt: one a line)"
     add("--texts", nargs="+", required=True, metavar="FILE", help=learned)
-    add(
-        "--held-out",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="texts to choose operating points on (default: some of --texts)",
-    )
+    apart = "texts to choose operating points on (default: some of --texts)"
+    add("--held-out", nargs="+", default=[], metavar="FILE", help=apart)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
     arguments = parser.parse_args(argv)
     config = config_of(AccelerateConfig, arguments)
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
-    task = Task.of(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
-    print(points_table(run(task)), end="")
+    choices = run(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
+    print(points_table(choices), end="")
     return 0
 
 

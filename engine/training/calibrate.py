@@ -20,7 +20,7 @@ from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.models.folder import INT8, POINTS, model_folder
+from engine.models.folder import POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
@@ -28,8 +28,7 @@ from engine.settings import setting
 from engine.tagger import load_engine
 from engine.training.card import advice, points_table
 from engine.training.options import PointsConfig
-from engine.training.points import Choice, points_of, store
-from engine.training.trials import compare_dtypes
+from engine.training.points import Choice, compare_dtypes, points_of, store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +67,16 @@ def choose_points(
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
-    references, int8 = compare_dtypes(folder, texts)
-    store(folder, {INT8: int8})
+    references = compare_dtypes(folder, texts)
     engine = load_engine(folder, config.dtype)
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
-    outputs = DensePass.run(engine, references[engine.dtype], signals)
+    outputs = DensePass(engine, references[engine.dtype], signals)
     chosen = dict[str, list[Choice]]()
     for number, name in enumerate(names):
         seconds = (until - time.monotonic()) / (len(names) - number)
-        stored = list(map(engine.strategy, engine.points.get(name, {}).values()))
-        choices = chosen[name] = sweep(engine, outputs, name, config.limits, stored=stored, seconds=seconds)
+        choices = chosen[name] = sweep(outputs, name, config.limits, seconds=seconds)
         store(folder, {name: points_of(choices)})
         print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
     return chosen

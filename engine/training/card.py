@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.training.points import BATCH_SIZES, TOLERANCE, Choice
+from engine.training.points import BATCH_SIZES, TOLERANCE, Choice, fastest
 
 CARD = "README.md"
 INHERITED = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
@@ -113,7 +113,7 @@ against `dense` is at most its limit (95 %, one-sided); of those within {TOLERAN
 least. Settings ran in {facts["dtype"]}, the checkpoint in float32. Times are end-to-end on {facts["device"]},
 against `dense` in the same run, while other processes used {facts["busy"]:.0%} of the processors.
 
-{_use(facts["best"], "every word to the end")}
+{_use(fastest(choices), "every word to the end")}
 ## How it was made
 
 ```

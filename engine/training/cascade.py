@@ -12,16 +12,16 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.base import Engine
-from engine.cascade import Cascade, columns_of
+from engine.base import DTYPES, Engine
+from engine.cascade import Cascade
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
@@ -30,17 +30,17 @@ from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.machine import processor, threads
-from engine.models.folder import CASCADES, INT8, SMALL
+from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES, load_engine
+from engine.tagger import CascadeEngine
+from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, markdown
 from engine.training.lessons import lessons
 from engine.training.options import by_point
 from engine.training.points import speedups
-from engine.training.trials import MIN_WINDOWS, Reference, compare_dtypes, f1_on_gold, measure, tag_texts
+from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
 MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
@@ -71,18 +71,24 @@ class CascadeConfig:
         return by_point(self.share, "--share", descending=True)
 
 
-def doubts_of(large: Engine, small: Engine, strategy: Strategy, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def load_both(config: CascadeConfig, texts: Sequence[str]) -> CascadeEngine:
+    """Loads both models, in float32 for ``auto``; raises an `InputError` unless models, strategy and texts fit."""
+    folder = replace(read_folder(config.large), small=read_folder(config.small))
+    engine = CascadeEngine(folder, "float32" if config.dtype == "auto" else config.dtype)
+    engine.small.strategy(config.small_strategy)
+    windows = sum(map(len, engine.pieces.of_texts(texts)[1]))
+    if windows < MIN_WINDOWS:
+        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {windows}; give more")
+    return engine
+
+
+def doubts_of(engine: CascadeEngine, cascade: Cascade, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the doubt and the number of words of each window of the large model, ``(windows,)`` each."""
-    judge, windows = cascade_of(strategy).judge, list[JudgedWindow]()
+    windows = list[JudgedWindow]()
     with Progress(f"Tag {len(texts)} texts with the small model", len(texts)) as progress:
-        for result in tag_texts(small, texts, strategy, progress):
-            windows += judge(result.probabilities, large.pieces.of_texts([result.text])[1][0])
+        for result in tag_texts(engine.small, texts, cascade.small, progress):
+            windows += cascade.judge(result.probabilities, engine.pieces.of_texts([result.text])[1][0])
     return np.array([one.doubt for one in windows]), np.array([one.end - one.first for one in windows])
-
-
-def cascade_of(strategy: Strategy, threshold: float = 0.0, point: str = "") -> Cascade:
-    """The cascade in which the large model reads windows of this doubt or more."""
-    return Cascade(point=point, small=strategy, threshold=threshold, weight=WEIGHT)
 
 
 def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -101,15 +107,6 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
             raise InputError(f"expected a lower --share at {point}, got {wanted:g}, all windows; give more texts")
         chosen[point] = float(thresholds[nearest]), float(read[nearest])
     return chosen
-
-
-def copy_model(source: str, folder: Path) -> None:
-    """Copies what a model is loaded from, byte for byte."""
-    from engine.pytorch.checkpoint import copy_checkpoint, load_weights
-
-    weights = load_weights(source)
-    folder.mkdir()
-    copy_checkpoint(weights, folder)
 
 
 class Contender(NamedTuple):
@@ -136,7 +133,8 @@ def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corp
     with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
         for (name, engine, strategy, share), ratios in zip(taggers, timed, strict=True):
             agreement = measure(engine, reference, strategy, progress).f1
-            f1 = fmean(f1_on_gold(engine, corpus, strategy, progress) for corpus in gold) if gold else None
+            counts = [counts_on_gold(engine, corpus, strategy, progress) for corpus in gold]
+            f1 = fmean(Counts.total(of_types.values()).f1 for of_types in counts) if gold else None
             contenders.append(Contender(name, share, agreement, ratios, f1))
     return contenders
 
@@ -179,36 +177,40 @@ def verdict(rows: Sequence[Contender]) -> tuple[str, str]:
     return f"{worth}{gain}, and its F1 is {abs(more):.1f} pp {'higher' if more >= 0 else 'lower'}.", best.name
 
 
-def make_cascade(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus], made_by: str) -> list[Contender]:
+def make_cascade(
+    config: CascadeConfig, engine: CascadeEngine, texts: Sequence[str], gold: Sequence[Corpus], made_by: str
+) -> list[Contender]:
     """Writes the folder of a cascade, compares it with both models, and writes its card; ``made_by``: the command."""
-    out, dtype, int8 = Path(config.out), config.dtype, dict[str, object]()
-    if dtype == "auto":
-        _, int8 = compare_dtypes(config.large, texts[:MAX_TIMED])
-        dtype = "int8" if int8 else "float32"
-    large, small = (load_engine(source, dtype) for source in (config.large, config.small))
-    strategy = small.strategy(config.small_strategy)
-    chosen = thresholds_of(*doubts_of(large, small, strategy, texts), config.shares)
+    from engine.pytorch.checkpoint import copy_checkpoint
+
+    out, timed, stored = Path(config.out), texts[:MAX_TIMED], dict[str, Any]()
+    if config.dtype == "auto":
+        quantised = CascadeEngine(engine.folder, "int8")
+        if agreement := int8_agreement(*(Reference.of(each, timed) for each in (engine, quantised))):
+            engine, stored[INT8] = quantised, agreement
+    cascade = Cascade(small=engine.small.strategy(config.small_strategy), weight=WEIGHT)
+    taggers: list[Tagger] = [("LARGE", engine, Strategy(), 1.0), ("SMALL", engine.small, cascade.small, 0.0)]
+    for point, (threshold, share) in thresholds_of(*doubts_of(engine, cascade, texts), config.shares).items():
+        strategy = replace(cascade, point=point, threshold=threshold)
+        stored[point] = strategy.to_json()
+        taggers.append((strategy.title, engine, strategy, share))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".cascade") as work:
         folder = Path(work, "model")
-        copy_model(config.large, folder)
-        copy_model(config.small, folder / SMALL)
-        points = {point: cascade_of(strategy, threshold, point).to_json() for point, (threshold, _) in chosen.items()}
-        write_json(folder / CASCADES, ({INT8: int8} if int8 else {}) | points)
+        (folder / SMALL).mkdir(parents=True)
+        copy_checkpoint(engine.folder.path, folder)
+        copy_checkpoint(engine.small.folder.path, folder / SMALL)
+        write_json(folder / CASCADES, stored)
         folder.rename(out)
-    both = load_engine(out, dtype)
-    taggers = [("LARGE", large, Strategy(), 1.0), ("SMALL", small, strategy, 0.0)]
-    for point, (_, share) in chosen.items():
-        taggers.append((f"{CASCADE}:{point}", both, both.strategy(CASCADE, point), share))
-    contenders = compare(taggers, texts[:MAX_TIMED], gold)
+    contenders = compare(taggers, timed, gold)
     facts = {
         "large": config.large,
         "small": config.small,
-        "folder": large.folder.path,
-        "types": large.labels.types,
-        "strategy": strategy.title,
-        "texts": min(len(texts), MAX_TIMED),
-        "dtype": dtype,
+        "folder": engine.folder.path,
+        "types": engine.labels.types,
+        "strategy": cascade.small.title,
+        "texts": len(timed),
+        "dtype": engine.dtype,
         "device": f"{processor()}, {threads()} threads",
         "made_by": made_by,
     }
@@ -227,10 +229,10 @@ def main(argv: list[str] | None) -> int:
     config = config_of(CascadeConfig, arguments)
     check_new(Path(config.out))
     texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(config.corpus)]
-    check_models(config, texts)
+    engine = load_both(config, texts)
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
-        rows = make_cascade(config, texts, gold, command)
+        rows = make_cascade(config, engine, texts, gold, command)
     print(contenders_table(rows))
     sentence, best = verdict(rows)
     model = {"LARGE": config.large, "SMALL": config.small}.get(best, config.out)
@@ -238,16 +240,6 @@ def main(argv: list[str] | None) -> int:
         f"{sentence} The cascade is in {config.out}.", f"python -m engine.tag FILE --model {shlex.quote(model)}"
     )
     return 0
-
-
-def check_models(config: CascadeConfig, texts: Sequence[str]) -> None:
-    """Raises an `InputError` if models, strategy or texts do not fit each other, before PyTorch is imported."""
-    large, small = (load_engine(source, "float32") for source in (config.large, config.small))
-    columns_of(small.labels, large.labels)
-    small.strategy(config.small_strategy)
-    windows = sum(map(len, large.pieces.of_texts(texts)[1]))
-    if windows < MIN_WINDOWS:
-        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {windows}; give more")
 
 
 if __name__ == "__main__":

@@ -4,16 +4,12 @@ A pruned pass differs a little from the prediction, because words that exited ar
 ranks hundreds of settings within minutes; `engine.training.trials.measure` measures the best of them.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine.base import Engine
 from engine.cli.progress import Progress
@@ -25,36 +21,29 @@ from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import HeadOutput, KeepAll, MemoryBuffer, decide, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.result import Output, Result
-from engine.text.windows import Window
-from engine.text.words import Span
 from engine.training.trials import Reference, Trial
 
 UNTIMED = Latency(0.0, 1)
 
 
-@dataclass(frozen=True, eq=False)
 class DensePass:
     """A dense pass over the windows of a reference's texts, one after another, with a label head after every layer.
 
-    ``spans``, ``windows``: the words and the windows of each text. ``batch``: all windows.
     ``heads``: layer → label logits, ``(words, labels)``.
     ``signals``: gate → name → signal of its layer, float32 ``(words,)``.
+    ``own``: the reference with this dense pass; in 8 bits, the engine's own finds other entities, which is no loss.
+
+    Args:
+        engine: that of the model, which runs in PyTorch here.
+        reference: what has the texts.
+        signals: those that controllers read.
     """
 
-    engine: Engine
-    reference: Reference
-    spans: Sequence[list[Span]]
-    windows: Sequence[Sequence[Window]]
-    batch: RaggedBatch
-    heads: Mapping[int, Tensor]
-    signals: Mapping[int, Mapping[str, np.ndarray]]
-
-    @classmethod
     @torch.inference_mode()
-    def run(cls, engine: Engine, reference: Reference, signals: Iterable[str] = ()) -> DensePass:
-        """Runs a model in PyTorch over the texts of a reference; ``signals`` are those that controllers read."""
-        spans, windows = engine.pieces.of_texts(reference.texts)
-        model, flat, layers = load_weights(engine.folder).model, list(chain(*windows)), engine.sizes.layers
+    def __init__(self, engine: Engine, reference: Reference, signals: Iterable[str] = ()) -> None:
+        self.engine, self.reference = engine, reference
+        self.spans, self.windows = engine.pieces.of_texts(reference.texts)
+        model, flat, layers = load_weights(engine.folder).model, list(chain(*self.windows)), engine.sizes.layers
         reader, heads, read = KeepAll(signals), list[HeadOutput](), list[GateRecord]()
         with Progress(f"Run every label head over {len(flat)} windows", len(flat)) as progress:
             for batch in RaggedBatch.in_turn(flat):
@@ -62,40 +51,30 @@ class DensePass:
                 heads += memory.heads
                 read += memory.gates
                 progress.advance(len(batch.lengths))
-        return cls(
-            engine,
-            reference,
-            spans,
-            windows,
-            RaggedBatch.from_windows(flat),
-            {
-                number: torch.cat([head.logits for head in heads[number - 1 :: layers]])
-                for number in range(1, layers + 1)
-            },
-            {
-                number: {
-                    name: np.concatenate([gate.signals[name] for gate in read[number - 1 :: layers - 1]])
-                    for name in reader.signals
-                }
-                for number in range(1, layers)
-            },
-        )
+        self.batch = RaggedBatch.from_windows(flat)
+        self.heads = {
+            number: torch.cat([head.logits for head in heads[number - 1 :: layers]]) for number in range(1, layers + 1)
+        }
+        self.signals = {
+            number: {
+                name: np.concatenate([gate.signals[name] for gate in read[number - 1 :: layers - 1]])
+                for name in reader.signals
+            }
+            for number in range(1, layers)
+        }
+        dense = Strategy()
+        self.own = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)
 
     def predict(self, strategy: Strategy) -> Trial:
-        return Trial.of(strategy, self.own_reference, self.results(strategy))
-
-    @cached_property
-    def own_reference(self) -> Reference:
-        """The reference with this dense pass; in 8 bits, the engine's own finds other entities, which is no loss."""
-        dense = Strategy()
-        return replace(self.reference, dense=Trial.of(dense, self.reference, self.results(dense)).counts)
+        return Trial.of(strategy, self.own, self.results(strategy))
 
     def results(self, strategy: Strategy) -> Iterator[Result]:
         """Yields the predicted result of each text."""
         records, labels = self.records(strategy), self.engine.labels
         for document, spans, windows in zip(self.reference.documents, self.spans, self.windows, strict=True):
             of_text = list(islice(records, len(windows)))
-            output = Output(spans, distributions(of_text, len(labels)), [Pass(strategy, self.engine.sizes, of_text)])
+            only = Pass(strategy, self.engine.sizes, of_text, windows)
+            output = Output(spans, distributions(of_text, len(labels)), [only])
             entities = labels.decode(document.text, spans, output.probabilities)
             yield Result.of(output, document.text, strategy, labels, entities, UNTIMED)
 

@@ -20,9 +20,13 @@ from engine.training.options import TrainingConfig
 from engine.training.trainer import CHECKPOINT, Trainer, default_device
 
 HEAD_LR = 1e-3
-ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
-FULL_RATE_SIZE = 256  # hidden size up to which the highest rates apply; beyond, they fall with the size
+# Of a checkpoint's own, lower for texts that are seen more often: a few texts, seen often, are memorised, and the dense
+# pass drifts away. On 300 abstracts its agreement with the checkpoint was 93 % after 5e-5, 98.7 % after 1e-5.
+ENCODER_LR, LOWEST_LR = 6e-5, 1e-5
+# Hidden size up to which these rates apply; beyond, they fall with the size: with Adam, the best one falls as the width
+# grows (Yang et al. 2021, Tensor Programs V).
+FULL_RATE_SIZE = 256
 # Texts are seen unchanged, at most 30 times.
 SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
 HEADS_SHARE = 0.2  # of the time for training, in which gate heads are fitted
@@ -47,31 +51,15 @@ def distil(
             begin = time.monotonic()
             batches = make_batches(examples, config.max_rows, random.Random(seed))
             fit_heads(learner.model.to(default_device()), batches, begin + HEADS_SHARE * (until - begin))
-    lowest = median_entropy(examples)
-    run = Trainer(config, learner, soft=examples, work=work, until=until, head_lr=HEAD_LR, lowest=lowest)
+    targets = np.concatenate([example.targets for example in examples])
+    certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
+    run = Trainer(config, learner, soft=examples, work=work, until=until, head_lr=HEAD_LR, lowest=certain)
     batches_in_pass = run.steps / config.epochs
     if not run.resume():
         passes = min(config.epochs, (until - time.monotonic()) / run.try_out() / batches_in_pass)
         say(f"There is time for some {passes:.2g} passes over {len(examples)} windows.")
         narrow = min(1, FULL_RATE_SIZE / learner.model.encoder.hidden_size)
-        rate = STUDENT_LR * narrow if student else encoder_lr(passes, narrow)
-        run.schedule.base_lrs[0] = rate  # of all but gate heads
+        low, high = (0.0, STUDENT_LR) if student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
+        run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
     run.fit()
     return run.schedule.last_epoch / batches_in_pass
-
-
-def encoder_lr(passes: float, narrow: float) -> float:
-    """The peak learning rate of a checkpoint's encoder, which is lower for texts that are seen more often.
-
-    A few texts, seen often, are memorised, and the dense pass drifts away: on 300 abstracts its agreement with the
-    checkpoint was 93 % after 5e-5, 98.7 % after 1e-5. The highest rate is multiplied by ``narrow``, 0–1: with Adam, the
-    best one falls as the width grows (Yang et al. 2021, Tensor Programs V).
-    """
-    low, high = ENCODER_LR
-    return max(low, min(1, 2 / passes) * high * narrow)
-
-
-def median_entropy(examples: Sequence[Example]) -> float:
-    """Median of the normalised entropies of targets, 0–1: how certain the checkpoint is of most words."""
-    targets = np.concatenate([example.targets for example in examples])
-    return float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))

@@ -145,7 +145,7 @@ class Packed:
     outside: Tensor
 
 
-def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> Packed:
+def pack(examples: Sequence[Example], device: str | torch.device, temperature: float = 1.0) -> Packed:
     """Packs windows, with their targets on a device; a temperature below 1 sharpens the targets."""
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
@@ -164,7 +164,7 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares
 
 
-def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
+def joint_loss(memory: MemoryBuffer, packed: Packed) -> Tensor:
     """Cross-entropy of every word where it exits, plus the mean over all heads but the last.
 
     Where no word exits, this is the joint loss of Xin et al. 2020 (DeeBERT). The pass had a head after every layer.
@@ -175,7 +175,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int) -> Tensor:
         targets = spread_outside(packed.targets[head.word_indices], logits, packed.outside[head.word_indices])
         losses = F.cross_entropy(logits, targets, reduction="none")
         ends.append(losses[np.flatnonzero(memory.exit_at[head.word_indices] == head.number)].sum())
-        if head.number < layers:
+        if head.number < memory.layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)
     return end + (torch.stack(gates).mean() if gates else 0.0)

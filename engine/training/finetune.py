@@ -21,7 +21,6 @@ from engine.corpora import Corpus
 from engine.corpora.named import NAMED
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.pruning.strategy import Strategy
 from engine.settings import setting
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
@@ -29,7 +28,7 @@ from engine.text.scoring import Counts
 from engine.training.card import markdown
 from engine.training.lessons import Lesson, lessons
 from engine.training.options import TrainingConfig, read_backbone
-from engine.training.trials import counts_on_gold, f1_on_gold
+from engine.training.trials import counts_on_gold
 
 CONDITIONS = "training.json"  # in the folder of a run
 LESSONS = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
@@ -124,14 +123,15 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
         for corpus, lesson in zip(corpora, config.lessons, strict=True)
     ]
-    device = str(default_device())
+    device = default_device()
     if teacher and device != "cpu":
         teacher = load_engine(config.teacher, device=device)
 
-    def score(folder: Path) -> float:
+    def score(folder: Path) -> tuple[float, str]:
         engine = load_engine(folder, "float32", device)
         with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
-            return fmean(f1_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored)
+            counts = [counts_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored]
+        return fmean(Counts.total(of_types.values()).f1 for of_types in counts), by_type(counts[0])
 
     with locked(out):
         write_json(out / CONDITIONS, conditions)
@@ -144,10 +144,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
             epochs = f"{config.epochs} epochs take" if config.epochs > 1 else "The epoch takes"
             say(f"{epochs} at most about {duration(run.steps * run.try_out())}.")
         run.fit()
-    title = f"F1 by type on {dev.title}"
-    with Progress(title, len(dev.documents)) as progress:
-        counts = counts_on_gold(load_engine(out, "float32", device), dev, Strategy(), progress)
-    print(f"{title}:\n\n{by_type(counts)}")
+    print(f"F1 by type on {dev.title}:\n\n{run.best_table}")
     return run.best
 
 

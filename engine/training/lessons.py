@@ -38,14 +38,14 @@ class Lesson:
         )
 
 
-def lessons(given: str | Sequence[str]) -> list[Lesson]:
+def lessons(given: Sequence[str]) -> list[Lesson]:
     """Reads names of corpora, each perhaps followed by what it teaches and how much of it.
 
     As in ``["bc5cdr:fit", "genes.txt", "types=Gene,Variant", "bioid", "per-epoch=1500"]``. A name may be followed by a
     colon and a split. Commas join names, too. Raises an `InputError` for anything else.
     """
     found: list[Lesson] = []
-    for part in [given] if isinstance(given, str) else given:
+    for part in given:
         key, equals, value = part.partition("=")
         if not equals or key not in (TYPES, PER_EPOCH):
             found += map(_lesson, part.split(","))

@@ -11,7 +11,7 @@ from torch import nn
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS
-from engine.pruning.gate import OF_LAYER, ArrayGate
+from engine.pruning.gate import ArrayGate
 from engine.pruning.signals import neighbour_max
 from engine.pytorch.forward import forward
 from engine.pytorch.model import GatedModel
@@ -34,24 +34,16 @@ class Samples(NamedTuple):
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) -> dict[int, Samples]:
     """Collects samples with the named features at each gate; every window is pruned."""
-    layers, signals = model.encoder.num_layers, OF_LAYER.intersection(names)
+    layers = model.encoder.num_layers
     samples: dict[int, list[Samples]] = {gate: [] for gate in range(1, layers)}
     with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
         for batch in RaggedBatch.in_turn(windows):
             dense = forward(model, batch, (), None).probabilities.argmax(-1)
-            near_entity = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
-            weights = np.where(near_entity, NEAR_ENTITY, 1.0)
-            controller = SampledController(*draw_thresholds(layers - 1, len(batch.lengths), 1.0), signals)
-            for record in forward(model, batch, range(1, layers), controller).gates:
-                gate = ArrayGate(
-                    record.number,
-                    record.number - 1,
-                    batch.words,
-                    record.is_alive,
-                    record.probabilities,
-                    model.labels,
-                    layer_signals=record.signals,
-                )
+            words = batch.words
+            weights = np.where(neighbour_max(dense > 0, words.window, NEIGHBOURS), NEAR_ENTITY, 1.0)
+            controller = SampledController(*draw_thresholds(layers - 1, len(batch.lengths), 1.0), frozenset(names))
+            for index, at in enumerate(forward(model, batch, range(1, layers), controller).gates):
+                gate = ArrayGate(at.number, index, words, at.is_alive, at.probabilities, model.labels, {}, at.signals)
                 features = np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
                 parts = features, gate.near(gate.labels != dense, NEIGHBOURS), weights
                 samples[gate.number].append(Samples(*(part[gate.is_alive] for part in parts)))

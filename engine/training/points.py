@@ -12,9 +12,11 @@ from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, speedup, time_variants
-from engine.models.folder import POINTS, WEIGHTS, weights_digest
+from engine.models.folder import INT8, POINTS, WEIGHTS, weights_digest
 from engine.pruning.strategy import Strategy
-from engine.training.trials import Trial
+from engine.pruning.strategy_names import DENSE
+from engine.tagger import load_engine
+from engine.training.trials import Reference, Trial, int8_agreement
 
 TOLERANCE = 0.03  # relative difference in MACs that says nothing about speed
 BATCH_SIZES = (1, 32)  # texts a call when speed is measured
@@ -98,6 +100,18 @@ def store(folder: Path, entries: Mapping[str, Any]) -> None:
     write_json(path, {name: entry for name, entry in stored.items() if entry})
 
 
+def compare_dtypes(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
+    """Returns what a model's dense pass finds in each dtype of a CPU; its folder stores whether 8 bits agree."""
+    references = {dtype: Reference.of(load_engine(folder, dtype), texts) for dtype in ("float32", "int8")}
+    store(folder, {INT8: int8_agreement(**references)})
+    return references
+
+
 def points_of(choices: Iterable[Choice]) -> dict[str, Any]:
     """Maps operating points to their settings, as they are stored."""
     return {choice.name: choice.trial.strategy.to_json() for choice in choices if choice.stored}
+
+
+def fastest(choices: Sequence[Choice]) -> str:
+    """The title of the fastest strategy that is stored, or ``dense``."""
+    return next((choice.trial.strategy.title for choice in reversed(choices) if choice.stored), DENSE)

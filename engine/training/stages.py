@@ -1,11 +1,12 @@
 """The stages of ``accelerate``: labels of the checkpoint, training, operating points, timing, card."""
 
 import math
-import shlex
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import set_seed
@@ -17,21 +18,21 @@ from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
 from engine.machine import processor, threads
-from engine.models.folder import INT8, local_folder
+from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
 from engine.tagger import load_engine
-from engine.training.card import CARD, advice, card
+from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
 from engine.training.examples import LABELS, label_texts, soft_examples
 from engine.training.heads import Learner, new_learner
-from engine.training.points import Choice, points_of, store, with_speedups
+from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
+from engine.training.points import Choice, compare_dtypes, points_of, store, with_speedups
 from engine.training.sweep import sweep
-from engine.training.task import CONDITIONS, WORK, Task
 from engine.training.trainer import CHECKPOINT, default_device
-from engine.training.trials import MIN_DENSE_F1, Reference, compare_dtypes, measure
+from engine.training.trials import MIN_DENSE_F1, Reference, measure
 
 STRATEGY = "entropy"  # whose operating points are chosen
 STAGE_ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time
@@ -44,40 +45,52 @@ MIN_LEARNED, USEFUL_PASSES = 32, 3  # texts to learn from at least; passes over 
 MIN_SETTINGS, USEFUL_SETTINGS = 4, 15  # settings that are measured on the held-out texts
 
 
-def run_stages(task: Task, progress: Progress) -> list[Choice]:
+def run_stages(
+    config: AccelerateConfig,
+    original: Engine,
+    student: Backbone | None,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    conditions: Mapping[str, Any],
+    made_by: str,
+) -> list[Choice]:
     """Makes a model folder and returns what was measured: dense and each operating point.
 
-    Raises:
-        InputError: see `engine.training.accelerate.accelerate`.
+    The ``original`` or a ``student`` learns from ``texts``; operating points are chosen on others, ``held_out``. The
+    results depend on the ``conditions``; ``made_by`` is the command or call, for the card.
+
+    Raises an `InputError`; see `engine.training.accelerate.accelerate`.
     """
-    started, config, out = time.monotonic(), task.config, Path(task.config.out)
-    seconds, work, device = 60 * config.minutes, out / WORK, str(default_device())
-
-    def end(stage: str) -> float:
-        return started + STAGE_ENDS[stage] * seconds
-
+    started, seconds, device = time.monotonic(), 60 * config.minutes, default_device()
+    ends = {stage: started + share * seconds for stage, share in STAGE_ENDS.items()}
+    out, work = Path(config.out), Path(config.out, WORK)
     set_seed(config.seed)
-    original = task.original
     if device != "cpu":
         original = load_engine(original.source, "float32", device, config.labels or None)
-    if task.student:
-        learner = new_learner(task.student)
+    if student:
+        learner = new_learner(student)
     else:
         weights = load_weights(original.folder)
         learner = Learner(weights.model, weights.tokenizer, original.pieces)
     with locked(work):
-        reference, pace = reference_of(original, task, seconds, end("reference"))
-        write_json(work / CONDITIONS, task.conditions)
+        begin = time.monotonic()
+        reference = Reference.of(original, held_out, ends["reference"])
+        reference.check()
+        pace = (time.monotonic() - begin) / len(reference.documents)
+        check_time(seconds, pace, len(texts), len(held_out), len(reference.documents))
+        if reference.windows < STEADY_WINDOWS:
+            say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
+        write_json(out / CONDITIONS, conditions)
 
         resumes = (work / CHECKPOINT).is_file()  # training, with the labels that there were
-        labels = label_texts(original, task.texts, work / LABELS, until=0 if resumes else end("labels"))
-        examples = soft_examples(task.texts, labels, original.labels, learner.pieces, learner.model.labels)
-        student = task.student is not None
-        passes = distil(learner, examples, out, work, seed=config.seed, student=student, until=end("training"))
+        labels = label_texts(original, texts, work / LABELS, until=0 if resumes else ends["labels"])
+        examples = soft_examples(texts, labels, original.labels, learner.pieces, learner.model.labels)
+        passes = distil(
+            learner, examples, out, work, seed=config.seed, student=student is not None, until=ends["training"]
+        )
 
         if device == "cpu":
-            _, int8 = compare_dtypes(out, reference.texts)
-            store(out, {INT8: int8})
+            compare_dtypes(out, reference.texts)
         engine = load_engine(out, config.dtype, device)
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)
@@ -86,15 +99,14 @@ def run_stages(task: Task, progress: Progress) -> list[Choice]:
                 f"expected a dense pass that agrees with the checkpoint's to {MIN_DENSE_F1:.0%}, got {dense.f1:.0%} "
                 f"after {passes:.2g} passes over {len(labels)} texts; give more --minutes or --texts, and another --out"
             )
-        outputs = DensePass.run(engine, replace(reference, dense=dense.counts))
-        left = max(end("points") - time.monotonic(), MIN_SHARE * seconds)
-        points = sweep(engine, outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
+        outputs = DensePass(engine, replace(reference, dense=dense.counts))
+        left = max(ends["points"] - time.monotonic(), MIN_SHARE * seconds)
+        points = sweep(outputs, STRATEGY, config.limits, seconds=left, seed=config.seed)
 
         busy = busy_share()
         timed = min(MAX_TIMED, 1 + int((1 - STAGE_ENDS["points"]) * seconds / TIMED_PASSES / pace))
         choices = with_speedups(engine, [Choice(DENSE, dense), *points], reference.texts[:timed], MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
-        best = next((f"{STRATEGY}:{choice.name}" for choice in reversed(choices) if choice.stored), DENSE)
         facts = {
             "checkpoint": config.checkpoint,
             "student": config.student,
@@ -109,34 +121,14 @@ def run_stages(task: Task, progress: Progress) -> list[Choice]:
             "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
             "dtype": engine.dtype,
             "busy": busy,
-            "best": best,
-            "made_by": task.made_by,
+            "made_by": made_by,
         }
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(choices, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
     if busy > BUSY:
         say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
-    progress.finish(
-        f"the model and its card are in {out}.{advice({STRATEGY: choices})}",
-        f"python -m engine.tag FILE --model {shlex.quote(str(out))} --strategy {best}",
-    )
     return choices
-
-
-def reference_of(original: Engine, task: Task, seconds: float, until: float) -> tuple[Reference, float]:
-    """Runs the checkpoint over the held-out texts; returns what it finds, and the seconds that a text takes.
-
-    Says what the ``seconds`` of the whole run allow, and whether the texts suffice.
-    """
-    begin = time.monotonic()
-    reference = Reference.of(original, task.held_out, until)
-    reference.check()
-    pace = (time.monotonic() - begin) / len(reference.documents)
-    check_time(seconds, pace, len(task.texts), len(task.held_out), len(reference.documents))
-    if reference.windows < STEADY_WINDOWS:
-        say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
-    return reference, pace
 
 
 def check_time(seconds: float, pace: float, texts: int, held_out: int, measured: int) -> None:

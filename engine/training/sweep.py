@@ -38,26 +38,18 @@ MIN_STEP = 0.005  # relative difference in MACs between two of them
 
 
 def sweep(
-    engine: Engine,
-    outputs: DensePass,
-    name: str,
-    limits: Mapping[str, float],
-    *,
-    stored: Iterable[Strategy] = (),
-    seconds: float = math.inf,
-    seed: int = 0,
+    outputs: DensePass, name: str, limits: Mapping[str, float], *, seconds: float = math.inf, seed: int = 0
 ) -> list[Choice]:
-    """Chooses the operating points of a strategy; see `engine.training.points.choose`.
+    """Chooses the operating points of a strategy, also from those it has; see `engine.training.points.choose`.
 
     Args:
-        engine: measures settings on the texts of ``outputs``.
+        outputs: the dense pass of the engine that measures settings, on the same texts.
         name: ``KIND`` or ``KIND+recovery``.
         limits: operating point → pp of agreement that it may lose.
-        stored: settings that are always measured, such as earlier operating points.
         seconds: time after which no further setting is tried or measured.
     """
-    begin = time.monotonic()
-    tried = search(engine, outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
+    engine, begin = outputs.engine, time.monotonic()
+    tried = search(outputs, name, limits, begin + SEARCH_SHARE * seconds, random.Random(seed))
     near = [trial for trial in tried if trial.loss_bound <= LOSS_MARGIN * max(limits.values()) + 1]
     candidates, measured = frontier(near or tried), dict[Strategy, Trial]()
     # Bisection of 32 settings takes at most 5 steps for each limit.
@@ -71,18 +63,17 @@ def sweep(
                 measured[candidate] = measure(engine, outputs.reference, candidate, progress)
             return measured[candidate].eligible and measured[candidate].loss_bound <= limit
 
-        for strategy in (replace(strategy, point="") for strategy in stored):
+        for stored in engine.points.get(name, {}).values():
+            strategy = replace(engine.strategy(stored), point="")
             measured[strategy] = measure(engine, outputs.reference, strategy, progress)
         for limit in limits.values():
             bisect_left(candidates, True, key=partial(fits, limit))
     return choose(measured.values(), limits)
 
 
-def search(
-    engine: Engine, outputs: DensePass, name: str, limits: Mapping[str, float], until: float, rng: random.Random
-) -> list[Trial]:
+def search(outputs: DensePass, name: str, limits: Mapping[str, float], until: float, rng: random.Random) -> list[Trial]:
     """Tries first settings, then variations of the fastest within each limit; returns the predicted trials."""
-    kind, layers = name.removesuffix(RECOVERY), engine.sizes.layers
+    kind, layers = name.removesuffix(RECOVERY), outputs.engine.sizes.layers
     tried: dict[Strategy, Trial] = {}
 
     def base() -> Strategy:
@@ -92,9 +83,9 @@ def search(
         within = sorted((trial for trial in eligible if trial.loss_bound <= limit), key=lambda trial: trial.cost.macs)
         return rng.choice((within or sorted(eligible, key=lambda trial: trial.loss_bound))[:NUM_VARIED]).strategy
 
-    settings = list(first_settings(engine, kind, layers))
+    settings = list(first_settings(outputs.engine, kind))
     if name != kind:
-        plain = search(engine, outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
+        plain = search(outputs, kind, limits, time.monotonic() + (until - time.monotonic()) / 2, rng)
         fastest = [replace(strategy, recovery=Recovery()) for strategy in frontier(plain)]
         settings = [strategy.with_settings(trigger=trigger) for strategy in fastest for trigger in TRIGGERS]
     rng.shuffle(settings)  # time may not suffice for all of them
@@ -119,12 +110,12 @@ def frontier(trials: Iterable[Trial]) -> list[Strategy]:
     return [trial.strategy for trial in best[::-1][::step]]
 
 
-def first_settings(engine: Engine, kind: str, layers: int) -> Iterator[Strategy]:
+def first_settings(engine: Engine, kind: str) -> Iterator[Strategy]:
     """Settings to begin with: gates at several depths, and the first declared setting over its range."""
     controller = CONTROLLERS[kind]
     driving, *others = settings_of(controller)
     flags = {setting.name: True for setting in others if setting.kind == "flag"}
-    for gates in first_gates(layers):
+    for gates in first_gates(engine.sizes.layers):
         base = engine.strategy(Strategy(gates, controller()))
         values: list[Any] = np.linspace(driving.low, driving.high, 9).tolist()
         if driving.kind == "per gate":

@@ -45,12 +45,12 @@ PATIENCE = 4  # epochs without a better score after which training stops
 CHECKPOINT_S = 120  # between two checkpoints of a run without a score
 BFLOAT16_TIME = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
 STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
-NUMBERS = ("reached", "epoch", "best", "best_epoch", "bfloat16")  # attributes that they keep besides
+VALUES = ("reached", "epoch", "best", "best_epoch", "best_table", "bfloat16")  # attributes that they keep besides
 
 
-def default_device() -> torch.device:
-    """Returns a GPU with CUDA if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def default_device() -> str:
+    """Returns ``cuda`` if there is such a GPU, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> tuple[np.ndarray, int]:
@@ -79,7 +79,7 @@ class SampledController(Decider):
     """Decides like `entropy` by thresholds for each gate and window, ``(gates, windows)``; entities exit as a whole."""
 
     kind = "sampled"
-    signals: frozenset[str] = frozenset()  # of layers, to be recorded
+    signals: frozenset[str] = frozenset()  # to be recorded
 
     def __init__(self, thresholds: np.ndarray, neighbours: int, signals: frozenset[str] = frozenset()) -> None:
         self.thresholds, self.neighbours, self.signals = thresholds, neighbours, signals
@@ -100,8 +100,8 @@ class Trainer:
         gold: windows to learn from with gold labels, as pools from which each epoch draws.
         soft: windows with the labels of a teacher.
         work: folder of log and checkpoint.
-        score: scores a model folder. With it, the best epoch is kept, and training ends when none of `PATIENCE` epochs
-            was better; without, the last one is kept.
+        score: scores a model folder; also returns a table to keep of the best one. With it, the best epoch is kept,
+            and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
         until: time by `time.monotonic` at which training ends; the learning rate then has fallen to zero.
         head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
         lowest: see `draw_thresholds`.
@@ -115,7 +115,7 @@ class Trainer:
         gold: Sequence[Pool] = (),
         soft: Sequence[Example] = (),
         work: Path,
-        score: Callable[[Path], float] | None = None,
+        score: Callable[[Path], tuple[float, str]] | None = None,
         until: float = math.inf,
         head_lr: float | None = None,
         lowest: float = ENTROPIES[0],
@@ -124,7 +124,7 @@ class Trainer:
         self.score, self.until, self.lowest = score, until, lowest
         self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
         self.candidate = work / "candidate"
-        self.accelerator = Accelerator(cpu=default_device().type == "cpu")
+        self.accelerator = Accelerator(cpu=default_device() == "cpu")
         self.device = self.accelerator.device
         self.steps = sum(len(self.batches(number)) for number in range(config.epochs))
         self.model = self.accelerator.prepare(learner.model).train()
@@ -138,7 +138,7 @@ class Trainer:
         self.schedule = LambdaLR(self.optimizer, self.rate)
         self.average: Any = AveragedModel(self.model, multi_avg_fn=partial(moving_average, config.average))
         self.reached, self.started = 0.0, time.monotonic()  # the share done before this time
-        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
+        self.epoch, self.best, self.best_epoch, self.best_table = 0, -1.0, 0, ""
         self.bfloat16 = False
 
     def batches(self, number: int) -> list[list[Example]]:
@@ -179,13 +179,12 @@ class Trainer:
         if self.config.mask:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
             packed = replace(packed, batch=batch)
-        layers = self.model.encoder.num_layers
-        gates = range(1, layers) if self.model.has_gates else range(0)
+        gates = range(1, self.model.encoder.num_layers) if self.model.has_gates else range(0)
         controller: Decider = KeepAll()
         if self.config.pruned:
             drawn = draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest)
             controller = SampledController(*drawn)
-        return joint_loss(forward(self.model, packed.batch, gates, controller), packed, layers)
+        return joint_loss(forward(self.model, packed.batch, gates, controller), packed)
 
     def backward(self, batch: list[Example]) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""
@@ -239,15 +238,15 @@ class Trainer:
         else:
             self.epoch += 1
             save_weights(self.candidate, self.average.module, self.tokenizer)
-            score = self.score(self.candidate)
+            score, table = self.score(self.candidate)
             if score > self.best:
-                self.best, self.best_epoch = score, self.epoch
+                self.best, self.best_epoch, self.best_table = score, self.epoch, table
                 for file in self.candidate.iterdir():
                     file.replace(self.out / file.name)
             shutil.rmtree(self.candidate)
             record |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
             say(f"Epoch {self.epoch}: loss {loss:.4f}, F1 on development {score:.4f}.")
-        state = {name: getattr(self, name) for name in NUMBERS} | {"random": torch.get_rng_state()}
+        state = {name: getattr(self, name) for name in VALUES} | {"random": torch.get_rng_state()}
         with replacing(self.checkpoint) as fresh:
             torch.save(state | {name: getattr(self, name).state_dict() for name in STATES}, fresh)
         Log(self.log).append(record)
@@ -263,7 +262,7 @@ class Trainer:
             return False
         state = torch.load(self.checkpoint, map_location=self.device)
         torch.set_rng_state(state["random"].cpu())
-        for name in NUMBERS:
+        for name in VALUES:
             setattr(self, name, state[name])
         for name in STATES:
             getattr(self, name).load_state_dict(state[name])

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from engine.base import Engine
@@ -21,7 +20,6 @@ from engine.errors import InputError
 from engine.pruning.cost import Cost, add
 from engine.pruning.strategy import Strategy
 from engine.result import Result
-from engine.tagger import load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
 
@@ -113,7 +111,7 @@ class Trial:
             counts.append(count_matches(document.entities, result.entities, reference.types))
             costs.append(result.cost)
             recovered += bool(result.paths.recovered.any())
-        return cls(strategy, tuple(counts), reference.dense, add(costs, len(costs[0].rows)), recovered)
+        return cls(strategy, tuple(counts), reference.dense, add(costs), recovered)
 
     @cached_property
     def f1(self) -> float:
@@ -162,22 +160,11 @@ def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: 
     return Trial.of(strategy, reference, tag_texts(engine, reference.texts, strategy, progress or Progress()))
 
 
-def f1_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> float:
-    """Exact-span micro F1 on a corpus, 0–1."""
-    return Counts.total(counts_on_gold(engine, corpus, strategy, progress).values()).f1
-
-
 def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> dict[str, Counts]:
     """Exact-span counts of each type on a corpus."""
     results = tag_texts(engine, [document.text for document in corpus.documents], strategy, progress)
     found = [result.entities for result in results]
     return {type_: Counts.total(count_documents(corpus.documents, found, (type_,))) for type_ in corpus.types}
-
-
-def compare_dtypes(source: str | Path, texts: Sequence[str]) -> tuple[dict[str, Reference], dict[str, Any]]:
-    """Returns what a model's dense pass finds in each dtype of a CPU, and what its folder stores of their agreement."""
-    references = {dtype: Reference.of(load_engine(source, dtype), texts) for dtype in ("float32", "int8")}
-    return references, int8_agreement(**references)
 
 
 def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:

@@ -34,12 +34,10 @@ import sys
 from pathlib import Path
 
 from engine.formats import read_texts
-from engine.models.folder import INT8
-from engine.training.points import store
-from engine.training.trials import compare_dtypes
+from engine.training.points import compare_dtypes
 
 runs = Path(sys.argv[1])
-store(runs / "teacher", {INT8: compare_dtypes(runs / "teacher", read_texts([str(runs / "held_back.jsonl")])[:60])[1]})
+compare_dtypes(runs / "teacher", read_texts([str(runs / "held_back.jsonl")])[:60])
 PY
 stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-gene tmvar per-epoch=250 \
   bc5cdr:six per-epoch=400 ncbi-disease:six per-epoch=200 species per-epoch=400 linnaeus per-epoch=60 \

@@ -1,5 +1,6 @@
 """The card: what was measured, what is stored, and what is doubtful."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from engine.training.trials import Trial
 
 DENSE = (Counts(10, 10, 10),) * 2
 EARLY = Trial(Strategy((1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
-FACTS = {"checkpoint": "owner/name", "student": "", "best": "entropy:fast", "types": ("Gene",), "made_by": "command"}
+FAST = replace(EARLY, strategy=replace(EARLY.strategy, point="fast"))
+FACTS = {"checkpoint": "owner/name", "student": "", "types": ("Gene",), "made_by": "command"}
 FACTS |= {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60}
 FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("none")}
 
 
 def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():
-    page = card([Choice("dense", EARLY), Choice("fast", EARLY, 60.0)], FACTS)
+    page = card([Choice("dense", EARLY), Choice("careful", EARLY, 30.0), Choice("fast", FAST, 60.0)], FACTS)
     assert 'engine.tag("…", "entropy:fast")' in page
     assert ModelCard(page).data.base_model == ["owner/name"]
     page = card([Choice("dense", EARLY)], FACTS | {"student": "owner/encoder"})

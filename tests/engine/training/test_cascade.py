@@ -8,7 +8,7 @@ from engine.errors import InputError
 from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import load_engine
-from engine.training.cascade import Contender, main, thresholds_of, verdict
+from engine.training.cascade import Contender, main, thresholds_of
 from engine.training.options import by_point
 from tests.conftest import SAMPLE, TEXT, contents
 
@@ -66,30 +66,19 @@ def rows(small_speedup=10.0, cascade_speedup=2.0, f1=(None, None, None)):
         (rows(small_speedup=0.9), "LARGE is no slower than SMALL", "LARGE"),
         (rows(cascade_speedup=0.9), "no faster than LARGE", "LARGE"),
         (rows(f1=(0.8, 0.85, 0.86)), "SMALL has the higher F1", "SMALL"),
-        (
-            rows(f1=(0.8, 0.7, 0.81)),
-            "Worth it: cascade:careful is 2.0× as fast as LARGE, and its F1 is",
-            "cascade:",
-        ),
+        (rows(f1=(0.8, 0.7, 0.81)), "Worth it: cascade:careful is 2.0× as fast as LARGE, and its F1 is", "cascade:"),
         (rows(f1=(0.8, 0.7, 0.79)), "1.0 pp lower", "cascade:"),
         (rows(), "--corpus", "cascade:"),
     ],
 )
-def test_the_verdict_says_whether_it_is_worth_it_and_names_what_to_use(given, said, best):
-    sentence, name = verdict(given)
-    assert said in sentence
-    assert name.startswith(best)
-
-
-def test_what_comes_next_names_the_model_to_use(model_folder, plain_folder, tmp_path, monkeypatch, capsys):
+def test_the_last_lines_say_whether_it_is_worth_it_and_name_the_model_to_use(
+    given, said, best, model_folder, plain_folder, tmp_path, monkeypatch, capsys
+):
     texts, out = tmp_path / "texts.txt", tmp_path / "a cascade"
     texts.write_text("\n".join(TEXTS))
-    command = [str(plain_folder), "--small", str(model_folder), "--texts", str(texts), "--out", str(out)]
-    for measured, model in (
-        (rows(f1=(0.8, 0.85, 0.86)), model_folder),
-        (rows(small_speedup=0.9), plain_folder),
-        (rows(f1=(0.8, 0.7, 0.81)), f"'{out}'"),
-    ):
-        monkeypatch.setattr("engine.training.cascade.make_cascade", lambda *_, rows=measured: rows)
-        assert main(command) == 0
-        assert f"Next: python -m engine.tag FILE --model {model}\n" in capsys.readouterr().err
+    monkeypatch.setattr("engine.training.cascade.make_cascade", lambda *_: given)
+    assert main([str(plain_folder), "--small", str(model_folder), "--texts", str(texts), "--out", str(out)]) == 0
+    *_, sentence, following = capsys.readouterr().err.splitlines()
+    assert said in sentence
+    model = {"LARGE": plain_folder, "SMALL": model_folder, "cascade:": f"'{out}'"}[best]
+    assert following == f"Next: python -m engine.tag FILE --model {model}"

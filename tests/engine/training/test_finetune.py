@@ -15,6 +15,7 @@ from engine import Document, Entity, InputError, load_engine
 from engine.corpora import Corpus
 from engine.models.tokenizer import load_tokenizer
 from engine.text.labels import LabelSet
+from engine.text.scoring import Counts
 from engine.training import trainer
 from engine.training.examples import Pool, gold_examples
 from engine.training.finetune import FinetuneConfig, finetune, main
@@ -78,7 +79,9 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned, biober
     assert json.loads((out / "training.json").read_text())["backbone"] == str(biobert_like)
 
 
-def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus, tmp_path, finetuned, monkeypatch):
+def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(
+    biobert_like, corpus, tmp_path, finetuned, monkeypatch, capsys
+):
     def cut(run, loss):
         evaluate(run, loss)
         if run.epoch == 2:
@@ -89,6 +92,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(biobert_like, corpus
         patch.setattr(Trainer, "evaluate", cut)
         with pytest.raises(KeyboardInterrupt):
             finetune(settings)
+    assert "Add --resume" in capsys.readouterr().err
     assert finetune(settings, resume=True) == finetuned[1]
     assert logged(tmp_path / "cut", "loss") == pytest.approx(logged(finetuned[0], "loss"), abs=1e-3)
     for name in ("model.safetensors", "gates.safetensors"):  # the averaged weights, on which no loss depends
@@ -169,35 +173,15 @@ def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, co
 
 
 @pytest.mark.parametrize("from_gates", [False, True])
-def test_a_plain_model_is_a_checkpoint_without_gates(from_gates, biobert_like, finetuned, corpus, tmp_path):
+def test_a_plain_model_of_fewer_layers_is_a_checkpoint(from_gates, biobert_like, finetuned, corpus, tmp_path):
     options = f"--backbone {finetuned[0] if from_gates else biobert_like} --corpus {corpus}/train.txt"
     options += f" --dev-corpus {corpus}/dev.txt --out {tmp_path}/run --epochs 12 --lr 0.01 --max-rows 60 --average 0.5"
-    assert main([*options.split(), "--dropout", "0", "--plain"]) == 0
+    assert main([*options.split(), "--dropout", "0", "--plain", "--layers", "2"]) == 0
     engine = load_engine(tmp_path / "run")
-    assert (engine.has_gates, len(engine.labels.names)) == (False, 5)
+    assert (engine.has_gates, engine.sizes.layers, len(engine.labels.names)) == (False, 2, 5)
     assert engine.tag("Chemical caused nausea", "dense").entities[0].type == "Chemical"
-    assert AutoModelForTokenClassification.from_pretrained(tmp_path / "run").num_labels == 5
-
-
-@pytest.mark.parametrize("plain", [False, True])
-def test_a_student_of_fewer_layers_begins_with_those_of_its_backbone(plain, finetuned, biobert_like, corpus, tmp_path):
-    for backbone in (finetuned[0], biobert_like):
-        out = tmp_path / backbone.name
-        assert finetune(config(backbone, corpus, out, layers=2, plain=plain)) > 0.9
-        student = load_engine(out)
-        assert (student.sizes.layers, student.has_gates) == (2, not plain)
-        assert json.loads((out / "config.json").read_text())["num_hidden_layers"] == 2
-        assert AutoModelForTokenClassification.from_pretrained(out).config.num_hidden_layers == 2
-
-
-def test_an_interruption_names_what_continues(biobert_like, corpus, tmp_path, monkeypatch, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Trainer, "step", interrupted)
-    options = f"--backbone {biobert_like} --corpus {corpus}/train.txt --dev-corpus {corpus}/dev.txt --out {tmp_path}"
-    assert main(options.split()) == 130
-    assert "--resume" in capsys.readouterr().err
+    plain = AutoModelForTokenClassification.from_pretrained(tmp_path / "run").config
+    assert (plain.num_labels, plain.num_hidden_layers) == (5, 2)
 
 
 @pytest.fixture
@@ -228,11 +212,16 @@ def test_no_corpus_unlearns_what_another_teaches(biobert_like, asked, tmp_path):
     assert probabilities[2, engine.labels.names.index("B-Disease")] > 0.8
 
 
-def test_a_run_ends_with_f1_by_type(biobert_like, asked, tmp_path, capsys):
-    finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], epochs=1))
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["F1 by type on both dev:", "", "| type | F1 | precision | recall | mentions |"]
-    assert [line.split(" | ")[0::4] for line in lines[4:6]] == [["| Chemical", "4 |"], ["| Disease", "4 |"]]
+def test_a_run_ends_with_f1_by_type_of_its_best_epoch(biobert_like, asked, tmp_path, capsys, monkeypatch):
+    """Also when it is resumed after its end; each epoch is scored once."""
+    scores = iter([{"Chemical": Counts(correct, 4, 4), "Disease": Counts(0, 0, 8)} for correct in (1, 3, 2)])
+    monkeypatch.setattr("engine.training.finetune.counts_on_gold", lambda *_: next(scores))
+    settings = FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], epochs=3)
+    for resume in (False, True):
+        finetune(settings, resume=resume)
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "F1 by type on both dev:"
+        assert [line.split(" | ")[:2] for line in lines[4:6]] == [["| Disease", "0.0000"], ["| Chemical", "0.7500"]]
 
 
 @pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])

@@ -44,22 +44,16 @@ def test_an_operating_point_is_the_fastest_within_its_limit_and_of_almost_as_fas
 
 def test_an_operating_point_that_no_setting_reaches_has_the_one_that_loses_least():
     rows = choose([trial(0.79, 2.0), trial(0.7, 3.0)], by_point((0.1, 0.3, 2.0), "limits"))
-    assert [(row.name, row.reached, row.stored) for row in rows] == [
-        ("careful", False, False),
-        ("balanced", False, False),
-        ("fast", True, True),
-    ]
+    assert {row.name: (row.reached, row.stored) for row in rows if row.reached or row.stored} == {"fast": (True, True)}
+    assert [row.name for row in rows] == ["careful", "balanced", "fast"]
     assert {row.trial.f1 for row in rows} == {0.79}
     assert choose([trial(0.8, 0.9)], by_point((0.1, 0.3, 2.0), "limits")) == []
 
 
 def test_operating_points_are_in_order_and_differ():
     """Even where the same settings are the fastest within every limit."""
-    assert chosen(trial(0.8, 1.5), trial(0.7999, 1.6), trial(0.7998, 2.0), trial(0.79979, 1.99)) == {
-        "careful": 1.5,
-        "balanced": 1.6,
-        "fast": 2.0,
-    }
+    trials = [trial(0.8, 1.5), trial(0.7999, 1.6), trial(0.7998, 2.0), trial(0.79979, 1.99)]
+    assert chosen(*trials) == {"careful": 1.5, "balanced": 1.6, "fast": 2.0}
     assert chosen(trial(0.79, 1.5), trial(0.7995, 2.0)) == {"fast": 2.0}, "the slower one loses more"
 
 

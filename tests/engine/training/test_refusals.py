@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from engine.training import accelerate, calibrate, cascade, controller, finetune
+from engine.training import accelerate, calibrate, cascade, controller, finetune, split
 from tests.conftest import SAMPLE, configure, contents
 from tests.engine.training.corpora import write_pubtator, write_texts
 
@@ -15,6 +15,7 @@ DEFAULTS = {  # before the options
     cascade: "{model} --small {model} --small-strategy truncate-1 --dtype float32 --texts {texts} --out {out}",
     controller: "--model {model}",
     finetune: "--backbone {plain} --corpus {train} --out {out}",
+    split: "{train} --out {out}",
 }
 TEXT = "Nausea after aspirin."
 HEAVY = ("pytorch.checkpoint", "training.dense_pass", "training.heads", "training.stages", "training.trainer")
@@ -84,6 +85,10 @@ def check(paths, tmp_path, capsys):
         (cascade, "--small-strategy mlp", "expected a model with a learned controller"),
         (controller, "--texts /no/such", "readable"),
         (controller, "--model {plain} --texts {texts}", "a model with gates"),
+        (split, "--share 70,30", "three numbers above 0"),
+        (split, "--share 70,30,0", "three numbers above 0"),
+        (split, "--share 98,1,1", "none of them for dev and test"),
+        (split, "--out {finetuned}", "expected a new folder"),
         (finetune, "--corpus {blank}", "documents to learn from"),
         (finetune, "--dev-corpus {unannotated}", "got no entities in"),
         (finetune, "--dev-corpus {train}", "got documents that are learned from in"),
@@ -106,12 +111,6 @@ def test_wrong_arguments_are_refused_before_anything_heavy_is_imported(command, 
     check(command, options, reason)
 
 
-@pytest.mark.parametrize(
-    ("command", "options", "reason"),
-    [
-        (calibrate, "--texts {train}", "to find 50 entities or more in 1 held-out texts"),
-        (finetune, "--backbone {incomplete}", "Hugging Face encoder"),
-    ],
-)
-def test_rejects_what_it_cannot_learn_from(command, options, reason, check):
-    check(command, options, reason)
+def test_rejects_what_it_cannot_learn_from(check):
+    check(calibrate, "--texts {train}", "to find 50 entities or more in 1 held-out texts")
+    check(finetune, "--backbone {incomplete}", "Hugging Face encoder")

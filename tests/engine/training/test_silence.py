@@ -27,7 +27,7 @@ COMMANDS = {
         (finetune, ["engine.training.trials.count_documents"]),
         (accelerate, ["torch.linalg.solve", "engine.training.trainer.Trainer.try_out"]),
         (accelerate, ["engine.training.stages.measure"]),
-        (cascade, ["engine.training.cascade.measure", "engine.training.cascade.f1_on_gold"]),
+        (cascade, ["engine.training.cascade.measure", "engine.training.cascade.counts_on_gold"]),
         (controller, ["engine.training.networks.fit"]),
     ],
 )

@@ -17,7 +17,6 @@ from engine.training.trainer import Trainer
 from tests.engine.training.corpora import write_pubtator
 
 TEXTS = [" ".join(["patients had nausea after famotidine .", "nausea 5 - 6 and delirium ."] * n) for n in range(8, 14)]
-BOTH = LabelSet(("Chemical", "Disease"))
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +33,14 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher
     assert [len(of_text) for of_text in labels] == [len(words_of(text)) for text in TEXTS]
     expected = [one.probabilities for one in teacher.tag_batch(TEXTS, "dense")]
     np.testing.assert_allclose(np.concatenate(labels) / 255, np.concatenate(expected), atol=0.003)
-    made = soft_examples(TEXTS, labels, teacher.labels, engine.pieces, teacher.labels)
+    made, other = (
+        soft_examples(TEXTS, labels, teacher.labels, engine.pieces, LabelSet(types))
+        for types in (("Chemical", "Disease"), ("Disease", "Chemical"))
+    )
     # Windows of 98 pieces overlap, so that words may be in two of them.
     assert sum(example.window.num_words for example in made) >= sum(map(len, labels))
     assert all(len(example.targets) == example.window.num_words for example in made)
-
-
-def test_labels_in_another_order_are_learned(labels, teacher, engine):
-    here, there = (
-        np.concatenate([one.targets for one in soft_examples(TEXTS, labels, teacher.labels, engine.pieces, order)])
-        for order in (BOTH, LabelSet(("Disease", "Chemical")))
-    )
+    here, there = (np.concatenate([one.targets for one in examples]) for examples in (made, other))
     np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
 
 

@@ -87,7 +87,7 @@ def test_the_loss_of_a_word_is_taken_where_it_exits_and_that_of_gates_is_added(t
     memory.exit_at[0] = 1
     memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([[9.0, 0.0]])))
     packed = Packed(batch, torch.tensor(targets), torch.tensor([[True, False]] * 2))
-    assert joint_loss(memory, packed, 2) == pytest.approx(expected, abs=0.1)
+    assert joint_loss(memory, packed) == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize(("gates", "first_end"), [(1, 1), (2, 1), (5, 2), (11, 4)])
