@@ -147,10 +147,10 @@ def is_equal(row: Row, strategy: Row) -> bool:
     return bool((strategy["f1"] - row["f1"]) * 100 <= SAME_F1)
 
 
-def headline(report: ReportFolder, *, by_type: bool = True) -> str:
+def headline(report: ReportFolder, *, brief: bool = False) -> str:
     """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said.
 
-    ``by_type``: whether it also bounds the loss of frequent types.
+    ``brief``: without the factors of the gain and without the losses of single types.
     """
     row = shown(report)
     if row is None:
@@ -165,8 +165,8 @@ def headline(report: ReportFolder, *, by_type: bool = True) -> str:
     if len(report.sizes) > 1:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
     texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
-    lost = _lost(losses(report, row)[: None if by_type else 1])
-    sentences = [faster + _parts(report, row), *_over_static(report, row)]
+    lost = _lost(losses(report, row)[: 1 if brief else None])
+    sentences = [faster if brief else faster + _parts(report, row), *_over_static(report, row)]
     sentences.append(f"On {row['documents']} {texts}, F1 loses {lost}")
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):

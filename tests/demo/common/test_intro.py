@@ -32,8 +32,8 @@ def eight_bits(shipped):
 def test_the_first_sentences_are_the_reports_and_all_baselines_and_links_are_folded_away(eight_bits):
     report = own_report(eight_bits)
     opening, _, folded = intro(eight_bits, {"README": "readme"}).partition("<details")
-    assert f"Finds chemicals and diseases. {headline(report, by_type=False)}" in text_of(opening)
-    assert baselines(report) in text_of(folded)
+    assert f"Finds chemicals and diseases. {headline(report, brief=True)}" in text_of(opening)
+    assert f"{headline(report)}{baselines(report)}" in text_of(folded)
     assert folded.index(f'href="docs/{report.name}/report.md">Report') < folded.index('href="readme">README')
 
 

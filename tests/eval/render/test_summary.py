@@ -94,6 +94,7 @@ def test_what_a_last_gate_gains_by_ending_the_pass_is_told_apart_from_words_that
     names, settings = ("dense", DEFAULT, "hf-pipeline", "truncate-3"), {DEFAULT: {"gates": [1, 3]}}
     said = headline(report(*names, settings=settings))
     assert "3.1× by the runtime, 3.1× by ending after layer 3 and 3.1× by words that leave before. It" in said
+    assert " by " not in headline(report(*names, settings=settings), brief=True)
     said = headline(report(*names, settings={DEFAULT: {"gates": [1, 5]}}))  # that cut was not measured
     assert "3.1× by words that exit" in said
 
@@ -119,7 +120,7 @@ def test_types_with_many_mentions_are_bounded_too_and_a_default_that_loses_too_m
     assert headline(made).endswith(
         "1.10 on Chemical and 0.00 on Gene; above the limit for a default: 1 pp on Chemical."
     )
-    assert headline(made, by_type=False).endswith("(95 %, one-sided).")
+    assert headline(made, brief=True).endswith("(95 %, one-sided).")
     assert recommended(made)["variant"] == SURE
 
 
