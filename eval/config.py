@@ -11,7 +11,7 @@ from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
-from engine.settings import check_settings, setting, settings_of
+from engine.settings import check_settings, setting
 from engine.tagger import DTYPES
 from eval.schema import RANDOM
 
@@ -114,12 +114,6 @@ class ReportConfig(CorpusConfig):
                 "small=FOLDER or small=FOLDER@entropy:fast"
             )
         return models
-
-    @property
-    def call(self) -> str:
-        """The call in Python that measures it."""
-        own = ((declared, getattr(self, declared.name)) for declared in settings_of(type(self)))
-        return f"report(ReportConfig({', '.join(f'{s.name}={value!r}' for s, value in own if value != s.default)}))"
 
     def load(self) -> Corpus:
         """Loads the corpus, whose types are then the scored ones; raises an `InputError` if it cannot be measured."""

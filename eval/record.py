@@ -1,6 +1,6 @@
 """The record of a run: what every variant found in every document, at what cost, and how long it took.
 
-It is one table in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
+It is one object in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
 milliseconds and, in the first pass at the first batch size, what it found in each document (`Tagged`), for controls
 under each of their seeds. All tables of a report are functions of the record and the corpus.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from engine import latency
 from engine.cli.runs import Log
 from engine.corpora import Corpus
-from engine.errors import InputError, expecting
+from engine.errors import expecting
 from engine.latency import Unit, units
 from engine.paths import Paths
 from engine.pruning.cost import Cost, add
@@ -37,7 +37,7 @@ class Variant:
     title: str  # its name but for the dtype
     kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
     dtype: str  # number format that it runs in
-    device: str  # torch device that it runs on
+    device: str = "cpu"  # torch device that it runs on
     strategy: Strategy | None = None  # for controls, the one that they replay; none for baselines and other models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
     layers: tuple[int, ...] = ()  # number of layers of each stage of the tagger; none for baselines and other models
@@ -183,18 +183,8 @@ class RunRecord:
             self.measured[variant.name] = Measured(variant, schedule.corpus, times)
         for line in log:
             if "unit" in line:  # others are facts about the run
-                self._replay(line)
-
-    def _replay(self, line: Mapping[str, Any]) -> None:
-        """Puts the next batch of the log in its place."""
-        path, wanted = self.log.path, self.todo.pop(0)
-        with expecting(f"the batches of this run in {path}", "restore it, or use another --out"):
-            unit = self._place(line)
-        if unit != wanted:
-            want, got = (f"batch {u.batch} of pass {u.pass_number} at size {u.batch_size}" for u in (wanted, unit))
-            raise InputError(
-                f"expected {want} in {path}, got {got}: a line is missing; restore it, or use another --out"
-            )
+                with expecting(f"the batches of this run in {log.path}", "restore it, or use another --out"):
+                    self._place(line)
 
     def facts(self, name: str) -> list[Any]:
         """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
@@ -210,9 +200,12 @@ class RunRecord:
         self.log.append(line)
         self._place(line)
 
-    def _place(self, line: Mapping[str, Any]) -> Unit:
-        """Adds a line of the log to the table."""
-        unit = Unit(**line["unit"])
+    def _place(self, line: Mapping[str, Any]) -> None:
+        """Puts the next batch in its place."""
+        unit, wanted = Unit(**line["unit"]), self.todo.pop(0)
+        if unit != wanted:
+            missing = f"batch {wanted.batch} of pass {wanted.pass_number} at size {wanted.batch_size}"
+            raise ValueError(f"no {missing}: a line is missing")
         documents = self.schedule.documents(unit)
         for name, call in line["calls"].items():
             measured = self.measured[name]
@@ -223,7 +216,6 @@ class RunRecord:
                     measured.runs.append([])
                 pairs = zip(found, documents, strict=True)
                 measured.runs[seed] += [Tagged.from_json(one, document.text) for one, document in pairs]
-        return unit
 
 
 def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:

@@ -31,7 +31,7 @@ def report(config: ReportConfig, command: str = "") -> Path:
     with locked(out), extra("eval"):
         from eval.measure.run import measure  # needs torch, which takes seconds to import
 
-        progress = measure(config, corpus, command or config.call)
+        progress = measure(config, corpus, command or f"report({config!r})")
         # After the sample comes the real thing, and then the app, which shows reports in ``docs``.
         real = "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
         app = shlex.join(["python", "app.py", *(["--model", config.model] if config.model else [])])

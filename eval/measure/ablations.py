@@ -19,9 +19,9 @@ from eval.measure.run import open_log, progress_of, run
 from eval.measure.setup import Setup, check_types
 from eval.measure.taggers import RandomWords, Tagger, of_strategy
 from eval.record import Measured, RunRecord, Schedule
+from eval.render import plots
 from eval.render.folder import rows_of
 from eval.render.pages import Table, page, write_page
-from eval.render.plots import plot_f1_vs_computation, save_png
 from eval.render.text import f1_interval, pp, share
 from eval.schema import DENSE, TRUNCATE
 from eval.statistics import compare_f1
@@ -176,7 +176,7 @@ def failures(ablations: pd.DataFrame) -> list[str]:
 def render(table: pd.DataFrame, out: Path, title: str) -> list[str]:
     """Writes the page and the figure of a table to a folder; returns the checks that failed."""
     failed = failures(table)
-    save_png(plot_f1_vs_computation(table), out / f"{NAME}.png", 130, 64)
+    plots.save_png(plots.plot_f1_vs_computation(table), out / f"{NAME}.png", 130, 64)
     heads = [
         "strategy", "setting", "value", "F1 [95 %]", "against dense, pp [95 %]", "against default, pp [95 %]",
         "computation", "token-layers kept", "recovered words", "predictions changed",

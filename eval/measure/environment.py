@@ -72,7 +72,7 @@ def has_vnni() -> bool | None:
 
 def resident_memory(engine: Engine, strategy: Strategy) -> int | None:
     """Bytes that a fresh process occupies after one call; ``None`` if it fails, e.g. out of memory."""
-    facts = engine.source, engine.dtype, str(engine.device), engine.folder.labels_file, json.dumps(strategy.to_json())
+    facts = engine.source, engine.dtype, engine.device, engine.folder.labels_file, json.dumps(strategy.to_json())
     threads = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-c", _FRESH_PROCESS, *facts, TEXT]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=threads)

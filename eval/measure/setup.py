@@ -14,13 +14,11 @@ from engine.cli.progress import Progress
 from engine.corpora import Corpus, load_corpus
 from engine.corpora.named import NAMED
 from engine.errors import InputError
-from engine.latency import busy_share
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
 from engine.text.documents import Document
 from eval.config import SMALL, ReportConfig
 from eval.measure.baselines import load_baselines
-from eval.measure.baselines.base import Baseline
 from eval.measure.taggers import RandomExits, Tagger, of_model, of_strategy
 from eval.record import Schedule
 from eval.schema import DENSE, RANDOM
@@ -36,18 +34,11 @@ class Setup:
     engines: list[Engine]  # one for each dtype, that of the reference first
     schedule: Schedule  # the types of its corpus are the scored ones
     taggers: list[Tagger]  # one for each variant of the schedule
-    load: float = 0.0  # load of the machine beforehand, 0–1
     training: Sequence[Document] | None = None  # the corpus' training split, if it has one
-
-    @property
-    def baselines(self) -> list[Baseline]:
-        """Those among the taggers."""
-        return [tagger for tagger in self.taggers if isinstance(tagger, Baseline)]
 
 
 def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
     """Loads the engines and variants that a report is asked for."""
-    load = busy_share()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     strategies = load_engines(config.model, config.dtype, config.device, config.labels)
@@ -76,7 +67,7 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
     documents = len(corpus.documents)
     drawn = np.random.default_rng(SEED).choice(documents, config.timed or documents, replace=False)
     schedule = Schedule(corpus, [one.variant for one in taggers], config.batch_size, sorted(drawn.tolist()))
-    return Setup(engines, schedule, taggers, load, training)
+    return Setup(engines, schedule, taggers, training)
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:

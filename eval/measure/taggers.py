@@ -6,10 +6,9 @@ A control computes as much as a strategy but chooses it at random, which shows w
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +31,6 @@ class Tagger(ABC):
     """Tags texts under a variant."""
 
     variant: Variant
-    conditions: Mapping[str, Any]  # must be the same when an interrupted run continues
     threads: int = field(default_factory=torch.get_num_threads, kw_only=True)  # of torch during its calls
     seeds: int = field(default=1, kw_only=True)  # under which it tags; only the first is timed
     # Frees what calls have loaded; it is loaded again when needed.
@@ -73,11 +71,11 @@ class EngineTagger(Tagger):
 
 def of_strategy(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
     """A strategy of the engine; ``title``: its name in the report, by default its own."""
-    record = strategy.to_json()
-    shown = {key: value for key, value in record.items() if key not in ("name", "point") and strategy.settings()}
+    record = strategy.to_json() if strategy.settings() else {}
+    shown = {key: value for key, value in record.items() if key not in ("name", "point")}
     layers = tuple(stage.sizes.layers for stage in engine.stages_of(strategy))
-    about = engine.dtype, str(engine.device), strategy, shown, layers
-    return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), record, engine, strategy)
+    about = engine.dtype, engine.device, strategy, shown, layers
+    return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), engine, strategy)
 
 
 def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
@@ -85,8 +83,8 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     settings = {"dtype": engine.dtype, "layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
         settings["strategy"] = json.dumps(strategy.to_json())
-    variant = Variant(name, MODEL, engine.dtype, str(engine.device), settings=settings)
-    return EngineTagger(variant, {name: settings | engine.fingerprint}, engine, strategy)
+    variant = Variant(name, MODEL, engine.dtype, engine.device, settings=settings)
+    return EngineTagger(variant, engine, strategy)
 
 
 class RandomExits(EngineTagger):
@@ -101,8 +99,7 @@ class RandomExits(EngineTagger):
             raise InputError(f"expected {wanted}, got {strategy.title!r}; choose one")
         replayed = of_strategy(engine, strategy, title).variant
         variant = replace(replayed, title=f"{RANDOM}@{replayed.title}", kind=RANDOM, settings={})
-        conditions = {"name": variant.title, "replays": strategy.to_json()}
-        super().__init__(variant, conditions, engine, strategy, seeds=seeds)
+        super().__init__(variant, engine, strategy, seeds=seeds)
 
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
         exits = [

@@ -30,20 +30,18 @@ class ReportFolder:
         self._tables: dict[str, pd.DataFrame] = {}
 
     @cached_property
-    def _facts(self) -> dict[str, Any]:
-        with self._finished():
-            facts = json.loads((self.folder / LAST).read_text(encoding="utf-8"))
-            return {"about": dict(facts["about"]), "notes": list(facts["notes"])}
-
-    @property
     def about(self) -> dict[str, Any]:
         """The facts about the run: command, model, machine, settings."""
-        return self._facts["about"]
+        return dict(self._facts("about"))
 
-    @property
+    @cached_property
     def notes(self) -> list[str]:
         """Remarks that readers must see first."""
-        return self._facts["notes"]
+        return list(self._facts("notes"))
+
+    def _facts(self, name: str) -> Any:
+        with self._finished():
+            return json.loads((self.folder / LAST).read_text(encoding="utf-8"))[name]
 
     def table(self, name: str) -> pd.DataFrame:
         """One of the files in `eval.schema.TEXTS`."""

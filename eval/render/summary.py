@@ -11,7 +11,7 @@ from engine.corpora.named import NAMED
 from eval import schema
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table
-from eval.render.text import bound, escape, in_pp, join, pp, ratio, score, speedup
+from eval.render.text import bound, escape, join, pp, ratio, score, speedup
 from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
@@ -157,7 +157,7 @@ def headline(report: ReportFolder, *, static: bool = True) -> str:
     sentences = [faster + _parts(report, row), *over_static, f"F1 loses {_lost(losses(report, row))}"]
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
-            change = in_pp(report.against_dense(one["variant"]))
+            change = pp(report.against_dense(one["variant"]), unit=" pp")
             alone = f"A model alone ({one['variant']}) is {over['speedup']:.1f}× as fast"
             sentences.append(f"{alone}, with a difference of F1 of {change}")
     texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"

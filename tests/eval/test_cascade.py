@@ -16,7 +16,7 @@ THRESHOLDS = {"careful": 7.5, "balanced": 9.0}  # about two thirds and a third o
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, cascade_folder, beginnings, one_pixel):
+def run(tmp_path_factory, cascade_folder, beginnings):
     """A report with the default variants; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
     options = [*OPTIONS.split(), "--model", str(cascade_folder), "--corpus", str(beginnings), "--out", str(out)]

@@ -3,12 +3,12 @@
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,23 +56,6 @@ class Baseline(Tagger):
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        dtype: str,
-        run: TagTexts,
-        candidates: Iterable[RuntimeParameters],
-        settings: Mapping[str, str],
-        device: str = "cpu",
-        threads: int = 1,  # if another runtime computes, because torch's idle threads would spin
-        **others: Any,
-    ) -> Self:
-        """The baseline of a name, in a dtype; ``settings``: further facts for the report."""
-        facts = {**settings, "dtype": dtype}
-        variant = Variant(name, BASELINE, dtype, device, settings=facts)
-        return cls(variant, {name: facts}, run, tuple(candidates), threads=threads, **others)
-
     def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
         """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
         stated = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
@@ -108,7 +91,7 @@ def on_runtime(
     pad_id: int,
     load: Callable[[RuntimeParameters], Infer],
     settings: Mapping[str, str],
-    candidates: Iterable[RuntimeParameters],
+    candidates: tuple[RuntimeParameters, ...],
 ) -> Baseline:
     """A baseline that runs the engine's windows on another runtime, on the CPU, with our words and decoding.
 
@@ -146,7 +129,9 @@ def on_runtime(
         return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
-    return Baseline.of(inputs.name, inputs.dtype, run, candidates, stated, release=loaded.cache_clear)
+    variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=stated | {"dtype": inputs.dtype})
+    # Torch does not compute, and its idle threads would spin.
+    return Baseline(variant, run, candidates, threads=1, release=loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:

@@ -49,6 +49,11 @@ def tables(variants, sizes=(1,), dtypes=("float32",)):
     return results, results[["variant", "batch_size"]].assign(**against, **ends)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def fast():
+    """Nothing is replaced: plots are drawn as they are."""
+
+
 FOUND = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
 
 

@@ -5,7 +5,7 @@ from eval.render.plots import plot_exits, plot_groups
 from eval.render.report import errors, exits, groups, render
 
 
-def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed, tmp_path, one_pixel):
+def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed, tmp_path):
     *_, out = analysed
     names = list(analysed[1])[1:]
     report = ReportFolder(out)
