@@ -9,20 +9,9 @@ from huggingface_hub.utils import yaml_dump
 
 from engine.corpora.named import NAMED
 from eval import schema
-from eval.render import plots
+from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.summary import (
-    baselines,
-    default,
-    full_pass,
-    headline,
-    reference,
-    roles,
-    runtime,
-    shown,
-    static_baselines,
-)
 from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
@@ -48,8 +37,8 @@ def render(folder: Path, *, html: bool = False) -> str:
         "report.md",
         title=f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up",
         notes=report.notes,
-        headline=headline(report),
-        baselines=baselines(report),
+        headline=summary.headline(report),
+        baselines=summary.baselines(report),
         documents=report.dense["documents"],
         mentions=int(report.table("documents")["gold"].sum()),
         dense=report.dense["variant"],
@@ -59,7 +48,7 @@ def render(folder: Path, *, html: bool = False) -> str:
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
         training=schema.TRAINING in set(report.table("subgroups").get("dimension", ())),
         plots=drawn,
-        roles=roles(report),
+        roles=summary.roles(report),
         results=results(report),
         by_text=by_text(report),
         errors=errors(report),
@@ -78,8 +67,8 @@ def render(folder: Path, *, html: bool = False) -> str:
 
 def summary_page(report: ReportFolder) -> str:
     """The headline, the baselines and the roles of a report in Markdown, as README and docs include them."""
-    table = roles(report)
-    parts = [headline(report), baselines(report)]
+    table = summary.roles(report)
+    parts = [summary.headline(report), summary.baselines(report)]
     return "\n\n".join([*map(escape, filter(None, parts)), table.markdown, table.caption]) + "\n"
 
 
@@ -88,7 +77,7 @@ def model_index(report: ReportFolder) -> str:
 
     It is a result under ``model-index`` in the metadata of a model card, which the hub shows.
     """
-    row = default(report) or report.dense
+    row = summary.default(report) or report.dense
     named = NAMED.get(row["corpus"])
     identifier, name = (named and named.hub) or (row["corpus"], row["corpus"])
     found = [
@@ -124,13 +113,14 @@ def by_text(report: ReportFolder) -> Table:
 
     Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
     """
-    row, documents = shown(report), report.table("documents")
+    row, documents = summary.shown(report), report.table("documents")
     texts = documents[documents["timed"]]
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
-    others = [reference(report), full_pass(report, row)["variant"]]
-    others += [one["variant"] for one in (runtime(report), *(one for _, one in static_baselines(report, row))) if one]
-    others = [name for name in dict.fromkeys(others) if name != row["variant"]]
+    static = (one for _, one in summary.static_baselines(report, row))
+    rivals = [summary.full_pass(report, row), summary.runtime(report), *static]
+    others = dict.fromkeys([summary.reference(report), *(one["variant"] for one in rivals if one)])
+    others.pop(row["variant"], None)
     own, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)
     for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):

@@ -40,9 +40,8 @@ def reference(report: ReportFolder) -> str:
 
 def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
-    rows = [(_title(row), row) for row in _fastest_first(report, prunes=True)]
-    defaults = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
-    return next((row for default in defaults for name, row in rows if name == default), None)
+    names = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
+    return next((row for name in names for row in _strategies(report) if _title(row) == name), None)
 
 
 def _title(row: Row) -> str:
@@ -52,7 +51,7 @@ def _title(row: Row) -> str:
 
 def recommended(report: ReportFolder) -> Row | None:
     """The fastest strategy that is faster than dense and loses no more than a default may; None if there is none."""
-    for row in _fastest_first(report, prunes=True):
+    for row in _strategies(report):
         faster = report.against_dense(row["variant"])["speedup_low"] > 1
         if faster and all(lost <= limit for _, lost, limit in losses(report, row)) and not lacking(report, row):
             return row
@@ -61,13 +60,12 @@ def recommended(report: ReportFolder) -> Row | None:
 
 def shown(report: ReportFolder) -> Row | None:
     """The strategy that the summary is about; None if none that prunes was measured."""
-    return default(report) or recommended(report) or next(iter(_fastest_first(report, prunes=True)), None)
+    return default(report) or recommended(report) or next(iter(_strategies(report)), None)
 
 
-def _fastest_first(report: ReportFolder, *, prunes: bool = False) -> list[Row]:
-    """All variants, or with ``prunes`` strategies that prune."""
-    rows = [row for row in report.variants if row["prunes"] or not prunes]
-    return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
+def _strategies(report: ReportFolder) -> list[Row]:
+    """The strategies that prune, the fastest first."""
+    return sorted((row for row in report.variants if row["prunes"]), key=lambda row: -row["speedup_vs_dense"])
 
 
 def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
@@ -101,10 +99,9 @@ def lacking(report: ReportFolder, row: Row) -> str:
 
 def runtime(report: ReportFolder) -> Row | None:
     """The fastest runtime that removes nothing and has a comparable F1."""
-    rows = (row for row in _fastest_first(report) if row["variant"] in RUNTIMES)
-    return next(
-        (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS), None
-    )
+    rows = [row for row in report.variants if row["variant"] in RUNTIMES]
+    equal = (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS)
+    return max(equal, key=lambda row: row["speedup_vs_dense"], default=None)
 
 
 def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
@@ -226,7 +223,7 @@ def baselines(report: ReportFolder) -> str:
 
 def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     """What each row is for: what people use today, our strategies, and what these must beat."""
-    rows, chosen, best, row = report.variants, default(report), recommended(report), shown(report)
+    rows, best, row = report.variants, recommended(report), shown(report)
     pairs = [("Hugging Face pipeline", one) for one in rows if one["variant"] == schema.PIPELINE]
     pairs.append(("our full pass, with which F1 is compared", report.dense))
     if row and (own := full_pass(report, row)) is not report.dense:
@@ -235,7 +232,7 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
         pairs.append(("fastest measured runtime that removes nothing", fastest))
     if row is None:
         return pairs
-    role = "the default" if row is chosen else "the fastest strategy"
+    role = "the default" if row is default(report) else "the fastest strategy"
     pairs.append((f"{role}; {BEST}" if row is best else role, row))
     if best and row is not best:
         pairs.append((BEST, best))
