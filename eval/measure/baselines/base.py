@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def on_runtime(
 
     ``load`` loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
-    engine = inputs.engine
+    engine, order = inputs.engine, list(inputs.engine.folder.label_order)
 
     @cache
     def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Infer, ThreadPoolExecutor]:
@@ -107,26 +108,24 @@ def on_runtime(
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         infer, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
 
-        def logits_of(group: Sequence[Window]) -> np.ndarray:
-            # A word has the label of its first piece.
+        def distributions(group: Sequence[Window]) -> list[np.ndarray]:
+            """The label distributions of each window's own words, each of which has that of its first piece."""
             logits = infer(*pad(group, pad_id))
-            return np.concatenate([rows[window.first_rows] for rows, window in zip(logits, group, strict=True)])
+            own = [
+                rows[w.first_rows][w.own - w.first : w.own_end - w.first] for rows, w in zip(logits, group, strict=True)
+            ]
+            return [torch.from_numpy(rows[:, order]).softmax(-1).numpy() for rows in own]
 
-        spans, by_text = engine.pieces.of_texts(texts)
+        words, by_text = engine.pieces.of_texts(texts)
         windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
         windows.sort(key=lambda item: len(item[1].input_ids))
-        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
-        if windows:
-            groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
-            several = parameters["workers"] != 1 and len(groups) > 1
-            logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
-            classified = torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
-            first = 0
-            for text, w in windows:
-                own = slice(first + w.own - w.first, first + w.own_end - w.first)
-                probabilities[text][w.own : w.own_end] = classified[own]
-                first += w.num_words
-        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
+        groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
+        several = parameters["workers"] != 1 and len(groups) > 1
+        found = chain.from_iterable((pool.map if several else map)(distributions, groups))
+        probabilities = [np.zeros((len(of_text), len(order)), dtype=np.float32) for of_text in words]
+        for (text, window), own in zip(windows, found, strict=True):
+            probabilities[text][window.own : window.own_end] = own
+        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, words, probabilities, strict=True)]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
     variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=stated | {"dtype": inputs.dtype})
@@ -142,7 +141,8 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
             yield group
             group = []
         group.append(window)
-    yield group
+    if group:
+        yield group
 
 
 def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
