@@ -44,15 +44,15 @@ def write_tables(
 
     def write(name: str, rows: Iterable[object], digits: str = "%.10g") -> None:
         cells: list[Any] = list(rows)
-        table = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
-        table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
+        frame = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
     pairs = [(one, size) for size in record.schedule.batch_sizes for one in measured.values()]
     write("results", (result_row(*pair, record) | {"seed": SEED, **facts} for pair in pairs), DIGITS)
     write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
     write("cost", cost_rows(record, memory), DIGITS)
-    _document_table(record).to_csv(folder / "documents.csv", index=False)
+    _documents(record).to_csv(folder / "documents.csv", index=False)
 
     comparisons = compare(measured, corpus)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -60,7 +60,7 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-def _document_table(record: RunRecord) -> pd.DataFrame:
+def _documents(record: RunRecord) -> pd.DataFrame:
     """The gold mentions, words and words in gold mentions of each document, and whether it was timed.
 
     A column for each run has its matches and predictions, as ``10/12``.
@@ -68,7 +68,7 @@ def _document_table(record: RunRecord) -> pd.DataFrame:
     documents, types = record.schedule.corpus.documents, record.schedule.corpus.types
     words = [split_words(document.text) for document in documents]
     labels = [LabelSet(types).encode(*pair) for pair in zip(words, (d.entities for d in documents), strict=True)]
-    table: dict[str, Sequence[object]] = {
+    columns: dict[str, Sequence[object]] = {
         "document": [document.id for document in documents],
         "gold": [counts.gold for counts in next(iter(record.measured.values())).counts[0]],
         "words": list(map(len, words)),
@@ -77,8 +77,8 @@ def _document_table(record: RunRecord) -> pd.DataFrame:
     }
     for one in record.measured.values():
         for number, run in enumerate(one.counts):
-            table[f"{one.variant.name} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
-    return pd.DataFrame(table)
+            columns[f"{one.variant.name} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
+    return pd.DataFrame(columns)
 
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Tagged]) -> float:

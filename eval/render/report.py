@@ -28,7 +28,7 @@ def render(folder: Path, *, html: bool = False) -> str:
     Returns the notes and the table of results, for the terminal.
     """
     report = ReportFolder(folder)
-    plot = plots.plot_f1_vs_latency(report.table("results"), report.table("intervals"))
+    plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"))
     plots.save_png(plot, folder / FIGURE, 130, 64)
     drawn = [name for name in PLOTS if not report.losses(name).empty]
     for name in drawn:
@@ -40,13 +40,13 @@ def render(folder: Path, *, html: bool = False) -> str:
         headline=summary.headline(report),
         baselines=summary.baselines(report),
         documents=report.dense["documents"],
-        mentions=int(report.table("documents")["gold"].sum()),
+        mentions=int(report.frame("documents")["gold"].sum()),
         dense=report.dense["variant"],
         kinds={row["kind"] for row in report.rows},
         fewest=FEWEST,
         seeds=schema.RANDOM_SEEDS,
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
-        training=schema.TRAINING in set(report.table("subgroups").get("dimension", ())),
+        training=schema.TRAINING in set(report.frame("subgroups").get("dimension", ())),
         plots=drawn,
         roles=summary.roles(report),
         results=results(report),
@@ -113,7 +113,7 @@ def by_text(report: ReportFolder) -> Table:
 
     Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
     """
-    row, documents = summary.shown(report), report.table("documents")
+    row, documents = summary.shown(report), report.frame("documents")
     texts = documents[documents["timed"]]
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
@@ -135,7 +135,7 @@ def by_text(report: ReportFolder) -> Table:
 
 def errors(report: ReportFolder) -> Table:
     """The errors that pruning caused and fixed."""
-    table, rows = report.table("errors"), []
+    table, rows = report.frame("errors"), []
     for variant, own in table[table["part"].isin(schema.WAYS)].groupby("variant", sort=False):
         cells: list[object] = [variant]
         for part, ways in schema.WAYS.items():
@@ -148,7 +148,7 @@ def errors(report: ReportFolder) -> Table:
 def exits(report: ReportFolder) -> Table:
     """Counts the words that exit, and the entity words among them that are wrong."""
     rows = []
-    for variant, own in report.table("exits").groupby("variant", sort=False):
+    for variant, own in report.frame("exits").groupby("variant", sort=False):
         entities = own[own["gold"] != "O"]
         words = entities.drop_duplicates("gold")["words"].sum()
         outside = own.loc[own["gold"] == "O", "share_exited"].sum()
@@ -161,7 +161,7 @@ def exits(report: ReportFolder) -> Table:
 
 def groups(report: ReportFolder) -> Table:
     """F1 against dense in every group of mentions."""
-    table, rows = report.table("subgroups"), []
+    table, rows = report.frame("subgroups"), []
     names = list(map(str, report.losses("subgroups")["variant"].unique()))
     for group, own in table.groupby(["dimension", "group"], sort=False) if len(table) else ():
         by_variant = {row["variant"]: row for row in rows_of(own)}
@@ -173,7 +173,7 @@ def groups(report: ReportFolder) -> Table:
 
 def cost(report: ReportFolder) -> Table:
     """Computation and memory of our own strategies."""
-    table, rows = report.table("cost"), []
+    table, rows = report.frame("cost"), []
     held = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
     for row in report.variants:
         if row["gmacs_per_document"] > 0:  # NaN where it is unknown

@@ -71,7 +71,7 @@ def _strategies(report: ReportFolder) -> list[Row]:
 def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
     """What a strategy loses at most, and a default may lose, in pp: over all types (``""``), and of frequent ones."""
     bounds = [("", report.against_dense(row["variant"])["loss_bound"] * 100, LARGEST_LOSS)]
-    groups = report.table("subgroups")
+    groups = report.frame("subgroups")
     types = rows_of(groups[(groups["variant"] == row["variant"]) & (groups["dimension"] == "type")])
     for group in types if len(types) > 1 else ():
         if group["support"] >= LEAST_MENTIONS and not math.isnan(group["loss_bound"]):
@@ -81,7 +81,7 @@ def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
 
 def lacking(report: ReportFolder, row: Row) -> str:
     """What the data lack to conclude on the F1 of a strategy; empty if they suffice."""
-    errors = report.table("errors")
+    errors = report.frame("errors")
     own = (errors[["variant", "part"]] == [row["variant"], schema.AGAINST_DENSE]).all(axis=1)
     differing = int(errors.loc[own & (errors["outcome"] != schema.EXACT), "count"].sum())
     if report.dense["f1"] < LEAST_F1:

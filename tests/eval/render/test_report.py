@@ -20,7 +20,7 @@ def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(an
 
     alone = ReportFolder(shutil.copytree(out, tmp_path / "alone"))
     for name in ("errors", "exits", "subgroups"):
-        own = report.table(name).query("variant == 'dense'")
+        own = report.frame(name).query("variant == 'dense'")
         (own.query("dimension == 'type'") if name == "subgroups" else own).to_csv(alone.folder / f"{name}.csv")
     (alone.folder / "results.json").write_text('{"about": {"machine": "a CPU"}, "notes": []}')
     render(alone.folder)

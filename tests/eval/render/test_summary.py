@@ -198,4 +198,4 @@ def test_figures_show_on_which_side_of_no_difference_an_interval_lies():
 def test_names_that_pandas_takes_for_missing_are_names(report, name):
     made = report("dense")
     (made.folder / "confusion.csv").write_text(f"variant,gold,predicted,count\ndense,{name},none,1\n")
-    assert made.table("confusion")["gold"].tolist() == [name]
+    assert made.frame("confusion")["gold"].tolist() == [name]
