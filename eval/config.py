@@ -89,15 +89,15 @@ class ReportConfig(CorpusConfig):
         _ = self.settings, self.models  # refuse what cannot be read
 
     @property
-    def settings(self) -> list[tuple[str, str, Any]]:
-        """Strategy, setting and value of each ``set``."""
-        settings = []
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The settings that ``set`` changes, by strategy."""
+        settings: dict[str, dict[str, Any]] = {}
         for text in self.set:
             target, equals, value = text.partition("=")
             name, dot, changed = target.partition(".")
             if not (equals and dot and name and changed):
                 raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {text!r}; write e.g. rule.lambda=1")
-            settings.append((name, *parse_setting(changed, value)))
+            settings.setdefault(name, {}).update([parse_setting(changed, value)])
         return settings
 
     @property

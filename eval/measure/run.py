@@ -143,8 +143,8 @@ def _run_batch(unit: Unit, setup: Setup, progress: Progress) -> dict[str, tuple[
     for tagger in unit.order(setup.taggers):
         name = tagger.variant.name
         progress.note = f"{what}, {unit.batch_size} a call, {name}"
-        found, ms = tagger.tag(texts, rest=bool(schedule.timed))
-        others = (tagger.tag(texts, seed, rest=False)[0] for seed in range(1, tagger.seeds))
+        found, ms = tagger.tag(texts)
+        others = (tagger.tag(texts, seed)[0] for seed in range(1, tagger.seeds))
         calls[name] = ms, [found, *others] if predicts else []
         progress.advance(len(texts))
     return calls

@@ -1,7 +1,7 @@
 """Loads the models that a `ReportConfig` names, and makes a tagger of each variant."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,11 +114,11 @@ def load_engines(
 
 
 def choose_variants(
-    engines: Sequence[Engine], wanted: Sequence[str], settings: Sequence[tuple[str, str, Any]]
+    engines: Sequence[Engine], wanted: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
 ) -> list[Tagger]:
-    """The strategies and controls of these names, else the model's own, and ``dense``, under each engine.
+    """``dense``, and the strategies and controls of these names, else the model's own, under each engine.
 
-    ``settings``: strategy, setting and value of each that is changed.
+    ``settings``: those that are changed, by strategy.
 
     Raises an `InputError` if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
@@ -127,21 +127,17 @@ def choose_variants(
         default = [engine.default_strategy]
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-        names = list(dict.fromkeys(wanted or default))
-        names = names if DENSE in names else [DENSE, *names]
+        names = dict.fromkeys([DENSE, *(wanted or default)])
         strategies = {name: name.removeprefix(f"{RANDOM}@") for name in names if name != SMALL}
-        changed: dict[str, dict[str, Any]] = {text: {} for text in strategies.values()}
-        for name, setting, value in settings:
-            if name not in changed:
-                raise InputError(
-                    f"expected settings of strategies that run ({sorted(changed)}), got one of {name!r}; "
-                    "add it to --strategies, or leave the setting out"
-                )
-            changed[name][setting] = value
+        if idle := sorted(settings.keys() - strategies.values()):
+            raise InputError(
+                f"expected settings of strategies that run ({sorted(strategies.values())}), got one of {idle[0]!r}; "
+                "add it to --strategies, or leave the setting out"
+            )
         for name, text in strategies.items():
             title = text if ":" in text else ""  # whatever its settings
             make = of_strategy if name == text else RandomExits
-            taggers.append(make(engine, engine.strategy(text, **changed[text]), title))
+            taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
         if SMALL in names:
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
             taggers.append(of_model(SMALL, engine.stages[0], small))

@@ -23,7 +23,7 @@ from engine.result import Result
 from eval.record import Tagged, Variant
 from eval.schema import DENSE, MODEL, RANDOM, RANDOM_SEEDS
 
-REST_S = 0.01  # before every timed call
+REST_S = 0.01  # before every call, because idle threads of what ran before spin for milliseconds and slow it
 
 
 @dataclass(eq=False)
@@ -40,16 +40,13 @@ class Tagger(ABC):
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result] | Sequence[Tagged]]:
         """Returns the call that tags texts, and that is timed, after what has to come before it."""
 
-    def tag(self, texts: Sequence[str], seed: int = 0, *, rest: bool = True) -> tuple[list[Tagged], float]:
-        """Returns what it finds in texts in one call, and its milliseconds, from texts to entities.
-
-        ``rest``: wait before the call, because idle threads of what ran before spin for milliseconds and slow it.
-        """
+    def tag(self, texts: Sequence[str], seed: int = 0) -> tuple[list[Tagged], float]:
+        """Returns what it finds in texts in one call, and its milliseconds, from texts to entities."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             call = self.prepare(texts, seed)
-            time.sleep(REST_S if rest else 0)
+            time.sleep(REST_S)
             begin = time.perf_counter()
             found = call()
             ms = (time.perf_counter() - begin) * 1e3

@@ -99,7 +99,3 @@ class ReportFolder:
         """Milliseconds of a variant for each batch of timed documents, ``(batches,)``."""
         times = self.frame("times")
         return times.loc[(times["variant"] == variant) & (times["batch_size"] == size), "latency_ms"].to_numpy()
-
-    def per_second(self, variant: str, size: int) -> float:
-        """How many timed documents a second a variant tags at a batch size."""
-        return 1000 * self.dense["timed_documents"] / float(self.times(variant, size).sum())

@@ -129,7 +129,7 @@ def to_label(variants: Sequence[Any]) -> list[Any]:
     others = [row for row in variants if row.kind in (BASELINE, TRUNCATE, MODEL)]
     dense = min((row for row in variants if row.kind == DENSE), key=lambda row: abs(row.speedup - 1))
     chosen = [dense, *frontier(variants), *sorted(others, key=lambda row: -row.speedup)]
-    return [row for number, row in enumerate(chosen) if row not in chosen[:number]][:LABELS]
+    return list(dict.fromkeys(chosen))[:LABELS]
 
 
 def _draw_panel(axis: Axes, table: pd.DataFrame, fills: Mapping[str, str]) -> list[LabelledMark]:
