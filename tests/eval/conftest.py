@@ -74,8 +74,8 @@ def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[i
 
 
 @pytest.fixture(scope="session")
-def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, dict[str, Counts], Path]:
-    """A corpus, what the scorer counts in it for each strategy, and the folder with the tables of all."""
+def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Counts], Path]:
+    """What the scorer counts in a corpus for each strategy, and the folder with the tables of all."""
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=8)
     strategies = [
@@ -93,4 +93,4 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     for strategy in strategies:
         found = [result.entities for result in engine.tag_batch(texts, strategy)]
         counts[strategy.name] = Counts.total(count_documents(corpus.documents, found, corpus.types))
-    return corpus, counts, out
+    return counts, out

@@ -6,9 +6,8 @@ from eval.render.report import errors, exits, groups, render
 
 
 def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed, tmp_path):
-    *_, out = analysed
-    names = list(analysed[1])[1:]
-    report = ReportFolder(out)
+    counts, out = analysed
+    (_, *names), report = counts, ReportFolder(out)
     assert [row[0] for row in errors(report).rows] == names
     assert exits(report).rows[-1][:3] == ["truncate-1", "100.0%", "100.0%"]
     assert groups(report).columns[-3:] == names
