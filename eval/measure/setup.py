@@ -52,7 +52,6 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
 
     training = training_documents(corpus, config.data_dir)
     wanted = [name for name in config.baselines if name != "none"]
-    progress.total, progress.done = 1 + len(wanted), 1
     others = [
         (name, engine, engine.strategy(strategy))
         for name, (folder, strategy) in config.models.items()

@@ -37,7 +37,7 @@ EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is ta
 def load_baselines(
     engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
 ) -> list[Baseline]:
-    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``; progress advances by one for each.
+    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``.
 
     ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
     ``training``: texts of the corpus' training split.
@@ -49,7 +49,6 @@ def load_baselines(
         progress.note = f"converting the model for {inputs.name}"
         with extra("baselines"):
             baselines.append(BASELINES[inputs.runtime](inputs))
-        progress.advance()
     return baselines
 
 
