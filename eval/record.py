@@ -24,7 +24,6 @@ from engine.pruning.cost import Cost, add
 from engine.pruning.passes import exit_layers
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
-from engine.result import Result
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
@@ -83,11 +82,6 @@ class Tagged:
     entities: tuple[Entity, ...]
     paths: Paths | None = None  # of its words
     cost: Cost | None = None
-
-    @classmethod
-    def of(cls, found: Result | Tagged, *, whole: bool) -> Tagged:
-        """What a tagger found, with paths and cost if ``whole``."""
-        return cls(found.entities, found.paths, found.cost) if whole else cls(found.entities)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without the text of the entities."""

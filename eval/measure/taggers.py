@@ -52,7 +52,8 @@ class Tagger(ABC):
             ms = (time.perf_counter() - begin) * 1e3
         finally:
             torch.set_num_threads(before)
-        return [Tagged.of(one, whole=self.variant.strategy is not None) for one in found], ms
+        whole = self.variant.strategy is not None
+        return [Tagged(one.entities, one.paths, one.cost) if whole else Tagged(one.entities) for one in found], ms
 
 
 @dataclass(eq=False)
