@@ -12,8 +12,6 @@ from eval.analysis import Comparison, DocumentComparison
 from eval.schema import TRAINING, Row
 from eval.statistics import compare_f1
 
-SEEN, UNSEEN = "seen", "unseen"
-
 Group = tuple[str, str]  # dimension and name
 
 
@@ -26,7 +24,7 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
     """The groups of a mention or prediction; ``seen``: normalised mentions of the training split, if there is one."""
     yield "type", entity.type
     if seen is not None:
-        yield TRAINING, SEEN if normalise(entity.text) in seen else UNSEEN
+        yield TRAINING, "seen" if normalise(entity.text) in seen else "unseen"
 
 
 def group_rows(comparisons: Sequence[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:

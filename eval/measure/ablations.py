@@ -30,7 +30,6 @@ BATCH = 250  # documents per call: there are more strategies than graphs that a 
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
 WEIGHTS = (0.0, 1.0)
 WITH_POINTS = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
-OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
 # Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
 # at, operating points and triggers of recovery know their own values, and gates take each layer alone.
@@ -79,7 +78,7 @@ def series_of(engine: Engine) -> Iterator[Series]:
             assert base.recovery is not None, "only recovery has triggers"
             control = replace(base, recovery=RandomWords(**vars(base.recovery) | {"trigger": ANY}))
             off = replace(base, recovery=None, point="")
-            yield Series(name, setting, {OFF: off, **triggers, RANDOM_WORDS: control}, OFF)
+            yield Series(name, setting, {"off": off, **triggers, "random words": control}, "off")
         else:
             own = base.settings()[setting]
             every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})

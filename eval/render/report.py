@@ -17,7 +17,6 @@ from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
 
 FIGURE = "f1_vs_latency.png"
-SUMMARY = "summary.md"  # headline and roles, which README and docs include
 MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
 PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
 
@@ -58,7 +57,7 @@ def render(folder: Path, *, html: bool = False) -> str:
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
-    write_page(folder / SUMMARY, summary_page(report))
+    write_page(folder / "summary.md", summary_page(report))
     write_page(folder / MODEL_INDEX, model_index(report))
     if html:
         write_page(folder / "report.html", as_html(text))

@@ -26,8 +26,6 @@ from eval.schema import BASELINE
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
-# Finds the entities of each text.
-TagTexts = Callable[[Sequence[str], RuntimeParameters], list[Tagged]]
 
 ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
@@ -53,7 +51,7 @@ class Inputs:
 class Baseline(Tagger):
     """Another way to find entities."""
 
-    run: TagTexts
+    run: Callable[[Sequence[str], RuntimeParameters], list[Tagged]]  # finds the entities of each text
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
 
