@@ -128,7 +128,7 @@ class Measured:
 
     variant: Variant
     corpus: Corpus
-    passes: Mapping[int, np.ndarray]  # by batch size, milliseconds ``(passes, batches)``; NaN until they are measured
+    passes: dict[int, list[float]] = field(default_factory=dict)  # by batch size, milliseconds, pass after pass
     runs: list[list[Tagged]] = field(default_factory=lambda: [[]])  # all documents, under each seed of a control
 
     @property
@@ -138,7 +138,7 @@ class Measured:
 
     def times(self, size: int) -> np.ndarray:
         """Milliseconds of each batch of timed documents, ``(batches,)``: the median over passes."""
-        return np.median(self.passes[size], axis=0)
+        return np.median(np.reshape(self.passes[size], (latency.PASSES, -1)), axis=0)
 
     @cached_property
     def counts(self) -> list[list[Counts]]:
@@ -170,11 +170,7 @@ class RunRecord:
 
     def __init__(self, schedule: Schedule, log: Log) -> None:
         self.schedule, self.log, self.todo = schedule, log, schedule.units()
-        self.measured: dict[str, Measured] = {}
-        for variant in schedule.variants:
-            batches = {size: -(-len(schedule.timed) // size) for size in schedule.batch_sizes}
-            times = {size: np.full((latency.PASSES, number), np.nan) for size, number in batches.items()}
-            self.measured[variant.name] = Measured(variant, schedule.corpus, times)
+        self.measured = {variant.name: Measured(variant, schedule.corpus) for variant in schedule.variants}
         for line in log:
             if "unit" in line:  # others are facts about the run
                 with expecting(f"the batches of this run in {log.path}", "restore it, or use another --out"):
@@ -204,7 +200,7 @@ class RunRecord:
         for name, call in line["calls"].items():
             measured = self.measured[name]
             if unit.pass_number:
-                measured.passes[unit.batch_size][unit.pass_number - 1, unit.batch] = call["ms"]
+                measured.passes.setdefault(unit.batch_size, []).append(call["ms"])
             for seed, found in enumerate(call["runs"]):
                 if seed == len(measured.runs):
                     measured.runs.append([])
