@@ -1,23 +1,29 @@
-"""What every engine does: it tags texts under any strategy, with one model or several."""
+"""The engine of one model: it tags texts under any strategy."""
 
+import logging
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from numbers import Integral
 from typing import Any, Protocol
 
-from engine.errors import InputError
+from engine.errors import InputError, extra
+from engine.graph.backend import GraphBackend
 from engine.latency import Latency
-from engine.models.folder import ModelFolder
-from engine.pruning.controllers import EntropyController
-from engine.pruning.cost import Sizes
-from engine.pruning.record import WindowRecord
-from engine.pruning.strategy import Points, Strategy, resolve
-from engine.pruning.strategy_names import DENSE, StrategyName
+from engine.models.folder import NETWORKS, NOT_IN_RESULTS, ModelFolder, errors_name
+from engine.models.tokenizer import word_pieces
+from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController
+from engine.pruning.passes import Pass
+from engine.pruning.record import WindowRecord, distributions
+from engine.pruning.strategy import Strategy, resolve
+from engine.pruning.strategy_names import CASCADE, DENSE, RECOVERY, StrategyName
 from engine.result import Output, Result
-from engine.text.labels import LabelSet
-from engine.text.windows import Window, WordPieces
+from engine.text.windows import Window
 
+logger = logging.getLogger(__name__)
+
+DTYPES = ("float32", "bfloat16", "int8", "auto")
 OnWindow = Callable[[int, int], None]
 Done = Callable[[int], None]  # is called with the number of windows that are done since the last call
 
@@ -25,55 +31,76 @@ Done = Callable[[int], None]  # is called with the number of windows that are do
 class Backend(Protocol):
     """Runs windows through a model; see `engine.graph.backend.GraphBackend.run`."""
 
-    def run(
-        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
-    ) -> list[WindowRecord]: ...
+    def run(self, windows: Sequence[Window], strategy: Strategy, done: Done | None = None) -> list[WindowRecord]: ...
 
 
-class Engine(ABC):
+class Engine:
     """Tags texts with biomedical entities. Any number of threads may call it at once.
 
-    Its models are stages, each of which reads what the one before it leaves in doubt; most engines have one.
+    Args:
+        folder: a model folder.
+        dtype: ``float32``; ``int8`` on a CPU; ``bfloat16`` on a GPU; or ``auto``: on a CPU ``int8`` if ``dense`` was
+            found to agree with float32 in it, on a GPU ``bfloat16`` if it has units for it, else ``float32``.
+        device: ``cpu``, where a graph of ONNX Runtime computes, or ``cuda``, where PyTorch does.
+        threads: number of threads of a call on a CPU; 0 for PyTorch's if it is loaded, else as many as there are cores.
 
-    ``source``: the folder or hub id, as given. ``folder``: its model folder; in a cascade, that of the large model.
-    ``dtype`` is what it computes in, with ``auto`` resolved, and ``why`` says why ``auto`` chose it.
-    ``digest``: SHA-256 of the weights, the same in every dtype.
-    ``points``: operating points by the name of their strategy.
-    Those of the last stage: ``sizes``; ``pieces``, which cuts words into word pieces and windows; ``backend``, which
-    computes; and ``has_gates``, whether every layer has a label head, so that words can exit.
-    ``default_strategy``: the one that runs if none is named: ``cascade``, else ``entropy`` if there are gates, else
-    ``dense``.
+    ``source``: the folder or hub id, as given. ``dtype``: what it computes in, with ``auto`` resolved; ``why`` says why
+    ``auto`` chose it. ``digest``: SHA-256 of the weights, the same in every dtype. ``points``: operating points by the
+    name of their strategy. ``pieces`` cuts words into word pieces and windows, and ``backend`` computes.
+    ``has_gates``: whether every layer has a label head, so that words can exit. ``default_strategy``: the one that runs
+    if none is named: ``cascade``, else ``entropy`` if there are gates, else ``dense``.
+    ``stages``: the engine of each model, in order; each reads what the one before it leaves in doubt. Most engines are
+    their only stage; that of a cascade is its last, the large model.
+
+    Raises:
+        InputError: if the dtype or device is unknown, ``threads`` is below 0, the device cannot run the dtype, or the
+            folder's files are missing, damaged or not supported.
     """
 
-    folder: ModelFolder
-    source: str
-    dtype: str
-    why: str
-    device: str
-    threads: int
-    digest: str
-    labels: LabelSet
-    points: Points
-    sizes: Sizes
-    pieces: WordPieces
-    has_gates: bool
-    default_strategy: str
-    backend: Backend
-    stages: "tuple[Engine, ...]"  # an engine for each of its models
+    stages: "tuple[Engine, ...]"
+
+    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
+        if dtype not in DTYPES:
+            raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
+        if not isinstance(threads, int) or threads < 0:
+            raise InputError(f"expected a number of threads, got {threads!r}; choose 1 or more, or leave it out")
+        self.folder, self.device, self.threads, self.stages = folder, device, threads, (self,)
+        self.source, self.labels, self.points = folder.source, folder.labels, folder.points
+        self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
+        logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
+        family = folder.family
+        self.sizes = family.sizes(len(folder.labels))
+        self.has_gates = folder.has_gates and self.sizes.layers > 1
+        self.default_strategy = EntropyController.kind if self.has_gates else DENSE
+        with errors_name(folder.source, folder.path):
+            self.digest = folder.digest()
+            self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
+            self.backend = make_backend(folder, self.dtype, device, threads)
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
         return type(self), (self.folder, self.dtype, self.device, self.threads)
 
     @property
-    @abstractmethod
     def fingerprint(self) -> dict[str, Any]:
         """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
+        config = self.folder.config
+        return {
+            "weights": self.digest,
+            "tokenizer": self.pieces.digest(),
+            "labels": list(self.labels.names),
+            "runtime": str(self.backend),
+            "configuration": {name: config[name] for name in sorted(config.keys() - NOT_IN_RESULTS)},
+        }
 
     @property
-    @abstractmethod
     def runnable(self) -> list[str]:
         """Names of the strategies that it can run; a model without gates runs only ``dense``."""
+        if not self.has_gates:
+            return [DENSE]
+        networks = self.folder.networks
+        kinds = [kind for kind, of in CONTROLLERS.items() if kind in networks or not of.network_file]
+        return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), f"truncate-{self.sizes.layers // 2}"]
 
     def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
@@ -114,13 +141,35 @@ class Engine(ABC):
         """The stages that run a strategy: one of a single stage runs on the last."""
         return self.stages[-len(strategy.stages) :]
 
-    @abstractmethod
     def _check_runs(self, kind: str) -> None:
         """Raises an `InputError` if it lacks what a kind of strategy needs."""
+        if kind == CASCADE:
+            raise InputError(
+                f"expected the folder of a cascade for {kind!r}, got {self.source!r}, which is none; choose another "
+                f"strategy, or make one with python -m engine.training.cascade {self.source} --small SMALL "
+                "--texts FILE --out FOLDER"
+            )
+        if kind != DENSE and not self.has_gates:
+            raise InputError(
+                f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; take the strategy "
+                "dense (--strategy dense), or make gates with python -m engine.training.accelerate "
+                f"{self.source} --texts FILE --out FOLDER"
+            )
+        if kind in NETWORKS and kind not in self.folder.networks:
+            raise InputError(
+                f"expected a model with a learned controller for {kind!r}, got {self.source!r}, which has none; make "
+                f"it with python -m engine.training.controller --model {self.source}"
+            )
 
-    @abstractmethod
     def _fitted(self, strategy: Strategy) -> Strategy:
-        """The strategy with what its models add; raises an `InputError` if it does not fit them."""
+        """The strategy with the network of its controller; raises an `InputError` if it does not fit the model."""
+        if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
+            raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
+        controller = strategy.controller
+        if isinstance(controller, Controller) and controller.network_file:
+            network = self.folder.networks[controller.kind]
+            strategy = replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]
+        return strategy
 
     def tag(
         self, text: str, strategy: str | Strategy | None = None, point: str | None = None, **settings: Any
@@ -139,8 +188,9 @@ class Engine(ABC):
     ) -> list[Result]:
         """Tags texts in batches; returns results in order. ``batch_size`` does not affect them.
 
-        ``on_window`` is called after each window of each stage with the number of windows that are done and that of
-        all, for progress; an error that it raises ends the call. Windows that a stage does not read are done at once.
+        ``on_window`` is called after each window of each stage, or in PyTorch each batch of them, with the number of
+        windows that are done and that of all, for progress; an error that it raises ends the call. Windows that a stage
+        does not read are done at once.
         """
         chosen = self.strategy(strategy, point, **settings)
         if not isinstance(batch_size, Integral) or batch_size < 1:
@@ -165,9 +215,20 @@ class Engine(ABC):
             results += self._results(texts[start : start + int(batch_size)], chosen, on_done)
         return results
 
-    @abstractmethod
     def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
         """Runs the stages of a strategy on texts."""
+        words, windows = self.pieces.of_texts(texts)
+        return [
+            Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records, of_text)])
+            for spans, records, of_text in zip(words, self.run(windows, strategy, done), windows, strict=True)
+        ]
+
+    def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[WindowRecord]]:
+        """Runs windows of texts; returns, for each text, the records of its windows in order."""
+        flat = [window for of_text in windows for window in of_text]
+        records = self.backend.run(flat, strategy, done) if flat else []
+        ends = accumulate(map(len, windows), initial=0)
+        return [records[start:end] for start, end in pairwise(ends)]
 
     def _results(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Result]:
         """What is computed of texts in one call, which is timed."""
@@ -182,3 +243,32 @@ class Engine(ABC):
             Result.of(output, text, strategy, self.labels, found, latency)
             for text, output, found in zip(texts, outputs, entities, strict=True)
         ]
+
+
+def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
+    """What ``auto`` is here, and why."""
+    if device != "cpu":
+        with extra("training"):
+            from engine.pytorch.backend import has_bfloat16_units
+
+        has = device.startswith("cuda") and has_bfloat16_units(device)
+        return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
+    if folder.int8 is not None:
+        return "int8", "it finds nearly the same entities as float32"
+    return "float32", (
+        "it is not known whether 8 bits would agree with float32; python -m engine.training.calibrate finds out, or "
+        "choose the dtype int8"
+    )
+
+
+def make_backend(folder: ModelFolder, dtype: str, device: str, threads: int) -> Backend:
+    """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
+    if device == "cpu":
+        if dtype == "bfloat16":
+            raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
+        return GraphBackend(folder, dtype, threads)
+    if dtype == "int8":
+        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+    with extra("training"):
+        from engine.pytorch.backend import PyTorchBackend
+    return PyTorchBackend(folder, dtype, device)

@@ -41,7 +41,6 @@ class Cascade(Strategy):
 
     @property
     def kind(self) -> str:
-        """The name of the strategy, without operating point."""
         return CASCADE
 
     @property
@@ -50,16 +49,13 @@ class Cascade(Strategy):
         return *self.small.stages, self
 
     def settings(self) -> dict[str, Any]:
-        """Those of the large model's strategy, and the cascade's own."""
         return super().settings() | values_of(self)
 
     def to_json(self) -> dict[str, Any]:
-        """Converts it to a JSON object."""
         return super().to_json() | {"small": self.small.to_json()} | values_of(self)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """Builds it from an object that `to_json` made; raises an `InputError` if that is malformed."""
         return super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))})
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
@@ -71,21 +67,17 @@ class Cascade(Strategy):
             for window, total in zip(windows, doubts, strict=True)
         )
 
-    def merge(self, small: np.ndarray, read: np.ndarray, large: np.ndarray) -> np.ndarray:
+    def merge(self, small: np.ndarray, judged: Iterable[JudgedWindow], large: np.ndarray) -> np.ndarray:
         """Merges the label distributions of a text, whose labels are in the same order.
 
         ``small``: those of all words, ``(words, labels)``.
-        ``read``: which words the large model read, bool ``(words,)``.
-        ``large``: those of these words.
+        ``judged``: all windows of the large model, in order.
+        ``large``: the distributions of the words that it read.
         """
+        read = np.concatenate([np.zeros(0, bool), *(np.full(one.end - one.first, one.read) for one in judged)])
         merged = small.copy()
         merged[read] = self.weight * small[read] + (1 - self.weight) * large
         return merged
-
-
-def words_read(judged: Iterable[JudgedWindow]) -> np.ndarray:
-    """Which words of a text the large model reads, bool ``(words,)``, given all of its windows in order."""
-    return np.concatenate([np.zeros(0, bool), *(np.full(one.end - one.first, one.read) for one in judged)])
 
 
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:

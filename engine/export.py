@@ -20,16 +20,18 @@ from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.runs import check_new
 from engine.errors import InputError, expecting
-from engine.graph import inputs, standalone
+from engine.graph import standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import PassPlan, compose
+from engine.graph.products import Products
 from engine.models.shipped import MODEL_HELP
+from engine.models.tensors import Tensors
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
 from engine.text import documents, labels, windows, words
 
-MODULES = (errors, documents, labels, windows, words, inputs, standalone)  # of which an exported package consists
+MODULES = (errors, documents, labels, windows, words, standalone)  # of which an exported package consists
 WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
 # Of the page's libraries, which npm fetches as package.json names them: the files that it needs.
 LIBRARIES = (
@@ -91,7 +93,8 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     folder.mkdir(parents=True, exist_ok=True)
     plan = PassPlan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
-    products = products.for_browsers() if web else products
+    if web:
+        products = Products(Tensors(engine.folder.path), quantised=products.quantised, portable=True)
     most = {"max_rows": str(family.max_rows)}  # of which the settings may allow fewer
     graph = compose(plan, family, products, heads, label_set)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))

@@ -41,11 +41,9 @@ class Paths:
         return isinstance(other, Paths) and self.to_json() == other.to_json()
 
     def to_json(self) -> dict[str, list[Any]]:
-        """Converts them to a JSON object."""
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Sequence[Any]]) -> Self:
-        """Reads what `to_json` made."""
         layer, state = (np.array(record[name], np.int64) for name in ("layer", "state"))
         return cls(layer, state, np.array(record["label"], np.str_))

@@ -48,7 +48,7 @@ class Result(Output):
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""
-        passes = [replace(one, records=(), unread=()) for one in self.passes]
+        passes = [replace(one, records=(), windows=()) for one in self.passes]
         return vars(self) | {"cost": self.cost, "trace": self.trace, "passes": passes}
 
     @cached_property

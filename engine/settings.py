@@ -17,7 +17,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from types import NoneType, UnionType
@@ -28,13 +28,8 @@ import numpy as np
 from engine.errors import InputError
 
 P = TypeVar("P")
-KINDS: Mapping[Any, Literal["number", "whole", "flag", "text"]] = {
-    float: "number",
-    int: "whole",
-    bool: "flag",
-    str: "text",
-}
-
+Kind = Literal["number", "whole", "flag", "text", "choice", "per gate"]
+KINDS: Mapping[type, Kind] = {float: "number", int: "whole", bool: "flag", str: "text"}
 NOUNS = {"number": "a number", "per gate": "a number", "whole": "a whole number", "flag": "true or false"}
 NOUNS |= {"text": "text", "choice": ""}
 
@@ -54,7 +49,7 @@ class Setting:
     high: float = 1.0
     unit: str = ""  # of the number, in the plural
     choices: tuple[str, ...] = ()  # values of a choice
-    kind: Literal["number", "whole", "flag", "text", "choice", "per gate"] = "number"
+    kind: Kind = "number"
     is_list: bool = False  # a tuple of such values
     separator: str = ","  # of a list on a command line: a comma, a space, or none if each has an option of its own
     is_optional: bool = False  # None stands for no value
@@ -122,16 +117,14 @@ def setting(
     return dataclasses.field(default=default, kw_only=kw_only, metadata={"setting": declared})
 
 
-def settings_of(part: Any) -> tuple[Setting, ...]:
-    """The settings among the fields of a dataclass, in order, those that are given by keyword last."""
-    return _settings_of(part)
-
-
-@cache  # which the type checker lets no class through
 def _settings_of(part: Any) -> tuple[Setting, ...]:
+    """The settings among the fields of a dataclass, in order, those that are given by keyword last."""
     types = get_type_hints(part)
     own = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))
     return tuple(_typed(dataclasses.replace(f.metadata["setting"], name=f.name), types[f.name]) for f in own)
+
+
+settings_of: Callable[[Any], tuple[Setting, ...]] = cache(_settings_of)  # cached, the type checker takes no class
 
 
 def _typed(declared: Setting, of: Any) -> Setting:

@@ -8,7 +8,8 @@ writes results as they are made. A broken document is reported on standard error
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.cli.command import as_command, program, say
@@ -21,44 +22,27 @@ from engine.formats.base import readable
 from engine.text.documents import Document
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program("engine.tag"), description=__doc__)
-    add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
-    add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
-    add_options(parser, EngineOptions)
-    return parser
-
-
 def _size(file: str) -> int:
     """Size of a file in bytes, 0 for a pipe; raises an `InputError` if it does not exist."""
     with readable(file):
         return 0 if file == "-" else Path(file).stat().st_size
 
 
-def _read_files(files: list[str], progress: Progress, on_error: Callable[[InputError], None]) -> Iterator[Document]:
-    ids = Ids()
-    on_read = progress.advance if progress.total else None
-    for file in files:
-        try:
-            for document in read_documents(file, on_error, ids=ids, on_read=on_read):
-                yield document
-                progress.advance(0 if progress.total else 1)
-        except InputError as error:
-            on_error(error)
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
     """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    arguments = _parser().parse_args(argv)
+    parser = argparse.ArgumentParser(prog=program("engine.tag"), description=__doc__)
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
+    add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
+    add_options(parser, EngineOptions)
+    arguments = parser.parse_args(argv)
     options = config_of(EngineOptions, arguments)
-    tagged = problems = 0
+    counts = Counter(documents=0, problems=0)
 
     def on_error(error: InputError) -> None:
-        nonlocal problems
-        problems += 1
+        counts.update(problems=1)
         say(str(error))
 
     sizes = {}
@@ -70,21 +54,25 @@ def main(argv: list[str] | None) -> int:
     if not sizes:
         return 2
     engine, strategy = options.load()
+    progress = Progress(total=sum(sizes.values()) if all(sizes.values()) else 0)
 
-    def tagged_documents() -> Iterator[Document]:
-        nonlocal tagged
-        for document in tag_documents(
-            engine, strategy, _read_files(list(sizes), progress, on_error), options.batch_size
-        ):
-            tagged += 1
-            yield document
+    def documents() -> Iterator[Document]:
+        ids, on_read = Ids(), progress.advance if progress.total else None
+        for file in sizes:
+            try:
+                for document in read_documents(file, on_error, ids=ids, on_read=on_read):
+                    counts.update(documents=1)
+                    yield document
+                    progress.advance(0 if progress.total else 1)
+            except InputError as error:
+                on_error(error)
 
-    with Progress(total=sum(sizes.values()) if all(sizes.values()) else 0) as progress:
-        for part in WRITERS[arguments.format].write(tagged_documents()):
+    with progress:
+        for part in WRITERS[arguments.format].write(tag_documents(engine, strategy, documents(), options.batch_size)):
             sys.stdout.write(part)
             sys.stdout.flush()
-        progress.finish(f"{tagged:,} documents tagged, {problems:,} problems reported above.")
-    return 2 if problems else 0
+        progress.finish(f"{counts['documents']:,} documents tagged, {counts['problems']:,} problems reported above.")
+    return 2 if counts["problems"] else 0
 
 
 if __name__ == "__main__":

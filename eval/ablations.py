@@ -10,13 +10,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.base import DTYPES
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked
 from engine.errors import extra
 from engine.models.shipped import MODEL_HELP
 from engine.settings import setting
-from engine.tagger import DTYPES
 from eval.config import CorpusConfig
 
 

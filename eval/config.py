@@ -6,13 +6,13 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from engine.base import DTYPES
 from engine.cli.options import parse_setting
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES
 from eval.schema import RANDOM
 
 SMALL = "small"  # names the small model of a cascade among the strategies

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from engine import latency
 from engine.cli.runs import Log
 from engine.corpora import Corpus
 from engine.errors import expecting
@@ -128,7 +127,7 @@ class Measured:
 
     variant: Variant
     corpus: Corpus
-    passes: dict[int, list[float]] = field(default_factory=dict)  # by batch size, milliseconds, pass after pass
+    passes: dict[tuple[int, int], list[float]] = field(default_factory=dict)  # by batch size and pass, milliseconds
     runs: list[list[Tagged]] = field(default_factory=lambda: [[]])  # all documents, under each seed of a control
 
     @property
@@ -138,7 +137,7 @@ class Measured:
 
     def times(self, size: int) -> np.ndarray:
         """Milliseconds of each batch of timed documents, ``(batches,)``: the median over passes."""
-        return np.median(np.reshape(self.passes[size], (latency.PASSES, -1)), axis=0)
+        return np.median([ms for (own, _), ms in self.passes.items() if own == size], axis=0)
 
     @cached_property
     def counts(self) -> list[list[Counts]]:
@@ -150,7 +149,7 @@ class Measured:
     def cost(self) -> Cost | None:
         """The cost of all documents, if known."""
         costs = [one.cost for one in self.documents if one.cost]
-        return add(costs, len(costs[0].rows)) if costs else None
+        return add(costs) if costs else None
 
     @cached_property
     def read_by_large(self) -> float | None:
@@ -200,7 +199,7 @@ class RunRecord:
         for name, call in line["calls"].items():
             measured = self.measured[name]
             if unit.pass_number:
-                measured.passes.setdefault(unit.batch_size, []).append(call["ms"])
+                measured.passes.setdefault((unit.batch_size, unit.pass_number), []).append(call["ms"])
             for seed, found in enumerate(call["runs"]):
                 if seed == len(measured.runs):
                     measured.runs.append([])

@@ -25,7 +25,7 @@ PLURALS = {
     "CellLine": "cell lines",
 }
 GUIDE = "docs/training.md"
-EXITS = "Words leave the network once their labels are certain."
+EXITS = "Words leave the network once their labels are certain, and all others at its last gate."
 CASCADE = "A small model reads every text, and the large one only what the small one doubts."
 
 
@@ -35,7 +35,7 @@ def claim(engine: Engine, report: Report | None) -> str:
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     if report and _measured(engine, report):
-        said = headline(report, static=False)
+        said = headline(report, by_type=False)
     else:
         said = CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)

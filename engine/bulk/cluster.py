@@ -46,7 +46,6 @@ class RayWorker:
             self.problem = f"{platform.node()}: {name}{first_line(error)}"
 
     def started(self) -> str:
-        """Returns why this worker cannot tag, ``""`` if it can."""
         return self.problem
 
     def tag(self, file: InputFile) -> tuple[str, Finished | InputError]:

@@ -51,11 +51,9 @@ class Results:
         self.out, self.format = out, WRITERS[format_]
 
     def result(self, name: str) -> Path:
-        """Returns the path of an input file's result."""
         return self.out / "tagged" / f"{name}{self.format.suffix}"
 
     def record(self, name: str) -> Path:
-        """Returns the path of an input file's record."""
         return self.out / "units" / f"{name}{RECORD}"
 
     def write_result(self, name: str, documents: Iterable[Document]) -> str:

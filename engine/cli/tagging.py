@@ -6,7 +6,7 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from engine.base import Engine
+from engine.base import DTYPES, Engine
 from engine.cli.command import say
 from engine.cli.options import parse_setting
 from engine.errors import InputError
@@ -14,7 +14,7 @@ from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES, load_engine
+from engine.tagger import load_engine
 from engine.text.documents import Document
 
 

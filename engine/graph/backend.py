@@ -12,9 +12,8 @@ import onnxruntime
 
 from engine.errors import InputError
 from engine.graph.compose import PassPlan, compose
-from engine.graph.inputs import graph_inputs
-from engine.graph.onnx_graph import Graph
 from engine.graph.products import Products
+from engine.graph.standalone import Session, graph_inputs
 from engine.machine import threads
 from engine.models.folder import ModelFolder
 from engine.models.tensors import Tensors
@@ -46,7 +45,13 @@ class GraphBackend:
             )
         products = Products(tensors, quantised=dtype == "int8")
         self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # of which graphs are composed
-        self._sessions = lru_cache(MAX_SESSIONS)(lambda plan, threads: Session(compose(plan, *parts), threads))
+
+        @lru_cache(MAX_SESSIONS)
+        def session(plan: PassPlan, threads: int) -> Session:
+            graph = compose(plan, *parts)
+            return Session(graph.model(), threads, graph.weights)  # of which the model now has those that it needs
+
+        self._session = session
         self._lock = Lock()  # so that a session is made once
 
     def __str__(self) -> str:
@@ -54,12 +59,13 @@ class GraphBackend:
         return f"ONNX Runtime {onnxruntime.__version__}"
 
     def run(
-        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+        self, windows: Sequence[Window], strategy: Strategy, done: Callable[[int], None] | None = None
     ) -> list[WindowRecord]:
         """Runs windows under a strategy; returns their records in order.
 
         As many windows run at once as there are threads, with one thread each, or a single one with all of them.
-        ``on_window`` is called after each window; an error that it raises ends the call.
+        ``done`` is called with the number of windows that are done since the last call; an error that it raises ends
+        the call.
         """
         most = self.threads or threads()
         at_once = most if len(windows) >= most else 1
@@ -72,8 +78,8 @@ class GraphBackend:
             made = pool.map(record, tasks) if at_once > 1 else map(record, tasks)
             for index, of_window in zip(order, made, strict=True):
                 records[index] = of_window
-                if on_window is not None:
-                    on_window()
+                if done is not None:
+                    done(1)
         finally:
             pool.shutdown(cancel_futures=True)
         return [records[index] for index in range(len(windows))]
@@ -127,34 +133,8 @@ class GraphBackend:
     def _call(self, plan: PassPlan, threads: int, inputs: Arrays) -> dict[str, np.ndarray]:
         """Runs a graph on one window; raises an `InputError` if a label's score is not finite."""
         with self._lock:
-            session = self._sessions(plan, threads)
+            session = self._session(plan, threads)
         outputs = session.run(inputs)
         if not np.isfinite(outputs["labels"]).all():
             raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
         return outputs
-
-
-class Session:
-    """A graph, ready to run; any number of threads may call it at once."""
-
-    def __init__(self, graph: Graph, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Its fused operator takes three to six times as long as the two that it replaces.
-        options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
-        model = graph.model()  # also decides which weights there are
-        self._weights = {  # which ONNX Runtime does not copy
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
-            for name, array in graph.weights.items()
-        }
-        options.add_external_initializers(list(self._weights), list(self._weights.values()))
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._inputs = [value.name for value in self._session.get_inputs()]
-        self._outputs = [value.name for value in self._session.get_outputs()]
-
-    def run(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Runs the graph on the inputs that it has among these; returns its outputs by name."""
-        outputs = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
-        return dict(zip(self._outputs, outputs, strict=True))

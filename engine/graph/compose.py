@@ -5,6 +5,7 @@ inputs, so that changing them composes nothing.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -115,15 +116,8 @@ class _Composer:
             self._label(number, hidden)
         if self.plan.controller is None:
             return self._remove(self._given(number), hidden)
-        gate = GraphGate(
-            self.graph,
-            number,
-            self.plan.gates.index(number),
-            self.is_alive,
-            self.probabilities,
-            self.labels,
-            lambda name: self._signal(name, number, before, hidden),
-        )
+        index, signal = self.plan.gates.index(number), partial(self._signal, number, before, hidden)
+        gate = GraphGate(self.graph, number, index, self.is_alive, self.probabilities, self.labels, signal)
         decision = self.plan.controller.decide(gate)
         stays = self.is_alive & ~decision.exits
         outputs = {"stays": stays, "probabilities": self.probabilities, "importance": decision.importance}
@@ -160,11 +154,11 @@ class _Composer:
         moved = graph.op("CumSum", graph.cast(kept, np.int64), 0) - 1
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
-        self.ops.position = graph.op("Gather", self.ops.position, rows)
+        self.ops.move(graph.op("Gather", self.ops.position, rows))
         self.is_alive = stays
         return graph.op("Gather", hidden, rows, axis=1)
 
-    def _signal(self, name: str, number: int, before: Node, hidden: Node) -> Node:
+    def _signal(self, number: int, before: Node, hidden: Node, name: str) -> Node:
         """A signal of the gate's layer for each word, ``(words,)``."""
         op = self.graph.op
         if name == "change":

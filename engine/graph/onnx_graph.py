@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.graph import protobuf
 
-# What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
-OPSET, IR_VERSION = 21, 10
-MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
 DTYPES: dict[str, Any] = {"f": np.float32, "i": np.int64, "b": np.bool_}  # of constants, by their kind in NumPy
 SMALL = 1024  # bytes up to which an array stands in the graph itself; larger ones are given to the session
 
@@ -50,28 +46,13 @@ class Node:
         return self.graph.op("Not", self)
 
 
-@dataclass(frozen=True)
-class _Operation:
-    """A recorded operation; ``""`` stands for an optional input that is left out."""
-
-    kind: str
-    inputs: Sequence[str]
-    outputs: Sequence[str]
-    domain: str
-    attributes: Mapping[str, Any]
-
-    def written(self) -> bytes:
-        return protobuf.node(self.kind, self.inputs, self.outputs, self.domain, self.attributes)
-
-
 class Graph:
     """Nodes, constants, inputs and outputs of a graph; `model` is the result."""
 
     def __init__(self) -> None:
-        self._operations: list[_Operation] = []
+        self._operations: list[tuple[Sequence[str], Sequence[str], bytes]] = []  # inputs, outputs, the node as ONNX
         self._inputs: dict[str, tuple[Node, Sequence[str | int]]] = {}
         self._outputs: dict[str, Node] = {}
-        self._names: dict[str, Node] = {}
         self._constants: dict[tuple[bytes, Any, tuple[int, ...]], Node] = {}
         self._small: dict[str, np.ndarray] = {}
         self.weights: dict[str, np.ndarray] = {}
@@ -83,8 +64,7 @@ class Graph:
         return self._inputs[name][0]
 
     def output(self, name: str, node: Node) -> None:
-        """Makes a node an output of this name."""
-        self._operations.append(_Operation("Identity", [node.name], [name], "", {}))
+        self._record("Identity", [node.name], [name])
         self._outputs[name] = node
 
     def op(self, kind: str, *inputs: Any, outputs: int = 1, dtype: Any = None, **attributes: Any) -> Any:
@@ -92,15 +72,17 @@ class Graph:
 
         Returns a node of a dtype, by default that of the first input, or a tuple of them.
         """
-        domain = attributes.pop("domain", "")
         nodes: list[Any] = [
             given if given is None or isinstance(given, Node) else self.constant(given) for given in inputs
         ]
         dtype = np.dtype(dtype or nodes[0].dtype)
         made = [Node(self, f"v{len(self._operations)}.{index}", dtype) for index in range(outputs)]
         names = ["" if node is None else node.name for node in nodes]
-        self._operations.append(_Operation(kind, names, [node.name for node in made], domain, attributes))
+        self._record(kind, names, [node.name for node in made], **attributes)
         return made[0] if outputs == 1 else tuple(made)
+
+    def _record(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
+        self._operations.append((inputs, outputs, protobuf.node(kind, inputs, outputs, **attributes)))
 
     def cast(self, node: Node, dtype: Any) -> Node:
         """A node in another dtype."""
@@ -120,10 +102,7 @@ class Graph:
 
     def weight(self, name: str, array: np.ndarray) -> Node:
         """A large array, which the graph declares and whoever runs it provides."""
-        if name not in self.weights:
-            self.weights[name] = array
-            self._names[name] = Node(self, name, array.dtype)
-        return self._names[name]
+        return Node(self, name, self.weights.setdefault(name, array).dtype)
 
     def model(self, *, embedded: bool = False, metadata: Mapping[str, str] = {}) -> bytes:
         """The model as ONNX, with the weights in it if they are ``embedded``, else to be given.
@@ -131,10 +110,10 @@ class Graph:
         It consists of what the outputs depend on.
         """
         nodes, used = list[bytes](), set(self._outputs)
-        for operation in reversed(self._operations):
-            if used.intersection(operation.outputs):
-                nodes.append(operation.written())
-                used.update(operation.inputs)
+        for inputs, outputs, node in reversed(self._operations):
+            if used.intersection(outputs):
+                nodes.append(node)
+                used.update(inputs)
         self.weights = {name: array for name, array in self.weights.items() if name in used}
         tensors = [protobuf.tensor(name, array) for name, array in self._small.items() if name in used]
         tensors += [protobuf.tensor(name, array, external=not embedded) for name, array in self.weights.items()]
@@ -143,7 +122,5 @@ class Graph:
             (protobuf.value_info(name, node.dtype, of) for name, (node, of) in self._inputs.items() if name in used),
             (protobuf.value_info(name, node.dtype, None) for name, node in self._outputs.items()),
             tensors,
-            ir_version=IR_VERSION,
-            opsets={"": OPSET, MICROSOFT: 1},
-            metadata=metadata,
+            metadata,
         )

@@ -4,21 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.graph.onnx_graph import Graph, Node
 from engine.graph.products import MIDDLE, Products
+from engine.graph.protobuf import MICROSOFT
 from engine.models.family import Family, Operations
-
-# Activation → operator, its domain and attributes.
-OPERATORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "gelu": ("Gelu", {"domain": MICROSOFT}),
-    "gelu_python": ("Gelu", {"domain": MICROSOFT}),
-    "gelu_new": ("Gelu", {"approximate": "tanh"}),
-    "gelu_fast": ("Gelu", {"approximate": "tanh"}),
-    "gelu_pytorch_tanh": ("Gelu", {"approximate": "tanh"}),
-    "relu": ("Relu", {}),
-    "tanh": ("Tanh", {}),
-    "sigmoid": ("Sigmoid", {}),
-}
 
 
 class GraphOperations(Operations):
@@ -27,7 +16,7 @@ class GraphOperations(Operations):
     def __init__(self, graph: Graph, family: Family, products: Products, position: Node) -> None:
         self.graph, self.family, self.products = graph, family, products
         self.op = graph.op
-        self.position = position
+        self.move(position)
         self.reading: set[int] = set()  # layers whose attention is read
         self.attention: dict[int, Node] = {}  # layer → mean over heads, (rows, rows)
 
@@ -55,8 +44,11 @@ class GraphOperations(Operations):
     def activation(self, name: str, values: Node) -> Node:
         if name in ("silu", "swish"):
             return values * self.op("Sigmoid", values)
-        kind, attributes = OPERATORS[name]
-        return self.op(kind, values, **attributes)
+        if name in ("gelu", "gelu_python"):
+            return self.op("Gelu", values, domain=MICROSOFT)
+        if name.startswith("gelu"):  # the others of its kind are approximate
+            return self.op("Gelu", values, approximate="tanh")
+        return self.op(name.capitalize(), values)  # Relu, Sigmoid or Tanh
 
     def dropout(self, values: Node) -> Node:
         return values
@@ -94,7 +86,6 @@ class GraphOperations(Operations):
         return self.op("RotaryEmbedding", values, [0], cosine, sine, domain=MICROSOFT)
 
     def reshape(self, values: Node, shape: list[int]) -> Node:
-        """The same values in another shape."""
         return self.op("Reshape", values, shape)
 
     def unsqueeze(self, values: Node, axis: int) -> Node:

@@ -5,12 +5,12 @@ bits would overflow. Activations are quantised while the graph runs, with one sc
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from engine.graph.onnx_graph import MICROSOFT, Graph, Node
+from engine.graph.onnx_graph import Graph, Node
+from engine.graph.protobuf import MICROSOFT
 from engine.models.tensors import Tensors
 
 LARGEST = 63  # of a weight in 7 bits
@@ -19,10 +19,13 @@ TINY = 1e-12  # the least scale of a row, so that none is 0
 
 
 class Products:
-    """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into."""
+    """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into.
 
-    def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
-        self._tensors, self.quantised, self.portable = tensors, quantised, False
+    ``portable``: for graphs that also run in WebAssembly, where products with a scale for each row differ.
+    """
+
+    def __init__(self, tensors: Tensors, *, quantised: bool, portable: bool = False) -> None:
+        self._tensors, self.quantised, self.portable = tensors, quantised, portable
         self._made: dict[str, Any] = {}
 
     def tensor(self, name: str) -> np.ndarray:
@@ -70,12 +73,6 @@ class Products:
             output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
         output = output * of_row
         return output if bias is None else output + bias
-
-    def for_browsers(self) -> Self:
-        """The same weights for graphs that also run in WebAssembly, where products with a scale for each row differ."""
-        products = copy(self)
-        products.portable = True
-        return products
 
     def _kept(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:

@@ -15,6 +15,9 @@ DATA_TYPES: Mapping[np.dtype[Any], int] = {
     for dtype, number in (("f4", 1), ("u1", 2), ("i1", 3), ("i4", 6), ("i8", 7), ("?", 9), ("f2", 10))
 }
 EXTERNAL = 1  # TensorProto.DataLocation
+MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators
+# What every supported version of ONNX Runtime, from 1.20 on, and of onnxruntime-web reads.
+OPSETS, IR_VERSION = {"": 21, MICROSOFT: 1}, 10
 
 
 def _varint(value: int) -> bytes:
@@ -51,10 +54,8 @@ def attribute(name: str, value: Any) -> bytes:
     return named + fields(8, map(int, value)) + field(20, 7)
 
 
-def node(
-    kind: str, inputs: Iterable[str], outputs: Iterable[str], domain: str = "", attributes: Mapping[str, Any] = {}
-) -> bytes:
-    """A NodeProto."""
+def node(kind: str, inputs: Iterable[str], outputs: Iterable[str], *, domain: str = "", **attributes: Any) -> bytes:
+    """A NodeProto; ``""`` stands for an optional input that is left out."""
     given = (attribute(name, value) for name, value in sorted(attributes.items()))
     return fields(1, inputs) + fields(2, outputs) + field(4, kind) + fields(5, given) + field(7, domain)
 
@@ -80,13 +81,10 @@ def model(
     inputs: Iterable[bytes],
     outputs: Iterable[bytes],
     tensors: Iterable[bytes],
-    *,
-    ir_version: int,
-    opsets: Mapping[str, int],
     metadata: Mapping[str, str],
 ) -> bytes:
     """A ModelProto with one graph."""
     graph = fields(1, nodes) + field(2, "pass") + fields(5, tensors) + fields(11, inputs) + fields(12, outputs)
-    imported = (field(1, domain) + field(2, version) for domain, version in opsets.items())
+    imported = (field(1, domain) + field(2, version) for domain, version in OPSETS.items())
     known = (field(1, key) + field(2, value) for key, value in metadata.items())
-    return field(1, ir_version) + field(7, graph) + fields(8, imported) + fields(14, known)
+    return field(1, IR_VERSION) + field(7, graph) + fields(8, imported) + fields(14, known)

@@ -7,7 +7,6 @@ from engine.models.family import PostNormFamily
 EMBEDDINGS = {
     "word_embeddings": "embeddings.word_embeddings",
     "position_embeddings": "embeddings.position_embeddings",
-    "token_type_embeddings": "embeddings.token_type_embeddings",
     "embedding_norm": "embeddings.LayerNorm",
 }
 LAYER = {
@@ -27,7 +26,7 @@ class Bert(PostNormFamily):
 
     architecture = "BertForTokenClassification"
     prefix = "bert"
-    names: ClassVar = EMBEDDINGS | LAYER
+    names: ClassVar = EMBEDDINGS | LAYER | {"token_type_embeddings": "embeddings.token_type_embeddings"}
     defaults: ClassVar = {
         "hidden_act": "gelu",
         "layer_norm_eps": 1e-12,

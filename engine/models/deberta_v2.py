@@ -16,7 +16,6 @@ class DebertaV2(PostNormFamily):
 
     architecture = "DebertaV2ForTokenClassification"
     prefix = "deberta"
-    embeds_positions = False
     names: ClassVar = LAYER | {
         "word_embeddings": "embeddings.word_embeddings",
         "embedding_norm": "embeddings.LayerNorm",
@@ -54,11 +53,7 @@ class DebertaV2(PostNormFamily):
         without = self.setting("position_buckets") in (-1, 0)
         self.buckets = 0 if without else self.whole("position_buckets", 2)
         self.span = self.buckets or self.farthest
-
-    @property
-    def score_scale(self) -> float:
-        """Three terms share the variance of one."""
-        return float((TERMS * self.head_size) ** -0.5)
+        self.score_scale = float((TERMS * self.head_size) ** -0.5)  # terms share the variance of one
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
         """Each pair's index in the table of distances, ``(rows, rows)``."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from engine.models.bert import EMBEDDINGS
 from engine.models.family import PostNormFamily
 
 
@@ -12,10 +13,7 @@ class DistilBert(PostNormFamily):
     architecture = "DistilBertForTokenClassification"
     prefix = "distilbert"
     layer_path = "transformer.layer"
-    names: ClassVar = {
-        "word_embeddings": "embeddings.word_embeddings",
-        "position_embeddings": "embeddings.position_embeddings",
-        "embedding_norm": "embeddings.LayerNorm",
+    names: ClassVar = EMBEDDINGS | {
         "query": "attention.q_lin",
         "key": "attention.k_lin",
         "value": "attention.v_lin",

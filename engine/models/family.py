@@ -22,17 +22,12 @@ FEWEST_ROWS = 3  # of a window: CLS, a piece and SEP
 class Operations(Protocol):
     """What formulas consist of, besides arithmetic. Hidden states are ``(…, rows, size)``, names the checkpoint's."""
 
-    _position: Tensor
+    position: Tensor  # of each row in its window, int (rows,)
     _cache: dict[object, Any]
 
-    @property
-    def position(self) -> Tensor:
-        """The position of each row in its window, int ``(rows,)``."""
-        return self._position
-
-    @position.setter
-    def position(self, position: Tensor) -> None:
-        self._position, self._cache = position, {}
+    def move(self, position: Tensor) -> None:
+        """Goes on with other rows, which are at these positions."""
+        self.position, self._cache = position, {}
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
         """What ``make`` returned for this key, as long as the rows stay the same."""
@@ -136,10 +131,10 @@ class Family:
         self.intermediate_size = self.whole("intermediate_size")
         self.max_rows = self.whole("max_position_embeddings", FEWEST_ROWS + self.first_position) - self.first_position
         if self.hidden_size % self.num_heads:
-            raise InputError(
-                f"expected a hidden size that {self.num_heads} heads divide, got {self.hidden_size}; restore "
-                "config.json"
-            )
+            wanted = f"a hidden size that {self.num_heads} heads divide"
+            raise InputError(f"expected {wanted}, got {self.hidden_size}; restore config.json")
+        self.head_size = self.hidden_size // self.num_heads
+        self.score_scale = self.head_size**-0.5  # which products of queries and keys are multiplied by
 
     @property
     def first_position(self) -> int:
@@ -181,16 +176,6 @@ class Family:
         path = f"{self.prefix}.{self.layer_path}."
         numbers = {1 + int(name.removeprefix(path).partition(".")[0]) for name in tensors if name.startswith(path)}
         return sorted(number for number in numbers if number > self.num_layers)
-
-    @property
-    def head_size(self) -> int:
-        """Size of an attention head."""
-        return self.hidden_size // self.num_heads
-
-    @property
-    def score_scale(self) -> float:
-        """What products of queries and keys are multiplied by."""
-        return self.head_size**-0.5
 
     def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Hidden states before layer 1, given word pieces and their indices in the position table, ``(rows,)`` each."""
@@ -238,14 +223,12 @@ class Family:
 
 
 class PostNormFamily(Family):
-    """Summed embeddings of word pieces, positions and the token type, and BERT's layers."""
-
-    embeds_positions: ClassVar[bool] = True
+    """Summed embeddings of word pieces and, as far as it names them, positions and token types, and BERT's layers."""
 
     def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Sums the embeddings, and projects them if they are narrower than hidden states."""
         hidden = ops.embedding(self.name("word_embeddings"), input_ids)
-        if self.embeds_positions:
+        if "position_embeddings" in self.names:
             hidden = hidden + ops.embedding(self.name("position_embeddings"), position_ids)
         if "token_type_embeddings" in self.names and self.setting("type_vocab_size"):
             table = ops.weight(self.name("token_type_embeddings") + ".weight")

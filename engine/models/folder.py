@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from engine.cascade import Cascade, columns_of
+from engine.cascade import Cascade
 from engine.errors import InputError, expecting
 from engine.models.families import family_of
 from engine.models.family import Family
@@ -28,7 +28,7 @@ from engine.models.tensors import INDEX, SAFETENSORS, Tensors, digest_of, weight
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import Points, Strategy
-from engine.pruning.strategy_names import StrategyName
+from engine.pruning.strategy_names import CASCADE, StrategyName
 from engine.text.labels import LabelSet, normalised
 
 CONFIG = "config.json"
@@ -60,7 +60,6 @@ class ModelFolder:
     int8: Mapping[str, Any] | None = None  # how dense in 8 bits was found to agree with float32; None if it was not
     labels_file: str = ""  # the file that says what the labels mean, if any
     small: "ModelFolder | None" = None  # the small model of a cascade, in which this is the large one
-    cascades: Mapping[str, Cascade] = field(default_factory=dict)  # operating point of the cascade → strategy
 
     @property
     def has_gates(self) -> bool:
@@ -122,12 +121,12 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
         config = read_config(path)
         names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
-        points, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
-        belongs_to, int8 = points.pop(WEIGHTS, ""), points.pop(INT8, None)
-        int8 = cascades.pop(INT8, None) if cascades else int8
-        small = read_folder(path / SMALL) if cascades else None
-        if small:
-            columns_of(small.labels, label_set)
+        stored, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
+        belongs_to, int8 = stored.pop(WEIGHTS, ""), stored.pop(INT8, None)
+        points = _read_points(stored, path / POINTS, Strategy, "delete it and make it again", "calibrate")
+        if cascades:
+            int8 = cascades.pop(INT8, None)
+            points |= _read_points({CASCADE: cascades}, path / CASCADES, Cascade, "make it again", "cascade")
         return ModelFolder(
             source=str(source),
             path=path.absolute(),
@@ -135,13 +134,12 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             family=read_family(config, path),
             labels=label_set,
             label_order=tuple(names.index(name) for name in label_set.names),
-            points=read_points(points, path / POINTS),
+            points=points,
             belongs_to=belongs_to,
             networks={kind: Network.load(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()},
             int8=int8,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
-            small=small,
-            cascades=read_cascades(cascades, path / CASCADES),
+            small=read_folder(path / SMALL) if cascades else None,
         )
 
 
@@ -233,28 +231,19 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def read_points(stored: Mapping[str, Any], path: Path) -> Points:
+def _read_points(
+    stored: Mapping[str, Any], path: Path, of: type[Strategy], how: str, command: str
+) -> dict[str, dict[str, Strategy]]:
     """The operating points that a file holds; raises an `InputError` if it is damaged."""
-    remedy = "restore the file, or delete it and make it again with python -m engine.training.calibrate"
     points: dict[str, dict[str, Strategy]] = {}
+    remedy = f"restore the file, or {how} with python -m engine.training.{command}"
     with expecting(f"operating points in {path}", remedy):
         for name, of_name in stored.items():
-            points[name] = {}
-            for point, settings in of_name.items():
-                strategy = Strategy.from_json(settings | {"point": point})
+            points[name] = {point: of.from_json(settings | {"point": point}) for point, settings in of_name.items()}
+            for strategy in points[name].values():
                 if strategy.kind != StrategyName.parse(name).kind:
                     raise ValueError(f"settings of {strategy.kind} for {name}")
-                points[name][point] = strategy
     return points
-
-
-def read_cascades(stored: Mapping[str, Any], path: Path) -> dict[str, Cascade]:
-    """The operating points of a cascade that a file holds; raises an `InputError` if it is damaged."""
-    with expecting(
-        f"the operating points of a cascade in {path}",
-        "restore the file, or make it again with python -m engine.training.cascade",
-    ):
-        return {point: Cascade.from_json(record | {"point": point}) for point, record in stored.items()}
 
 
 def model_folder(path: str | Path) -> Path:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from engine.models.bert import LAYER, Bert
+from engine.models.bert import EMBEDDINGS, LAYER, Bert
 from engine.models.family import Operations, PostNormFamily, Tensor, distances
 
 BUCKETS, MAX_DISTANCE = 32, 128
@@ -16,20 +16,19 @@ class MPNet(PostNormFamily):
 
     architecture = "MPNetForTokenClassification"
     prefix = "mpnet"
-    names: ClassVar = LAYER | {
-        "word_embeddings": "embeddings.word_embeddings",
-        "position_embeddings": "embeddings.position_embeddings",
-        "embedding_norm": "embeddings.LayerNorm",
-        "relative_bias": "encoder.relative_attention_bias",
-        "query": "attention.attn.q",
-        "key": "attention.attn.k",
-        "value": "attention.attn.v",
-        "attention_output": "attention.attn.o",
-        "attention_norm": "attention.LayerNorm",
-    }
-    defaults: ClassVar = {name: value for name, value in Bert.defaults.items() if name != "type_vocab_size"} | {
-        "relative_attention_num_buckets": BUCKETS
-    }
+    names: ClassVar = (
+        EMBEDDINGS
+        | LAYER
+        | {
+            "relative_bias": "encoder.relative_attention_bias",
+            "query": "attention.attn.q",
+            "key": "attention.attn.k",
+            "value": "attention.attn.v",
+            "attention_output": "attention.attn.o",
+            "attention_norm": "attention.LayerNorm",
+        }
+    )
+    defaults: ClassVar = Bert.defaults | {"relative_attention_num_buckets": BUCKETS}
     requirements: ClassVar = {"relative_attention_num_buckets": (BUCKETS,)}  # which the library uses whatever is set
 
     @property

@@ -15,20 +15,8 @@ from engine.text.windows import WordPieces
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Files that transformers reads a tokenizer from.
-TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spm.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
+# Files that transformers reads a tokenizer from, as patterns.
+TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "*.model")
 
 # Settings of BERT's normalizer, and what tokenizer_config.json calls them. It overrides tokenizer.json, in the library
 # as here, unless it names a class that knows no such settings.

@@ -1,4 +1,4 @@
-"""MACs by formula, for one window at a time.
+"""MACs by formula.
 
 A layer with n rows, hidden size d and intermediate size f costs ``4nd² + 2ndf + 2n²d`` (``12nd² + 2n²d`` where f = 4d;
 families that differ override `Family.row_macs`); a label head ``d · labels`` for each word.
@@ -52,28 +52,24 @@ class Cost:
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
-def window_cost(sizes: Sizes, record: WindowRecord) -> Cost:
-    """The cost of one window, including recovery."""
-    rows = [0] * sizes.layers
-    macs = 0
-    for number, computed in record.rows:
-        rows[number - 1] += computed
-        macs += sizes.layer_macs(number, computed)
-    macs += sum(words * sizes.head_macs[number - 1] for number, words in record.labelled)
-    return replace(unread_cost(sizes, record.window), rows=tuple(rows), macs=macs)
+def cost_of(sizes: Sizes, records: Sequence[WindowRecord], windows: Sequence[Window]) -> Cost:
+    """The cost of the windows that ran, including recovery, and of a dense pass over all windows."""
+    layers, rows, macs = range(1, sizes.layers + 1), [0] * sizes.layers, 0
+    for record in records:
+        for number, computed in record.rows:
+            rows[number - 1] += computed
+            macs += sizes.layer_macs(number, computed)
+        macs += sum(words * sizes.head_macs[number - 1] for number, words in record.labelled)
+    lengths = [len(window.input_ids) for window in windows]
+    dense = sum(sizes.layer_macs(number, length) for length in lengths for number in layers)
+    dense += sizes.head_macs[-1] * sum(window.num_words for window in windows)
+    return Cost(tuple(rows), sizes.layers * sum(lengths), macs, dense)
 
 
-def unread_cost(sizes: Sizes, window: Window) -> Cost:
-    """The cost of a window that does not run: nothing, where a dense pass would run it."""
-    rows = len(window.input_ids)
-    dense = sum(sizes.layer_macs(number, rows) for number in range(1, sizes.layers + 1))
-    return Cost((0,) * sizes.layers, sizes.layers * rows, 0, dense + window.num_words * sizes.head_macs[-1])
-
-
-def add(costs: list[Cost], layers: int) -> Cost:
-    """Adds the costs of several windows of an encoder with this number of layers."""
+def add(costs: Sequence[Cost]) -> Cost:
+    """Adds the costs of one or more texts."""
     return Cost(
-        rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
+        rows=tuple(map(sum, zip(*(cost.rows for cost in costs), strict=True))),
         dense_token_layers=sum(cost.dense_token_layers for cost in costs),
         macs=sum(cost.macs for cost in costs),
         dense_macs=sum(cost.dense_macs for cost in costs),

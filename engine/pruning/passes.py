@@ -7,7 +7,7 @@ from itertools import accumulate
 import numpy as np
 
 from engine.paths import Paths, State
-from engine.pruning.cost import Cost, Sizes, add, unread_cost, window_cost
+from engine.pruning.cost import Cost, Sizes, cost_of
 from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
@@ -20,13 +20,11 @@ class Pass:
     strategy: Strategy  # its own
     sizes: Sizes
     records: Sequence[WindowRecord]  # of the windows that it read, in order
-    unread: Sequence[Window] = ()  # its other windows
+    windows: Sequence[Window]  # all of the text
 
     @property
     def cost(self) -> Cost:
-        """Rows, token-layers and MACs."""
-        costs = [window_cost(self.sizes, record) for record in self.records]
-        return add(costs + [unread_cost(self.sizes, window) for window in self.unread], self.sizes.layers)
+        return cost_of(self.sizes, self.records, self.windows)
 
 
 def paths_of(passes: Sequence[Pass], label: np.ndarray) -> Paths:

@@ -30,7 +30,7 @@ class Truncation(Decider):
 
 @dataclass(frozen=True, eq=False)
 class GivenExits(Decider):
-    """Lets the words of some windows exit where they are told to, whatever their scores; those windows run in one call.
+    """Lets the words of the windows of a call exit where they are told to, whatever their scores.
 
     ``exit_at``: for each window the gate or last layer after which each word exits, int64 ``(words,)``.
     """
@@ -39,12 +39,8 @@ class GivenExits(Decider):
     kind = "given"
 
     def decide(self, gate: Gate) -> Decision:
-        """Lets the words exit that are told to exit here."""
         exits = (np.concatenate(self.exit_at) <= gate.number) & gate.is_alive
         return Decision(exits, np.zeros(len(exits)))
-
-    def for_windows(self, windows: slice) -> Self:
-        return replace(self, exit_at=self.exit_at[windows])
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """The PyTorch backend: every strategy, on a GPU or a CPU, in float32 or bfloat16."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 
 from engine.errors import expecting
 from engine.models.folder import ModelFolder
 from engine.pruning.record import WindowRecord
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import GivenExits, Strategy
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import run
 from engine.pytorch.packing import WINDOWS
@@ -31,17 +30,16 @@ class PyTorchBackend:
 
     @torch.inference_mode()
     def run(
-        self, windows: Sequence[Window], strategy: Strategy, on_window: Callable[[], None] | None = None
+        self, windows: Sequence[Window], strategy: Strategy, done: Callable[[int], None] | None = None
     ) -> list[WindowRecord]:
         """See `engine.graph.backend.GraphBackend.run`; windows run in batches."""
         records: list[WindowRecord] = []
-        for begin in range(0, len(windows), WINDOWS):
-            batch = slice(begin, begin + WINDOWS)
-            controller = strategy.controller and strategy.controller.for_windows(batch)
-            records += run(self.model, windows[batch], replace(strategy, controller=controller))
-            if on_window is not None:
-                for _ in windows[batch]:
-                    on_window()
+        size = max(WINDOWS, len(windows)) if isinstance(strategy.controller, GivenExits) else WINDOWS
+        for begin in range(0, len(windows), size):
+            batch = windows[begin : begin + size]
+            records += run(self.model, batch, strategy)
+            if done is not None:
+                done(len(batch))
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return records

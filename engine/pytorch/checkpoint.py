@@ -134,6 +134,6 @@ def copy_checkpoint(weights: Weights, folder: Path) -> None:
     source = weights.folder.path
     if not (source / SAFETENSORS).is_file():
         load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for name in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    for pattern in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
+        for path in source.glob(pattern):
+            shutil.copyfile(path, folder / path.name)

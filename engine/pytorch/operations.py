@@ -38,7 +38,8 @@ class TorchOperations(Operations):
 
     def take_batch(self, batch: RaggedBatch) -> None:
         """Goes on with other rows."""
-        self.batch, self.position = batch, torch.from_numpy(batch.position).to(self.device)
+        self.batch = batch
+        self.move(torch.from_numpy(batch.position).to(self.device))
 
     def weight(self, name: str) -> Tensor:
         return self.weights[name]

@@ -30,7 +30,6 @@ class RaggedBatch:
 
     @classmethod
     def from_windows(cls, windows: Sequence[Window]) -> Self:
-        """Packs windows in the given order."""
         lengths = np.array([len(window.input_ids) for window in windows])
         counts = np.array([window.num_words for window in windows])
         offsets = np.repeat(counts.cumsum() - counts, lengths)

@@ -98,20 +98,10 @@ class WordPieces:
         The window in which a word is farthest (in pieces) from an edge labels it; the beginning and end of the text
         are not edges. Windows never cut a word. A text without words has no windows.
         """
-        return self.cut(*self.pieces(words)) if words else []
-
-    def of_texts(self, texts: Sequence[str]) -> tuple[list[list[Span]], list[list[Window]]]:
-        """Returns the words of each text, as character spans, and its windows."""
-        spans = [split_words(text) for text in texts]
-        words = ([text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True))
-        return spans, [self.windows(of_text) for of_text in words]
-
-    def cut(self, ids: np.ndarray, word: np.ndarray) -> list[Window]:
-        """Cuts the pieces of one text, given as ids and words, int64 ``(pieces,)`` each, into windows.
-
-        Words are numbered from 0 and have between one piece and as many as fit into a window.
-        """
-        num_words = int(word[-1]) + 1
+        if not words:
+            return []
+        ids, word = self.pieces(words)
+        num_words = len(words)
         if len(ids) <= self.capacity:
             return [self._window(ids, word, 0, num_words, 0, num_words)]
         begins = word.searchsorted(np.arange(num_words + 1))  # first piece of each word, and the total
@@ -136,6 +126,12 @@ class WordPieces:
             for index, (first, end) in enumerate(ranges)
             if owned[index] < owned[index + 1]
         ]
+
+    def of_texts(self, texts: Sequence[str]) -> tuple[list[list[Span]], list[list[Window]]]:
+        """Returns the words of each text, as character spans, and its windows."""
+        spans = [split_words(text) for text in texts]
+        words = ([text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True))
+        return spans, [self.windows(of_text) for of_text in words]
 
     def _window(self, ids: np.ndarray, word: np.ndarray, first: int, end: int, own: int, own_end: int) -> Window:
         rows = slice(*word.searchsorted((first, end)))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.base import Engine
+from engine.base import DTYPES, Engine
 from engine.cascade import Cascade, columns_of
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
@@ -35,7 +35,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES, load_engine
+from engine.tagger import load_engine
 from engine.training.card import CARD, cascade_card, markdown
 from engine.training.lessons import lessons
 from engine.training.options import by_point

@@ -95,7 +95,8 @@ class DensePass:
         records, labels = self.records(strategy), self.engine.labels
         for document, spans, windows in zip(self.reference.documents, self.spans, self.windows, strict=True):
             of_text = list(islice(records, len(windows)))
-            output = Output(spans, distributions(of_text, len(labels)), [Pass(strategy, self.engine.sizes, of_text)])
+            only = Pass(strategy, self.engine.sizes, of_text, windows)
+            output = Output(spans, distributions(of_text, len(labels)), [only])
             entities = labels.decode(document.text, spans, output.probabilities)
             yield Result.of(output, document.text, strategy, labels, entities, UNTIMED)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 
+from engine.base import DTYPES
 from engine.errors import InputError
 from engine.models.families import family_of
 from engine.models.folder import GATES, errors_name, local_folder, read_config, read_folder
@@ -10,7 +11,6 @@ from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import word_pieces
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.settings import check_settings, setting
-from engine.tagger import DTYPES
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 

@@ -113,7 +113,7 @@ class Trial:
             counts.append(count_matches(document.entities, result.entities, reference.types))
             costs.append(result.cost)
             recovered += bool(result.paths.recovered.any())
-        return cls(strategy, tuple(counts), reference.dense, add(costs, len(costs[0].rows)), recovered)
+        return cls(strategy, tuple(counts), reference.dense, add(costs), recovered)
 
     @cached_property
     def f1(self) -> float:

@@ -29,7 +29,8 @@ READING = (
     "default* is the strategy that runs if none is named. {machine}, {threads} threads."
 )
 CUT_ROLE, OTHER_ROLE = "just stop at a layer", "another network without exits"  # roles of static baselines
-BEST = f"fastest that loses at most {LARGEST_LOSS} pp"
+FAST_CUT_ROLE = "the fastest cut, at a lower F1"
+BEST = f"fastest that loses at most {LARGEST_LOSS} pp, {LARGEST_OF_TYPE:g} pp of a type"
 
 
 def reference(report: ReportFolder) -> str:
@@ -107,13 +108,13 @@ def runtime(report: ReportFolder) -> Row | None:
 def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
     """The networks that decide nothing about words and compare best with a strategy, with their roles, the best first.
 
-    Of cuts, and of other models, it is the fastest, in any runtime, that equals the strategy in F1 or, where none does,
-    the one whose F1 is highest.
+    Of cuts, and of other models that are faster than our full pass, it is the fastest, in any runtime, that equals the
+    strategy in F1 or, where none does, the one whose F1 is highest.
     """
-    cuts = [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and one["kind"] != schema.RANDOM]
-    others = [one for one in report.variants if one not in cuts and _is_other(report, one)]
+    full = full_pass(report, row)["speedup_vs_dense"]
+    others = [one for one in _others(report) if one["speedup_vs_dense"] > full]
     pairs = []
-    for role, rows in ((CUT_ROLE, cuts), (OTHER_ROLE, others)):
+    for role, rows in ((CUT_ROLE, _cuts(report)), (OTHER_ROLE, others)):
         if rows:
             equal = [one for one in rows if is_equal(one, row)]
             measure = "speedup_vs_dense" if equal else "f1"
@@ -121,11 +122,16 @@ def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
     return sorted(pairs, key=lambda pair: (not is_equal(pair[1], row), -pair[1]["speedup_vs_dense"]))
 
 
-def _is_other(report: ReportFolder, row: Row) -> bool:
-    """Whether a variant is another model without exits, in our runtime or another."""
-    if row["kind"] == schema.MODEL:
-        return "strategy" not in report.about.get("settings", {}).get(row["variant"], {})
-    return row["kind"] == schema.BASELINE and "@" in row["variant"]
+def _cuts(report: ReportFolder) -> list[Row]:
+    """The network cut after a layer, in our runtime or another."""
+    return [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and one["kind"] != schema.RANDOM]
+
+
+def _others(report: ReportFolder) -> list[Row]:
+    """Other models that remove nothing, in our runtime or another."""
+    exits = [name for name, settings in report.about.get("settings", {}).items() if "strategy" in settings]
+    models = [row for row in report.variants if row["kind"] == schema.MODEL and row["variant"] not in exits]
+    return models + [row for row in report.variants if row["kind"] == schema.BASELINE and "@" in row["variant"]]
 
 
 def is_equal(row: Row, strategy: Row) -> bool:
@@ -133,10 +139,10 @@ def is_equal(row: Row, strategy: Row) -> bool:
     return bool((strategy["f1"] - row["f1"]) * 100 <= SAME_F1)
 
 
-def headline(report: ReportFolder, *, static: bool = True) -> str:
+def headline(report: ReportFolder, *, by_type: bool = True) -> str:
     """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said.
 
-    ``static``: whether it also says how much faster the strategy is than the best network without exits.
+    ``by_type``: whether it also bounds the loss of frequent types.
     """
     row = shown(report)
     if row is None:
@@ -150,15 +156,16 @@ def headline(report: ReportFolder, *, static: bool = True) -> str:
     faster = f"Tagging on a {row['device'].upper()} is {against['speedup']:.1f}× as fast as {name}"
     if len(report.sizes) > 1:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
-    over_static = _over_static(report, row) if static else ()
-    sentences = [faster + _parts(report, row), *over_static, f"F1 loses {_lost(losses(report, row))}"]
+    texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
+    lost = _lost(losses(report, row)[: None if by_type else 1])
+    sentences = [faster + _parts(report, row), *_over_static(report, row)]
+    sentences.append(f"On {row['documents']} {texts}, F1 loses {lost}")
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
             change = pp(report.against_dense(one["variant"]), unit=" pp")
             alone = f"A model alone ({one['variant']}) is {over['speedup']:.1f}× as fast"
             sentences.append(f"{alone}, with a difference of F1 of {change}")
-    texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
-    return ". ".join(sentences) + f", on {row['documents']} {texts}."
+    return ". ".join(sentences) + "."
 
 
 def _parts(report: ReportFolder, row: Row) -> str:
@@ -171,7 +178,25 @@ def _parts(report: ReportFolder, row: Row) -> str:
     what = "8 bits" * (row["dtype"] == "int8")
     what = " and ".join(filter(None, ["the runtime" * (reference(report) == schema.PIPELINE), what]))
     how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "words that exit"
-    return f": {by_runtime['speedup']:.1f}× by {what}, {by_exits['speedup']:.1f}× by {how}"
+    factors = [(by_runtime, what), (by_exits, how)]
+    if cut := _last_cut(report, row):
+        by_end, by_leaving = (report.interval(*pair) for pair in ((cut, full["variant"]), (row["variant"], cut)))
+        if by_end and by_leaving:
+            end = f"ending after layer {_last_gate(report, row)}"
+            factors[1:] = [(by_end, end), (by_leaving, "words that leave before")]
+    return ": " + join(f"{interval['speedup']:.1f}× by {cause}" for interval, cause in factors)
+
+
+def _last_gate(report: ReportFolder, row: Row) -> int:
+    """The last gate of a strategy; 0 if it has none."""
+    return int((report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0])[-1])
+
+
+def _last_cut(report: ReportFolder, row: Row) -> str | None:
+    """The cut in our runtime and the same dtype where the last gate of a strategy is; None if it was not measured."""
+    cut = f"{schema.TRUNCATE}-{_last_gate(report, row)}"
+    names = (one["variant"] for one in report.variants if one["dtype"] == row["dtype"] and _title(one) == cut)
+    return next(names, None)
 
 
 def full_pass(report: ReportFolder, row: Row) -> Row:
@@ -197,9 +222,8 @@ def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
     said = f"at most {max(lost, 0):.2f} pp (95 %, one-sided)"
     if of_types:
         said += f", {join(f'{max(bound, 0):.2f} on {name}' for name, bound, _ in of_types)}"
-    if any(bound > limit for _, bound, limit in bounds):
-        said += f", more than the {LARGEST_LOSS} pp ({LARGEST_OF_TYPE:g} pp of a type) that a default may lose"
-    return said
+    over = [f"{limit:g} pp" + f" on {name}" * bool(name) for name, bound, limit in bounds if bound > limit]
+    return said + (f"; above the limit{'s' * (len(over) > 1)} for a default: {join(over)}" if over else "")
 
 
 def baselines(report: ReportFolder) -> str:
@@ -236,13 +260,15 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     pairs.append((f"{role}; {BEST}" if row is best else role, row))
     if best and row is not best:
         pairs.append((BEST, best))
-    pairs += [
-        (role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static_baselines(report, row)
-    ]
-    gates = report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0]
-    cut = f"{schema.TRUNCATE}-{gates[-1]}"
-    last = [one for one in rows if one["dtype"] == row["dtype"] and _title(one) == cut]
-    pairs += [("stop where its last gate is", one) for one in last if one not in dict(pairs).values()]
+    static = static_baselines(report, row)
+    pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static]
+    fastest_cut = max(_cuts(report), key=lambda one: one["speedup_vs_dense"], default=None)
+    left = [("stop where its last gate is", one) for one in rows if one["variant"] == _last_cut(report, row)]
+    left += [(FAST_CUT_ROLE, fastest_cut)] if fastest_cut and not is_equal(fastest_cut, row) else []
+    slower = [one for one in _others(report) if one["speedup_vs_dense"] <= full_pass(report, row)["speedup_vs_dense"]]
+    if slower and row["kind"] != schema.CASCADE:
+        left.append(("another model, nothing removed", max(slower, key=lambda one: one["speedup_vs_dense"])))
+    pairs += [(role, one) for role, one in left if one not in dict(pairs).values()]
     controls = [one for one in rows if one["kind"] == schema.RANDOM and one["replays"] == row["variant"]]
     pairs += [("as many words, chosen at random", one) for one in controls]
     if row["kind"] == schema.CASCADE:

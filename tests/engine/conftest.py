@@ -8,7 +8,6 @@ from engine.base import Engine
 from engine.models.folder import NETWORKS, read_folder
 from engine.pytorch.backend import PyTorchBackend
 from engine.pytorch.checkpoint import save_weights
-from engine.tagger import ModelEngine
 from tests.engine.pytorch.families import gated, huggingface, network, tiny, tokenizer_of
 
 
@@ -37,11 +36,11 @@ def engines(folders: Callable[[str], Path]) -> Callable[[str], tuple[Engine, PyT
     @cache
     def both(family: str) -> tuple[Engine, PyTorchBackend]:
         folder = read_folder(folders(family))
-        return ModelEngine(folder, "float32"), PyTorchBackend(folder, "float32", "cpu")
+        return Engine(folder, "float32"), PyTorchBackend(folder, "float32", "cpu")
 
     return both
 
 
 @pytest.fixture(scope="session")
 def quantised(model_folder: Path) -> Engine:
-    return ModelEngine(read_folder(model_folder), "int8")
+    return Engine(read_folder(model_folder), "int8")

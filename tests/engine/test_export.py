@@ -55,13 +55,11 @@ def test_packages_find_what_the_engine_finds(engine, tmp_path):
     assert imported == []
 
 
-def test_the_command_exports_the_default_strategy_but_no_cascade(tmp_path, capsys, made_folder, both):
+def test_the_command_exports_the_default_strategy(tmp_path, capsys, made_folder):
     assert export.main([str(made_folder), "--out", str(tmp_path / "tagger")]) == 0
     assert f"the package {tmp_path / 'tagger'} tags texts" in capsys.readouterr().out
     exported = json.loads((tmp_path / "tagger" / "settings.json").read_text())["strategy"]
     assert Strategy.from_json(exported) == load_engine(made_folder).strategy()
-    assert export.main([both.source, "--out", str(tmp_path / "other")]) == 2
-    assert "expected a strategy that is one pass, got 'cascade:balanced'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

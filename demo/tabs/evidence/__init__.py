@@ -15,7 +15,8 @@ LABEL = "Evidence"
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 OTHER_MODEL = "This report measured another model than this page runs: its figures do not apply here."
 DEFAULT = (
-    "The default runs unless you choose another strategy; the fastest that loses at most 0.5 pp of F1 is recommended."
+    "The default runs unless you choose another strategy. It was chosen on other texts; the fastest is read off this "
+    "report, and recommends nothing."
 )
 PICTURE, CAPTION = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
 FIGURE = f"""<figure class="plot"><div class="wide" tabindex="0" role="region" aria-label="{CAPTION}">

@@ -61,7 +61,7 @@ def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
     measured = {row["variant"] for row in report.variants if row["dtype"] == engine.dtype}
     named = (lane.outcome.label.removesuffix(f" ({engine.dtype})") for lane in lanes if not lane.outcome.is_dense)
     changes = [f"{name} {pp(report.against_dense(name))}" for name in named if name in measured]
-    return f"On {report.corpus}, pp of F1 against all layers: {join(changes)}." if changes else ""
+    return f"On {report.corpus}, pp of F1 against all layers in float32: {join(changes)}." if changes else ""
 
 
 def layers_said(outcome: Compared) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -36,10 +36,6 @@ class Decider:
         """The threshold of each word, and why it exited or stayed; ``None`` for what does not choose words."""
         nothing = [None] * len(decision.exits)
         return nothing, nothing
-
-    def for_windows(self, windows: slice) -> Self:
-        """What decides on these of the windows of a call."""
-        return self
 
     def numbers(self, index: int) -> dict[str, float]:
         """Values of the numeric settings that `decide` asks for, at the gate with ``index`` gates before it."""

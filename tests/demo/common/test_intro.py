@@ -31,7 +31,7 @@ def eight_bits(shipped):
 
 def test_the_first_sentences_say_what_the_model_finds_and_what_the_report_says_it_gains_and_loses(eight_bits):
     said = text_of(intro(eight_bits, {}).partition("<details")[0])
-    assert f"Finds chemicals and diseases. {headline(own_report(eight_bits), static=False)}" in said
+    assert f"Finds chemicals and diseases. {headline(own_report(eight_bits), by_type=False)}" in said
 
 
 def test_a_report_too_small_to_conclude_from_says_so_on_the_page(eight_bits, tmp_path):

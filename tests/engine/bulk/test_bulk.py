@@ -181,7 +181,9 @@ def test_rejects_an_input_that_changed_since_it_was_finished(bulk, notes, capsys
 
 def test_threads_are_those_of_its_engine_alone(notes, bulk, monkeypatch):
     made, session, before = [], graph.Session, torch.get_num_threads()
-    monkeypatch.setattr(graph, "Session", lambda of, threads: made.append(threads) or session(of, threads))
+    monkeypatch.setattr(
+        graph, "Session", lambda model, threads, of: made.append(threads) or session(model, threads, of)
+    )
     assert bulk(notes, "--threads", 3) == 0
     assert set(made) == {3}
     assert torch.get_num_threads() == before

@@ -143,6 +143,9 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     fit, calib, test = (ids_of(load_corpus("bc5cdr", split)) for split in ("fit", "calib", "test"))
     assert (len(fit), len(calib), len(test), len(fit | calib | test)) == (800, 200, 500, 1500)
     assert calib == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
+    others = [load_corpus(name, split) for name in ("bc5cdr", "ncbi-disease") for split in ("dev", "test")]
+    biored = [load_corpus("biored", split) for split in ("fit", "dev")]
+    assert ids_of(*biored).isdisjoint(ids_of(*others))
 
 
 @pytest.mark.parametrize(("place", "ids"), [("a test", ["case-7"]), ("a corpus that teaches", ["1", "case-7"])])
@@ -186,22 +189,25 @@ def test_what_teaches_what_chooses_and_what_is_reported_share_no_document_and_no
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "documents", "skipped"),
+    ("name", "split", "documents", "skipped"),
     [
-        ("bc5cdr", 782, 0),
-        ("ncbi-disease", 591, 1),
-        ("biored", 357, 0),
-        ("gnormplus", 420, 4),
-        ("nlm-gene", 407, 2),
-        ("tmvar", 298, 1),
-        ("linnaeus", 80, 0),
-        ("species", 639, 0),
-        ("bioid", 9703, 1),
+        ("bc5cdr", "six", 782, 0),
+        ("ncbi-disease", "six", 591, 1),
+        ("ncbi-disease", "train", 592, 1),
+        ("biored", "six", 357, 0),
+        ("biored", "fit", 260, 0),
+        ("biored", "dev", 60, 0),
+        ("gnormplus", "fit", 420, 4),
+        ("nlm-gene", "fit", 407, 2),
+        ("tmvar", "fit", 298, 1),
+        ("linnaeus", "fit", 80, 0),
+        ("species", "fit", 639, 0),
+        ("bioid", "fit", 9703, 1),
     ],
 )
-def test_documents_that_teach_six_types(name, documents, skipped):
-    corpus = load_corpus(name, TEACHING[name])
-    assert (len(corpus.documents), corpus.skipped) == (documents, skipped)
+def test_documents_and_types_of_the_splits_that_teach_or_choose(name, split, documents, skipped):
+    corpus = load_corpus(name, split)
+    assert (len(ids_of(corpus)), len(corpus.documents), corpus.skipped) == (documents, documents, skipped)
     assert {entity.type for document in corpus.documents for entity in document.entities} == set(NAMED[name].types)
 
 
@@ -231,14 +237,3 @@ def test_types_that_a_file_does_not_annotate_with_care_are_left_out(tmp_path):
     assert {entity.type for document in some.documents for entity in document.entities} == {"Chemical"}
     with pytest.raises(InputError, match=r"types of .*\('Chemical', 'Disease'\), got \['Gene'\]"):
         Lesson(str(path), types=("Gene",)).load()
-
-
-@pytest.mark.slow
-def test_types_and_documents_of_the_other_corpora():
-    ncbi, fit, dev = load_corpus("ncbi-disease", "train"), load_corpus("biored", "fit"), load_corpus("biored", "dev")
-    for corpus, documents in ((ncbi, 592), (fit, 260), (dev, 60)):
-        assert len(corpus.documents) == len(ids_of(corpus)) == documents
-        assert {e.type for d in corpus.documents for e in d.entities} == set(corpus.types)
-    tested = [load_corpus(name, split) for name in ("bc5cdr", "ncbi-disease") for split in ("dev", "test")]
-    assert ids_of(fit, dev).isdisjoint(ids_of(*tested))
-    assert ids_of(fit).isdisjoint(ids_of(dev))

@@ -2,16 +2,11 @@
 
 import sys
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.corpora import load_corpus
 from engine.errors import FormatError, InputError
-from engine.formats.conll import entities_of_tags, place_tokens
 from engine.text.documents import Document, Entity
-from engine.text.labels import LabelSet
 from tests.engine.formats.reading import sound, written
 
 CONLL = """-DOCSTART-\tO
@@ -43,14 +38,6 @@ def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_th
     text = written("conll", document)
     assert "anti\tO\nconvulsant\tB-Chemical\ns\tO\nhelp\tO\n" in text
     assert sound(text, "a.conll") == [Document("a-1", document.text, document.entities)]
-
-
-@given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), min_size=1, max_size=12))
-def test_tags_are_decoded_as_predictions_are(tags):
-    text, spans = place_tokens([["ab"] * len(tags)])
-    labels = LabelSet(("a", "b"))
-    probabilities = [[name == tag for name in labels.names] for tag in tags]
-    assert entities_of_tags(text, spans, tags) == labels.decode(text, spans, np.array(probabilities, float))
 
 
 def class_labels(tokens, tags, folder):

@@ -112,18 +112,6 @@ def test_every_activation_is_hugging_faces(activation, plain_folder, tmp_path):
     np.testing.assert_allclose(engine.tag(TEXT, "dense").probabilities, expected, atol=1e-4)
 
 
-def test_every_progress_is_told_and_an_error_ends_the_call(engine):
-    told = []
-    engine.tag_batch([TEXT] * 3, "dense", batch_size=2, on_window=lambda *counts: told.append(counts))
-    assert told == [(number, told[0][1]) for number in range(1, told[0][1] + 1)]
-
-    def stop(done, total):
-        raise TimeoutError
-
-    with pytest.raises(TimeoutError):
-        engine.tag_batch([TEXT] * 3, "dense", on_window=stop)
-
-
 @pytest.fixture
 def composed(monkeypatch):
     """The plans of which graphs are composed meanwhile."""

@@ -89,9 +89,8 @@ def products(tmp_path):
     def output(quantised, per_row, portable=False):
         graph = Graph()
         values = graph.input("rows", np.float32, [1, "rows", 32])
-        of = Products(Tensors(tmp_path), quantised=quantised)
+        of = Products(Tensors(tmp_path), quantised=quantised, portable=portable)
         middles = graph.constant(np.full(10, MIDDLE), np.uint8) if per_row else None
-        of = of.for_browsers() if portable else of
         graph.output("output", of.linear(graph, values, ["a"], middles=middles, exact=False))
         one = onnxruntime.InferenceSession(graph.model(embedded=True))
         return one.run(None, {"rows": rows})[0][0]

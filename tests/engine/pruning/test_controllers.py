@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.base import Engine
 from engine.errors import InputError
 from engine.models.folder import read_folder
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController, RuleController
@@ -12,7 +13,6 @@ from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network
 from engine.pruning.gate import ArrayGate, Words
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
-from engine.tagger import ModelEngine
 from engine.text.labels import LabelSet
 from tests.conftest import TEXT
 
@@ -129,7 +129,7 @@ def test_every_feature_is_finite_and_a_controller_names_what_it_reads():
 def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(model_folder):
     folder = read_folder(model_folder)
     all_exit, all_stay = (
-        ModelEngine(replace(folder, networks={"mlp": network(bias, bias)}), "float32") for bias in (-20.0, 20.0)
+        Engine(replace(folder, networks={"mlp": network(bias, bias)}), "float32") for bias in (-20.0, 20.0)
     )
     strategy = all_exit.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
     assert Strategy.from_json(strategy.to_json()) == strategy

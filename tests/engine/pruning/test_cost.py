@@ -4,7 +4,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.pruning.controllers import CONTROLLERS, EntropyController
-from engine.pruning.cost import add, window_cost
+from engine.pruning.cost import cost_of
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from tests.conftest import TEXT
@@ -32,13 +32,14 @@ def test_formula_is_close_to_torchs_own_counter(family, engines):
         # The counter knows attention on CPUs only as plain matrix multiplies.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
             records = pytorch.run(windows, strategy)
-        cost = add([window_cost(engine.sizes, record) for record in records], 3)
-        assert cost == add([window_cost(engine.sizes, record) for record in engine.backend.run(windows, strategy)], 3)
+        cost = cost_of(engine.sizes, records, windows)
+        assert cost == cost_of(engine.sizes, engine.backend.run(windows, strategy), windows)
         low, high = COUNTED.get(family, (0.99, 1.01))
         assert low <= cost.macs / (counter.get_total_flops() / 2) <= high
 
 
 def test_windows_of_long_texts_add_up(engine):
+    assert engine.tag(TEXT, "rule").cost.rows[0] == 2 + sum(word.pieces for word in engine.tag(TEXT).trace.words)
     result = engine.tag(TEXT * 20, "dense")
     assert result.cost.rows[0] == sum(len(record.window.input_ids) for record in result.passes[0].records)
     assert result.cost.macs == result.cost.dense_macs

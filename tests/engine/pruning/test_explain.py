@@ -28,14 +28,6 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine, strateg
             assert (word.label, word.probability) == (word.gates[-1].label, pytest.approx(word.gates[-1].confidence))
 
 
-@pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
-def test_words_exit_whose_importance_is_up_to_the_threshold(engine, strategy, settings):
-    scores = explained(engine, strategy, min_keep_ratio=0.0, **settings)
-    assert {at.exited for at in scores} == {True, False}
-    assert all(at.importance <= at.threshold for at in scores if at.exited)
-    assert all((at.reason == "exit") == at.exited for at in scores)
-
-
 def test_scores_are_those_of_the_definitions(engine):
     first = explained(engine, "entropy", gates=(1,), max_entropy=0.5, neighbours=1, min_keep_ratio=0.0)
     entropies = [at.entropy for at in first]

@@ -11,7 +11,7 @@ from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
-from tests.engine.pytorch.test_packing import window
+from tests.engine.pytorch.families import window
 
 ENTROPY = EntropyController(max_entropy=0.45, neighbours=0, exit_entities=True)
 ALWAYS = Recovery("confidence", min_confidence=1.0)

@@ -45,18 +45,6 @@ def test_rejects_other_names(text):
         StrategyName.parse(text)
 
 
-def test_the_point_is_in_the_name_or_beside_it_and_balanced_or_the_first_is_the_default():
-    assert resolve("entropy:fast", 6, POINTS) == resolve("entropy:fast", 6, POINTS, "fast") == FAST
-    with pytest.raises(InputError, match="expected one operating point"):
-        resolve("entropy:fast", 6, POINTS, "balanced")
-    assert resolve("entropy", 6, POINTS, "fast") == FAST
-    assert resolve("entropy", 6, POINTS) == BALANCED
-    only_fast = {"entropy": {"fast": FAST}}
-    assert resolve("entropy", 6, only_fast) == FAST
-    with pytest.raises(InputError, match=r"points \['fast'\] of entropy\+recovery, got 'balanced'"):
-        resolve("entropy+recovery", 6, only_fast, "balanced")
-
-
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())

@@ -26,6 +26,7 @@ from engine.models.families import FAMILIES as FAMILY_CLASSES
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pytorch.model import Encoder, GatedModel
 from engine.text.labels import LabelSet
+from engine.text.windows import Window
 from tests.conftest import TEXT
 
 FAMILIES = tuple(FAMILY_CLASSES)
@@ -100,6 +101,19 @@ def network() -> Network:
     rng, names = np.random.default_rng(0), tuple(FEATURES)
     shapes = (len(names), 4), (4,), (4,), (1,)
     return Network(names, {gate: tuple(rng.normal(size=s).astype(np.float32) for s in shapes) for gate in (1, 2)})
+
+
+def window(pieces: list[int], offset: int = 10) -> Window:
+    """A window with these piece counts per word."""
+    word = np.repeat(np.arange(len(pieces)), pieces)
+    return Window(
+        input_ids=np.concatenate(([2], offset + np.arange(len(word)), [3])),
+        word=np.concatenate(([-1], word, [-1])),
+        first=0,
+        num_words=len(pieces),
+        own=0,
+        own_end=len(pieces),
+    )
 
 
 CORPUS = [TEXT, TEXT.lower(), "hypotension after nausea, delirium and aspirin 20 mg", string.printable.split("\t")[0]]

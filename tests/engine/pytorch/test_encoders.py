@@ -9,8 +9,7 @@ from engine.errors import InputError
 from engine.models.families import family_of
 from engine.pytorch.model import Encoder, GatedModel
 from engine.pytorch.packing import RaggedBatch
-from tests.engine.pytorch.families import FAMILIES, every_family, gated, huggingface, pair, tiny
-from tests.engine.pytorch.test_packing import window
+from tests.engine.pytorch.families import FAMILIES, every_family, gated, huggingface, pair, tiny, window
 
 FIXED = {"mpnet": {"huggingface.mpnet.encoder.relative_attention_bias.weight"}}  # which stay as they were pretrained
 

@@ -13,8 +13,7 @@ from engine.pruning.gate import Decision
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import GivenExits, Strategy
 from engine.pytorch.packing import RaggedBatch
-from tests.engine.pytorch.families import every_family, layers
-from tests.engine.pytorch.test_packing import window
+from tests.engine.pytorch.families import every_family, layers, window
 
 PIECES = ([1, 3, 2] * 8, [2], [1] * 40, [1, 2] * 5, [3])
 WINDOWS = [window(pieces, offset=5 + 2 * index) for index, pieces in enumerate(PIECES)]
