@@ -31,29 +31,19 @@ class AblationConfig(CorpusConfig):
     out: str = setting("results/ablations", "folder for the results")
 
 
-def ablate(config: AblationConfig) -> list[str]:
-    """Measures what is asked for, or continues to, writes table, page and figure; returns the checks that failed.
-
-    Raises an `InputError` if something cannot be measured, or the folder contains another run.
-    """
-    out, corpus = Path(config.out), config.load()
-    say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
-    with locked(out), extra("eval"):
-        from eval.measure.ablations import measure  # needs torch and matplotlib, which take seconds to import
-
-        checks, failed, progress = measure(config.model, config.dtype, corpus, out)
-    for failure in failed:
-        say(failure)
-    progress.finish(f"{len(failed)} of {checks} checks failed. The page is {out / 'ablations.md'}.")
-    return failed
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog=program("eval.ablations"), description=__doc__)
     add_options(parser, AblationConfig)
-    return 1 if ablate(config_of(AblationConfig, parser.parse_args(argv))) else 0
+    config = config_of(AblationConfig, parser.parse_args(argv))
+    out, corpus = Path(config.out), config.load()
+    say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
+    with locked(out), extra("eval"):
+        from eval.measure.ablations import measure  # needs torch and matplotlib, which take seconds to import
+
+        failed = measure(config.model, config.dtype, corpus, out)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

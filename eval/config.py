@@ -12,7 +12,7 @@ from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
-from engine.settings import check_settings, setting, settings_of
+from engine.settings import check_settings, setting
 from eval.schema import RANDOM
 
 SMALL = "small"  # names the small model of a cascade among the strategies
@@ -89,15 +89,15 @@ class ReportConfig(CorpusConfig):
         _ = self.settings, self.models  # refuse what cannot be read
 
     @property
-    def settings(self) -> list[tuple[str, str, Any]]:
-        """Strategy, setting and value of each ``set``."""
-        settings = []
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """The settings that ``set`` changes, by strategy."""
+        settings: dict[str, dict[str, Any]] = {}
         for text in self.set:
             target, equals, value = text.partition("=")
             name, dot, changed = target.partition(".")
             if not (equals and dot and name and changed):
                 raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {text!r}; write e.g. rule.lambda=1")
-            settings.append((name, *parse_setting(changed, value)))
+            settings.setdefault(name, {}).update([parse_setting(changed, value)])
         return settings
 
     @property
@@ -114,12 +114,6 @@ class ReportConfig(CorpusConfig):
                 "small=FOLDER or small=FOLDER@entropy:fast"
             )
         return models
-
-    @property
-    def call(self) -> str:
-        """The call in Python that measures it."""
-        own = ((declared, getattr(self, declared.name)) for declared in settings_of(type(self)))
-        return f"report(ReportConfig({', '.join(f'{s.name}={value!r}' for s, value in own if value != s.default)}))"
 
     def load(self) -> Corpus:
         """Loads the corpus, whose types are then the scored ones; raises an `InputError` if it cannot be measured."""

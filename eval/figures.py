@@ -20,15 +20,12 @@ PAGES = (
     "weights/minilm-l6-bc5cdr/README.md",
     "weights/minilm-l6-six/README.md",
 )
-_PART = re.compile(r"(<!-- figures: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_METADATA = re.compile(r"( *# figures: (\S+)\n).*?( *# end\n)", re.DOTALL)
+_PART = re.compile(r"(?ms)^( *(<!--|#) figures: (\S+)(?: -->)?\n).*?^( *\2 end)")
 
 
 def filled(page: str, root: Path = ROOT) -> str:
     """A page with the files that it includes, as they are now."""
-    for part in (_PART, _METADATA):
-        page = part.sub(lambda found: found[1] + (root / found[2]).read_text(encoding="utf-8") + found[3], page)
-    return page
+    return _PART.sub(lambda found: found[1] + (root / found[3]).read_text(encoding="utf-8") + found[4], page)
 
 
 @as_command

@@ -1,6 +1,6 @@
 """The record of a run: what every variant found in every document, at what cost, and how long it took.
 
-It is one table in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
+It is one object in memory and one log on disk. A line of the log is a batch in one pass: for each variant its
 milliseconds and, in the first pass at the first batch size, what it found in each document (`Tagged`), for controls
 under each of their seeds. All tables of a report are functions of the record and the corpus.
 """
@@ -14,17 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from engine import latency
 from engine.cli.runs import Log
 from engine.corpora import Corpus
-from engine.errors import InputError, expecting
+from engine.errors import expecting
 from engine.latency import Unit, units
 from engine.paths import Paths
 from engine.pruning.cost import Cost, add
 from engine.pruning.passes import exit_layers
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
-from engine.result import Result
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
@@ -37,7 +35,7 @@ class Variant:
     title: str  # its name but for the dtype
     kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
     dtype: str  # number format that it runs in
-    device: str  # torch device that it runs on
+    device: str = "cpu"  # torch device that it runs on
     strategy: Strategy | None = None  # for controls, the one that they replay; none for baselines and other models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
     layers: tuple[int, ...] = ()  # number of layers of each stage of the tagger; none for baselines and other models
@@ -84,11 +82,6 @@ class Tagged:
     paths: Paths | None = None  # of its words
     cost: Cost | None = None
 
-    @classmethod
-    def of(cls, found: Result | Tagged, *, whole: bool) -> Tagged:
-        """What a tagger found, with paths and cost if ``whole``."""
-        return cls(found.entities, found.paths, found.cost) if whole else cls(found.entities)
-
     def to_json(self) -> dict[str, Any]:
         """A JSON object, without the text of the entities."""
         spans = [(entity.start, entity.end, entity.type, round(entity.score, 6)) for entity in self.entities]
@@ -134,7 +127,7 @@ class Measured:
 
     variant: Variant
     corpus: Corpus
-    passes: Mapping[int, np.ndarray]  # by batch size, milliseconds ``(passes, batches)``; NaN until they are measured
+    passes: dict[tuple[int, int], list[float]] = field(default_factory=dict)  # by batch size and pass, milliseconds
     runs: list[list[Tagged]] = field(default_factory=lambda: [[]])  # all documents, under each seed of a control
 
     @property
@@ -144,7 +137,7 @@ class Measured:
 
     def times(self, size: int) -> np.ndarray:
         """Milliseconds of each batch of timed documents, ``(batches,)``: the median over passes."""
-        return np.median(self.passes[size], axis=0)
+        return np.median([ms for (own, _), ms in self.passes.items() if own == size], axis=0)
 
     @cached_property
     def counts(self) -> list[list[Counts]]:
@@ -176,25 +169,11 @@ class RunRecord:
 
     def __init__(self, schedule: Schedule, log: Log) -> None:
         self.schedule, self.log, self.todo = schedule, log, schedule.units()
-        self.measured: dict[str, Measured] = {}
-        for variant in schedule.variants:
-            batches = {size: -(-len(schedule.timed) // size) for size in schedule.batch_sizes}
-            times = {size: np.full((latency.PASSES, number), np.nan) for size, number in batches.items()}
-            self.measured[variant.name] = Measured(variant, schedule.corpus, times)
+        self.measured = {variant.name: Measured(variant, schedule.corpus) for variant in schedule.variants}
         for line in log:
             if "unit" in line:  # others are facts about the run
-                self._replay(line)
-
-    def _replay(self, line: Mapping[str, Any]) -> None:
-        """Puts the next batch of the log in its place."""
-        path, wanted = self.log.path, self.todo.pop(0)
-        with expecting(f"the batches of this run in {path}", "restore it, or use another --out"):
-            unit = self._place(line)
-        if unit != wanted:
-            want, got = (f"batch {u.batch} of pass {u.pass_number} at size {u.batch_size}" for u in (wanted, unit))
-            raise InputError(
-                f"expected {want} in {path}, got {got}: a line is missing; restore it, or use another --out"
-            )
+                with expecting(f"the batches of this run in {log.path}", "restore it, or use another --out"):
+                    self._place(line)
 
     def facts(self, name: str) -> list[Any]:
         """What the log says about a fact of the run that is no batch, such as ``load``, each time it was noted."""
@@ -210,20 +189,22 @@ class RunRecord:
         self.log.append(line)
         self._place(line)
 
-    def _place(self, line: Mapping[str, Any]) -> Unit:
-        """Adds a line of the log to the table."""
-        unit = Unit(**line["unit"])
+    def _place(self, line: Mapping[str, Any]) -> None:
+        """Puts the next batch in its place."""
+        unit, wanted = Unit(**line["unit"]), self.todo.pop(0)
+        if unit != wanted:
+            missing = f"batch {wanted.batch} of pass {wanted.pass_number} at size {wanted.batch_size}"
+            raise ValueError(f"no {missing}: a line is missing")
         documents = self.schedule.documents(unit)
         for name, call in line["calls"].items():
             measured = self.measured[name]
             if unit.pass_number:
-                measured.passes[unit.batch_size][unit.pass_number - 1, unit.batch] = call["ms"]
+                measured.passes.setdefault((unit.batch_size, unit.pass_number), []).append(call["ms"])
             for seed, found in enumerate(call["runs"]):
                 if seed == len(measured.runs):
                     measured.runs.append([])
                 pairs = zip(found, documents, strict=True)
                 measured.runs[seed] += [Tagged.from_json(one, document.text) for one, document in pairs]
-        return unit
 
 
 def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:

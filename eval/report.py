@@ -14,7 +14,7 @@ from pathlib import Path
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked
-from engine.errors import InputError, extra
+from engine.errors import extra
 from eval.config import ReportConfig
 
 
@@ -31,7 +31,7 @@ def report(config: ReportConfig, command: str = "") -> Path:
     with locked(out), extra("eval"):
         from eval.measure.run import measure  # needs torch, which takes seconds to import
 
-        progress = measure(config, corpus, command or config.call)
+        progress = measure(config, corpus, command or f"report({config!r})")
         # After the sample comes the real thing, and then the app, which shows reports in ``docs``.
         real = "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
         app = shlex.join(["python", "app.py", *(["--model", config.model] if config.model else [])])
@@ -51,11 +51,8 @@ def main(argv: list[str] | None) -> int:
     if not arguments.render_only:
         report(config, shlex.join(["python", "-m", "eval.report", *argv]))
         return 0
-    out = Path(config.out)
-    if not out.is_dir():
-        raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
-    with locked(out), extra("eval"):
-        say(_render(out, html=config.html))
+    with locked(Path(config.out)), extra("eval"):
+        say(_render(Path(config.out), html=config.html))
     return 0
 
 

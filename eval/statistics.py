@@ -1,6 +1,6 @@
 """Intervals: a paired bootstrap over documents (Efron & Tibshirani 1993) and, for times, Student's t over batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,12 +58,7 @@ def _mean_f1(runs: Sequence[Sequence[Counts]]) -> np.ndarray:
         return np.empty(0)
     # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; the same documents are drawn for all.
     counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
-    sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1])], axis=1)
+    rng, documents = np.random.default_rng(SEED), counts.shape[1]
+    draws = (rng.multinomial(documents, np.full(documents, 1 / documents), _CHUNK) for _ in range(RESAMPLES // _CHUNK))
+    sums = np.concatenate([weights @ counts for weights in draws], axis=1)
     return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).mean(axis=0)
-
-
-def _resamples(units: int) -> Iterator[np.ndarray]:
-    """Yields how often each resample draws each unit, int64 ``(_CHUNK, units)`` at a time."""
-    rng = np.random.default_rng(SEED)
-    for _ in range(RESAMPLES // _CHUNK):
-        yield rng.multinomial(units, np.full(units, 1 / units), size=_CHUNK)

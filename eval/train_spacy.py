@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, replace
 from math import inf
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from engine.cli.command import as_command, program, say
@@ -73,20 +74,17 @@ def _train(config: SpacyConfig, documents: Sequence[Sequence[Document]], out: Pa
     from spacy.cli.init_config import init_config
     from spacy.cli.train import train
 
-    files = [out / name for name in ("train.spacy", "dev.spacy")]
     settings: Any = init_config(lang="en", pipeline=["ner"], optimize="efficiency", silent=True)
     eval_frequency = min(200, max(1, config.patience // 8))
     settings["training"] |= {"patience": config.patience, "eval_frequency": eval_frequency, "max_steps": 0}
     settings["system"]["seed"] = settings["training"]["seed"] = config.seed
-    settings["paths"] |= {file.stem: str(file) for file in files}
-    try:
+    with TemporaryDirectory(dir=out) as texts:
+        files = [Path(texts, name) for name in ("train.spacy", "dev.spacy")]
+        settings["paths"] |= {file.stem: str(file) for file in files}
         for of_file, file in zip(documents, files, strict=True):
             write_documents(of_file, spacy.blank("en"), file)
         settings.to_disk(out / "config.cfg")
         train(out / "config.cfg", out)
-    finally:
-        for file in files:
-            file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -30,17 +30,12 @@ def run(*command, cwd=ROOT, installed=""):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def lines(file):
-    """The requirements in a file, without comments."""
-    text = (ROOT / file).read_text(encoding="utf-8")
-    return {line.partition("#")[0].strip() for line in text.splitlines()} - {""}
-
-
 def test_requirements_are_those_of_the_app_reports_and_training_with_the_same_limits():
     needed = set(PROJECT["dependencies"])
     for extra in ("app", "eval", "training"):
         needed |= {one for one in PROJECT["optional-dependencies"][extra] if not one.startswith(PROJECT["name"])}
-    assert lines("requirements.txt") == needed
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert {line.partition("#")[0].strip() for line in lines} - {""} == needed
 
 
 def test_all_extras_are_in_all():
@@ -73,19 +68,16 @@ def bin_folder(model_folder, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("command", "extra"),
-    [
-        ("demo", "app"),
-        ("engine.bulk SAMPLE --out OUT --workers 1", "bulk"),
-        ("engine.tag SAMPLE --model BIN", "training"),
-        ("engine.training.accelerate BIN --texts SAMPLE --out OUT", "training"),
-        ("engine.training.cascade BIN --small BIN --texts SAMPLE --out OUT", "training"),
-        ("eval.ablations --corpus SAMPLE --out OUT", "eval"),
-        ("eval.report --corpus SAMPLE --out OUT", "eval"),
-        ("eval.report --corpus hf:OUT", "baselines"),
-    ],
-)
+@pytest.mark.parametrize(("command", "extra"), [
+    ("demo", "app"),
+    ("engine.bulk SAMPLE --out OUT --workers 1", "bulk"),
+    ("engine.tag SAMPLE --model BIN", "training"),
+    ("engine.training.accelerate BIN --texts SAMPLE --out OUT", "training"),
+    ("engine.training.cascade BIN --small BIN --texts SAMPLE --out OUT", "training"),
+    ("eval.ablations --corpus SAMPLE --out OUT", "eval"),
+    ("eval.report --corpus SAMPLE --out OUT", "eval"),
+    ("eval.report --corpus hf:OUT", "baselines"),
+])  # fmt: skip
 def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command, extra, bin_folder, tmp_path):
     places = {"SAMPLE": str(SAMPLE), "OUT": str(tmp_path / "out"), "BIN": str(bin_folder)}
     module, *arguments = [re.sub("SAMPLE|OUT|BIN", lambda name: places[name[0]], part) for part in command.split()]

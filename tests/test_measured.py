@@ -41,7 +41,7 @@ def test_the_table_of_other_systems_has_our_figures_and_a_source_for_each_row():
         if folder := re.search(r"\]\(([\w-]+)/report\.md", source):
             report, (variant,) = ReportFolder(ROOT / "docs" / folder[1]), re.findall(r"`(.+?)`", system)
             (row,) = [row for row in report.variants if row["variant"] == variant]
-            groups = report.table("subgroups")
+            groups = report.frame("subgroups")
             groups = groups[(groups["variant"] == variant) & (groups["dimension"] == "type")].set_index("group")["f1"]
             assert [both, *types] == [f"{f1:.4f}" for f1 in (row["f1"], groups["Chemical"], groups["Disease"])]
             ours += 1
@@ -66,13 +66,13 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
 
 def measured(report):
     """The runs, as counts of documents, by variant, and the times of batches, by variant and batch size."""
-    documents, runs = report.table("documents"), {}
+    documents, runs = report.frame("documents"), {}
     for column in documents.columns[5:]:
         variant, _ = column.rsplit(" ", 1)
         pairs = zip(documents[column].str.split("/"), documents["gold"], strict=True)
         run = [Counts(int(correct), int(predicted), gold) for (correct, predicted), gold in pairs]
         runs.setdefault(variant, []).append(run)
-    times = report.table("times").groupby(["variant", "batch_size"])["latency_ms"]
+    times = report.frame("times").groupby(["variant", "batch_size"])["latency_ms"]
     return runs, {key: np.array(of) for key, of in times}
 
 
@@ -86,5 +86,5 @@ def test_the_intervals_of_published_reports_follow_from_their_documents_and_time
         pair = row["variant"], row["against"]
         latencies = (times.get((name, row["batch_size"])) for name in pair)
         again.append(names | compare_f1(*map(runs.get, pair)) | compare_speed(*latencies))
-    published = report.table("intervals")
+    published = report.frame("intervals")
     pd.testing.assert_frame_equal(pd.DataFrame(again)[list(published)], published, rtol=1e-5, check_dtype=False)

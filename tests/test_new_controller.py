@@ -20,7 +20,7 @@ from eval import report
 from tests.conftest import TEXT
 from tests.demo.conftest import components
 from tests.demo.tabs.conftest import beside, run_of
-from tests.eval.conftest import stub_plots, stub_slow_parts
+from tests.eval.conftest import stub_slow_parts
 
 SHORT = "Famotidine-associated delirium."
 
@@ -82,7 +82,6 @@ def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
 
 def test_a_report_measures_it_with_its_settings(model_folder, tmp_path, monkeypatch):
     stub_slow_parts(monkeypatch)
-    stub_plots(monkeypatch)
     names = "unsure,unsure+recovery,random@unsure"
     options = f"--model {model_folder} --limit 1 --batch-size 1 --dtype float32 --baselines none --out {tmp_path}"
     assert report.main(f"{options} --strategies {names} --set unsure.most=0.9 --set unsure.gates=1,2".split()) == 0

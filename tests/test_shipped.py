@@ -12,6 +12,7 @@ from engine.models.shipped import DEFAULT, SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE
 
+PLAIN = "The patient developed severe hypotension after receiving aspirin."
 SIX = (
     "BRCA1 mutations in 12 patients with breast cancer.",
     "The V600E mutation of BRAF was absent.",
@@ -24,53 +25,37 @@ def texts():
     return [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
 
 
-def test_the_shipped_weights_verify_weigh_at_most_60_mb_and_have_all_operating_points(shipped):
-    assert sum(path.stat().st_size for path in SHIPPED[DEFAULT].iterdir()) <= 60e6
-    assert shipped.labels.types == ("Chemical", "Disease")
-    complete = ["entropy", "attention", "attention+recovery", "mlp", "mlp-attention", "rule"]
-    points = dict.fromkeys(complete, OPERATING_POINTS) | {"entropy+recovery": ("fast",)}  # all that the sweep found
-    assert {name: tuple(found) for name, found in shipped.points.items()} == points
-
-
 @pytest.fixture(scope="module")
 def six():
     return load_engine("six")
 
 
-def test_six_types_verify_weigh_at_most_60_mb_and_have_operating_points_of_the_default(six):
-    assert sum(path.stat().st_size for path in SHIPPED["six"].iterdir()) <= 60e6
-    assert set(six.labels.types) == {"Gene", "Disease", "Chemical", "Species", "Variant", "CellLine"}
-    assert (six.dtype, {name: tuple(found) for name, found in six.points.items()}) == (
-        "int8",
-        {"entropy": OPERATING_POINTS},
-    )
-    six.folder.digest()
+COMPLETE = ("entropy", "attention", "attention+recovery", "mlp", "mlp-attention", "rule")
+POINTS = dict.fromkeys(COMPLETE, OPERATING_POINTS) | {"entropy+recovery": ("fast",)}  # all that the sweep found
+
+
+@pytest.mark.parametrize(("name", "types", "points"), [
+    (DEFAULT, {"Chemical", "Disease"}, POINTS),
+    ("six", {"Gene", "Disease", "Chemical", "Species", "Variant", "CellLine"}, {"entropy": OPERATING_POINTS}),
+])  # fmt: skip
+def test_weights_verify_weigh_at_most_60_mb_run_in_8_bits_and_have_operating_points(name, types, points):
+    engine = load_engine(name)
+    assert sum(path.stat().st_size for path in SHIPPED[name].iterdir()) <= 60e6
+    assert (engine.dtype, set(engine.labels.types)) == ("int8", types)
+    assert {strategy: tuple(found) for strategy, found in engine.points.items()} == points
+    engine.folder.digest()
 
 
 @pytest.mark.parametrize("strategy", ["dense", "entropy"])
 def test_six_types_are_found_in_plain_sentences(six, strategy):
-    found = [entity for text in SIX for entity in six.tag(text, strategy).entities]
-    assert [(entity.text, entity.type) for entity in found] == [
-        ("BRCA1", "Gene"),
-        ("patients", "Species"),
-        ("breast cancer", "Disease"),
-        ("V600E", "Variant"),
-        ("BRAF", "Gene"),
-        ("HeLa", "CellLine"),
-        ("cisplatin", "Chemical"),
-    ]
-
-
-@pytest.mark.parametrize("point", ["balanced", "fast"])
-def test_of_six_types_every_word_exits_after_layer_4_as_the_card_says(six, point):
-    strategy = six.strategy("entropy", point)
-    assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (4, 1.0)
-    assert "every word has exited after layer 4 of six" in (SHIPPED["six"] / "README.md").read_text(encoding="utf-8")
+    found = [(entity.text, entity.type) for text in SIX for entity in six.tag(text, strategy).entities]
+    assert found[:3] == [("BRCA1", "Gene"), ("patients", "Species"), ("breast cancer", "Disease")]
+    assert found[3:] == [("V600E", "Variant"), ("BRAF", "Gene"), ("HeLa", "CellLine"), ("cisplatin", "Chemical")]
 
 
 @pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "mlp", "truncate-3"])
 def test_every_strategy_finds_the_plain_entities_of_a_plain_sentence(shipped, strategy):
-    found = shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).entities
+    found = shipped.tag(PLAIN, strategy).entities
     assert [(entity.text, entity.type) for entity in found] == [("hypotension", "Disease"), ("aspirin", "Chemical")]
 
 
@@ -110,12 +95,14 @@ def test_in_8_bits_nearly_all_words_of_calib_have_the_label_of_float32(shipped):
     assert (exact == quantised).mean() >= 0.995
 
 
-@pytest.mark.parametrize("point", ["careful", "balanced", "fast"])
-def test_every_word_exits_before_the_last_layer_as_the_card_says(shipped, point):
-    strategy = shipped.strategy("entropy", point)
-    assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (5, 1.0)
-    assert shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).cost.rows[-1] == 0
-    assert "every word has exited after layer 5 of six" in (SHIPPED[DEFAULT] / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "last", "points"), [(DEFAULT, 5, OPERATING_POINTS), ("six", 4, OPERATING_POINTS[1:])])
+def test_every_word_exits_before_the_last_layer_as_the_card_says(name, last, points):
+    engine = load_engine(name)
+    for strategy in (engine.strategy("entropy", point) for point in points):
+        assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (last, 1.0)
+        assert engine.tag(PLAIN, strategy).cost.rows[last:] == (0,) * (6 - last)
+    card = (SHIPPED[name] / "README.md").read_text(encoding="utf-8")
+    assert f"every word has exited after layer {last} of six" in card
 
 
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped, texts):  # rule 6

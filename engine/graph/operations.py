@@ -25,7 +25,7 @@ class GraphOperations(Operations):
 
     def embedding(self, name: str, ids: Node) -> Node:
         """See `Operations`; a table in half precision stays so, which makes the graph smaller."""
-        table = self.graph.weight(f"{name}.table", self.products.table(f"{name}.weight"))
+        table = self.graph.weight(f"{name}.table", self.products.stored(f"{name}.weight"))
         return self.number(self.take(table, ids, 0))
 
     def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:

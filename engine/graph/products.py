@@ -32,7 +32,7 @@ class Products:
         """The tensor of this name, float32; raises an `InputError` if it is missing or not finite."""
         return self._kept(name, lambda: self._joined([name]))
 
-    def table(self, name: str) -> np.ndarray:
+    def stored(self, name: str) -> np.ndarray:
         """The tensor of this name as it is stored, float16 or float32; raises the same errors."""
         return self._kept(f"{name}.stored", lambda: self._tensors.read(name))
 

@@ -4,15 +4,13 @@ Mentions are grouped by entity type, and by whether their text is a mention in t
 and predictions alike have a group, so that each group has its own F1; ``recall`` considers only gold mentions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval.analysis import Comparison, DocumentComparison
 from eval.schema import TRAINING, Row
 from eval.statistics import compare_f1
-
-SEEN, UNSEEN = "seen", "unseen"
 
 Group = tuple[str, str]  # dimension and name
 
@@ -26,29 +24,26 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
     """The groups of a mention or prediction; ``seen``: normalised mentions of the training split, if there is one."""
     yield "type", entity.type
     if seen is not None:
-        yield TRAINING, SEEN if normalise(entity.text) in seen else UNSEEN
+        yield TRAINING, "seen" if normalise(entity.text) in seen else "unseen"
 
 
-def group_rows(comparisons: Iterable[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:
+def group_rows(comparisons: Sequence[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:
     """Yields the rows of ``subgroups.csv``, compared with the first variant, which is dense in float32.
 
     ``support`` counts gold mentions. Intervals are over its documents.
     """
     seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
-    reference: Mapping[Group, Sequence[Counts]] = {}
-    against = ""
+    reference = _count(comparisons[0].documents, seen)
     for comparison in comparisons:
-        variant, counted = comparison.variant, _count(comparison.documents, seen)
-        if not against:
-            against, reference = variant.name, counted
+        counted = _count(comparison.documents, seen)
         for group in sorted(reference, key=lambda group: (group[0] == TRAINING, group[1])):
             pairs = zip(counted[group], reference[group], strict=True)
             # Resamples of all documents would often have none of a rare group.
             own, other = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
             total = Counts.total(own)
             yield {
-                "variant": variant.name,
-                "against": against,
+                "variant": comparison.variant.name,
+                "against": comparisons[0].variant.name,
                 "dimension": group[0],
                 "group": group[1],
                 "support": total.gold,

@@ -44,15 +44,15 @@ def write_tables(
 
     def write(name: str, rows: Iterable[object], digits: str = "%.10g") -> None:
         cells: list[Any] = list(rows)
-        table = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
-        table.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
+        frame = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
     pairs = [(one, size) for size in record.schedule.batch_sizes for one in measured.values()]
     write("results", (result_row(*pair, record) | {"seed": SEED, **facts} for pair in pairs), DIGITS)
     write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
     write("cost", cost_rows(record, memory), DIGITS)
-    _document_table(record).to_csv(folder / "documents.csv", index=False)
+    write("documents", document_rows(record))
 
     comparisons = compare(measured, corpus)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -60,25 +60,24 @@ def write_tables(
     write("subgroups", group_rows(comparisons, training))
 
 
-def _document_table(record: RunRecord) -> pd.DataFrame:
-    """The gold mentions, words and words in gold mentions of each document, and whether it was timed.
+def document_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
+    """Yields the rows of ``documents.csv``: numbers of gold mentions, words and words in gold mentions of a document.
 
     A column for each run has its matches and predictions, as ``10/12``.
     """
-    documents, types = record.schedule.corpus.documents, record.schedule.corpus.types
-    words = [split_words(document.text) for document in documents]
-    labels = [LabelSet(types).encode(*pair) for pair in zip(words, (d.entities for d in documents), strict=True)]
-    table: dict[str, Sequence[object]] = {
-        "document": [document.id for document in documents],
-        "gold": [counts.gold for counts in next(iter(record.measured.values())).counts[0]],
-        "words": list(map(len, words)),
-        "entity_words": list(map(np.count_nonzero, labels)),
-        "timed": [number in record.schedule.timed for number in range(len(documents))],
-    }
-    for one in record.measured.values():
-        for number, run in enumerate(one.counts):
-            table[f"{one.variant.name} {number}"] = [f"{c.correct}/{c.predicted}" for c in run]
-    return pd.DataFrame(table)
+    schedule, labels = record.schedule, LabelSet(record.schedule.corpus.types)
+    runs = {f"{name} {seed}": run for name, one in record.measured.items() for seed, run in enumerate(one.counts)}
+    first = next(iter(runs.values()))
+    for number, document in enumerate(schedule.corpus.documents):
+        words = split_words(document.text)
+        yield {
+            "document": document.id,
+            "gold": first[number].gold,
+            "words": len(words),
+            "entity_words": np.count_nonzero(labels.encode(words, document.entities)),
+            "timed": number in schedule.timed,
+            **{name: f"{run[number].correct}/{run[number].predicted}" for name, run in runs.items()},
+        }
 
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Tagged]) -> float:

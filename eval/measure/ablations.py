@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from engine.base import Engine
-from engine.cli.progress import Progress
+from engine.cli.command import say
 from engine.corpora import Corpus
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
@@ -19,19 +19,17 @@ from eval.measure.run import open_log, progress_of, run
 from eval.measure.setup import Setup, check_types
 from eval.measure.taggers import RandomWords, Tagger, of_strategy
 from eval.record import Measured, RunRecord, Schedule
+from eval.render import plots
 from eval.render.folder import rows_of
 from eval.render.pages import Table, page, write_page
-from eval.render.plots import plot_f1_vs_computation, save_png
 from eval.render.text import f1_interval, pp, share
 from eval.schema import DENSE, TRUNCATE
 from eval.statistics import compare_f1
 
 BATCH = 250  # documents per call: there are more strategies than graphs that a model keeps, and each call makes its own
-NAME = "ablations"  # of the table, the page and the figure
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below −1, where few words want to exit
 WEIGHTS = (0.0, 1.0)
 WITH_POINTS = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
-OFF, RANDOM_WORDS = "off", "random words"  # recovery: none, and as many random words as under `ANY`
 
 # Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
 # at, operating points and triggers of recovery know their own values, and gates take each layer alone.
@@ -80,7 +78,7 @@ def series_of(engine: Engine) -> Iterator[Series]:
             assert base.recovery is not None, "only recovery has triggers"
             control = replace(base, recovery=RandomWords(**vars(base.recovery) | {"trigger": ANY}))
             off = replace(base, recovery=None, point="")
-            yield Series(name, setting, {OFF: off, **triggers, RANDOM_WORDS: control}, OFF)
+            yield Series(name, setting, {"off": off, **triggers, "random words": control}, "off")
         else:
             own = base.settings()[setting]
             every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})
@@ -93,10 +91,10 @@ def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
 
 
-def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> tuple[int, list[str], Progress]:
-    """Measures every setting and writes table, page and figure; returns how many checks there are, and those that fail.
+def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[str]:
+    """Measures every setting, or continues to, and writes table, page and figure; prints and returns failed checks.
 
-    Raises an `InputError` if the model has no gates, or none of the corpus' types.
+    Raises an `InputError` if the model has no gates or none of the corpus' types, or the folder contains another run.
     """
     engine = load_engine(model, dtype)
     check_types(corpus.types, engine.labels.types)
@@ -112,8 +110,12 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> tuple[i
         run(setup, record, progress)
         progress.note = "intervals"
         table = ablate(record, series, names)
-        table.to_csv(out / f"{NAME}.csv", index=False)
-    return len(series), render(table, out, f"Ablations: {corpus.name} {corpus.split}, {engine.dtype}"), progress
+        table.to_csv(out / "ablations.csv", index=False)
+    failed = render(table, out, f"Ablations: {corpus.name} {corpus.split}, {engine.dtype}")
+    for failure in failed:
+        say(failure)
+    progress.finish(f"{len(failed)} of {len(series)} checks failed. The page is {out / 'ablations.md'}.")
+    return failed
 
 
 def ablate(record: RunRecord, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
@@ -176,7 +178,7 @@ def failures(ablations: pd.DataFrame) -> list[str]:
 def render(table: pd.DataFrame, out: Path, title: str) -> list[str]:
     """Writes the page and the figure of a table to a folder; returns the checks that failed."""
     failed = failures(table)
-    save_png(plot_f1_vs_computation(table), out / f"{NAME}.png", 130, 64)
+    plots.save_png(plots.plot_f1_vs_computation(table), out / "ablations.png", 130, 64)
     heads = [
         "strategy", "setting", "value", "F1 [95 %]", "against dense, pp [95 %]", "against default, pp [95 %]",
         "computation", "token-layers kept", "recovered words", "predictions changed",
@@ -191,6 +193,5 @@ def render(table: pd.DataFrame, out: Path, title: str) -> list[str]:
         cells.append(
             [row["strategy"], row["setting"].rstrip("_"), value, f1_interval(row), pp(row), difference, *cost, changed]
         )
-    text = page("ablations.md", title=title, failures=failed, table=Table(heads, cells))
-    write_page(out / f"{NAME}.md", text)
+    write_page(out / "ablations.md", page("ablations.md", title=title, failures=failed, table=Table(heads, cells)))
     return failed

@@ -1,7 +1,7 @@
 """Facts about the machine, code and memory that are stated with every measurement."""
 
-import json
 import os
+import pickle
 import platform
 import subprocess
 import sys
@@ -18,13 +18,10 @@ from engine.pruning.strategy import Strategy
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
 _FRESH_PROCESS = """
-import json, sys, psutil
-from engine import Strategy, load_engine
-from engine.cascade import Cascade
-source, dtype, device, labels, strategy, text = sys.argv[1:]
-record = json.loads(strategy)
-strategy = (Cascade if "small" in record else Strategy).from_json(record)
-engine = load_engine(source, dtype, device, labels or None)
+import pickle, sys, psutil
+from engine import load_engine
+model, text, strategy = pickle.load(sys.stdin.buffer)
+engine = load_engine(*model)
 engine.tag(text, strategy)
 print(psutil.Process().memory_info().rss)
 """
@@ -72,8 +69,8 @@ def has_vnni() -> bool | None:
 
 def resident_memory(engine: Engine, strategy: Strategy) -> int | None:
     """Bytes that a fresh process occupies after one call; ``None`` if it fails, e.g. out of memory."""
-    facts = engine.source, engine.dtype, str(engine.device), engine.folder.labels_file, json.dumps(strategy.to_json())
+    model = engine.source, engine.dtype, engine.device, engine.folder.labels_file or None
+    given = pickle.dumps((model, TEXT, strategy))
     threads = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    command = [sys.executable, "-c", _FRESH_PROCESS, *facts, TEXT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=threads)
+    done = subprocess.run([sys.executable, "-c", _FRESH_PROCESS], input=given, capture_output=True, env=threads)
     return int(done.stdout) if done.returncode == 0 else None

@@ -1,7 +1,6 @@
 """A run: measures batch by batch what its log lacks, and writes all files of a report but its pages."""
 
 import gc
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,19 @@ import eval
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
 from engine.corpora import Corpus
-from engine.latency import BUSY, PASSES, Unit
+from engine.latency import BUSY, PASSES, Unit, busy_share
 from engine.pruning.strategy_names import CASCADE
 from eval.analysis.tables import write_tables
 from eval.config import ReportConfig
 from eval.measure import environment
-from eval.measure.baselines import tried_texts, tune
+from eval.measure.baselines import tune
+from eval.measure.baselines.base import Baseline
 from eval.measure.setup import Setup, set_up
+from eval.measure.taggers import EngineTagger
 from eval.record import RunRecord, Tagged
-from eval.schema import DEFAULT_STRATEGY, DENSE
+from eval.schema import DEFAULT_STRATEGY, DENSE, MODEL
 from eval.statistics import SEED
 
-LOG = "run"
 BURN_IN = 3  # batches that warm up threads, allocators and caches before a process continues another's timings
 SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
@@ -37,8 +37,9 @@ def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
     with Progress("Loading the models") as loading:
         setup = set_up(config, corpus, loading)
     record = RunRecord(setup.schedule, open_log(out, setup))
+    baselines = [one for one in setup.taggers if isinstance(one, Baseline)]
+    tune(baselines, corpus, config.batch_size, record.log)
     with progress_of(setup, record) as progress:
-        tune(setup.baselines, corpus, setup.schedule.batch_sizes, record.log, progress)
         run(setup, record, progress)
         if not record.facts("memory"):
             progress.note = "memory of a process with each strategy"
@@ -62,7 +63,7 @@ def open_log(folder: Path, setup: Setup) -> Log:
 
     Raises an `InputError` if the folder contains a run under other conditions.
     """
-    stored, log, conditions = folder / f"{LOG}.json", folder / f"{LOG}.jsonl", conditions_of(setup)
+    stored, log, conditions = folder / "run.json", folder / "run.jsonl", conditions_of(setup)
     if stored.is_file():
         check_same(folder, read_json(stored), conditions)
     else:
@@ -74,20 +75,23 @@ def open_log(folder: Path, setup: Setup) -> Log:
 def conditions_of(setup: Setup) -> dict[str, Any]:
     """The facts that must be the same when an interrupted run continues."""
     first, schedule, corpus = setup.engines[0], setup.schedule, setup.schedule.corpus
-    ids = repr([document.id for document in corpus.documents])
+    others = [one.engine for one in setup.taggers if isinstance(one, EngineTagger) and one.variant.kind == MODEL]
     return {
         "commit": environment.commit(),
         "code": code_digest(engine, eval),
         "versions": environment.versions(),
         "machine": environment.machine(),
         "threads": torch.get_num_threads(),
-        "device": str(first.device),
+        "device": first.device,
         "dtype": ",".join(engine.dtype for engine in setup.engines),
-        "corpus": [corpus.name, corpus.split, corpus.digest, hashlib.sha256(ids.encode()).hexdigest()],
+        "corpus": [corpus.name, corpus.split, corpus.digest],
         "types": corpus.types,
         "model": first.fingerprint | {"runtime": [engine.fingerprint["runtime"] for engine in setup.engines]},
         "timed": len(schedule.timed),
-        "variants": [dict(tagger.conditions) for tagger in setup.taggers],
+        "variants": [
+            {one.title: one.strategy.to_json() if one.strategy else dict(one.settings)} for one in schedule.variants
+        ],
+        "others": [engine.fingerprint for engine in others],
         "batch_sizes": schedule.batch_sizes,
         "passes": PASSES,
     }
@@ -100,16 +104,14 @@ def progress_of(setup: Setup, record: RunRecord) -> Progress:
     """
     schedule, variants = setup.schedule, len(setup.taggers)
     every = (record.todo, schedule.units())
-    todo, total = (sum(len(schedule.documents(unit)) for unit in units) * variants for units in every)
-    trials = tried_texts(setup.baselines, schedule.corpus, schedule.batch_sizes)
-    left = todo if record.facts("tuned") else todo + trials
+    left, total = (sum(len(schedule.documents(unit)) for unit in units) * variants for units in every)
     texts = [document.text for document in schedule.corpus.documents[:3]]
     ms = min(setup.taggers[0].tag([text])[1] for text in texts) if left else 0  # the first call also loads the graph
     named = ", ".join(variant.name for variant in schedule.variants[:20]) + ", …" * (variants > 20)
     return Progress(
         f"Measuring {variants} variants: {named}",
-        total=total + trials,
-        done=total + trials - left,
+        total=total,
+        done=total - left,
         about_s=ms / 1000 * left,
         resume="The same command continues.",
     )
@@ -117,9 +119,9 @@ def progress_of(setup: Setup, record: RunRecord) -> Progress:
 
 def run(setup: Setup, record: RunRecord, progress: Progress) -> None:
     """Measures what the record lacks."""
-    todo = record.todo
+    todo = list(record.todo)
     if todo:
-        record.log.append({"load": setup.load})
+        record.log.append({"load": busy_share() if setup.schedule.timed else 0.0})
     resumed = len(todo) < len(setup.schedule.units())
     for unit in todo[:BURN_IN] if resumed and setup.schedule.timed else ():
         _run_batch(unit, setup, Progress())
@@ -141,8 +143,8 @@ def _run_batch(unit: Unit, setup: Setup, progress: Progress) -> dict[str, tuple[
     for tagger in unit.order(setup.taggers):
         name = tagger.variant.name
         progress.note = f"{what}, {unit.batch_size} a call, {name}"
-        found, ms = tagger.tag(texts, rest=bool(schedule.timed))
-        others = (tagger.tag(texts, seed, rest=False)[0] for seed in range(1, tagger.seeds))
+        found, ms = tagger.tag(texts)
+        others = (tagger.tag(texts, seed)[0] for seed in range(1, tagger.seeds))
         calls[name] = ms, [found, *others] if predicts else []
         progress.advance(len(texts))
     return calls

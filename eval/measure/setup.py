@@ -1,7 +1,7 @@
 """Loads the models that a `ReportConfig` names, and makes a tagger of each variant."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,11 @@ from engine.cli.progress import Progress
 from engine.corpora import Corpus, load_corpus
 from engine.corpora.named import NAMED
 from engine.errors import InputError
-from engine.latency import busy_share
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
 from engine.text.documents import Document
 from eval.config import SMALL, ReportConfig
 from eval.measure.baselines import load_baselines
-from eval.measure.baselines.base import Baseline
 from eval.measure.taggers import RandomExits, Tagger, of_model, of_strategy
 from eval.record import Schedule
 from eval.schema import DENSE, RANDOM
@@ -36,18 +34,11 @@ class Setup:
     engines: list[Engine]  # one for each dtype, that of the reference first
     schedule: Schedule  # the types of its corpus are the scored ones
     taggers: list[Tagger]  # one for each variant of the schedule
-    load: float = 0.0  # load of the machine beforehand, 0–1
     training: Sequence[Document] | None = None  # the corpus' training split, if it has one
-
-    @property
-    def baselines(self) -> list[Baseline]:
-        """Those among the taggers."""
-        return [tagger for tagger in self.taggers if isinstance(tagger, Baseline)]
 
 
 def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
     """Loads the engines and variants that a report is asked for."""
-    load = busy_share()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     strategies = load_engines(config.model, config.dtype, config.device, config.labels)
@@ -61,7 +52,6 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
 
     training = training_documents(corpus, config.data_dir)
     wanted = [name for name in config.baselines if name != "none"]
-    progress.total, progress.done = 1 + len(wanted), 1
     others = [
         (name, engine, engine.strategy(strategy))
         for name, (folder, strategy) in config.models.items()
@@ -76,7 +66,7 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
     documents = len(corpus.documents)
     drawn = np.random.default_rng(SEED).choice(documents, config.timed or documents, replace=False)
     schedule = Schedule(corpus, [one.variant for one in taggers], config.batch_size, sorted(drawn.tolist()))
-    return Setup(engines, schedule, taggers, load, training)
+    return Setup(engines, schedule, taggers, training)
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
@@ -123,11 +113,11 @@ def load_engines(
 
 
 def choose_variants(
-    engines: Sequence[Engine], wanted: Sequence[str], settings: Sequence[tuple[str, str, Any]]
+    engines: Sequence[Engine], wanted: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
 ) -> list[Tagger]:
-    """The strategies and controls of these names, else the model's own, and ``dense``, under each engine.
+    """``dense``, and the strategies and controls of these names, else the model's own, under each engine.
 
-    ``settings``: strategy, setting and value of each that is changed.
+    ``settings``: those that are changed, by strategy.
 
     Raises an `InputError` if a name or setting is unknown, or a setting is given for a strategy that does not run.
     """
@@ -136,21 +126,17 @@ def choose_variants(
         default = [engine.default_strategy]
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-        names = list(dict.fromkeys(wanted or default))
-        names = names if DENSE in names else [DENSE, *names]
+        names = dict.fromkeys([DENSE, *(wanted or default)])
         strategies = {name: name.removeprefix(f"{RANDOM}@") for name in names if name != SMALL}
-        changed: dict[str, dict[str, Any]] = {text: {} for text in strategies.values()}
-        for name, setting, value in settings:
-            if name not in changed:
-                raise InputError(
-                    f"expected settings of strategies that run ({sorted(changed)}), got one of {name!r}; "
-                    "add it to --strategies, or leave the setting out"
-                )
-            changed[name][setting] = value
+        if idle := sorted(settings.keys() - strategies.values()):
+            raise InputError(
+                f"expected settings of strategies that run ({sorted(strategies.values())}), got one of {idle[0]!r}; "
+                "add it to --strategies, or leave the setting out"
+            )
         for name, text in strategies.items():
             title = text if ":" in text else ""  # whatever its settings
             make = of_strategy if name == text else RandomExits
-            taggers.append(make(engine, engine.strategy(text, **changed[text]), title))
+            taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
         if SMALL in names:
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
             taggers.append(of_model(SMALL, engine.stages[0], small))

@@ -6,10 +6,9 @@ A control computes as much as a strategy but chooses it at random, which shows w
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from engine.result import Result
 from eval.record import Tagged, Variant
 from eval.schema import DENSE, MODEL, RANDOM, RANDOM_SEEDS
 
-REST_S = 0.01  # before every timed call
+REST_S = 0.01  # before every call, because idle threads of what ran before spin for milliseconds and slow it
 
 
 @dataclass(eq=False)
@@ -32,7 +31,6 @@ class Tagger(ABC):
     """Tags texts under a variant."""
 
     variant: Variant
-    conditions: Mapping[str, Any]  # must be the same when an interrupted run continues
     threads: int = field(default_factory=torch.get_num_threads, kw_only=True)  # of torch during its calls
     seeds: int = field(default=1, kw_only=True)  # under which it tags; only the first is timed
     # Frees what calls have loaded; it is loaded again when needed.
@@ -42,22 +40,20 @@ class Tagger(ABC):
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result] | Sequence[Tagged]]:
         """Returns the call that tags texts, and that is timed, after what has to come before it."""
 
-    def tag(self, texts: Sequence[str], seed: int = 0, *, rest: bool = True) -> tuple[list[Tagged], float]:
-        """Returns what it finds in texts in one call, and its milliseconds, from texts to entities.
-
-        ``rest``: wait before the call, because idle threads of what ran before spin for milliseconds and slow it.
-        """
+    def tag(self, texts: Sequence[str], seed: int = 0) -> tuple[list[Tagged], float]:
+        """Returns what it finds in texts in one call, and its milliseconds, from texts to entities."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             call = self.prepare(texts, seed)
-            time.sleep(REST_S if rest else 0)
+            time.sleep(REST_S)
             begin = time.perf_counter()
             found = call()
             ms = (time.perf_counter() - begin) * 1e3
         finally:
             torch.set_num_threads(before)
-        return [Tagged.of(one, whole=self.variant.strategy is not None) for one in found], ms
+        whole = self.variant.strategy is not None
+        return [Tagged(one.entities, one.paths, one.cost) if whole else Tagged(one.entities) for one in found], ms
 
 
 @dataclass(eq=False)
@@ -73,11 +69,11 @@ class EngineTagger(Tagger):
 
 def of_strategy(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
     """A strategy of the engine; ``title``: its name in the report, by default its own."""
-    record = strategy.to_json()
-    shown = {key: value for key, value in record.items() if key not in ("name", "point") and strategy.settings()}
+    record = strategy.to_json() if strategy.settings() else {}
+    shown = {key: value for key, value in record.items() if key not in ("name", "point")}
     layers = tuple(stage.sizes.layers for stage in engine.stages_of(strategy))
-    about = engine.dtype, str(engine.device), strategy, shown, layers
-    return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), record, engine, strategy)
+    about = engine.dtype, engine.device, strategy, shown, layers
+    return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), engine, strategy)
 
 
 def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
@@ -85,8 +81,8 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     settings = {"dtype": engine.dtype, "layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
         settings["strategy"] = json.dumps(strategy.to_json())
-    variant = Variant(name, MODEL, engine.dtype, str(engine.device), settings=settings)
-    return EngineTagger(variant, {name: settings | engine.fingerprint}, engine, strategy)
+    variant = Variant(name, MODEL, engine.dtype, engine.device, settings=settings)
+    return EngineTagger(variant, engine, strategy)
 
 
 class RandomExits(EngineTagger):
@@ -101,8 +97,7 @@ class RandomExits(EngineTagger):
             raise InputError(f"expected {wanted}, got {strategy.title!r}; choose one")
         replayed = of_strategy(engine, strategy, title).variant
         variant = replace(replayed, title=f"{RANDOM}@{replayed.title}", kind=RANDOM, settings={})
-        conditions = {"name": variant.title, "replays": strategy.to_json()}
-        super().__init__(variant, conditions, engine, strategy, seeds=seeds)
+        super().__init__(variant, engine, strategy, seeds=seeds)
 
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
         exits = [

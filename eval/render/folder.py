@@ -15,8 +15,8 @@ from eval.schema import DENSE, TEXTS, Row
 LAST = "results.json"  # written when everything else is there
 
 
-def rows_of(table: pd.DataFrame) -> list[Row]:
-    return table.to_dict("records")  # type: ignore[return-value]
+def rows_of(frame: pd.DataFrame) -> list[Row]:
+    return frame.to_dict("records")  # type: ignore[return-value]
 
 
 class ReportFolder:
@@ -27,32 +27,30 @@ class ReportFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        self._tables: dict[str, pd.DataFrame] = {}
+        self._frames: dict[str, pd.DataFrame] = {}
 
     @cached_property
-    def _facts(self) -> dict[str, Any]:
-        with self._finished():
-            facts = json.loads((self.folder / LAST).read_text(encoding="utf-8"))
-            return {"about": dict(facts["about"]), "notes": list(facts["notes"])}
-
-    @property
     def about(self) -> dict[str, Any]:
         """The facts about the run: command, model, machine, settings."""
-        return self._facts["about"]
+        return dict(self._facts("about"))
 
-    @property
+    @cached_property
     def notes(self) -> list[str]:
         """Remarks that readers must see first."""
-        return self._facts["notes"]
+        return list(self._facts("notes"))
 
-    def table(self, name: str) -> pd.DataFrame:
-        """One of the files in `eval.schema.TEXTS`."""
-        if name not in self._tables:
+    def _facts(self, name: str) -> Any:
+        with self._finished():
+            return json.loads((self.folder / LAST).read_text(encoding="utf-8"))[name]
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One of the CSV files in `eval.schema.TEXTS`."""
+        if name not in self._frames:
             texts: Any = dict.fromkeys(TEXTS[name], str)
             with self._finished():  # only an empty cell of a number is missing: a type may be called NA, a model null
-                table = pd.read_csv(self.folder / f"{name}.csv", dtype=texts, keep_default_na=False, na_values=[""])
-            self._tables[name] = table.fillna(dict.fromkeys(texts, ""))
-        return self._tables[name]
+                frame = pd.read_csv(self.folder / f"{name}.csv", dtype=texts, keep_default_na=False, na_values=[""])
+            self._frames[name] = frame.fillna(dict.fromkeys(texts, ""))
+        return self._frames[name]
 
     def _finished(self) -> AbstractContextManager[None]:
         return expecting(f"a finished run in {self.folder}", "run it first", "none: ")
@@ -60,12 +58,12 @@ class ReportFolder:
     @cached_property
     def rows(self) -> list[Row]:
         """The rows of ``results.csv``."""
-        return rows_of(self.table("results"))
+        return rows_of(self.frame("results"))
 
     @cached_property
     def intervals(self) -> list[Row]:
         """The rows of ``intervals.csv``."""
-        return rows_of(self.table("intervals"))
+        return rows_of(self.frame("intervals"))
 
     @property
     def sizes(self) -> list[int]:
@@ -83,8 +81,8 @@ class ReportFolder:
 
     def losses(self, name: str) -> pd.DataFrame:
         """The rows of a table that are not about dense."""
-        table = self.table(name)
-        return table[~table["variant"].isin([row["variant"] for row in self.rows if row["kind"] == DENSE])]
+        frame = self.frame(name)
+        return frame[~frame["variant"].isin([row["variant"] for row in self.rows if row["kind"] == DENSE])]
 
     def interval(self, variant: str, against: str, size: int | None = None) -> Row | None:
         """Compares two variants, at the smallest batch size unless another is given; None if the report does not."""
@@ -99,9 +97,5 @@ class ReportFolder:
 
     def times(self, variant: str, size: int) -> np.ndarray:
         """Milliseconds of a variant for each batch of timed documents, ``(batches,)``."""
-        times = self.table("times")
+        times = self.frame("times")
         return times.loc[(times["variant"] == variant) & (times["batch_size"] == size), "latency_ms"].to_numpy()
-
-    def per_second(self, variant: str, size: int) -> float:
-        """How many timed documents a second a variant tags at a batch size."""
-        return 1000 * self.dense["timed_documents"] / float(self.times(variant, size).sum())

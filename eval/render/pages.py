@@ -11,7 +11,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 
 from eval.render.text import escape
@@ -57,27 +56,18 @@ def page(template: str, **parts: Any) -> str:
 
 
 def as_html(markdown: str) -> str:
-    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text."""
-    tokens = _PARSER.parse(_COMMENT.sub("", markdown))
-    titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
-    title = unescape(titles[0].content) if titles else ""
-    return page("page.html", title=title, body=_render_tokens(tokens))
+    """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text.
 
-
-def _render_tokens(tokens: Sequence[Token]) -> Markup:
-    """Renders Markdown with GitHub's anchors of headings and a class for long cells."""
-    used: Counter[str] = Counter()
+    Headings have GitHub's anchors, and long cells a class.
+    """
+    tokens, title, used = _PARSER.parse(_COMMENT.sub("", markdown)), "", Counter[str]()
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
+            title = title or unescape(inside.content)
             text = "".join(child.content for child in inside.children or [] if child.type in ("text", "code_inline"))
-            name = anchor(text)
+            name = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
             token.attrSet("id", f"{name}-{used[name]}" if used[name] else name)
             used[name] += 1
         elif token.type == "td_open" and len(inside.content) > LONG:
             token.attrSet("class", "long")
-    return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
-
-
-def anchor(heading: str) -> str:
-    """The anchor that GitHub gives to a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    return page("page.html", title=title, body=Markup(_PARSER.renderer.render(tokens, _PARSER.options, {})))

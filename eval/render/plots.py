@@ -76,20 +76,16 @@ def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> N
 def with_labels(figure: Figure, axes: np.ndarray, marks: Sequence[Sequence[LabelledMark]]) -> Figure:
     """Lays a figure out and writes labels beside the marks of each of its axes."""
     figure.draw_without_rendering()
-    for axis, of_axis in zip(axes.flat, marks, strict=True):
-        _write_labels(axis, of_axis)
-    return figure
-
-
-def _write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
     style: dict[str, Any] = {"fontsize": 9, "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
-    texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in marks if text]
-    places = axis.transData.transform([mark[:2] for mark in marks])
-    avoided = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in places]
     lines = {"arrowstyle": "-", "color": "#444444", "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
-    # A number of steps, not seconds: a busy machine would stop while labels overlap.
-    adjust_text(texts, objects=avoided, ax=axis, expand=(1.05, 1.3), iter_lim=1000, arrowprops=lines)
+    for axis, of_axis in zip(axes.flat, marks, strict=True):
+        texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in of_axis if text]
+        places = axis.transData.transform([mark[:2] for mark in of_axis])
+        avoided = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in places]
+        # A number of steps, not seconds: a busy machine would stop while labels overlap.
+        adjust_text(texts, objects=avoided, ax=axis, expand=(1.05, 1.3), iter_lim=1000, arrowprops=lines)
+    return figure
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
@@ -129,11 +125,11 @@ def to_label(variants: Sequence[Any]) -> list[Any]:
     others = [row for row in variants if row.kind in (BASELINE, TRUNCATE, MODEL)]
     dense = min((row for row in variants if row.kind == DENSE), key=lambda row: abs(row.speedup - 1))
     chosen = [dense, *frontier(variants), *sorted(others, key=lambda row: -row.speedup)]
-    return [row for number, row in enumerate(chosen) if row not in chosen[:number]][:LABELS]
+    return list(dict.fromkeys(chosen))[:LABELS]
 
 
 def _draw_panel(axis: Axes, table: pd.DataFrame, fills: Mapping[str, str]) -> list[LabelledMark]:
-    """Draws one batch size; returns the marks for `write_labels`. ``fills``: of markers, by dtype.
+    """Draws one batch size; returns the marks for `with_labels`. ``fills``: of markers, by dtype.
 
     The axis shows F1 near that of dense and, beside a cascade, all, so that it reaches from the small model to the
     large one. Variants beyond it stand at its edge, with their F1 in their label.

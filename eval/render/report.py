@@ -9,26 +9,14 @@ from huggingface_hub.utils import yaml_dump
 
 from engine.corpora.named import NAMED
 from eval import schema
-from eval.render import plots
+from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.summary import (
-    baselines,
-    default,
-    full_pass,
-    headline,
-    reference,
-    roles,
-    runtime,
-    shown,
-    static_baselines,
-)
 from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
 
 FIGURE = "f1_vs_latency.png"
-SUMMARY = "summary.md"  # headline and roles, which README and docs include
 MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
 PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
 
@@ -39,7 +27,7 @@ def render(folder: Path, *, html: bool = False) -> str:
     Returns the notes and the table of results, for the terminal.
     """
     report = ReportFolder(folder)
-    plot = plots.plot_f1_vs_latency(report.table("results"), report.table("intervals"))
+    plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"))
     plots.save_png(plot, folder / FIGURE, 130, 64)
     drawn = [name for name in PLOTS if not report.losses(name).empty]
     for name in drawn:
@@ -48,18 +36,18 @@ def render(folder: Path, *, html: bool = False) -> str:
         "report.md",
         title=f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up",
         notes=report.notes,
-        headline=headline(report),
-        baselines=baselines(report),
+        headline=summary.headline(report),
+        baselines=summary.baselines(report),
         documents=report.dense["documents"],
-        mentions=int(report.table("documents")["gold"].sum()),
+        mentions=int(report.frame("documents")["gold"].sum()),
         dense=report.dense["variant"],
         kinds={row["kind"] for row in report.rows},
         fewest=FEWEST,
         seeds=schema.RANDOM_SEEDS,
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
-        training=schema.TRAINING in set(report.table("subgroups").get("dimension", ())),
+        training=schema.TRAINING in set(report.frame("subgroups").get("dimension", ())),
         plots=drawn,
-        roles=roles(report),
+        roles=summary.roles(report),
         results=results(report),
         by_text=by_text(report),
         errors=errors(report),
@@ -69,7 +57,7 @@ def render(folder: Path, *, html: bool = False) -> str:
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
-    write_page(folder / SUMMARY, summary_page(report))
+    write_page(folder / "summary.md", summary_page(report))
     write_page(folder / MODEL_INDEX, model_index(report))
     if html:
         write_page(folder / "report.html", as_html(text))
@@ -78,8 +66,8 @@ def render(folder: Path, *, html: bool = False) -> str:
 
 def summary_page(report: ReportFolder) -> str:
     """The headline, the baselines and the roles of a report in Markdown, as README and docs include them."""
-    table = roles(report)
-    parts = [headline(report), baselines(report)]
+    table = summary.roles(report)
+    parts = [summary.headline(report), summary.baselines(report)]
     return "\n\n".join([*map(escape, filter(None, parts)), table.markdown, table.caption]) + "\n"
 
 
@@ -88,7 +76,7 @@ def model_index(report: ReportFolder) -> str:
 
     It is a result under ``model-index`` in the metadata of a model card, which the hub shows.
     """
-    row = default(report) or report.dense
+    row = summary.default(report) or report.dense
     named = NAMED.get(row["corpus"])
     identifier, name = (named and named.hub) or (row["corpus"], row["corpus"])
     found = [
@@ -124,13 +112,14 @@ def by_text(report: ReportFolder) -> Table:
 
     Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
     """
-    row, documents = shown(report), report.table("documents")
+    row, documents = summary.shown(report), report.frame("documents")
     texts = documents[documents["timed"]]
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
-    others = [reference(report), full_pass(report, row)["variant"]]
-    others += [one["variant"] for one in (runtime(report), *(one for _, one in static_baselines(report, row))) if one]
-    others = [name for name in dict.fromkeys(others) if name != row["variant"]]
+    static = (one for _, one in summary.static_baselines(report, row))
+    rivals = [summary.full_pass(report, row), summary.runtime(report), *static]
+    others = dict.fromkeys([summary.reference(report), *(one["variant"] for one in rivals if one)])
+    others.pop(row["variant"], None)
     own, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)
     for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):
@@ -145,7 +134,7 @@ def by_text(report: ReportFolder) -> Table:
 
 def errors(report: ReportFolder) -> Table:
     """The errors that pruning caused and fixed."""
-    table, rows = report.table("errors"), []
+    table, rows = report.frame("errors"), []
     for variant, own in table[table["part"].isin(schema.WAYS)].groupby("variant", sort=False):
         cells: list[object] = [variant]
         for part, ways in schema.WAYS.items():
@@ -158,7 +147,7 @@ def errors(report: ReportFolder) -> Table:
 def exits(report: ReportFolder) -> Table:
     """Counts the words that exit, and the entity words among them that are wrong."""
     rows = []
-    for variant, own in report.table("exits").groupby("variant", sort=False):
+    for variant, own in report.frame("exits").groupby("variant", sort=False):
         entities = own[own["gold"] != "O"]
         words = entities.drop_duplicates("gold")["words"].sum()
         outside = own.loc[own["gold"] == "O", "share_exited"].sum()
@@ -171,7 +160,7 @@ def exits(report: ReportFolder) -> Table:
 
 def groups(report: ReportFolder) -> Table:
     """F1 against dense in every group of mentions."""
-    table, rows = report.table("subgroups"), []
+    table, rows = report.frame("subgroups"), []
     names = list(map(str, report.losses("subgroups")["variant"].unique()))
     for group, own in table.groupby(["dimension", "group"], sort=False) if len(table) else ():
         by_variant = {row["variant"]: row for row in rows_of(own)}
@@ -183,7 +172,7 @@ def groups(report: ReportFolder) -> Table:
 
 def cost(report: ReportFolder) -> Table:
     """Computation and memory of our own strategies."""
-    table, rows = report.table("cost"), []
+    table, rows = report.frame("cost"), []
     held = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
     for row in report.variants:
         if row["gmacs_per_document"] > 0:  # NaN where it is unknown

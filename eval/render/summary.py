@@ -11,7 +11,7 @@ from engine.corpora.named import NAMED
 from eval import schema
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table
-from eval.render.text import bound, escape, in_pp, join, pp, ratio, score, speedup
+from eval.render.text import bound, escape, join, pp, ratio, score, speedup
 from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
@@ -41,9 +41,8 @@ def reference(report: ReportFolder) -> str:
 
 def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
-    rows = [(_title(row), row) for row in _fastest_first(report, prunes=True)]
-    defaults = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
-    return next((row for default in defaults for name, row in rows if name == default), None)
+    names = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
+    return next((row for name in names for row in _strategies(report) if _title(row) == name), None)
 
 
 def _title(row: Row) -> str:
@@ -53,7 +52,7 @@ def _title(row: Row) -> str:
 
 def recommended(report: ReportFolder) -> Row | None:
     """The fastest strategy that is faster than dense and loses no more than a default may; None if there is none."""
-    for row in _fastest_first(report, prunes=True):
+    for row in _strategies(report):
         faster = report.against_dense(row["variant"])["speedup_low"] > 1
         if faster and all(lost <= limit for _, lost, limit in losses(report, row)) and not lacking(report, row):
             return row
@@ -62,19 +61,18 @@ def recommended(report: ReportFolder) -> Row | None:
 
 def shown(report: ReportFolder) -> Row | None:
     """The strategy that the summary is about; None if none that prunes was measured."""
-    return default(report) or recommended(report) or next(iter(_fastest_first(report, prunes=True)), None)
+    return default(report) or recommended(report) or next(iter(_strategies(report)), None)
 
 
-def _fastest_first(report: ReportFolder, *, prunes: bool = False) -> list[Row]:
-    """All variants, or with ``prunes`` strategies that prune."""
-    rows = [row for row in report.variants if row["prunes"] or not prunes]
-    return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
+def _strategies(report: ReportFolder) -> list[Row]:
+    """The strategies that prune, the fastest first."""
+    return sorted((row for row in report.variants if row["prunes"]), key=lambda row: -row["speedup_vs_dense"])
 
 
 def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
     """What a strategy loses at most, and a default may lose, in pp: over all types (``""``), and of frequent ones."""
     bounds = [("", report.against_dense(row["variant"])["loss_bound"] * 100, LARGEST_LOSS)]
-    groups = report.table("subgroups")
+    groups = report.frame("subgroups")
     types = rows_of(groups[(groups["variant"] == row["variant"]) & (groups["dimension"] == "type")])
     for group in types if len(types) > 1 else ():
         if group["support"] >= LEAST_MENTIONS and not math.isnan(group["loss_bound"]):
@@ -84,7 +82,7 @@ def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
 
 def lacking(report: ReportFolder, row: Row) -> str:
     """What the data lack to conclude on the F1 of a strategy; empty if they suffice."""
-    errors = report.table("errors")
+    errors = report.frame("errors")
     own = (errors[["variant", "part"]] == [row["variant"], schema.AGAINST_DENSE]).all(axis=1)
     differing = int(errors.loc[own & (errors["outcome"] != schema.EXACT), "count"].sum())
     if report.dense["f1"] < LEAST_F1:
@@ -102,10 +100,9 @@ def lacking(report: ReportFolder, row: Row) -> str:
 
 def runtime(report: ReportFolder) -> Row | None:
     """The fastest runtime that removes nothing and has a comparable F1."""
-    rows = (row for row in _fastest_first(report) if row["variant"] in RUNTIMES)
-    return next(
-        (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS), None
-    )
+    rows = [row for row in report.variants if row["variant"] in RUNTIMES]
+    equal = (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS)
+    return max(equal, key=lambda row: row["speedup_vs_dense"], default=None)
 
 
 def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
@@ -132,14 +129,9 @@ def _cuts(report: ReportFolder) -> list[Row]:
 
 def _others(report: ReportFolder) -> list[Row]:
     """Other models that remove nothing, in our runtime or another."""
-    settings = report.about.get("settings", {})
-
-    def is_other(row: Row) -> bool:
-        if row["kind"] == schema.MODEL:
-            return "strategy" not in settings.get(row["variant"], {})
-        return row["kind"] == schema.BASELINE and "@" in row["variant"]
-
-    return [row for row in report.variants if is_other(row)]
+    exits = [name for name, settings in report.about.get("settings", {}).items() if "strategy" in settings]
+    models = [row for row in report.variants if row["kind"] == schema.MODEL and row["variant"] not in exits]
+    return models + [row for row in report.variants if row["kind"] == schema.BASELINE and "@" in row["variant"]]
 
 
 def is_equal(row: Row, strategy: Row) -> bool:
@@ -170,7 +162,7 @@ def headline(report: ReportFolder, *, brief: bool = False) -> str:
     sentences.append(f"On {row['documents']} {texts}, F1 loses {lost}")
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
-            change = in_pp(report.against_dense(one["variant"]))
+            change = pp(report.against_dense(one["variant"]), unit=" pp")
             alone = f"A model alone ({one['variant']}) is {over['speedup']:.1f}× as fast"
             sentences.append(f"{alone}, with a difference of F1 of {change}")
     return ". ".join(sentences) + "."
@@ -255,7 +247,7 @@ def baselines(report: ReportFolder) -> str:
 
 def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     """What each row is for: what people use today, our strategies, and what these must beat."""
-    rows, chosen, best, row = report.variants, default(report), recommended(report), shown(report)
+    rows, best, row = report.variants, recommended(report), shown(report)
     pairs = [("Hugging Face pipeline", one) for one in rows if one["variant"] == schema.PIPELINE]
     pairs.append(("our full pass, with which F1 is compared", report.dense))
     if row and (own := full_pass(report, row)) is not report.dense:
@@ -264,7 +256,7 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
         pairs.append(("fastest measured runtime that removes nothing", fastest))
     if row is None:
         return pairs
-    role = "the default" if row is chosen else "the fastest strategy"
+    role = "the default" if row is default(report) else "the fastest strategy"
     pairs.append((f"{role}; {BEST}" if row is best else role, row))
     if best and row is not best:
         pairs.append((BEST, best))
@@ -299,6 +291,6 @@ def roles(report: ReportFolder) -> Table:
         name, dense = row["variant"], report.against_dense(row["variant"])
         against = [report.interval(name, reference(report), size) for size in report.sizes]
         speeds = [speedup(interval) if interval else "" for interval in against]
-        cells = score(row["f1"]), pp(dense), bound(dense), *speeds, f"{report.per_second(name, last):.0f}"
-        rows.append([role, name, *cells])
+        per_second = 1000 * row["timed_documents"] / report.times(name, last).sum()
+        rows.append([role, name, score(row["f1"]), pp(dense), bound(dense), *speeds, f"{per_second:.0f}"])
     return Table([*heads, f"texts a second, {last} a call"], rows, about)

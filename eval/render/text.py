@@ -21,24 +21,21 @@ def f1_interval(row: Row) -> str:
     return f"{score(row['f1'])} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
-def pp(row: Row, prefix: str = "") -> str:
+def pp(row: Row, prefix: str = "", unit: str = "") -> str:
     """A difference of F1 in pp with its interval; a dash if a variant is compared with itself.
 
     ``prefix``: of the columns ``difference``, ``low`` and ``high``.
     """
-    return ITSELF if _compares_with_itself(row) else in_pp(row, prefix, unit="")
+    if _compares_with_itself(row):
+        return ITSELF
+    value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
+    return f"{value:+.2f}{unit} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
 
 
 def bound(row: Row) -> str:
     """What a variant loses at most, in pp; a dash if it is compared with itself, or there are too few documents."""
     unknown = _compares_with_itself(row) or math.isnan(row["loss_bound"])
     return ITSELF if unknown else f"{row['loss_bound'] * 100:.2f}"
-
-
-def in_pp(row: Row, prefix: str = "", unit: str = " pp") -> str:
-    """A difference of F1 with its interval, in a sentence."""
-    value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    return f"{value:+.2f}{unit} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
 
 
 def speedup(row: Row) -> str:

@@ -22,31 +22,20 @@ from eval.report import main
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
-def stub_plots(patch: pytest.MonkeyPatch) -> None:
-    """Saves every plot as one pixel: placing labels and drawing takes longer than measuring a few documents."""
-    patch.setattr("eval.render.plots.adjust_text", lambda *_, **__: None)
-    patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
-
-
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
-    """Replaces what takes seconds per report: passes, rests, a process and a look at the load."""
+    """Replaces what takes seconds per report: passes, rests, a process, a look at the load, and plots, each a pixel."""
     patch.setattr("engine.latency.PASSES", 1)
     patch.setattr("eval.measure.taggers.REST_S", 0)
     patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
-    patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
+    patch.setattr("eval.measure.run.busy_share", lambda: 0.0)
+    patch.setattr("eval.render.plots.adjust_text", lambda *_, **__: None)
+    patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def fast() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def one_pixel() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        stub_plots(patch)
         yield
 
 
@@ -71,7 +60,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, begin
     options += f" --out {out}"
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
-        stub_plots(patch)
         patch.setattr("eval.measure.baselines.fastest", lambda baseline, *_: baseline.candidates[0])  # own tests
         assert main(options.split()) == 0
     return out
@@ -86,8 +74,8 @@ def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[i
 
 
 @pytest.fixture(scope="session")
-def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, dict[str, Counts], Path]:
-    """A corpus, what the scorer counts in it for each strategy, and the folder with the tables of all."""
+def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Counts], Path]:
+    """What the scorer counts in a corpus for each strategy, and the folder with the tables of all."""
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=8)
     strategies = [
@@ -105,4 +93,4 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     for strategy in strategies:
         found = [result.entities for result in engine.tag_batch(texts, strategy)]
         counts[strategy.name] = Counts.total(count_documents(corpus.documents, found, corpus.types))
-    return corpus, counts, out
+    return counts, out

@@ -1,15 +1,12 @@
 """The record holds what variants found: every document comes back as it was written."""
 
-from itertools import product
-
 import pytest
 
 from engine.corpora import load_corpus
 from engine.paths import State
 from eval.config import SAMPLE
 from eval.measure.taggers import RandomExits, of_strategy
-from eval.record import Variant, dense_of
-from tests.eval.analysis.made_up import ENTROPY
+from eval.record import dense_of
 from tests.eval.conftest import SETTINGS, measured
 
 
@@ -39,11 +36,3 @@ def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
         assert {len(run) for run in one.runs} == {5}
     first, other, *_ = record.measured["random@entropy"].runs
     assert [one.paths for one in first] != [one.paths for one in other]
-
-
-def test_a_strategy_must_beat_baselines_everywhere_and_other_models_and_cuts_in_its_own_dtype():
-    entropy = Variant("entropy", "entropy", "int8", "cpu", ENTROPY)
-    for kind, dtype in product(("baseline", "model", "truncate"), ("int8", "float32")):
-        other = Variant("other", kind, dtype, "cpu")
-        assert entropy.must_beat(other) == (kind == "baseline" or dtype == "int8")
-        assert not other.must_beat(entropy)

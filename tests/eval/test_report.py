@@ -38,7 +38,7 @@ def results(finished):
 
 
 @pytest.fixture
-def report(model_folder, tmp_path, one_pixel):
+def report(model_folder, tmp_path):
     """Runs the command on two documents with ``dense`` alone, unless told otherwise; returns status and folder."""
 
     def start(*options: str, model: Path = model_folder, out: str = "out") -> tuple[int, Path]:
@@ -119,9 +119,7 @@ def test_settings_of_variants_are_stated(finished):
     assert json.loads(settings["pruned (float32)"]["strategy"])["name"] == "entropy"
 
 
-def test_a_report_is_made_from_python_and_a_command_line_that_asks_for_the_same_continues_it(
-    model_folder, tmp_path, one_pixel
-):
+def test_a_report_is_made_from_python_and_a_command_line_that_asks_for_the_same_continues_it(model_folder, tmp_path):
     asked = {"model": str(model_folder), "limit": 2, "batch_size": (1,), "dtype": ("float32",), "baselines": ("none",)}
     config = ReportConfig(**asked, strategies=("rule",), set=("rule.lambda=1",), out=str(tmp_path / "out"))
     assert from_values(ReportConfig, "a report", json.loads(json.dumps(to_values(config)))) == config
@@ -149,7 +147,7 @@ def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, 
 
 
 def test_a_report_says_whether_other_processes_ran(report, finished, monkeypatch):
-    monkeypatch.setattr("eval.measure.setup.busy_share", lambda: 0.9)
+    monkeypatch.setattr("eval.measure.run.busy_share", lambda: 0.9)
     _, out = report()
     sentence = "Other processes used 90% of the processors when this began: distrust the times."
     assert sentence in (out / "report.md").read_text(encoding="utf-8")

@@ -71,15 +71,7 @@ def test_too_few_documents_or_batches_have_no_interval_and_nothing_is_significan
     speed = compare_speed(TIMES[:few] / 4, TIMES[:few])
     assert f1["difference"] < 0
     assert speed["speedup"] == pytest.approx(4)
-    ends = [
-        f1["f1_low"],
-        f1["f1_high"],
-        f1["low"],
-        f1["high"],
-        f1["loss_bound"],
-        speed["speedup_low"],
-        speed["speedup_high"],
-    ]
-    assert np.isnan(ends).all()
+    assert np.isnan([f1[end] for end in ("f1_low", "f1_high", "low", "high", "loss_bound")]).all()
+    assert np.isnan([speed["speedup_low"], speed["speedup_high"]]).all()
     assert [f1["significant"], speed["speedup_significant"]] == [False, False]
     assert (f1_difference_error(WORSE[:few], GOOD[:few]) == np.inf) == (few == 1)

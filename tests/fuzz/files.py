@@ -79,35 +79,15 @@ def documents(draw: st.DrawFn) -> list[Document]:
     return several
 
 
-class Mutation(NamedTuple):
-    """``content[start:end]`` becomes ``new``."""
-
-    start: int
-    end: int
-    new: bytes
-
-
 @st.composite
-def mutations(draw: st.DrawFn, content: bytes) -> list[Mutation]:
-    """One to three non-overlapping changes of a content, last one first."""
-    changed: list[Mutation] = []
-    for _ in range(draw(st.integers(1, 3))):
-        start = draw(st.integers(0, len(content)))
-        end = start + draw(st.sampled_from([0, 0, 1, 1, 2, 10, 40]))
-        digits = bytes(draw(st.sampled_from(b"0123456789")) if 48 <= c < 58 else c for c in content[start:end])
-        new = draw(
-            st.sampled_from(_TOKENS)
-            | st.binary(max_size=4)
-            | st.just(b"")
-            | st.just(digits)
-            | st.just(content[start : start + 60] * 2)
-        )
-        if draw(st.integers(0, 19)) == 0:
-            end, new = len(content), b""  # cut short
-        mutation = Mutation(start, min(end, len(content)), new)
-        if all(mutation.end < other.start or other.end < start for other in changed):
-            changed.append(mutation)
-    return sorted(changed, key=lambda mutation: -mutation.start)
+def damage(draw: st.DrawFn, content: bytes) -> tuple[int, int, bytes]:
+    """A start, an end and what stands between them after the damage."""
+    start = draw(st.integers(0, len(content)))
+    end = min(start + draw(st.sampled_from([0, 0, 1, 1, 2, 10, 40])), len(content))
+    digits = bytes(draw(st.sampled_from(b"0123456789")) if 48 <= c < 58 else c for c in content[start:end])
+    others = [b"", digits, content[start : start + 60] * 2]
+    new = draw(st.sampled_from(_TOKENS) | st.binary(max_size=4) | st.sampled_from(others))
+    return (start, len(content), b"") if draw(st.integers(0, 19)) == 0 else (start, end, new)  # cut short
 
 
 class Damaged(NamedTuple):
@@ -122,27 +102,28 @@ class Damaged(NamedTuple):
 
 @st.composite
 def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
-    """A file of a format, damaged."""
+    """A file of a format, damaged in one to three places."""
     kind = KINDS[name]
     several = draw(documents())
-    head, *parts, foot = (piece.encode("utf-8", "replace") for piece in kind.write(several))
+    pieces = [piece.encode("utf-8", "replace") for piece in kind.write(several)]  # head, documents, foot
     ids = [f"a-{number}" if kind.lines else document.id for number, document in enumerate(several, 1)]
-    sound = b"".join([head, *parts, foot])
-    changed = draw(mutations(sound))
-    content = sound
-    for one in changed:
-        content = content[: one.start] + one.new + content[one.end :]
-    touched, begin = set(), len(head)
-    for number, part in enumerate(parts):
-        end = begin + len(part)
-        # In CoNLL a document ends where the next one begins.
-        reach = parts[number + 1].index(b"\n") + 1 if name == "conll" and number + 1 < len(parts) else 0
-        if any(one.start <= end + reach and one.end >= begin for one in changed):
-            touched.add(ids[number])
-        begin = end
-    if kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed):
-        touched = set(ids)
-    return Damaged(name, sound, content, ids, touched)
+    sound, touched = b"".join(pieces), set[str]()
+    for _ in range(draw(st.integers(1, 3))):
+        content = b"".join(pieces)
+        start, end, new = draw(damage(content))
+        if kind.lines and b"\n" in new + content[start:end]:
+            touched |= set(ids)
+        stop = 0
+        for number, piece in enumerate(pieces):
+            begin, stop = stop, stop + len(piece)
+            # In CoNLL a document ends where the next one begins.
+            reach = max(stop, content.find(b"\n", stop) + 1) if name == "conll" else stop
+            if end >= begin and start <= reach and 0 < number <= len(several):
+                touched.add(ids[number - 1])
+            if end >= begin and start <= stop:
+                pieces[number] = piece[: max(start - begin, 0)] + new + piece[max(end - begin, 0) :]
+                new = b""
+    return Damaged(name, sound, b"".join(pieces), ids, touched)
 
 
 def check_reading(damaged: Damaged, folder: Path) -> None:

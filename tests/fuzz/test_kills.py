@@ -7,7 +7,6 @@ import multiprocessing
 import random
 import sys
 from collections.abc import Callable
-from itertools import count
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from time import monotonic
@@ -71,7 +70,7 @@ def context() -> ForkServerContext:
 @pytest.mark.parametrize("name", LONG)
 def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_folder, tmp_path, context):
     main, arguments, results = LONG[name]
-    chosen, kills = random.Random(0), 0
+    chosen, kills, runs = random.Random(0), 0, 0
     write_folder(tmp_path / "pubmed", 40, 50)
     write_texts(tmp_path / "texts.txt", 300)
     paths = {"model": model_folder, "sample": SAMPLE, "pubmed": tmp_path / "pubmed", "texts": tmp_path / "texts.txt"}
@@ -85,18 +84,15 @@ def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_f
     undisturbed.join()
     assert undisturbed.exitcode == 0
     expected, seconds = results(tmp_path / "undisturbed"), monotonic() - begin
-    for number in count():
-        if kills >= KILLS:
-            break
-        out, finished = tmp_path / f"killed-{number}", False
-        while not finished:
+    while kills < KILLS:
+        out, runs = tmp_path / f"killed-{runs}", runs + 1
+        while True:
             process = start(out)
             process.join(None if kills >= KILLS else chosen.uniform(0.1, 1) * seconds)
-            if process.is_alive():
-                process.kill()
-                process.join()
-                kills += 1
-            else:
-                assert process.exitcode == 0, f"after {kills} kills"
-                assert results(out) == expected, f"after {kills} kills"
-                finished = True
+            if not process.is_alive():
+                break
+            process.kill()
+            process.join()
+            kills += 1
+        assert process.exitcode == 0, f"after {kills} kills"
+        assert results(out) == expected, f"after {kills} kills"

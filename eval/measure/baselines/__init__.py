@@ -31,14 +31,13 @@ TRIAL_DOCUMENTS = 16  # in a trial, or two batches if that is more
 FIRST_DOCUMENTS = 512  # of a corpus, of which those of a trial are a sample
 PASSES = 3
 DROP_RATIO, STABLE_MS = 1.5, 500.0  # candidates slower than DROP_RATIO × max(STABLE_MS, the fastest's time) are dropped
-TRIAL_MS = 3000.0  # a trial ends when its fastest candidate took so long
 EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
 def load_baselines(
     engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
 ) -> list[Baseline]:
-    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``; progress advances by one for each.
+    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``.
 
     ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
     ``training``: texts of the corpus' training split.
@@ -50,7 +49,6 @@ def load_baselines(
         progress.note = f"converting the model for {inputs.name}"
         with extra("baselines"):
             baselines.append(BASELINES[inputs.runtime](inputs))
-        progress.advance()
     return baselines
 
 
@@ -73,9 +71,7 @@ def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[
     return Inputs(name, runtime, engines[model], training, layers)
 
 
-def tune(
-    baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log, progress: Progress
-) -> None:
+def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log) -> None:
     """Gives baselines the fastest runtime parameters for each batch size, or those that a run's log already contains.
 
     They slightly affect what ``onnx-int8`` finds, because activations that run together are quantised together.
@@ -84,18 +80,13 @@ def tune(
     if stored is None:
         samples = {size: sample_texts(corpus, max(TRIAL_DOCUMENTS, 2 * size)) for size in batch_sizes}
         stored = {}
-        for baseline in baselines:
-            stored[baseline.variant.name] = [dict(fastest(baseline, *sample, progress)) for sample in samples.items()]
-            baseline.release()
+        with Progress(total=len(baselines) * len(batch_sizes)) as progress:
+            for baseline in baselines:
+                stored[baseline.variant.name] = [dict(fastest(baseline, *one, progress)) for one in samples.items()]
+                baseline.release()
         log.append({"tuned": stored})
     for baseline in baselines:
         baseline.choose(dict(zip(batch_sizes, stored[baseline.variant.name], strict=True)))
-
-
-def tried_texts(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int]) -> int:
-    """How many texts `tune` tags, over all candidates and passes, if it drops none."""
-    texts = sum(min(max(TRIAL_DOCUMENTS, 2 * size), len(corpus.documents[:FIRST_DOCUMENTS])) for size in batch_sizes)
-    return sum(len(baseline.candidates) for baseline in baselines) * PASSES * texts
 
 
 def sample_texts(corpus: Corpus, count: int) -> list[str]:
@@ -114,19 +105,14 @@ def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str], progress:
     def milliseconds(candidate: RuntimeParameters, batch: Sequence[str]) -> float:
         progress.note = f"trying {baseline.variant.name} with {state(candidate)}, {batch_size} a call"
         baseline.chosen = {batch_size: candidate}
-        _, ms = baseline.tag(batch)
-        progress.advance(len(batch))
-        return ms
+        return baseline.tag(batch)[1]
 
     tried, totals = list(baseline.candidates), [0.0] * len(baseline.candidates)
     for start in range(0, len(texts), batch_size):
-        batch, others = texts[start : start + batch_size], texts[start + batch_size :]
+        batch = texts[start : start + batch_size]
         passes = [[milliseconds(candidate, batch) for candidate in tried] for _ in range(PASSES)]
         totals = [total + min(times) for total, *times in zip(totals, *passes, strict=True)]
         ahead = [total <= DROP_RATIO * max(STABLE_MS, min(totals)) for total in totals]
-        progress.advance(ahead.count(False) * PASSES * len(others))
         tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
-        if min(totals) >= TRIAL_MS:
-            progress.advance(len(tried) * PASSES * len(others))
-            break
+    progress.advance()
     return next(candidate for candidate, total in zip(tried, totals, strict=True) if total <= EQUAL_RATIO * min(totals))

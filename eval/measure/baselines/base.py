@@ -3,12 +3,13 @@
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any, Self
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,8 +26,6 @@ from eval.schema import BASELINE
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
-# Finds the entities of each text.
-TagTexts = Callable[[Sequence[str], RuntimeParameters], list[Tagged]]
 
 ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
@@ -52,26 +51,9 @@ class Inputs:
 class Baseline(Tagger):
     """Another way to find entities."""
 
-    run: TagTexts
+    run: Callable[[Sequence[str], RuntimeParameters], list[Tagged]]  # finds the entities of each text
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        dtype: str,
-        run: TagTexts,
-        candidates: Iterable[RuntimeParameters],
-        settings: Mapping[str, str],
-        device: str = "cpu",
-        threads: int = 1,  # if another runtime computes, because torch's idle threads would spin
-        **others: Any,
-    ) -> Self:
-        """The baseline of a name, in a dtype; ``settings``: further facts for the report."""
-        facts = {**settings, "dtype": dtype}
-        variant = Variant(name, BASELINE, dtype, device, settings=facts)
-        return cls(variant, {name: facts}, run, tuple(candidates), threads=threads, **others)
 
     def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
         """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
@@ -108,13 +90,13 @@ def on_runtime(
     pad_id: int,
     load: Callable[[RuntimeParameters], Infer],
     settings: Mapping[str, str],
-    candidates: Iterable[RuntimeParameters],
+    candidates: tuple[RuntimeParameters, ...],
 ) -> Baseline:
     """A baseline that runs the engine's windows on another runtime, on the CPU, with our words and decoding.
 
     ``load`` loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
-    engine = inputs.engine
+    engine, order = inputs.engine, list(inputs.engine.folder.label_order)
 
     @cache
     def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Infer, ThreadPoolExecutor]:
@@ -124,29 +106,29 @@ def on_runtime(
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
         infer, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
 
-        def logits_of(group: Sequence[Window]) -> np.ndarray:
-            # A word has the label of its first piece.
+        def distributions(group: Sequence[Window]) -> list[np.ndarray]:
+            """The label distributions of each window's own words, each of which has that of its first piece."""
             logits = infer(*pad(group, pad_id))
-            return np.concatenate([rows[window.first_rows] for rows, window in zip(logits, group, strict=True)])
+            own = [
+                rows[w.first_rows][w.own - w.first : w.own_end - w.first] for rows, w in zip(logits, group, strict=True)
+            ]
+            return [torch.from_numpy(rows[:, order]).softmax(-1).numpy() for rows in own]
 
-        spans, by_text = engine.pieces.of_texts(texts)
+        words, by_text = engine.pieces.of_texts(texts)
         windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
         windows.sort(key=lambda item: len(item[1].input_ids))
-        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
-        if windows:
-            groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
-            several = parameters["workers"] != 1 and len(groups) > 1
-            logits = np.concatenate(list((pool.map if several else map)(logits_of, groups)))
-            classified = torch.from_numpy(logits[:, list(engine.folder.label_order)]).softmax(-1).numpy()
-            first = 0
-            for text, w in windows:
-                own = slice(first + w.own - w.first, first + w.own_end - w.first)
-                probabilities[text][w.own : w.own_end] = classified[own]
-                first += w.num_words
-        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, spans, probabilities, strict=True)]
+        groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
+        several = parameters["workers"] != 1 and len(groups) > 1
+        found = chain.from_iterable((pool.map if several else map)(distributions, groups))
+        probabilities = [np.zeros((len(of_text), len(order)), dtype=np.float32) for of_text in words]
+        for (text, window), own in zip(windows, found, strict=True):
+            probabilities[text][window.own : window.own_end] = own
+        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, words, probabilities, strict=True)]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
-    return Baseline.of(inputs.name, inputs.dtype, run, candidates, stated, release=loaded.cache_clear)
+    variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=stated | {"dtype": inputs.dtype})
+    # Torch does not compute, and its idle threads would spin.
+    return Baseline(variant, run, candidates, threads=1, release=loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:
@@ -157,7 +139,8 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
             yield group
             group = []
         group.append(window)
-    yield group
+    if group:
+        yield group
 
 
 def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,8 @@ from engine.pytorch.checkpoint import load_huggingface
 from engine.text.documents import Entity
 from engine.text.labels import label_parts
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Tagged
+from eval.record import Tagged, Variant
+from eval.schema import BASELINE
 
 BATCH_SIZES = (1, 4, 16)  # of the pipeline
 IOB2 = {"S": "B", "E": "I"}  # the only prefixes that the pipeline joins
@@ -53,9 +54,10 @@ def load(inputs: Inputs) -> Baseline:
         "input": "texts sorted by length, `texts` at a time; long ones in windows that overlap by a quarter",
         "aggregation_strategy": "first",
         "threads": str(torch.get_num_threads()),
+        "dtype": dtype,
     }
-    candidates, threads = ({"texts": texts} for texts in BATCH_SIZES), torch.get_num_threads()
-    return Baseline.of(inputs.name, dtype, run, candidates, settings, str(engine.device), threads)
+    variant = Variant(inputs.name, BASELINE, dtype, engine.device, settings=settings)
+    return Baseline(variant, run, tuple({"texts": texts} for texts in BATCH_SIZES))
 
 
 def entity(text: str, group: dict[str, Any]) -> Entity:

@@ -18,7 +18,9 @@ CALIBRATION = 300  # windows, as many as NNCF uses by default
 def load(inputs: Inputs) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    with base.quiet():
+        import nncf
+        import openvino
 
     name, engine = inputs.name, inputs.engine
     if not inputs.training:
@@ -29,14 +31,11 @@ def load(inputs: Inputs) -> Baseline:
     model = base.Logits(engine.folder, inputs.layers)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()
     core, example = openvino.Core(), torch.ones(2, 8, dtype=torch.int64)
-    with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
-        graph = openvino.convert_model(model, example_input=(example, example))
     step = max(1, len(inputs.training) // CALIBRATION)  # the first windows of evenly spaced texts
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATION]
     samples = [list(pad([window], pad_id)) for window in windows]
-    with base.quiet():
-        import nncf
-
+    with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
+        graph = openvino.convert_model(model, example_input=(example, example))
         graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {
         "threads": f"{threads} over all workers",

@@ -11,7 +11,8 @@ from engine.errors import InputError, expecting
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Tagged
+from eval.record import Tagged, Variant
+from eval.schema import BASELINE
 
 BATCH_SIZES = (1, 8, 64)  # of its pipe
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
@@ -42,8 +43,10 @@ def load(inputs: Inputs) -> Baseline:
         "input": "texts, `texts` at a time; its own words",
         "threads": "1",
         "spacy": spacy.__version__,
+        "dtype": "float32",
     }
-    return Baseline.of(name, "float32", run, ({"texts": texts} for texts in BATCH_SIZES), settings)
+    variant = Variant(name, BASELINE, "float32", settings=settings)
+    return Baseline(variant, run, tuple({"texts": texts} for texts in BATCH_SIZES), threads=1)
 
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:

@@ -4,7 +4,7 @@ from eval.schema import RESIDENT
 
 
 def test_every_table_of_losses_has_all_strategies_and_counts_of_groups_are_those_of_the_scorer(analysed):
-    _, counts, out = analysed
+    counts, out = analysed
     dense, *pruning = counts
     for name in ("errors", "confusion", "exits", "subgroups"):
         variants = pd.read_csv(out / f"{name}.csv")["variant"].unique()

@@ -146,7 +146,7 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
     assert all(document.text[entity.start : entity.end] == entity.text for entity in found)
     assert {entity.key for entity in found} & {entity.key for entity in document.entities}, "it learned these by heart"
     assert len(surrogate) > 0
-    assert not list(folder.glob("*.spacy")), "no text of the corpus stays"
+    assert not list(folder.rglob("*.spacy")), "no text of the corpus stays"
     assert train_spacy(options) == 2
     assert "expected a new folder" in capsys.readouterr().err
 

@@ -1,17 +1,11 @@
 import subprocess
 import sys
-from dataclasses import replace
 
 import psutil
 
-from engine.corpora import load_corpus
 from engine.latency import busy_share
-from eval.config import SAMPLE
 from eval.measure import environment
 from eval.measure.environment import resident_memory
-from eval.measure.run import conditions_of
-from eval.measure.setup import Setup
-from eval.record import Schedule
 
 
 def test_work_of_other_processes_is_seen():
@@ -35,15 +29,6 @@ def test_a_copy_within_another_projects_checkout_has_no_commit(tmp_path, monkeyp
     assert commit() == "unknown"
     subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
     assert commit().endswith("-dirty"), "a checkout of which it is a part"
-
-
-def test_other_ids_make_another_corpus(engine):
-    corpus = load_corpus(str(SAMPLE), limit=2)
-    first, *others = corpus.documents
-    renamed = replace(corpus, documents=(replace(first, id="other"), *others))
-    runs = (Setup([engine], Schedule(one, [], [1], []), []) for one in (corpus, renamed))
-    own, other = (conditions_of(setup)["corpus"] for setup in runs)
-    assert own != other
 
 
 def test_a_fresh_process_says_how_much_it_occupies_with_its_model_and_one_that_fails_nothing(shipped, monkeypatch):

@@ -17,8 +17,6 @@ from eval.measure import environment, run
 from eval.report import main
 from tests.conftest import configure, other_tokenizer, scaled
 
-pytestmark = pytest.mark.usefixtures("one_pixel")
-
 NAME = "run.jsonl"
 UNCLOCKED = "^(?!latency_ms|speedup)"  # columns that must be equal in two runs
 
@@ -61,7 +59,7 @@ def test_what_a_kill_has_left_is_continued_to_the_files_of_an_undisturbed_run(op
 
 
 @pytest.mark.parametrize(("line", "reason"), [
-    (None, "got batch 4 of pass 0 at size 1: a line is missing; restore it"),
+    (None, "got no batch 3 of pass 0 at size 1: a line is missing; restore it"),
     (b'{"unit": {}}\n', "got "),
 ])  # fmt: skip
 def test_a_log_with_a_missing_or_damaged_line_is_refused_and_left_alone(

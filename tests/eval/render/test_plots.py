@@ -1,68 +1,28 @@
 from collections import namedtuple
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.measure.baselines import BASELINES
-from eval.render import plots
+from eval.figures import ROOT
+from eval.render import ReportFolder, plots
 from eval.render.plots import LABELS, WINDOW, frontier, to_label
 
-# F1 and speed-up like those of a real run.
-VARIANTS = {
-    "dense": (0.8544, 1.0), "rule": (0.8548, 1.27), "entropy": (0.8528, 2.15),
-    "mlp": (0.8556, 1.91), "entropy+recovery": (0.8527, 2.09), "random@entropy": (0.8187, 2.24),
-    "truncate-3": (0.8478, 1.97), "truncate-4": (0.852, 1.49), "hf-pipeline": (0.8544, 0.76),
-    "onnx-int8": (0.8533, 1.3), "spacy": (0.8107, 2.5), "student": (0.8407, 1.97),
-}  # fmt: skip
+REPORT = ReportFolder(ROOT / "docs" / "bc5cdr-test")
+RESULTS, INTERVALS = REPORT.frame("results").replace({"kind": "mlp-attention"}, "random"), REPORT.frame("intervals")
 
 
-def kind(name):
-    if name in (*BASELINES, "student"):
-        return "model" if name == "student" else "baseline"
-    return name.partition("@")[0].partition("+")[0].partition("-")[0].partition(":")[0]
-
-
-def tables(variants, sizes=(1,), dtypes=("float32",)):
-    """A run's results and intervals; in each further dtype everything is twice as fast."""
-    rows = [
-        {
-            "variant": f"{name} ({dtype})" if len(dtypes) > 1 else name,
-            "kind": kind(name),
-            "dtype": dtype,
-            "batch_size": size,
-            "f1": f1,
-            "speedup_vs_dense": speed * 2**number,
-            "prunes": "+" in name,
-        }
-        for size in sizes
-        for number, dtype in enumerate(dtypes)
-        for name, (f1, speed) in variants.items()
-    ]
-    results = pd.DataFrame(rows).assign(
-        corpus="c", split="test", documents=5, timed_documents=5, device="cpu", threads=2
-    )
-    difference = results["f1"] - variants["dense"][0]
-    against = {"against": rows[0]["variant"], "difference": difference}
-    ends = {"low": difference - 0.002, "high": difference + 0.002, "speedup_low": results["speedup_vs_dense"] - 0.1}
-    return results, results[["variant", "batch_size"]].assign(**against, **ends)
-
-
-FOUND = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
+@pytest.fixture(autouse=True, scope="module")
+def fast():
+    """Nothing is replaced: plots are drawn as they are."""
 
 
 @pytest.fixture(scope="module")
 def figure():
     """Two batch sizes in two dtypes, drawn."""
-    figure = plots.plot_f1_vs_latency(*FOUND)
+    figure = plots.plot_f1_vs_latency(RESULTS, INTERVALS)
     figure.canvas.draw()
     return figure
-
-
-def explained(figure):
-    """What the legend explains."""
-    return {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_there_is_a_panel_with_few_labels_for_each_batch_size_with_enough_batches(figure):
@@ -70,26 +30,29 @@ def test_there_is_a_panel_with_few_labels_for_each_batch_size_with_enough_batche
     for axis in figure.axes:
         named = [text for text in axis.texts if text.get_text()]
         assert 0 < len(named) <= LABELS
-        assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in (t.get_window_extent() for t in named))
-    results, intervals = tables(VARIANTS, sizes=(1, 32))
-    intervals.loc[intervals["batch_size"] == 32, "speedup_low"] = float("nan")
-    assert len(plots.plot_f1_vs_latency(results, intervals).axes) == 1
+        for box in (text.get_window_extent() for text in named):
+            assert axis.bbox.x0 - 1 < box.x0 < box.x1 < axis.bbox.x1 + 1
+    few = INTERVALS.assign(speedup_low=INTERVALS["speedup_low"].where(INTERVALS["batch_size"] == 1))
+    assert len(plots.plot_f1_vs_latency(RESULTS, few).axes) == 1
 
 
 def test_speed_is_logarithmic_and_what_has_an_f1_far_away_stands_at_the_edge():
-    results, intervals = tables(VARIANTS | {"mlp:fast": (0.8, 1.2)})
-    (axis,) = plots.plot_f1_vs_latency(results, intervals).axes
+    results = RESULTS[RESULTS["batch_size"] == 1].set_index("variant", drop=False)
+    results.loc["openvino-int8=truncate-3", "f1"] = 0.8
+    (axis,) = plots.plot_f1_vs_latency(results.reset_index(drop=True), INTERVALS).axes
     assert axis.get_xscale() == "log"
-    low, high = axis.get_ylim()
-    assert 0.8544 - 2 * WINDOW < low < 0.8544 < high < 0.8544 + 2 * WINDOW
-    assert {"dense 1.00×", "entropy 2.15×", "spacy 2.50×, F1 0.811"} <= {text.get_text() for text in axis.texts}
-    assert [1.2, low] in [list(line.get_xydata()[0]) for line in axis.lines]
+    (low, high), dense, own = axis.get_ylim(), results["f1"].iloc[0], results.loc["openvino-int8=truncate-3"]
+    assert dense - 2 * WINDOW < low < dense < high < dense + 2 * WINDOW
+    texts = {text.get_text() for text in axis.texts}
+    assert {"dense (float32) 1.00×", f"{own['variant']} {own['speedup_vs_dense']:.2f}×, F1 0.800"} <= texts
+    assert [own["speedup_vs_dense"], low] in [list(line.get_xydata()[0]) for line in axis.lines]
 
 
 def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure):
-    kinds = set(map(kind, VARIANTS))
-    assert kinds | {"float32", "int8", "Pareto frontier"} <= explained(figure)
+    kinds = set(RESULTS["kind"])
+    assert kinds > {"random", "baseline", "model", "truncate"}
     handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
+    assert kinds | {"float32", "int8", "Pareto frontier"} <= set(handles)
     assert len({handles[one].get_marker() for one in kinds}) == len(kinds)
     assert handles["float32"].get_fillstyle() != handles["int8"].get_fillstyle()
 

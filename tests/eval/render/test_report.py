@@ -5,10 +5,9 @@ from eval.render.plots import plot_exits, plot_groups
 from eval.render.report import errors, exits, groups, render
 
 
-def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed, tmp_path, one_pixel):
-    *_, out = analysed
-    names = list(analysed[1])[1:]
-    report = ReportFolder(out)
+def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(analysed, tmp_path):
+    counts, out = analysed
+    (_, *names), report = counts, ReportFolder(out)
     assert [row[0] for row in errors(report).rows] == names
     assert exits(report).rows[-1][:3] == ["truncate-1", "100.0%", "100.0%"]
     assert groups(report).columns[-3:] == names
@@ -20,7 +19,7 @@ def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(an
 
     alone = ReportFolder(shutil.copytree(out, tmp_path / "alone"))
     for name in ("errors", "exits", "subgroups"):
-        own = report.table(name).query("variant == 'dense'")
+        own = report.frame(name).query("variant == 'dense'")
         (own.query("dimension == 'type'") if name == "subgroups" else own).to_csv(alone.folder / f"{name}.csv")
     (alone.folder / "results.json").write_text('{"about": {"machine": "a CPU"}, "notes": []}')
     render(alone.folder)
