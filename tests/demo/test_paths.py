@@ -6,7 +6,7 @@ import pytest
 
 from demo.tabs.why import listbox
 from engine.paths import State
-from eval.record import Tagged
+from eval.measure.taggers import of_strategy
 from tests.conftest import TEXT, cascade
 from tests.demo.tabs.conftest import beside
 
@@ -26,14 +26,17 @@ RECOVERY = SETTINGS | {"trigger": "confidence", "min_confidence": 1.0, "recovery
         ("cascade", {}),
     ],
 )
-def test_a_word_has_the_same_layer_and_state_in_report_trace_and_page(name, settings, engine, both):
+def test_a_word_has_the_same_layer_and_state_in_report_trace_and_page(name, settings, engine, both, monkeypatch):
     if name == "cascade":
+        engine = both
         small = both.stages[0].strategy("entropy", **SETTINGS)
         doubts = sorted(window.doubt for window in both.tag(TEXT * 4, cascade(0, small=small)).windows)
         result = both.tag(TEXT * 4, cascade(doubts[len(doubts) // 2], small=small))
     else:
         result = engine.tag(TEXT * 4, name, **settings)
-    assert Tagged.of(result, whole=True).paths is result.paths
+    tagger = of_strategy(engine, result.strategy)
+    monkeypatch.setattr(engine, "tag_batch", lambda *_, **__: [result])
+    assert [tagged.paths for tagged in tagger.tag([TEXT * 4])[0]] == [result.paths]
     expected = [
         (int(layer), State(state).name.lower(), str(label))
         for layer, state, label in zip(*vars(result.paths).values(), strict=True)
