@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
-from demo.common.differences import CHANGED, LOST, NEW, SAME, Compared
+from demo.common.differences import CHANGED, LOST, NEW, SAID, SAME, Compared
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.links import REMARKS
 from demo.common.markup import alert, escape, number_of, percent, term
@@ -122,7 +122,7 @@ def _read(outcome: Compared) -> str:
 
 def _changes(outcome: Compared) -> str:
     """Names the entities that are not as in dense, as buttons that lead to Why."""
-    kinds = [f"{kind}: {_names(outcome, kind)}" for kind in (LOST, NEW, CHANGED) if outcome.of_kind(kind)]
+    kinds = [f"{SAID[kind]}: {_names(outcome, kind)}" for kind in (LOST, NEW, CHANGED) if outcome.of_kind(kind)]
     return f"<p><code>{escape(outcome.label)}</code> {'; '.join(kinds)}</p>"
 
 

@@ -13,6 +13,7 @@ from engine.pruning.cost import Cost
 from engine.pruning.trace import WordTrace
 
 LOST, NEW, CHANGED, SAME = KINDS = ("lost", "new", "changed", "same")
+SAID = {LOST: "only under all layers", NEW: "only here", CHANGED: "other border or type", SAME: "same"}
 SIGNS = {LOST: "− ", NEW: "+ ", CHANGED: "↔ ", SAME: ""}
 EXPLAINED = 2  # words per difference
 S = TypeVar("S", Entity, WordTrace)

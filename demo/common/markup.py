@@ -52,7 +52,7 @@ def term(name: str) -> str:
     )
 
 
-def table(label: str, region: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def html_table(label: str, region: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A table in a region that scrolls and that the keyboard reaches; a row's first value heads it.
 
     ``label``: what screen readers call the region. ``region``: its CSS class.

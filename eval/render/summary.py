@@ -142,7 +142,7 @@ def is_equal(row: Row, strategy: Row) -> bool:
 def headline(report: ReportFolder, *, brief: bool = False) -> str:
     """What the strategy gains, by what, and loses, one text at a time; else why nothing can be said.
 
-    ``brief``: without the factors of the gain and without the losses of single types.
+    ``brief``: without the factors of the gain, the names of variants and the losses of single types.
     """
     row = shown(report)
     if row is None:
@@ -158,7 +158,7 @@ def headline(report: ReportFolder, *, brief: bool = False) -> str:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
     texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
     lost = _lost(losses(report, row)[: 1 if brief else None])
-    sentences = [faster if brief else faster + _parts(report, row), *_over_static(report, row)]
+    sentences = [faster if brief else faster + _parts(report, row), *_over_static(report, row, named=not brief)]
     sentences.append(f"On {row['documents']} {texts}, F1 loses {lost}")
     for one in report.variants if row["kind"] == schema.CASCADE else ():
         if one["kind"] == schema.MODEL and (over := report.interval(one["variant"], reference(report))):
@@ -205,13 +205,13 @@ def full_pass(report: ReportFolder, row: Row) -> Row:
     return next(own, report.dense)
 
 
-def _over_static(report: ReportFolder, row: Row) -> Iterator[str]:
+def _over_static(report: ReportFolder, row: Row, *, named: bool) -> Iterator[str]:
     for role, other in static_baselines(report, row)[:1]:
         if over := report.interval(row["variant"], other["variant"]):
             higher = round((other["f1"] - row["f1"]) * 100, 2)
             beside = f", whose F1 is {abs(higher):.2f} pp {'higher' if higher > 0 else 'lower'}" if higher else ""
-            what = "just stopping at a layer" if role == CUT_ROLE else role
-            yield f"It is {over['speedup']:.2f}× as fast as {what} ({other['variant']}){beside}"
+            what, name = "just stopping at a layer" if role == CUT_ROLE else role, f" ({other['variant']})" * named
+            yield f"It is {over['speedup']:.2f}× as fast as {what}{name}{beside}"
 
 
 def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:

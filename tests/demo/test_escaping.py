@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from demo.common.bet import view as bet
 from demo.common.card import card, failed
 from demo.common.markup import escape
-from demo.tabs.compare import summary, texts
+from demo.tabs.compare import comparison, texts
 from demo.tabs.watch.race import lanes_of, race
 from demo.tabs.why import why_view
 from demo.tabs.your_files import left_out, status
@@ -57,7 +57,7 @@ def file_status(engine):
 
 VIEWS = {
     "texts": lambda engine: texts(compared(engine), TYPES),
-    "summary": lambda engine: summary(compared(engine)),
+    "comparison": lambda engine: comparison(compared(engine)),
     "card": lambda engine: card(run_of(*compared(engine), text=HOSTILE), "rule"),
     "bet": lambda engine: bet(compared(engine)[1].result, TYPES, 0),
     "failure": lambda engine: failed(HOSTILE),

@@ -5,9 +5,9 @@ from itertools import groupby
 
 import gradio as gr
 
-from demo.common.differences import KINDS, SIGNS, Compared, Difference
+from demo.common.differences import KINDS, SAID, SIGNS, Compared, Difference
 from demo.common.inputs import Inputs
-from demo.common.markup import escape, note, percent, table, type_colour
+from demo.common.markup import escape, html_table, note, percent, type_colour
 from demo.common.runs import Run, middle, span, speedup
 from engine import Engine
 from engine.pruning.strategy_names import DENSE
@@ -90,7 +90,7 @@ def _differences(outcome: Compared) -> str:
     """The entities that are not as in dense, with the reason; empty if all are."""
     items = [
         f'<li class="{each.kind}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
-        f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"
+        f"({escape(each.entity.type)}) {SAID[each.kind]}: {escape(each.reason)}</li>"
         for each in outcome.unlike[:LISTED]
     ]
     if len(outcome.unlike) > LISTED:
@@ -98,10 +98,10 @@ def _differences(outcome: Compared) -> str:
     return f'<ul class="differences">{"".join(items)}</ul>' * bool(items)
 
 
-def summary(compared: Sequence[Compared]) -> str:
+def comparison(compared: Sequence[Compared]) -> str:
     """A table with a row for each strategy."""
-    heads = ("strategy", "computation", *KINDS, "ms", "times as fast")
-    return table("Summary", "summary", heads, map(_row, compared))
+    heads = ("strategy", "computation", *(SAID[kind] for kind in KINDS), "ms", "times as fast")
+    return html_table("Summary", "summary", heads, map(_row, compared))
 
 
 def _row(outcome: Compared) -> list[object]:
@@ -119,6 +119,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     figures, marked = gr.HTML(), gr.HTML()
 
     def draw(run: Run, _: Compared) -> list[str]:
-        return [summary(run.compared), texts(run.compared, engine.labels.types)]
+        return [comparison(run.compared), texts(run.compared, engine.labels.types)]
 
     inputs.show(tab, draw, [figures, marked], timed=True)

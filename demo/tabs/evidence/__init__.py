@@ -6,7 +6,7 @@ import gradio as gr
 
 from demo.common.inputs import Inputs
 from demo.common.limits import EVERY_CHANGE
-from demo.common.markup import alert, note, table
+from demo.common.markup import alert, html_table, note
 from demo.common.reports import Report, find_reports, own_report
 from engine import Engine
 from eval.render import roles
@@ -31,7 +31,7 @@ def show(engine: Engine, report: Report | None) -> str:
     return (
         ("" if report.measured(engine) else alert(OTHER_MODEL))
         + note(DEFAULT)
-        + table("Roles", "evidence", shown.columns, shown.rows)
+        + html_table("Roles", "evidence", shown.columns, shown.rows)
         + note(shown.caption.replace("`", "").replace("*", ""))
         + FIGURE.format(f"{folder}/{PICTURE}") * (report.folder / PICTURE).is_file()
         + f'<p class="note"><a href="{folder}/report.md">The whole report, and how it was measured</a></p>'

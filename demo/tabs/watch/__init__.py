@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo.common.differences import Compared
 from demo.common.inputs import Inputs
-from demo.common.markup import note, number_of, printable, table
+from demo.common.markup import html_table, note, number_of, printable
 from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.tabs.watch.race import END_S, NARROW, WIDE, Lane, lanes_of, race
@@ -47,7 +47,7 @@ def _entities(outcome: Compared) -> str:
     found = outcome.result.entities
     rows = ((printable(one.text), one.type, one.start, one.end, f"{one.score:.4f}") for one in found)
     heads = ("text", "type", "start", "end", "score")
-    return note(f"{number_of(len(found), 'entity', 'entities')}, {outcome.label}") + table(
+    return note(f"{number_of(len(found), 'entity', 'entities')}, {outcome.label}") + html_table(
         "Entities", "entities", heads, rows
     )
 

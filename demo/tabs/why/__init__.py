@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.common.differences import SIGNS, Compared
 from demo.common.inputs import Inputs
-from demo.common.markup import alert, depth, escape, label_name, note, percent, table, type_colour
+from demo.common.markup import alert, depth, escape, html_table, label_name, note, percent, type_colour
 from demo.common.runs import Run
 from engine import Engine, Result
 from engine.pruning.controllers import Controller
@@ -130,7 +130,7 @@ def windows(result: Result) -> str:
     small = result.passes[0].sizes.layers
     about = note(f"Layers 1 to {small} are those of the small model, which reads every window; the large one's follow.")
     heads = ("window", "words", "doubt", "the large model")
-    return table("Windows that the small model judged", "summary", heads, rows) + about
+    return html_table("Windows that the small model judged", "summary", heads, rows) + about
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:

@@ -23,7 +23,7 @@ from demo.common.limits import (
     QUIET,
     check_strategies,
 )
-from demo.common.markup import alert, escape, note, number_of, table
+from demo.common.markup import alert, escape, html_table, note, number_of
 from demo.common.requests import Latest
 from demo.settings import chosen_strategy
 from demo.tabs.your_files.tagging import (
@@ -96,7 +96,7 @@ def status(engine: Engine, uploads: Sequence[Upload], found: Sequence[Found]) ->
 def entity_table(found: Sequence[Found]) -> str:
     """The first entities found, with long texts cut."""
     rows = ([_cut_text(str(cell)) for cell in row] for row in islice(entity_rows(found), LISTED_ENTITIES))
-    return table("Entities", "entities", COLUMNS, rows)
+    return html_table("Entities", "entities", COLUMNS, rows)
 
 
 def _cut_text(text: str) -> str:
@@ -149,7 +149,7 @@ def run_files(
 
     def tables() -> str:
         heads, *rows = summary(found, types)
-        return advice + table("By strategy", "summary", heads, rows) + entity_table(found)
+        return advice + html_table("By strategy", "summary", heads, rows) + entity_table(found)
 
     def report() -> str:
         said = f"<b>{number_of(len(paths), 'file')}</b>: {status(engine, uploads, found)}"

@@ -9,7 +9,7 @@ from demo.common.card import CANCELLED, RUNNING, card, failed, headline, languag
 from demo.common.links import EXAMPLES
 from demo.common.markup import escape
 from demo.common.runs import ROUNDS
-from demo.tabs.compare import summary
+from demo.tabs.compare import comparison
 from engine import Entity
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, TEXT, as_stored, beside, run_of, text_of
 
@@ -70,14 +70,16 @@ def test_before_strategies_are_timed_there_are_no_times(engine, dense):
     one = pruned(engine, dense, FAMOTIDINE, runs_ms=(), full_ms=())
     assert "Measuring times…" in show(one, dense)
     assert " ms" not in text_of(show(one, dense))
-    assert summary([one]).endswith("<td>–</td><td>–</td></tr></tbody></table></div>")
+    assert comparison([one]).endswith("<td>–</td><td>–</td></tr></tbody></table></div>")
 
 
 def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
     shown = show(pruned(engine, dense, FAMOTIDINE, Entity(11, 21, "Disease", "associated")), dense)
-    lost, new = re.findall(r'(\w+): <button [^>]*data-word="(\d+)" data-strategy="([^"]+)">([^<]+)</button>', shown)
-    assert lost == ("lost", "3", "truncate-1", "delirium")
-    assert new == ("new", "2", "truncate-1", "associated")
+    lost, new = re.findall(
+        r'(?:</code> |; )([\w ]+): <button [^>]*data-word="(\d+)" data-strategy="([^"]+)">([^<]+)</button>', shown
+    )
+    assert lost == ("only under all layers", "3", "truncate-1", "delirium")
+    assert new == ("only here", "2", "truncate-1", "associated")
 
 
 def test_states_are_told_apart(dense):

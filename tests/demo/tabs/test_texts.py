@@ -46,7 +46,11 @@ def test_each_kind_has_a_shape_a_sign_and_a_reason(engine):
     assert set(re.findall(r'class="mark (\w+)"', first)) == {"same"}
     labels = dict(re.findall(r'class="mark (\w+)"[^>]*data-label="([^"]*)"', second))
     assert labels == {"changed": "↔ Disease", "lost": "− Disease", "new": "+ Disease"}
-    for part in ("↔ Famotidine</b> (Disease) changed: ", "− delirium</b> (Disease) lost: ", "+ nausea</b> (Disease)"):
+    for part in (
+        "↔ Famotidine</b> (Disease) other border or type: ",
+        "− delirium</b> (Disease) only under all layers: ",
+        "+ nausea</b> (Disease) only here: ",
+    ):
         assert part in second
     assert "differences" not in first
 
