@@ -16,6 +16,7 @@ TITLES = {
     "biored-dev": "Shipped model on BioRED",
     "biored-test-six": "Six types on BioRED",
     "bc5cdr-test-six": "Six types on BC5CDR, chemicals and diseases",
+    "biored-test-six-cascade": "Cascade of six types with its teacher, on BioRED",
     "bc5cdr-test-base": "BERT-base size, no gold, on BC5CDR",
     "bc5cdr-test-cascade": "Cascade with a model of BERT-base size, on BC5CDR",
 }
