@@ -112,7 +112,7 @@ def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
     strategy in F1 or, where none does, the one whose F1 is highest.
     """
     full = full_pass(report, row)["speedup_vs_dense"]
-    others = [one for one in _others(report) if one["speedup_vs_dense"] > full]
+    others = [one for one in _others(report, row) if one["speedup_vs_dense"] > full]
     pairs = []
     for role, rows in ((CUT_ROLE, _cuts(report)), (OTHER_ROLE, others)):
         if rows:
@@ -127,8 +127,10 @@ def _cuts(report: ReportFolder) -> list[Row]:
     return [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and one["kind"] != schema.RANDOM]
 
 
-def _others(report: ReportFolder) -> list[Row]:
-    """Other models that remove nothing, in our runtime or another."""
+def _others(report: ReportFolder, strategy: Row) -> list[Row]:
+    """Other models that remove nothing, in our runtime or another; none beside a cascade, whose parts they are."""
+    if strategy["kind"] == schema.CASCADE:
+        return []
     exits = [name for name, settings in report.about.get("settings", {}).items() if "strategy" in settings]
     models = [row for row in report.variants if row["kind"] == schema.MODEL and row["variant"] not in exits]
     return models + [row for row in report.variants if row["kind"] == schema.BASELINE and "@" in row["variant"]]
@@ -265,8 +267,8 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     fastest_cut = max(_cuts(report), key=lambda one: one["speedup_vs_dense"], default=None)
     left = [("stop where its last gate is", one) for one in rows if one["variant"] == _last_cut(report, row)]
     left += [(FAST_CUT_ROLE, fastest_cut)] if fastest_cut and not is_equal(fastest_cut, row) else []
-    slower = [one for one in _others(report) if one["speedup_vs_dense"] <= full_pass(report, row)["speedup_vs_dense"]]
-    if slower and row["kind"] != schema.CASCADE:
+    full = full_pass(report, row)["speedup_vs_dense"]
+    if slower := [one for one in _others(report, row) if one["speedup_vs_dense"] <= full]:
         left.append(("another model, nothing removed", max(slower, key=lambda one: one["speedup_vs_dense"])))
     pairs += [(role, one) for role, one in left if one not in dict(pairs).values()]
     controls = [one for one in rows if one["kind"] == schema.RANDOM and one["replays"] == row["variant"]]

@@ -186,6 +186,12 @@ def test_a_model_slower_than_the_full_pass_is_no_static_baseline(report):
     assert ["another model, nothing removed", "student"] in [row[:2] for row in roles(made).rows]
 
 
+def test_the_models_of_a_cascade_are_its_parts_not_other_networks(report):
+    made = report("dense", "cascade:balanced", "small", about={"default strategy": "cascade:balanced"})
+    assert static_baselines(made, shown(made)) == []
+    assert [row[0] for row in roles(made).rows if row[1] == "small"] == ["a model alone"]
+
+
 def test_a_model_that_exits_is_no_static_baseline(report):
     made = report("dense", DEFAULT, "student", settings={"student": {"strategy": "{}"}})
     assert static_baselines(made, shown(made)) == []
