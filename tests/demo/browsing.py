@@ -22,6 +22,12 @@ def tab(page: Any, name: str) -> None:
         page.locator(DRAWN[name]).last.wait_for(state="attached", timeout=WORK_MS)
 
 
+def assert_fits(page: Any, name: str) -> None:
+    """All columns of a table are in sight."""
+    region = page.get_by_role("tabpanel").get_by_role("region", name=name)
+    assert region.evaluate("region => region.scrollWidth <= region.clientWidth"), name
+
+
 def enter(page: Any, text: str) -> None:
     page.get_by_label("Text", exact=True).fill(text)
 

@@ -11,7 +11,19 @@ import pytest
 
 from demo.common.links import EXAMPLES
 from engine.formats import read_documents
-from tests.demo.browsing import HOSTILE, LAPTOP, PHONE, WORK_MS, assert_harmless, enter, run, tab, tag_files, wait_until
+from tests.demo.browsing import (
+    HOSTILE,
+    LAPTOP,
+    PHONE,
+    WORK_MS,
+    assert_fits,
+    assert_harmless,
+    enter,
+    run,
+    tab,
+    tag_files,
+    wait_until,
+)
 from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
@@ -24,12 +36,6 @@ def download_of(page, name):
     with page.expect_download() as download:
         link.click()
     return Path(download.value.path())
-
-
-def assert_fits(page, name):
-    """All columns of a table are in sight."""
-    region = page.get_by_role("tabpanel").get_by_role("region", name=name)
-    assert region.evaluate("region => region.scrollWidth <= region.clientWidth"), name
 
 
 class TestYourFiles:

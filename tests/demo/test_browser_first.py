@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 import pytest
 
 from demo.common.links import EXAMPLES
-from tests.demo.browsing import DESK, PHONE, SHORT, TABS, WORK_MS, enter, run, wait_until
+from tests.demo.browsing import DESK, LAPTOP, PHONE, SHORT, TABS, WORK_MS, assert_fits, enter, run, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -147,11 +147,13 @@ class TestLink:
             page.wait_for_timeout(1000)
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE])
+@pytest.mark.parametrize("size", [DESK, LAPTOP, PHONE])
 def test_evidence_opens_with_the_roles_and_its_figure_fills_the_width_and_is_large_enough_to_read(open_page, size):
     page = open_page(size, "dark", at="Evidence")
     panel = page.get_by_role("tabpanel")
     assert panel.get_by_label("Roles").locator("tbody tr").count() > 3
+    if size != PHONE:
+        assert_fits(page, "Roles")
     page.wait_for_function("document.querySelector('.plot img').naturalWidth", timeout=WORK_MS)
     figure, image = (panel.locator(part).first.bounding_box()["width"] for part in (".plot", ".plot img"))
     assert image >= max(0.95 * figure, 700), "its smallest letters have 11 pixels at a width of 700"
