@@ -159,7 +159,7 @@ def headline(report: ReportFolder, *, brief: bool = False) -> str:
     if len(report.sizes) > 1:
         faster += ", one text at a time" if report.sizes[0] == 1 else f", {report.sizes[0]} texts a call"
     texts = "PubMed abstracts" if row["corpus"] in NAMED else f"documents of {row['corpus']}"
-    lost = _lost(losses(report, row)[: 1 if brief else None])
+    lost = _lost(losses(report, row), by_type=not brief)
     sentences = [faster if brief else faster + _parts(report, row), *_over_static(report, row, named=not brief)]
     sentences.append(f"On {row['documents']} {texts}, F1 loses {lost}")
     for one in report.variants if row["kind"] == schema.CASCADE else ():
@@ -179,7 +179,7 @@ def _parts(report: ReportFolder, row: Row) -> str:
         return ""
     what = "8 bits" * (row["dtype"] == "int8")
     what = " and ".join(filter(None, ["the runtime" * (reference(report) == schema.PIPELINE), what]))
-    how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "words that exit"
+    how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "exits"
     factors = [(by_runtime, what), (by_exits, how)]
     if cut := _last_cut(report, row):
         by_end, by_leaving = (report.interval(*pair) for pair in ((cut, full["variant"]), (row["variant"], cut)))
@@ -216,13 +216,13 @@ def _over_static(report: ReportFolder, row: Row, *, named: bool) -> Iterator[str
             yield f"It is {over['speedup']:.2f}× as fast as {what}{name}{beside}"
 
 
-def _lost(bounds: Sequence[tuple[str, float, float]]) -> str:
+def _lost(bounds: Sequence[tuple[str, float, float]], *, by_type: bool) -> str:
     """What a strategy loses, as `losses` bounds it."""
     (_, lost, _), *of_types = bounds
     if math.isnan(lost):
         return "an amount that so few documents do not bound"
     said = f"at most {max(lost, 0):.2f} pp (95 %, one-sided)"
-    if of_types:
+    if of_types and by_type:
         said += f", {join(f'{max(bound, 0):.2f} on {name}' for name, bound, _ in of_types)}"
     over = [f"{limit:g} pp" + f" on {name}" * bool(name) for name, bound, limit in bounds if bound > limit]
     return said + (f"; above the limit{'s' * (len(over) > 1)} for a default: {join(over)}" if over else "")

@@ -17,10 +17,10 @@ LABEL = "Compare"
 LISTED = 40  # differences of a strategy
 _LEGEND = """
 <ul class="found-legend" aria-label="Entities and words, against dense">
-<li><span class="mark same" data-colour="0" data-label="Type">same</span> as in <code>dense</code></li>
-<li><span class="mark lost" data-colour="0" data-label="− Type">lost</span> only <code>dense</code> has it</li>
-<li><span class="mark new" data-colour="0" data-label="+ Type">new</span> <code>dense</code> has none there</li>
-<li><span class="mark changed" data-colour="0" data-label="↔ Type">changed</span> another border or type</li>
+<li><span class="mark same" data-colour="0" data-label="Type">Name</span> as under all layers</li>
+<li><span class="mark lost" data-colour="0" data-label="− Type">Name</span> only under all layers</li>
+<li><span class="mark new" data-colour="0" data-label="+ Type">Name</span> only here</li>
+<li><span class="mark changed" data-colour="0" data-label="↔ Type">Name</span> other border or type</li>
 """
 _EXITS = """<li><span class="exited">word</span> exited early</li>
 <li><span class="came">word</span> exited and came back</li>

@@ -12,7 +12,7 @@ from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.tabs.watch.race import END_S, NARROW, WIDE, Lane, lanes_of, race
 from engine import Engine
-from eval.render.text import join, pp
+from eval.render.text import bound, join
 
 LABEL = "Watch"
 SCRIPT = Path(__file__).with_name("watch.js")
@@ -22,7 +22,7 @@ BUTTONS = """<div class="transport"><button type="button" class="play"><span cla
 <button type="button" data-copies=".race .entities table">Copy table</button></div>"""
 LEGEND = (
     "A word fades when it leaves, and an entity gets its colour when its labels are decided. A word blinks, with both "
-    "labels, if its label differs from the one under all layers."
+    "labels, if its label differs from the one under all layers, which can err."
 )
 
 
@@ -58,8 +58,9 @@ def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
         return ""
     measured = {row["variant"] for row in report.variants if row["dtype"] == engine.dtype}
     named = (lane.outcome.label.removesuffix(f" ({engine.dtype})") for lane in lanes if not lane.outcome.is_dense)
-    changes = [f"{name} {pp(report.against_dense(name))}" for name in named if name in measured]
-    return f"On {report.corpus}, pp of F1 against all layers in float32: {join(changes)}." if changes else ""
+    lost = [f"{bound(report.against_dense(name))} pp under {name}" for name in named if name in measured]
+    against = "against all layers in float32 (95 %, one-sided)"
+    return f"On {report.corpus}, F1 loses at most {join(lost)}, {against}." if lost else ""
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
