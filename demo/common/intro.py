@@ -24,7 +24,7 @@ PLURALS = {
     "CellLine": "cell lines",
 }
 GUIDE = "docs/training.md"
-EXITS = "Words leave the network once their labels are certain, and all others at its last gate."
+EXITS = "Words leave the network at its gates: those whose labels are certain, and at the last gate perhaps all."
 CASCADE = "A small model reads every text, and the large one only what the small one doubts."
 
 

@@ -117,8 +117,8 @@ def by_text(report: ReportFolder) -> Table:
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
     static = (one for _, one in summary.static_baselines(report, row))
-    rivals = [summary.full_pass(report, row), summary.runtime(report), *static]
-    others = dict.fromkeys([summary.reference(report), *(one["variant"] for one in rivals if one)])
+    baselines = [summary.full_pass(report, row), summary.runtime(report), *static]
+    others = dict.fromkeys([summary.reference(report), *(one["variant"] for one in baselines if one)])
     others.pop(row["variant"], None)
     own, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)

@@ -5,7 +5,7 @@ in float32.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from engine.corpora.named import NAMED
 from eval import schema
@@ -101,8 +101,11 @@ def lacking(report: ReportFolder, row: Row) -> str:
 def runtime(report: ReportFolder) -> Row | None:
     """The fastest runtime that removes nothing and has a comparable F1."""
     rows = [row for row in report.variants if row["variant"] in RUNTIMES]
-    equal = (row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS)
-    return max(equal, key=lambda row: row["speedup_vs_dense"], default=None)
+    return _fastest(row for row in rows if report.against_dense(row["variant"])["difference"] * -100 <= RUNTIME_LOSS)
+
+
+def _fastest(rows: Iterable[Row]) -> Row | None:
+    return max(rows, key=lambda row: row["speedup_vs_dense"], default=None)
 
 
 def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
@@ -182,7 +185,8 @@ def _parts(report: ReportFolder, row: Row) -> str:
     how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "exits"
     factors = [(by_runtime, what), (by_exits, how)]
     if cut := _last_cut(report, row):
-        by_end, by_leaving = (report.interval(*pair) for pair in ((cut, full["variant"]), (row["variant"], cut)))
+        by_end = report.interval(cut["variant"], full["variant"])
+        by_leaving = report.interval(row["variant"], cut["variant"])
         if by_end and by_leaving:
             end = f"ending after layer {_last_gate(report, row)}"
             factors[1:] = [(by_end, end), (by_leaving, "words that leave before")]
@@ -194,11 +198,10 @@ def _last_gate(report: ReportFolder, row: Row) -> int:
     return int((report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0])[-1])
 
 
-def _last_cut(report: ReportFolder, row: Row) -> str | None:
+def _last_cut(report: ReportFolder, row: Row) -> Row | None:
     """The cut in our runtime and the same dtype where the last gate of a strategy is; None if it was not measured."""
     cut = f"{schema.TRUNCATE}-{_last_gate(report, row)}"
-    names = (one["variant"] for one in report.variants if one["dtype"] == row["dtype"] and _title(one) == cut)
-    return next(names, None)
+    return next((one for one in report.variants if one["dtype"] == row["dtype"] and _title(one) == cut), None)
 
 
 def full_pass(report: ReportFolder, row: Row) -> Row:
@@ -264,13 +267,13 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
         pairs.append((BEST, best))
     static = static_baselines(report, row)
     pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static]
-    fastest_cut = max(_cuts(report), key=lambda one: one["speedup_vs_dense"], default=None)
-    left = [("stop where its last gate is", one) for one in rows if one["variant"] == _last_cut(report, row)]
-    left += [(FAST_CUT_ROLE, fastest_cut)] if fastest_cut and not is_equal(fastest_cut, row) else []
-    full = full_pass(report, row)["speedup_vs_dense"]
-    if slower := [one for one in _others(report, row) if one["speedup_vs_dense"] <= full]:
-        left.append(("another model, nothing removed", max(slower, key=lambda one: one["speedup_vs_dense"])))
-    pairs += [(role, one) for role, one in left if one not in dict(pairs).values()]
+    cut, full = _fastest(_cuts(report)), full_pass(report, row)["speedup_vs_dense"]
+    further = (
+        ("stop where its last gate is", _last_cut(report, row)),
+        (FAST_CUT_ROLE, cut if cut and not is_equal(cut, row) else None),
+        ("another model, nothing removed", _fastest(o for o in _others(report, row) if o["speedup_vs_dense"] <= full)),
+    )
+    pairs += [(role, one) for role, one in further if one and one not in dict(pairs).values()]
     controls = [one for one in rows if one["kind"] == schema.RANDOM and one["replays"] == row["variant"]]
     pairs += [("as many words, chosen at random", one) for one in controls]
     if row["kind"] == schema.CASCADE:
