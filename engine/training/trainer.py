@@ -261,6 +261,11 @@ class Trainer:
                 )
             return False
         state = torch.load(self.checkpoint, map_location=self.device)
+        if missing := {*VALUES, *STATES} - state.keys():
+            raise InputError(
+                f"expected a checkpoint of this version in {self.checkpoint}, got one without {sorted(missing)}; "
+                "begin anew with another --out"
+            )
         torch.set_rng_state(state["random"].cpu())
         for name in VALUES:
             setattr(self, name, state[name])

@@ -132,6 +132,10 @@ def test_a_run_continues_only_with_its_settings_documents_and_checkpoint(biobert
     with pytest.raises(InputError, match="documents"):
         finetune(settings, resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS, 8)
+    state = torch.load(out / "checkpoint.pt")
+    torch.save({name: value for name, value in state.items() if name != "best_table"}, out / "checkpoint.pt")
+    with pytest.raises(InputError, match=r"expected a checkpoint of this version in .*, got one without .*best_table"):
+        finetune(settings, resume=True)
     (out / "checkpoint.pt").unlink()
     before = contents(out)
     with pytest.raises(InputError, match="expected the checkpoint of the run"):
