@@ -147,6 +147,10 @@ class TestLink:
             page.wait_for_timeout(1000)
 
 
+def test_no_column_of_the_table_in_compare_is_cut_on_a_laptop(open_page):
+    assert_fits(open_page(LAPTOP, at="Compare", timed=True), "Summary")
+
+
 @pytest.mark.parametrize("size", [DESK, LAPTOP, PHONE])
 def test_evidence_opens_with_the_roles_and_its_figure_fills_the_width_and_is_large_enough_to_read(open_page, size):
     page = open_page(size, "dark", at="Evidence")
