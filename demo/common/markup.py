@@ -19,8 +19,8 @@ TERMS = {
     "computation": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes. Of a "
     "cascade, the multiply-accumulates of both models.",
     "doubt": "How unsure the small model of a cascade is of a window's words, added up.",
-    "operating point": "Stored settings, chosen on held-out texts: careful computes the most, fast the least, and "
-    "balanced, the default, is in between. Evidence says what each loses.",
+    "operating point": "Stored settings: careful computes the most, fast the least, and balanced, the default, is in "
+    "between. The reports say what they lose.",
     "recovery": "Words that exited are computed again where the result looks doubtful.",
 }
 

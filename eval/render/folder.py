@@ -71,8 +71,8 @@ class ReportFolder:
 
     @property
     def dense(self) -> Row:
-        """Dense in float32 at the first batch size, with which everything is compared."""
-        return next(row for row in self.rows if row["kind"] == DENSE)
+        """Dense in float32 at the smallest batch size, with which everything is compared."""
+        return next(row for row in self.variants if row["kind"] == DENSE)
 
     @property
     def variants(self) -> list[Row]:

@@ -11,7 +11,7 @@ from engine.corpora.named import NAMED
 from eval import schema
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table
-from eval.render.text import bound, escape, join, pp, ratio, score, speedup
+from eval.render.text import TOO_FEW, bound, escape, join, pp, ratio, score, speedup
 from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
@@ -30,7 +30,7 @@ READING = (
 )
 CUT_ROLE, OTHER_ROLE = "just stop at a layer", "another network without exits"  # roles of static baselines
 FAST_CUT_ROLE = "the fastest cut, at a lower F1"
-BEST = f"fastest that loses at most {LARGEST_LOSS} pp, {LARGEST_OF_TYPE:g} pp of a type"
+BEST, OF_TYPE = f"fastest that loses at most {LARGEST_LOSS} pp", f", {LARGEST_OF_TYPE:g} pp of a type"
 
 
 def reference(report: ReportFolder) -> str:
@@ -73,7 +73,8 @@ def losses(report: ReportFolder, row: Row) -> list[tuple[str, float, float]]:
     """What a strategy loses at most, and a default may lose, in pp: over all types (``""``), and of frequent ones."""
     bounds = [("", report.against_dense(row["variant"])["loss_bound"] * 100, LARGEST_LOSS)]
     groups = report.frame("subgroups")
-    types = rows_of(groups[(groups["variant"] == row["variant"]) & (groups["dimension"] == "type")])
+    groups = groups[groups["variant"] == row["variant"]]
+    types = rows_of(groups[groups["dimension"] == "type"]) if len(groups) else []  # none in a corpus without mentions
     for group in types if len(types) > 1 else ():
         if group["support"] >= LEAST_MENTIONS and not math.isnan(group["loss_bound"]):
             bounds.append((group["group"], group["loss_bound"] * 100, LARGEST_OF_TYPE))
@@ -127,7 +128,7 @@ def static_baselines(report: ReportFolder, row: Row) -> list[tuple[str, Row]]:
 
 def _cuts(report: ReportFolder) -> list[Row]:
     """The network cut after a layer, in our runtime or another."""
-    return [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and one["kind"] != schema.RANDOM]
+    return [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and "@" not in one["variant"]]
 
 
 def _others(report: ReportFolder, strategy: Row) -> list[Row]:
@@ -180,27 +181,32 @@ def _parts(report: ReportFolder, row: Row) -> str:
     by_exits = report.interval(row["variant"], full["variant"])
     if full["variant"] == reference(report) or by_runtime is None or by_exits is None:
         return ""
-    what = "8 bits" * (row["dtype"] == "int8")
-    what = " and ".join(filter(None, ["the runtime" * (reference(report) == schema.PIPELINE), what]))
-    how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "exits"
+    dtype = {"float32": "", "int8": "8 bits"}.get(row["dtype"], row["dtype"])
+    what = " and ".join(filter(None, ["the runtime" * (reference(report) == schema.PIPELINE), dtype]))
+    end = _end(report, row)
+    how = f"exits, the last after layer {end}" if end else "exits"
+    if row["kind"] == schema.CASCADE:
+        how = "asking the large model only in doubt"
     factors = [(by_runtime, what), (by_exits, how)]
     if cut := _last_cut(report, row):
         by_end = report.interval(cut["variant"], full["variant"])
         by_leaving = report.interval(row["variant"], cut["variant"])
         if by_end and by_leaving:
-            end = f"ending after layer {_last_gate(report, row)}"
-            factors[1:] = [(by_end, end), (by_leaving, "words that leave before")]
+            factors[1:] = [(by_end, f"ending after layer {end}"), (by_leaving, "words that leave before")]
     return ": " + join(f"{interval['speedup']:.1f}× by {cause}" for interval, cause in factors)
 
 
-def _last_gate(report: ReportFolder, row: Row) -> int:
-    """The last gate of a strategy; 0 if it has none."""
-    return int((report.about.get("settings", {}).get(row["variant"], {}).get("gates") or [0])[-1])
+def _end(report: ReportFolder, row: Row) -> int:
+    """The layer after which all words have left; 0 if some go through all layers."""
+    cost = report.frame("cost")
+    own = cost[(cost["variant"] == row["variant"]) & (cost["measure"] == schema.TOKEN_LAYERS)]
+    layers = own.drop_duplicates("group")["value"] > 0  # old reports have them for each batch size
+    return 0 if layers.all() else int(layers.sum())
 
 
 def _last_cut(report: ReportFolder, row: Row) -> Row | None:
-    """The cut in our runtime and the same dtype where the last gate of a strategy is; None if it was not measured."""
-    cut = f"{schema.TRUNCATE}-{_last_gate(report, row)}"
+    """The cut in our runtime and the same dtype where the pass of a strategy ends; None if it was not measured."""
+    cut = f"{schema.TRUNCATE}-{_end(report, row)}"
     return next((one for one in report.variants if one["dtype"] == row["dtype"] and _title(one) == cut), None)
 
 
@@ -213,10 +219,8 @@ def full_pass(report: ReportFolder, row: Row) -> Row:
 def _over_static(report: ReportFolder, row: Row, *, named: bool) -> Iterator[str]:
     for role, other in static_baselines(report, row)[:1]:
         if over := report.interval(row["variant"], other["variant"]):
-            higher = round((other["f1"] - row["f1"]) * 100, 2)
-            beside = f", whose F1 is {abs(higher):.2f} pp {'higher' if higher > 0 else 'lower'}" if higher else ""
             what, name = "just stopping at a layer" if role == CUT_ROLE else role, f" ({other['variant']})" * named
-            yield f"It is {over['speedup']:.2f}× as fast as {what}{name}{beside}"
+            yield f"It is {over['speedup']:.2f}× as fast as {what}{name}, and its F1 differs by {pp(over, unit=' pp')}"
 
 
 def _lost(bounds: Sequence[tuple[str, float, float]], *, by_type: bool) -> str:
@@ -239,11 +243,10 @@ def baselines(report: ReportFolder) -> str:
     factors = []
     for role, other in _roles(report):
         intervals = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
-        over = [interval["speedup"] for interval in intervals if interval]
+        over = [TOO_FEW if math.isnan(one["speedup_low"]) else ratio(one["speedup"]) for one in intervals if one]
         if other["variant"] != row["variant"] and len(over) == len(report.sizes):
             live = ", which the app measures on your text" * (other is full_pass(report, row))
-            ratios = " / ".join(map(ratio, over))
-            factors.append(f"{role} ({other['variant']}{live}) {ratios}")
+            factors.append(f"{role} ({other['variant']}{live}) {' / '.join(over)}")
     sizes = " / ".join(map(str, report.sizes))
     said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."
     lacks = [role for role in (CUT_ROLE, OTHER_ROLE) if role not in dict(static_baselines(report, row))]
@@ -262,9 +265,10 @@ def _roles(report: ReportFolder) -> list[tuple[str, Row]]:
     if row is None:
         return pairs
     role = "the default" if row is default(report) else "the fastest strategy"
-    pairs.append((f"{role}; {BEST}" if row is best else role, row))
+    role_of_best = BEST + OF_TYPE * (best is not None and len(losses(report, best)) > 1)
+    pairs.append((f"{role}; {role_of_best}" if row is best else role, row))
     if best and row is not best:
-        pairs.append((BEST, best))
+        pairs.append((role_of_best, best))
     static = static_baselines(report, row)
     pairs += [(role if is_equal(one, row) else f"{role}, at a lower F1", one) for role, one in static]
     cut, full = _fastest(_cuts(report)), full_pass(report, row)["speedup_vs_dense"]

@@ -62,7 +62,7 @@ class TestWhatToFind:
 def test_a_changed_word_leads_to_why_with_the_strategy_of_the_line(open_page):
     page = open_page(DESK)
     page.locator(".strategy-shown").get_by_label("dense").check()
-    page.get_by_role("button", name="✗ A lost disease").click()
+    page.get_by_role("button", name="✗ A disease that only all layers find").click()
     button = page.locator(".answer .to-word[data-strategy=entropy]").first
     button.wait_for(timeout=WORK_MS)
     wait_until(page, "done")

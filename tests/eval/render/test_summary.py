@@ -16,6 +16,7 @@ from eval.render.summary import (
     LEAST_DIFFERING,
     LEAST_DOCUMENTS,
     LEAST_F1,
+    OF_TYPE,
     baselines,
     recommended,
     shown,
@@ -42,35 +43,46 @@ def report(tmp_path):
     """Makes a report of some variants, the fastest first but for dense and for those that are ``slow``.
 
     The default strategy has these intervals against all others. ``f1``: of all, or of each. ``types``: name → mentions
-    and what the default loses of them at most.
+    and what the default loses of them at most. ``end``: the last of six layers that a word reaches in the default.
     """
 
     def make(
         *names, documents=500, differing=500, f1=0.85, corpus="bc5cdr", types=(), settings=None, about=(),
-        slow=("dense",), **interval,
+        slow=("dense",), end=6, sizes=(1,), **interval,
     ):  # fmt: skip
         scores = f1 if isinstance(f1, dict) else dict.fromkeys(names, f1)
         rows = [
             {"variant": name, "kind": KINDS[name], "prunes": KINDS[name] in ("entropy", "cascade"),
-             "replays": name.partition("@")[2], "f1": scores.get(name, 0.85), "batch_size": 1,
+             "replays": name.partition("@")[2], "f1": scores.get(name, 0.85), "batch_size": size,
              "speedup_vs_dense": (1 if name in slow else 3) - place / 10, "dtype": "float32", "device": "cpu",
              "documents": documents, "timed_documents": 1, "threads": 2, "corpus": corpus, "split": "test",
              "point": "", "commit": ""}
+            for size in sizes
             for place, name in enumerate(names)
         ]  # fmt: skip
         intervals = [
-            {"variant": one, "against": other, "batch_size": 1, **FASTER, **SAME, **(interval if one != SURE else {})}
+            {"variant": one, "against": other, "batch_size": size, **FASTER, **SAME, **(interval if one != SURE else {})}
+            for size in sizes
             for one in names
             for other in names
         ]
         errors = [{"variant": one, "part": "against dense", "outcome": "missed", "count": differing} for one in names]
-        times = [{"variant": one, "batch_size": 1, "latency_ms": 50} for one in names]
+        times = [{"variant": one, "batch_size": size, "latency_ms": 50} for one in names for size in sizes]
+        cost = [
+            {"variant": one, "measure": "token_layers", "group": f"layer {layer}",
+             "value": float(one != DEFAULT or layer <= end)}
+            for one in names
+            for layer in range(1, 7)
+        ]  # fmt: skip
         groups = [
             {"variant": DEFAULT, "against": "dense", "dimension": "type", "group": name, "support": of[0],
              "loss_bound": of[1]}
             for name, of in dict(types or {"Chemical": (600, 0.004)}).items()
         ]  # fmt: skip
-        tables = {"results": rows, "intervals": intervals, "errors": errors, "times": times, "subgroups": groups}
+        tables = {
+            "results": rows, "intervals": intervals, "errors": errors, "times": times, "subgroups": groups,
+            "cost": cost,
+        }  # fmt: skip
         for name, table in tables.items():
             pd.DataFrame(table).to_csv(tmp_path / f"{name}.csv", index=False)
         facts = {"machine": "Linux, CPU", "settings": settings or {}, **dict(about)}
@@ -80,13 +92,32 @@ def report(tmp_path):
     return make
 
 
-def test_what_a_last_gate_gains_by_ending_the_pass_is_told_apart_from_words_that_leave_before(report):
-    names, settings = ("dense", DEFAULT, "hf-pipeline", "truncate-3"), {DEFAULT: {"gates": [1, 3]}}
-    said = headline(report(*names, settings=settings))
-    assert "3.1× by the runtime, 3.1× by ending after layer 3 and 3.1× by words that leave before. It" in said
-    assert " by " not in headline(report(*names, settings=settings), brief=True)
-    said = headline(report(*names, settings={DEFAULT: {"gates": [1, 5]}}))  # that cut was not measured
-    assert "3.1× by exits" in said
+@pytest.mark.parametrize(("end", "expected"), [
+    (3, "3.1× by ending after layer 3 and 3.1× by words that leave before. It"),
+    (5, "3.1× by exits, the last after layer 5. It"),  # that cut was not measured
+    (6, "3.1× by exits. It"),
+])  # fmt: skip
+def test_what_is_gained_by_ending_the_pass_is_told_apart_from_words_that_leave_before(report, end, expected):
+    made = report("dense", DEFAULT, "hf-pipeline", "truncate-3", end=end)
+    assert expected in headline(made)
+    assert "3.1× by" not in headline(made, brief=True)
+
+
+def test_a_corpus_without_mentions_bounds_no_type(report):
+    made = report(*FULL)
+    (made.folder / "subgroups.csv").write_text("variant\n")
+    assert BEST in [row[0].removeprefix("the default; ") for row in roles(made).rows]
+
+
+def test_a_ratio_over_too_few_batches_is_given_nowhere(report):
+    made = report(*FULL, speedup_low=float("nan"))
+    assert "×" not in baselines(made)
+    assert "(hf-pipeline) too few batches" in baselines(made)
+
+
+def test_the_smallest_batch_size_counts_whichever_comes_first(report):
+    made = report("dense", DEFAULT, "hf-pipeline", sizes=(32, 1))
+    assert [row[1] for row in roles(made).rows] == ["hf-pipeline", "dense", DEFAULT]
 
 
 @pytest.mark.parametrize(("facts", "said", "is_recommended"), [
@@ -139,13 +170,15 @@ def test_the_roles_say_what_each_row_is_for(report):
         "Hugging Face pipeline": "hf-pipeline",
         "our full pass, with which F1 is compared": "dense",
         "fastest measured runtime that removes nothing": "onnx-int8",
-        f"the default; {BEST}": DEFAULT,
+        f"the default; {BEST}": DEFAULT,  # of one type, which needs no bound of its own
         "just stop at a layer": "truncate-3",
         "as many words, chosen at random": f"random@{DEFAULT}",
     }
     shown = {row[0]: row[1] for row in roles(report(*FULL, **LOSS)).rows}
     assert (shown["the default"], shown[BEST]) == (DEFAULT, SURE)
-    at_last_gate = report("dense", DEFAULT, "truncate-3", "truncate-5", settings={DEFAULT: {"gates": [1, 5]}})
+    of_types = roles(report(*FULL, types=dict.fromkeys("ab", (500, 0.0)))).rows
+    assert f"the default; {BEST}{OF_TYPE}" in [row[0] for row in of_types]
+    at_last_gate = report("dense", DEFAULT, "truncate-3", "truncate-5", end=5)
     assert [row[:2] for row in roles(at_last_gate).rows][-1] == ["stop where its last gate is", "truncate-5"]
     (*_, last) = roles(report("dense", "cascade:balanced", "small", settings={"small": {"strategy": "{}"}})).rows
     assert last[:2] == ["a model alone", "small"]
@@ -169,7 +202,7 @@ def test_the_best_static_baseline_is_the_fastest_network_without_exits_that_has_
     assert [row["variant"] for _, row in static_baselines(made, shown(made))] == expected
     said = headline(made)
     assert f"({expected[0]})" in said
-    assert ("whose F1 is 0.70 pp lower" in said) == (len(f1) > 2)
+    assert f"({expected[0]}), and its F1 differs by +0.00 pp [-0.10, +0.10]." in said
     lower = {row[0] for row in roles(made).rows if "lower F1" in row[0]} - {FAST_CUT_ROLE}
     assert len(lower) == 2 * (len(f1) > 2)
 
