@@ -12,7 +12,7 @@ from demo.common.runs import tag_batch
 from demo.common.serialization import result_record, trace_record
 from demo.settings import TRIGGERS
 from engine import Engine, InputError
-from engine.models.shipped import SHIPPED, short_name
+from engine.models.shipped import short_name
 
 TAG = f"""Tags one text.
 
@@ -27,7 +27,7 @@ Args:
     trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's.
     trace: whether to include, for every word, the layer after which it exited and its scores at each gate; for texts
         of up to {MAX_TRACED:,} characters.
-    model: the weights, which decide what is found: {" or ".join(SHIPPED)}. Default: those of the first page.
+    model: the weights, which decide what is found: {{models}}. Default: those of the first page.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
 token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
@@ -63,4 +63,4 @@ def build_api(engines: Sequence[Engine]) -> None:
         except InputError as error:  # sent to the caller, and not logged
             raise gr.Error(printable(str(error)), print_exception=False) from error
 
-    gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
+    gr.api(on_tag, api_name="tag", api_description=TAG.format(models=" or ".join(models)), **API_WORK)

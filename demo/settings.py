@@ -42,7 +42,7 @@ class PageSetting:
     @property
     def label(self) -> str:
         kind = self.kind[:1].upper() + self.kind[1:]
-        return f"{kind} threshold (× the default)" if self.scales else f"{kind}: {label_of(self.declared.name)}"
+        return f"{kind} threshold (× the point's)" if self.scales else f"{kind}: {label_of(self.declared.name)}"
 
     @property
     def range(self) -> tuple[float, float, float]:

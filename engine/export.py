@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from keyword import iskeyword
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -85,7 +86,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     backend, family = engine.backend, engine.folder.family
     if not isinstance(backend, GraphBackend):
         raise InputError(f"expected an engine on a CPU to export, got device {engine.device}; leave --device out")
-    if not (web or folder.name.isidentifier()):
+    if not web and (not folder.name.isidentifier() or iskeyword(folder.name)):
         raise InputError(f"expected --out to name a Python package, got {folder.name!r}; use letters, digits and _")
     check_new(folder)
     if web:
@@ -148,13 +149,14 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
     parser.add_argument("model", nargs="?", help=MODEL_HELP)
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package or the page")
     parser.add_argument("--web", action="store_true", help="a static page that tags in the browser; needs npm")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
-    engine = load_engine(arguments.model, arguments.dtype)
+    engine = load_engine(arguments.model, arguments.dtype, labels=arguments.labels)
     export(engine, engine.strategy(arguments.strategy), arguments.out, web=arguments.web)
     what = "page" if arguments.web else "package"
     print(f"the {what} {arguments.out} tags texts; its README.md says how")

@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from demo.common.differences import CHANGED, LOST, NEW, SAID, SAME, Compared
 from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import REMARKS
 from demo.common.markup import alert, escape, number_of, percent, term
 from demo.common.runs import FEW, Run, middle, span, speedup
 
@@ -60,15 +59,18 @@ def failed(message: str) -> str:
     return in_state("failed", alert(message))
 
 
-def card(run: Run, name: str) -> str:
-    """The card of a run, whose headline is on the strategy of this name."""
+def card(run: Run, name: str, remarks: Mapping[str, str] | None = None) -> str:
+    """The card of a run, whose headline is on the strategy of this name.
+
+    ``remarks``: what to say about a text on which a strategy differs from dense.
+    """
     compared, outcome = run.compared, run.shown(name)
     body = f'<p class="headline">{headline(outcome)}</p>'
     body += _bars(compared) + "".join(_read(each) for each in compared if each.result.windows)
     body += "".join(_changes(each) for each in compared if each.unlike)
     body += f'<p class="time">{_times(outcome) if run.timed else UNTIMED if run.ended else "Measuring times…"}</p>'
     errs = any(each.unlike for each in compared)
-    if remark := (errs and REMARKS.get(run.text)) or language_remark(run.text):
+    if remark := (errs and (remarks or {}).get(run.text)) or language_remark(run.text):
         body += f"<p>{escape(remark)}</p>"
     return in_state("done" if run.timed or run.ended else "timing", body, run.number, run.text)
 
@@ -78,8 +80,7 @@ def headline(outcome: Compared) -> str:
     entities, same = len(outcome.result.entities), len(outcome.of_kind(SAME))
     if outcome.is_dense:
         return f"<code>{escape(outcome.label)}</code> <strong>{_entities(entities)}</strong>"
-    change = f"{percent(1 - outcome.kept)} less" if outcome.kept <= 1 else f"{percent(outcome.kept - 1)} more"
-    less = f"<code>{escape(outcome.label)}</code> <strong>{change} {term('computation')}</strong>"
+    less = f"<code>{escape(outcome.label)}</code> <strong>{outcome.saved} {term('computation')}</strong>"
     if differing := len(outcome.unlike):
         differ = f"{differing} {'differs' if differing == 1 else 'differ'} from all layers, which can err"
         return f"{less} · {same} of {_entities(len(outcome.full.entities))} the same, {differ}"

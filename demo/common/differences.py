@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from demo.common.markup import depth, label_name
+from demo.common.markup import depth, label_name, percent
 from demo.settings import Chosen
 from engine import Entity, Result, Strategy
 from engine.pruning.cost import Cost
@@ -121,8 +121,13 @@ class Compared:
 
     @property
     def kept(self) -> float:
-        """Its computation as a share of dense's, 0–1."""
+        """Its computation as a share of dense's; above 1 if recovery or both stages of a cascade cost more."""
         return computation(self.result.strategy, [self.result.cost])
+
+    @property
+    def saved(self) -> str:
+        """Its computation beside dense's: ``67 % less``."""
+        return f"{percent(1 - self.kept)} less" if self.kept <= 1 else f"{percent(self.kept - 1)} more"
 
     @cached_property
     def differences(self) -> list[Difference]:

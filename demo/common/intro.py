@@ -1,6 +1,7 @@
 """The head of the page: what it does and how much faster, in two lines; and, below the demo, one's own model."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -64,8 +65,8 @@ def how_measured(engine: Engine, report: Report | None) -> str:
         return model
     corpus = term(report.corpus) if report.corpus in TERMS else escape(report.corpus)
     return (
-        f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, one at a time, "
-        f"{escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}.</p>"
+        f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, "
+        f"{report.sizes[0]} a call, {escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}.</p>"
         f"<p>{escape(headline(report))}</p><p>{escape(baselines(report))}</p>{model}"
     )
 
@@ -95,13 +96,15 @@ def own_model(engine: Engine) -> str:
     if engine.runnable != [DENSE]:
         named = ", ".join(engine.labels.types[:NAMED_TYPES])
         which, texts, duration = f"larger model that finds the same ({named})", 100, "under 20 minutes"
-        small = short_name(engine.source)
-        command = f"python -m engine.training.cascade CHECKPOINT --small {escape(small)} --texts FILE --out FOLDER"
+        parts = ["cascade", "CHECKPOINT", "--small", short_name(engine.stages[0].source)]
     else:  # its labels may be others than the shipped model's, which a cascade needs
         which, texts, duration = "checkpoint of your own", 400, "an hour"
-        command = f"python -m engine.training.accelerate {escape(engine.source)} --texts FILE --dtype int8 --out FOLDER"
-    copied = f'<code>{command}</code> <button type="button" class="copy" data-copies=".own-model code">Copy</button>'
+        labels = [f"--labels={engine.folder.labels_file}"] if engine.folder.labels_file else []
+        parts = ["accelerate", engine.source, *labels, "--dtype=int8"]
+    command = f"python -m engine.training.{shlex.join([*parts, '--texts', 'FILE', '--out', 'FOLDER'])}"
+    button = '<button type="button" class="copy" data-copies=".own-model code">Copy</button>'
     return (
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>To make a {which} fast '
-        f'takes {texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p><p class="command">{copied}</p></section>'
+        f'takes {texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p>'
+        f'<p class="command"><code>{escape(command)}</code> {button}</p></section>'
     )

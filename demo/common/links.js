@@ -12,19 +12,22 @@ async function copy(what) {
   }
 }
 
+let withText = false;  // whether the link that the server is asked for gets the text
 document.addEventListener("link", ({ detail: query }) => {
   const theme = new URLSearchParams(location.search).get("__theme");
-  history.replaceState(null, "", location.pathname + query + (theme ? `&__theme=${theme}` : ""));
+  const text = document.querySelector(".text-input textarea").value.toWellFormed();
+  const fragment = withText ? `#text=${encodeURIComponent(text)}` : "";
+  history.replaceState(null, "", location.pathname + query + (theme ? `&__theme=${theme}` : "") + fragment);
   const [, kind, word] = query.match(/[?&](example|bet)=([^&]*)/) ?? [];
   const example = word && kind === "bet" ? "your bet" : "the example";
-  more.hidden = Boolean(kind);
-  copy(kind ? `It holds the settings and ${example}.` : "It holds the settings, not your text.");
+  more.hidden = withText || Boolean(kind);
+  if (withText) copy("It holds the settings and your text, which comes after the # and is never sent to a server.");
+  else copy(kind ? `It holds the settings and ${example}.` : "It holds the settings, not your text.");
+  withText = false;
 });
 more.addEventListener("click", () => {
-  const text = document.querySelector(".text-input textarea").value;
-  history.replaceState(null, "", `#text=${encodeURIComponent(text)}`);
-  copy("It holds the settings and your text, which stands after #: no server sees it there.");
-  more.hidden = true;
+  withText = true;
+  document.querySelector("button.copy-link").click();
 });
 // A page that finds something else keeps the theme.
 document.addEventListener("click", ({ target }) => {

@@ -35,6 +35,11 @@ def examples(engine: Engine) -> dict[str, str]:
     return EXAMPLES if short_name(engine.source) == DEFAULT else OTHERS
 
 
+def remarks(engine: Engine) -> dict[str, str]:
+    """Remarks on examples, by text: only with the weights that err in them."""
+    return REMARKS if short_name(engine.source) == DEFAULT else {}
+
+
 def make_link(
     engine: Engine, text: str, shown: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> str:

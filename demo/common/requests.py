@@ -11,6 +11,7 @@ import gradio as gr
 
 from demo.common.card import CANCELLED, RUNNING, card, failed
 from demo.common.limits import EVERY_CHANGE, KEEP_RUN_S, MODEL_WORK, QUIET, check_strategies, check_text
+from demo.common.links import remarks
 from demo.common.runs import CallCancelledError, Run, run_text
 from demo.settings import chosen_strategy, in_page_order
 from engine import Engine, InputError
@@ -51,7 +52,7 @@ class Requests:
     """What happens when the text is to run, a value is edited, a run is cancelled, or a request is answered."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self._card = engine, partial(card, remarks=remarks(engine))
 
     def request(self, latest: Latest, *values: Any) -> str:
         """Requests a run; returns the answer meanwhile."""
@@ -89,7 +90,7 @@ class Requests:
         number = latest.number if latest.is_for(*values) else latest.take(*values)
         if latest.answered == number:  # several events may be of one request
             if before is not None and before.number == number:  # an answer that came late may have hidden the result
-                yield [card(before, shown), gr.skip()]
+                yield [self._card(before, shown), gr.skip()]
             return
         latest.answered = number
         run = None
@@ -98,7 +99,7 @@ class Requests:
             strategies = [chosen_strategy(self._engine, name, point, *settings) for name in names]
             wanted = partial(latest.wants, number)
             for run in run_text(self._engine, check_text(text), strategies, number, wanted, progress):
-                yield [card(run, shown), run]
+                yield [self._card(run, shown), run]
         except InputError as error:
             latest.answered = 0
             yield [failed(str(error)), None]
@@ -107,10 +108,10 @@ class Requests:
                 yield [gr.skip()] * 2  # Gradio sends what came last once more, over what the page says by now
             else:
                 run = replace(run, ended=True)
-                yield [card(run, shown), run]
+                yield [self._card(run, shown), run]
 
     def show(self, latest: Latest, run: Run | None, name: str) -> Any:
-        return card(run, name) if run is not None and run.number == latest.number else gr.skip()
+        return self._card(run, name) if run is not None and run.number == latest.number else gr.skip()
 
 
 def build_requests(

@@ -114,7 +114,7 @@ def report(tmp_path: Path) -> Report:
     """A report called ``one`` on the weights of ``DIGEST``, beside a folder without a finished run."""
     for name in ("one", "unfinished"):
         (tmp_path / name).mkdir()
-        for table in ("results", "intervals", "errors", "times", "subgroups"):
+        for table in ("results", "intervals", "errors", "times", "subgroups", "cost"):
             shutil.copy(REPORTS / "bc5cdr-test" / f"{table}.csv", tmp_path / name)
     about = {"model": "m", "weights": f"SHA-256 {DIGEST[:16]}…", "machine": "Linux"}
     (tmp_path / "one" / "results.json").write_text(json.dumps({"about": about, "notes": []}))

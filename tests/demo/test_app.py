@@ -38,6 +38,11 @@ class TestWhatToFind:
             ]
         assert "What to find" not in str([page.value for page in components(build_demo(engine), gr.HTML)])
 
+    def test_the_api_names_the_models_that_it_takes(self, two_pages):
+        (tag,) = (one for one in two_pages.fns.values() if one.api_name == "tag")
+        assert re.search(r"what is found: \S+ or six\.", tag.api_description)
+        assert "chemicals-diseases" not in tag.api_description
+
     def test_what_a_page_does_is_done_by_its_own_model(self, two_pages):
         strategies = {block.page: block.choices for block in components(two_pages, gr.CheckboxGroup)}
         assert {page: "entropy" in str(offered) for page, offered in strategies.items()} == {"": True, "six": False}

@@ -118,8 +118,10 @@ class TestLink:
         enter(page, "a private text, 50 % of nausea & more")
         link = self.copied(page, "Copy link", "It holds the settings, not your text.")
         assert "private" not in link
-        link = self.copied(page, "Copy it with the text", "no server sees it there")
+        page.get_by_label("fast", exact=True).check()
+        link = self.copied(page, "Copy it with the text", "never sent to a server")
         query, _, fragment = link.partition("#")
+        assert "point=fast" in query, "the settings are those of now"
         assert "private" in fragment
         assert "private" not in query
         sent = []

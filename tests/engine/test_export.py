@@ -68,6 +68,7 @@ def test_the_command_exports_the_default_strategy(tmp_path, capsys, made_folder)
         ("engine", "entropy+recovery", "tagger", "a strategy that is one pass"),
         ("both", "cascade:careful", "tagger", "a strategy that is one pass, got 'cascade:careful'"),
         ("engine", "dense", "my-tagger", "a Python package"),
+        ("engine", "dense", "class", "a Python package"),
     ],
 )
 def test_rejects_what_cannot_be_exported(model, strategy, out, keyword, tmp_path, request):

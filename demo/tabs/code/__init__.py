@@ -72,7 +72,9 @@ def as_command(engine: Engine, strategies: Sequence[Chosen], text: str) -> str:
 
 def as_export(engine: Engine, strategies: Sequence[Chosen]) -> str:
     """Command lines that write each strategy as a package of its own, which needs neither this project nor PyTorch."""
-    model = [value for name, value in load_arguments(engine).items() if name == "model"]
+    given = load_arguments(engine)
+    model = [given["model"]] if "model" in given else []
+    model += [f"--labels={given['labels']}"] if "labels" in given else []
     lines = []
     for chosen in strategies:
         name = chosen.stored.title

@@ -119,6 +119,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     figures, marked = gr.HTML(), gr.HTML()
 
     def draw(run: Run, _: Compared) -> list[str]:
-        return [comparison(run.compared), texts(run.compared, engine.labels.types)]
+        views = comparison(run.compared), texts(run.compared, engine.labels.types)
+        return [f'<div data-run="{run.number}">{view}</div>' for view in views]
 
     inputs.show(tab, draw, [figures, marked], timed=True)

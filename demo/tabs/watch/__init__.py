@@ -1,6 +1,7 @@
 """The tab Watch: a race of all layers, just stopping at a layer, and the strategy shown, on the visitor's text."""
 
 from collections.abc import Sequence
+from math import isnan, nan
 from pathlib import Path
 
 import gradio as gr
@@ -12,7 +13,7 @@ from demo.common.reports import own_report
 from demo.common.runs import Run
 from demo.tabs.watch.race import END_S, NARROW, WIDE, Lane, lanes_of, race
 from engine import Engine
-from eval.render.text import bound, join
+from eval.render.text import join
 
 LABEL = "Watch"
 SCRIPT = Path(__file__).with_name("watch.js")
@@ -56,9 +57,11 @@ def losses(engine: Engine, lanes: Sequence[Lane]) -> str:
     """What the strategies of the lanes lose against all layers, in the report on these weights."""
     if (report := own_report(engine)) is None:
         return ""
-    measured = {row["variant"] for row in report.variants if row["dtype"] == engine.dtype}
+    rows = [row for row in report.variants if row["dtype"] == engine.dtype]
+    bounds = {row["variant"]: report.against_dense(row["variant"])["loss_bound"] for row in rows}
     named = (lane.outcome.label.removesuffix(f" ({engine.dtype})") for lane in lanes if not lane.outcome.is_dense)
-    lost = [f"{bound(report.against_dense(name))} pp under {name}" for name in named if name in measured]
+    known = [name for name in named if not isnan(bounds.get(name, nan))]  # a few documents bound nothing
+    lost = [f"{max(bounds[name], 0) * 100:.2f} pp under {name}" for name in known]
     against = "against all layers in float32 (95 %, one-sided)"
     return f"On {report.corpus}, F1 loses at most {join(lost)}, {against}." if lost else ""
 

@@ -12,7 +12,7 @@ from itertools import accumulate, zip_longest
 from statistics import median
 
 from demo.common.differences import SAME, Compared, overlapping
-from demo.common.markup import escape, label_name, number_of, percent, type_colour
+from demo.common.markup import escape, label_name, number_of, type_colour
 from demo.common.runs import Run
 from engine import Entity
 from engine.pruning.strategy_names import StrategyName
@@ -115,7 +115,7 @@ def race(lanes: Sequence[Lane], outcome: Compared, types: Sequence[str], layout:
 def headline(outcome: Compared) -> str:
     """The result of a strategy: ``67 % less computation, 20 of 20 entities the same``."""
     same, entities = len(outcome.of_kind(SAME)), number_of(len(outcome.full.entities), "entity", "entities")
-    return f"{percent(1 - outcome.kept)} less computation, {same} of {entities} the same"
+    return f"{outcome.saved} computation, {same} of {entities} the same"
 
 
 def said(lanes: Sequence[Lane], outcome: Compared) -> str:

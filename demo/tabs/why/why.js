@@ -6,7 +6,7 @@ const all = (selector) => element.querySelectorAll(selector);
 /** The word to start with: the one that the answer's buttons ask for, or that of the first entity not as in dense. */
 function firstWord() {
   const { word, run } = document.body.dataset;
-  if (word && element.querySelector("[data-run]")?.dataset.run === run) return word;
+  if (element.querySelector(`.why[data-run="${run}"] .word[data-word="${word}"]`)) return word;
   return element.querySelector('.words .entity:not([data-kind="same"]) .word')?.dataset.word;
 }
 
@@ -33,7 +33,7 @@ function choose(index) {
   });
   const detail = element.querySelector(".detail");
   detail.replaceChildren(cell("h4", word.getAttribute("aria-label")), table);
-  detail.scrollLeft = detail.scrollWidth;  // to the gate after which it left
+  detail.scrollLeft = detail.scrollWidth;  // to the last gate that the word reached
   const frame = word.offsetParent && element.querySelector(".words");
   if (frame) frame.scrollTop = Math.max(0, word.offsetTop - frame.offsetTop - frame.clientHeight / 2);
 }

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from demo.common.card import CANCELLED, RUNNING, card, failed, headline, language_remark
-from demo.common.links import EXAMPLES
+from demo.common.links import EXAMPLES, REMARKS, remarks
 from demo.common.markup import escape
 from demo.common.runs import ROUNDS
 from demo.tabs.compare import comparison
@@ -24,8 +24,8 @@ def pruned(engine, dense, *entities, **times):
     return beside(result, dense, as_stored(result.strategy, "fast"), **times)
 
 
-def show(one, dense):
-    return card(run_of(beside(dense, dense, runs_ms=one.full_ms, full_ms=one.full_ms), one), one.name)
+def show(one, dense, remarks=None):
+    return card(run_of(beside(dense, dense, runs_ms=one.full_ms, full_ms=one.full_ms), one), one.name, remarks)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,12 @@ def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
     )
     assert lost == ("only under all layers", "3", "truncate-1", "delirium")
     assert new == ("only here", "2", "truncate-1", "associated")
+
+
+def test_an_example_has_its_remark_only_with_the_weights_that_err_in_it(engine, shipped, dense):
+    assert (remarks(engine), remarks(shipped)) == ({}, REMARKS)
+    for entities, expected in (((FAMOTIDINE,), True), ((FAMOTIDINE, DELIRIUM), False)):
+        assert ("It errs." in show(pruned(engine, dense, *entities), dense, {TEXT: "It errs."})) == expected
 
 
 def test_states_are_told_apart(dense):

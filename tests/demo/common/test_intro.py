@@ -50,7 +50,15 @@ def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(sh
     assert "Finds chemicals and diseases. Words leave the network" in intro(engine, {})
     assert "This page computes in float32" in intro(engine, {})
     assert "every word goes through all 3 layers" in intro(plain_engine, {})
-    assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
+    assert f"accelerate {plain_engine.source} --dtype=int8 --texts FILE" in own_model(plain_engine)
+
+
+def test_the_command_for_an_own_model_is_one_that_runs(both, plain_engine):
+    assert f"cascade CHECKPOINT --small {both.small.source} --texts FILE" in own_model(both)
+    other = copy(plain_engine)
+    object.__setattr__(folder := copy(other.folder), "labels_file", "my.txt")
+    vars(other).update(source="my runs/x", folder=folder)
+    assert "accelerate &#x27;my runs/x&#x27; --labels=my.txt --dtype=int8" in own_model(other)
 
 
 @pytest.mark.parametrize(("types", "said"), [(["<b>"], "&lt;b&gt;"), ([f"T{i}" for i in range(40)], "40 types")])

@@ -2,12 +2,16 @@
 
 import re
 from dataclasses import replace
+from math import nan
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from demo.common.differences import Compared
 from demo.common.markup import label_name
-from demo.tabs.watch import view
+from demo.tabs import watch
+from demo.tabs.watch import losses, view
 from demo.tabs.watch.race import END_S, LOOP_S, NARROW, RACE_S, WIDE, lanes_of, race, said
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, HOSTILE, TEXT, beside, run_of
 
@@ -52,6 +56,24 @@ def test_the_picture_is_a_file_of_its_own_with_text_result_and_a_clock_that_stop
         assert times[-1] <= 1
         assert len(times) == len(animation.get("values").split(";"))
     assert RACE_S < END_S < LOOP_S
+
+
+def test_what_costs_more_than_the_full_pass_says_so(compared, monkeypatch):
+    monkeypatch.setattr(Compared, "kept", 1.08)
+    picture = race(lanes_of(run_of(*compared), compared[-1]), compared[-1], TYPES, WIDE)
+    assert len(re.findall(r"[> ]8\s% more computation", picture)) == 2
+
+
+@pytest.mark.parametrize(("bound", "expected"), [
+    (0.0021, "On x, F1 loses at most 0.21 pp under truncate-1, against all layers in float32 (95 %, one-sided)."),
+    (-0.001, "On x, F1 loses at most 0.00 pp under truncate-1, against all layers in float32 (95 %, one-sided)."),
+    (nan, ""),  # too few documents
+])  # fmt: skip
+def test_below_the_race_stands_what_its_lanes_lose_in_the_report(engine, compared, monkeypatch, bound, expected):
+    row = {"variant": "truncate-1", "dtype": engine.dtype}
+    report = SimpleNamespace(corpus="x", variants=[row], against_dense=lambda name: {"loss_bound": bound})
+    monkeypatch.setattr(watch, "own_report", lambda engine: report)
+    assert losses(engine, lanes_of(run_of(*compared), compared[1])) == expected
 
 
 def test_words_labelled_differently_have_both_labels(engine, compared):

@@ -61,7 +61,14 @@ def report(tmp_path):
             for place, name in enumerate(names)
         ]  # fmt: skip
         intervals = [
-            {"variant": one, "against": other, "batch_size": size, **FASTER, **SAME, **(interval if one != SURE else {})}
+            {
+                "variant": one,
+                "against": other,
+                "batch_size": size,
+                **FASTER,
+                **SAME,
+                **(interval if one != SURE else {}),
+            }
             for size in sizes
             for one in names
             for other in names
