@@ -62,6 +62,8 @@ class Engine:
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
         if dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
+        if not isinstance(device, str):
+            raise InputError(f"expected the name of a device, got {device!r}; write cpu or cuda")
         if not isinstance(threads, int) or threads < 0:
             raise InputError(f"expected a number of threads, got {threads!r}; choose 1 or more, or leave it out")
         self.folder, self.device, self.threads, self.stages = folder, device, threads, (self,)
@@ -251,8 +253,10 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
         with extra("training"):
             from engine.pytorch.backend import has_bfloat16_units
 
-        has = device.startswith("cuda") and has_bfloat16_units(device)
-        return ("bfloat16", "the GPU has units for it") if has else ("float32", "the GPU has no units for bfloat16")
+        if not device.startswith("cuda"):
+            return "float32", f"PyTorch computes on {device}"
+        has = has_bfloat16_units(device)
+        return ("bfloat16", "the GPU computes in it natively") if has else ("float32", "the GPU has no native bfloat16")
     if folder.int8 is not None:
         return "int8", "it finds nearly the same entities as float32"
     return "float32", (

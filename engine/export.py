@@ -95,8 +95,9 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     plan = PassPlan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
     if web:
-        products = Products(Tensors(engine.folder.path), quantised=products.quantised, portable=True)
-    most = {"max_rows": str(family.max_rows)}  # of which the settings may allow fewer
+        given = {"quantised": products.quantised, "biases": products.biases}
+        products = Products(Tensors(engine.folder.path), **given, portable=True)
+    most = {"max_rows": str(family.max_rows)}  # the upper limit; settings.json may lower it
     graph = compose(plan, family, products, heads, label_set)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")

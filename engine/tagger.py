@@ -43,6 +43,8 @@ class CascadeEngine(Engine):
 
     def _fitted(self, strategy: Strategy) -> Strategy:
         if isinstance(strategy, Cascade):
+            if strategy.controller is not None:  # of the large model
+                super()._check_runs(strategy.controller.kind)
             strategy = replace(strategy, small=self.small.strategy(strategy.small))
         return super()._fitted(strategy)
 

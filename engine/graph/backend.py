@@ -43,13 +43,13 @@ class GraphBackend:
             logger.warning(
                 "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
             )
-        products = Products(tensors, quantised=dtype == "int8")
-        self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # of which graphs are composed
+        products = Products(tensors, quantised=dtype == "int8", biases=self.family.biases)
+        self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # what graphs are composed from
 
         @lru_cache(MAX_SESSIONS)
         def session(plan: PassPlan, threads: int) -> Session:
             graph = compose(plan, *parts)
-            return Session(graph.model(), threads, graph.weights)  # of which the model now has those that it needs
+            return Session(graph.model(), threads, graph.weights)  # by now only those that the model needs
 
         self._session = session
         self._lock = Lock()  # so that a session is made once

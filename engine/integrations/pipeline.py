@@ -45,8 +45,8 @@ def pipeline(
     known = () if isinstance(model, Engine) else ("dtype", "device", "labels")
     if unknown := options.keys() - known:
         raise InputError(f"expected no option {', '.join(sorted(unknown))} with this model, got one; leave it out")
-    if isinstance(number := options.get("device"), int):
-        options["device"] = "cpu" if number < 0 else f"cuda:{number}"
+    if (device := options.get("device")) is not None:  # a name, a number or a torch.device
+        options["device"] = str(device) if not isinstance(device, int) else "cpu" if device < 0 else f"cuda:{device}"
     engine = model if isinstance(model, Engine) else load_engine(model, **options)
     chosen = engine.strategy(strategy, point)
 

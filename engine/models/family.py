@@ -99,8 +99,8 @@ class Family:
     A family declares ``architecture``, the Hugging Face class of its weights; ``prefix``, what their names begin with;
     ``layer_path``, where layers stand; ``names``, the checkpoint's name of each module that a formula uses (under the
     prefix, or within a layer); ``keys``, the configuration's name of a setting where it is not BERT's; ``defaults`` of
-    settings that a configuration may lack; ``requirements``, settings with their supported values; and ``activations``,
-    settings that name one.
+    settings that a configuration may lack; ``requirements``, settings with their supported values; ``activations``,
+    settings that name one; and ``biases``, whether all products and norms have one (else those of the checkpoint have).
 
     Args:
         config: the entries of ``config.json``.
@@ -117,6 +117,7 @@ class Family:
     defaults: ClassVar[Mapping[str, Any]] = {}
     requirements: ClassVar[Requirements] = {}
     activations: ClassVar[Sequence[str]] = ("hidden_act",)
+    biases: ClassVar[bool] = True
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = {**self.defaults, **{name: value for name, value in config.items() if value is not None}}

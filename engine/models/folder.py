@@ -164,10 +164,8 @@ def errors_name(source: str | Path, path: Path) -> Iterator[None]:
 def local_folder(source: str | Path) -> Path:
     """Returns the folder of a model: that of shipped weights, if ``source`` is their short name.
 
-    For a hub id it holds one revision of all its files, from the hub or its cache.
-
-    Raises:
-        InputError: if there is no such folder, or neither the hub nor its cache has the model.
+    For a hub id it holds one revision of all its files, from the hub or its cache. Raises an `InputError` if there is
+    no such folder, or neither the hub nor its cache has the model.
     """
     if source in SHIPPED:
         return SHIPPED[str(source)]

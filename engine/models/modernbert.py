@@ -20,6 +20,7 @@ class ModernBert(Family):
     """
 
     architecture = "ModernBertForTokenClassification"
+    biases = False
     prefix = "model"
     layer_path = "layers"
     names: ClassVar = {

@@ -12,57 +12,59 @@ from safetensors import safe_open
 from engine.errors import InputError, expecting, extra
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
-INDEX = ".index.json"  # after the name of a file that is in parts
+INDEX = ".index.json"  # suffix of the index of weights in several files
 
 
 class Tensors:
-    """The tensors in the files of weights of a model folder, see `weight_files`.
-
-    Raises:
-        InputError: if there are no such files, or they are damaged.
-    """
+    """The tensors in the `weight_files` of a model folder; raises its errors, or an `InputError` for a damaged file."""
 
     def __init__(self, folder: Path) -> None:
         self.files = weight_files(folder)
         self._changed = {path: path.stat().st_mtime_ns for path in self.files}
-        self._file_of: dict[str, Any] = {}
+        self._source_of: dict[str, tuple[Any, str]] = {}  # name → its file or the array itself, and its name there
         for path in self.files:
             if path.suffix == ".bin":
-                self._file_of |= read_bin(path)
-                continue
-            with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
-                self._file_of |= dict.fromkeys(file.keys(), path)
+                found: dict[str, Any] = read_bin(path)
+            else:
+                with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
+                    found = dict.fromkeys(file.keys(), path)
+            self._source_of |= {today(name): (source, name) for name, source in found.items()}
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
-        return name in self._file_of
+        return name in self._source_of
 
     def __iter__(self) -> Any:
-        return iter(self._file_of)
+        return iter(self._source_of)
 
     def read(self, name: str) -> np.ndarray:
         """The tensor of this name, float16 or float32; raises an `InputError` if it is missing or not finite."""
-        if name not in self._file_of:
+        if name not in self._source_of:
             raise InputError(
                 f"expected the tensor {name} in {self.folder}, got none; choose a checkpoint that was fine-tuned for "
                 "token classification, or restore its weights"
             )
-        source = self._file_of[name]
+        source, stored_name = self._source_of[name]
         array = source
         if isinstance(source, Path):
             with expecting(f"{source} as it was loaded", "restore the file, or load the model again"):
                 if source.stat().st_mtime_ns != self._changed[source]:
                     raise ValueError("one that has changed since")
                 with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
-                    if file.get_slice(name).get_dtype() == "BF16":
+                    if file.get_slice(stored_name).get_dtype() == "BF16":
                         import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16; takes up to a second
 
-                    array = file.get_tensor(name)
+                    array = file.get_tensor(stored_name)
         if array.dtype != np.float16:
             array = np.asarray(array, dtype=np.float32)
         if not np.isfinite(array).all():
             raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
         return array
+
+
+def today(name: str) -> str:
+    """What a tensor is called today: in old checkpoints a norm has gamma and beta."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def read_bin(path: Path) -> dict[str, np.ndarray]:
@@ -80,9 +82,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The files with the weights of a model folder, which are those that Hugging Face's library reads.
 
     They are ``model.safetensors`` or the parts that its index names, or else ``pytorch_model.bin`` or its parts.
-
-    Raises:
-        InputError: if there are none of them, or not all.
+    Raises an `InputError` if there are none of them, or not all.
     """
     for name in (SAFETENSORS, BIN):
         if (folder / name).is_file():

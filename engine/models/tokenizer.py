@@ -31,8 +31,7 @@ GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
     """Cuts words as the folder's tokenizer does, for an encoder with these limits.
 
-    Raises:
-        InputError: if there is no tokenizer, or it does not belong to the encoder.
+    Raises an `InputError` if there is no tokenizer, or it does not belong to the encoder.
     """
     if (folder / "tokenizer.json").is_file():
         backend, tokens = _read(folder, folder)
@@ -51,9 +50,7 @@ def load_tokenizer(source: str | Path) -> "PreTrainedTokenizerBase":
 
     Folders like BioBERT's hold a cased ``vocab.txt`` without saying so, and the library lower-cases by default: where
     ``do_lower_case`` is not stored, ordinary vocabulary entries with capitals show that the tokenizer is cased.
-
-    Raises:
-        InputError: unless the tokenizers library can run it.
+    Raises an `InputError` unless the tokenizers library can run it.
     """
     with extra("training"):
         from transformers import AutoTokenizer

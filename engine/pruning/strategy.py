@@ -188,7 +188,8 @@ def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
     stored = points_of(name, points)
     if not stored:
         if point not in ("", BALANCED) or name.kind == CASCADE:
-            raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
+            wanted = point or str(name)
+            raise InputError(f"expected weights with operating points for {wanted!r}, got none; leave it out")
         gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
         return Strategy(tuple(gates), CONTROLLERS[name.kind](), recovery=recovery)
     point = point or default_point(stored)

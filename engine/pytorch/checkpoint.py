@@ -39,12 +39,9 @@ def load_weights(
     *,
     layers: int | None = None,
 ) -> Weights:
-    """Loads a model from a folder or a hub id, in float32 on the CPU; see `read_folder` for the arguments.
+    """Loads a model from a folder or a hub id, in float32 on the CPU; for arguments and errors see `read_folder`.
 
     ``layers`` keeps only the first layers of a folder with gates, each with its label head.
-
-    Raises:
-        InputError: if files are missing or damaged, or the architecture or label scheme is not supported.
     """
     folder = source if isinstance(source, ModelFolder) else read_folder(source, labels)
     with errors_name(folder.source, folder.path), torch.inference_mode(False):
@@ -59,13 +56,15 @@ def load_weights(
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keeps transformers from printing progress and a table of missing and unused weights."""
-    transformers_logging.disable_progress_bar()
-    verbosity = transformers_logging.get_verbosity()
+    verbosity, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if has_bars:
+            transformers_logging.enable_progress_bar()
 
 
 def read_configuration(source: str | Path, layers: int | None = None) -> PreTrainedConfig:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from engine.cascade import doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
 from engine.paths import State
+from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
@@ -106,6 +108,11 @@ def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(bot
         both.strategy("cascade:fast")
     with pytest.raises(InputError, match="expected the folder of a cascade"):
         engine.strategy("cascade:fast")
+
+
+def test_gates_of_the_large_model_need_a_model_that_has_them(both):
+    with pytest.raises(InputError, match="expected a model with gates"):
+        both.tag(TEXT, replace(cascade(0.0), gates=(1,), controller=EntropyController()))
 
 
 def rename_labels(folder):

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from huggingface_hub.utils import filter_repo_objects
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 from transformers import AlbertConfig, BertConfig, BertForTokenClassification, BertModel, ByT5Tokenizer, T5Config
+from transformers.utils.logging import is_progress_bar_enabled
 
 from engine import InputError, load_engine
 from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, read_folder
 from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import load_tokenizer, word_pieces
-from engine.pytorch.checkpoint import copy_checkpoint, save_weights
+from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -148,6 +150,21 @@ def labels_in(folder, content):
 def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
     with pytest.raises(InputError, match=keyword):
         load(plain)
+
+
+def test_a_norm_may_have_gamma_and_beta_as_in_old_checkpoints(plain, plain_folder):
+    weights = load_file(plain / "model.safetensors")
+    names = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    old = {re.sub("LayerNorm.*", lambda match: names[match[0]], name): value for name, value in weights.items()}
+    save_file(old, plain / "model.safetensors", metadata={"format": "pt"})
+    assert not set(old) >= set(weights)
+    results = [load_engine(folder, "float32").tag(TEXT) for folder in (plain, plain_folder)]
+    np.testing.assert_array_equal(*(result.probabilities for result in results))
+
+
+def test_to_load_a_model_hides_progress_bars_for_as_long_as_it_takes(plain):
+    load_weights(plain)
+    assert is_progress_bar_enabled()
 
 
 def test_a_checkpoint_that_is_refused_prints_no_table(plain, capfd):

@@ -121,6 +121,7 @@ def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
         (lambda e: e.tag_batch([TEXT, None]), "texts as strings"),
         (lambda e: load_engine(e.source, "int3"), "one of the dtypes"),
         (lambda e: load_engine(e.source, threads=-1), "a number of threads, got -1"),
+        (lambda e: load_engine(e.source, device=0), "the name of a device, got 0"),
         (lambda e: load_engine(e.source, device="abacus"), "a device of this machine"),
         (lambda e: load_engine(e.source, device="meta"), "a device of this machine"),
     ],

@@ -164,6 +164,11 @@ def damaged(folder, name, value):
             lambda f: damaged(f, "bert.encoder.layer.1.output.dense.weight", None),
             "the tensor bert.encoder.layer.1.output",
         ),
+        (
+            lambda f: damaged(f, "bert.encoder.layer.0.attention.self.key.bias", None),
+            "the tensor bert.encoder.layer.0.attention.self.key.bias",
+        ),
+        (lambda f: damaged(f, "bert.embeddings.LayerNorm.bias", None), "the tensor bert.embeddings.LayerNorm.bias"),
         (lambda f: damaged(f, "bert.encoder.layer.2.output.LayerNorm.weight", 3e38), "finite scores"),
     ],
 )

@@ -121,6 +121,11 @@ def test_what_cannot_run_is_refused_at_once(plain_folder, arguments, keyword):
         pipeline(model=model, **given)
 
 
+@pytest.mark.parametrize("device", ["cpu", -1, torch.device("cpu")])
+def test_a_device_is_a_name_a_number_or_an_object(plain_folder, device):
+    assert pipeline(model=plain_folder, strategy="dense", dtype="int8", device=device)("") == []  # PyTorch has no int8
+
+
 def test_what_is_no_text_is_refused(plain_folder):
     for texts in ([7], 7):
         with pytest.raises(InputError, match="expected"):
