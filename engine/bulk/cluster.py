@@ -16,7 +16,8 @@ from engine.cli.command import say
 from engine.cli.runs import check_same, read_json
 from engine.errors import extra, first_line
 
-START_S = 120  # within which a worker must start after the first one did
+FIRST_START_S = 900  # within which the first worker must start: a cluster may have to grow
+START_S = 120  # within which the others must start after that
 RETRIES = 3  # of a file whose worker died
 
 
@@ -40,7 +41,7 @@ class RayWorker:
         self.problem = ""
         try:
             self.worker = worker.load()
-            check_same(worker.out, read_json(worker.out / RUN), worker.conditions())  # it computes the same results
+            check_same(worker.out, read_json(worker.out / RUN), worker.conditions())  # or else its results would differ
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             self.problem = f"{platform.node()}: {name}{first_line(error)}"
@@ -110,9 +111,9 @@ def _start_workers(worker: Worker, count: int) -> list[Any]:
     actor_class: Any = ray.remote(**needs)(RayWorker)
     actors = [actor_class.remote(worker) for _ in range(count)]
     starting = {actor.started.remote(): actor for actor in actors}
-    ray.wait(list(starting), num_returns=1)
+    ray.wait(list(starting), num_returns=1, timeout=FIRST_START_S)
     answers, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
-    ready, problem = [], ""
+    ready, problem = [], f"no machine has room for {needs['num_cpus']} CPUs and {gpus} GPUs"
     for answer in answers:
         try:
             problem = ray.get(answer)

@@ -23,7 +23,7 @@ from engine.formats.base import readable
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 
-BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # concern one result alone
+BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # affect only this result
 
 
 class OutputError(InputError):
@@ -80,6 +80,7 @@ class Worker:
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
         path, first_problem = self.results.result(file.name), ""
+        self.results.record(file.name).unlink(missing_ok=True)  # until it is tagged anew, the file is not finished
         counts = Counter(documents=0, entities=0, rejected=0, deleted=0)
         with replacing(self.results.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
 

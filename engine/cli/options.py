@@ -64,7 +64,7 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
         raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
     try:
         value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false") else text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = text  # a word, such as a trigger
     if not isinstance(value, int | float | str | list | tuple):
         raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")

@@ -10,11 +10,11 @@ from engine.cli.command import say
 EVERY_S = 20.0  # between two lines
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
     """Prints a line now and then while a command works, also within a step that takes minutes.
 
-    A command has one for all that it does, and others for its steps; of those under way only the innermost prints.
+    A command has one for all that it does, and others for its steps; only the innermost one that is running prints.
     """
 
     running: ClassVar[list["Progress"]] = []  # those under way, each within the one before
@@ -22,7 +22,7 @@ class Progress:
 
     plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
-    done: float = 0  # how much of it an earlier start of the command has done
+    done: float = 0  # how much of it earlier runs have done
     about_s: float | None = None  # estimated seconds for the rest
     resume: str = ""  # how to continue, printed if the user interrupts the command
     note: str = ""  # a few words about the current step, which the next line shows in brackets

@@ -28,7 +28,7 @@ from engine.settings import setting
 from engine.tagger import load_engine
 from engine.training.card import advice, points_table
 from engine.training.options import PointsConfig
-from engine.training.points import Choice, compare_dtypes, points_of, store
+from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,9 @@ def choose_points(
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
-    references = compare_dtypes(folder, texts)
+    references = in_both_dtypes(folder, texts)
+    references["float32"].check()
+    store_agreement(folder, references)
     engine = load_engine(folder, config.dtype)
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]

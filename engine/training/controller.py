@@ -16,11 +16,13 @@ from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.models.folder import NETWORKS, model_folder, read_folder
+from engine.models.folder import NETWORKS, POINTS, model_folder, read_folder
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pruning.gate import OF_ATTENTION
+from engine.pruning.strategy_names import RECOVERY
 from engine.text.words import words_of
+from engine.training.points import store
 
 MAX_TEXTS = 800  # at most, the last ones
 
@@ -43,6 +45,8 @@ def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequenc
     path = folder / NETWORKS[kind]
     with replacing(path) as fresh:
         Network(tuple(names), layers).save(fresh)
+    if (folder / POINTS).is_file():  # those of the networks before no longer hold
+        store(folder, {kind: {}, kind + RECOVERY: {}})
     return path
 
 

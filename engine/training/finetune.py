@@ -51,7 +51,7 @@ class FinetuneConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.lessons or len(lessons(self.dev_corpus)) > 1:
+        if not lessons(self.corpus) or len(lessons(self.dev_corpus)) > 1:
             raise InputError("expected a corpus to learn from and at most one for early stopping; change the options")
         if self.plain and self.pruned:
             raise InputError("expected gates with --pruned, got --plain; leave one of them out")
@@ -61,23 +61,25 @@ class FinetuneConfig(TrainingConfig):
         """The strategies whose mean F1 early stopping uses; ``entropy`` has its default settings."""
         return ("dense", "entropy") if self.pruned else ("dense",)
 
-    @property
-    def lessons(self) -> list[Lesson]:
-        """The training corpora, and how much of each an epoch draws."""
-        return lessons(self.corpus)
-
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """Loads the training corpora and the one for early stopping."""
-        corpora = [lesson.load(self.data_dir) for lesson in self.lessons]
+        corpora = [lesson.load(self.data_dir) for lesson in lessons(self.corpus)]
         chosen = lessons(self.dev_corpus)[0] if self.dev_corpus else Lesson(corpora[0].name)
         named = NAMED.get(chosen.name)
         dev = chosen.load(self.data_dir, "calib" if named and "calib" in named.splits else "dev")
-        same = dev.digest in (corpus.digest for corpus in corpora)
+        *taught, scored = (texts_digest([one.text for one in corpus.documents]) for corpus in (*corpora, dev))
+        same = scored in taught
         if same or not dev.types:
             raise InputError(
                 f"expected documents with entities for early stopping, none of them learned from, got "
                 f"{'documents that are learned from' if same else 'no entities'} in {dev.title}; choose another "
                 "--dev-corpus"
+            )
+        untaught = sorted(set(dev.types).difference(*(corpus.types for corpus in corpora)))
+        if untaught and not self.teacher:  # nothing would tell them from O
+            raise InputError(
+                f"expected a corpus that teaches every type of {dev.title}, got none for {untaught}; add one, or name "
+                "the types that count: --dev-corpus NAME types=TYPE,TYPE"
             )
         return corpora, dev
 
@@ -85,8 +87,7 @@ class FinetuneConfig(TrainingConfig):
 def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool = False) -> float:
     """Fine-tunes, or continues in ``config.out``; returns the development F1. The teacher labels the ``texts``.
 
-    Raises:
-        InputError: if corpora, backbone or teacher cannot be used, or ``config.out`` contains another run.
+    Raises an `InputError` if corpora, backbone or teacher cannot be used, or ``config.out`` contains another run.
     """
     corpora, dev = config.corpora()
     labels, out = LabelSet(dev.types), Path(config.out)
@@ -121,7 +122,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         raise InputError(f"expected a mask token in {config.backbone!r} for --mask, got none; add --mask 0")
     gold = [
         Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
-        for corpus, lesson in zip(corpora, config.lessons, strict=True)
+        for corpus, lesson in zip(corpora, lessons(config.corpus), strict=True)
     ]
     device = default_device()
     if teacher and device != "cpu":

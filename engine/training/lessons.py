@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from engine.corpora import Corpus, load_corpus, only_types
 from engine.corpora.hub_datasets import PREFIX
@@ -42,13 +43,14 @@ def lessons(given: Sequence[str]) -> list[Lesson]:
     """Reads names of corpora, each perhaps followed by what it teaches and how much of it.
 
     As in ``["bc5cdr:fit", "genes.txt", "types=Gene,Variant", "bioid", "per-epoch=1500"]``. A name may be followed by a
-    colon and a split. Commas join names, too. Raises an `InputError` for anything else.
+    colon and a split. Commas join names, too, unless there is a file of the whole name. Raises an `InputError` for
+    anything else.
     """
     found: list[Lesson] = []
     for part in given:
         key, equals, value = part.partition("=")
         if not equals or key not in (TYPES, PER_EPOCH):
-            found += map(_lesson, part.split(","))
+            found += [Lesson(part)] if Path(part).is_file() else map(_lesson, part.split(","))
         elif not found:
             raise InputError(f"expected the name of a corpus before {part!r}, got none; put it after the name")
         elif key == TYPES and all(types := tuple(value.split(","))):

@@ -5,6 +5,7 @@ stay together, so that no part repeats what another one has.
 """
 
 import argparse
+import math
 import random
 import sys
 from collections import Counter
@@ -53,8 +54,11 @@ def main(argv: list[str] | None) -> int:
     add("--share", default=SHARES, help="sizes of the three, in proportion (default %(default)s)")
     add("--seed", type=int, default=0, help="seed of the random order (default %(default)s)")
     arguments = parser.parse_args(argv)
-    shares = [float(part) if part.isdecimal() else 0.0 for part in arguments.share.split(",")]
-    if len(shares) != len(PARTS) or not all(shares):
+    try:
+        shares = [float(part) for part in arguments.share.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != len(PARTS) or not all(0 < share < math.inf for share in shares):
         raise InputError(f"expected three numbers above 0 for --share, got {arguments.share!r}; write e.g. {SHARES}")
     check_new(arguments.out)
     ids = Ids()

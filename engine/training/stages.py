@@ -29,7 +29,7 @@ from engine.training.distill import distil
 from engine.training.examples import LABELS, label_texts, soft_examples
 from engine.training.heads import Learner, new_learner
 from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
-from engine.training.points import Choice, compare_dtypes, points_of, store, with_speedups
+from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement, with_speedups
 from engine.training.sweep import sweep
 from engine.training.trainer import CHECKPOINT, default_device
 from engine.training.trials import MIN_DENSE_F1, Reference, measure
@@ -90,7 +90,7 @@ def run_stages(
         )
 
         if device == "cpu":
-            compare_dtypes(out, reference.texts)
+            store_agreement(out, in_both_dtypes(out, reference.texts))
         engine = load_engine(out, config.dtype, device)
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)

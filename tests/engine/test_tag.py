@@ -107,6 +107,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
         (["--strategy", "dense", "--set", "lambda=1"], "lambda_"),
         (["--set", "neighbours"], "--set SETTING=VALUE"),
         (["--set", "gates=two"], "ascending whole numbers"),
+        (["--set", "gates={[]}"], "ascending whole numbers"),
         (["--set", "max_entropy=None"], "numbers with commas"),
         (["--set", "point=fast"], "--point"),
         (["--batch-size", "0"], "--batch-size as a whole number, 1 or more"),

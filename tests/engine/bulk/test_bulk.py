@@ -142,6 +142,15 @@ def test_what_happens_while_a_file_is_tagged_costs_it_alone(event, problem, bulk
     assert bulk(notes) == 0
 
 
+def test_a_file_whose_result_is_gone_and_cannot_be_made_again_is_not_finished(bulk, notes, tmp_path):
+    (notes / "b.jsonl").write_text(NOTE)
+    assert bulk(notes) == 0
+    (tmp_path / "out" / "tagged" / "b.jsonl").unlink()
+    (notes / "b.jsonl").write_text("?" * len(NOTE))
+    assert bulk(notes) == 2
+    assert [Path(one["output"]).name for one in lines(tmp_path / "out" / "manifest.jsonl")] == ["a.jsonl"]
+
+
 def test_auto_continues_a_run_in_its_dtype(bulk, notes, capsys):
     assert bulk(notes / "a.jsonl", dtype="int8") == 0
     assert bulk(notes, dtype="auto") == 0, "in a new run of this model it would be float32"

@@ -86,6 +86,13 @@ def test_a_command_speaks_between_its_steps_and_within_them_only_the_step_does(l
     assert {line.partition(" for")[0] for line in lines} == {"At work"}
 
 
+def test_of_equal_steps_each_ends_by_itself(lines):
+    with Progress(total=1) as outer:
+        with Progress(total=1):
+            pass
+        outer.advance()
+
+
 def test_no_line_follows_the_verdict(lines, monkeypatch):
     def say_slowly(line):
         time.sleep(0.0 if line.startswith("Done") else 0.1)

@@ -1,5 +1,6 @@
 """Training the learned controller: samples without gold, a network that tells them apart, a folder that runs mlp."""
 
+import json
 import shutil
 
 import numpy as np
@@ -7,11 +8,15 @@ import pytest
 import torch
 
 from engine import InputError, load_engine
+from engine.models.folder import POINTS
+from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import FEATURES
 from engine.pruning.gate import OF_ATTENTION
+from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import run
 from engine.training.controller import main
 from engine.training.networks import Samples, collect, fit
+from engine.training.points import store
 from tests.conftest import TEXT
 
 SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."]
@@ -55,3 +60,12 @@ def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(att
     assert {*engine.folder.networks[kind].names} == FEATURES.keys() - ({*OF_ATTENTION} if not attention else set())
     kept = [engine.tag(TEXT, kind, max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
+
+
+def test_operating_points_of_networks_that_are_replaced_go(model_folder, tmp_path):
+    folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
+    sentences.write_text("\n".join(SENTENCES))
+    for kind in ("mlp", "entropy"):
+        store(folder, {kind: {"balanced": Strategy((1,), CONTROLLERS[kind](), point="balanced").to_json()}})
+    assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
+    assert json.loads((folder / POINTS).read_text()).keys() & {"mlp", "entropy"} == {"entropy"}

@@ -20,6 +20,7 @@ from engine.training import trainer
 from engine.training.examples import Pool, gold_examples
 from engine.training.finetune import FinetuneConfig, finetune, main
 from engine.training.heads import new_learner
+from engine.training.lessons import Lesson, lessons
 from engine.training.options import read_backbone
 from engine.training.trainer import Trainer
 from tests.conftest import contents, tiny_config, write_vocabulary
@@ -228,6 +229,20 @@ def test_a_run_ends_with_f1_by_type_of_its_best_epoch(biobert_like, asked, tmp_p
         assert [line.split(" | ")[:2] for line in lines[4:6]] == [["| Disease", "0.0000"], ["| Chemical", "0.7500"]]
 
 
+def test_every_type_that_counts_has_a_corpus_that_teaches_it_unless_a_teacher_does(asked):
+    given = {"backbone": "b", "out": "o", "corpus": ["chemical"], "dev_corpus": ["both"]}
+    with pytest.raises(InputError, match=r"teaches every type of both dev, got none for \['Disease'\]"):
+        FinetuneConfig(**given).corpora()
+    FinetuneConfig(**given, teacher="t").corpora()
+
+
+def test_a_corpus_may_be_a_file_whose_name_has_a_colon_or_a_comma(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a,b:1.txt").touch()
+    found = lessons(["a,b:1.txt", "types=Gene", "bc5cdr:train,x"])
+    assert found == [Lesson("a,b:1.txt", types=("Gene",)), Lesson("bc5cdr", "train"), Lesson("x")]
+
+
 @pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])
 def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biobert_like, asked, tmp_path, capsys):
     finetune(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus=["both"], dev_corpus=[dev], epochs=1))
@@ -240,7 +255,7 @@ def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biob
     [
         ({}, [("bc5cdr", "fit"), ("bc5cdr", "calib")]),
         ({"corpus": ["biored"]}, [("biored", "fit"), ("biored", "dev")]),
-        ({"corpus": ["chemical:train"], "dev_corpus": ["disease:all"]}, [("chemical", "train"), ("disease", "all")]),
+        ({"corpus": ["chemical:train"], "dev_corpus": ["chemical:dev"]}, [("chemical", "train"), ("chemical", "dev")]),
     ],
 )
 def test_a_corpus_may_name_its_split(asked, given, expected):

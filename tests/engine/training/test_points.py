@@ -123,6 +123,8 @@ def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
     float32, other = (Reference.of(model, TEXTS) for model in (engine, plain_engine))
     assert int8_agreement(float32, float32) == {"agreement": 1, "texts": len(TEXTS)}
     assert int8_agreement(float32, other) == {}
+    few = Reference.of(engine, TEXTS[:3])  # of which more texts would not be read
+    assert int8_agreement(few, few) == {}
 
 
 def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(engine):

@@ -14,7 +14,7 @@ def document(number: int) -> Document:
 def test_parts_have_all_documents_once_and_finetune_learns_from_them(tmp_path, capsys):
     file = tmp_path / "mine.pubtator"
     file.write_text(written("pubtator", *map(document, range(20))))
-    assert main([str(file), "--out", str(tmp_path / "parts"), "--share", "70,10,20"]) == 0
+    assert main([str(file), "--out", str(tmp_path / "parts"), "--share", "0.7, 0.1, 0.2"]) == 0
     parts = {name: list(read_documents(tmp_path / "parts" / f"{name}.jsonl")) for name in PARTS}
     assert {name: len(part) for name, part in parts.items()} == {"train": 14, "dev": 2, "test": 4}
     found = {one.id: one for part in parts.values() for one in part}
