@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 DTYPES = ("float32", "bfloat16", "int8", "auto")
 OnWindow = Callable[[int, int], None]
-Done = Callable[[int], None]  # is called with the number of windows that are done since the last call
+Done = Callable[[int], None]  # called with the number of windows finished since the last call
 
 
 class Backend(Protocol):

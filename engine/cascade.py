@@ -1,7 +1,6 @@
 """A cascade: a small model tags every text, and a large one reads the windows that the small one doubts.
 
-Everything here is pure code on arrays; `engine.tagger.CascadeEngine` runs it. Doubt is scored word by word and summed
-over the words that a window of the large model labels.
+Everything here is pure code on arrays; `engine.tagger.CascadeEngine` runs it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,14 +16,6 @@ from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting, values_of
 from engine.text.labels import LabelSet
 from engine.text.windows import Window
-
-
-def doubt(probabilities: np.ndarray) -> np.ndarray:
-    """Probability that each word's label is wrong, ``(words, labels)`` → ``(words,)``.
-
-    Its sum over a window is the expected number of wrong words.
-    """
-    return 1 - probabilities.max(axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +50,12 @@ class Cascade(Strategy):
         return super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))})
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
-        """Chooses among the large model's windows of a text, given the small one's ``(words, labels)``."""
-        words = doubt(probabilities)
-        doubts = [float(words[window.own : window.own_end].sum()) for window in windows]
+        """Chooses among the large model's windows of a text, given the small one's ``(words, labels)``.
+
+        The doubt of a window is the expected number of words with a wrong label, of those that the window labels.
+        """
+        wrong = 1 - probabilities.max(axis=1)  # the probability that a word's label is wrong
+        doubts = [float(wrong[window.own : window.own_end].sum()) for window in windows]
         return tuple(
             JudgedWindow(window.own, window.own_end, total, total >= self.threshold)
             for window, total in zip(windows, doubts, strict=True)

@@ -61,11 +61,6 @@ def time_variants(
     return {variant: np.median(of_passes[1:], axis=0) for variant, of_passes in times.items()}
 
 
-def speedup(reference: np.ndarray, variant: np.ndarray) -> float:
-    """Sum over batches of the reference's end-to-end time ÷ the same sum for the variant."""
-    return float(reference.sum() / variant.sum())
-
-
 def busy_share() -> float:
     """Share of the processors, 0–1, that other processes use, measured while this one sleeps for a second."""
     return float(psutil.cpu_percent(interval=1)) / 100

@@ -30,7 +30,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result(Output):
-    """The entities of one text, the paths of its words and, on demand, its trace; a pickled one has no records."""
+    """The entities of one text, the paths of its words and, on demand, its trace; pickling drops its records."""
 
     text: str
     entities: tuple[Entity, ...]

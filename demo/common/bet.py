@@ -1,4 +1,4 @@
-"""The bet before the race: which word needs the network longest? What the page answers, the trace of the text says.
+"""The bet before the race: which word needs the network longest? The page's answer is what the text's trace says.
 
 ``bet.js`` takes the bet, and shows the answer that is written for its word.
 """
@@ -23,7 +23,7 @@ SENTENCES = (  # invented; the page asks about the first that is fair
     "Wine kept the boy awake, not the methylphenidate that he took for hyperactivity.",
     "Lithium calmed her mania, but her hands began to shake.",
 )
-MOST = 3  # words that may win
+MAX_WINNERS = 3  # of a sentence
 
 
 def depths(result: Result) -> np.ndarray:
@@ -46,7 +46,7 @@ def fair(engine: Engine) -> Result | None:
     """A sentence of which few words win under the default strategy, none of them punctuation; None if there is none."""
     for result in map(engine.tag, SENTENCES):  # mostly one
         won = winners(result)
-        if len(won) <= MOST and set(won) <= set(choices(result)):
+        if len(won) <= MAX_WINNERS and set(won) <= set(choices(result)):
             return result
     return None
 

@@ -26,8 +26,8 @@ OTHER = re.compile(  # frequent in German, French, Spanish, Italian, Portuguese 
 def language_remark(text: str) -> str:
     """A remark on a text that is hardly English; empty for others.
 
-    Most of its letters are of another script, or of the frequent words of six other languages at least two stand in it,
-    in more places than those of English.
+    Most of its letters are of another script, or it has at least two words that are frequent in six other languages,
+    and more of these than of frequent English words.
     """
     letters = [character for character in text if character.isalpha()]
     latin = sum(unicodedata.name(character, "").startswith("LATIN") for character in letters)

@@ -27,7 +27,7 @@ class _Parsed(argparse.Action):
 
 
 def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[str] = ()) -> None:
-    """Adds an option for each setting of a dataclass, but for some; see `engine.settings`."""
+    """Adds an option for each setting of a dataclass except those in ``skip``; see `engine.settings`."""
     for declared in settings_of(config):
         if declared.name in skip:
             continue
@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[
 
 
 def config_of(config: type[C], arguments: argparse.Namespace) -> C:
-    """Makes a dataclass of parsed arguments, of which others may have been parsed, too."""
+    """Makes a dataclass from parsed arguments, which may include others."""
     given = vars(arguments)
     return config(**{declared.name: given[declared.name] for declared in settings_of(config)})
 

@@ -34,4 +34,4 @@ class DistilBert(PostNormFamily):
     defaults: ClassVar = {"activation": "gelu", "max_position_embeddings": 512, "dropout": 0.1}
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__({**config, "layer_norm_eps": 1e-12})  # which the library uses whatever is set
+        super().__init__({**config, "layer_norm_eps": 1e-12})  # the library ignores the setting

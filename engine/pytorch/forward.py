@@ -80,7 +80,7 @@ class MemoryBuffer:
 
 
 class KeepAll(Decider):
-    """Under it no word exits; ``signals`` of layers are recorded."""
+    """Lets no word exit; records ``signals`` of layers."""
 
     kind = "keep-all"
     signals: frozenset[str] = frozenset()

@@ -54,7 +54,7 @@ def accelerate(
 
     Args:
         checkpoint: folder or hub id of a token-classification checkpoint, or a model and its tokenizer.
-        texts: texts to learn from; 400 abstracts are enough. Copies count once.
+        texts: texts to learn from; 400 abstracts are enough. Duplicates count once.
         out: folder for the model: a new one, or that of the same run.
         held_out: texts to choose operating points on; if empty, some of ``texts``.
         resume: continue the run in ``out``.

@@ -40,7 +40,7 @@ class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
     corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {LESSONS}", separator=" ")
-    dev_corpus: tuple[str, ...] = setting((), f"corpus for early stopping, written so too; {DEV_CORPUS}", separator=" ")
+    dev_corpus: tuple[str, ...] = setting((), f"for early stopping, in the same notation; {DEV_CORPUS}", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
     backbone: str = setting(
         MISSING, "folder or hub id of a Hugging Face encoder, or a model with gates, by name or folder"

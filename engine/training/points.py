@@ -11,7 +11,7 @@ import numpy as np
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
-from engine.latency import PASSES, Latency, speedup, time_variants
+from engine.latency import PASSES, Latency, time_variants
 from engine.models.folder import INT8, POINTS, WEIGHTS, weights_digest
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
@@ -65,8 +65,9 @@ def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], cal
 
     Times each of `BATCH_SIZES` at which the texts make at least this number of ``calls``.
     """
-    timed = {size: _times(pairs, texts, size) for size in BATCH_SIZES if len(texts) >= calls * size}
-    return [{size: speedup(times[0], times[index]) for size, times in timed.items()} for index in range(len(pairs))]
+    sizes = [size for size in BATCH_SIZES if len(texts) >= calls * size]
+    sums = {size: [float(times.sum()) for times in _times(pairs, texts, size)] for size in sizes}
+    return [{size: own[0] / own[index] for size, own in sums.items()} for index in range(len(pairs))]
 
 
 def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size: int) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """Splits annotated documents for training: ``python -m engine.training.split FILE… --out FOLDER``.
 
 Writes ``train.jsonl``, ``dev.jsonl`` for early stopping, and ``test.jsonl``, at random. Documents with the same text
-stay together, so that no part repeats what another one has.
+stay together, so that no text is in two parts.
 """
 
 import argparse

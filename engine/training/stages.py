@@ -36,7 +36,7 @@ from engine.training.trials import MIN_DENSE_F1, Reference, measure
 
 STRATEGY = "entropy"  # whose operating points are chosen
 STAGE_ENDS = {"reference": 0.05, "labels": 0.2, "training": 0.6, "points": 0.9}  # shares of the time
-MIN_SHARE = 0.1  # of the time, for the choice of operating points in any case
+MIN_SHARE = 0.1  # share of the time that is always left for choosing operating points
 MAX_TIMED, MIN_CALLS = 160, 5  # texts at most; calls at least
 TIMED_PASSES = 20  # expected duration of timing, as a number of dense passes over the timed texts
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance

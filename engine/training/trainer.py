@@ -142,7 +142,7 @@ class Trainer:
         self.bfloat16 = False
 
     def batches(self, number: int) -> list[list[Example]]:
-        """The batches of a pass, which has a number; how many they are varies with what it draws."""
+        """The batches of pass ``number``; how many there are depends on what it draws."""
         rng = random.Random(self.config.seed * 1000 + number)
         gold, soft = list(chain.from_iterable(pool.draw(rng) for pool in self.gold)), self.soft
         if gold:

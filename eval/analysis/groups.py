@@ -1,4 +1,4 @@
-"""Who bears the loss: F1 and its difference from dense by group of mentions, in ``subgroups.csv``.
+"""F1 by group of mentions, and how it differs from dense, in ``subgroups.csv``.
 
 Mentions are grouped by entity type, and by whether their text is a mention in the corpus' training split. Gold mentions
 and predictions alike have a group, so that each group has its own F1; ``recall`` considers only gold mentions.

@@ -50,7 +50,7 @@ def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
         write_tables(out, record, memory, facts, setup.training)
     notes = [] if config.corpus else [SAMPLE_NOTE]
     if max(loads) > BUSY:
-        notes.append(f"Other processes used {max(loads):.0%} of the processors when this began: distrust the times.")
+        notes.append(f"Other processes used {max(loads):.0%} of the processors as this began: do not trust the times.")
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
     about = _about(setup, command, interruptions=len(loads) - 1)

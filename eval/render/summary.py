@@ -227,7 +227,7 @@ def _lost(bounds: Sequence[tuple[str, float, float]], *, by_type: bool) -> str:
     """What a strategy loses, as `losses` bounds it."""
     (_, lost, _), *of_types = bounds
     if math.isnan(lost):
-        return "an amount that so few documents do not bound"
+        return "an unknown amount: too few documents to bound it"
     said = f"at most {max(lost, 0):.2f} pp (95 %, one-sided)"
     if of_types and by_type:
         said += f", {join(f'{max(bound, 0):.2f} on {name}' for name, bound, _ in of_types)}"

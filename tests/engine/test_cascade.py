@@ -3,11 +3,11 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from engine.cascade import doubt
 from engine.errors import InputError
 from engine.models.folder import CASCADES, SMALL
 from engine.paths import State
@@ -95,8 +95,9 @@ def test_progress_counts_the_windows_of_every_stage_that_runs(strategy, both):
     assert len(told) == windows or len(stages) > 1
 
 
-def test_doubt_is_the_probability_that_a_label_is_wrong():
-    np.testing.assert_allclose(doubt(np.array([[0.98, 0.01, 0.01], [0.3, 0.6, 0.1]])), [0.02, 0.4])
+def test_doubt_is_the_expected_number_of_wrong_labels_of_a_window():
+    (judged,) = cascade(0.5).judge(np.array([[0.98, 0.01, 0.01], [0.3, 0.6, 0.1]]), [SimpleNamespace(own=0, own_end=2)])
+    assert (judged.doubt, judged.read) == (pytest.approx(0.42), False)
 
 
 def test_finds_its_operating_points_by_name_and_is_the_default_in_its_folder(both, engine):

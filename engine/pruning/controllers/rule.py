@@ -11,7 +11,7 @@ class RuleController(RelativeController):
     """Importance is the uncertainty of the gate's label: log(1 − top probability), because most words are certain."""
 
     kind = "rule"
-    description = "Words exit whose label is certain compared with the rest of their window."
+    description = "Words exit when their label is certain compared with the rest of their window."
     importance_is = "the uncertainty of the word's label in its window, log(1 − its probability)"
     signals = frozenset({"confidence"})
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import gradio as gr
 import pytest
 
-from demo.common.bet import MOST, Bet, challenge, choices, depths, fair, reply, view, winners
+from demo.common.bet import MAX_WINNERS, Bet, challenge, choices, depths, fair, reply, view, winners
 from demo.common.links import make_link
 from tests.demo.conftest import page_values
 from tests.demo.tabs.conftest import RECOVERING, TEXT, beside, run_of, text_of
@@ -35,7 +35,7 @@ def words(markup):
 
 
 def test_with_the_shipped_weights_at_most_three_words_win_none_of_them_punctuation(result, shipped):
-    assert 0 < len(winners(result)) <= MOST == 3
+    assert 0 < len(winners(result)) <= MAX_WINNERS == 3
     assert all(result.trace.words[index].text.isalpha() for index in winners(result))
     assert result.paths == shipped.tag(result.text).paths, "under the default strategy"
     assert len({word.layer for word in result.trace.words}) > 2, "words leave at several layers"

@@ -60,7 +60,7 @@ def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, caps
     assert f"{FILES} files and {FILES * RECORDS} documents tagged, 0 records rejected" in capsys.readouterr().err
 
 
-def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
+def test_a_restart_does_only_what_is_missing(pubmed, bulk, tmp_path, capsys):
     out = tmp_path / "out"
     assert bulk(pubmed) == 0
     whole = contents(out)

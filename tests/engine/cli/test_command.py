@@ -93,5 +93,5 @@ def test_an_error_of_the_program_stays_one():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_ends_so(name):
+def test_every_command_ends_like_this(name):
     assert import_module(name).main.__wrapped__

@@ -105,7 +105,7 @@ def test_no_line_follows_the_verdict(lines, monkeypatch):
     assert lines[-1].startswith("Done")
 
 
-def test_who_interrupts_it_is_told_how_to_continue(lines):
+def test_after_an_interrupt_it_says_how_to_continue(lines):
     with pytest.raises(KeyboardInterrupt), Progress(total=10, resume="The same command continues."):
         raise KeyboardInterrupt
     assert lines[-1].endswith("The same command continues.")

@@ -132,7 +132,7 @@ def test_the_smallest_batch_size_counts_whichever_comes_first(report):
     (SLOWER, "Tagging on a CPU is 0.9× as fast", False),
     ({"loss_bound": -0.001}, "On 500 PubMed abstracts, F1 loses at most 0.00 pp (95 %, one-sided).", True),
     ({"corpus": "mine"}, "On 500 documents of mine, F1 loses at most 0.09 pp (95 %, one-sided).", True),
-    ({"loss_bound": float("nan")}, "F1 loses an amount that so few documents do not bound", False),
+    ({"loss_bound": float("nan")}, "F1 loses an unknown amount: too few documents to bound it", False),
     ({"speedup_low": float("nan")}, "Nothing can be concluded on speed: too few batches were timed.", False),
 ])  # fmt: skip
 def test_a_strategy_that_loses_or_is_slower_is_said_to(report, facts, said, is_recommended):
