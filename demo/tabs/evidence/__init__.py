@@ -15,9 +15,8 @@ LABEL = "Evidence"
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 OTHER_MODEL = "This report measured another model than this page runs: its figures do not apply here."
 DEFAULT = (
-    "The default runs unless you choose another strategy. It was chosen on held-back texts and BioRED's development "
-    "part, that of two types after a look at BC5CDR's test. The fastest is simply the fastest in this report, not a "
-    "recommendation."
+    "The default runs unless you choose another strategy; the model's card says on which texts it was chosen. The "
+    "fastest is simply the fastest in this report, not a recommendation."
 )
 PICTURE, CAPTION = "f1_vs_latency.png", "F1 against speed-up; a panel for each batch size"
 FIGURE = f"""<figure class="plot"><div class="wide" tabindex="0" role="region" aria-label="{CAPTION}">
