@@ -25,7 +25,7 @@ PLURALS = {
     "CellLine": "cell lines",
 }
 GUIDE = "docs/training.md"
-EXITS = "Words leave the network at its gates: those whose labels are certain, and at the last gate perhaps all."
+EXITS = "Words leave the network at its gates once their labels are certain; at the last gate all may leave."
 CASCADE = "A small model reads every text, and the large one only what the small one doubts."
 
 

@@ -28,7 +28,7 @@ class Tensors:
             else:
                 with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
                     found = dict.fromkeys(file.keys(), path)
-            self._source_of |= {today(name): (source, name) for name, source in found.items()}
+            self._source_of |= {current_name(name): (source, name) for name, source in found.items()}
         self.folder = folder
 
     def __contains__(self, name: str) -> bool:
@@ -62,8 +62,8 @@ class Tensors:
         return array
 
 
-def today(name: str) -> str:
-    """What a tensor is called today: in old checkpoints a norm has gamma and beta."""
+def current_name(name: str) -> str:
+    """What a tensor is called now: in old checkpoints a norm has gamma and beta."""
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 

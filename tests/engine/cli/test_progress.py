@@ -88,8 +88,9 @@ def test_a_command_speaks_between_its_steps_and_within_them_only_the_step_does(l
 
 def test_of_equal_steps_each_ends_by_itself(lines):
     with Progress(total=1) as outer:
-        with Progress(total=1):
-            pass
+        with Progress(total=1) as inner:
+            assert Progress.running[-1] is inner
+        assert Progress.running[-1] is outer
         outer.advance()
 
 

@@ -61,18 +61,12 @@ def report(tmp_path):
             for place, name in enumerate(names)
         ]  # fmt: skip
         intervals = [
-            {
-                "variant": one,
-                "against": other,
-                "batch_size": size,
-                **FASTER,
-                **SAME,
-                **(interval if one != SURE else {}),
-            }
+            {"variant": one, "against": other, "batch_size": size,
+             **FASTER, **SAME, **(interval if one != SURE else {})}
             for size in sizes
             for one in names
             for other in names
-        ]
+        ]  # fmt: skip
         errors = [{"variant": one, "part": "against dense", "outcome": "missed", "count": differing} for one in names]
         times = [{"variant": one, "batch_size": size, "latency_ms": 50} for one in names for size in sizes]
         cost = [
