@@ -105,6 +105,6 @@ def own_model(engine: Engine) -> str:
     button = '<button type="button" class="copy" data-copies=".own-model code">Copy</button>'
     return (
         f'<section class="own-model" aria-label="Your own model"><h2>Your own model</h2><p>To make a {which} fast '
-        f'takes {texts} plain texts and <a href="{GUIDE}">{duration}</a>:</p>'
+        f'takes {texts} plain texts and, at BERT-base size, <a href="{GUIDE}">{duration}</a>:</p>'
         f'<p class="command"><code>{escape(command)}</code> {button}</p></section>'
     )

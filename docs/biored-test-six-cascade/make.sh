@@ -10,5 +10,5 @@ set -euo pipefail
 python -m engine.training.cascade "$RUNS/teacher" --small six --texts "$RUNS/held_back.jsonl" "$RUNS/dev.jsonl" \
   --corpus biored:dev --out "$RUNS/cascade"
 python -m eval.report --model "$RUNS/cascade" --corpus biored --split test --threads 2 --dtype int8 --batch-size 1 \
-  --timed 40 --strategies dense,cascade:careful,cascade,cascade:fast --others small=six \
+  --timed 40 --strategies dense,small,cascade:careful,cascade,cascade:fast \
   --baselines hf-pipeline,openvino-int8 --out docs/biored-test-six-cascade

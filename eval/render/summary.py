@@ -245,7 +245,7 @@ def baselines(report: ReportFolder) -> str:
         intervals = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
         over = [TOO_FEW if math.isnan(one["speedup_low"]) else ratio(one["speedup"]) for one in intervals if one]
         if other["variant"] != row["variant"] and len(over) == len(report.sizes):
-            live = ", which the app measures on your text" * (other is full_pass(report, row))
+            live = ", which the app with this model measures on your text" * (other is full_pass(report, row))
             factors.append(f"{role} ({other['variant']}{live}) {' / '.join(over)}")
     sizes = " / ".join(map(str, report.sizes))
     said = f"Speed over each baseline, {sizes} text{'s' * (report.sizes != [1])} a call: {'; '.join(factors)}."

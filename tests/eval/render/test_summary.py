@@ -234,8 +234,8 @@ def test_a_model_that_exits_is_no_static_baseline(report):
 
 def test_a_line_names_every_baseline_with_its_ratio_and_the_one_measured_live(report):
     line = baselines(report("dense", DEFAULT, "hf-pipeline", "onnx-int8", "truncate-3", "student"))
-    assert re.findall(r"\((\S+?)(, which the app measures on your text)?\) 3.14×", line) == [
-        ("hf-pipeline", ""), ("dense", ", which the app measures on your text"), ("onnx-int8", ""),
+    assert re.findall(r"\((\S+?)(, which the app with this model measures on your text)?\) 3.14×", line) == [
+        ("hf-pipeline", ""), ("dense", ", which the app with this model measures on your text"), ("onnx-int8", ""),
         ("truncate-3", ""), ("student", ""),
     ]  # fmt: skip
     assert "Not measured" not in line
