@@ -12,6 +12,7 @@ set -euo pipefail
 teacher=${TEACHER_BACKBONE:-sentence-transformers/all-mpnet-base-v2}
 mkdir -p "$RUNS"
 git archive 06cdbb2 weights/minilm-l6-bc5cdr | tar -x -C "$RUNS"
+rm "$RUNS/weights/minilm-l6-bc5cdr/operating_points.json" # settings that no longer exist
 student=${STUDENT:-$RUNS/weights/minilm-l6-bc5cdr}
 
 stage() { python -m "engine.training.$1" "${@:2}"; }
