@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Trains what adaptive exits must beat, the shipped weights cut after three and after four layers and trained further
-# without exits, and measures everything in one run. Started again, it goes on where it was stopped. In the root of a
-# checkout, about an hour and a half on two cores, nothing else running:
+# Trains what adaptive exits must beat, cut networks without exits, and measures everything in two runs. Started again,
+# it goes on where it was stopped. In the root of a checkout, about three hours on two cores, nothing else running:
 #
-#   TEXTS=FOLDER RUNS=FOLDER bash docs/static-students/make.sh
+#   TEXTS=FOLDER RUNS=FOLDER TEACHING=FOLDER bash docs/static-students/make.sh
 #
-# TEXTS holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which). A student begins where the shipped
-# weights ended, so it has all their steps and two epochs more. It learns from the same texts and annotations; its
-# teacher is the full pass of the shipped weights.
+# TEXTS holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which), TEACHING is what that folder's
+# make.sh leaves: the teacher, and the weights with which it began. All students learn from the same annotations and
+# texts. student-3 and student-4 begin where the shipped weights ended, so they have all their steps and two epochs more;
+# their teacher is the full pass of the shipped weights. further-4 begins there, too, and learns from the shipped
+# weights' own teacher. mpnet-4 learns from that one as well, from the weights and in the steps of the shipped ones.
 set -euo pipefail
 
 shipped=weights/minilm-l6-bc5cdr
@@ -22,15 +23,29 @@ sentences 1,15000p > "$RUNS/learned.txt"
 sentences 60011,66010p > "$RUNS/new.txt"
 gunzip -c "$TEXTS/clinical_abstracts.jsonl.gz" > "$RUNS/clinical.jsonl"
 
-for layers in 3 4; do
-  python -m engine.training.finetune --plain --layers $layers --backbone $shipped --teacher $shipped \
-    --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt" "$RUNS/new.txt" --temperature 1 --soft-share 2 \
-    --corpus bc5cdr:fit ncbi-disease:train biored:fit --dropout 0 --epochs 2 --lr 1.5e-4 \
-    --out "$RUNS/student$layers" --resume
-done
+learn() {
+  python -m engine.training.finetune --plain --corpus bc5cdr:fit ncbi-disease:train biored:fit --soft-share 2 --dropout 0 \
+    --resume "$@"
+}
+further() { # layers, teacher, folder
+  learn --layers "$1" --backbone $shipped --teacher "$2" --temperature 1 --epochs 2 --lr 1.5e-4 --out "$3" \
+    --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt" "$RUNS/new.txt"
+}
+further 3 $shipped "$RUNS/student3"
+further 4 $shipped "$RUNS/student4"
+further 4 "$TEACHING/teacher" "$RUNS/further4"
+learn --layers 4 --backbone "$TEACHING/weights/minilm-l6-bc5cdr" --teacher "$TEACHING/teacher" --temperature 1 \
+  --epochs 2 --lr 2e-4 --out "$RUNS/distilled4" --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt"
+learn --layers 4 --backbone "$RUNS/distilled4" --teacher "$TEACHING/teacher" --epochs 1 --lr 1.5e-4 \
+  --out "$RUNS/mpnet4" --texts "$RUNS/new.txt"
 
 python -m eval.report --corpus bc5cdr --split test --threads 2 --dtype int8 --timed 160 \
   --strategies dense,entropy:careful,entropy,entropy:fast,entropy+recovery,attention:careful,attention,attention:fast,attention+recovery,mlp,mlp-attention,rule,truncate-3,truncate-4,truncate-5 \
   --others student-3="$RUNS/student3",student-4="$RUNS/student4" \
   --baselines hf-pipeline,onnx-int8,openvino-int8,onnx-int8=truncate-4,openvino-int8=truncate-3,openvino-int8=truncate-4,openvino-int8@student-3,openvino-int8@student-4 \
   --out docs/bc5cdr-test
+python -m eval.report --corpus bc5cdr --split test --threads 2 --dtype int8 --timed 160 \
+  --strategies dense,entropy,truncate-4 \
+  --others student-4="$RUNS/student4",mpnet-4="$RUNS/mpnet4",further-4="$RUNS/further4" \
+  --baselines openvino-int8=truncate-4,openvino-int8@student-4,openvino-int8@mpnet-4,openvino-int8@further-4 \
+  --out "$RUNS/four-layers"

@@ -242,8 +242,9 @@ def baselines(report: ReportFolder) -> str:
         return ""
     factors = []
     for role, other in _roles(report):
-        intervals = [report.interval(row["variant"], other["variant"], size) for size in report.sizes]
-        over = [TOO_FEW if math.isnan(one["speedup_low"]) else ratio(one["speedup"]) for one in intervals if one]
+        found = (report.interval(row["variant"], other["variant"], size) for size in report.sizes)
+        intervals = [one for one in found if one]
+        over = [TOO_FEW if math.isnan(one["speedup_low"]) else ratio(one["speedup"]) for one in intervals]
         if other["variant"] != row["variant"] and len(over) == len(report.sizes):
             live = ", which the app with this model measures on your text" * (other is full_pass(report, row))
             f1 = f", F1 {pp(intervals[0], unit=' pp')}" * (role == FAST_CUT_ROLE)
