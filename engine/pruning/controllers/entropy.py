@@ -16,7 +16,10 @@ class EntropyController(ThresholdController):
     """
 
     kind = "entropy"
-    description = "Words exit when the gate is certain of their label and, if neighbours count, of theirs too."
+    description = (
+        "Words exit when the gate is certain of their label and, if neighbours count, of theirs too; a gate with "
+        "threshold 1 is certain of every label."
+    )
     importance_is = "the largest entropy among the word and the neighbours that count"
     threshold_name = "max_entropy"
 
