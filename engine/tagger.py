@@ -22,11 +22,11 @@ class CascadeEngine(Engine):
     """
 
     def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
-        super().__init__(folder, dtype, device, threads)
         assert folder.small is not None, "only the folder of a cascade has two models"
+        self._columns = columns_of(folder.small.labels, folder.labels)
+        super().__init__(folder, dtype, device, threads)
         self.small = Engine(folder.small, self.dtype, device, threads)
         self.stages, self.default_strategy = (self.small, self), CASCADE
-        self._columns = columns_of(self.small.labels, self.labels)
 
     @property
     def fingerprint(self) -> dict[str, Any]:

@@ -32,10 +32,7 @@ def report(config: ReportConfig, command: str = "") -> Path:
         from eval.measure.run import measure  # needs torch, which takes seconds to import
 
         progress = measure(config, corpus, command or f"report({config!r})")
-        # After the sample comes the real thing, and then the app, which shows reports in ``docs``.
-        real = "python -m eval.report --corpus bc5cdr --out results/bc5cdr-test"
-        app = shlex.join(["python", "app.py", *(["--model", config.model] if config.model else [])])
-        progress.finish(_render(out, html=config.html), app if config.corpus else real)
+        progress.finish(_render(out, html=config.html), _next(config))
     return out
 
 
@@ -54,6 +51,14 @@ def main(argv: list[str] | None) -> int:
     with locked(Path(config.out)), extra("eval"):
         say(_render(Path(config.out), html=config.html))
     return 0
+
+
+def _next(config: ReportConfig) -> str:
+    """After the sample comes the real thing, and then the app, which shows reports in ``docs``."""
+    own = [f"--{name}={value}" for name in ("model", "labels") if (value := getattr(config, name))]
+    corpus = "FILE" if own else "bc5cdr"
+    real = ["-m", "eval.report", *own, f"--corpus={corpus}", f"--out=results/{corpus.lower()}-test"]
+    return shlex.join(["python", *(["app.py", *own] if config.corpus else real)])
 
 
 def _render(out: Path, *, html: bool) -> str:

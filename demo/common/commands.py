@@ -35,7 +35,7 @@ def files_commands(engine: Engine, chosen: Chosen, files: Sequence[str] = ("FILE
     """Command lines that tag files of any size, one after another or many at once."""
     tag = shlex.join(["python", "-m", "engine.tag", *files, *options(engine, chosen)])
     bulk = shlex.join(["python", "-m", "engine.bulk", "FOLDER", "--out=tagged", *options(engine, chosen)])
-    return f"{tag} > tagged.jsonl\n# whole folders, which continue after an interruption:\n{bulk}\n"
+    return f"{tag} > tagged.pubtator\n# whole folders, which continue after an interruption:\n{bulk}\n"
 
 
 def _as_typed(value: Any) -> str:

@@ -31,7 +31,7 @@ CASCADE = "A small model reads every text, and the large one only what the small
 
 def claim(engine: Engine, report: Report | None) -> str:
     """What the model finds and, if a report measured it in this dtype, what its default gains and loses."""
-    finds = f"Finds {escape(_types(engine))}"
+    finds = f"Finds {escape(_types(engine))}, and nothing else"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     said = headline(report, brief=True) if report else CASCADE if len(engine.stages) > 1 else EXITS

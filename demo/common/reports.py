@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine import Engine
+from engine.corpora import sample_title
 from engine.corpora.named import NAMED
 from eval.render import LAST, ReportFolder
 
@@ -35,7 +36,7 @@ class Report(ReportFolder):
         name, split = self.dense["corpus"], self.dense["split"]
         named = NAMED.get(name)
         shown = named.hub[1] if named and named.hub else Path(name).name
-        return shown if split == "test" else f"{shown} {split}"
+        return shown if split == "test" else sample_title(shown, split)
 
     def measured(self, engine: Engine) -> bool:
         return engine.digest[:16] in self.about["weights"]

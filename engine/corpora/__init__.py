@@ -27,6 +27,11 @@ logger = logging.getLogger(__name__)
 CACHE = Path(pooch.os_cache("bioner-token-pruning"))
 
 
+def sample_title(name: str, split: str) -> str:
+    """A corpus's name and its split, unless that is ``all``, as of a file."""
+    return name if split == "all" else f"{name} {split}"
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Documents with gold entities, their entity types, and how many broken documents were skipped."""
@@ -40,7 +45,7 @@ class Corpus:
     @property
     def title(self) -> str:
         """Its name and its split, if it has one."""
-        return f"{self.name} {self.split}" if self.split != "all" else self.name
+        return sample_title(self.name, self.split)
 
     @property
     def digest(self) -> str:

@@ -22,7 +22,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def points_table(choices: Iterable[Choice], sizes: Sequence[int] = BATCH_SIZES) -> str:
     """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes."""
-    head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp"]
+    head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp; at most"]
     head += ["token-layers kept", "theoretical speed-up"]
     return markdown(
         [*head, *(f"measured, batch {size}" for size in sizes)], (_cells(choice, sizes) for choice in choices)
@@ -44,7 +44,7 @@ def advice(chosen: Mapping[str, Sequence[Choice]]) -> str:
 def _cells(choice: Choice, sizes: Sequence[int]) -> list[str]:
     trial, name, lost = choice.trial, "`dense`", "–"
     if choice.limit is not None:
-        name, lost = f"`{choice.name}` ({choice.limit:g})", f"{trial.loss:.2f} ± {trial.loss_error:.2f}"
+        name, lost = f"`{choice.name}` ({choice.limit:g})", f"{trial.loss:.2f}; {trial.loss_bound:.2f}"
         if not choice.stored:
             name += ": no faster than `dense`, not stored" if choice.reached else ": not reached; the closest"
     return [

@@ -111,7 +111,7 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[st
         progress.note = "intervals"
         table = ablate(record, series, names)
         table.to_csv(out / "ablations.csv", index=False)
-    failed = render(table, out, f"Ablations: {corpus.name} {corpus.split}, {engine.dtype}")
+    failed = render(table, out, f"Ablations: {corpus.title}, {engine.dtype}")
     for failure in failed:
         say(failure)
     progress.finish(f"{len(failed)} of {len(series)} checks failed. The page is {out / 'ablations.md'}.")

@@ -20,6 +20,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 from PIL import Image
 
+from engine.corpora import sample_title
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
 
 WIDTH = 8.0  # inches, 800 pixels
@@ -106,7 +107,7 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     first = results.iloc[0]
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
-    documents = f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}"
+    documents = f"{sample_title(first['corpus'], first['split'])}, {first['documents']} documents{timed}"
     figure.suptitle(f"{documents}; {first['device']}, {first['threads']} threads", fontsize=10)
     return with_labels(figure, axes, marks)
 

@@ -7,6 +7,7 @@ from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 from huggingface_hub.utils import yaml_dump
 
+from engine.corpora import sample_title
 from engine.corpora.named import NAMED
 from eval import schema
 from eval.render import plots, summary
@@ -34,7 +35,7 @@ def render(folder: Path, *, html: bool = False) -> str:
         plots.save_png(PLOTS[name](report.losses(name)), folder / f"{name}.png")
     text = page(
         "report.md",
-        title=f"{report.dense['corpus']} {report.dense['split']}: F1 against speed-up",
+        title=f"{sample_title(report.dense['corpus'], report.dense['split'])}: F1 against speed-up",
         notes=report.notes,
         headline=summary.headline(report),
         baselines=summary.baselines(report),

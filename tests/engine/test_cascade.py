@@ -135,3 +135,12 @@ def test_rejects_a_folder(cascade_folder, tmp_path, change, problem):
     change(folder)
     with pytest.raises(InputError, match=problem):
         load_engine(folder)
+
+
+def test_other_labels_are_refused_before_weights_are_read(cascade_folder, tmp_path):
+    folder = shutil.copytree(cascade_folder, tmp_path / "folder")
+    rename_labels(folder)
+    for weights in (folder / "model.safetensors", folder / SMALL / "model.safetensors"):
+        weights.write_bytes(b"")
+    with pytest.raises(InputError, match="expected a small model with the labels"):
+        load_engine(folder)

@@ -137,13 +137,15 @@ def test_a_report_is_made_from_python_and_a_command_line_that_asks_for_the_same_
 def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, tmp_path, capsys):
     labels = tmp_path / "labels"
     for text, status, said in (
-        ("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n", 0, ""),
+        ("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n", 0, "Next: {next}"),
         ("I-Disease\nB-Disease\nO\nB-Chemical\nI-Chemical\n", 2, "expected to continue the run"),
         ("O", 2, "expected 5 labels"),
     ):
         labels.write_text(text)
         assert report("--labels", str(labels), model=plain_folder)[0] == status
-        assert said in capsys.readouterr().err
+        own = f"--model={plain_folder} --labels={labels}"  # the sample is measured, so an own corpus comes next
+        following = f"python -m eval.report {own} --corpus=FILE --out=results/file-test"
+        assert said.format(next=following) in capsys.readouterr().err
 
 
 def test_a_report_says_whether_other_processes_ran(report, finished, monkeypatch):

@@ -48,7 +48,7 @@ def test_every_folder_with_a_finished_run_is_a_report_that_says_on_which_weights
 
 @pytest.mark.parametrize(
     ("corpus", "split", "shown"),
-    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
+    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl")],
 )
 def test_the_title_names_the_model_and_the_corpus_as_readers_know_it(report, corpus, split, shown):
     results = report.folder / "results.csv"

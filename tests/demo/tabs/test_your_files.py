@@ -225,6 +225,7 @@ class TestRun:
         path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": text} for i in range(min(documents, 3))))
         for report, *_ in run(engine, [path], ["dense", "rule", "truncate-1"], shown="rule"):
             assert "python -m engine.tag many.jsonl --strategy=rule" in report
+            assert "tagged.pubtator\n# whole folders" in report  # the format that engine.tag writes
             assert "python -m engine.bulk FOLDER" in report
         assert "python -m" not in run(engine, [json_lines(tmp_path / "one.jsonl", [{"text": "x"}])], ["dense"])[-1][0]
 

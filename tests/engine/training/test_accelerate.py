@@ -65,7 +65,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
     assert stored
     assert "measured, batch 1 | measured, batch 32 |" in page
     number = r"[-\d.]+"
-    lost = rf"{number} ± {number} \| {number} ± {number}"
+    lost = rf"{number} ± {number} \| {number}; {number}"
     for point in stored:
         assert re.search(rf"\| `{point}` \({number}\) \| {lost} \| \d+% \| {number}× \| 1\.10×", page)
     assert all(part in page for part in ("Chemical", "Disease", "engine.accelerate("))
