@@ -159,6 +159,7 @@ class TestTag:
         assert settings["strategies"] == [engine.strategy(name).to_json() for name in ("dense", "entropy+recovery")]
         assert settings["weights_sha256"] == engine.digest
         rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
+        assert {"strategy", "file", "document"} <= set(rows[0])
         assert len(rows) == 1 + sum(len(each.entities) for one in both for each in one.tagged)
         for folder, one in zip(("dense", "entropy-recovery"), both, strict=True):
             expected = [sorted(entity.key for entity in each.entities) for each in one.tagged]
