@@ -62,7 +62,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--dtype",
         default="auto",
-        help="float32, bfloat16, int8 or auto: int8 on a CPU if that was found to agree with float32 (default: auto)",
+        help="float32, bfloat16, int8 or auto: int8 on a CPU if it was found to agree with float32 (default: auto)",
     )
     parser.add_argument("--share", action="store_true", help="create a public link (like GRADIO_SHARE=true)")
     arguments = parser.parse_args(argv)

@@ -35,7 +35,7 @@ class EngineOptions:
     labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")
-    dtype: str = setting("auto", "auto is int8 on a CPU if that was found to agree with float32, and says what it is", choices=DTYPES)
+    dtype: str = setting("auto", "auto is int8 on a CPU if it was found to agree with float32", choices=DTYPES)
 
     def __post_init__(self) -> None:
         check_settings(self)

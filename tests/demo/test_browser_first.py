@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 import pytest
 
 from demo.common.links import EXAMPLES
-from tests.demo.browsing import DESK, LAPTOP, PHONE, SHORT, TABS, WORK_MS, assert_fits, enter, run, wait_until
+from tests.demo.browsing import DESK, LAPTOP, PHONE, SHORT, TABS, WORK_MS, assert_fits, enter, run, tab, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -43,14 +43,19 @@ class TestWhatToFind:
         run(page)
         wait_until(page, "done")
         page.get_by_role("navigation", name="What to find").get_by_role("link", name="6 types").click()
-        page.get_by_text("Finds chemicals, diseases, genes, species, variants and cell lines, and nothing else.").wait_for(
-            timeout=WORK_MS
-        )
+        page.get_by_text(
+            "Finds chemicals, diseases, genes, species, variants and cell lines, and nothing else."
+        ).wait_for()
         wait_until(page, "done")
         assert re.search(r"/six(\?.*)?$", page.url)
         assert page.get_by_label("Text", exact=True).input_value() == SIX
         table = page.get_by_role("region", name="Entities").first.inner_text()
         assert {"Gene", "Disease", "Species"} <= set(re.findall("[A-Z][a-z]+", table))
+        for name, shown in (("Why", "BRCA1"), ("Use in code", "load_engine('six')")):
+            tab(page, name)
+            page.get_by_role("tabpanel").filter(has_text=shown, visible=True).wait_for(timeout=WORK_MS)
+        tab(page, "Evidence")
+        assert page.get_by_label("Report", exact=True).input_value() == "Six types on BioRED"
 
     def test_a_link_to_six_types_keeps_its_settings(self, open_page):
         page = open_page(page_at="six", query="example=Genes+and+variants&strategies=dense,entropy&point=fast")
