@@ -91,6 +91,7 @@ class Engine:
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
+            "label order": list(self.folder.label_order),
             "runtime": str(self.backend),
             "configuration": {name: config[name] for name in sorted(config.keys() - NOT_IN_RESULTS)},
         }
@@ -168,6 +169,11 @@ class Engine:
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
         controller = strategy.controller
+        if strategy.recovery and isinstance(controller, Controller) and controller.ends(0):
+            raise InputError(
+                "expected words that go on after the first gate, for recovery, got a gate at which all exit; lower its "
+                "threshold"
+            )
         if isinstance(controller, Controller) and controller.network_file:
             network = self.folder.networks[controller.kind]
             strategy = replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from engine.errors import InputError, first_line
@@ -152,8 +152,19 @@ def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern
 
 
 def escaped(identifier: str, forbidden: re.Pattern[str]) -> str:
-    """Writes what a format cannot hold in an id as ``%`` and hexadecimal digits, so that ids stay distinct."""
-    return forbidden.sub(lambda match: quote(match[0], "", errors="surrogatepass"), _ESCAPE.sub("%25", identifier))
+    """Writes an id with what a format cannot hold as ``%`` and hexadecimal digits, as `unescaped` reads it.
+
+    Any other id is written as it is, unless `unescaped` would read another one.
+    """
+    if not forbidden.search(identifier) and unescaped(identifier, forbidden) == identifier:
+        return identifier
+    return forbidden.sub(lambda match: quote(match[0], ""), _ESCAPE.sub("%25", identifier))
+
+
+def unescaped(identifier: str, forbidden: re.Pattern[str]) -> str:
+    """The id that `escaped` writes so, or else the same."""
+    original = unquote(identifier)
+    return original if original != identifier and escaped(original, forbidden) == identifier else identifier
 
 
 def on_one_line(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from engine.errors import quoted
-from engine.formats.base import Format, Source, escaped
+from engine.formats.base import Format, Source, escaped, unescaped
 from engine.formats.checks import Place, whole_number
 from engine.text.documents import Document, Entity
 
@@ -45,7 +45,7 @@ def document_of(record: Any, place: Place) -> Document:
     """Makes a document from its record, which may be anything; raises a `FormatError` if it is broken."""
     if not isinstance(record, dict):
         raise place.error(f"expected an object as document, got {type(record).__name__}; fix it")
-    place.document = identifier = _text(record, "id").strip()
+    place.document = identifier = unescaped(_text(record, "id").strip(), _NOT_IN_ID)
     if not identifier:
         raise place.error("expected a document with an id, got none; add it")
     passages = [(passage, _parts_of(passage, place)) for passage in _objects(record, "passages", place)]

@@ -58,8 +58,13 @@ class Place:
         return self.document
 
     def claim(self, document: Document) -> None:
-        """Records a document's id, which includes its version; raises a `FormatError` if another document has it."""
-        self.document = document.id if document.version is None else f"{document.id} version {document.version}"
+        """Records a document's id and its version, 1 if it has none.
+
+        Raises a `FormatError` if another document has both, or the id holds half a character.
+        """
+        self.document = document.id if document.version in (None, 1) else f"{document.id} version {document.version}"
+        if _SURROGATE.search(document.id):
+            raise self.error("expected an id of whole characters, got half a surrogate pair; fix it")
         if other := self.ids.get(self.document):
             where = "above" if other == self.file else f"in {other}"
             raise self.error(f"expected a unique id, got one that is used {where}; rename either")

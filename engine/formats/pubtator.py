@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.errors import quoted
-from engine.formats.base import Format, Source, escaped, most_lines_match, on_one_line
+from engine.formats.base import Format, Source, escaped, most_lines_match, on_one_line, unescaped
 from engine.formats.checks import Place
 from engine.text.documents import Document, Entity
 
@@ -54,6 +54,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
         fields = place.decode(raw).rstrip("\r\n").split("\t")
         if not _is_relation(fields):
             entities.append(_entity(fields, text, place))
+    identifier = unescaped(identifier, _NOT_IN_ID)
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
 
 

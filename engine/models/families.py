@@ -29,7 +29,7 @@ FAMILIES: dict[str, type[Family]] = {
 def family_of(config: Mapping[str, Any]) -> Family:
     """The family of a configuration; raises an `InputError` unless it and its settings are supported."""
     kind = config.get("model_type")
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         coder = "an encoder–decoder" if config.get("is_encoder_decoder") else "a model"
         raise InputError(
             f"expected an encoder of type {', '.join(FAMILIES)}, got {coder} of type {kind!r}; "

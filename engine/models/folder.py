@@ -189,9 +189,10 @@ def local_folder(source: str | Path) -> Path:
 
 def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
     """Returns the label of each logit as prefix and type; see `read_folder`."""
-    count = config.get("num_labels") or 2  # what the library assumes
-    known = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(count)}
-    names: list[Any] = [known.get(str(index)) for index in range(len(known))]
+    with expecting(f"id2label as an object, or num_labels as a number, in {CONFIG}", "restore it"):
+        count = config.get("num_labels") or 2  # what the library assumes
+        known = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(count)}
+        names: list[Any] = [known.get(str(index)) for index in range(len(known))]
     if isinstance(labels, str | Path):
         with expecting("a file of labels, one a line", "fix it"):
             lines = Path(labels).read_text(encoding="utf-8-sig").split("\n")
@@ -200,7 +201,7 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
         names = list(labels)
     elif labels is not None:
         raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
-    if not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) and name.strip() for name in names):
         raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != len(known):
         raise InputError(f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}")

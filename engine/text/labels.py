@@ -124,13 +124,13 @@ def normalised(names: Sequence[str]) -> list[str]:
     """Normalises a checkpoint's label names to prefix and type.
 
     Bare prefixes (``B``, ``I``, ``O``) get the type ``Entity``. Suffixes (``Disease-B``) become prefixes if every label
-    but ``O`` has one, ``B`` and ``I`` are among them, and some label has no prefix.
+    but ``O`` has one, ``B`` and ``I`` (or ``M``) are among them, and some label has no prefix.
     """
     others = set(names) - {OUTSIDE}
     if {"B", "I"} <= others <= _BARE:
         return [name if name == OUTSIDE else f"{name}-{UNTYPED}" for name in names]
     suffixes = {match[2] if (match := _SUFFIXED.fullmatch(name)) else "" for name in others}
-    if {"B", "I"} <= suffixes <= _BARE and not all(map(_PREFIXED.fullmatch, others)):
+    if "B" in suffixes <= _BARE and suffixes & {"I", "M"} and not all(map(_PREFIXED.fullmatch, others)):
         return [_SUFFIXED.sub(r"\2-\1", name) for name in names]
     return list(names)
 

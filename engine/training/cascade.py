@@ -37,7 +37,7 @@ from engine.settings import check_settings, setting
 from engine.tagger import CascadeEngine
 from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, markdown
-from engine.training.lessons import lessons
+from engine.training.lessons import held_out
 from engine.training.options import by_point
 from engine.training.points import speedups
 from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
@@ -71,9 +71,13 @@ class CascadeConfig:
         return by_point(self.share, "--share", descending=True)
 
 
-def load_both(config: CascadeConfig, texts: Sequence[str]) -> CascadeEngine:
-    """Loads both models, in float32 for ``auto``; raises an `InputError` unless models, strategy and texts fit."""
+def load_both(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus] = ()) -> CascadeEngine:
+    """Loads both models, in float32 for ``auto``; raises an `InputError` unless they, strategy, texts and gold fit."""
     folder = replace(read_folder(config.large), small=read_folder(config.small))
+    for corpus in gold:
+        if not set(corpus.types) & set(folder.labels.types):
+            wanted = f"types that the models find, {list(folder.labels.types)}, in {corpus.title}"
+            raise InputError(f"expected {wanted}, got {list(corpus.types)}; rename those of the corpus")
     engine = CascadeEngine(folder, "float32" if config.dtype == "auto" else config.dtype)
     engine.small.strategy(config.small_strategy)
     windows = sum(map(len, engine.pieces.of_texts(texts)[1]))
@@ -171,7 +175,7 @@ def verdict(rows: Sequence[Contender]) -> tuple[str, str]:
     if large.f1 is None or small.f1 is None or best.f1 is None:
         return f"{gain}; only gold tells whether it finds as much, and SMALL alone less: give --corpus.", best.name
     if small.f1 >= large.f1:
-        return "Not worth it: SMALL has the higher F1 on gold; use it alone.", small.name
+        return "Not worth it: the F1 of SMALL on gold is no lower; use it alone.", small.name
     more = 100 * (best.f1 - large.f1)
     worth = "Worth it: " * (more >= 0)
     return f"{worth}{gain}, and its F1 is {abs(more):.1f} pp {'higher' if more >= 0 else 'lower'}.", best.name
@@ -228,8 +232,8 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     config = config_of(CascadeConfig, arguments)
     check_new(Path(config.out))
-    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in lessons(config.corpus)]
-    engine = load_both(config, texts)
+    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in held_out(config.corpus)]
+    engine = load_both(config, texts, gold)
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
         rows = make_cascade(config, engine, texts, gold, command)

@@ -18,7 +18,6 @@ from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
-from engine.corpora.named import NAMED
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.settings import setting
@@ -26,7 +25,7 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown
-from engine.training.lessons import Lesson, lessons
+from engine.training.lessons import held_out, lessons
 from engine.training.options import TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold
 
@@ -64,9 +63,7 @@ class FinetuneConfig(TrainingConfig):
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """Loads the training corpora and the one for early stopping."""
         corpora = [lesson.load(self.data_dir) for lesson in lessons(self.corpus)]
-        chosen = lessons(self.dev_corpus)[0] if self.dev_corpus else Lesson(corpora[0].name)
-        named = NAMED.get(chosen.name)
-        dev = chosen.load(self.data_dir, "calib" if named and "calib" in named.splits else "dev")
+        dev = held_out(self.dev_corpus or [corpora[0].name])[0].load(self.data_dir)
         *taught, scored = (texts_digest([one.text for one in corpus.documents]) for corpus in (*corpora, dev))
         same = scored in taught
         if same or not dev.types:

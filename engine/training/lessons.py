@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.corpora import Corpus, load_corpus, only_types
 from engine.corpora.hub_datasets import PREFIX
+from engine.corpora.named import NAMED
 from engine.errors import InputError
 from engine.text.words import split_words
 
@@ -53,13 +54,24 @@ def lessons(given: Sequence[str]) -> list[Lesson]:
             found += [Lesson(part)] if Path(part).is_file() else map(_lesson, part.split(","))
         elif not found:
             raise InputError(f"expected the name of a corpus before {part!r}, got none; put it after the name")
-        elif key == TYPES and all(types := tuple(value.split(","))):
+        elif key == TYPES and all(types := tuple(dict.fromkeys(value.split(",")))):
             found[-1] = replace(found[-1], types=types)
         elif key == PER_EPOCH and value.isdecimal() and int(value):
             found[-1] = replace(found[-1], per_epoch=int(value))
         else:
             raise InputError(f"expected {TYPES}=TYPE,TYPE or {PER_EPOCH}=NUMBER, got {part!r}; fix it")
     return found
+
+
+def held_out(given: Sequence[str]) -> list[Lesson]:
+    """Lessons of which nothing is learned: of a named corpus ``calib`` or ``dev``, unless another split is named."""
+    found = lessons(given)
+    if any(lesson.per_epoch for lesson in found):
+        raise InputError(
+            f"expected {PER_EPOCH}=NUMBER after a corpus to learn from, got it after another; leave it out"
+        )
+    named = {name for name, corpus in NAMED.items() if "calib" in corpus.splits}
+    return [replace(one, split=one.split or ("calib" if one.name in named else "dev")) for one in found]
 
 
 def _lesson(name: str) -> Lesson:

@@ -58,7 +58,7 @@ def main(argv: list[str] | None) -> int:
         shares = [float(part) for part in arguments.share.split(",")]
     except ValueError:
         shares = []
-    if len(shares) != len(PARTS) or not all(0 < share < math.inf for share in shares):
+    if len(shares) != len(PARTS) or not (min(shares) > 0 and sum(shares) < math.inf):
         raise InputError(f"expected three numbers above 0 for --share, got {arguments.share!r}; write e.g. {SHARES}")
     check_new(arguments.out)
     ids = Ids()

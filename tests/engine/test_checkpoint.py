@@ -346,6 +346,13 @@ def test_a_model_on_the_hub_is_one_revision_of_its_files(snapshot, model_folder)
     assert engine.fingerprint == load_engine(model_folder).fingerprint
 
 
+def test_the_meaning_of_each_logit_is_part_of_the_fingerprint(model_folder):
+    names = [f"{prefix}-{type_}" for type_ in ("Chemical", "Disease") for prefix in "BI"]
+    one, other = (load_engine(model_folder, labels=order).fingerprint for order in (["O", *names], [*names, "O"]))
+    assert one["labels"] == other["labels"]
+    assert one != other
+
+
 def test_rejects_a_model_of_the_hub_that_was_downloaded_in_part_by_its_id(snapshot):
     (snapshot / "config.json").unlink()
     with pytest.raises(InputError, match=r"owner/name.*config\.json|config\.json.*owner/name") as caught:

@@ -82,6 +82,13 @@ def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cauti
         plain_engine.strategy(point="fast")
 
 
+def test_recovery_needs_words_that_go_on_after_the_first_gate(shipped):
+    ends = {"gates": (3, 5), "max_entropy": 1.0, "exit_entities": True}
+    assert shipped.strategy("entropy", **ends)
+    with pytest.raises(InputError, match="expected words that go on after the first gate"):
+        shipped.tag(TEXT, "entropy+recovery", **ends)
+
+
 def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused(shipped, both):
     assert shipped.tag(TEXT, point="fast").strategy == shipped.strategy("entropy", "fast")
     assert shipped.strategy("entropy:fast", "fast") == shipped.strategy("entropy:fast")

@@ -12,13 +12,13 @@ class EntropyController(ThresholdController):
     """Words exit when the gate's label distribution is certain for them and their neighbours.
 
     Early exit by entropy follows DeeBERT (Xin et al. 2020); a window of neighbours follows SENTEE and TOKEE
-    (Li et al. 2021). At a gate with threshold 1 every word exits.
+    (Li et al. 2021). At a gate with threshold 1 every word that may exit does.
     """
 
     kind = "entropy"
     description = (
         "Words exit when the gate is certain of their label and, if neighbours count, of theirs too; at a gate with "
-        "threshold 1 every word exits, certain or not."
+        "threshold 1 every word that may exit does, certain or not."
     )
     importance_is = "the largest entropy among the word and the neighbours that count"
     threshold_name = "max_entropy"

@@ -15,7 +15,7 @@ from engine.corpora.named import NAMED, File, NamedCorpus, Part, elsewhere
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.text.documents import Document
-from engine.training.lessons import Lesson, lessons
+from engine.training.lessons import Lesson, held_out, lessons
 from tests.engine.formats.reading import GOOD, written
 
 
@@ -242,6 +242,9 @@ def test_a_corpus_is_named_with_its_split_and_with_what_it_teaches_and_how_much(
         Lesson("hf:owner/name", "dev", per_epoch=1500),
     ]
     assert lessons(["a file = mine.txt"]) == [Lesson("a file = mine.txt")]
+    assert lessons(["a", "types=Gene,Gene"]) == [Lesson("a", types=("Gene",))]
+    splits = [lesson.split for lesson in held_out(["bc5cdr,ncbi-disease,bc5cdr:test"])]
+    assert splits == ["calib", "dev", "test"], "nothing shipped learned from these"
 
 
 @pytest.mark.parametrize("given", ["types=Gene", "a types=", "a types=Gene,", "a per-epoch=0", "a per-epoch=some"])

@@ -105,6 +105,7 @@ def test_labels_decode_to_spans(scheme, written, mentions):
         (["O", "M", "S"], ["O", "M", "S"]),  # types, as far as one can tell
         (["O", "B", "I", "Disease"], ["O", "B", "I", "Disease"]),
         (["O", "Disease-B", "Disease-I", "Cell_line_B"], ["O", "B-Disease", "I-Disease", "B-Cell_line"]),
+        (["O", "Cell-B", "Cell-M", "Cell-E", "Cell-W"], ["O", "B-Cell", "M-Cell", "E-Cell", "W-Cell"]),
         (["O", "Hepatitis-B", "Hepatitis-E"], ["O", "Hepatitis-B", "Hepatitis-E"]),  # types
     ],
 )

@@ -36,6 +36,7 @@ def paths(model_folder, plain_folder, tmp_path):
         ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
         ("unannotated", [], 1),
+        ("genes", [(0, 6, "Gene")], 2),
     ):
         found[name] = tmp_path / f"{name}.txt"
         write_pubtator(found[name], TEXT, spans, count)
@@ -79,6 +80,8 @@ def check(paths, tmp_path, capsys):
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
         (cascade, "--small {headless}", "without a label head"),
+        (cascade, "--corpus {genes}", "expected types that the models find"),
+        (cascade, "--corpus {dev} per-epoch=5", "after a corpus to learn from"),
         (cascade, "--small {genes_model}", "expected a small model with the labels"),
         (cascade, "--texts {few}", "expected at least 100 windows in the held-out texts, got 50"),
         (cascade, "--share 0.2,0.4,0.6", "expected 3 descending numbers"),
@@ -88,6 +91,7 @@ def check(paths, tmp_path, capsys):
         (split, "--share 70,30", "three numbers above 0"),
         (split, "--share 70,30,0", "three numbers above 0"),
         (split, "--share 70,thirty,1", "three numbers above 0"),
+        (split, "--share 1e308,1e308,1", "three numbers above 0"),
         (split, "--share 98,1,1", "none of them for dev and test"),
         (split, "--out {finetuned}", "expected a new folder"),
         (finetune, "--corpus {blank}", "documents to learn from"),
