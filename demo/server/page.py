@@ -82,7 +82,7 @@ def _refusal(request: Request) -> Response | None:
             return JSONResponse({"detail": "expected a body with a Content-Length, got none; send it"}, 411)
         if int(size) > MAX_BODY_BYTES:
             limit, got = MAX_BODY_BYTES / 2**20, int(size) / 2**20
-            return JSONResponse({"detail": f"expected at most {limit:.0f} MB, got {got:.1f} MB; send less text"}, 413)
+            return JSONResponse({"detail": f"expected at most {limit:.0f} MB, got {got:.2f} MB; send less text"}, 413)
     elif request.method == "GET" and is_call:
         queue, event = request.app.get_blocks()._queue, request.url.path.rpartition("/")[2]
         waiting = (event in events for events in queue.pending_event_ids_session.values())

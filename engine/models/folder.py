@@ -246,7 +246,7 @@ def _read_points(
 
 
 def model_folder(path: str | Path) -> Path:
-    """Returns the path of a local model folder; raises an `InputError` for anything else, e.g. a hub id."""
+    """Returns the path of a local model folder; raises an `InputError` for anything else, a hub id or a short name."""
     if not Path(path).is_dir():
-        raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
+        raise InputError(f"expected a model folder, got {str(path)!r}; download the model, or copy its folder, first")
     return Path(path)

@@ -99,7 +99,8 @@ class Strategy:
         Raises an `InputError` if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
-            raise InputError(f"expected one of {self.name}'s settings {sorted(self.settings())}, got {sorted(unknown)}")
+            wanted = f"one of {self.name}'s settings {sorted(self.settings())}"
+            raise InputError(f"expected {wanted}, got {sorted(unknown)}; choose one of them")
         if not settings:
             return self
 

@@ -122,7 +122,7 @@ class TestServer:
         for path in ("call/v2/tag", "queue/join"):
             reply = http.post(f"{url}gradio_api/{path}", json={"text": "x" * (MAX_BODY_BYTES + 1)})
             assert reply.status_code == 413
-            assert reply.json()["detail"] == "expected at most 1 MB, got 1.0 MB; send less text"
+            assert reply.json()["detail"] == "expected at most 1 MB, got 1.00 MB; send less text"
             assert http.post(f"{url}gradio_api/{path}", content=iter([b"{}"])).status_code == 411
 
     @pytest.mark.parametrize("name", ["call/tag", "call/v2/tag"])

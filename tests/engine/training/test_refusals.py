@@ -76,7 +76,7 @@ def check(paths, tmp_path, capsys):
         (accelerate, "--student {headless} --out {finetuned}", "expected a new folder"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
         (calibrate, "--minutes 0", "expected --minutes as a number"),
-        (calibrate, "--model user/name", "download the model first"),
+        (calibrate, "--model user/name", "download the model, or copy its folder, first"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "expected texts in"),
         (cascade, "--small {headless}", "without a label head"),
