@@ -14,7 +14,7 @@ REPORTS = ROOT / "docs"
 TITLES = {
     "bc5cdr-test": "Shipped model on BC5CDR",
     "ncbi-disease-test": "Shipped model on NCBI-disease",
-    "biored-dev": "Shipped model on BioRED",
+    "biored-dev": "Shipped model on our development part of BioRED",
     "biored-test-six": "Six types on BioRED",
     "bc5cdr-test-six": "Six types on BC5CDR, chemicals and diseases",
     "biored-test-six-cascade": "Cascade of six types with its teacher, on BioRED",

@@ -46,7 +46,7 @@ stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-g
   --texts "$RUNS/abstracts.jsonl" "$RUNS/clinical.jsonl" "$RUNS/learned.txt" --temperature 1 --epochs 3 --lr 3e-4 \
   --pruned 0.5 --dropout 0 --out "$RUNS/model" --resume
 
-# Operating points are chosen on BioRED's development part, without its labels, and texts from which nothing learns.
+# Operating points are chosen on our development part of BioRED, without its labels, and texts from which nothing learns.
 python - "$RUNS" << 'PY' # settings that the sweep does not find; it measures stored ones, too
 import json
 import sys
