@@ -31,7 +31,7 @@ CASCADE = "A small model reads every text, and the large one only what the small
 
 def claim(engine: Engine, report: Report | None) -> str:
     """What the model finds and, if a report measured it in this dtype, what its default gains and loses."""
-    finds = f"Finds {escape(_types(engine))}, and nothing else"
+    finds = f"Finds {escape(_types(engine))}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
     said = headline(report, brief=True) if report else CASCADE if len(engine.stages) > 1 else EXITS
@@ -57,9 +57,9 @@ def what_to_find(engine: Engine, engines: Mapping[str, Engine]) -> str:
 
 
 def how_measured(engine: Engine, report: Report | None) -> str:
-    """What the claim is measured on, and beside which baselines; in which dtype this page computes."""
+    """What the claim is measured on, and beside which baselines; what is found, and in which dtype."""
     why = f" ({engine.why})" if engine.why else ""
-    model = f"<p>This page computes in {escape(engine.dtype + why)}.</p>"
+    model = f"<p>It finds {escape(_types(engine))}, and nothing else. It computes in {escape(engine.dtype + why)}.</p>"
     row = default(report) if report else None
     if not row or not report:
         return model

@@ -32,7 +32,7 @@ def eight_bits(shipped):
 def test_the_first_sentences_are_the_reports_and_all_baselines_and_links_are_folded_away(eight_bits):
     report = own_report(eight_bits)
     opening, _, folded = intro(eight_bits, {"README": "readme"}).partition("<details")
-    assert f"Finds chemicals and diseases, and nothing else. {headline(report, brief=True)}" in text_of(opening)
+    assert f"Finds chemicals and diseases. {headline(report, brief=True)}" in text_of(opening)
     assert f"{headline(report)}{baselines(report)}" in text_of(folded)
     assert folded.index(f'href="docs/{report.name}/report.md">Report') < folded.index('href="readme">README')
 
@@ -47,8 +47,8 @@ def test_a_report_too_small_to_conclude_from_says_so_on_the_page(eight_bits, tmp
 def test_another_dtype_or_model_claims_nothing_and_one_without_gates_no_exits(shipped, engine, plain_engine):
     for other in (in_dtype(shipped, "float32"), engine):
         assert "as fast" not in intro(other, {})
-    assert "Finds chemicals and diseases, and nothing else. Words leave the network" in intro(engine, {})
-    assert "This page computes in float32" in intro(engine, {})
+    assert "Finds chemicals and diseases. Words leave the network" in intro(engine, {})
+    assert "It finds chemicals and diseases, and nothing else. It computes in float32" in intro(engine, {})
     assert "every word goes through all 3 layers" in intro(plain_engine, {})
     assert f"accelerate {plain_engine.source} --dtype=int8 --texts FILE" in own_model(plain_engine)
 
@@ -65,4 +65,4 @@ def test_the_command_for_an_own_model_is_one_that_runs(both, plain_engine):
 def test_the_types_are_named_unless_they_are_many(engine, types, said):
     other = copy(engine)
     other.labels = SimpleNamespace(types=types)
-    assert f"Finds {said}, and nothing else. " in claim(other, None)
+    assert f"Finds {said}. " in claim(other, None)
