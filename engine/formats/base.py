@@ -158,7 +158,7 @@ def escaped(identifier: str, forbidden: re.Pattern[str]) -> str:
     """
     if not forbidden.search(identifier) and unescaped(identifier, forbidden) == identifier:
         return identifier
-    return forbidden.sub(lambda match: quote(match[0], ""), _ESCAPE.sub("%25", identifier))
+    return forbidden.sub(lambda match: quote(match[0], "", errors="surrogatepass"), _ESCAPE.sub("%25", identifier))
 
 
 def unescaped(identifier: str, forbidden: re.Pattern[str]) -> str:
