@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from demo.common.markup import label_name
 from demo.tabs import why
 from demo.tabs.why import NUMBERS, listbox, why_view
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, HOSTILE, RECOVERING, TEXT, beside, run_of, spans, text_of
@@ -66,6 +67,15 @@ def test_words_say_what_became_of_them(engine):
     labels = [option["aria-label"] for option in spans(words_of(recovered), "word")]
     assert [label.partition(": ")[0] for label in labels] == [word.text for word in recovered.trace.words]
     assert sum("came back" in label for label in labels) == 2
+
+
+@pytest.mark.parametrize("strategy", ["entropy", "entropy+recovery", "truncate-1"])
+def test_labels_are_said_as_in_the_race_and_never_as_the_model_writes_them(engine, strategy):
+    page = view(engine, strategy)
+    of_gates = {gate[1] for word in of_words(page) for gate in word}
+    assert {"no entity", "begin Chemical"} <= of_gates <= {label_name(name) for name in engine.labels.names}
+    assert "labelled begin Chemical with probability" in page
+    assert not re.search(r"\b[BI]-(Chemical|Disease)", page)
 
 
 def test_entities_say_what_differs_from_dense(engine):

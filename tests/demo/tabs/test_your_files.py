@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,6 +13,7 @@ import gradio as gr
 import pytest
 
 from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS
+from demo.common.requests import Latest
 from demo.tabs.your_files import (
     ABOUT,
     CELL_CHARACTERS,
@@ -39,7 +41,7 @@ from engine import Document, Entity
 from engine.formats import WRITERS, read_documents
 from engine.pruning.cost import Cost
 from engine.text.scoring import Counts, count_documents
-from tests.demo.conftest import json_lines, page_values
+from tests.demo.conftest import components, json_lines, listeners, page_values
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, as_stored
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
@@ -48,9 +50,13 @@ TYPES = ("Chemical", "Disease")
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
-def run(engine, paths, names, wanted=lambda: True, shown="dense"):
+def steps(engine, paths, names, wanted=lambda: True, shown="dense"):
     values = [list(map(str, paths)), names, None, "", *page_values(engine)]
-    return list(run_files(engine, wanted, lambda *_, **__: None, shown, *values))
+    return run_files(engine, wanted, lambda *_, **__: None, shown, *values)
+
+
+def run(*given, **options):
+    return list(steps(*given, **options))
 
 
 def uploads(*documents):
@@ -229,6 +235,31 @@ class TestRun:
             assert "tagged.pubtator\n# whole folders" in report  # the format that engine.tag writes
             assert "python -m engine.bulk FOLDER" in report
         assert "python -m" not in run(engine, [json_lines(tmp_path / "one.jsonl", [{"text": "x"}])], ["dense"])[-1][0]
+
+    def test_the_page_knows_which_strategy_is_shown_when_it_gives_the_commands(self, demo, tmp_path):
+        path, latest = json_lines(tmp_path / "long.jsonl", [{"text": "x" * (MAX_CHARACTERS + 1)}]), Latest()
+        given = {gr.File: [str(path)], gr.CheckboxGroup: ["dense", "rule", "truncate-1"]}
+        (shown,) = components(demo, gr.Radio, label="Strategy shown")
+        (listener, *_) = listeners(demo, "on_tag_files")
+        _, *values = ("rule" if one is shown else given.get(type(one), one.value) for one in listener.inputs)
+        latest.take()
+        (report, _), *_ = listener.fn(latest, *values)
+        assert "python -m engine.tag long.jsonl --strategy=rule" in report
+
+    def test_tables_keep_the_ids_of_their_column_and_the_page_reads_its_own_output(self, engine, tmp_path):
+        paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+        for path, column, number in zip(paths, ("pmid", "id"), (7, 9), strict=True):
+            path.write_text(f"{column},text\n{number},{TEXT}\n{number + 1},Pain.\n")
+        for report, files in steps(engine, paths, ["dense"]):
+            if "value" in files:
+                shutil.unpack_archive(files["value"], tmp_path)
+        assert "4 of 4 documents" in report
+        for writer in WRITERS.values():
+            tagged = tmp_path / "dense" / f"tagged{writer.suffix}"
+            assert [document.id for document in read_documents(tagged)] == ["7", "8", "9", "10"]
+            *_, (report, _) = steps(engine, [tagged], ["dense"])
+            assert "4 of 4 documents" in report
+            assert "Left out" not in report
 
     def test_long_tables_and_mentions_are_cut_and_say_so(self, engine):
         many = (Entity(0, 50_000, "Disease", "x" * 50_000),) + GOLD * LISTED_ENTITIES

@@ -1,5 +1,9 @@
 """`engine.pipeline` answers as ``transformers.pipeline`` with ``aggregation_strategy="first"`` does."""
 
+import json
+import re
+import shutil
+
 import pytest
 import torch
 import transformers
@@ -53,11 +57,24 @@ def test_odd_texts_have_the_words_and_scores_of_hugging_face(text, shipped_tagge
         ("[MASK] caused [SEP] asthma", ["mask", "sep", "asthma"], ["asthma"]),
         ("aspirin\fasthma", ["aspirin", "asthma"], ["aspirinasthma"]),
         ("aspirin asth\u00adma", ["aspirin", "asthma"], ["aspirin asthma"]),
+        ("aspirin" * 15 + " asthma", [("aspirin" * 15)[:100], "pirin", "asthma"], ["asthma"]),
     ],
 )
 def test_what_differs_from_hugging_face_as_docs_say(text, ours, theirs, shipped_tagger, shipped_at_hugging_face):
     assert [group["word"] for group in shipped_tagger(text)] == ours
     assert [group["word"] for group in shipped_at_hugging_face(text)] == theirs
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"), [("tokenize_chinese_chars", "nausea語and"), ("strip_accents", "nausea≠and≮del")]
+)
+def test_words_of_their_own_are_not_joined_by_settings_of_the_tokenizer(setting, text, plain_folder, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "model")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer", setting: False}))
+    words = [text[begin:end] for begin, end in load_engine(folder).tag(text).words]
+    assert words == re.findall("[a-z]+|.", text)
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)(text, add_special_tokens=False)
+    assert 1 + max(theirs.word_ids()) == 1, "one word"
 
 
 @pytest.fixture(scope="module")

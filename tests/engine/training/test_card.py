@@ -9,8 +9,9 @@ from huggingface_hub import ModelCard
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.text.scoring import Counts
-from engine.training.card import card, cascade_card
+from engine.training.card import advice, card, cascade_card
 from engine.training.points import Choice
 from engine.training.trials import Trial
 
@@ -30,6 +31,17 @@ def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():
     assert ModelCard(page).data.base_model == ["owner/encoder"]
     for part in ("# A student of owner/name", "It began as owner/encoder."):
         assert part in page
+
+
+def test_a_point_that_was_not_reached_is_said_to_be_with_what_to_do():
+    fast, careful = Choice("fast", FAST, 60.0), Choice("careful", EARLY, 30.0, reached=False)
+    page = card([Choice("dense", EARLY), careful, fast], FACTS)
+    assert "| `careful` (30): not reached; the closest |" in page
+    assert "| `fast` (60) |" in page
+    assert advice({"entropy": [careful, fast]}) == (
+        " Not reached: entropy:careful, entropy:balanced; give more texts, more --minutes or a wider --max-f1-drop."
+    )
+    assert advice({"entropy": [replace(fast, name=name) for name in OPERATING_POINTS]}) == ""
 
 
 CASCADE = FACTS | {"large": "owner/large", "small": "owner/small", "strategy": "entropy"}

@@ -156,6 +156,12 @@ def test_a_run_has_as_many_epochs_as_asked_though_they_differ_in_length(biobert_
     assert logged(tmp_path / "run", "epoch") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(("epochs", "said"), [(1, "The epoch takes at most about"), (2, "2 epochs take at most about")])
+def test_the_time_of_one_epoch_or_several_is_said(epochs, said, biobert_like, corpus, tmp_path, capsys):
+    finetune(config(biobert_like, corpus, tmp_path / "run", epochs=epochs))
+    assert said in capsys.readouterr().err
+
+
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "PATIENCE", 2)
     finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0))

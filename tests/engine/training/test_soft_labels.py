@@ -69,6 +69,12 @@ def test_texts_are_labelled_until_the_time_is_over_and_an_interrupted_start_cont
     assert (len(whole), ran) == (len(texts), 4 - calls)
 
 
+@pytest.mark.parametrize(("until", "said"), [(math.inf, "Label 2 texts with"), (1e9, "Label up to 2 texts with")])
+def test_a_number_of_texts_is_an_upper_bound_where_time_may_end_before(until, said, tmp_path, capsys):
+    labelled_with("teacher", ["word"] * 2, tmp_path / "labels.npz", until)
+    assert said in capsys.readouterr().err
+
+
 def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_folder, encoder, tmp_path):
     spans = [(0, 10, "Chemical"), (18, 24, "Disease")]
     for name, count in (("train.txt", 8), ("dev.txt", 4)):
