@@ -1,16 +1,20 @@
 """Figures of README, model card and docs are those of the published reports, which follow from their records."""
 
+import os
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from engine.text.scoring import Counts
+from engine.corpora import load_corpus
+from engine.pruning.cost import add
+from engine.text.scoring import Counts, count_documents
 from eval.figures import PAGES, ROOT, filled
 from eval.render import ReportFolder
 from eval.render.report import MODEL_INDEX, model_index, summary_page
 from eval.statistics import compare_f1, compare_speed
+from tests.conftest import needs_vnni
 
 REPORTS = (path.parent for path in sorted(ROOT.glob("docs/*/results.csv")))
 BY_SIZE = [pytest.param(path, marks=[pytest.mark.slow] * path.name.startswith("bc5cdr")) for path in REPORTS]
@@ -62,6 +66,22 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     assert filled(page, tmp_path) == page.replace("old", "new")
     page = "---\nlicense: mit\n  # figures: new.md\nold\n  # end\n---\n# figures\n"
     assert filled(page, tmp_path) == page.replace("old", "new")
+
+
+@pytest.mark.slow
+@needs_vnni
+@pytest.mark.skipif("BIONER_DATA" not in os.environ, reason="no corpora")
+@pytest.mark.parametrize("name", ["entropy:balanced", "entropy+recovery:balanced", "attention+recovery:balanced"])
+def test_todays_code_finds_and_computes_what_the_report_of_the_shipped_weights_says(name, shipped):
+    report, corpus = ReportFolder(ROOT / "docs" / "bc5cdr-test"), load_corpus("bc5cdr", "test")
+    (published,) = report.frame("results").query("variant == @name and batch_size == 1").to_dict("records")
+    found = shipped.tag_batch([document.text for document in corpus.documents], name)
+    counts = count_documents(corpus.documents, [result.entities for result in found], corpus.types)
+    told = [f"{of_document.correct}/{of_document.predicted}" for of_document in counts]
+    assert told == list(report.frame("documents")[f"{name} 0"])
+    cost = add([result.cost for result in found])
+    assert cost.token_layers_kept == pytest.approx(published["token_layers_kept"], rel=1e-6)
+    assert cost.macs / 1e9 / len(found) == pytest.approx(published["gmacs_per_document"], rel=1e-6)
 
 
 def measured(report):
