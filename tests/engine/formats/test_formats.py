@@ -121,10 +121,12 @@ def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_non
 
 @pytest.mark.parametrize(("record", "reason"), [
     ({"id": "7", "version": 1}, "expected a unique id"),  # the first version is written as if it had none
+    ({"id": "7.2"}, "expected a unique id"),  # in PubTator, the second version
     ({"id": "8\ud800"}, "expected an id of whole characters"),
 ])  # fmt: skip
 def test_an_id_that_could_not_be_told_from_another_once_written_is_refused(record, reason):
-    _, (error,) = read(f'{{"id": "7", "text": ""}}\n{json.dumps(record | {"text": ""})}', "a.jsonl")
+    records = ({"id": "7"}, {"id": "7", "version": 2}, record)
+    _, (error,) = read("\n".join(json.dumps(one | {"text": ""}) for one in records), "a.jsonl")
     assert error.problem.startswith(reason)
 
 
