@@ -58,11 +58,11 @@ class Place:
         return self.document
 
     def claim(self, document: Document) -> None:
-        """Records a document's id, with a version from 2 on as in PubTator: ``ID.2``.
+        """Records a document's `versioned_id`.
 
-        Raises a `FormatError` if another document has that, or the id holds half a character.
+        Raises a `FormatError` if another document has the same, or the id holds half a character.
         """
-        self.document = document.id if document.version in (None, 1) else f"{document.id}.{document.version}"
+        self.document = document.versioned_id
         if _SURROGATE.search(document.id):
             raise self.error("expected an id of whole characters, got half a surrogate pair; fix it")
         if other := self.ids.get(self.document):

@@ -3,7 +3,8 @@
 The text is the title, one character and the abstract. Relation lines (id, name, two concepts) and concepts are skipped.
 A composite mention (``|`` between concepts, a seventh field) is one entity. A written title ends at ``title_end``, or
 else at the first line break, or else with the text. PubTator has no escapes: tabs and further line breaks become
-spaces, so that offsets stay valid. What an id cannot hold is written like ``%7C``, and a version from 2 on after a dot.
+spaces, so that offsets stay valid. What an id cannot hold is written like ``%7C``, and any version but the first
+follows a dot.
 """
 
 import re
@@ -83,9 +84,7 @@ def _write_document(document: Document) -> str:
     text = document.text
     title_end = len(text.partition("\n")[0]) if document.title_end is None else document.title_end
     line = on_one_line(text)
-    identifier = escaped(document.id, _NOT_IN_ID)
-    if document.version not in (None, 1):
-        identifier += f".{document.version}"
+    identifier = escaped(document.versioned_id, _NOT_IN_ID)
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
     for entity in document.entities:
         mention, type_ = line[entity.start : entity.end], on_one_line(entity.type)

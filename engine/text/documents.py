@@ -36,3 +36,8 @@ class Document:
     entities: tuple[Entity, ...] = ()
     title_end: int | None = None
     version: int | None = None
+
+    @property
+    def versioned_id(self) -> str:
+        """The id, followed by any version but the first: ``ID.2``. No two documents of a call may share it."""
+        return self.id if self.version in (None, 1) else f"{self.id}.{self.version}"

@@ -70,7 +70,7 @@ def test_words_say_what_became_of_them(engine):
 
 
 @pytest.mark.parametrize("strategy", ["entropy", "entropy+recovery", "truncate-1"])
-def test_labels_are_said_as_in_the_race_and_never_as_the_model_writes_them(engine, strategy):
+def test_labels_are_worded_as_in_the_race_and_never_as_the_model_writes_them(engine, strategy):
     page = view(engine, strategy)
     of_gates = {gate[1] for word in of_words(page) for gate in word}
     assert {"no entity", "begin Chemical"} <= of_gates <= {label_name(name) for name in engine.labels.names}

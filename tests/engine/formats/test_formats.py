@@ -136,6 +136,7 @@ ODD_IDS = [
     "a\tb",
     "a%09b",
     "a|b",
+    "a|t",
     "a|t|b",
     "a|t|a|",
     "a\nb",
@@ -159,6 +160,12 @@ def test_ids_are_read_as_they_were_written_whatever_they_hold_and_versions_stay_
         assert [document.id for document in again][: len(identifiers)] == identifiers
         assert len({(document.id, document.version) for document in again}) == len(documents)
         assert "10.1%2F5" in written(name, *documents)
+
+
+@pytest.mark.parametrize("identifier", ODD_IDS)
+def test_in_pubtator_an_id_with_a_version_is_read_as_one_id(identifier):
+    (again,) = sound(written("pubtator", Document(identifier, "Nausea.\n", version=2)), "a.pubtator")
+    assert again.id == f"{identifier}.2"
 
 
 def test_standard_input_is_read_and_named(monkeypatch):

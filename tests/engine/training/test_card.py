@@ -33,7 +33,7 @@ def test_the_card_says_what_a_student_was_and_how_to_use_what_is_stored():
         assert part in page
 
 
-def test_a_point_that_was_not_reached_is_said_to_be_with_what_to_do():
+def test_a_point_that_was_not_reached_is_marked_and_has_a_remedy():
     fast, careful = Choice("fast", FAST, 60.0), Choice("careful", EARLY, 30.0, reached=False)
     page = card([Choice("dense", EARLY), careful, fast], FACTS)
     assert "| `careful` (30): not reached; the closest |" in page

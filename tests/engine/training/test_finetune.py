@@ -157,7 +157,7 @@ def test_a_run_has_as_many_epochs_as_asked_though_they_differ_in_length(biobert_
 
 
 @pytest.mark.parametrize(("epochs", "said"), [(1, "The epoch takes at most about"), (2, "2 epochs take at most about")])
-def test_the_time_of_one_epoch_or_several_is_said(epochs, said, biobert_like, corpus, tmp_path, capsys):
+def test_the_plan_speaks_of_one_epoch_or_of_several(epochs, said, biobert_like, corpus, tmp_path, capsys):
     finetune(config(biobert_like, corpus, tmp_path / "run", epochs=epochs))
     assert said in capsys.readouterr().err
 

@@ -60,9 +60,9 @@ def check(paths, tmp_path, capsys):
         if command is finetune and "--dev-corpus" not in options:  # which is named once
             options += " --dev-corpus {dev}"
         assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
-        *before_it, error = capsys.readouterr().err.splitlines()
+        *earlier, error = capsys.readouterr().err.splitlines()
         assert reason in error
-        assert "about" not in " ".join(before_it), "a time was promised"
+        assert "about" not in " ".join(earlier), "it announces a duration and then refuses"
         assert contents(tmp_path) == before
 
     return check
