@@ -130,5 +130,12 @@ NAMED = {
     "tmvar": _teaching(_TMVAR, "Variant", **dict.fromkeys(_MUTATIONS, "Variant")),
     "linnaeus": _teaching(_LINNAEUS, "Species"),
     "species": _teaching(_SPECIES, "Species"),
-    "bioid": _teaching(_BIOID, "CellLine"),
+    "bioid": NamedCorpus(
+        types=("CellLine",),
+        splits={
+            "fit": (Part(_BIOID, end=8704, standing=_TEACHING),),
+            "dev": (Part(_BIOID, 8704, standing=_TEACHING),),  # 1,000 captions, by which a default is chosen
+        },
+        skip_bad=True,
+    ),
 }
