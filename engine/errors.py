@@ -8,7 +8,7 @@ _LONGEST = 1000  # characters; a message may quote a whole file
 
 
 class InputError(ValueError):
-    """A text, file, setting or model folder is unusable; the message says what was expected and what to do.
+    """A text, file, setting or model folder is unusable; the message says what is wrong, where, and what to do.
 
     The message is one line of bounded length, with control characters escaped.
     """
@@ -18,7 +18,7 @@ class InputError(ValueError):
 
 
 class FormatError(InputError):
-    """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: expected X, got Y``.
+    """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: PROBLEM``.
 
     ``ends_file`` is true if nothing after this place can be read.
     """
@@ -35,8 +35,20 @@ class FormatError(InputError):
 
 
 @contextmanager
+def explained(problem: str, remedy: str) -> Iterator[None]:
+    """Turns any error of a library into an `InputError`: ``PROBLEM: first line of the error. REMEDY.``
+
+    ``with explained(f"Cannot read {path}", "Restore the file"): …``
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{problem}: {first_line(error).rstrip('.')}. {remedy}.") from error
+
+
+@contextmanager
 def expecting(what: str, remedy: str, got: str = "") -> Iterator[None]:
-    """Turns any error of a library into an `InputError`: expected WHAT, got GOT and the error's first line; REMEDY."""
+    """As `explained`, in its old wording, for what has not moved yet."""
     try:
         yield
     except Exception as error:
@@ -49,8 +61,8 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        remedy = f'pip install "bioner-token-pruning[{name}]"'
-        raise InputError(f"expected the package {error.name}, got none; {remedy}") from error
+        install = f'pip install "bioner-token-pruning[{name}]"'
+        raise InputError(f"The package {error.name} is missing. Install it: {install}") from error
 
 
 def first_line(error: Exception) -> str:

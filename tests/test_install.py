@@ -83,7 +83,7 @@ def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command
     module, *arguments = [re.sub("SAMPLE|OUT|BIN", lambda name: places[name[0]], part) for part in command.split()]
     done = run(sys.executable, "-c", COMMAND, module, *arguments)
     *_, last = done.stderr.splitlines()
-    assert re.fullmatch(rf'expected the package \S+, got none; pip install "bioner-token-pruning\[{extra}\]"', last)
+    assert re.fullmatch(rf'The package \S+ is missing\. .*pip install "bioner-token-pruning\[{extra}\]"', last)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
