@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from engine.errors import InputError, extra
 from engine.graph.backend import GraphBackend
 from engine.latency import Latency
+from engine.models.decoder_file import read_decoder
 from engine.models.folder import NETWORKS, NOT_IN_RESULTS, ModelFolder, errors_name
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController
@@ -43,10 +44,13 @@ class Engine:
             found to agree with float32 in it, on a GPU ``bfloat16`` if it has units for it, else ``float32``.
         device: ``cpu``, where a graph of ONNX Runtime computes, or ``cuda``, where PyTorch does.
         threads: number of threads of a call on a CPU; 0 for PyTorch's if it is loaded, else as many as there are cores.
+        constraints, abbreviations: parts of the decoder, see `engine.text.decoding.Decoder`; ``None`` for what the
+            folder says.
 
     ``source``: the folder or hub id, as given. ``dtype``: what it computes in, with ``auto`` resolved; ``why`` says why
     ``auto`` chose it. ``digest``: SHA-256 of the weights, the same in every dtype. ``points``: operating points by the
-    name of their strategy. ``pieces`` cuts words into word pieces and windows, and ``backend`` computes.
+    name of their strategy. ``pieces`` cuts words into word pieces and windows, ``backend`` computes, and ``decoder``
+    makes entities of label distributions.
     ``has_gates``: whether every layer has a label head, so that words can exit. ``default_strategy``: the one that runs
     if none is named: ``cascade``, else ``entropy`` if there are gates, else ``dense``.
     ``stages``: the engine of each model, in order; each reads what the one before it leaves in doubt. Most engines are
@@ -59,7 +63,15 @@ class Engine:
 
     stages: "tuple[Engine, ...]"
 
-    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
+    def __init__(
+        self,
+        folder: ModelFolder,
+        dtype: str = "auto",
+        device: str = "cpu",
+        threads: int = 0,
+        constraints: bool = True,
+        abbreviations: bool | None = None,
+    ) -> None:
         if dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
         if not isinstance(device, str):
@@ -77,11 +89,14 @@ class Engine:
         with errors_name(folder.source, folder.path):
             self.digest = folder.digest()
             self.pieces = word_pieces(folder.path, family.max_rows, family.setting("vocab_size"))
+            self.decoder = read_decoder(folder.path, folder.labels, constraints, abbreviations)
             self.backend = make_backend(folder, self.dtype, device, threads)
 
     def __reduce__(self) -> Any:
         """Sessions cannot be copied: an engine is loaded again, in another process if need be."""
-        return type(self), (self.folder, self.dtype, self.device, self.threads)
+        decoder = self.decoder
+        options = (self.dtype, self.device, self.threads, decoder.constraints, decoder.abbreviations)
+        return type(self), (self.folder, *options)
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -90,6 +105,7 @@ class Engine:
         return {
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
+            "decoder": self.decoder.digest(),
             "labels": list(self.labels.names),
             "label order": list(self.folder.label_order),
             "runtime": str(self.backend),
@@ -242,14 +258,14 @@ class Engine:
         """What is computed of texts in one call, which is timed."""
         begin = time.perf_counter()
         outputs = self.compute(texts, strategy, done)
-        entities = [
-            self.labels.decode(text, output.words, output.probabilities)
+        decoded = [
+            self.decoder.decode(text, output.words, output.probabilities)
             for text, output in zip(texts, outputs, strict=True)
         ]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            Result.of(output, text, strategy, self.labels, found, latency)
-            for text, output, found in zip(texts, outputs, entities, strict=True)
+            Result.of(output, text, strategy, self.labels, of_text, latency)
+            for text, output, of_text in zip(texts, outputs, decoded, strict=True)
         ]
 
 

@@ -30,9 +30,18 @@ from engine.models.tensors import Tensors
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
-from engine.text import documents, labels, windows, words
+from engine.text import abbreviations, decoding, documents, labels, windows, words
 
-MODULES = (errors, documents, labels, windows, words, standalone)  # of which an exported package consists
+MODULES = (
+    errors,
+    documents,
+    words,
+    labels,
+    abbreviations,
+    decoding,
+    windows,
+    standalone,
+)  # of which an exported package consists
 WEB = Path(standalone.__file__).parent / "web"  # the files of a static page
 # Of the page's libraries, which npm fetches as package.json names them: the files that it needs.
 LIBRARIES = (
@@ -102,12 +111,17 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))
     (folder / "tokenizer.json").write_text(engine.pieces.backend, encoding="utf-8")
     about = {"model": Path(engine.source).name, "strategy": strategy.title, "package": folder.name}
+    decoder = engine.decoder
+    scores = decoder.transitions
     settings = {
         "model": engine.source,
         "weights": engine.digest,
         "dtype": engine.dtype,
         "strategy": strategy.to_json(),
         "labels": list(engine.labels.names),
+        "transitions": None if scores is None else scores.round(4).tolist(),
+        "constraints": decoder.constraints,
+        "abbreviations": decoder.abbreviations,
         "tokens": [engine.pieces.cls_id, engine.pieces.sep_id, engine.pieces.unk_id],
         "max_rows": family.max_rows,
         "first_position": family.first_position,

@@ -13,6 +13,7 @@ from engine.pruning.cost import Cost, stacked
 from engine.pruning.passes import Pass, exit_layers, paths_of
 from engine.pruning.strategy import Strategy
 from engine.pruning.trace import JudgedWindow, Trace, word_traces
+from engine.text.decoding import Decoded
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
 from engine.text.words import Span
@@ -33,18 +34,23 @@ class Result(Output):
     """The entities of one text, the paths of its words and, on demand, its trace; pickling drops its records."""
 
     text: str
-    entities: tuple[Entity, ...]
+    decoded: Decoded
     strategy: Strategy
     latency: Latency
     paths: Paths = field(repr=False)
 
     @classmethod
     def of(
-        cls, output: Output, text: str, strategy: Strategy, labels: LabelSet, found: tuple[Entity, ...], took: Latency
+        cls, output: Output, text: str, strategy: Strategy, labels: LabelSet, decoded: Decoded, took: Latency
     ) -> Self:
-        """The result with the entities that are decoded from an output."""
-        paths = paths_of(output.passes, np.array(labels.names)[output.probabilities.argmax(axis=1)])
-        return cls(text=text, entities=found, strategy=strategy, latency=took, paths=paths, **vars(output))
+        """The result of an output that was decoded."""
+        paths = paths_of(output.passes, np.array(labels.names)[decoded.labels])
+        return cls(text=text, decoded=decoded, strategy=strategy, latency=took, paths=paths, **vars(output))
+
+    @property
+    def entities(self) -> tuple[Entity, ...]:
+        """The entities, in order."""
+        return self.decoded.entities
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""
@@ -59,7 +65,9 @@ class Result(Output):
     @cached_property
     def trace(self) -> Trace:
         """What happened to each word."""
-        return Trace(word_traces(self.text, self.words, self.probabilities, self.paths, self.passes), self.windows)
+        return Trace(
+            word_traces(self.text, self.words, self.probabilities, self.decoded, self.paths, self.passes), self.windows
+        )
 
     @property
     def exit_layers(self) -> tuple[int, ...]:

@@ -21,11 +21,11 @@ class CascadeEngine(Engine):
     Strategies of one stage run on the large model alone. Arguments and errors are those of `Engine`.
     """
 
-    def __init__(self, folder: ModelFolder, dtype: str = "auto", device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, folder: ModelFolder, *options: Any, **named: Any) -> None:
         assert folder.small is not None, "only the folder of a cascade has two models"
         self._columns = columns_of(folder.small.labels, folder.labels)
-        super().__init__(folder, dtype, device, threads)
-        self.small = Engine(folder.small, self.dtype, device, threads)
+        super().__init__(folder, *options, **named)
+        self.small = Engine(folder.small, self.dtype, self.device, self.threads)
         self.stages, self.default_strategy = (self.small, self), CASCADE
 
     @property
@@ -79,6 +79,9 @@ def load_engine(
     device: str = "cpu",
     labels: str | Path | Sequence[str] | None = None,
     threads: int = 0,
+    *,
+    constraints: bool = True,
+    abbreviations: bool | None = None,
 ) -> Engine:
     """Loads an engine from a folder or a hub id, or shipped weights by short name; ``None`` is chemicals-diseases.
 
@@ -86,4 +89,4 @@ def load_engine(
     errors see `Engine`; ``labels`` say what the model's labels mean, see `engine.models.folder.read_folder`.
     """
     folder = read_folder(path_or_hub_id, labels)
-    return (CascadeEngine if folder.small else Engine)(folder, dtype, device, threads)
+    return (CascadeEngine if folder.small else Engine)(folder, dtype, device, threads, constraints, abbreviations)

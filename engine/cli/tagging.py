@@ -33,6 +33,12 @@ class EngineOptions:
     )
     model: str | None = setting(None, MODEL_HELP)
     labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
+    constraints: str = setting("on", "whether label sequences must be valid", choices=("on", "off"))
+    abbreviations: str = setting(
+        "auto",
+        "whether short forms are labelled as their long forms; auto is as the model says",
+        choices=("auto", "on", "off"),
+    )
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")
     dtype: str = setting("auto", "auto is int8 on a CPU if it was found to agree with float32", choices=DTYPES)
@@ -59,7 +65,16 @@ class EngineOptions:
 
         Raises an `InputError` if they or the machine do not support an option.
         """
-        engine = load_engine(self.model, self.dtype, self.device, self.labels, threads)
+        abbreviations = {"auto": None, "on": True, "off": False}[self.abbreviations]
+        engine = load_engine(
+            self.model,
+            self.dtype,
+            self.device,
+            self.labels,
+            threads,
+            constraints=self.constraints == "on",
+            abbreviations=abbreviations,
+        )
         strategy = engine.strategy(self.strategy, self.point, **self.settings)
         if self.dtype == "auto":
             say(f"dtype {engine.dtype}: {engine.why}")

@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 
 from engine.errors import InputError
+from engine.text.decoding import Decoder
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces, position_ids
@@ -72,6 +73,10 @@ class Tagger:
     def __init__(self, folder: Path = Path(__file__).parent, threads: int = 0) -> None:
         self.settings: dict[str, Any] = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         self.labels = LabelSet.from_names(self.settings["labels"])
+        transitions = self.settings["transitions"]
+        scores = None if transitions is None else np.array(transitions)
+        switches = (self.settings[name] for name in ("constraints", "abbreviations"))
+        self.decoder = Decoder(self.labels, scores, *switches)
         self._session = Session(folder / "model.onnx", threads)
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
         most, rows = int(self._session.metadata["max_rows"]), self.settings["max_rows"]
@@ -87,7 +92,7 @@ class Tagger:
             raise InputError(f"expected a text, got {text!r}; convert it to str")
         (words,), (windows,) = self.pieces.of_texts([text])
         probabilities = [np.zeros((0, len(self.labels)), dtype=np.float32), *map(self._run, windows)]
-        return self.labels.decode(text, words, np.concatenate(probabilities))
+        return self.decoder.decode(text, words, np.concatenate(probabilities)).entities
 
     def _run(self, window: Window) -> np.ndarray:
         """Label distributions of the words that a window labels."""

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.base import Engine
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
 from engine.result import Result
 from engine.tagger import load_engine
-from engine.text.windows import WordPieces
 
 
 def pipeline(
@@ -21,6 +22,7 @@ def pipeline(
     point: str | None = None,
     aggregation_strategy: str = "first",
     batch_size: int = 32,
+    decoder: str = "transformers",
     **options: Any,
 ) -> Callable[[str | Iterable[str]], list[Any]]:
     """Returns a callable that maps a text to its entity groups, and texts to a list of these.
@@ -32,6 +34,8 @@ def pipeline(
         task: ``token-classification``, or ``ner``, which is the same.
         model: a folder, a hub id, the short name of shipped weights, or an engine; ``None`` is chemicals-diseases.
         strategy, point: see `Engine.strategy`.
+        decoder: ``transformers``, in which each word has its likeliest label, as in the library; or ``bioner``, that of
+            the engine, which makes fewer errors.
         **options: ``dtype``, ``device`` (also the number of a GPU, or −1 for the CPU) and ``labels``, as `load_engine`
             takes them; none of them with an engine.
 
@@ -41,6 +45,8 @@ def pipeline(
         raise InputError(f"expected the task token-classification or ner, got {task!r}; use transformers.pipeline")
     if str(aggregation_strategy).rpartition(".")[2].lower() != "first":
         raise InputError(f"expected aggregation_strategy='first', got {aggregation_strategy!r}; leave it out")
+    if decoder not in ("transformers", "bioner"):
+        raise InputError(f"The decoder {decoder!r} is unknown; write decoder='transformers' or 'bioner'.")
     options = {name: value for name, value in options.items() if value is not None}
     known = () if isinstance(model, Engine) else ("dtype", "device", "labels")
     if unknown := options.keys() - known:
@@ -52,17 +58,22 @@ def pipeline(
 
     def tag(texts: str | Iterable[str]) -> list[Any]:
         several = [texts] if isinstance(texts, str) else texts
-        groups = [_groups(result, engine.pieces) for result in engine.tag_batch(several, chosen, batch_size=batch_size)]
+        results = engine.tag_batch(several, chosen, batch_size=batch_size)
+        groups = [_groups(result, engine, plain=decoder == "transformers") for result in results]
         return groups[0] if isinstance(texts, str) else groups
 
     return tag
 
 
-def _groups(result: Result, pieces: WordPieces) -> list[dict[str, Any]]:
-    starts, scores, groups = [start for start, _ in result.words], result.probabilities.max(axis=1), []
-    for entity in result.entities:
+def _groups(result: Result, engine: Engine, plain: bool) -> list[dict[str, Any]]:
+    """The entity groups of a result, decoded as the engine does or ``plain``, each word by its likeliest label."""
+    probabilities, starts, groups = result.probabilities, [start for start, _ in result.words], []
+    labels = probabilities.argmax(axis=1) if plain else result.decoded.labels
+    scores = probabilities[np.arange(len(labels)), labels]
+    entities = engine.labels.decode(result.text, result.words, probabilities) if plain else result.entities
+    for entity in entities:
         inside = slice(bisect_left(starts, entity.start), bisect_left(starts, entity.end))
-        word = pieces.spelled([result.text[start:end] for start, end in result.words[inside]])
+        word = engine.pieces.spelled([result.text[start:end] for start, end in result.words[inside]])
         group = {"entity_group": entity.type, "score": float(scores[inside].mean()), "word": word}
         groups.append(group | {"start": entity.start, "end": entity.end})
     return groups

@@ -12,6 +12,7 @@ from engine.pruning.gate import ArrayGate, Words
 from engine.pruning.passes import Pass
 from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import Strategy
+from engine.text.decoding import Decoded
 from engine.text.words import Span
 
 
@@ -42,6 +43,7 @@ class WordTrace:
     state: str  # exited, kept, or recovered if it exited after this layer and then came back
     label: str  # the final one
     probability: float  # of this label, 0–1
+    decoder: str  # why the label is not the likeliest: the decoder changed it; "" if it is
     gates: tuple[WordScores, ...]  # at each gate that it reached
 
 
@@ -64,7 +66,12 @@ class Trace:
 
 
 def word_traces(
-    text: str, words: Sequence[Span], probabilities: np.ndarray, paths: Paths, passes: Iterable[Pass]
+    text: str,
+    words: Sequence[Span],
+    probabilities: np.ndarray,
+    decoded: Decoded,
+    paths: Paths,
+    passes: Iterable[Pass],
 ) -> tuple[WordTrace, ...]:
     """Builds the trace of every word of a text.
 
@@ -89,7 +96,8 @@ def word_traces(
             layer=int(paths.layer[index]),
             state=State(paths.state[index]).name.lower(),
             label=str(paths.label[index]),
-            probability=float(probabilities[index].max()),
+            probability=float(probabilities[index, decoded.labels[index]]),
+            decoder=decoded.changed.get(index, ""),
             gates=tuple(gates[index]),
         )
         for index, (start, end) in enumerate(words)

@@ -66,6 +66,20 @@ class LabelSet:
         self.opens = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
         self.continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
         self.inside = (self.continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
+        known = {type_: {prefix for prefix, of in parts if of == type_} for type_ in self.types}
+        # Labels that cannot begin an entity, and those that cannot end one, where the scheme has others that can.
+        cannot_begin = np.array([prefix in "IE" and "B" in known[type_] for prefix, type_ in parts[1:]])
+        cannot_end = np.array(
+            [
+                (prefix == "B" and {"E", "S"} <= known[type_]) or (prefix == "I" and {"B", "E"} <= known[type_])
+                for prefix, type_ in parts[1:]
+            ]
+        )
+        follows = self.opens[:, None] == self.continuing
+        # Bool (labels, labels): whether the scheme lets a label (column) follow another (row).
+        self.may_follow = follows | ~(np.append(False, cannot_begin) | np.append(False, cannot_end)[:, None])
+        self.begins = np.array([prefix == "B" for prefix, _ in parts])
+        self.may_be_iob1 = {prefix for prefix, _ in parts} == {"O", "B", "I"}
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,22 +116,25 @@ class LabelSet:
         return known[0]
 
     def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
-        """Decodes word probabilities ``(words, labels)`` to entities.
+        """Decodes word probabilities ``(words, labels)`` to entities: each word takes its most probable label."""
+        return tuple(self.spans(text, words, probabilities.argmax(axis=1), probabilities))
 
-        Each word takes its most probable label. A label that continues no entity begins one, whatever its prefix.
+    def spans(self, text: str, words: Sequence[Span], labels: np.ndarray, probabilities: np.ndarray) -> list[Entity]:
+        """The entities of labelled words, int64 ``(words,)``, with scores from probabilities ``(words, labels)``.
+
+        A label that continues no entity begins one, whatever its prefix.
         """
-        best = probabilities.argmax(axis=1)
-        continues = self.continues(best)
+        continues = self.continues(labels)
         entities: list[Entity] = []
-        for index in np.flatnonzero(best).tolist():
-            label = int(best[index])
+        for index in np.flatnonzero(labels).tolist():
+            label = int(labels[index])
             score = float(probabilities[index, label])
             start, end = words[index]
             if continues[index]:
                 head = entities.pop()
                 start, score = head.start, min(head.score, score)
             entities.append(Entity(start, end, self.type_of(label), text[start:end], score))
-        return tuple(entities)
+        return entities
 
 
 def normalised(names: Sequence[str]) -> list[str]:

@@ -75,8 +75,8 @@ class DensePass:
             of_text = list(islice(records, len(windows)))
             only = Pass(strategy, self.engine.sizes, of_text, windows)
             output = Output(spans, distributions(of_text, len(labels)), [only])
-            entities = labels.decode(document.text, spans, output.probabilities)
-            yield Result.of(output, document.text, strategy, labels, entities, UNTIMED)
+            decoded = self.engine.decoder.decode(document.text, spans, output.probabilities)
+            yield Result.of(output, document.text, strategy, labels, decoded, UNTIMED)
 
     def records(self, strategy: Strategy) -> Iterator[WindowRecord]:
         """Yields the predicted record of each window: a word keeps the label of the first gate at which it may exit."""

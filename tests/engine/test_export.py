@@ -10,6 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import RepoCard
 
@@ -18,7 +19,9 @@ from engine.errors import InputError
 from engine.formats import read_texts
 from engine.graph.standalone import Tagger
 from engine.pruning.strategy import Strategy
+from engine.text.decoding import Decoder
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.words import split_words
 from eval.config import SAMPLE
 from tests.conftest import TEXT
@@ -104,7 +107,7 @@ def npm(tmp_path, monkeypatch):
 def test_a_page_is_a_static_space_with_the_files_that_it_needs_and_no_others(engine, tmp_path, npm):
     export.export(engine, engine.strategy("dense"), tmp_path / "my-page", web=True)
     files = {path.relative_to(tmp_path / "my-page").as_posix(): path for path in (tmp_path / "my-page").rglob("*.*")}
-    named = {"README.md", ".gitattributes", "index.html", "tagger.js", "worker.js"}
+    named = {"README.md", ".gitattributes", "index.html", "decoding.js", "tagger.js", "worker.js"}
     held = {"model.onnx", "settings.json", "tokenizer.json"} | {f"lib/{Path(name).name}" for name in export.LIBRARIES}
     assert files.keys() - {"lib"} == named | held
     assert RepoCard.load(files["README.md"]).data.sdk == "static"
@@ -210,3 +213,54 @@ def test_the_page_tags_as_its_graph_does_in_python(page, exported):
     assert total > 5000
     # In 8 bits WebAssembly rounds otherwise, which moves a word now and then.
     assert differ <= 0.0015 * total
+
+
+DECODE = """
+import { Decoder } from "./decoding.js";
+const { settings, texts } = JSON.parse(await new Response(process.stdin).text());
+const decoder = new Decoder(settings);
+console.log(JSON.stringify(texts.map(({ text, words, rows }) => {
+  const given = words.map(([start, end], index) => ({ start, end, probabilities: rows[index] }));
+  const entities = decoder.decode(text, given);
+  return [given.map(({ label }) => label), entities.map((e) => [e.start, e.end, e.type])];
+})));
+"""
+DEFINING = [
+    "tardive dyskinesia (TD), TD; TD-like (TDX)", "TD (tardive dyskinesia)", "( a b ) (ab; c) ab",
+    "β-amyloid (Aβ) Aβ\n(x",
+    "adenosine A1 receptor (A1R, n = 3) and A1R's acute adenosine (AA)",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+@pytest.mark.parametrize("names", [
+    ["O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"], ["O", "Chemical", "Disease"],
+    ["O", "B-Gene", "I-Gene", "E-Gene", "S-Gene"],
+])  # fmt: skip
+@pytest.mark.parametrize("scored", [True, False])
+def test_the_page_decodes_as_the_engine_does(names, scored, tmp_path):
+    rng, labels = np.random.default_rng(len(names)), LabelSet.from_names(names)
+    transitions = rng.normal(size=(len(names),) * 2) if scored else None
+    texts = []
+    for text in [*DEFINING, *ODD] * 8:
+        words = split_words(text)
+        logits = rng.normal(size=(len(words), len(names))) * 3
+        rows = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        texts.append({"text": text, "words": words, "rows": rows.tolist()})
+    texts = [
+        one for one in texts if one["text"].isascii() or len(one["text"].encode("utf-16-le")) == 2 * len(one["text"])
+    ]
+    settings = {"labels": names, "transitions": None if transitions is None else transitions.tolist()}
+    settings |= {"constraints": True, "abbreviations": True}
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "decode.js").write_text(DECODE)
+    shutil.copy(export.WEB / "decoding.js", tmp_path)
+    run = subprocess.run(
+        ["node", "decode.js"], cwd=tmp_path, input=json.dumps({"settings": settings, "texts": texts}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    decoder = Decoder(labels, transitions)
+    for one, (its_labels, its_entities) in zip(texts, json.loads(run.stdout), strict=True):
+        decoded = decoder.decode(one["text"], one["words"], np.array(one["rows"]).reshape(-1, len(names)))
+        assert its_labels == decoded.labels.tolist(), one["text"]
+        assert its_entities == [[*entity.key] for entity in decoded.entities], one["text"]

@@ -1,6 +1,7 @@
 // Tags texts in a browser with an exported graph, as standalone.py does in Python.
 
 import * as ort from "./lib/ort.wasm.min.mjs";
+import { Decoder } from "./decoding.js";
 import { Tokenizer } from "./lib/tokenizers.min.mjs";
 
 const RUNTIME = "ort-wasm-simd-threaded.wasm";
@@ -23,7 +24,7 @@ export class Tagger {
     const tagger = new Tagger();
     tagger.settings = await read("settings.json");
     tagger.tokenizer = new Tokenizer(await read("tokenizer.json"), {});
-    tagger.labels = tagger.settings.labels.map(parsed);
+    tagger.decoder = new Decoder(tagger.settings);
     let there = 0;
     const onBytes = (bytes) => onProgress(Math.min(1, (there += bytes) / tagger.settings.bytes));
     const urls = [`${folder}/model.onnx`, LIBRARIES + RUNTIME];
@@ -41,7 +42,7 @@ export class Tagger {
     for (const window of windows(pieces, this.settings.max_rows - 2)) {
       await this.run(words, pieces, window);
     }
-    return { words, entities: this.entities(words) };
+    return { words, entities: this.decoder.decode(text, words) };
   }
 
   pieces(word) {
@@ -71,30 +72,13 @@ export class Tagger {
           : new ort.Tensor("float32", [numbers[name]], [1]);
     }
     const outputs = await this.session.run(inputs);
-    const size = this.labels.length;
+    const size = this.settings.labels.length;
     const gates = Object.keys(outputs).filter((name) => name.endsWith(".stays"));
     for (let index = own; index < ownEnd; index++) {
       const probabilities = outputs.labels.data.subarray((index - first) * size, (index - first + 1) * size);
-      const score = Math.max(...probabilities);
       const exits = gates.filter((name) => !outputs[name].data[index - first]).map((name) => parseInt(name));
-      Object.assign(words[index], { label: probabilities.indexOf(score), score, gate: Math.min(...exits) });
+      Object.assign(words[index], { probabilities, gate: Math.min(...exits) });
     }
-  }
-
-  entities(words) {
-    const entities = [];
-    words.forEach(({ start, end, label, score }, index) => {
-      const [prefix, type] = this.labels[label];
-      if (prefix === "O") return;
-      const [before, same] = index ? this.labels[words[index - 1].label] : ["O"];
-      if ("IE".includes(prefix) && "BI".includes(before) && same === type) {
-        const entity = entities.at(-1);
-        Object.assign(entity, { end, score: Math.min(entity.score, score) });
-      } else {
-        entities.push({ start, end, type, score });
-      }
-    });
-    return entities;
   }
 }
 
@@ -113,13 +97,6 @@ async function bytesOf(url, onBytes) {
     onBytes(part.value.length);
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-// Prefix (O, B, I, E or S) and type of a label.
-function parsed(name) {
-  if (name === "O") return ["O", ""];
-  const match = name.match(/^([BIESLUMW])[-_](.+)$/s);
-  return match ? [{ L: "E", U: "S", M: "I", W: "S" }[match[1]] ?? match[1], match[2]] : ["I", name];
 }
 
 // Windows of words as in windows.py: each overlaps the next by a quarter, and the one in which a word is farthest from

@@ -123,7 +123,9 @@ def on_runtime(
         probabilities = [np.zeros((len(of_text), len(order)), dtype=np.float32) for of_text in words]
         for (text, window), own in zip(windows, found, strict=True):
             probabilities[text][window.own : window.own_end] = own
-        return [Tagged(engine.labels.decode(*parts)) for parts in zip(texts, words, probabilities, strict=True)]
+        return [
+            Tagged(engine.decoder.decode(*parts).entities) for parts in zip(texts, words, probabilities, strict=True)
+        ]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
     variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=stated | {"dtype": inputs.dtype})

@@ -1,0 +1,97 @@
+"""Counts label transitions for the decoder of a model: ``python -m engine.training.decoder --model FOLDER``.
+
+Writes ``decoding.json`` into the folder: transitions of annotated texts that taught the model, and whether short forms
+are labelled as their long forms, which is so where it raises F1 on a development corpus. Neither may be a test.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+from engine.cli.command import as_command, program, say
+from engine.cli.options import add_options, config_of
+from engine.corpora import Corpus
+from engine.errors import InputError
+from engine.models.decoder_file import DECODING, write_decoder
+from engine.models.folder import model_folder
+from engine.pruning.strategy_names import DENSE
+from engine.settings import check_settings, setting
+from engine.tagger import load_engine
+from engine.text.decoding import Decoder, count_transitions
+from engine.text.labels import LabelSet
+from engine.text.scoring import Counts, count_matches
+from engine.text.words import split_words
+from engine.training.lessons import held_out, lessons
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """What the decoder is counted and chosen on."""
+
+    model: str = setting(MISSING, "model folder")
+    corpus: tuple[str, ...] = setting(MISSING, "annotated texts that taught the model, as in finetune", separator=" ")
+    dev_corpus: tuple[str, ...] = setting(MISSING, "annotated texts that choose abbreviations", separator=" ")
+    data_dir: str = setting("", "folder searched first for named corpora")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+def fit_decoder(labels: LabelSet, corpora: Sequence[Corpus]) -> tuple[Decoder, list[str]]:
+    """A decoder with the transitions of the corpora that annotate all types, and their titles; without abbreviations.
+
+    Where no corpus does, it has no transitions.
+    """
+    complete = [corpus for corpus in corpora if set(labels.types) <= set(corpus.types)]
+    documents = [(split_words(each.text), each.entities) for corpus in complete for each in corpus.documents]
+    sequences = [labels.encode(words, entities) for words, entities in documents if words]
+    transitions = count_transitions(labels, sequences) if sequences else None
+    return Decoder(labels, transitions, abbreviations=False), [corpus.title for corpus in complete]
+
+
+def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
+    """Whether labelling short forms as their long forms raises the F1 of ``dense`` on a corpus."""
+    engine = load_engine(folder, "float32")
+    results = engine.tag_batch([document.text for document in corpus.documents], DENSE)
+    scores = []
+    for abbreviations in (False, True):
+        decoder = Decoder(engine.labels, engine.decoder.transitions, abbreviations=abbreviations)
+        found = [decoder.decode(result.text, result.words, result.probabilities).entities for result in results]
+        pairs = zip(corpus.documents, found, strict=True)
+        types = set(corpus.types) & set(engine.labels.types)
+        scores.append(Counts.total(count_matches(document.entities, of_text, types) for document, of_text in pairs).f1)
+    say(f"F1 on {corpus.title}: {scores[0]:.4f}; with abbreviations {scores[1]:.4f}.")
+    return scores[1] > scores[0]
+
+
+def make_decoder(folder: str | Path, labels: LabelSet, corpora: Sequence[Corpus], dev: Corpus) -> None:
+    """Writes the decoder of a model folder."""
+    decoder, counted = fit_decoder(labels, corpora)
+    if decoder.transitions is None:
+        say(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions are counted.")
+        return
+    write_decoder(Path(folder), decoder, counted)
+    chosen = choose_abbreviations(folder, dev)
+    write_decoder(Path(folder), Decoder(labels, decoder.transitions, abbreviations=chosen), counted)
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog=program("engine.training.decoder"), description=__doc__)
+    add_options(parser, DecoderConfig)
+    config = config_of(DecoderConfig, parser.parse_args(argv))
+    folder = model_folder(config.model)
+    labels = load_engine(folder, "float32").labels
+    chosen = held_out(config.dev_corpus)
+    if len(chosen) != 1:
+        raise InputError("Name one corpus after --dev-corpus.")
+    corpora = [lesson.load(config.data_dir) for lesson in lessons(config.corpus)]
+    make_decoder(folder, labels, corpora, chosen[0].load(config.data_dir))
+    say(f"The decoder is in {folder / DECODING}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
