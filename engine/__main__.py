@@ -17,6 +17,7 @@ COMMANDS = {  # name → its module, and what it is for
     "cascade": ("engine.training.cascade", "make a checkpoint fast: put a small model before it"),
     "split": ("engine.training.split", "split annotated documents for training, early stopping and a test"),
     "finetune": ("engine.training.finetune", "train an encoder with a label head after every layer"),
+    "decoder": ("engine.training.decoder", "count label transitions on annotated texts for decoding"),
     "controller": ("engine.training.controller", "train the networks of mlp and mlp-attention"),
     "calibrate": ("engine.training.calibrate", "choose operating points on held-out texts"),
     "train-spacy": ("eval.train_spacy", "train spaCy's recogniser as a baseline of report"),

@@ -78,8 +78,8 @@ class Decoder:
     def _best_sequence(self, probabilities: np.ndarray, likeliest: np.ndarray) -> np.ndarray:
         """Labels, int64 ``(words,)``, of the best sequence by Viterbi, over the words whose labels are uncertain.
 
-        Without transitions, likeliest labels that are valid are the best. A text of IOB1, where ``I`` begins entities and
-        ``B`` has next to no probability, is left as it is.
+        Without transitions, likeliest labels that are valid are the best. A text of IOB1, where ``I`` begins entities
+        and ``B`` has next to no probability, is left as it is.
         """
         invalid = ~self.labels.may_follow[np.append(0, likeliest), np.append(likeliest, 0)]  # before each word
         if self.transitions is None:

@@ -68,16 +68,14 @@ class LabelSet:
         self.inside = (self.continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
         known = {type_: {prefix for prefix, of in parts if of == type_} for type_ in self.types}
         # Labels that cannot begin an entity, and those that cannot end one, where the scheme has others that can.
-        cannot_begin = np.array([prefix in "IE" and "B" in known[type_] for prefix, type_ in parts[1:]])
-        cannot_end = np.array(
-            [
-                (prefix == "B" and {"E", "S"} <= known[type_]) or (prefix == "I" and {"B", "E"} <= known[type_])
-                for prefix, type_ in parts[1:]
-            ]
-        )
+        cannot_begin = [prefix in "IE" and "B" in known[type_] for prefix, type_ in parts[1:]]
+        cannot_end = [
+            (prefix == "B" and {"E", "S"} <= known[type_]) or (prefix == "I" and {"B", "E"} <= known[type_])
+            for prefix, type_ in parts[1:]
+        ]
         follows = self.opens[:, None] == self.continuing
         # Bool (labels, labels): whether the scheme lets a label (column) follow another (row).
-        self.may_follow = follows | ~(np.append(False, cannot_begin) | np.append(False, cannot_end)[:, None])
+        self.may_follow = follows | ~(np.array([False, *cannot_begin]) | np.array([False, *cannot_end])[:, None])
         self.begins = np.array([prefix == "B" for prefix, _ in parts])
         self.may_be_iob1 = {prefix for prefix, _ in parts} == {"O", "B", "I"}
 
