@@ -279,8 +279,10 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
             return "float32", f"PyTorch computes on {device}"
         has = has_bfloat16_units(device)
         return ("bfloat16", "the GPU computes in it natively") if has else ("float32", "the GPU has no native bfloat16")
-    if folder.int8 is not None:
+    if folder.int8:
         return "int8", "it finds nearly the same entities as float32"
+    if folder.int8 is False:
+        return "float32", "in 8 bits it finds other entities"
     return "float32", (
         "it is not known whether 8 bits would agree with float32; python -m engine.training.calibrate finds out, or "
         "choose the dtype int8"

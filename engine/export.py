@@ -26,7 +26,6 @@ from engine.graph.backend import GraphBackend
 from engine.graph.compose import PassPlan, compose
 from engine.graph.products import Products
 from engine.models.shipped import MODEL_HELP
-from engine.models.tensors import Tensors
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
@@ -104,8 +103,7 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
     plan = PassPlan.of(strategy, family.num_layers)
     _, products, heads, label_set = backend.parts
     if web:
-        given = {"quantised": products.quantised, "biases": products.biases}
-        products = Products(Tensors(engine.folder.path), **given, portable=True)
+        products = Products(engine.folder.tensors(), quantised=products.quantised, portable=True)
     most = {"max_rows": str(family.max_rows)}  # the upper limit; settings.json may lower it
     graph = compose(plan, family, products, heads, label_set)
     (folder / "model.onnx").write_bytes(graph.model(embedded=True, metadata=most))

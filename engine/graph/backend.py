@@ -16,7 +16,6 @@ from engine.graph.products import Products
 from engine.graph.standalone import Session, graph_inputs
 from engine.machine import threads
 from engine.models.folder import ModelFolder
-from engine.models.tensors import Tensors
 from engine.pruning.gate import Decision
 from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.strategy import GivenExits, Strategy
@@ -38,12 +37,12 @@ class GraphBackend:
 
     def __init__(self, folder: ModelFolder, dtype: str, threads: int = 0) -> None:
         self.family, self.labels, self.threads = folder.family, folder.labels, threads
-        tensors = Tensors(folder.path)
+        tensors = folder.tensors()
         if unused := self.family.unused_layers(tensors):
             logger.warning(
                 "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
             )
-        products = Products(tensors, quantised=dtype == "int8", biases=self.family.biases)
+        products = Products(tensors, quantised=dtype == "int8")
         self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # what graphs are composed from
 
         @lru_cache(MAX_SESSIONS)
@@ -136,5 +135,5 @@ class GraphBackend:
             session = self._session(plan, threads)
         outputs = session.run(inputs)
         if not np.isfinite(outputs["labels"]).all():
-            raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
+            raise InputError("A label's score is NaN or infinity. Use dtype float32, or restore the weights.")
         return outputs

@@ -21,12 +21,11 @@ TINY = 1e-12  # the least scale of a row, so that none is 0
 class Products:
     """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into.
 
-    ``biases``: whether all products and norms have one, so that none may be missing.
     ``portable``: for graphs that also run in WebAssembly, where products with a scale for each row differ.
     """
 
-    def __init__(self, tensors: Tensors, *, quantised: bool, biases: bool = False, portable: bool = False) -> None:
-        self._tensors, self.quantised, self.biases, self.portable = tensors, quantised, biases, portable
+    def __init__(self, tensors: Tensors, *, quantised: bool, portable: bool = False) -> None:
+        self._tensors, self.quantised, self.portable = tensors, quantised, portable
         self._made: dict[str, Any] = {}
 
     def tensor(self, name: str) -> np.ndarray:
@@ -38,8 +37,8 @@ class Products:
         return self._kept(f"{name}.stored", lambda: self._tensors.read(name))
 
     def has(self, bias: str) -> bool:
-        """Whether there is a bias of this name, or must be one."""
-        return self.biases or bias in self._tensors
+        """Whether there is a bias of this name."""
+        return bias in self._tensors
 
     def linear(self, graph: Graph, values: Node, modules: Sequence[str], *, middles: Node | None, exact: bool) -> Node:
         """Products with the weights of modules, side by side, plus biases.

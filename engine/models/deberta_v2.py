@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.models.bert import LAYER, Bert
-from engine.models.family import Operations, PostNormFamily, Tensor, distances
+from engine.models.family import Operations, PostNormFamily, Shapes, Tensor, distances
 
 TERMS = 3  # of a score: content to content, content to position, position to content
 
@@ -53,7 +53,16 @@ class DebertaV2(PostNormFamily):
         without = self.setting("position_buckets") in (-1, 0)
         self.buckets = 0 if without else self.whole("position_buckets", 2)
         self.span = self.buckets or self.farthest
-        self.score_scale = float((TERMS * self.head_size) ** -0.5)  # terms share the variance of one
+        self.score_scale = float(
+            (TERMS * self.head_size) ** -0.5
+        )  # the sum of the terms has the variance of a single term
+
+    def outer_shapes(self) -> Shapes:
+        """Also the table of distances and its norm."""
+        return super().outer_shapes() | {
+            "distance_embeddings": (2 * self.span, self.hidden_size),
+            "distance_norm": (self.hidden_size,),
+        }
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
         """Each pair's index in the table of distances, ``(rows, rows)``."""
@@ -68,7 +77,7 @@ class DebertaV2(PostNormFamily):
         table = ops.norm(
             ops.weight(self.name("distance_embeddings") + ".weight"),
             self.name("distance_norm"),
-            self.setting("layer_norm_eps"),
+            self.epsilon,
         )
         names = self.name("query", number), self.name("key", number)
         queries, keys = (ops.heads(part, self.num_heads) for part in ops.linear(table, *names, exact=True))

@@ -30,9 +30,6 @@ def family_of(config: Mapping[str, Any]) -> Family:
     """The family of a configuration; raises an `InputError` unless it and its settings are supported."""
     kind = config.get("model_type")
     if not isinstance(kind, str) or kind not in FAMILIES:
-        coder = "an encoder–decoder" if config.get("is_encoder_decoder") else "a model"
-        raise InputError(
-            f"expected an encoder of type {', '.join(FAMILIES)}, got {coder} of type {kind!r}; "
-            "choose a checkpoint of one of these types"
-        )
+        coder = "encoder–decoders" if config.get("is_encoder_decoder") else "models"
+        raise InputError(f"{coder.capitalize()} of type {kind!r} are not supported, only {', '.join(FAMILIES)}.")
     return FAMILIES[kind](config)

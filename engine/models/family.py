@@ -4,19 +4,23 @@ A formula computes with an `Operations`: `engine.pytorch.operations` evaluates i
 as ONNX. Nothing here imports either.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from engine.errors import InputError
 from engine.pruning.cost import Sizes
 
 Tensor = Any  # a `torch.Tensor` or an `engine.graph.operations.Node`
+Shapes = dict[str, tuple[int, ...]]
 Requirements = Mapping[str, tuple[object, ...]]  # setting → its supported values
 # Activations by the names of Hugging Face's library.
 ACTIVATIONS = (
     "gelu", "gelu_python", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "sigmoid", "silu", "swish", "tanh",
 )  # fmt: skip
+TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings", "distance_embeddings", "relative_bias")
 FEWEST_ROWS = 3  # of a window: CLS, a piece and SEP
+MOST_LAYERS, MOST_POSITIONS = 1_000, 1_000_000  # more would fill the memory before a tensor is found missing
 
 
 class Operations(Protocol):
@@ -100,7 +104,8 @@ class Family:
     ``layer_path``, where layers stand; ``names``, the checkpoint's name of each module that a formula uses (under the
     prefix, or within a layer); ``keys``, the configuration's name of a setting where it is not BERT's; ``defaults`` of
     settings that a configuration may lack; ``requirements``, settings with their supported values; ``activations``,
-    settings that name one; and ``biases``, whether all products and norms have one (else those of the checkpoint have).
+    settings that name one; ``biases``, whether all products and norms have one (else those of the checkpoint have);
+    and, by `outer_shapes` and `layer_shapes`, the shape of each module's weight.
 
     Args:
         config: the entries of ``config.json``.
@@ -125,15 +130,19 @@ class Family:
         for name in self.activations:
             if (value := self.setting(name)) not in ACTIVATIONS:
                 known = ", ".join(ACTIVATIONS)
-                raise InputError(f"expected one of the activations {known}, got {value!r}; choose another checkpoint")
-        self.num_layers = self.whole("num_hidden_layers")
+                raise InputError(f"The activation {value!r} in config.json is not supported. Supported are {known}.")
+        self.num_layers = self.whole("num_hidden_layers", most=MOST_LAYERS)
         self.num_heads = self.whole("num_attention_heads")
         self.hidden_size = self.whole("hidden_size")
         self.intermediate_size = self.whole("intermediate_size")
-        self.max_rows = self.whole("max_position_embeddings", FEWEST_ROWS + self.first_position) - self.first_position
+        self.vocab_size = self.whole("vocab_size")
+        self.positions = self.whole("max_position_embeddings", FEWEST_ROWS + self.first_position, MOST_POSITIONS)
+        self.max_rows = self.positions - self.first_position
+        self.epsilon = self.positive("layer_norm_eps")
         if self.hidden_size % self.num_heads:
-            wanted = f"a hidden size that {self.num_heads} heads divide"
-            raise InputError(f"expected {wanted}, got {self.hidden_size}; restore config.json")
+            raise InputError(
+                f"{self.num_heads} attention heads do not divide the hidden size {self.hidden_size} in config.json."
+            )
         self.head_size = self.hidden_size // self.num_heads
         self.score_scale = self.head_size**-0.5  # which products of queries and keys are multiplied by
 
@@ -146,16 +155,21 @@ class Family:
         """The value of a setting, by BERT's name for it; raises an `InputError` if the configuration lacks it."""
         name = self.keys.get(name, name)
         if name not in self.config:
-            raise InputError(f"expected {name} in config.json, got no such entry; restore it")
+            raise InputError(f"config.json has no {name}. Restore the file.")
         return self.config[name]
 
-    def whole(self, name: str, least: int = 1) -> int:
-        """The value of a setting that must be a whole number from ``least`` on; raises the same error if it is none."""
+    def whole(self, name: str, least: int = 1, most: int = 2**31) -> int:
+        """The value of a setting that must be a whole number in this range; raises an `InputError` if it is not."""
         value, name = self.setting(name), self.keys.get(name, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InputError(
-                f"expected {name} in config.json as a whole number from {least}, got {value!r}; restore it"
-            )
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise InputError(f"{name} in config.json must be a whole number from {least} to {most:,}, not {value!r}.")
+        return value
+
+    def positive(self, name: str) -> float:
+        """The value of a setting that must be a number above 0; raises an `InputError` if it is not."""
+        value, name = self.setting(name), self.keys.get(name, name)
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise InputError(f"{name} in config.json must be a number above 0, not {value!r}.")
         return value
 
     def require(self, requirements: Requirements) -> None:
@@ -163,14 +177,40 @@ class Family:
         for name, supported in requirements.items():
             if (value := self.config.get(name)) not in supported:
                 raise InputError(
-                    f"expected a {self.config.get('model_type')!r} encoder with {name} = {supported[0]!r}, got "
-                    f"{value!r}; choose another checkpoint"
+                    f"{self.config.get('model_type')} with {name} = {value!r} is not supported, only {supported[0]!r}."
                 )
 
     def name(self, part: str, layer: int = 0) -> str:
         """The checkpoint's name of a module, which stands in a layer or, if that is 0, outside."""
         path = f"{self.prefix}.{self.layer_path}.{layer - 1}." if layer else f"{self.prefix}."
         return path + self.names[part]
+
+    def outer_shapes(self) -> Shapes:
+        """Shape of the weight of each module outside layers, by its name in `names` or, outside the prefix, its own."""
+        raise NotImplementedError
+
+    def layer_shapes(self, number: int) -> Shapes:
+        """Shape of the weight of each module of a layer, by its name in `names`."""
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            **dict.fromkeys(("query", "key", "value", "attention_output"), (hidden, hidden)),
+            **dict.fromkeys(("attention_norm", "output_norm"), (hidden,)),
+            "intermediate": (inner, hidden),
+            "output": (hidden, inner),
+        }
+
+    def shapes(self, tensors: Container[str]) -> Shapes:
+        """Shape of every tensor of the encoder that a pass reads from these, by its name in the checkpoint."""
+        parts = [(0, part, shape) for part, shape in self.outer_shapes().items()]
+        for number in range(1, self.num_layers + 1):
+            parts += [(number, part, shape) for part, shape in self.layer_shapes(number).items()]
+        shapes: Shapes = {}
+        for number, part, shape in parts:
+            module = self.name(part, number) if part in self.names else part
+            shapes[f"{module}.weight"] = shape
+            if part not in TABLES and (self.biases or f"{module}.bias" in tensors):
+                shapes[f"{module}.bias"] = shape[:1]
+        return shapes
 
     def unused_layers(self, tensors: Iterable[str]) -> list[int]:
         """The numbers of the layers that a checkpoint has beyond those of its configuration."""
@@ -226,17 +266,35 @@ class Family:
 class PostNormFamily(Family):
     """Summed embeddings of word pieces and, as far as it names them, positions and token types, and BERT's layers."""
 
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__(config)
+        has_types = "token_type_embeddings" in self.names
+        self.token_types = self.whole("type_vocab_size", 0) if has_types else 0
+        self.embedding_size = self.whole("embedding_size") if "projection" in self.names else self.hidden_size
+
+    def outer_shapes(self) -> Shapes:
+        """Tables of embeddings, their norm and, if they are narrower than hidden states, their projection."""
+        rows = {
+            "word_embeddings": self.vocab_size,
+            "position_embeddings": self.positions if "position_embeddings" in self.names else 0,
+            "token_type_embeddings": self.token_types,
+            "projection": self.hidden_size if self.embedding_size != self.hidden_size else 0,
+        }
+        tables = {part: (count, self.embedding_size) for part, count in rows.items() if count}
+        return tables | {"embedding_norm": (self.embedding_size,)}
+
     def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Sums the embeddings, and projects them if they are narrower than hidden states."""
         hidden = ops.embedding(self.name("word_embeddings"), input_ids)
         if "position_embeddings" in self.names:
             hidden = hidden + ops.embedding(self.name("position_embeddings"), position_ids)
-        if "token_type_embeddings" in self.names and self.setting("type_vocab_size"):
+        if self.token_types:
             table = ops.weight(self.name("token_type_embeddings") + ".weight")
             hidden = hidden + ops.take(table, ops.constant(0), 0)
-        hidden = ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.setting("layer_norm_eps")))
-        projected = "projection" in self.names and self.setting("embedding_size") != self.hidden_size
-        return ops.linear(hidden, self.name("projection"), exact=True) if projected else hidden
+        hidden = ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.epsilon))
+        if self.embedding_size == self.hidden_size:
+            return hidden
+        return ops.linear(hidden, self.name("projection"), exact=True)
 
     def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
         """Self-attention and feed-forward, each followed by a residual connection and LayerNorm."""
@@ -245,7 +303,7 @@ class PostNormFamily(Family):
             return self.name(part, number)
 
         def added(hidden: Tensor, output: Tensor, norm: str) -> Tensor:
-            return ops.norm(hidden + ops.dropout(output), at(norm), self.setting("layer_norm_eps"))
+            return ops.norm(hidden + ops.dropout(output), at(norm), self.epsilon)
 
         query, key, value = ops.linear(hidden, at("query"), at("key"), at("value"))
         attended = ops.attend(number, query, key, value)

@@ -3,7 +3,8 @@
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last; ``controller.safetensors`` and ``controller-attention.safetensors`` the networks
 of ``mlp`` and ``mlp-attention``; ``operating_points.json`` the strategies' settings and, under ``int8``, whether
-``dense`` in 8 bits agrees with float32. Under ``weights`` gates and operating points name the digest of what they were
+``dense`` in 8 bits agrees with float32: true, false, or an object that describes how it was found, whose ``agrees`` is
+one of them (true if it is missing). Under ``weights`` gates and operating points name the digest of what they were
 made for. The folder of a cascade is that of its large model and also holds ``cascade.json`` and, in ``small``, the
 folder of the small model.
 """
@@ -20,7 +21,7 @@ import numpy as np
 from safetensors import safe_open
 
 from engine.cascade import Cascade
-from engine.errors import InputError, expecting
+from engine.errors import InputError, explained
 from engine.models.families import family_of
 from engine.models.family import Family
 from engine.models.shipped import DEFAULT, SHIPPED
@@ -32,11 +33,11 @@ from engine.pruning.strategy_names import CASCADE, StrategyName
 from engine.text.labels import LabelSet, normalised
 
 CONFIG = "config.json"
-MODEL = "a Hugging Face token-classification model"
 GATES, POINTS = "gates.safetensors", "operating_points.json"
 NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.network_file}  # controller → its file
 WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
 CASCADES, SMALL = "cascade.json", "small"
+MOST_LABELS = 10_000  # more would fill the memory before the classifier is found to have others
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
 NOT_DOWNLOADED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
 # Entries of config.json that no result depends on.
@@ -57,7 +58,7 @@ class ModelFolder:
     points: Points = field(default_factory=dict)
     belongs_to: str = ""  # the digest of the weights that the points were chosen for
     networks: Mapping[str, Network] = field(default_factory=dict)  # learned controller → its networks, if there are any
-    int8: Mapping[str, Any] | None = None  # how dense in 8 bits was found to agree with float32; None if it was not
+    int8: bool | None = None  # whether dense in 8 bits was found to agree with float32; None if that is not known
     labels_file: str = ""  # the file that says what the labels mean, if any
     small: "ModelFolder | None" = None  # the small model of a cascade, in which this is the large one
 
@@ -74,31 +75,36 @@ class ModelFolder:
         digest = weights_digest(self.path)
         stored = {POINTS: (self.belongs_to, digest)}
         if self.has_gates:
-            with expecting(f"label heads in {self.path / GATES}", "restore the file"):
+            with explained(f"Cannot read the label heads in {self.path / GATES}", "Restore the file"):
                 file = safe_open(self.path / GATES, "numpy")
             belongs_to = (file.metadata() or {}).get(WEIGHTS, "")
             stored[GATES] = (belongs_to, digest_of(weight_files(self.path)))
         for name, (wanted, present) in stored.items():
             if wanted and wanted != present:
-                raise InputError(f"expected the weights that {self.path / name} was made for, got others; restore them")
+                raise InputError(f"{self.path / name} was made for other weights. Restore them, or make it again.")
         networks = b"".join(network.to_bytes() for network in self.networks.values())
         return hashlib.sha256(digest.encode() + networks).hexdigest()
+
+    def tensors(self) -> Tensors:
+        """The checkpoint's tensors; raises an `InputError` unless those that a pass reads fit ``config.json``."""
+        tensors, labels = Tensors(self.path), len(self.labels)
+        classifier = {"classifier.weight": (labels, self.family.hidden_size), "classifier.bias": (labels,)}
+        tensors.check(classifier | self.family.shapes(tensors))
+        return tensors
 
     def heads(self, tensors: Tensors) -> Heads:
         """Reads the label heads of all layers that have one, in the order of our labels, given the checkpoint."""
         kinds, order, layers = ("weight", "bias"), list(self.label_order), self.family.num_layers
         heads = {layers: [tensors.read(f"classifier.{kind}").astype(np.float32) for kind in kinds]}
-        shapes = [(len(order), self.family.hidden_size), (len(order),)]
-        path = self.path / GATES if self.has_gates else self.path
-        what = f"label heads for {len(order)} labels and hidden size {self.family.hidden_size} in {path}"
-        with expecting(what, "restore the file, or make the gates again"):
-            if self.has_gates:
+        if self.has_gates:
+            path, shapes = self.path / GATES, [part.shape for part in heads[layers]]
+            with explained(f"Cannot read the label heads in {path}", "Restore the file, or make the gates again"):
                 file = safe_open(path, "numpy")
                 for number in range(1, layers):
-                    heads[number] = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
-            for number, head in heads.items():
-                if [part.shape for part in head] != shapes or not all(np.isfinite(part).all() for part in head):
-                    raise ValueError(f"others after layer {number}")
+                    head = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
+                    if [part.shape for part in head] != shapes or not all(np.isfinite(part).all() for part in head):
+                        raise ValueError(f"that of layer {number} does not fit the classifier, or is not finite")
+                    heads[number] = head
         return {number: (weights[order], biases[order]) for number, (weights, biases) in heads.items()}
 
 
@@ -114,7 +120,7 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
     """
     source = DEFAULT if source is None else source
     if not isinstance(source, str | Path):
-        raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
+        raise InputError(f"A model is named by its folder or hub id, not by {source!r}.")
     path = local_folder(source)
     source = path if source in SHIPPED else source
     with errors_name(source, path):
@@ -122,11 +128,11 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
         names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
         stored, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
-        belongs_to, int8 = stored.pop(WEIGHTS, ""), stored.pop(INT8, None)
-        points = _read_points(stored, path / POINTS, Strategy, "delete it and make it again", "calibrate")
+        belongs_to, int8 = stored.pop(WEIGHTS, ""), _read_agreement(stored, path / POINTS)
+        points = _read_points(stored, path / POINTS, Strategy, "calibrate")
         if cascades:
-            int8 = cascades.pop(INT8, None)
-            points |= _read_points({CASCADE: cascades}, path / CASCADES, Cascade, "make it again", "cascade")
+            int8 = _read_agreement(cascades, path / CASCADES)
+            points |= _read_points({CASCADE: cascades}, path / CASCADES, Cascade, "cascade")
         return ModelFolder(
             source=str(source),
             path=path.absolute(),
@@ -145,8 +151,7 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
 
 def read_config(path: Path) -> dict[str, Any]:
     """The entries of a folder's ``config.json``; raises an `InputError` if it cannot be read."""
-    got = f"{str(path)!r}, whose {CONFIG} cannot be read: "
-    with expecting(MODEL, "check the path, or restore the folder", got):
+    with explained(f"Cannot read {path / CONFIG}", "Check the path, or restore the file"):
         return dict(json.loads((path / CONFIG).read_text(encoding="utf-8")))
 
 
@@ -174,11 +179,11 @@ def local_folder(source: str | Path) -> Path:
         if folder.is_dir():
             return folder
     if str(source).startswith(("/", ".", "~")):  # no hub id begins like this
-        raise InputError(f"expected {MODEL}, got {str(source)!r}, no folder; check the path")
+        raise InputError(f"There is no folder {str(source)!r}. Check the path.")
     from huggingface_hub import snapshot_download  # takes a fifth of a second to import
 
-    got = f"{str(source)!r}, which is no folder and cannot be downloaded: "
-    with expecting(MODEL, "check the path or hub id, or try again", got):
+    problem = f"{str(source)!r} is no folder, and cannot be downloaded from the hub"
+    with explained(problem, "Check the path or hub id, or try again"):
         folder = Path(snapshot_download(str(source), ignore_patterns=NOT_DOWNLOADED))
         if not any((folder / name).is_file() for name in (SAFETENSORS, SAFETENSORS + INDEX)):
             snapshot_download(str(source), revision=folder.name, allow_patterns="pytorch_model*")
@@ -189,22 +194,24 @@ def local_folder(source: str | Path) -> Path:
 
 def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
     """Returns the label of each logit as prefix and type; see `read_folder`."""
-    with expecting(f"id2label as an object, or num_labels as a number, in {CONFIG}", "restore it"):
+    with explained(f"Cannot read the labels in {CONFIG}", "Write id2label as an object, or num_labels as a number"):
         count = config.get("num_labels") or 2  # what the library assumes
+        if count > MOST_LABELS:
+            raise ValueError(f"num_labels is {count}, and at most {MOST_LABELS} are read")
         known = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(count)}
         names: list[Any] = [known.get(str(index)) for index in range(len(known))]
     if isinstance(labels, str | Path):
-        with expecting("a file of labels, one a line", "fix it"):
+        with explained(f"Cannot read the labels in {labels}", "Write one label a line, in UTF-8"):
             lines = Path(labels).read_text(encoding="utf-8-sig").split("\n")
         names = [line.strip() for line in lines if line.strip()]
     elif isinstance(labels, Sequence):
         names = list(labels)
     elif labels is not None:
-        raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
+        raise InputError(f"Labels are a file or a list of names, not {labels!r}.")
     if not all(isinstance(name, str) and name.strip() for name in names):
-        raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
+        raise InputError(f"Not every label of {str(source)!r} has a name: {names}. Name all, in their order.")
     if len(names) != len(known):
-        raise InputError(f"expected {len(known)} labels, one for each logit of {str(source)!r}, got {len(names)}")
+        raise InputError(f"{str(source)!r} has {len(known)} labels, but {len(names)} names are given.")
     return normalised(names)
 
 
@@ -218,35 +225,44 @@ def read_family(config: Mapping[str, Any], folder: Path) -> Family:
     architectures = config.get("architectures")
     if architectures and "ForTokenClassification" not in str(architectures):
         raise InputError(
-            f"expected a checkpoint for token classification in {folder}, got {architectures}, without a label head; "
-            f"make one with python -m engine.training.finetune --plain --backbone {folder}, or correct its {CONFIG}"
+            f"{folder} is not made for token classification but {', '.join(map(str, architectures))}. Make a model of "
+            f"it with python -m engine.training.finetune --plain --backbone {folder}, or correct its {CONFIG}."
         )
     return family_of(config)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     """Reads an object; an empty one if there is no file."""
-    with expecting(f"JSON in {path}", "restore the file"):
+    with explained(f"Cannot read {path}", "Restore the file"):
         return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
+def _read_agreement(stored: dict[str, Any], path: Path) -> bool | None:
+    """Takes out whether 8 bits were found to agree; raises an `InputError` unless that is as the module says."""
+    int8 = stored.pop(INT8, None)
+    agrees = int8.get("agrees", True) if isinstance(int8, dict) else int8
+    if agrees not in (True, False, None):
+        raise InputError(f"{INT8} in {path} must be true, false or an object, not {int8!r}.")
+    return None if agrees is None else bool(agrees)
+
+
 def _read_points(
-    stored: Mapping[str, Any], path: Path, of: type[Strategy], how: str, command: str
+    stored: Mapping[str, Any], path: Path, of: type[Strategy], command: str
 ) -> dict[str, dict[str, Strategy]]:
     """The operating points that a file holds; raises an `InputError` if it is damaged."""
     points: dict[str, dict[str, Strategy]] = {}
-    remedy = f"restore the file, or {how} with python -m engine.training.{command}"
-    with expecting(f"operating points in {path}", remedy):
-        for name, of_name in stored.items():
-            points[name] = {point: of.from_json(settings | {"point": point}) for point, settings in of_name.items()}
+    remedy = f"Restore the file, or delete it and make it again with python -m engine.training.{command}"
+    with explained(f"Cannot read the operating points in {path}", remedy):
+        for name, by_point in stored.items():
+            points[name] = {point: of.from_json(settings | {"point": point}) for point, settings in by_point.items()}
             for strategy in points[name].values():
                 if strategy.kind != StrategyName.parse(name).kind:
-                    raise ValueError(f"settings of {strategy.kind} for {name}")
+                    raise ValueError(f"{name} has settings of {strategy.kind}")
     return points
 
 
 def model_folder(path: str | Path) -> Path:
     """Returns the path of a local model folder; raises an `InputError` for anything else, a hub id or a short name."""
     if not Path(path).is_dir():
-        raise InputError(f"expected a model folder, got {str(path)!r}; download the model, or copy its folder, first")
+        raise InputError(f"{str(path)!r} is no folder. Download the model, or copy its folder, first.")
     return Path(path)

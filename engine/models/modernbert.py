@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.errors import InputError
-from engine.models.family import Family, Operations, Tensor, distances
+from engine.models.family import Family, Operations, Shapes, Tensor, distances
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
 MASKED_SCORE = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
@@ -45,28 +45,42 @@ class ModernBert(Family):
         "local_rope_theta": 10_000.0,
         "embedding_dropout": 0.0,
     }
-    keys: ClassVar = {"hidden_dropout_prob": "embedding_dropout"}
+    keys: ClassVar = {"hidden_dropout_prob": "embedding_dropout", "layer_norm_eps": "norm_eps"}
     activations: ClassVar = ("hidden_activation", "classifier_activation")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
-        every = self.setting("global_attn_every_n_layers")
+        every = self.whole("global_attn_every_n_layers")
         kinds = self.config.get("layer_types") or [LOCAL if i % every else GLOBAL for i in range(self.num_layers)]
         self.kinds: list[str] = list(kinds[: self.num_layers])
-        self.reach: int = self.setting("local_attention") // 2
-        self.thetas = {GLOBAL: self.setting("global_rope_theta"), LOCAL: self.setting("local_rope_theta")}
+        self.reach = self.whole("local_attention") // 2
+        self.thetas = {GLOBAL: self.positive("global_rope_theta"), LOCAL: self.positive("local_rope_theta")}
         for kind, rope in (self.config.get("rope_parameters") or {}).items():
             if rope.get("rope_type", "default") != "default":
-                raise InputError(
-                    f"expected a 'modernbert' encoder with rope_type = 'default', got {rope['rope_type']!r}: stretched "
-                    "positions are not built; choose another checkpoint"
-                )
+                raise InputError(f"modernbert with rope_type = {rope['rope_type']!r} is not supported, only 'default'.")
             self.thetas[kind] = rope["rope_theta"]
+
+    def outer_shapes(self) -> Shapes:
+        """Word embeddings, the final norm and the prediction head."""
+        hidden = self.hidden_size
+        norms = dict.fromkeys(("embedding_norm", "final_norm", self.prediction_norm), (hidden,))
+        return {"word_embeddings": (self.vocab_size, hidden), self.prediction: (hidden, hidden), **norms}
+
+    def layer_shapes(self, number: int) -> Shapes:
+        """Fused products; the first layer has no norm before attention."""
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            "qkv": (3 * hidden, hidden),
+            "attention_output": (hidden, hidden),
+            "intermediate_norm": (hidden,),
+            "intermediate": (2 * inner, hidden),
+            "output": (hidden, inner),
+        } | ({"attention_norm": (hidden,)} if number > 1 else {})
 
     def embed(self, ops: Operations, input_ids: Tensor, position_ids: Tensor) -> Tensor:
         """Embeds word pieces; positions are not embedded."""
         hidden = ops.embedding(self.name("word_embeddings"), input_ids)
-        return ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.setting("norm_eps")))
+        return ops.dropout(ops.norm(hidden, self.name("embedding_norm"), self.epsilon))
 
     def layer(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
         """Norm, self-attention, norm, gated feed-forward; both outputs are added to the hidden states."""
@@ -75,7 +89,7 @@ class ModernBert(Family):
             return self.name(part, number)
 
         def normed(part: str) -> Tensor:
-            return ops.norm(hidden, at(part), self.setting("norm_eps"))
+            return ops.norm(hidden, at(part), self.epsilon)
 
         seen = hidden if number == 1 else normed("attention_norm")  # embeddings are normed already
         query, key, value = ops.split(ops.linear(seen, at("qkv")), 3)
@@ -112,11 +126,11 @@ class ModernBert(Family):
 
     def features(self, ops: Operations, number: int, hidden: Tensor) -> Tensor:
         """Applies the final norm and, before the classifier, the prediction head."""
-        hidden = ops.norm(hidden, self.name("final_norm"), self.setting("norm_eps"))
+        hidden = ops.norm(hidden, self.name("final_norm"), self.epsilon)
         if number < self.num_layers:
             return hidden
         hidden = ops.activation(self.setting("classifier_activation"), ops.linear(hidden, self.prediction, exact=True))
-        return ops.norm(hidden, self.prediction_norm, self.setting("norm_eps"))
+        return ops.norm(hidden, self.prediction_norm, self.epsilon)
 
     def row_macs(self, number: int) -> int:
         """Also the gated feed-forward's third matrix."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from engine.models.bert import EMBEDDINGS, LAYER, Bert
-from engine.models.family import Operations, PostNormFamily, Tensor, distances
+from engine.models.family import Operations, PostNormFamily, Shapes, Tensor, distances
 
 BUCKETS, MAX_DISTANCE = 32, 128
 
@@ -35,6 +35,10 @@ class MPNet(PostNormFamily):
     def first_position(self) -> int:
         """The same whatever the padding token."""
         return 2
+
+    def outer_shapes(self) -> Shapes:
+        """Also the bias by distance."""
+        return super().outer_shapes() | {"relative_bias": (BUCKETS, self.num_heads)}
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor:
         """The bias by distance, ``(heads, rows, rows)``, the same in all layers."""

@@ -2,63 +2,88 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import safe_open
 
-from engine.errors import InputError, expecting, extra
+from engine.errors import InputError, explained, extra
 
 SAFETENSORS, BIN = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"  # suffix of the index of weights in several files
+FLOATS = ("F16", "BF16", "F32", "F64")  # dtypes of safetensors that are read
+
+
+class _Stored(NamedTuple):
+    source: Any  # the file that holds a tensor, or the array itself
+    name: str  # there
+    dtype: str  # as safetensors calls it
+    shape: tuple[int, ...]
 
 
 class Tensors:
     """The tensors in the `weight_files` of a model folder; raises its errors, or an `InputError` for a damaged file."""
 
     def __init__(self, folder: Path) -> None:
-        self.files = weight_files(folder)
+        self.folder, self.files = folder, weight_files(folder)
         self._changed = {path: path.stat().st_mtime_ns for path in self.files}
-        self._source_of: dict[str, tuple[Any, str]] = {}  # name → its file or the array itself, and its name there
+        self._stored: dict[str, _Stored] = {}
         for path in self.files:
             if path.suffix == ".bin":
-                found: dict[str, Any] = read_bin(path)
+                found = [_Stored(array, name, "F32", array.shape) for name, array in read_bin(path).items()]
             else:
-                with expecting(f"weights in {path}", "restore the file"), safe_open(path, "numpy") as file:
-                    found = dict.fromkeys(file.keys(), path)
-            self._source_of |= {current_name(name): (source, name) for name, source in found.items()}
-        self.folder = folder
+                with (
+                    explained(f"Cannot read the weights in {path}", "Restore the file"),
+                    safe_open(path, "numpy") as file,
+                ):
+                    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+                    found = [_Stored(path, name, of.get_dtype(), tuple(of.get_shape())) for name, of in slices.items()]
+            self._stored |= {current_name(stored.name): stored for stored in found}
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._source_of
+    def __contains__(self, name: object) -> bool:
+        return name in self._stored
 
-    def __iter__(self) -> Any:
-        return iter(self._source_of)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def _find(self, name: str) -> _Stored:
+        if name not in self._stored:
+            raise InputError(
+                f"{self.folder} has no tensor {name}. Restore its weights, or choose a checkpoint that was fine-tuned "
+                "for token classification."
+            )
+        return self._stored[name]
+
+    def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises an `InputError` unless each of these tensors is there, has this shape and holds floats."""
+        for name, shape in shapes.items():
+            stored = self._find(name)
+            if stored.shape != shape:
+                raise InputError(
+                    f"The tensor {name} in {self.folder} has the shape {stored.shape}, but with these settings in "
+                    f"config.json it must have {shape}. Restore weights and config.json."
+                )
+            if stored.dtype not in FLOATS:
+                raise InputError(f"The tensor {name} in {self.folder} is stored as {stored.dtype}. Save it as floats.")
 
     def read(self, name: str) -> np.ndarray:
         """The tensor of this name, float16 or float32; raises an `InputError` if it is missing or not finite."""
-        if name not in self._source_of:
-            raise InputError(
-                f"expected the tensor {name} in {self.folder}, got none; choose a checkpoint that was fine-tuned for "
-                "token classification, or restore its weights"
-            )
-        source, stored_name = self._source_of[name]
-        array = source
-        if isinstance(source, Path):
-            with expecting(f"{source} as it was loaded", "restore the file, or load the model again"):
-                if source.stat().st_mtime_ns != self._changed[source]:
-                    raise ValueError("one that has changed since")
-                with safe_open(source, "numpy") as file:  # an open file keeps what was read in memory
-                    if file.get_slice(stored_name).get_dtype() == "BF16":
-                        import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16; takes up to a second
+        array, stored_name, dtype, _ = self._find(name)
+        if isinstance(path := array, Path):
+            with explained(f"Cannot read {path} again", "Restore the file, or load the model again"):
+                if path.stat().st_mtime_ns != self._changed[path]:
+                    raise ValueError("it has changed since it was loaded")
+                if dtype == "BF16":
+                    import ml_dtypes  # noqa: F401  # makes NumPy know bfloat16; takes up to a second
 
+                with safe_open(path, "numpy") as file:  # an open file keeps what was read in memory
                     array = file.get_tensor(stored_name)
         if array.dtype != np.float16:
             array = np.asarray(array, dtype=np.float32)
         if not np.isfinite(array).all():
-            raise InputError(f"expected finite weights, got NaN or infinity in {name}; restore the model's files")
+            raise InputError(f"The tensor {name} in {self.folder} holds NaN or infinity. Restore the model's files.")
         return array
 
 
@@ -75,7 +100,7 @@ def read_bin(path: Path) -> dict[str, np.ndarray]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: value.float().numpy() for name, value in state.items() if value.is_floating_point()}
     except Exception as error:  # whose message says how to run code in the file
-        raise InputError(f"expected tensors alone in {path}, got something else; save them as {SAFETENSORS}") from error
+        raise InputError(f"{path} holds more than tensors. Save them as {SAFETENSORS}.") from error
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -88,14 +113,14 @@ def weight_files(folder: Path) -> list[Path]:
         if (folder / name).is_file():
             return [folder / name]
         if (index := folder / (name + INDEX)).is_file():
-            with expecting(f"the names of files with weights in {index}", "restore the file"):
+            with explained(f"{index} does not name files with weights", "Restore the file"):
                 parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
                 if not parts or any(Path(part).name != part for part in parts):
                     raise ValueError(str(parts))
             if missing := [part for part in parts if not (folder / part).is_file()]:
-                raise InputError(f"expected {missing[0]}, which {index} names, got no such file; restore it")
+                raise InputError(f"{missing[0]} is missing, which {index} names. Restore the file.")
             return [folder / part for part in parts]
-    raise InputError(f"expected {SAFETENSORS} in {folder}, got no such file; restore the model's weights")
+    raise InputError(f"{folder} has no {SAFETENSORS}. Restore the model's weights.")
 
 
 def digest_of(files: Iterable[Path]) -> str:

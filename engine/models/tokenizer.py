@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from engine.errors import InputError, expecting, extra
+from engine.errors import InputError, explained, extra
 from engine.text.windows import WordPieces
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def word_pieces(folder: Path, max_rows: int, vocabulary: int) -> WordPieces:
             backend, tokens = _read(Path(converted), folder)
     entries = 1 + max(backend.get_vocab().values())
     if entries > vocabulary:
-        raise InputError(f"expected a tokenizer of at most {vocabulary} entries in {folder}, got {entries}; restore it")
+        raise InputError(
+            f"The tokenizer in {folder} has {entries} entries, but the encoder embeds {vocabulary}. Restore its files."
+        )
     return WordPieces(backend.to_str(), tokens, max_rows)
 
 
@@ -55,32 +57,34 @@ def load_tokenizer(source: str | Path) -> "PreTrainedTokenizerBase":
     with extra("training"):
         from transformers import AutoTokenizer
         from transformers.models.auto.tokenization_auto import get_tokenizer_config
-    with expecting(f"a tokenizer with the model {str(source)!r}", "restore its files"):
+    with explained(f"Cannot load the tokenizer of {str(source)!r}", "Restore its files"):
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
         if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
-            raise ValueError("no vocabulary")
+            raise ValueError("its vocabulary is empty")
     if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
         ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
         if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
             tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise InputError(
-            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
-            "add a tokenizer.json to its files, or choose another checkpoint"
+            f"The tokenizer of {str(source)!r} is a {type(tokenizer).__name__}, which is not a fast one. Add a "
+            "tokenizer.json to its files, or choose another checkpoint."
         )
     return tokenizer
 
 
 def _read(files: Path, folder: Path) -> tuple[Tokenizer, tuple[int, int, int]]:
     """The tokenizer in ``tokenizer.json``, and the ids of its begin (CLS), end (SEP) and unknown tokens."""
-    with expecting(f"a tokenizer with the model {folder}", "restore its files"):
+    with explained(f"Cannot read the tokenizer in {folder}", "Restore its files"):
         stored = json.loads((files / "tokenizer.json").read_text(encoding="utf-8"))
         config = _json(files / "special_tokens_map.json") | _json(files / "tokenizer_config.json")
         normalizer = stored.get("normalizer") or {}
         if normalizer.get("type") == "BertNormalizer" and config.get("tokenizer_class") not in GENERIC:
             normalizer |= {name: config[entry] for name, entry in NORMALIZER.items() if entry in config}
         backend = Tokenizer.from_str(json.dumps(stored))
+        if not backend.get_vocab(with_added_tokens=False):
+            raise ValueError("its vocabulary is empty")
         ends = [backend.id_to_token(number) for number in backend.encode("", add_special_tokens=True).ids]
         begin, end = ends if len(ends) == 2 else (None, None)
         model = stored.get("model") or {}
@@ -100,7 +104,7 @@ def _token_id(backend: Tokenizer, known: str | None, config: Mapping[str, Any], 
         text = entry.get("content") if isinstance(entry, dict) else entry
         if isinstance(text, str) and (number := backend.token_to_id(text)) is not None:
             return int(number)
-    raise ValueError(f"one without {names[0]}, which tokenizer_config.json may set")
+    raise ValueError(f"it has no {names[0]}, which tokenizer_config.json may set")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from engine.errors import expecting
+from engine.errors import explained
 from engine.models.folder import ModelFolder
 from engine.pruning.record import WindowRecord
 from engine.pruning.strategy import GivenExits, Strategy
@@ -47,10 +47,10 @@ class PyTorchBackend:
 
 def torch_device(name: str) -> torch.device:
     """Returns a device of this machine; raises an `InputError` unless it is a CPU or a GPU with CUDA."""
-    with expecting("a device of this machine", "use the device cpu", f"{name!r}: "):
+    with explained(f"Cannot use the device {name!r}", "Use the device cpu"):
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
-            raise ValueError("neither cpu nor cuda")
+            raise ValueError("it is neither cpu nor cuda")
         torch.empty(0, device=device)
         return device
 

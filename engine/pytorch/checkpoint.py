@@ -17,9 +17,9 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from engine.errors import expecting
+from engine.errors import explained
 from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
-from engine.models.tensors import SAFETENSORS, Tensors, digest_of
+from engine.models.tensors import SAFETENSORS, digest_of
 from engine.models.tokenizer import TOKENIZER, load_tokenizer
 from engine.pytorch.model import Encoder, GatedModel
 
@@ -45,7 +45,7 @@ def load_weights(
     """
     folder = source if isinstance(source, ModelFolder) else read_folder(source, labels)
     with errors_name(folder.source, folder.path), torch.inference_mode(False):
-        heads = folder.heads(Tensors(folder.path))
+        heads = folder.heads(folder.tensors())
         model = GatedModel(Encoder(load_huggingface(folder.path, layers)), folder.labels, gates=folder.has_gates)
         for number, head in model.heads.items():
             weight, bias = map(torch.from_numpy, heads[int(number)])
@@ -83,14 +83,13 @@ def load_huggingface(folder: Path, layers: int | None = None) -> PreTrainedModel
 
     ``layers`` keeps only the first ones.
     """
-    got = f"{str(folder)!r}, which cannot be loaded: "
-    with expecting("a Hugging Face token-classification model", "check the path, or restore the folder", got):
+    with explained(f"Cannot load the model in {str(folder)!r}", "Check the path, or restore the folder"):
         config = read_configuration(folder, layers)
         model, info = AutoModelForTokenClassification.from_pretrained(
             folder, config=config, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
         if info["missing_keys"]:
-            raise ValueError(f"no weights for {sorted(info['missing_keys'])[:3]}")
+            raise ValueError(f"it has no {', '.join(sorted(info['missing_keys'])[:3])}")
     return model.eval()
 
 

@@ -71,5 +71,5 @@ class GatedModel(nn.Module):
         features = self.encoder.family.features(ops, number, hidden)
         logits: Tensor = self.heads[str(number)](features)
         if not self.training and not torch.isfinite(logits).all():
-            raise InputError("expected finite scores, got NaN or infinity; use dtype float32, or restore the weights")
+            raise InputError("A label's score is NaN or infinity. Use dtype float32, or restore the weights.")
         return logits

@@ -76,7 +76,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("variable", "value", "message"),
         [
-            (None, "", "expected a Hugging Face token-classification model"),  # an empty folder
+            (None, "", "config.json"),  # an empty folder
             *(("GRADIO_SERVER_NAME", name, "") for name in ("my.host.invalid", "192.0.2.1", "2001:db8::1", "a" * 80)),
             *(("GRADIO_SERVER_PORT", port, "") for port in ("http", "0", "65536", "-1")),
         ],

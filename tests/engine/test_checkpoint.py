@@ -58,21 +58,21 @@ def points(content):
 
 
 BROKEN = [
-    (lambda f: flip_last_bit(f / "model.safetensors"), r"the weights that .*gates\.safetensors was made for, got"),
-    (points({"weights": "0" * 64}), r"the weights that .*operating_points\.json was made for, got others"),
-    (more_labels, "heads for 5 labels and hidden size 32"),
-    (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads in .*deserializing header"),
-    (lambda f: (f / NETWORKS["mlp"]).write_bytes(b""), "the networks of a learned controller"),
-    (lambda f: write_network(f, **{"1.1": np.ones(4)}), "learned controller in .*, got shapes .* for 2 features"),
-    (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), "got weights that are not finite at gate 1"),
-    (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "a name for each label"),
-    (lambda f: configure(f, num_hidden_layers=0), "num_hidden_layers in config.json as a whole number from 1"),
-    (lambda f: configure(f, hidden_size=64), "hidden size 64 in .*, got others"),
-    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"config\.json cannot be read"),
-    (lambda f: (f / "tokenizer.json").write_text("{}"), "a tokenizer with the model"),
-    (points(b"\xff\xfe{"), "expected JSON in .*utf-8"),
-    (points({"entropy": {"fast": [1]}}), r"expected operating points in .*operating_points\.json, got"),
-    (points({"entropy": {"fast": {"name": "x"}}}), "got settings of dense for entropy"),
+    (lambda f: flip_last_bit(f / "model.safetensors"), r"gates\.safetensors .*other weights"),
+    (points({"weights": "0" * 64}), r"operating_points\.json .*other weights"),
+    (more_labels, r"gates\.safetensors.*layer 1"),
+    (lambda f: (f / GATES).write_bytes(b"\xff" * 300), r"gates\.safetensors.*deserializing header"),
+    (lambda f: (f / NETWORKS["mlp"]).write_bytes(b""), r"controller\.safetensors"),
+    (lambda f: write_network(f, **{"1.1": np.ones(4)}), r"controller\.safetensors.* 2 features"),
+    (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), r"controller\.safetensors.*gate 1"),
+    (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "Not every label"),
+    (lambda f: configure(f, num_hidden_layers=0), "num_hidden_layers in config.json .* 1 to .*, not 0"),
+    (lambda f: configure(f, hidden_size=64), r"\(200, 32\)|, 32\), .*, 64\)"),
+    (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), r"model/config\.json"),
+    (lambda f: (f / "tokenizer.json").write_text("{}"), "the tokenizer in .*/model"),
+    (points(b"\xff\xfe{"), r"operating_points\.json.*utf-8"),
+    (points({"entropy": {"fast": [1]}}), r"operating_points\.json"),
+    (points({"entropy": {"fast": {"name": "x"}}}), "entropy .*settings of dense"),
 ]
 
 
@@ -80,7 +80,7 @@ BROKEN = [
 def test_weights_that_change_after_loading_are_refused(folder, change):
     engine = load_engine(folder)
     change(folder / "model.safetensors")
-    with pytest.raises(InputError, match=r"as it was loaded, got .*load the model again"):
+    with pytest.raises(InputError, match=r"model\.safetensors again"):
         engine.tag(TEXT)
 
 
@@ -133,18 +133,18 @@ def labels_in(folder, content):
 @pytest.mark.parametrize(
     ("load", "keyword"),
     [
-        (after(no_tokenizer), "a tokenizer"),
-        (after(slow_tokenizer), r"a fast tokenizer .* got ByT5Tokenizer; add a tokenizer.json"),
-        (after(more_entries), r"a tokenizer of at most \d+ entries"),
-        (after(AlbertConfig(id2label=LABELLED).save_pretrained), "an encoder of type bert, .* got a model of type 'al"),
-        (after(T5Config(num_layers=1, id2label=LABELLED).save_pretrained), "got an encoder–decoder of type 't5'"),
+        (after(no_tokenizer), "the tokenizer of .*/plain"),
+        (after(slow_tokenizer), r"ByT5Tokenizer.*tokenizer\.json"),
+        (after(more_entries), r"tokenizer in .* \d+ entries"),
+        (after(AlbertConfig(id2label=LABELLED).save_pretrained), "type 'albert' .* bert, "),
+        (after(T5Config(num_layers=1, id2label=LABELLED).save_pretrained), "Encoder–decoders of type 't5'"),
         (after(nameless), "--labels FILE"),
-        (after(no_classifier), "the tensor classifier.weight in .* got none"),
-        (lambda f: load_engine("no/such-model"), "a Hugging Face token-classification model"),
-        (lambda f: load_engine(5), "the folder or hub id"),
-        (lambda f: load_engine(f, labels=[0, 1, 2, 3, 4]), r"a name for each label of .*, got \[0, 1, 2, 3, 4\]"),
-        (lambda f: load_engine(f, labels=["O", *"ABCDE"]), "5 labels, one for each logit of .*, got 6"),
-        (lambda f: load_engine(f, labels=labels_in(f, "O\nB-A")), "5 labels, one for each logit of .*, got 2"),
+        (after(no_classifier), "no tensor classifier.weight"),
+        (lambda f: load_engine("no/such-model"), "'no/such-model'"),
+        (lambda f: load_engine(5), "not by 5"),
+        (lambda f: load_engine(f, labels=[0, 1, 2, 3, 4]), r"\[0, 1, 2, 3, 4\]"),
+        (lambda f: load_engine(f, labels=["O", *"ABCDE"]), "5 labels, but 6"),
+        (lambda f: load_engine(f, labels=labels_in(f, "O\nB-A")), "5 labels, but 2"),
     ],
 )
 def test_rejects_what_cannot_tag_or_is_nowhere_and_labels_that_do_not_fit(plain, load, keyword):
@@ -170,7 +170,7 @@ def test_to_load_a_model_hides_progress_bars_for_as_long_as_it_takes(plain):
 def test_a_checkpoint_that_is_refused_prints_no_table(plain, capfd):
     no_classifier(plain)
     capfd.readouterr()  # of saving
-    with pytest.raises(InputError, match=r"expected the tensor classifier\.weight"):
+    with pytest.raises(InputError, match=r"no tensor classifier\.weight"):
         load_engine(plain)
     assert capfd.readouterr() == ("", "")
 
@@ -254,19 +254,19 @@ def index(folder, *names):
 @pytest.mark.parametrize(
     ("damage", "keyword"),
     [
-        (lambda f: (f / "model.safetensors").rename(f / "model_old.safetensors"), r"model\.safetensors in .*, got no"),
+        (lambda f: (f / "model.safetensors").rename(f / "model_old.safetensors"), r"no model\.safetensors"),
         (
             lambda f: index(f, "model-1.safetensors", "model-2.safetensors"),
-            r"model-2\.safetensors, which .*index\.json",
+            r"model-2\.safetensors .*index\.json",
         ),
-        (lambda f: index(f, "../model-1.safetensors"), r"the names of files with weights in .*index\.json"),
-        (lambda f: index(f), r"the names of files with weights in .*index\.json"),
-        (lambda f: index(f, 1), r"the names of files with weights in .*index\.json"),
+        (lambda f: index(f, "../model-1.safetensors"), r"safetensors\.index\.json"),
+        (lambda f: index(f), r"safetensors\.index\.json"),
+        (lambda f: index(f, 1), r"safetensors\.index\.json"),
     ],
 )
 def test_an_index_that_names_no_files_of_the_folder_is_refused(plain, damage, keyword):
     damage(plain)
-    with pytest.raises(InputError, match=f"expected {keyword}"):
+    with pytest.raises(InputError, match=keyword):
         load_engine(plain)
 
 
@@ -304,7 +304,7 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
     torch.save(dict(state), plain / "pytorch_model.bin")
     assert load_engine(plain).tag(TEXT, "dense").entities == expected
     torch.save(dict(state) | {"code": Code()}, plain / "pytorch_model.bin")
-    with pytest.raises(InputError, match="expected tensors alone in"):
+    with pytest.raises(InputError, match=r"pytorch_model\.bin"):
         load_engine(plain)
     assert not (tmp_path / "this-ran").exists()
 

@@ -18,7 +18,7 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
 
 
 @pytest.mark.parametrize(("command", "options", "message"), [
-    (report, "--model /no/such", "expected a Hugging Face token-classification model"),
+    (report, "--model /no/such", "/no/such"),
     (report, "--batch-size 1,0", "expected --batch-size as a list, each a whole number, 1 or more, got (1, 0)"),
     (report, "--batch-size 4,4", "expected different values after --batch-size, got (4, 4)"),
     (report, "--limit 0", "expected --limit as a whole number, 1 or more, got 0"),

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, explained
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
 from engine.settings import setting
@@ -43,7 +43,7 @@ class Network:
         Raises an `InputError` if there is no network for this gate.
         """
         if gate.number not in self.layers:
-            raise InputError(f"expected one of gates {sorted(self.layers)} for mlp, got {gate.number}; choose another")
+            raise InputError(f"mlp has no network for gate {gate.number}, only for {sorted(self.layers)}.")
         return gate.perceptron([FEATURES[name](gate) for name in self.names], self.layers[gate.number])
 
     def to_bytes(self) -> bytes:
@@ -59,20 +59,20 @@ class Network:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
-        remedy = "restore the file, or make them again with python -m engine.training.controller"
-        with expecting(f"the networks of a learned controller in {path}", remedy):
+        remedy = "Restore the file, or make it again with python -m engine.training.controller"
+        with explained(f"Cannot read the networks of a learned controller in {path}", remedy):
             with safe_open(path, "numpy") as file:
                 names = tuple(file.metadata()["features"].split(","))
                 gates = sorted({int(key.partition(".")[0]) for key in file.keys()})  # noqa: SIM118
                 layers = {gate: tuple(file.get_tensor(f"{gate}.{part}") for part in range(4)) for gate in gates}
             if unknown := set(names) - set(FEATURES):
-                raise ValueError(f"unknown features {sorted(unknown)}")
+                raise ValueError(f"its features {sorted(unknown)} are unknown")
             for gate, parts in layers.items():
                 shapes, units = [part.shape for part in parts], parts[1].size
                 if shapes != [(len(names), units), (units,), (units,), (1,)]:
-                    raise ValueError(f"shapes {shapes} for {len(names)} features at gate {gate}")
+                    raise ValueError(f"the shapes {shapes} at gate {gate} do not fit {len(names)} features")
                 if not all(np.isfinite(part).all() for part in parts):
-                    raise ValueError(f"weights that are not finite at gate {gate}")
+                    raise ValueError(f"weights at gate {gate} are not finite")
         return cls(names, layers)
 
 

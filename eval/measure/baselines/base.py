@@ -17,7 +17,6 @@ import torch
 from engine.base import Engine
 from engine.errors import expecting
 from engine.models.folder import ModelFolder
-from engine.models.tensors import Tensors
 from engine.pytorch.checkpoint import load_huggingface
 from engine.text.windows import Window
 from eval.measure.taggers import Tagger
@@ -162,7 +161,7 @@ class Logits(torch.nn.Module):
         self.config: Any = self.model.config
         self.head: torch.nn.Linear | None = None
         if layers:
-            weight, bias = folder.heads(Tensors(folder.path))[layers]  # in the order of our labels
+            weight, bias = folder.heads(folder.tensors())[layers]  # in the order of our labels
             own = np.argsort(folder.label_order)
             self.head = torch.nn.Linear(weight.shape[1], weight.shape[0])
             self.head.load_state_dict({"weight": torch.from_numpy(weight[own]), "bias": torch.from_numpy(bias[own])})

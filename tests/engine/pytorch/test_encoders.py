@@ -142,34 +142,34 @@ def test_far_positions_are_told_apart_in_bfloat16():
     ],
 )
 def test_a_setting_that_is_not_supported_is_named(family, setting, value):
-    with pytest.raises(InputError, match=f"expected a '{family}' encoder with {setting} = .*, got {value!r}; choose"):
+    with pytest.raises(InputError, match=f"{family} with {setting} = {value!r}"):
         family_of(tiny(family).to_dict() | {setting: value})
 
 
-MOST = "max_position_embeddings in config.json as a whole number from"
+MOST = "max_position_embeddings in config.json must be a whole number from"
 
 
 @pytest.mark.parametrize(
     ("family", "changes", "keyword"),
     [
-        ("bert", {"max_position_embeddings": 2}, f"{MOST} 3, got 2"),  # CLS, a piece and SEP
-        ("roberta", {"max_position_embeddings": 4}, f"{MOST} 5, got 4"),
-        ("roberta", {"pad_token_id": -1}, "pad_token_id in config.json as a whole number from 0, got -1"),
-        ("distilbert", {"n_layers": 0}, "n_layers in config.json as a whole number from 1, got 0"),
-        ("deberta-v2", {"position_buckets": 1}, "position_buckets in config.json as a whole number from 2, got 1"),
-        ("deberta-v2", {"max_relative_positions": "8"}, "max_relative_positions .* from -1, got '8'"),
-        ("bert", {"hidden_act": "mish"}, "one of the activations gelu, .*, silu, swish, tanh, got 'mish'"),
-        ("distilbert", {"activation": ["gelu"]}, r"one of the activations .*, got \['gelu'\]"),
-        ("modernbert", {"classifier_activation": "mish"}, "one of the activations .*, got 'mish'"),
+        ("bert", {"max_position_embeddings": 2}, f"{MOST} 3 .*, not 2"),  # CLS, a piece and SEP
+        ("roberta", {"max_position_embeddings": 4}, f"{MOST} 5 .*, not 4"),
+        ("roberta", {"pad_token_id": -1}, "pad_token_id .* from 0 .*, not -1"),
+        ("distilbert", {"n_layers": 0}, "n_layers .* from 1 .*, not 0"),
+        ("deberta-v2", {"position_buckets": 1}, "position_buckets .* from 2 .*, not 1"),
+        ("deberta-v2", {"max_relative_positions": "8"}, "max_relative_positions .* from -1 .*, not '8'"),
+        ("bert", {"hidden_act": "mish"}, "activation 'mish' .* gelu, .*, silu, swish, tanh"),
+        ("distilbert", {"activation": ["gelu"]}, r"activation \['gelu'\]"),
+        ("modernbert", {"classifier_activation": "mish"}, "activation 'mish'"),
     ],
 )
 def test_a_value_that_no_text_could_be_computed_with_is_refused(family, changes, keyword):
-    with pytest.raises(InputError, match=f"^expected {keyword}; (restore it|choose another checkpoint)$"):
+    with pytest.raises(InputError, match=keyword):
         family_of(tiny(family).to_dict() | changes)
 
 
 def test_stretched_rotary_positions_are_refused():
     config = tiny("modernbert")
     config.rope_parameters["full_attention"]["rope_type"] = "yarn"
-    with pytest.raises(InputError, match="with rope_type = 'default', got 'yarn'"):
+    with pytest.raises(InputError, match="rope_type = 'yarn'"):
         family_of(config.to_dict())
