@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import InputError
+from engine.errors import explained
 from engine.text.decoding import Decoder
 from engine.text.labels import LabelSet, normalised
 
@@ -29,17 +29,15 @@ def read_decoder(
     path = folder / DECODING
     if not path.is_file():
         return Decoder(labels, None, constraints, bool(abbreviations))
-    try:
+    with explained(f"Cannot use {path}", "Restore it, or delete it to decode without transitions"):
         stored = json.loads(path.read_text(encoding="utf-8"))
         names = normalised(stored["labels"])
         order = [names.index(name) for name in labels.names]
         transitions = np.array(stored["transitions"], float)
         if transitions.shape != (len(order), len(order)) or not np.isfinite(transitions).all():
-            raise ValueError(f"the transitions are no {len(order)} × {len(order)} numbers")
+            raise ValueError(f"transitions are not {len(order)} × {len(order)} numbers")
         if not isinstance(stored["abbreviations"], bool):
             raise ValueError("abbreviations is neither true nor false")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} cannot be used: {error}. Restore it, or delete it to decode without it.") from error
     wanted = stored["abbreviations"] if abbreviations is None else abbreviations
     return Decoder(labels, transitions[np.ix_(order, order)], constraints, wanted)
 

@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from engine.errors import explained
+from engine.models.decoder_file import DECODING
 from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
 from engine.models.tensors import SAFETENSORS, digest_of
 from engine.models.tokenizer import TOKENIZER, load_tokenizer
@@ -131,6 +132,6 @@ def copy_checkpoint(source: Path, folder: Path) -> None:
     """
     if not (source / SAFETENSORS).is_file():
         load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
-    for pattern in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS):
+    for pattern in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS, DECODING):
         for path in source.glob(pattern):
             shutil.copyfile(path, folder / path.name)
