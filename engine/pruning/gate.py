@@ -18,6 +18,7 @@ from engine.text.labels import LabelSet
 Values = Any  # one number or truth value a word, ``(words,)``: an array, or a node of a graph
 MIN_EXIT_RATIO = 0.1  # share of a window's words that must want to exit, or else none does: removing rows costs time
 SMALLEST = 1e-6  # what `Gate.log` raises its argument to
+LEAST_DEVIATION = 1e-4  # below it, rounding is what tells the values of a window apart
 OF_ATTENTION = frozenset({"attention_entropy", "received"})
 OF_LAYER = OF_ATTENTION | {"change"}  # the signals of `Gate.of_layer`
 
@@ -110,8 +111,10 @@ class Gate(ABC):
         return self.root(self.mean(difference * difference))
 
     def standardised(self, values: Values) -> Values:
-        """Values minus their mean, divided by their deviation, over the alive words of the window."""
-        return (values - self.mean(values)) / (self.deviation(values) + SMALLEST)
+        """Values minus their mean, divided by their deviation, over the alive words of the window; 0 if all are alike."""
+        deviation = self.deviation(values)
+        scaled = (values - self.mean(values)) / (deviation + SMALLEST)
+        return self.where(deviation > LEAST_DEVIATION, scaled, 0.0)
 
     def keep_minimum(self, exits: Values, importance: Values, share: Values) -> Values:
         """Reduces exits to the words of least importance, so that a share of the window's words stays."""

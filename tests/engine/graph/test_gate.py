@@ -77,6 +77,18 @@ def test_a_controller_decides_alike_on_arrays_and_in_a_graph(index, words, seed,
     assert exits.tolist() == decision.exits.tolist()
 
 
+@given(words=st.integers(10, 40), seed=st.integers(0, 10**6))
+def test_rounding_never_decides_who_exits_where_all_words_attend_alike(words, seed):
+    index, rng = CASES.index(ATTENTION(lambda_=0.2, neighbours=0)), np.random.default_rng(seed)
+    noise = {name: (0.5 + rng.normal(scale=1e-7, size=words)).astype(np.float32) for name in SIGNALS}
+    probabilities, alive = np.tile(np.float32([0.8, 0.05, 0.05, 0.05, 0.05]), (words, 1)), np.ones(words, bool)
+    at = ArrayGate(1, 0, Words.of([words]), alive, probabilities, LABELS, CASES[index].numbers(0), noise)
+    exits, importance = in_graph(index, noise | {"probabilities": probabilities, "alive": alive})
+    assert not exits.any()
+    assert not CASES[index].decide(at).exits.any()
+    assert not importance.any()
+
+
 @pytest.fixture
 def products(tmp_path):
     """A module's products with rows of which one is much larger: in float32, in 8 bits, and row by row, twice."""

@@ -154,5 +154,5 @@ def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):
         engine.tag(TEXT, "mlp")
     with pytest.raises(InputError, match="expected a model with a learned controller"):
         engine.tag(TEXT, Strategy((1,), mlp(0.1, 0.0)))
-    with pytest.raises(InputError, match=r"gates \[\] for mlp, got 1"):
+    with pytest.raises(InputError, match=r"gate 1, only for \[\]"):
         network().risk(gate([0], [SURE]))
