@@ -20,10 +20,11 @@ class InputError(ValueError):
 class FormatError(InputError):
     """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: PROBLEM``.
 
-    ``ends_file`` is true if nothing after this place can be read.
+    ``ends_file``: whether nothing after this place can be read.
+    ``repeats``: whether an error of the same file has said so before, of another document; one report is enough.
     """
 
-    ends_file = False
+    ends_file = repeats = False
 
     def __init__(self, file: str, line: int, document: str | None, problem: str) -> None:
         where = f"{file}:{line}: " + (f"document {one_line(document, 80)}: " if document else "")
@@ -31,7 +32,7 @@ class FormatError(InputError):
         self.file, self.line, self.document, self.problem = file, line, document, problem
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.file, self.line, self.document, self.problem)
+        return type(self), (self.file, self.line, self.document, self.problem), vars(self)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import pooch
 
 from engine.corpora.hub_datasets import PREFIX, read_dataset
-from engine.corpora.named import NAMED, File, elsewhere
+from engine.corpora.named import NAMED, File, occurrences
 from engine.errors import FormatError, InputError, first_line
 from engine.formats import read_documents
 from engine.formats.checks import OnError
@@ -81,23 +81,23 @@ def load_corpus(
     named = NAMED.get(name)
     if named:
         if split not in named.splits:
-            splits = list(named.splits)
-            raise InputError(f"expected one of the splits {splits} of {name}, got {split!r}; choose another")
+            raise InputError(f"{name} has no split {split!r}, only {', '.join(named.splits)}.")
         skip_bad, read = named.skip_bad, partial(_read_split, name, split, data_dir)
     elif name.startswith(PREFIX):
         read = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
         read, split = partial(read_documents, name), "all"
     else:
-        wanted = f"one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset"
-        raise InputError(f"expected {wanted}, got {name!r}; check the name")
+        known = ", ".join(sorted(NAMED))
+        raise InputError(f"{name!r} is no file and no corpus. Give a path, hf:ID of a dataset, or one of {known}.")
     errors: list[FormatError] = []
 
     def on_error(error: FormatError) -> None:
         if not skip_bad or error.ends_file:
             raise error
         errors.append(error)
-        logger.warning("%s (document left out)", error)
+        if not error.repeats:
+            logger.warning("%s (document left out)", error)
 
     if named:
         documents, types = tuple(islice(read(on_error), limit)), named.types
@@ -115,7 +115,7 @@ def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: On
     corpus = NAMED[name]
     for part in corpus.splits[split]:
         for document in islice(read_documents(_find_file(name, part.file, data_dir), on_error), part.first, part.end):
-            if part.standing is None or elsewhere().get(document.id, "") in part.standing:
+            if part.occurring is None or occurrences().get(document.id, "") in part.occurring:
                 entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
                 yield only_types(replace(document, entities=entities), corpus.types)
 
@@ -126,15 +126,16 @@ def _find_file(corpus: str, file: File, data_dir: str | Path | None) -> Path:
     places = (path for root in roots for path in (root / file.name, *sorted(root.glob(f"*/{file.name}"))))
     if path := next((place for place in places if place.is_file()), None):
         if (digest := pooch.file_hash(str(path))) != file.sha256:
-            wanted = f"SHA-256 {file.sha256} for {path}"
-            raise InputError(f"expected {wanted}, got {digest}; remove the file or fetch it again")
+            raise InputError(
+                f"{path} has the SHA-256 {digest}, not {file.sha256} as published. Remove it, or fetch it again."
+            )
         return path
     try:
         return Path(pooch.retrieve(file.url, file.sha256, file.name, CACHE / corpus, downloader=_download))
     except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: wrong checksum
         raise InputError(
-            f"expected {file.name} of {corpus} in {' or '.join(map(str, roots))}, or in a folder there, got none, nor "
-            f"from {file.url} ({first_line(error)}); get the file and name its folder with --data-dir or BIONER_DATA"
+            f"{file.name} of {corpus} is neither in {' or '.join(map(str, roots))}, or a folder there, nor can it be "
+            f"fetched from {file.url} ({first_line(error)}). Name its folder with --data-dir or BIONER_DATA."
         ) from error
 
 

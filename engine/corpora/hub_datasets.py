@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, expecting, extra, quoted
+from engine.errors import InputError, explained, extra, quoted
 from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import check_tag, entities_of_tags, place_tokens
 from engine.text.documents import Document
@@ -29,8 +29,8 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
     name, rows, ids = f"{PREFIX}{source}", _load_rows(source, split), Ids()
     column = next((column for column in _TAG_COLUMNS if column in rows.column_names), None)
     if "tokens" not in rows.column_names or column is None:
-        wanted = f"columns tokens and one of {list(_TAG_COLUMNS)}"
-        raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
+        columns = ", ".join(rows.column_names)
+        raise InputError(f"{name} needs the columns tokens and one of {', '.join(_TAG_COLUMNS)}; it has {columns}.")
     classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
     contents = (
         (Place(name, number, ids), (row.get("id"), row["tokens"], row[column], classes))
@@ -43,8 +43,7 @@ def _load_rows(source: str, split: str) -> Any:
     with extra("baselines"):
         import datasets
     folder = Path(source)
-    problem = f"{PREFIX}{source}, which cannot be loaded: "
-    with expecting("a dataset", "check the hub id or folder", problem):
+    with explained(f"Cannot load the dataset {PREFIX}{source}", "Check the hub id or folder"):
         if (folder / "state.json").is_file():
             return datasets.load_from_disk(source)
         saved = (folder / "dataset_dict.json").is_file()
@@ -52,7 +51,7 @@ def _load_rows(source: str, split: str) -> Any:
     for name in (split, "validation" if split == "dev" else split):
         if name in splits:
             return splits[name]
-    raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")
+    raise InputError(f"{PREFIX}{source} has no split {split!r}, only {', '.join(splits)}.")
 
 
 def _row_document(row: tuple[Any, list[str], list[Any], list[str] | None], place: Place) -> Document:
@@ -60,15 +59,15 @@ def _row_document(row: tuple[Any, list[str], list[Any], list[str] | None], place
     identifier, tokens, tags, classes = row
     name = place.identify("" if identifier is None else str(identifier), place.line)
     if len(tokens) != len(tags):
-        raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
+        raise place.error(f"The row has {len(tags)} tags for {len(tokens)} tokens.")
     if classes is not None:
         # -100, which training code assigns to ignored tokens, is not a label.
         if wrong := [tag for tag in tags if tag is None or not 0 <= tag < len(classes)]:
-            raise place.error(f"expected class labels from 0 to {len(classes) - 1}, got {wrong[0]}; fix the row")
+            raise place.error(f"Class labels are from 0 to {len(classes) - 1}, but one is {wrong[0]}.")
         tags = [classes[tag] for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):
         if not token.strip():
-            raise place.error(f"expected tokens with letters, got {quoted(token)}; remove it")
+            raise place.error(f"The token {quoted(token)} is blank. Remove it.")
         check_tag(str(tag), place)
     text, spans = place_tokens([tokens])
     return Document(name, text, entities_of_tags(text, spans, tags))

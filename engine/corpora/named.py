@@ -22,7 +22,7 @@ class Part:
     file: File
     first: int = 0
     end: int | None = None
-    standing: frozenset[str] | None = None  # values of `elsewhere`, "" for no other place; None for all documents
+    occurring: frozenset[str] | None = None  # values of `occurrences`, "" for no other place; None for all documents
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class NamedCorpus:
 
 
 @cache
-def elsewhere() -> dict[str, str]:
+def occurrences() -> dict[str, str]:
     """Id → where else a document occurs: in which test, in ``BC5CDR calib``, ``BioRED dev``, or a corpus that teaches.
 
     Ids are PMIDs, so one list serves all corpora. Documents that occur only once are not in it.
     """
-    lines = Path(__file__).with_name("elsewhere.tsv").read_text("utf-8").splitlines()[1:]
+    lines = Path(__file__).with_name("occurrences.tsv").read_text("utf-8").splitlines()[1:]
     return dict(tuple(line.split("\t")) for line in lines)  # type: ignore[misc]  # two columns
 
 
@@ -87,7 +87,7 @@ _MUTATIONS = ["OtherMutation", "ProteinMutation", "DNAMutation", "SNP", "AcidCha
 
 def _teaching(file: File, *types: str, **renamed: str) -> NamedCorpus:
     """A corpus that only teaches: one split ``fit``, in which some documents are known to have wrong offsets."""
-    return NamedCorpus(types, {"fit": (Part(file, standing=_TEACHING),)}, renamed, skip_bad=True)
+    return NamedCorpus(types, {"fit": (Part(file, occurring=_TEACHING),)}, renamed, skip_bad=True)
 
 
 NAMED = {
@@ -100,7 +100,7 @@ NAMED = {
             "test": (Part(_CDR_TEST),),
             "fit": (Part(_CDR_TRAIN), Part(_CDR_DEV, end=300)),
             "calib": (Part(_CDR_DEV, 300),),  # no shipped weight was fitted to these documents
-            "six": (Part(_CDR_TRAIN, standing=_TEACHING), Part(_CDR_DEV, end=300, standing=_TEACHING)),
+            "six": (Part(_CDR_TRAIN, occurring=_TEACHING), Part(_CDR_DEV, end=300, occurring=_TEACHING)),
         },
     ),
     "ncbi-disease": NamedCorpus(
@@ -110,7 +110,7 @@ NAMED = {
             "train": (Part(_NCBI_TRAIN),),
             "dev": (Part(_NCBI_DEV),),
             "test": (Part(_NCBI_TEST),),
-            "six": (Part(_NCBI_TRAIN, standing=_TEACHING),),
+            "six": (Part(_NCBI_TRAIN, occurring=_TEACHING),),
         },
         renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
         skip_bad=True,  # one document occurs twice
@@ -119,10 +119,10 @@ NAMED = {
         types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
         hub=("bigbio/biored", "BioRED"),
         splits={
-            "fit": (Part(_BIORED, standing=frozenset({""})),),
-            "dev": (Part(_BIORED, standing=frozenset({"BioRED dev"})),),
+            "fit": (Part(_BIORED, occurring=frozenset({""})),),
+            "dev": (Part(_BIORED, occurring=frozenset({"BioRED dev"})),),
             "test": (Part(_BIORED_TEST),),
-            "six": (Part(_BIORED, standing=_TEACHING),),
+            "six": (Part(_BIORED, occurring=_TEACHING),),
         },
     ),
     "gnormplus": _teaching(_GNORMPLUS, "Gene", FamilyName="Gene"),
@@ -133,8 +133,8 @@ NAMED = {
     "bioid": NamedCorpus(
         types=("CellLine",),
         splits={
-            "fit": (Part(_BIOID, end=8704, standing=_TEACHING),),
-            "dev": (Part(_BIOID, 8704, standing=_TEACHING),),  # 1,000 captions, by which a default is chosen
+            "fit": (Part(_BIOID, end=8704, occurring=_TEACHING),),
+            "dev": (Part(_BIOID, 8704, occurring=_TEACHING),),  # 1,000 captions, by which a default is chosen
         },
         skip_bad=True,
     ),

@@ -18,6 +18,7 @@ from engine.formats.bioc_json import BIOC_JSON
 from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
 from engine.formats.conll import CONLL
 from engine.formats.jsonl import JSONL
+from engine.formats.medline import MEDLINE
 from engine.formats.plain import PLAIN
 from engine.formats.pubmed import PUBMED
 from engine.formats.pubtator import PUBTATOR
@@ -27,8 +28,10 @@ from engine.text.words import split_words
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
-FORMATS = (PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, TABLE, PLAIN)
+FORMATS = (PUBMED, BIOC, BIOC_JSON, MEDLINE, PUBTATOR, JSONL, CONLL, TABLE, PLAIN)
 WRITERS = {format_.name: format_ for format_ in FORMATS if format_.written}
+CONVERTED = dict.fromkeys((".xlsx", ".xls", ".ods"), "CSV (UTF-8)")  # suffix → what to save such a file as
+CONVERTED |= dict.fromkeys((".docx", ".doc", ".odt", ".rtf", ".pdf"), "plain text (UTF-8)")
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
 
@@ -74,7 +77,7 @@ def read_texts(files: Iterable[str | Path]) -> list[str]:
         documents = read_documents(file, lines_are_texts=True)
         new = [document.text for document in documents if split_words(document.text)]
         if not new:
-            raise InputError(f"expected texts in {file}, got none with a word in it; choose another file")
+            raise InputError(f"No text in {file} has a word. Choose another file.")
         texts |= dict.fromkeys(new)
     return list(texts)
 
@@ -86,7 +89,9 @@ def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Doc
 
 
 def recognise_format(source: Source) -> Format:
-    """The format that an open file will be read in."""
+    """The format that an open file will be read in; raises an `InputError` for one of an office program."""
+    if other := CONVERTED.get(source.suffix):
+        raise InputError(f"{source.name} cannot be read as it is. Save it as {other}.")
     candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
     return next((format_ for format_ in candidates if format_.sniff(source.head)), candidates[-1])
 
@@ -103,7 +108,9 @@ def _records(format_: Format, source: Source, on_error: OnError) -> Iterator[tup
         raise
     except Exception as error:  # noqa: BLE001  # one file must not stop the others
         last = source.place(source.line).unexpected(error)
-    ending = FormatError(last.file, last.line, last.document, f"{last.problem}; nothing after this place was read")
+    ending = FormatError(
+        last.file, last.line, last.document, f"{last.problem.rstrip('.')}; nothing after this place was read."
+    )
     ending.ends_file = True
     on_error(ending)
 

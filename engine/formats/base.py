@@ -40,6 +40,7 @@ class Source:
     ids: Ids = field(default_factory=dict)  # of files read before, if ids must be unique across files
     on_deleted: OnDeleted | None = None  # what to do with each citation that a PubMed file deletes
     lines_are_texts: bool = False  # whether each line of plain text is a document; otherwise the whole file is one
+    problems: set[str] = field(default_factory=set)  # that errors of this file have named, see `FormatError.repeats`
 
     def __post_init__(self) -> None:
         self.line, self.suffix = 1, split_suffix(self.name)[1]
@@ -53,7 +54,7 @@ class Source:
             yield from iter(lambda: file.readline(_CHUNK), b"")
 
     def place(self, line: int) -> Place:
-        return Place(self.name, line, self.ids)
+        return Place(self.name, line, self.ids, problems=self.problems)
 
     def chunks(self) -> Iterator[bytes]:
         """Yields the file line by line, long lines in several chunks."""
@@ -98,7 +99,7 @@ class Source:
                 for event, element in cast(Iterator[tuple[str, Element]], parser.read_events()):
                     if event == "start":
                         if not within and element.tag != root:
-                            problem = f"expected the root <{root}>, got <{element.tag[:60]}>; convert the file"
+                            problem = f"The root is <{element.tag[:60]}>, not <{root}>. Convert the file."
                             raise self.place(self.line).error(problem)
                         line = self.line if len(within) == 1 else line
                         within.append(element)
@@ -111,10 +112,10 @@ class Source:
         except InputError:
             raise
         except ParseError as error:
-            problem = f"expected well-formed XML, got {str(error).partition(':')[0]}; fix the file or fetch it again"
+            problem = f"This is not well-formed XML: {str(error).partition(':')[0]}. Fix the file or fetch it again."
             raise self.place(error.position[0]).error(problem) from error
         except (LookupError, ValueError) as error:  # from Python's codecs, for encodings that expat does not know
-            problem = f"expected an encoding that can be read, got {first_line(error)}; save it as UTF-8"
+            problem = f"The encoding cannot be read: {first_line(error)}. Save the file as UTF-8."
             raise self.place(self.line).error(problem) from error
 
 
@@ -188,5 +189,5 @@ def readable(name: str | Path) -> Iterator[None]:
         raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         problem = getattr(error, "strerror", None) or first_line(error)
-        remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
-        raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error
+        remedy = "Fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "Check the path"
+        raise InputError(f"Cannot read {name}: {problem}. {remedy}.") from error

@@ -3,7 +3,8 @@
 A gap between two passages is filled with a line break and blanks. ``title_end`` is set if the first passage is a title
 and a blank separates it from the next. An annotation with several locations is one entity from the first to the last.
 Single mentions of a composite mention (``CompositeRole``) and relations are ignored. Each character that XML cannot
-hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
+hold (most control characters) is written as one space if it is a blank, else as one U+FFFD, so that offsets stay valid.
+An entity that reaches beyond its passage is written to the document.
 """
 
 import re
@@ -44,10 +45,10 @@ def _record_of_element(element: Element) -> Record:
 def document_of(record: Any, place: Place) -> Document:
     """Makes a document from its record, which may be anything; raises a `FormatError` if it is broken."""
     if not isinstance(record, dict):
-        raise place.error(f"expected an object as document, got {type(record).__name__}; fix it")
+        raise place.error(f"A document must be an object, not {type(record).__name__}.")
     place.document = identifier = unescaped(_text(record, "id").strip(), _NOT_IN_ID)
     if not identifier:
-        raise place.error("expected a document with an id, got none; add it")
+        raise place.error("The document has no id. Add one.")
     passages = [(passage, _parts_of(passage, place)) for passage in _objects(record, "passages", place)]
     room = MAX_BLANKS * sum(1 + len(_text(part, "text")) for _, parts in passages for part in parts)
     text, title_end = "", None
@@ -55,8 +56,8 @@ def document_of(record: Any, place: Place) -> Document:
         for part in parts:
             gap = _number(part, "offset", place) - len(text)
             if not 0 <= gap <= room:
-                wanted = f"passage {number} to begin between {len(text)} and {len(text) + room}"
-                raise place.error(f"expected {wanted}, got the offset {len(text) + gap}; fix it")
+                allowed = f"between {len(text)} and {len(text) + room}"
+                raise place.error(f"The offset of passage {number} must be {allowed}, not {len(text) + gap}.")
             room -= gap
             text += ("\n".ljust(gap) if gap else "") + _text(part, "text")
         infons = _infons(passage, place)
@@ -95,28 +96,28 @@ def _text(record: Record, name: str) -> str:
 
 def _number(record: Record, name: str, place: Place) -> int:
     if (number := whole_number(record.get(name))) is None:
-        raise place.error(f"expected a whole number as {name}, got {quoted(_text(record, name))}; fix it")
+        raise place.error(f"{name} must be a whole number, not {quoted(_text(record, name))}.")
     return number
 
 
 def _objects(record: Record, name: str, place: Place) -> list[Record]:
     value = [] if record.get(name) is None else record[name]
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise place.error(f"expected a list of objects as {name}, got {quoted(str(value))}; fix it")
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise place.error(f"{name} must be a list of objects, not {quoted(str(value))}.")
     return value
 
 
 def _infons(record: Record, place: Place) -> dict[str, str]:
     value = {} if record.get("infons") is None else record["infons"]
     if not isinstance(value, dict):
-        raise place.error(f"expected an object as infons, got {quoted(str(value))}; fix it")
+        raise place.error(f"infons must be an object, not {quoted(str(value))}.")
     return {name: str(content) for name, content in value.items() if content is not None}
 
 
 def _entity(annotation: Record, text: str, place: Place) -> Entity:
     infons, locations = _infons(annotation, place), _objects(annotation, "locations", place)
     if not locations or not infons.get("type"):
-        raise place.error("expected an annotation with a location and a type infon, got one without; add it")
+        raise place.error("An annotation has no location or no type infon. Add it.")
     starts, lengths = ([_number(at, name, place) for at in locations] for name in ("offset", "length"))
     end = max(map(sum, zip(starts, lengths, strict=True)))
     has_mention = len(locations) == 1 and annotation.get("text") is not None
@@ -132,12 +133,14 @@ def record_of(document: Document) -> Record:
         # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
         begin = title_end + (text[title_end] == "\n")
         passages.append(_passage({"type": "abstract"}, begin, text[begin:]))
+    across: list[Record] = []  # annotations that no passage holds as a whole
     for number, entity in enumerate(document.entities):
         passage = [passage for passage in passages if passage["offset"] <= entity.start][-1]
-        passage["annotations"].append(_annotation(str(number), entity))
+        inside = entity.end <= passage["offset"] + len(passage["text"])
+        (passage["annotations"] if inside else across).append(_annotation(str(number), entity))
     version = {} if document.version is None else {"version": str(document.version)}
     identifier = escaped(document.id, _NOT_IN_ID)
-    return {"id": identifier, "infons": version, "passages": passages, "annotations": [], "relations": []}
+    return {"id": identifier, "infons": version, "passages": passages, "annotations": across, "relations": []}
 
 
 def _passage(infons: dict[str, str], offset: int, text: str) -> Record:
@@ -171,7 +174,7 @@ def _element(tag: str, record: Record) -> Element:
 
 def _write_document(document: Document) -> str:
     text = tostring(_element("document", record_of(document)), encoding="unicode")
-    return _FORBIDDEN.sub("\ufffd", text).replace("\r", "&#13;") + "\n"
+    return _FORBIDDEN.sub(lambda match: " " if match[0].isspace() else "\ufffd", text).replace("\r", "&#13;") + "\n"
 
 
 BIOC = Format(

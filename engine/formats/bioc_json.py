@@ -23,11 +23,11 @@ def _records(source: Source) -> Iterator[tuple[int, Any]]:
         content = json.loads(place.decode(b"".join(source.chunks())))
     except (json.JSONDecodeError, RecursionError) as error:
         place.line = getattr(error, "lineno", 1)
-        raise place.error(f"expected JSON, got {getattr(error, 'msg', error)}; fix the file") from error
+        raise place.error(f"This is not JSON: {getattr(error, 'msg', error)}") from error
     collections = [part for part in (content if isinstance(content, list) else [content]) if isinstance(part, dict)]
     lists = [part[key] for part in collections for key in _KEYS if isinstance(part.get(key), list)]
     if not lists:
-        raise place.error("expected BioC, an object with a list documents or PubTator3, got none; convert the file")
+        raise place.error("There is no list documents or PubTator3, so this is not BioC. Convert the file.")
     yield from ((1, record) for records in lists for record in records)
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import PurePath
 from typing import Any
@@ -38,13 +38,14 @@ class Place:
     line: int
     ids: Ids
     document: str | None = None
+    problems: set[str] = field(default_factory=set)  # of the file, see `FormatError.repeats`
 
     def error(self, problem: str) -> FormatError:
         return FormatError(self.file, self.line, self.document, problem)
 
     def unexpected(self, error: Exception) -> FormatError:
         """Returns the error for an exception that no check expects."""
-        return self.error(f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix it")
+        return self.error(f"The document cannot be read: {type(error).__name__}: {first_line(error)}")
 
     def identify(self, identifier: str, number: int | None) -> str:
         """Sets and returns the document's id; a blank one becomes the file's name with ``number``, if it has one.
@@ -57,17 +58,17 @@ class Place:
         self.document = identifier if identifier.strip() else next(name for name in names if name not in self.ids)
         return self.document
 
-    def claim(self, document: Document) -> None:
-        """Records a document's `versioned_id`.
+    def register(self, document: Document) -> None:
+        """Records a document's `versioned_id`, which must be unique.
 
         Raises a `FormatError` if another document has the same, or the id holds half a character.
         """
         self.document = document.versioned_id
         if _SURROGATE.search(document.id):
-            raise self.error("expected an id of whole characters, got half a surrogate pair; fix it")
+            raise self.error("The id holds half a surrogate pair.")
         if other := self.ids.get(self.document):
             where = "above" if other == self.file else f"in {other}"
-            raise self.error(f"expected a unique id, got one that is used {where}; rename either")
+            raise self.error(f"The id is used already {where}. Rename either.")
         self.ids[self.document] = self.file
 
     def decode(self, raw: bytes) -> str:
@@ -76,8 +77,10 @@ class Place:
             return raw.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
             self.line += raw.count(b"\n", 0, error.start)
-            got = f"byte 0x{error.object[error.start]:02x}"
-            raise self.error(f"expected UTF-8, got {got}; save the file as UTF-8") from error
+            wrong = self.error(f"Byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8.")
+            wrong.repeats = "encoding" in self.problems
+            self.problems.add("encoding")
+            raise wrong from error
 
     def entity(
         self, text: str, start: object, end: object, type_: object, *, mention: str | None = None, score: object = 1.0
@@ -90,28 +93,26 @@ class Place:
         first, last = whole_number(start), whole_number(end)
         if first is None or last is None or not isinstance(type_, str) or not type_:
             got = ", ".join(quoted(str(value)) for value in (start, end, type_))
-            raise self.error(f"expected whole numbers as start and end, and a type, got {got}; fix the entity")
+            raise self.error(f"An entity needs whole numbers as start and end, and a type, not {got}.")
         if not first < last <= len(text):
-            wanted = f"a span inside the text of {len(text)} characters"
-            raise self.error(f"expected {wanted}, got {first}–{last}; fix the offsets")
+            raise self.error(f"{first}–{last} is no span inside the text of {len(text)} characters. Fix the offsets.")
         span = text[first:last]
         wanted = span if mention is None else mention
         if _BLANK.sub(" ", span) not in (normalised := _BLANK.sub(" ", wanted), normalised.rstrip()):
-            got = f"{quoted(span)} in the text"
-            raise self.error(f"expected {quoted(wanted)} at {first}–{last}, got {got}; fix the offsets or the mention")
+            raise self.error(f"The text at {first}–{last} is {quoted(span)}, not {quoted(wanted)}. Fix the offsets.")
         try:
             number = math.nan if isinstance(score, bool) else float(score)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise self.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
+            raise self.error(f"The score must be a finite number, not {quoted(str(score))}.")
         return Entity(first, last, type_, span, number)
 
     def title_end(self, value: object, text: str) -> int | None:
         """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""
         end = whole_number(value)
         if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
-            raise self.error(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
+            raise self.error(f"No blank follows the title at title_end {quoted(str(value))}. Fix the offset.")
         return end
 
 
@@ -124,7 +125,7 @@ def make_documents(
         try:
             document = make(content, place)
             place.line = begin
-            place.claim(document)
+            place.register(document)
         except FormatError as error:
             on_error(error)
         except InputError:

@@ -31,7 +31,7 @@ _SNIFFED_LINE = re.compile(rb"-DOCSTART-\s*($|\{|-X-)|\S[^\t]*(\t[^\t]*)*\t(O|[B
 def check_tag(tag: str, place: Place) -> None:
     """Raises a `FormatError` unless a tag is an IOB2 tag."""
     if not _TAG.fullmatch(tag):
-        raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
+        raise place.error(f"{quoted(tag)} is not O, B-TYPE or I-TYPE. Convert the tags to IOB2.")
 
 
 def place_tokens(sentences: Sequence[Sequence[str]]) -> tuple[str, list[Span]]:
@@ -83,7 +83,7 @@ def _document(content: tuple[list[tuple[int, bytes]], int], place: Place) -> Doc
         else:
             columns = line.split("\t") if "\t" in line else line.split()
             if len(columns) < 2 or not columns[0].strip():
-                raise place.error(f"expected a token and a tag separated by a tab, got {quoted(line)}; fix the line")
+                raise place.error(f"No tab separates a token and a tag in {quoted(line)}.")
             check_tag(columns[-1], place)
             sentences[-1].append(columns[0])
             tags.append(columns[-1])
@@ -107,8 +107,8 @@ def _parse_header(rest: str, place: Place) -> dict[str, Any]:
     except (ValueError, RecursionError):
         header = {}
     if not (isinstance(header.get("id"), str) and isinstance(header.get("text"), str)):
-        wanted = f"JSON with id, text and title_end after {_DOCUMENT_START}"
-        raise place.error(f"expected {wanted}, got {quoted(rest)}; fix or remove it")
+        problem = f"What follows {_DOCUMENT_START} is not JSON with id, text and title_end: {quoted(rest)}"
+        raise place.error(f"{problem}. Fix or remove it.")
     place.document = header["id"]
     return header
 
@@ -121,11 +121,10 @@ def _locate_tokens(text: str, tokens: Iterable[str], place: Place) -> list[Span]
         start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
         end = start + len(token)
         if text[start:end] != token:
-            got = quoted(text[start:end])
-            raise place.error(f"expected the token {quoted(token)} at {start}, got {got}; fix token or text")
+            raise place.error(f"The text at {start} is {quoted(text[start:end])}, not the token {quoted(token)}.")
         spans.append((start, end))
     if rest := text[end:].strip():
-        raise place.error(f"expected tokens for the whole text, got none for {quoted(rest)}; fix either")
+        raise place.error(f"No tokens follow for the rest of the text, {quoted(rest)}.")
     return spans
 
 

@@ -26,19 +26,18 @@ def _document(raw: bytes, place: Place) -> Document:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
+        raise place.error(f"The line is not one JSON object: {first_line(error)}") from error
     if not isinstance(record, dict) or not isinstance(text := record.get("text"), str):
-        raise place.error(f'expected an object with a "text" string, got {quoted(line)}; fix it')
+        raise place.error(f'The line must be an object with a "text" string, not {quoted(line)}.')
     identifier = place.identify(_string(record, "id", place), place.line)
     title_end = place.title_end(record.get("title_end"), text)
     records = record.get("entities") or []
     if not isinstance(records, list):
-        raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
+        raise place.error(f'"entities" must be a list, not {quoted(str(records))}.')
     entities = tuple(sorted(_entity(entity, text, place) for entity in records))
     version = whole_number(record.get("version"))
     if version is None and record.get("version") is not None:
-        got = quoted(str(record["version"]))
-        raise place.error(f"expected a whole number as version, got {got}; fix it")
+        raise place.error(f'"version" must be a whole number, not {quoted(str(record["version"]))}.')
     return Document(identifier, text, entities, title_end, version)
 
 
@@ -52,7 +51,7 @@ def _string(record: dict[str, Any], key: str, place: Place) -> str:
     """Returns a field as a string; whole numbers are converted, and a missing field is empty."""
     value = record.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
-        raise place.error(f'expected "{key}" as a string, got {quoted(str(value))}; fix it')
+        raise place.error(f'"{key}" must be a string, not {quoted(str(value))}.')
     return "" if value is None else str(value)
 
 

@@ -32,12 +32,12 @@ def _records(source: Source) -> Iterator[tuple[int, Element]]:
 
 def _document(record: Element, place: Place) -> Document:
     if record.tag not in _CITATIONS:
-        raise place.error(f"expected a record, {' or '.join(_CITATIONS)}, got <{record.tag[:60]}>; remove it")
+        raise place.error(f"<{record.tag[:60]}> is no record, which are {' and '.join(_CITATIONS)}. Remove it.")
     citation = record.find(_CITATIONS[record.tag])
     pmid = None if citation is None else citation.find("PMID")
     identifier = _text(pmid)
     if citation is None or pmid is None or not (identifier.isascii() and identifier.isdecimal()):
-        raise place.error(f"expected a record with a <PMID>, a number, got {quoted(identifier)}; add it")
+        raise place.error(f"A record needs a number as <PMID>, not {quoted(identifier)}.")
     place.document = identifier
     article = citation.find("Article")
     article = citation if article is None else article  # for a book, the citation itself

@@ -3,8 +3,8 @@
 The text is the title, one character and the abstract. Relation lines (id, name, two concepts) and concepts are skipped.
 A composite mention (``|`` between concepts, a seventh field) is one entity. A written title ends at ``title_end``, or
 else at the first line break, or else with the text. PubTator has no escapes: tabs and further line breaks become
-spaces, so that offsets stay valid. What an id cannot hold is written like ``%7C``, and any version but the first
-follows a dot.
+spaces, so that offsets stay valid, and a mention of blanks alone is left out. What an id cannot hold is written like
+``%7C``, and any version but the first follows a dot.
 """
 
 import re
@@ -43,11 +43,11 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
     for kind, wanted in (("t", "a title line 'ID|t|TITLE'"), ("a", "an abstract line 'ID|a|ABSTRACT' after the title")):
         place.line, raw = next(lines, (place.line, None))
         if raw is None:
-            raise place.error(f"expected {wanted}, got the end of the document; add the line")
+            raise place.error(f"The document ends before {wanted}.")
         line = place.decode(raw).rstrip("\r\n")
         match = _PASSAGE.match(line)
         if not match or match[2] != kind or (passages and match[1] != place.document):
-            raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
+            raise place.error(f"{quoted(line)} stands where {wanted} must stand.")
         place.document, passages[kind] = match[1], match[3]
     identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
     entities = []
@@ -68,15 +68,14 @@ def _is_relation(fields: list[str]) -> bool:
 def _entity(fields: list[str], text: str, place: Place) -> Entity:
     if not 5 <= len(fields) <= 7:
         wanted = "5 to 7 tab-separated fields (id, start, end, mention, type, concept)"
-        raise place.error(f"expected {wanted}, got {len(fields)}; check the tabs")
+        raise place.error(f"An annotation has {wanted}, not {len(fields)}.")
     if fields[0] != place.document:
-        got = f"id {quoted(fields[0])}"
-        raise place.error(f"expected an annotation of this document, got {got}; separate documents by a blank line")
+        raise place.error(f"The annotation belongs to {quoted(fields[0])}. Separate documents by a blank line.")
     _, start, end, mention, type_, *_ = fields
     entity = place.entity(text, start, end, type_, mention=mention)
     stripped = entity.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
     if not stripped:
-        raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
+        raise place.error(f"The mention at {start}–{end} is blank. Fix the offsets.")
     return replace(entity, end=entity.start + len(stripped), text=stripped)
 
 
@@ -88,7 +87,8 @@ def _write_document(document: Document) -> str:
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
     for entity in document.entities:
         mention, type_ = line[entity.start : entity.end], on_one_line(entity.type)
-        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, type_, _NO_CONCEPT]))
+        if mention.strip():
+            lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, type_, _NO_CONCEPT]))
     return "\n".join(lines) + "\n\n"
 
 

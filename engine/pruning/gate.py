@@ -111,7 +111,7 @@ class Gate(ABC):
         return self.root(self.mean(difference * difference))
 
     def standardised(self, values: Values) -> Values:
-        """Values minus their mean, divided by their deviation, over the alive words of the window; 0 if all are alike."""
+        """Values minus their mean ÷ their deviation, over the alive words of the window; 0 where all are alike."""
         deviation = self.deviation(values)
         scaled = (values - self.mean(values)) / (deviation + SMALLEST)
         return self.where(deviation > LEAST_DEVIATION, scaled, 0.0)

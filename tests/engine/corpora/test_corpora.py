@@ -11,7 +11,7 @@ import pytest
 
 from engine import corpora
 from engine.corpora import load_corpus
-from engine.corpora.named import NAMED, File, NamedCorpus, Part, elsewhere
+from engine.corpora.named import NAMED, File, NamedCorpus, Part, occurrences
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.text.documents import Document
@@ -54,7 +54,7 @@ def small_corpus(monkeypatch, tmp_path, remote):
     }
     parts = {split: (Part(content),) for split, content in splits.items()}
     parts["fit"] = (Part(small, 1), Part(packed, end=1))
-    parts["six"] = (Part(small, standing=frozenset({"", "a corpus that teaches"})),)
+    parts["six"] = (Part(small, occurring=frozenset({"", "a corpus that teaches"})),)
     monkeypatch.setitem(corpora.NAMED, "bc5cdr", NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
     return tmp_path
 
@@ -93,9 +93,9 @@ def test_a_split_is_made_of_parts_of_files_and_what_is_left_out_is_counted(small
 @pytest.mark.parametrize(
     ("split", "keywords"),
     [
-        ("dead", ["dead.txt of bc5cdr in /", "/mine or /", "/cache, or", "/dead.txt (404", "--data-dir"]),
-        ("wrong", ["nor from http", "hash"]),
-        ("changed", ["expected SHA-256"]),
+        ("dead", ["dead.txt of bc5cdr", "/mine or /", "/cache, or", "/dead.txt (404", "--data-dir"]),
+        ("wrong", ["fetched from http", "hash"]),
+        ("changed", ["changed.txt has the SHA-256"]),
     ],
 )
 def test_rejects_a_file_that_is_missing_or_differs_and_does_not_keep_it(small_corpus, split, keywords):
@@ -112,9 +112,9 @@ def test_rejects_a_file_that_is_missing_or_differs_and_does_not_keep_it(small_co
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
-        ("no-such-file", {}, "expected one of the corpora"),
-        (5, {}, "expected one of the corpora"),
+        ("bc5cdr", {"split": "validation"}, "no split 'validation'"),
+        ("no-such-file", {}, "'no-such-file'"),
+        (5, {}, "'5'"),
     ],
 )
 def test_rejects_unknown_corpora_and_splits(name, options, message):
@@ -129,7 +129,7 @@ def test_a_file_scores_types_in_its_gold_and_can_leave_out_broken_documents_but_
         load_corpus(str(path))
     corpus = load_corpus(str(path), skip_bad=True)
     assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)
-    assert "mine.txt:3: document 1: expected 'Ibuprofen'" in caplog.text
+    assert "mine.txt:3: document 1: The text at 0–7 is 'Aspirin', not 'Ibuprofen'" in caplog.text
     documents = [Document(str(number), "Nausea after aspirin.") for number in range(3)]
     (tmp_path / "torn.xml").write_text(written("bioc", *documents).removesuffix("</collection>\n"))
     with pytest.raises(InputError, match="nothing after this place was read"):
@@ -152,7 +152,7 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
 
 @pytest.mark.parametrize(("place", "ids"), [("a test", ["case-7"]), ("a corpus that teaches", ["1", "case-7"])])
 def test_a_document_that_stands_in_a_test_does_not_teach(small_corpus, remote, monkeypatch, place, ids):
-    monkeypatch.setattr(corpora, "elsewhere", lambda: {"1": place})
+    monkeypatch.setattr(corpora, "occurrences", lambda: {"1": place})
     assert [document.id for document in load_corpus("bc5cdr", "six", remote[0]).documents] == ids
     assert len(load_corpus("bc5cdr", "train", remote[0]).documents) == 2, "other splits are as published"
 
@@ -168,12 +168,12 @@ TEACHING = {name: "six" if "six" in corpus.splits else "fit" for name, corpus in
 
 
 def test_no_split_that_teaches_six_types_takes_documents_of_tests_or_of_what_chooses():
-    assert set(elsewhere().values()) == {
+    assert set(occurrences().values()) == {
         *("BC5CDR test", "NCBI-disease test", "BioRED test", "BC5CDR calib", "BioRED dev", "BC5CDR", "NCBI-disease")
     }
     for name, split in TEACHING.items():
         for part in NAMED[name].splits[split]:
-            assert part.standing == {"", "BC5CDR", "NCBI-disease"}
+            assert part.occurring == {"", "BC5CDR", "NCBI-disease"}
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from engine.formats.bioc import record_of
 from engine.text.documents import Document, Entity
 from tests.conftest import memory_below
 from tests.engine.formats.reading import read, sound, written
@@ -59,6 +60,20 @@ def test_versions_of_a_record_are_different_documents_and_what_xml_cannot_hold_i
     document = Document("d", "a\x00b\ud800c", (Entity(4, 5, "Disease", "c"),))
     (again,) = sound(written("bioc", document), "a.xml")
     assert (again.text, again.entities) == ("a\ufffdb\ufffdc", document.entities)
+
+
+@pytest.mark.parametrize("format_", ["bioc", "bioc-json"])
+def test_an_entity_across_title_and_abstract_is_written_to_the_document_and_read_again(format_):
+    document = Document("1", "Type 2. Diabetes.", (Entity(0, 16, "Disease", "Type 2. Diabetes"),), 7)
+    assert sound(written(format_, document), f"a.{format_.removeprefix('bioc-').replace('bioc', 'xml')}") == [document]
+    record = record_of(document)
+    assert [len(part["annotations"]) for part in (*record["passages"], record)] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("blank", ["\x1c", "\x0b", "\x0c"])
+def test_a_title_ends_at_a_blank_that_xml_cannot_hold(blank):
+    (again,) = sound(written("bioc", Document("1", f"Title.{blank}Abstract.", title_end=6)), "a.xml")
+    assert (again.text, again.title_end) == ("Title. Abstract.", 6)
 
 
 JSON_PASSAGE = {"offset": 0, "text": "Aspirin helped.", "infons": {"type": "title"}, "annotations": []}

@@ -67,52 +67,52 @@ def pubmed(title="A title.", pmid="<PMID>1</PMID>"):
 
 
 BROKEN = [  # the broken document, the line of its mistake in the file, and a keyword of the error
-    ("pubtator", pubtator("1", "1", "8", "Aspirin", "Drug"), 3, "'Aspirin' at 1–8, got 'spirin"),
-    ("pubtator", pubtator("1", "7", "8", " ", "Drug"), 3, "got blanks"),
+    ("pubtator", pubtator("1", "1", "8", "Aspirin", "Drug"), 3, "1–8 is 'spirin"),
+    ("pubtator", pubtator("1", "7", "8", " ", "Drug"), 3, "is blank"),
     ("pubtator", pubtator("1", "0", "7", "Aspirin"), 3, "tab-separated fields"),
     ("pubtator", pubtator("1", "0", "7", "Aspirin", "", "D1"), 3, "and a type"),
-    ("pubtator", pubtator("2", "0", "7", "Aspirin", "Drug"), 3, "annotation of this document"),
+    ("pubtator", pubtator("2", "0", "7", "Aspirin", "Drug"), 3, "belongs to '2'"),
     ("pubtator", pubtator("1", "-1", "7", "Aspirin", "Drug"), 3, "whole numbers as start and end"),
-    ("pubtator", b"1|t|Aspirin\n1|a|h\xe9lped\n", 2, "UTF-8, got byte 0xe9"),
+    ("pubtator", b"1|t|Aspirin\n1|a|h\xe9lped\n", 2, "0xe9 is not UTF-8"),
     ("pubtator", "1|a|no title\n", 1, "a title line"),
     ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
     ("jsonl", "[1]", 1, "an object"),
     ("jsonl", '{"text": "a"', 1, "one JSON object"),
     ("jsonl", '{"text": ' + NESTED, 1, "one JSON object"),
     ("jsonl", jsonl(text=None), 1, 'a "text" string'),
-    ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
-    ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
+    ("jsonl", jsonl(id=["1"]), 1, '"id" must be a string'),
+    ("jsonl", jsonl(title_end=6.5), 1, "title_end"),
     ("jsonl", jsonl(version=2**31), 1, "version"),
-    ("jsonl", jsonl(entities=3), 1, '"entities" as a list'),
+    ("jsonl", jsonl(entities=3), 1, '"entities" must be a list'),
     *(
         ("jsonl", spans(**changed), 1, "whole numbers as start and end, and a type")
         for changed in ({"start": 0.7}, {"start": False}, {"end": LONG}, {"type": None})
     ),
-    ("jsonl", spans(end=9), 1, "a span inside the text"),
+    ("jsonl", spans(end=9), 1, "no span inside the text"),
     ("jsonl", spans(score=float("nan")), 1, "score"),
-    ("jsonl", spans(text="Aspirim"), 1, "'Aspirim' at 0–7"),
+    ("jsonl", spans(text="Aspirim"), 1, "0–7 is 'Aspirin', not 'Aspirim'"),
     ("conll", conll(last="helped"), 4, "a token and a tag"),
     ("conll", conll(last="helped\tS-Disease"), 4, "'S-Disease'"),
     ("conll", conll('{"id": "1", "text": []}'), 1, "JSON with id"),
     ("conll", conll('{"id": "1", "text": ' + NESTED), 1, "JSON with id"),
     ("conll", conll('{"id": "1", "text": "A"}'), 1, "the token 'Aspirin'"),
-    ("conll", conll('{"id": "1", "text": "Aspirin helped. More"}'), 1, "tokens for the whole text"),
-    ("conll", conll('{"id": "1", "text": "Aspirin helped", "title_end": 99}'), 1, "a blank after the title"),
-    ("bioc", annotation('offset="1" length="7"'), 7, "a span inside the text"),
-    ("bioc", annotation(text="Ibuprofen"), 7, "'Ibuprofen' at 0–7"),
+    ("conll", conll('{"id": "1", "text": "Aspirin helped. More"}'), 1, "the rest of the text"),
+    ("conll", conll('{"id": "1", "text": "Aspirin helped", "title_end": 99}'), 1, "title_end"),
+    ("bioc", annotation('offset="1" length="7"'), 7, "no span inside the text"),
+    ("bioc", annotation(text="Ibuprofen"), 7, "not 'Ibuprofen'"),
     ("bioc", annotation('offset="-1" length="7"'), 7, "a whole number"),
-    ("bioc", annotation(infons=""), 7, "a location and a type"),
-    ("bioc", bioc(passage(0, "Aspirin"), "\n", passage(3, "helped")), 7, "passage 2 to begin between 7 and"),
-    ("bioc", bioc(passage(0, "Aspirin"), passage(10**9, "helped")), 7, "passage 2 to begin between 7 and"),
-    ("bioc", bioc(id_=""), 7, "with an id"),
-    ("bioc-json", "[]", 1, "an object as document"),
-    ("bioc-json", '{"passages": []}', 1, "with an id"),
-    ("bioc-json", '{"id": "1", "passages": {}}', 1, "a list of objects as passages"),
+    ("bioc", annotation(infons=""), 7, "no location or no type"),
+    ("bioc", bioc(passage(0, "Aspirin"), "\n", passage(3, "helped")), 7, "passage 2 must be between 7 and"),
+    ("bioc", bioc(passage(0, "Aspirin"), passage(10**9, "helped")), 7, "passage 2 must be between 7 and"),
+    ("bioc", bioc(id_=""), 7, "no id"),
+    ("bioc-json", "[]", 1, "an object"),
+    ("bioc-json", '{"passages": []}', 1, "no id"),
+    ("bioc-json", '{"id": "1", "passages": {}}', 1, "passages must be a list"),
     ("bioc-json", bioc_json(annotations=[{"infons": {"type": "X"}, "locations": [{"offset": 3}]}]), 1, "length"),
-    ("pubmed", pubmed(pmid=""), 4, "a <PMID>"),
+    ("pubmed", pubmed(pmid=""), 4, "<PMID>"),
     ("pubmed", pubmed(pmid="<PMID>x7</PMID>"), 4, "'x7'"),
-    ("pubmed", "<Thing/>", 4, "got <Thing>"),
-    ("text lines", b"h\xe9", 1, "UTF-8, got byte 0xe9"),
+    ("pubmed", "<Thing/>", 4, "<Thing>"),
+    ("text lines", b"h\xe9", 1, "0xe9 is not UTF-8"),
 ]
 
 
@@ -136,23 +136,23 @@ ENTITY = '<!DOCTYPE PubmedArticleSet [<!ENTITY a SYSTEM "file:///etc/passwd">]><
         ("xml", HEAD + pubmed() + "<a></b>" + FOOT, 1, 4, "well-formed XML"),
         ("xml", HEAD + pubmed() + pubmed("A &beta; blocker") + FOOT, 1, 4, "undefined entity &beta;"),
         ("xml", ENTITY, 0, 1, "undefined entity &a;"),
-        ("xml", "", 0, 1, "well-formed XML, got no element found"),
-        ("xml", "<article/>", 0, 1, "the root <collection>, got <article>"),
-        ("xml", '<?xml version="1.0" encoding="foo"?><collection/>', 0, 1, "expected "),
-        ("json", ONE + '{"id": "1",\n"infons": {}\n"passages": []}]}', 0, 4, "JSON, got Expecting ','"),
+        ("xml", "", 0, 1, "well-formed XML: no element found"),
+        ("xml", "<article/>", 0, 1, "<article>, not <collection>"),
+        ("xml", '<?xml version="1.0" encoding="foo"?><collection/>', 0, 1, "encoding"),
+        ("json", ONE + '{"id": "1",\n"infons": {}\n"passages": []}]}', 0, 4, "JSON: Expecting ','"),
         ("json", ONE + NESTED, 0, 1, "JSON"),
-        ("json", '{"documents": []} more', 0, 1, "JSON, got Extra data"),
-        ("json", ONE.replace(",\n", ",") + "]", 0, 1, "JSON, got "),
-        ("json", ONE.replace(",\n", "\n") + '{"id": "2", "passages": []}]}', 0, 2, "JSON, got Expecting ','"),
+        ("json", '{"documents": []} more', 0, 1, "JSON: Extra data"),
+        ("json", ONE.replace(",\n", ",") + "]", 0, 1, "JSON: "),
+        ("json", ONE.replace(",\n", "\n") + '{"id": "2", "passages": []}]}', 0, 2, "JSON: Expecting ','"),
         ("json", "{}", 0, 1, "BioC"),
-        ("json", ONE.encode() + b'"\xe9"]}', 0, 2, "UTF-8, got byte 0xe9"),
+        ("json", ONE.encode() + b'"\xe9"]}', 0, 2, "0xe9 is not UTF-8"),
     ],
 )
 def test_what_ends_a_file_is_said_after_the_documents_before_it(suffix, content, kept, line, keyword):
     documents, (error,) = read(content, f"a.{suffix}")
     assert (len(documents), error.line, error.ends_file) == (kept, line, True)
     assert keyword in error.problem
-    assert error.problem.endswith("; nothing after this place was read")
+    assert error.problem.endswith("; nothing after this place was read.")
 
 
 def test_whatever_a_format_raises_is_an_error_with_file_and_line(monkeypatch):

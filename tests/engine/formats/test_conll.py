@@ -63,14 +63,14 @@ def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
         Document(f"{tmp_path.name}-2", "No drug"),
     )
     assert (corpus.split, corpus.types) == ("dev", ("Chemical",))
-    with pytest.raises(InputError, match=r"one of the splits \['validation'\] of hf:.*, got 'test'"):
+    with pytest.raises(InputError, match=r"hf:.* no split 'test', only validation"):
         load_corpus(f"hf:{tmp_path}", "test")
 
 
 @pytest.mark.parametrize("tag", [-100, None, 3])
 def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
     class_labels([["Valproic", "acid"], ["aspirin"]], [[1, tag], [1]], tmp_path)
-    with pytest.raises(FormatError, match=f":1: document .*-1: expected class labels from 0 to 2, got .*{tag}"):
+    with pytest.raises(FormatError, match=f":1: document .*-1: Class labels are from 0 to 2, .*{tag}"):
         load_corpus(f"hf:{tmp_path}", "dev")
     corpus = load_corpus(f"hf:{tmp_path}", "dev", skip_bad=True)
     assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
@@ -79,10 +79,10 @@ def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
 def test_rejects_a_dataset_that_cannot_be_loaded(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict({"tokens": [["a"]], "tags": [["?"]]}).save_to_disk(tmp_path / "tags")
-    with pytest.raises(FormatError, match="expected a tag O, B-TYPE or I-TYPE"):
+    with pytest.raises(FormatError, match="not O, B-TYPE or I-TYPE"):
         load_corpus(f"hf:{tmp_path}/tags", "dev")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="a dataset"):
+    with pytest.raises(InputError, match=r"hf:.*/empty"):
         load_corpus(f"hf:{tmp_path}/empty")
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(InputError, match=r"pip install .*\[baselines\]"):

@@ -67,9 +67,10 @@ def test_a_round_trip_loses_nothing(name, data):
 
 @given(documents(TEXT))
 def test_a_round_trip_of_pubtator_loses_no_offset(document):
-    assume(document.title_end is not None and all(entity.text.strip() for entity in document.entities))
+    assume(document.title_end is not None)
     (again,) = sound(written("pubtator", document), "a.pubtator")
     expected = [(entity.start, entity.start + len(entity.text.rstrip())) for entity in document.entities]
+    expected = [(start, end) for start, end in expected if start < end]  # one of blanks alone is not written
     assert [(entity.start, entity.end) for entity in again.entities] == expected
 
 
@@ -105,7 +106,7 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
     assert message.isprintable()
     assert len(message) <= 1000
     assert "\\x1b[2J\\n\\u202e\\ud800xx" in message
-    assert message.endswith("""expected "entities" as a list, got '3'; fix it""")
+    assert message.endswith(""""entities" must be a list, not '3'.""")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.line, again.problem) == (message, 1, error.problem)
 
@@ -116,13 +117,13 @@ def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_non
     more, (error,) = read('{"id": "2", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
     same = sound('\n{"text": ""}', "folder/a.jsonl", ids=ids) + sound("Nausea.", "caf\udce9.txt", ids=ids)
     assert [document.id for document in first + more + same] == ["x", "a-2", "a-3", "2", "b-2", "a-2-2", "caf_"]
-    assert str(error).startswith("b:3: document x: expected a unique id, got one that is used in a.jsonl")
+    assert str(error).startswith("b:3: document x: The id is used already in a.jsonl")
 
 
 @pytest.mark.parametrize(("record", "reason"), [
-    ({"id": "7", "version": 1}, "expected a unique id"),  # the first version is written as if it had none
-    ({"id": "7.2"}, "expected a unique id"),  # in PubTator, the second version
-    ({"id": "8\ud800"}, "expected an id of whole characters"),
+    ({"id": "7", "version": 1}, "The id is used already above"),  # the first version is written as if it had none
+    ({"id": "7.2"}, "The id is used already above"),  # in PubTator, the second version
+    ({"id": "8\ud800"}, "The id holds half"),
 ])  # fmt: skip
 def test_an_id_that_could_not_be_told_from_another_once_written_is_refused(record, reason):
     records = ({"id": "7"}, {"id": "7", "version": 2}, record)
@@ -173,12 +174,12 @@ def test_standard_input_is_read_and_named(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
     errors: list[FormatError] = []
     assert list(read_documents("-", errors.append)) == [SOUND]
-    assert str(errors[0]).startswith("stdin:1: expected")
+    assert str(errors[0]).startswith("stdin:1: The line")
 
 
 @pytest.mark.parametrize("path", ["none.txt", "a\x00b", "/dev/null/x", ".", "x" * 5000])
 def test_rejects_a_path_without_a_file(path):
-    with pytest.raises(InputError, match="expected a readable file"):
+    with pytest.raises(InputError, match="Cannot read"):
         list(read_documents(path))
 
 
@@ -186,7 +187,7 @@ def test_rejects_a_path_without_a_file(path):
     "content", [gzip.compress(b'{"text": "Nausea."}\n' * 1000, mtime=0)[:-20], b"no gzip"], ids=["cut", "not gzipped"]
 )
 def test_rejects_a_damaged_gzipped_file(content):
-    with pytest.raises(InputError, match=r"a\.jsonl\.gz.*; fetch it again"):
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz.*. Fetch it again"):
         read(content, "a.jsonl.gz")
 
 
@@ -208,5 +209,5 @@ def test_of_texts_without_gold_lines_are_texts_documents_stay_whole_and_each_cou
 
 def test_rejects_files_without_a_word(tmp_path):
     (tmp_path / "texts").write_text(" \n\t\n")
-    with pytest.raises(InputError, match="with a word in it"):
+    with pytest.raises(InputError, match="texts has a word"):
         read_texts([tmp_path / "texts"])

@@ -65,7 +65,7 @@ def test_books_are_read_and_deleted_citations_handed_over():
 def test_versions_of_a_record_are_different_records_and_a_second_one_of_a_version_is_refused():
     documents, (error,) = read(file_of(article(), article(version=2), article()), "f.xml")
     assert [document.version for document in documents] == [1, 2]
-    assert "expected a unique id" in error.problem
+    assert "The id is used" in error.problem
 
 
 def test_a_file_is_recognised_by_its_content_and_memory_does_not_grow_with_it(tmp_path):
