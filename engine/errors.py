@@ -24,12 +24,12 @@ class FormatError(InputError):
     ``repeats``: whether an error of the same file has said so before, of another document; one report is enough.
     """
 
-    ends_file = repeats = False
+    ends_file = False
 
-    def __init__(self, file: str, line: int, document: str | None, problem: str) -> None:
+    def __init__(self, file: str, line: int, document: str | None, problem: str, *, repeats: bool = False) -> None:
         where = f"{file}:{line}: " + (f"document {one_line(document, 80)}: " if document else "")
         super().__init__(where + problem)
-        self.file, self.line, self.document, self.problem = file, line, document, problem
+        self.file, self.line, self.document, self.problem, self.repeats = file, line, document, problem, repeats
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.file, self.line, self.document, self.problem), vars(self)

@@ -77,10 +77,10 @@ class Place:
             return raw.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
             self.line += raw.count(b"\n", 0, error.start)
-            wrong = self.error(f"Byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8.")
-            wrong.repeats = "encoding" in self.problems
+            repeats = "encoding" in self.problems
             self.problems.add("encoding")
-            raise wrong from error
+            problem = f"Byte 0x{error.object[error.start]:02x} is not UTF-8. Save the file as UTF-8."
+            raise FormatError(self.file, self.line, self.document, problem, repeats=repeats) from error
 
     def entity(
         self, text: str, start: object, end: object, type_: object, *, mention: str | None = None, score: object = 1.0

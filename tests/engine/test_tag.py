@@ -84,9 +84,9 @@ def test_memory_does_not_grow_with_what_is_broken(tag, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "keyword"),
     [
-        ("a.txt", GOOD.replace("\t7\tAspirin", "\t8\tAspirin"), "a.txt:3: document 1: expected"),
-        ("a.jsonl", '{"id": "last", "text": "Nausea."}\n' * 2, "a.jsonl:2: document last: expected a unique id"),
-        ("none.txt", None, "expected a readable file"),
+        ("a.txt", GOOD.replace("\t7\tAspirin", "\t8\tAspirin"), "a.txt:3: document 1: The text at 0–8"),
+        ("a.jsonl", '{"id": "last", "text": "Nausea."}\n' * 2, "a.jsonl:2: document last: The id is used"),
+        ("none.txt", None, "none.txt: No such file"),
     ],
 )
 def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, capsys, tmp_path):

@@ -139,7 +139,7 @@ def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, 
     for text, status, said in (
         ("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n", 0, "Next: {next}"),
         ("I-Disease\nB-Disease\nO\nB-Chemical\nI-Chemical\n", 2, "expected to continue the run"),
-        ("O", 2, "expected 5 labels"),
+        ("O", 2, "has 5 labels"),
     ):
         labels.write_text(text)
         assert report("--labels", str(labels), model=plain_folder)[0] == status
@@ -185,7 +185,7 @@ def test_a_broken_corpus_is_refused_and_skip_bad_evaluates_the_rest(report, tmp_
     broken = tmp_path / "broken.txt"
     broken.write_text(SAMPLE.read_text().replace("sample-01\t0\t19\t", "sample-01\t0\t9999\t", 1))
     assert report("--corpus", str(broken))[0] == 2
-    expected = f"{broken}:3: document sample-01: expected a span inside the text"
+    expected = f"{broken}:3: document sample-01: 0–9999"
     assert capsys.readouterr().err.startswith(expected)
     _, out = report("--corpus", str(broken), "--skip-bad")
     assert expected in caplog.text

@@ -32,7 +32,7 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     ("broken", "problem"),
     [
-        ('{"text": "y"', "expected one JSON object on the line"),
+        ('{"text": "y"', "The line is not one JSON object"),
         (LONG, "some.jsonl: document c: expected at most 100,000 characters, got 100,001; split it"),
     ],
     ids=["broken", "long"],
@@ -81,7 +81,7 @@ def test_whatever_a_reader_raises_is_a_problem_and_of_many_the_first_are_listed(
 
 def test_a_message_does_not_say_where_the_file_lies_and_is_cut_if_it_quotes_a_long_id(write):
     _, problems = read(write("mine.txt", b"notes\n\xff\xfe"))
-    assert problems.listed == ["mine.txt:2: document mine: expected UTF-8, got byte 0xff; save the file as UTF-8"]
+    assert problems.listed == ["mine.txt:2: document mine: Byte 0xff is not UTF-8. Save the file as UTF-8."]
     _, problems = read(write("long.jsonl", json.dumps({"id": "x" * 9000, "text": "x" * (MAX_CHARACTERS + 1)})))
     (message,) = problems.listed
     assert len(message) == MAX_MESSAGE + 1
@@ -115,5 +115,5 @@ def test_ids_are_those_of_the_files_and_unique_over_all_of_them(tmp_path):
         *(("some.csv", "some-1"), ("some.csv", "some-2"), ("some.csv", "some-1-2")),
     ]
     assert problems.listed == [
-        "two.csv:3: document 7: expected a unique id, got one that is used in one.csv; rename either"
+        "two.csv:3: document 7: The id is used already in one.csv. Rename either."
     ]
