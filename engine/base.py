@@ -185,7 +185,7 @@ class Engine:
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
             raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
         controller = strategy.controller
-        if strategy.recovery and isinstance(controller, Controller) and controller.ends(0):
+        if strategy.recovery and isinstance(controller, Controller) and controller.all_exit(0):
             raise InputError(
                 "expected words that go on after the first gate, for recovery, got a gate at which all exit; lower its "
                 "threshold"

@@ -78,8 +78,8 @@ class Setting:
         several = self.is_list or (self.kind == "per gate" and isinstance(value, tuple))
         values = value if several else (value,)
         if not isinstance(values, tuple) or values == () != self.default or not all(map(self._fits, values)):
-            wanted = "a list, each " * self.is_list + ", ".join(filter(None, (NOUNS[self.kind], self.range)))
-            raise InputError(f"expected {called or self.name.rstrip('_')} as {wanted}, got {value!r}; change it")
+            allowed = "a list, each " * self.is_list + ", ".join(filter(None, (NOUNS[self.kind], self.range)))
+            raise InputError(f"{called or self.name.rstrip('_')} must be {allowed}, not {value!r}.")
 
     def _fits(self, value: object) -> bool:
         if self.kind in ("flag", "text"):
@@ -120,8 +120,8 @@ def setting(
 def _settings_of(part: Any) -> tuple[Setting, ...]:
     """The settings among the fields of a dataclass, in order, those that are given by keyword last."""
     types = get_type_hints(part)
-    own = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))
-    return tuple(_typed(dataclasses.replace(f.metadata["setting"], name=f.name), types[f.name]) for f in own)
+    declared = sorted((f for f in fields(part) if "setting" in f.metadata), key=lambda f: bool(f.kw_only))
+    return tuple(_typed(dataclasses.replace(f.metadata["setting"], name=f.name), types[f.name]) for f in declared)
 
 
 settings_of: Callable[[Any], tuple[Setting, ...]] = cache(_settings_of)  # cached, the type checker takes no class
@@ -168,5 +168,5 @@ def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON; raises an `InputError` if one is unknown or out of range."""
     names = {declared.name.rstrip("_"): declared.name for declared in settings_of(part)}
     if unknown := set(settings) - set(names):
-        raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")
+        raise InputError(f"{kind} has no setting {', '.join(sorted(unknown))}, only {', '.join(sorted(names))}.")
     return part(**{names[name]: value for name, value in settings.items()})

@@ -17,8 +17,9 @@ from engine.graph.standalone import Session, graph_inputs
 from engine.machine import threads
 from engine.models.folder import ModelFolder
 from engine.pruning.gate import Decision
+from engine.pruning.policies import GivenExits
 from engine.pruning.record import GateRecord, WindowRecord
-from engine.pruning.strategy import GivenExits, Strategy
+from engine.pruning.strategy import Strategy
 from engine.text.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -75,8 +76,8 @@ class GraphBackend:
         pool = ThreadPoolExecutor(at_once)
         try:
             made = pool.map(record, tasks) if at_once > 1 else map(record, tasks)
-            for index, of_window in zip(order, made, strict=True):
-                records[index] = of_window
+            for index, finished in zip(order, made, strict=True):
+                records[index] = finished
                 if done is not None:
                     done(1)
         finally:
@@ -96,9 +97,9 @@ class GraphBackend:
         if recovery is None or not plan.gates or not (words := recovery.choose(record)).any():
             return record
         # The window runs again from its first gate, and these words stay to the last layer.
-        ends, gates = np.where(words, layers, record.exit_at), tuple(gate.number for gate in record.gates)
+        exit_at, gates = np.where(words, layers, record.exit_at), tuple(gate.number for gate in record.gates)
         values |= {"hidden": values["memory"], "probabilities": values["labels"]}
-        values |= {f"{gate}.stays": ends > gate for gate in gates}
+        values |= {f"{gate}.stays": exit_at > gate for gate in gates}
         latest = self._call(PassPlan(layers, gates, resumes=True), threads, values)
         return replace(record, probabilities=latest["labels"], recovered=words)
 

@@ -1,7 +1,7 @@
 """Composes one ONNX graph of a whole pass over one window: embeddings, layers, gates and removal of rows.
 
-Which gates there are and the form of their controller's formula are part of the graph; thresholds and other numbers are
-inputs, so that changing them composes nothing.
+Which gates there are and the structure of their controller's formula are part of the graph; thresholds and other
+numbers are inputs, so that changing them composes nothing.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from engine.graph.operations import GraphOperations
 from engine.graph.products import Products
 from engine.models.family import Family
 from engine.models.folder import Heads
-from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION
-from engine.pruning.strategy import GivenExits, Strategy
+from engine.pruning.policies import ExitPolicy, GivenExits
+from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 
 TINY = 1e-6
@@ -30,8 +30,8 @@ class PassPlan:
 
     last: int  # the last layer
     gates: tuple[int, ...] = ()  # layers before it after which words may exit
-    controller: Decider | None = field(default=None, compare=False)  # None where the caller says which words stay
-    form: tuple[Any, ...] = ()  # what of the controller the graph depends on, so that plans of equal forms are equal
+    controller: ExitPolicy | None = field(default=None, compare=False)  # None where the caller says which words stay
+    structure: tuple[Any, ...] = ()  # structural cache key of the controller
     remembers: bool = False  # whether the graph returns hidden states before the first gate removes any
     resumes: bool = False  # whether it begins with these, at the first gate
 
@@ -41,12 +41,11 @@ class PassPlan:
         controller = strategy.controller
         if controller is None or isinstance(controller, GivenExits):
             return cls(layers, strategy.gates)
-        ends = [gate for index, gate in enumerate(strategy.gates) if controller.ends(index)]
-        last = ends[0] if ends else layers
+        last = next((gate for index, gate in enumerate(strategy.gates) if controller.all_exit(index)), layers)
         gates = tuple(gate for gate in strategy.gates if gate < last)
         if not gates:
             return cls(last, gates)
-        return cls(last, gates, controller, controller.form, remembers=strategy.recovery is not None)
+        return cls(last, gates, controller, controller.structure, remembers=strategy.recovery is not None)
 
     def numbers(self) -> dict[str, float]:
         """The numbers that the graph takes, by input, for the settings of this plan's controller."""

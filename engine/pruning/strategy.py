@@ -1,16 +1,14 @@
-"""A strategy: gates, controller and recovery, with conversion to and from JSON."""
+"""A strategy: gates, exit policy and recovery, with conversion to and from JSON."""
 
 import operator
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, Self
 
-import numpy as np
-
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS, Controller, Decider
-from engine.pruning.gate import Decision, Gate
+from engine.pruning.controllers import CONTROLLERS, Controller
+from engine.pruning.policies import ExitPolicy, Truncation
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy_names import CASCADE, DENSE, OPERATING_POINTS, TRUNCATE, StrategyName
 from engine.settings import from_values, to_values, values_of
@@ -19,43 +17,18 @@ BALANCED = "balanced"  # the operating point if none is named
 
 
 @dataclass(frozen=True)
-class Truncation(Decider):
-    """Lets every word exit, so that the encoder ends at the gate."""
-
-    kind = TRUNCATE
-
-    def ends(self, index: int) -> bool:
-        return True
-
-
-@dataclass(frozen=True, eq=False)
-class GivenExits(Decider):
-    """Lets the words of the windows of a call exit where they are told to, whatever their scores.
-
-    ``exit_at``: for each window the gate or last layer after which each word exits, int64 ``(words,)``.
-    """
-
-    exit_at: Sequence[np.ndarray]
-    kind = "given"
-
-    def decide(self, gate: Gate) -> Decision:
-        exits = (np.concatenate(self.exit_at) <= gate.number) & gate.is_alive
-        return Decision(exits, np.zeros(len(exits)))
-
-
-@dataclass(frozen=True)
 class Strategy:
     """A way to run the encoder."""
 
     gates: tuple[int, ...] = ()  # layers after which words may exit, ascending
-    controller: Decider | None = None  # decides at the gates; None without gates
+    controller: ExitPolicy | None = None  # decides at the gates; None without gates
     point: str = ""  # the stored operating point that has these settings, if any
     recovery: Recovery | None = None  # decides when and which words come back; None for never
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", _parse_gates(self.gates))
         if bool(self.gates) != (self.controller is not None):
-            raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
+            raise InputError(f"Gates need a controller, and a controller needs gates: {self}.")
 
     @property
     def kind(self) -> str:
@@ -99,8 +72,8 @@ class Strategy:
         Raises an `InputError` if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
-            wanted = f"one of {self.name}'s settings {sorted(self.settings())}"
-            raise InputError(f"expected {wanted}, got {sorted(unknown)}; choose one of them")
+            known = ", ".join(sorted(self.settings())) or "none"
+            raise InputError(f"{self.name} has no setting {', '.join(sorted(unknown))}. Its settings: {known}.")
         if not settings:
             return self
 
@@ -127,13 +100,13 @@ class Strategy:
         Raises an `InputError` if the object is malformed or has an unknown controller or setting.
         """
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
-            raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
+            raise InputError(f"A strategy is an object with a name, not {record!r}.")
         controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
-            raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
+            raise InputError(f"Controller and recovery of a strategy must be objects: {record!r}.")
         known = {field.name for field in fields(cls)}
         if unknown := record.keys() - known - {"name"}:
-            raise InputError(f"expected only the settings {sorted(known)}, got {sorted(unknown)}; remove them")
+            raise InputError(f"A strategy has no entry {', '.join(sorted(unknown))}, only {', '.join(sorted(known))}.")
         parts: dict[str, Any] = {
             "controller": _controller_from_json(controller) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
@@ -141,14 +114,13 @@ class Strategy:
         return cls(**{name: value for name, value in record.items() if name != "name"} | parts)
 
 
-def _controller_from_json(settings: Mapping[str, Any]) -> Decider:
+def _controller_from_json(settings: Mapping[str, Any]) -> ExitPolicy:
     kind = settings.get("kind")
     if kind == Truncation.kind:
         return Truncation()
     if not isinstance(kind, str) or kind not in CONTROLLERS:
-        raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
-    own = {name: value for name, value in settings.items() if name != "kind"}
-    return from_values(CONTROLLERS[kind], kind, own)
+        raise InputError(f"There is no controller {kind!r}, only {', '.join(CONTROLLERS)}.")
+    return from_values(CONTROLLERS[kind], kind, {name: value for name, value in settings.items() if name != "kind"})
 
 
 def _parse_gates(gates: Any) -> tuple[int, ...]:
@@ -159,7 +131,7 @@ def _parse_gates(gates: Any) -> tuple[int, ...]:
         if any(isinstance(gate, bool) for gate in given) or [0, *numbers] != sorted({0, *numbers}):
             raise ValueError
     except (TypeError, ValueError):
-        raise InputError(f"expected ascending whole numbers from 1 as gates, got {gates!r}") from None
+        raise InputError(f"Gates must be ascending whole numbers from 1, not {gates!r}.") from None
     return numbers
 
 
@@ -178,25 +150,22 @@ def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
     point = name.point
     if name.kind in (DENSE, TRUNCATE):
         if point not in ("", *OPERATING_POINTS, *chain(*points.values())):
-            raise InputError(f"expected one of the operating points {OPERATING_POINTS}, got {point!r}; leave it out")
+            raise InputError(f"There is no operating point {point!r}, only {', '.join(OPERATING_POINTS)}.")
         if name.kind == DENSE:
             return Strategy()
         if not 1 <= name.layer < layers:
-            wanted = f"truncate-1 to truncate-{layers - 1}"
-            raise InputError(f"expected {wanted}, got {name.without_point!r}; the encoder has {layers} layers")
+            raise InputError(f"{name.without_point} needs more layers. With {layers}, K is from 1 to {layers - 1}.")
         return Strategy((name.layer,), Truncation())
     recovery = Recovery() if name.recovers else None
     stored = points_of(name, points)
     if not stored:
         if point not in ("", BALANCED) or name.kind == CASCADE:
-            wanted = point or str(name)
-            raise InputError(f"expected weights with operating points for {wanted!r}, got none; leave it out")
+            raise InputError(f"The model has no operating points of {name.without_point}, so no {point or 'default'}.")
         gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
         return Strategy(tuple(gates), CONTROLLERS[name.kind](), recovery=recovery)
     point = point or default_point(stored)
     if point not in stored:
-        wanted = f"one of the operating points {list(stored)} of {name.without_point}"
-        raise InputError(f"expected {wanted}, got {point!r}; choose one")
+        raise InputError(f"{name.without_point} has no operating point {point!r}, only {', '.join(stored)}.")
     strategy = stored[point]
     return replace(strategy, point=point, recovery=strategy.recovery or recovery)
 

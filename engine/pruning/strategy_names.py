@@ -10,8 +10,9 @@ from typing import Self
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.policies import TRUNCATE
 
-DENSE, TRUNCATE, CASCADE = "dense", "truncate", "cascade"
+DENSE, CASCADE = "dense", "cascade"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 
@@ -39,11 +40,11 @@ class StrategyName:
         match = re.fullmatch(r"([^:+]+)(\+recovery)?(?::(.+))?", text)
         if not match or not (match[1] in CONTROLLERS or (match[1] == CASCADE and not match[2])):
             raise InputError(
-                f"expected one of the strategies {list(names())}, perhaps with an operating point as in entropy:fast, "
-                f"got {text[:40]!r}; check the name (k is a number)"
+                f"There is no strategy {text[:40]!r}. Strategies are {', '.join(names())} (k is a number); a colon and "
+                "an operating point may follow, as in entropy:fast."
             )
         if match[3] and point and match[3] != point:
-            raise InputError(f"expected one operating point, got {match[3]!r} and {point!r}; leave one out")
+            raise InputError(f"{text!r} names the operating point {match[3]!r}, not {point!r}. Leave one out.")
         return cls(match[1], bool(match[2]), point=match[3] or point)
 
     @property

@@ -6,8 +6,9 @@ import torch
 
 from engine.errors import explained
 from engine.models.folder import ModelFolder
+from engine.pruning.policies import GivenExits
 from engine.pruning.record import WindowRecord
-from engine.pruning.strategy import GivenExits, Strategy
+from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import run
 from engine.pytorch.packing import WINDOWS

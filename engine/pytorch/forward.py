@@ -3,7 +3,7 @@
 The dense pass is the same code without gates.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.pruning.controllers import Decider
 from engine.pruning.gate import OF_ATTENTION, OF_LAYER, ArrayGate, Decision
+from engine.pruning.policies import ExitPolicy
 from engine.pruning.record import GateRecord, WindowRecord
 from engine.pruning.signals import attention_of
 from engine.pruning.strategy import Strategy
@@ -79,16 +79,6 @@ class MemoryBuffer:
         ]
 
 
-class KeepAll(Decider):
-    """Lets no word exit; records ``signals`` of layers."""
-
-    kind = "keep-all"
-    signals: frozenset[str] = frozenset()
-
-    def __init__(self, signals: Iterable[str] = ()) -> None:
-        self.signals = OF_LAYER.intersection(signals)
-
-
 def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> list[WindowRecord]:
     """Runs windows in one batch under a strategy and returns their records."""
     memory = forward(model, RaggedBatch.from_windows(windows), strategy.gates, strategy.controller)
@@ -106,7 +96,7 @@ def run(model: GatedModel, windows: Sequence[Window], strategy: Strategy) -> lis
     ]
 
 
-def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], controller: Decider | None) -> MemoryBuffer:
+def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], controller: ExitPolicy | None) -> MemoryBuffer:
     """Runs a batch under any controller, which may be ``None`` without gates.
 
     The model must have a label head at every gate. Gradients flow through the outputs of label heads, not through
@@ -128,7 +118,7 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
                 _run_head(model, ops, number, hidden, memory)
             decision, read = decide(controller, number, index, memory, partial(_signal, ops, number, previous, hidden))
             memory.remove(number, decision, read)
-            if controller.ends(index):
+            if controller.all_exit(index):
                 break
             if index == 0:
                 memory.first = ops.batch, hidden
@@ -138,10 +128,10 @@ def forward(model: GatedModel, batch: RaggedBatch, gates: Sequence[int], control
 
 
 def decide(
-    controller: Decider, number: int, index: int, memory: MemoryBuffer, signal: Callable[[str], np.ndarray]
+    controller: ExitPolicy, number: int, index: int, memory: MemoryBuffer, signal: Callable[[str], np.ndarray]
 ) -> tuple[Decision, dict[str, np.ndarray]]:
     """Asks a controller at the gate of layer ``number``; also returns the signals of the layer that it reads."""
-    if controller.ends(index):
+    if controller.all_exit(index):
         return Decision(memory.is_alive, np.zeros(len(memory.is_alive))), {}
     read = {name: signal(name) for name in sorted(controller.signals & OF_LAYER)}
     words, numbers = memory.batch.words, controller.numbers(index)
@@ -175,14 +165,14 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray) -> None:
     assert memory.first is not None
     encoder, window, gates = model.encoder, memory.batch.words.window, [gate.number for gate in memory.gates]
     doubtful = np.isin(window, window[words])
-    ends = np.where(words, encoder.num_layers, np.where(doubtful, memory.exit_at, gates[0]))
+    exit_at = np.where(words, encoder.num_layers, np.where(doubtful, memory.exit_at, gates[0]))
     batch, hidden = memory.first
     ops = encoder.operations(batch)
     for number in range(gates[0], encoder.num_layers + 1):
         if number > gates[0]:
             hidden = encoder.family.layer(ops, number, hidden)
         if number in gates:
-            hidden = _keep(ops, ends > number, hidden)
+            hidden = _keep(ops, exit_at > number, hidden)
     _run_head(model, ops, encoder.num_layers, hidden, memory)
 
 

@@ -15,10 +15,11 @@ from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.latency import Latency
 from engine.pruning.passes import Pass
+from engine.pruning.policies import KeepAll
 from engine.pruning.record import GateRecord, WindowRecord, distributions
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import load_weights
-from engine.pytorch.forward import HeadOutput, KeepAll, MemoryBuffer, decide, forward
+from engine.pytorch.forward import HeadOutput, MemoryBuffer, decide, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.result import Output, Result
 from engine.training.trials import Reference, Trial
@@ -87,7 +88,7 @@ class DensePass:
             self._label(memory, number)
             decision, _ = decide(controller, number, index, memory, self.signals[number].__getitem__)
             memory.remove(number, decision, {})
-            if controller.ends(index):
+            if controller.all_exit(index):
                 break
         else:
             self._label(memory, layers)

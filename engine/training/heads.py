@@ -12,8 +12,9 @@ from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBas
 from engine.cli.progress import Progress
 from engine.errors import expecting
 from engine.models.tokenizer import load_tokenizer
+from engine.pruning.policies import KeepAll
 from engine.pytorch.checkpoint import load_weights, quiet, read_configuration
-from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.forward import forward
 from engine.pytorch.model import Encoder, GatedModel
 from engine.text.windows import WordPieces
 from engine.training.examples import Example, pack

@@ -29,10 +29,10 @@ from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, replacing
 from engine.errors import InputError
-from engine.pruning.controllers import Decider
 from engine.pruning.gate import ArrayGate, Decision, Gate
+from engine.pruning.policies import ExitPolicy, KeepAll
 from engine.pytorch.checkpoint import save_weights
-from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.forward import forward
 from engine.training.examples import Example, Pool, joint_loss, make_batches, mask_words, pack
 from engine.training.heads import Learner
 from engine.training.options import RESUME, TrainingConfig
@@ -75,7 +75,7 @@ def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENT
     return thresholds.numpy(), int(torch.randint(1, 3, ()))
 
 
-class SampledController(Decider):
+class SampledController(ExitPolicy):
     """Decides like `entropy` by thresholds for each gate and window, ``(gates, windows)``; entities exit as a whole."""
 
     kind = "sampled"
@@ -180,7 +180,7 @@ class Trainer:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
             packed = replace(packed, batch=batch)
         gates = range(1, self.model.encoder.num_layers) if self.model.has_gates else range(0)
-        controller: Decider = KeepAll()
+        controller: ExitPolicy = KeepAll()
         if self.config.pruned:
             drawn = draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest)
             controller = SampledController(*drawn)

@@ -16,9 +16,10 @@ import torch
 from engine.base import Engine
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.policies import GivenExits
 from engine.pruning.record import WindowRecord
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import GivenExits, Strategy
+from engine.pruning.strategy import Strategy
 from engine.result import Result
 from eval.record import Tagged, Variant
 from eval.schema import DENSE, MODEL, RANDOM, RANDOM_SEEDS

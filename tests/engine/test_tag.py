@@ -110,7 +110,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
         (["--set", "gates={[]}"], "ascending whole numbers"),
         (["--set", "max_entropy=None"], "numbers with commas"),
         (["--set", "point=fast"], "--point"),
-        (["--batch-size", "0"], "--batch-size as a whole number, 1 or more"),
+        (["--batch-size", "0"], "--batch-size must be a whole number, 1 or more"),
     ],
 )
 def test_rejects_wrong_options_with_status_2_and_one_sentence(corpus, tag, capsys, options, keyword):

@@ -75,7 +75,7 @@ def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cauti
         ("dense", ""),
         ("cascade", "balanced"),
     ]
-    for made, problem in ((engines[1], r"points \['careful', 'fast'\] of entropy, got 'balanced'"), (engine, "fast")):
+    for made, problem in ((engines[1], "entropy .* 'balanced', only careful, fast"), (engine, "fast")):
         with pytest.raises(InputError, match=problem):
             made.strategy(point="balanced" if made is not engine else "fast")
     with pytest.raises(InputError, match="a model with gates for 'entropy'"):
@@ -92,17 +92,17 @@ def test_recovery_needs_words_that_go_on_after_the_first_gate(shipped):
 def test_a_point_applies_to_the_default_strategy_and_two_that_differ_are_refused(shipped, both):
     assert shipped.tag(TEXT, point="fast").strategy == shipped.strategy("entropy", "fast")
     assert shipped.strategy("entropy:fast", "fast") == shipped.strategy("entropy:fast")
-    with pytest.raises(InputError, match=r"expected one operating point, got 'fast' and 'careful'"):
+    with pytest.raises(InputError, match="'fast', not 'careful'"):
         shipped.strategy("entropy:fast", "careful")
     with pytest.raises(InputError, match=r"expected one operating point"):
         shipped.strategy(shipped.strategy("entropy:fast"), "careful")
     with pytest.raises(InputError, match=r"expected one operating point, got '' and 'careful'"):
         shipped.strategy(PRUNES, "careful")
     for name in (None, "entropy", "dense", "truncate-3"):
-        with pytest.raises(InputError, match=r"expected one of .*got 'quick'"):
+        with pytest.raises(InputError, match="operating point 'quick'"):
             shipped.strategy(name, "quick")
     assert both.strategy(point="careful") == both.strategy("cascade", "careful")
-    with pytest.raises(InputError, match=r"expected one operating point"):
+    with pytest.raises(InputError, match="'balanced', not 'careful'"):
         both.strategy("cascade:balanced", "careful")
 
 
@@ -119,7 +119,7 @@ def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
     ("call", "keyword"),
     [
         (lambda e: e.tag(TEXT, "entropy", "lightning"), "operating points"),
-        (lambda e: e.tag(TEXT, "truncate-99"), "truncate-2"),
+        (lambda e: e.tag(TEXT, "truncate-99"), "truncate-99 .* 1 to 2"),
         (lambda e: e.tag(TEXT, Strategy((3,), EntropyController())), "last layer"),
         (lambda e: e.tag(TEXT, 7), "name of a strategy"),
         (lambda e: e.tag(TEXT, point=7), "name of an operating point"),
@@ -129,8 +129,8 @@ def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
         (lambda e: load_engine(e.source, "int3"), "one of the dtypes"),
         (lambda e: load_engine(e.source, threads=-1), "a number of threads, got -1"),
         (lambda e: load_engine(e.source, device=0), "the name of a device, got 0"),
-        (lambda e: load_engine(e.source, device="abacus"), "a device of this machine"),
-        (lambda e: load_engine(e.source, device="meta"), "a device of this machine"),
+        (lambda e: load_engine(e.source, device="abacus"), "the device '"),
+        (lambda e: load_engine(e.source, device="meta"), "the device '"),
     ],
 )
 def test_what_cannot_be_tagged_or_loaded_is_refused(engine, call, keyword):

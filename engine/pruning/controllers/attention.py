@@ -35,7 +35,7 @@ class AttentionController(RelativeController):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.focus or self.received or self.uncertainty):
-            raise InputError("expected a weight above 0 for focus, received or uncertainty, got 0 for all; raise one")
+            raise InputError("focus, received and uncertainty are all 0. Raise one of them.")
 
     def importance(self, gate: Gate) -> Values:
         first, *others = (

@@ -1,54 +1,20 @@
-"""What decides at gates, and the base classes of controllers, with settings, decisions and the reasons for them."""
+"""The base classes of controllers: exit policies with settings, which give reasons for their decisions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
 from engine.pruning.gate import ArrayGate, Decision, Gate, Values
+from engine.pruning.policies import ExitPolicy, Reason
 from engine.settings import check_settings, setting, settings_of
 
-Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 MINIMUM = "minimum share of a window's words that stay to the last layer"
 
 
-class Decider:
-    """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
-
-    kind: ClassVar[str]
-
-    @property
-    def signals(self) -> frozenset[str]:
-        """The signals that `decide` reads, by their names in `Gate`; ``windowed_entropy`` is the neighbours', too."""
-        return frozenset()
-
-    def decide(self, gate: Gate) -> Decision:
-        """Which of the alive words exit, by default none, and every word's importance; not asked where it `ends`."""
-        return Decision(gate.is_alive & ~gate.is_alive, gate.where(gate.is_alive, 1.0, 1.0))
-
-    def ends(self, index: int) -> bool:
-        """Whether every word exits at gate number ``index``, counted from 0, whatever its score."""
-        return False
-
-    def explain(self, gate: ArrayGate, decision: Decision) -> tuple[Sequence[float | None], Sequence[Reason | None]]:
-        """The threshold of each word, and why it exited or stayed; ``None`` for what does not choose words."""
-        nothing = [None] * len(decision.exits)
-        return nothing, nothing
-
-    def numbers(self, index: int) -> dict[str, float]:
-        """Values of the numeric settings that `decide` asks for, at the gate with ``index`` gates before it."""
-        return {}
-
-    @property
-    def form(self) -> tuple[Any, ...]:
-        """What a graph of its decisions depends on besides these numbers."""
-        return (self.kind,)
-
-
 @dataclass(frozen=True)
-class Controller(Decider, ABC):
+class Controller(ExitPolicy, ABC):
     """Scores the words at a gate and decides which exit early; its fields are its settings.
 
     A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
@@ -76,8 +42,8 @@ class Controller(Decider, ABC):
     def threshold(self, gate: Gate, importance: Values) -> Values:
         """The importance up to which words may exit."""
 
-    def held(self, gate: Gate) -> Values | None:
-        """Words that stay whatever their importance, which then counts as infinite; ``None`` if there are none."""
+    def protected(self, gate: Gate) -> Values | None:
+        """Words that stay whatever their importance, bool ``(words,)``; ``None`` if there are none."""
         return None
 
     def is_low(self, importance: Values, threshold: Values) -> Values:
@@ -85,11 +51,11 @@ class Controller(Decider, ABC):
         return importance <= threshold
 
     def decide(self, gate: Gate) -> Decision:
-        """Lets words of low importance exit, entities as a whole, and not too many of them."""
-        importance, held = self.importance(gate), self.held(gate)
+        """Lets words of low importance exit, entities as a whole; the importance of protected words is infinite."""
+        importance, protected = self.importance(gate), self.protected(gate)
         threshold = self.threshold(gate, importance)
-        if held is not None:
-            importance = gate.where(held, np.inf, importance)
+        if protected is not None:
+            importance = gate.where(protected, np.inf, importance)
         low = self.is_low(importance, threshold) & gate.is_alive
         return Decision(gate.enough(self._candidates(gate, low, importance)), importance)
 
@@ -104,29 +70,29 @@ class Controller(Decider, ABC):
         return gate.whole_entities(exits) if self.exit_entities else exits
 
     def numbers(self, index: int) -> dict[str, float]:
-        """See `Decider`; the last of a setting's values applies to further gates."""
-        values = {own.name: getattr(self, own.name) for own in settings_of(type(self)) if own.is_number}
-        each = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
-        return {name: float(of_gates[min(index, len(of_gates) - 1)]) for name, of_gates in each.items()}
+        """See `ExitPolicy`; the last of a setting's values applies to further gates."""
+        values = {each.name: getattr(self, each.name) for each in settings_of(type(self)) if each.is_number}
+        per_gate = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
+        return {name: float(numbers[min(index, len(numbers) - 1)]) for name, numbers in per_gate.items()}
 
     @property
-    def form(self) -> tuple[Any, ...]:
-        """See `Decider`; a number that is 0 may leave a part of the formula out."""
-        values = ((own, getattr(self, own.name)) for own in settings_of(type(self)))
-        return (self.kind, *(bool(value) if own.is_number else value for own, value in values))
+    def structure(self) -> tuple[Any, ...]:
+        """See `ExitPolicy`: all settings, but of numbers only whether they are 0, which shortens the formula."""
+        values = ((each.is_number, getattr(self, each.name)) for each in settings_of(type(self)))
+        return (self.kind, *(bool(value) if is_number else value for is_number, value in values))
 
     def explain(self, gate: ArrayGate, decision: Decision) -> tuple[list[float], list[Reason]]:
-        """See `Decider`, given the decision that took effect at the gate.
+        """See `ExitPolicy`, given the decision that took effect at the gate.
 
         A word that exited has the reason ``exit``, or ``end`` if every word exits at the gate. A word stayed because
         its ``importance`` is high, it is in or beside an ``entity``, its entity must exit as a ``whole``, it belongs to
         the ``minimum`` that stays, or too ``few`` words of its window would exit.
         """
-        ends = self.ends(gate.index)  # then no signal was read
-        threshold = self.threshold(gate, decision.importance if ends else self.importance(gate))
+        all_exit = self.all_exit(gate.index)  # then no signal was read
+        threshold = self.threshold(gate, decision.importance if all_exit else self.importance(gate))
         low = self.is_low(decision.importance, threshold) & gate.is_alive
         rules: dict[Reason, np.ndarray] = {
-            "end": decision.exits & ends,
+            "end": decision.exits & all_exit,
             "exit": decision.exits,
             "entity": np.isinf(decision.importance),
             "importance": ~low,
@@ -149,13 +115,13 @@ class ThresholdController(Controller):
         kw_only=True,
     )
 
-    def held(self, gate: Gate) -> Values | None:
+    def protected(self, gate: Gate) -> Values | None:
         return None if self.exit_entities else gate.near(gate.entity, self.neighbours)
 
     def threshold(self, gate: Gate, importance: Values) -> Values:
         return gate.number_of(self.threshold_name)
 
-    def ends(self, index: int) -> bool:
+    def all_exit(self, index: int) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
         return self.numbers(index)[self.threshold_name] >= 1 and self.exit_entities and not self.min_keep_ratio
 
@@ -171,7 +137,7 @@ class RelativeController(Controller):
     lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True)
     neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16)
 
-    def held(self, gate: Gate) -> Values:
+    def protected(self, gate: Gate) -> Values:
         return gate.near(gate.entity, self.neighbours)
 
     def threshold(self, gate: Gate, importance: Values) -> Values:

@@ -103,8 +103,8 @@ class LearnedController(ThresholdController):
         return self.network.risk(gate)
 
     @property
-    def form(self) -> tuple[Any, ...]:
-        return (*super().form, id(self.network))
+    def structure(self) -> tuple[Any, ...]:
+        return (*super().structure, id(self.network))
 
 
 @dataclass(frozen=True)

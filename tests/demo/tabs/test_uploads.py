@@ -114,6 +114,4 @@ def test_ids_are_those_of_the_files_and_unique_over_all_of_them(tmp_path):
         *(("one.csv", "7"), ("one.csv", "8"), ("two.csv", "9")),
         *(("some.csv", "some-1"), ("some.csv", "some-2"), ("some.csv", "some-1-2")),
     ]
-    assert problems.listed == [
-        "two.csv:3: document 7: The id is used already in one.csv. Rename either."
-    ]
+    assert problems.listed == ["two.csv:3: document 7: The id is used already in one.csv. Rename either."]

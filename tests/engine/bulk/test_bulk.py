@@ -214,8 +214,8 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
 @pytest.mark.parametrize(
     ("arguments", "keyword"),
     [
-        (["IN", "--threads", "0"], "--threads as a whole number, 1 or more"),
-        (["IN", "--workers", "0"], "--workers as a whole number, 1 or more"),
+        (["IN", "--threads", "0"], "--threads must be a whole number, 1 or more"),
+        (["IN", "--workers", "0"], "--workers must be a whole number, 1 or more"),
         (["IN", "--out", "COPY"], "other files"),
         (["IN", "--workers", "1"], "package ray is missing"),
     ],

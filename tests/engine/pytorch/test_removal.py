@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
-from engine.pruning.controllers import Decider
 from engine.pruning.gate import Decision
+from engine.pruning.policies import ExitPolicy, GivenExits
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import GivenExits, Strategy
+from engine.pruning.strategy import Strategy
 from engine.pytorch.packing import RaggedBatch
 from tests.engine.pytorch.families import every_family, layers, window
 
@@ -21,7 +21,7 @@ EVERY_WORD = Recovery("any", min_confidence=1.0, max_rise=-1.0)
 LAST = 3
 
 
-class LessSure(Decider):
+class LessSure(ExitPolicy):
     """About half of the words exit at each gate, whatever their labels."""
 
     kind = "less-sure"
@@ -35,7 +35,7 @@ class LessSureThenAll(LessSure):
 
     kind = "less-sure-then-all"
 
-    def ends(self, index):
+    def all_exit(self, index):
         return index == 1
 
 

@@ -79,7 +79,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
         ({"held_out": made_up(60, seed=1) * 6}, "with 100 windows or more, got 60 with 60; give more after --held-out"),
         ({"minutes": 0.001}, "expected --minutes .* or more"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "got 1 with .*; give 6 texts like these"),
-        ({"minutes": None}, "expected minutes as a number"),
+        ({"minutes": None}, "minutes must be a number"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers after --max-f1-drop"),
         ({"student": "/no/such"}, "got '/no/such', no folder"),
     ],

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from engine.models.folder import read_folder
+from engine.pruning.policies import KeepAll
 from engine.pytorch.checkpoint import load_weights, save_weights
-from engine.pytorch.forward import KeepAll, forward
+from engine.pytorch.forward import forward
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.words import words_of

@@ -71,13 +71,13 @@ def check(paths, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("command", "options", "reason"),
     [
-        (accelerate, "--minutes 0", "expected --minutes as a number"),
+        (accelerate, "--minutes 0", "--minutes must be a number"),
         (accelerate, "--held-out /no/such", "/no/such"),
         (accelerate, "--texts {one}", "got 0 with 0; give 300 texts like these, of which a third is held out"),
         (accelerate, "--out {accelerated}", "with a run in it; add --resume"),
         (accelerate, "--student {headless} --out {finetuned}", "expected a new folder"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
-        (calibrate, "--minutes 0", "expected --minutes as a number"),
+        (calibrate, "--minutes 0", "--minutes must be a number"),
         (calibrate, "--model user/name", "user/name"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "has a word"),
