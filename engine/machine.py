@@ -1,4 +1,4 @@
-"""What this machine computes with: its processor, and how many threads a call uses by default."""
+"""The processor of this machine, and the number of threads of a call by default."""
 
 import os
 import platform

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class State(IntEnum):
-    """What became of a word."""
+    """How far a word was computed."""
 
     EXITED = 0  # the last layer of all did not compute it
     KEPT = 1  # it was computed to the end

@@ -53,7 +53,7 @@ class Setting:
     is_list: bool = False  # a tuple of such values
     separator: str = ","  # of a list on a command line: a comma, a space, or none if each has an option of its own
     is_optional: bool = False  # None stands for no value
-    metavar: str = ""  # what a command line calls the value
+    metavar: str = ""  # placeholder of the value in ``--help``
     on_page: bool = False  # whether the app offers it; thresholds are always offered
 
     @property
@@ -63,7 +63,7 @@ class Setting:
 
     @property
     def range(self) -> str:
-        """What values are allowed, as a phrase; empty for any text, true or false."""
+        """Returns the allowed values as a phrase; empty for any text, true or false."""
         if self.kind == "choice":
             return f"one of {', '.join(self.choices)}"
         if self.kind in ("flag", "text"):

@@ -47,7 +47,7 @@ def read_documents(
     """Yields the documents of a file.
 
     Args:
-        path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input. A pipe works, too.
+        path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input, or a pipe.
         on_error: called with the error of each broken document, which is then left out; the default raises it.
         lines_are_texts, ids, on_deleted: see `Source`.
         on_read: called with the number of bytes read since its last call; not for pipes.

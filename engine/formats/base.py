@@ -38,9 +38,9 @@ class Source:
     file: IO[bytes]
     name: str  # its path, used for its suffix and in messages
     ids: Ids = field(default_factory=dict)  # of files read before, if ids must be unique across files
-    on_deleted: OnDeleted | None = None  # what to do with each citation that a PubMed file deletes
+    on_deleted: OnDeleted | None = None  # called with each citation that a PubMed file deletes
     lines_are_texts: bool = False  # whether each line of plain text is a document; otherwise the whole file is one
-    problems: set[str] = field(default_factory=set)  # that errors of this file have named, see `FormatError.repeats`
+    problems: set[str] = field(default_factory=set)  # named in errors of this file, see `FormatError.repeats`
 
     def __post_init__(self) -> None:
         self.line, self.suffix = 1, split_suffix(self.name)[1]

@@ -84,7 +84,7 @@ def _nested(record: Record, place: Place) -> Iterator[Record]:
 
 
 def _parts_of(passage: Record, place: Place) -> list[Record]:
-    """What holds a passage's text: its sentences, unless it has a text of its own."""
+    """Returns the records that hold a passage's text: the passage itself or, if it has none, its sentences."""
     sentences = [] if passage.get("text") else _objects(passage, "sentences", place)
     return sentences or [passage] * (passage.get("text") is not None)
 

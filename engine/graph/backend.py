@@ -44,7 +44,7 @@ class GraphBackend:
                 "layers %s of %s are not used: its config.json has %d", unused, folder.source, self.family.num_layers
             )
         products = Products(tensors, quantised=dtype == "int8")
-        self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # what graphs are composed from
+        self.parts = parts = self.family, products, folder.heads(tensors), self.labels  # arguments of `compose`
 
         @lru_cache(MAX_SESSIONS)
         def session(plan: PassPlan, threads: int) -> Session:

@@ -25,7 +25,7 @@ class GraphGate(Gate):
     probabilities: Node  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     layer_signals: Callable[[str], Node]  # makes the signals of `of_layer`
-    read: dict[str, Node] = field(default_factory=dict)  # those that the formula asked for
+    read: dict[str, Node] = field(default_factory=dict)  # signals of the layer that the formula read
 
     def _op(self, kind: str, *inputs: Any, **attributes: Any) -> Any:
         return self.graph.op(kind, *inputs, **attributes)

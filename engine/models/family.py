@@ -24,7 +24,7 @@ MOST_LAYERS, MOST_POSITIONS = 1_000, 1_000_000  # more would fill the memory bef
 
 
 class Operations(Protocol):
-    """What formulas consist of, besides arithmetic. Hidden states are ``(…, rows, size)``, names the checkpoint's."""
+    """The operations of formulas, besides arithmetic. Hidden states are ``(…, rows, size)``, names the checkpoint's."""
 
     position: Tensor  # of each row in its window, int (rows,)
     _cache: dict[object, Any]
@@ -34,7 +34,7 @@ class Operations(Protocol):
         self.position, self._cache = position, {}
 
     def cached(self, key: object, make: Callable[[], Any]) -> Any:
-        """What ``make`` returned for this key, as long as the rows stay the same."""
+        """Returns ``make()``, cached under this key until the rows change."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
@@ -76,7 +76,7 @@ class Operations(Protocol):
         """
 
     def unsqueeze(self, values: Tensor, axis: int) -> Tensor:
-        """A new axis of size 1."""
+        """Inserts an axis of size 1."""
 
     def take(self, table: Tensor, index: Tensor, axis: int) -> Tensor:
         """Entries of a table along an axis, which the axes of ``index`` replace."""
@@ -227,11 +227,11 @@ class Family:
         raise NotImplementedError
 
     def relation(self, ops: Operations, number: int, position: Tensor) -> Tensor | None:
-        """What `bias` needs of the positions of a window's rows, ``(rows,)``; the same in all layers of a `kind`."""
+        """Returns the argument of `bias` for positions ``(rows,)`` of a window; one for all layers of a `kind`."""
         return None
 
     def bias(self, ops: Operations, number: int, query: Tensor, key: Tensor, relation: Tensor) -> Tensor | None:
-        """What is added to the scores of attention in a window, ``(heads or 1, rows, rows)``.
+        """Returns the bias of the attention scores of a window, ``(heads or 1, rows, rows)``; ``None`` for none.
 
         ``query`` and ``key`` are ``(rows, hidden)``; scores are products × `score_scale`.
         """
@@ -254,7 +254,7 @@ class Family:
         return 0
 
     def sizes(self, labels: int) -> Sizes:
-        """What costs depend on, with heads for this number of labels."""
+        """Returns the sizes that costs depend on, with heads for this number of labels."""
         layers = range(1, self.num_layers + 1)
         return Sizes(
             hidden=self.hidden_size,

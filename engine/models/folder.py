@@ -1,4 +1,4 @@
-"""What a model folder says of its model without its weights: labels, family, operating points and networks.
+"""A model folder without its weights: labels, family, operating points and networks.
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last; ``controller.safetensors`` and ``controller-attention.safetensors`` the networks

@@ -88,7 +88,7 @@ class Tensors:
 
 
 def current_name(name: str) -> str:
-    """What a tensor is called now: in old checkpoints a norm has gamma and beta."""
+    """Returns the current name of a tensor: in old checkpoints a norm has gamma and beta."""
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 

@@ -13,7 +13,7 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True)
 class Sizes:
-    """What costs depend on; layers are numbered from 1."""
+    """The sizes of a model that costs depend on; layers are numbered from 1."""
 
     hidden: int  # size of hidden states
     row_macs: tuple[int, ...]  # MACs of each layer for one row, besides attention between rows

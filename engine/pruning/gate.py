@@ -1,4 +1,4 @@
-"""What a controller sees of a gate, and the operations that its formula consists of.
+"""A gate as controllers see it: signals of words, and the operations of formulas.
 
 A formula is written once and computed twice: `ArrayGate` evaluates it on NumPy arrays, for many windows at once, and
 `engine.graph.gate.GraphGate` records it as ONNX, for one window. Values support arithmetic, comparisons and ``& | ~``.
@@ -17,7 +17,7 @@ from engine.text.labels import LabelSet
 
 Values = Any  # one number or truth value a word, ``(words,)``: an array, or a node of a graph
 MIN_EXIT_RATIO = 0.1  # share of a window's words that must want to exit, or else none does: removing rows costs time
-SMALLEST = 1e-6  # what `Gate.log` raises its argument to
+SMALLEST = 1e-6  # lower bound of the argument of `Gate.log`
 LEAST_DEVIATION = 1e-4  # below it, rounding is what tells the values of a window apart
 OF_ATTENTION = frozenset({"attention_entropy", "received"})
 OF_LAYER = OF_ATTENTION | {"change"}  # the signals of `Gate.of_layer`
@@ -154,7 +154,7 @@ class ArrayGate(Gate):
     probabilities: np.ndarray  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
     numbers: Mapping[str, float] = field(default_factory=dict)  # values of numeric settings at this gate
-    layer_signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # those that the controller reads
+    layer_signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # read by the controller
 
     @cached_property
     def size(self) -> np.ndarray:

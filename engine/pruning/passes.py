@@ -1,4 +1,4 @@
-"""What the stages of a tagger computed of a text, and the paths of its words through them."""
+"""The passes of a tagger's stages over a text, and the paths of its words through them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What a stage computed of a text."""
+    """The pass of one stage over a text."""
 
-    strategy: Strategy  # its own
+    strategy: Strategy  # of the stage
     sizes: Sizes
     records: Sequence[WindowRecord]  # of the windows that it read, in order
     windows: Sequence[Window]  # all of the text
@@ -38,10 +38,10 @@ def paths_of(passes: Sequence[Pass], label: np.ndarray) -> Paths:
         last, previous = layer, state
         layer, state = np.where(state == State.EXITED, layer, before), np.full_like(state, State.EXITED)
         for record in stage.records:
-            words, own = slice(record.window.own, record.window.own_end), record.own
-            found = np.select([record.recovered, record.exited], [State.RECOVERED, State.EXITED], State.KEPT)[own]
+            words, inner = slice(record.window.own, record.window.own_end), record.own
+            found = np.select([record.recovered, record.exited], [State.RECOVERED, State.EXITED], State.KEPT)[inner]
             back = (previous[words] != State.KEPT) & (found != State.EXITED)
-            layer[words] = np.where(back, last[words], before + record.exit_at[own])
+            layer[words] = np.where(back, last[words], before + record.exit_at[inner])
             state[words] = np.where(back, State.RECOVERED, found)
         before += stage.sizes.layers
     return Paths(layer, state, label)

@@ -1,4 +1,4 @@
-"""What is known of one window after a pass, whichever backend ran it: labels, exits, and what each gate saw."""
+"""The record of one window after a pass, whichever backend ran it: labels, exits, and signals at each gate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class GateRecord:
     number: int  # of its layer
     is_alive: np.ndarray  # bool (words,), the words that reached it
     probabilities: np.ndarray  # float32 (words, labels), each word's latest label distribution there
-    decision: Decision  # that took effect
+    decision: Decision  # in effect
     signals: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `Gate.of_layer` that were read, (words,) each
 
     def part(self, words: slice) -> "GateRecord":
@@ -38,7 +38,7 @@ class WindowRecord:
     exit_at: np.ndarray  # int64 (words,), the layer after which each word exited, or the last one
     recovered: np.ndarray  # bool (words,), words that exited and came back
     heads: Sequence[int]  # layers whose label heads ran, ascending; the last one ended the pass, before words came back
-    gates: Sequence[GateRecord]  # what each gate saw, in order; empty if the caller said which words exit
+    gates: Sequence[GateRecord]  # records of the gates, in order; empty if the caller said which words exit
 
     @property
     def own(self) -> slice:

@@ -24,7 +24,7 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
 
 
 def attention_of(attention: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the words of a window attend to and receive, from attention that is the mean over heads.
+    """Attention entropy and received attention of the words of a window, from the mean over heads.
 
     CLS and SEP, the first and the last row, are left out, and rows sum to 1 again.
 
@@ -34,7 +34,7 @@ def attention_of(attention: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, n
 
     Returns:
         For each word that has rows, in order: the entropy of what its first piece attends to ÷ log(word pieces), 0–1;
-        and the sum of what all pieces give to its own, which for a word of one piece is 1 on average.
+        and the attention that its pieces receive from all, which for a word of one piece is 1 on average.
     """
     pieces = word[1:-1]
     among = attention[1:-1, 1:-1]

@@ -72,8 +72,10 @@ class Strategy:
         Raises an `InputError` if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
-            known = ", ".join(sorted(self.settings())) or "none"
-            raise InputError(f"{self.name} has no setting {', '.join(sorted(unknown))}. Its settings: {known}.")
+            known, others = (
+                ", ".join(name.rstrip("_") for name in sorted(names)) for names in (self.settings(), unknown)
+            )
+            raise InputError(f"{self.name} has no setting {others}. Its settings: {known or 'none'}.")
         if not settings:
             return self
 
@@ -154,13 +156,15 @@ def resolve(name: StrategyName, layers: int, points: Points) -> Strategy:
         if name.kind == DENSE:
             return Strategy()
         if not 1 <= name.layer < layers:
-            raise InputError(f"{name.without_point} needs more layers. With {layers}, K is from 1 to {layers - 1}.")
+            raise InputError(f"{name.without_point} is out of range: of {layers} layers, K can be 1 to {layers - 1}.")
         return Strategy((name.layer,), Truncation())
     recovery = Recovery() if name.recovers else None
     stored = points_of(name, points)
     if not stored:
         if point not in ("", BALANCED) or name.kind == CASCADE:
-            raise InputError(f"The model has no operating points of {name.without_point}, so no {point or 'default'}.")
+            raise InputError(
+                f"The model stores no operating points of {name.without_point}{f', so no {point!r}' if point else ''}."
+            )
         gates = range(max(1, layers // 3), max(2, layers // 3 * 2 + 1))  # one after each layer of the second third
         return Strategy(tuple(gates), CONTROLLERS[name.kind](), recovery=recovery)
     point = point or default_point(stored)

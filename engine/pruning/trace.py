@@ -21,7 +21,7 @@ class WordScores:
     """One word at one gate that it reached."""
 
     layer: int  # after which the gate is
-    label: str  # that the gate's head predicts
+    label: str  # predicted by the gate's head
     confidence: float  # probability of this label, 0–1
     entropy: float  # normalised, of the head's label distribution, 0–1
     windowed_entropy: float  # the largest among the word and its neighbours, 0–1

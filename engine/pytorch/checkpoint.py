@@ -131,7 +131,7 @@ def copy_checkpoint(source: Path, folder: Path) -> None:
     Weights in another format than ``model.safetensors`` are converted.
     """
     if not (source / SAFETENSORS).is_file():
-        load_huggingface(source).save_pretrained(folder)  # the configuration, too, which is replaced below
+        load_huggingface(source).save_pretrained(folder)  # its configuration is replaced below
     for pattern in (CONFIG, SAFETENSORS, *TOKENIZER, GATES, *NETWORKS.values(), POINTS, DECODING):
         for path in source.glob(pattern):
             shutil.copyfile(path, folder / path.name)

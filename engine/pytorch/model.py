@@ -34,7 +34,7 @@ class Encoder(nn.Module):
         self.dropout = float(self.family.setting("hidden_dropout_prob"))
 
     def operations(self, batch: RaggedBatch, reading: frozenset[int] = frozenset()) -> TorchOperations:
-        """What the formulas of the family compute with; see `TorchOperations`."""
+        """Returns the operations that the family's formulas compute with; see `TorchOperations`."""
         weights = dict(self.huggingface.named_parameters()) | dict(self.huggingface.named_buffers())
         return TorchOperations(self.family, weights, batch, self.dropout if self.training else 0.0, reading)
 

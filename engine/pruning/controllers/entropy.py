@@ -17,14 +17,14 @@ class EntropyController(ThresholdController):
 
     kind = "entropy"
     description = (
-        "Words exit when the gate is certain of their label and, if neighbours count, of theirs too; at a gate with "
+        "Words exit when the gate is certain of their label and of those of the neighbours that count; at a gate with "
         "threshold 1 every word that may exit does, certain or not."
     )
     importance_is = "the largest entropy among the word and the neighbours that count"
     threshold_name = "max_entropy"
 
     max_entropy: float | tuple[float, ...] = setting(0.1, "normalised entropy up to which a label is certain")
-    neighbours: int = setting(1, "how many words on either side must be certain too before a word exits", 0, 16)
+    neighbours: int = setting(1, "how many words on either side must also be certain before a word exits", 0, 16)
 
     def importance(self, gate: Gate) -> Values:
         return gate.near(gate.entropy, self.neighbours)

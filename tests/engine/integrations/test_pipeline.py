@@ -127,7 +127,7 @@ def test_another_aggregation_is_refused_by_name(name, plain_folder):
     [
         ({"task": "summarization"}, "the task token-classification or ner"),
         ({"tokenizer": "x", "stride": 3}, "no option stride, tokenizer"),
-        ({"device": 7}, "a device of this machine.*use the device cpu"),
+        ({"device": 7}, "the device .*Use the device cpu"),
         ({"engine": True, "dtype": "int8"}, "no option dtype with this model"),
     ],
 )

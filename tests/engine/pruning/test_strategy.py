@@ -46,7 +46,7 @@ def test_json_round_trip(strategy):
         (lambda: Recovery(recovery_limit=0), "recovery_limit"),
         (lambda: ENTROPY.with_settings(gates=2.5), "Gates .* not"),
         (lambda: ENTROPY.with_settings(context="drop"), "context"),
-        (lambda: ENTROPY.with_settings(lambda_=1.0), "lambda_"),
+        (lambda: ENTROPY.with_settings(lambda_=1.0), "no setting lambda"),
         (lambda: TRUNCATED.with_settings(gates=2), "gates"),
         (lambda: resolve(StrategyName("truncate", layer=6), 6, {}), "truncate-6 .* 1 to 5"),
         (lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}), "'no'"),

@@ -148,7 +148,7 @@ def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep(tmp_path):
     tokenizer.backend_tokenizer.post_processor = None
     tokenizer.cls_token = tokenizer.sep_token = None
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="got one without cls_token"):
+    with pytest.raises(InputError, match="has no cls_token"):
         word_pieces(tmp_path, 100, 10_000)
     tokenizer.bos_token, tokenizer.eos_token = begin, end
     tokenizer.save_pretrained(tmp_path)

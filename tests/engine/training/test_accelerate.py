@@ -81,7 +81,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "got 1 with .*; give 6 texts like these"),
         ({"minutes": None}, "minutes must be a number"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers after --max-f1-drop"),
-        ({"student": "/no/such"}, "got '/no/such', no folder"),
+        ({"student": "/no/such"}, "no folder '/no/such'"),
     ],
 )
 def test_rejects_what_it_cannot_use_and_writes_nothing(changes, message, easy_folder, tmp_path):
