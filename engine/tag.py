@@ -16,7 +16,7 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.tagging import EngineOptions, tag_documents
-from engine.errors import InputError
+from engine.errors import FormatError, InputError
 from engine.formats import WRITERS, Ids, read_documents
 from engine.formats.base import readable
 from engine.text.documents import Document
@@ -43,7 +43,8 @@ def main(argv: list[str] | None) -> int:
 
     def on_error(error: InputError) -> None:
         counts.update(problems=1)
-        say(str(error))
+        if not (isinstance(error, FormatError) and error.repeats):
+            say(str(error))
 
     sizes = {}
     for file in arguments.files:
@@ -71,7 +72,7 @@ def main(argv: list[str] | None) -> int:
         for part in WRITERS[arguments.format].write(tag_documents(engine, strategy, documents(), options.batch_size)):
             sys.stdout.write(part)
             sys.stdout.flush()
-        progress.finish(f"{counts['documents']:,} documents tagged, {counts['problems']:,} problems reported above.")
+        progress.finish(f"{counts['documents']:,} documents tagged, {counts['problems']:,} problems, see above.")
     return 2 if counts["problems"] else 0
 
 

@@ -81,6 +81,15 @@ def test_memory_does_not_grow_with_what_is_broken(tag, tmp_path):
         assert tag(path) == 2
 
 
+def test_a_wrong_encoding_is_reported_once_a_file(tag, capsys, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes("text\nÜbelkeit.\nPain.\nÖdem.\nMüde.\n".encode("latin-1"))
+    assert tag(tmp_path / "a.csv", tmp_path / "b.csv") == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("not UTF-8") == 2
+    assert captured.out.count("|t|Pain.") == 2
+
+
 @pytest.mark.parametrize(
     ("name", "content", "keyword"),
     [
@@ -104,7 +113,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
 @pytest.mark.parametrize(
     ("options", "keyword"),
     [
-        (["--strategy", "dense", "--set", "lambda=1"], "lambda_"),
+        (["--strategy", "dense", "--set", "lambda=1"], "no setting lambda"),
         (["--set", "neighbours"], "--set SETTING=VALUE"),
         (["--set", "gates=two"], "ascending whole numbers"),
         (["--set", "gates={[]}"], "ascending whole numbers"),
