@@ -55,9 +55,9 @@ class Cascade(Strategy):
         The doubt of a window is the expected number of words with a wrong label, of those that the window labels.
         """
         wrong = 1 - probabilities.max(axis=1)  # the probability that a word's label is wrong
-        doubts = [float(wrong[window.own : window.own_end].sum()) for window in windows]
+        doubts = [float(wrong[window.label_start : window.label_end].sum()) for window in windows]
         return tuple(
-            JudgedWindow(window.own, window.own_end, total, total >= self.threshold)
+            JudgedWindow(window.label_start, window.label_end, total, total >= self.threshold)
             for window, total in zip(windows, doubts, strict=True)
         )
 

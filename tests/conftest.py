@@ -189,7 +189,7 @@ def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray
         for window in windows:
             logits = model(input_ids=torch.from_numpy(window.input_ids)[None]).logits[0, window.first_rows]
             words = logits[:, list(engine.folder.label_order)].softmax(-1).numpy()
-            own.append(words[window.own - window.first : window.own_end - window.first])
+            own.append(words[window.labelled])
         probabilities.append(np.concatenate(own))
     return probabilities
 

@@ -97,4 +97,4 @@ class Tagger:
     def _run(self, window: Window) -> np.ndarray:
         """Label distributions of the words that a window labels."""
         outputs = self._session.run(graph_inputs(window, self.settings["first_position"]) | self._numbers)
-        return outputs["labels"][window.own - window.first : window.own_end - window.first]
+        return outputs["labels"][window.labelled]

@@ -38,7 +38,7 @@ def paths_of(passes: Sequence[Pass], label: np.ndarray) -> Paths:
         last, previous = layer, state
         layer, state = np.where(state == State.EXITED, layer, before), np.full_like(state, State.EXITED)
         for record in stage.records:
-            words, inner = slice(record.window.own, record.window.own_end), record.own
+            words, inner = slice(record.window.label_start, record.window.label_end), record.window.labelled
             found = np.select([record.recovered, record.exited], [State.RECOVERED, State.EXITED], State.KEPT)[inner]
             back = (previous[words] != State.KEPT) & (found != State.EXITED)
             layer[words] = np.where(back, last[words], before + record.exit_at[inner])

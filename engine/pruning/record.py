@@ -41,11 +41,6 @@ class WindowRecord:
     gates: Sequence[GateRecord]  # records of the gates, in order; empty if the caller said which words exit
 
     @property
-    def own(self) -> slice:
-        """The words that the window labels, as indices in the window."""
-        return slice(self.window.own - self.window.first, self.window.own_end - self.window.first)
-
-    @property
     def exited(self) -> np.ndarray:
         """Bool ``(words,)``, words that exited and did not come back."""
         return (self.exit_at < self.layers) & ~self.recovered
@@ -79,4 +74,4 @@ class WindowRecord:
 def distributions(records: Sequence[WindowRecord], labels: int) -> np.ndarray:
     """Label distributions of a text's words, float32 ``(words, labels)``, from its windows in order."""
     empty = np.zeros((0, labels), dtype=np.float32)
-    return np.concatenate([empty, *(record.probabilities[record.own] for record in records)])
+    return np.concatenate([empty, *(record.probabilities[record.window.labelled] for record in records)])

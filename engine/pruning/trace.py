@@ -83,7 +83,7 @@ def word_traces(
         for record in stage.records:
             window, scores = record.window, _scores(record, stage.strategy, before)
             counts = np.bincount(window.word[1:-1], minlength=window.num_words)
-            for index in range(window.own, window.own_end):
+            for index in range(window.label_start, window.label_end):
                 pieces[index] = int(counts[index - window.first])
                 gates[index] += scores[index - window.first]
         before += stage.sizes.layers

@@ -23,8 +23,13 @@ class Window:
     word: np.ndarray  # int64 (rows,), the index in the window of the row's word, −1 for CLS and SEP
     first: int  # it holds the text's words [first, first + num_words)
     num_words: int
-    own: int  # it labels the text's words [own, own_end)
-    own_end: int
+    label_start: int  # it labels the text's words [label_start, label_end)
+    label_end: int
+
+    @property
+    def labelled(self) -> slice:
+        """The words that it labels, as indices in the window."""
+        return slice(self.label_start - self.first, self.label_end - self.first)
 
     @property
     def first_rows(self) -> np.ndarray:
@@ -133,15 +138,17 @@ class WordPieces:
         words = ([text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True))
         return spans, [self.windows(of_text) for of_text in words]
 
-    def _window(self, ids: np.ndarray, word: np.ndarray, first: int, end: int, own: int, own_end: int) -> Window:
+    def _window(
+        self, ids: np.ndarray, word: np.ndarray, first: int, end: int, label_start: int, label_end: int
+    ) -> Window:
         rows = slice(*word.searchsorted((first, end)))
         return Window(
             input_ids=np.concatenate(([self.cls_id], ids[rows], [self.sep_id])),
             word=np.concatenate(([-1], word[rows] - first, [-1])),
             first=first,
             num_words=end - first,
-            own=own,
-            own_end=own_end,
+            label_start=label_start,
+            label_end=label_end,
         )
 
 

@@ -96,7 +96,9 @@ def test_progress_counts_the_windows_of_every_stage_that_runs(strategy, both):
 
 
 def test_doubt_is_the_expected_number_of_wrong_labels_of_a_window():
-    (judged,) = cascade(0.5).judge(np.array([[0.98, 0.01, 0.01], [0.3, 0.6, 0.1]]), [SimpleNamespace(own=0, own_end=2)])
+    (judged,) = cascade(0.5).judge(
+        np.array([[0.98, 0.01, 0.01], [0.3, 0.6, 0.1]]), [SimpleNamespace(label_start=0, label_end=2)]
+    )
     assert (judged.doubt, judged.read) == (pytest.approx(0.42), False)
 
 

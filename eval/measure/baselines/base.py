@@ -108,9 +108,7 @@ def on_runtime(
         def distributions(group: Sequence[Window]) -> list[np.ndarray]:
             """The label distributions of each window's own words, each of which has that of its first piece."""
             logits = infer(*pad(group, pad_id))
-            own = [
-                rows[w.first_rows][w.own - w.first : w.own_end - w.first] for rows, w in zip(logits, group, strict=True)
-            ]
+            own = [rows[w.first_rows][w.labelled] for rows, w in zip(logits, group, strict=True)]
             return [torch.from_numpy(rows[:, order]).softmax(-1).numpy() for rows in own]
 
         words, by_text = engine.pieces.of_texts(texts)
@@ -121,7 +119,7 @@ def on_runtime(
         found = chain.from_iterable((pool.map if several else map)(distributions, groups))
         probabilities = [np.zeros((len(of_text), len(order)), dtype=np.float32) for of_text in words]
         for (text, window), own in zip(windows, found, strict=True):
-            probabilities[text][window.own : window.own_end] = own
+            probabilities[text][window.label_start : window.label_end] = own
         return [
             Tagged(engine.decoder.decode(*parts).entities) for parts in zip(texts, words, probabilities, strict=True)
         ]

@@ -111,8 +111,8 @@ def window(pieces: list[int], offset: int = 10) -> Window:
         word=np.concatenate(([-1], word, [-1])),
         first=0,
         num_words=len(pieces),
-        own=0,
-        own_end=len(pieces),
+        label_start=0,
+        label_end=len(pieces),
     )
 
 

@@ -34,13 +34,15 @@ def test_every_word_is_owned_once_by_the_window_in_which_it_is_farthest_from_an_
         right = np.inf if window.first + window.num_words == len(words) else len(window.word) - 1.5 - rows.mean()
         return min(left, right)
 
-    assert [index for window in windows for index in range(window.own, window.own_end)] == list(range(len(words)))
+    assert [index for window in windows for index in range(window.label_start, window.label_end)] == list(
+        range(len(words))
+    )
     for window in windows:
         assert len(window.input_ids) == len(window.word) <= 32
         assert (window.input_ids[0], window.input_ids[-1]) == (pieces.cls_id, pieces.sep_id)
         assert sorted(set(window.word[1:-1].tolist())) == list(range(window.num_words))
-        assert window.first <= window.own < window.own_end <= window.first + window.num_words
-        for index in range(window.own, window.own_end):
+        assert window.first <= window.label_start < window.label_end <= window.first + window.num_words
+        for index in range(window.label_start, window.label_end):
             others = [w for w in windows if w.first <= index < w.first + w.num_words]
             assert distance(window, index) == max(distance(other, index) for other in others)
 
