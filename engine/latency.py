@@ -58,7 +58,7 @@ def time_variants(
         for variant in unit.order(variants):
             times[variant][unit.pass_number, unit.batch] = call(variant, unit.batch).total_ms
             progress()
-    return {variant: np.median(of_passes[1:], axis=0) for variant, of_passes in times.items()}
+    return {variant: np.median(per_pass[1:], axis=0) for variant, per_pass in times.items()}
 
 
 def busy_share() -> float:

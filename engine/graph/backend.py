@@ -109,13 +109,15 @@ class GraphBackend:
         gates = []
         for number in plan.gates:
             prefix = f"{number}."
-            seen = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-            stays = seen.pop("stays")
+            gate_values = {
+                name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)
+            }
+            stays = gate_values.pop("stays")
             exits = alive & ~stays
             exit_at[exits] = number
             if plan.controller is not None:
-                decision = Decision(exits, seen.pop("importance"))
-                gates.append(GateRecord(number, alive, seen.pop("probabilities"), decision, seen))
+                decision = Decision(exits, gate_values.pop("importance"))
+                gates.append(GateRecord(number, alive, gate_values.pop("probabilities"), decision, gate_values))
             alive = stays
         if plan.last < self.family.num_layers:  # every word exits there
             gates.append(GateRecord(plan.last, alive, values["labels"], Decision(alive, np.zeros(window.num_words))))

@@ -62,16 +62,16 @@ class Products:
             return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
         if self.portable:
             largest = graph.op("ReduceMax", graph.op("Abs", values), [-1], keepdims=1)
-            of_row = graph.op("Max", largest, TINY)
-            output = graph.op("DynamicQuantizeMatMul", values / of_row, weight, scale, zeros, domain=MICROSOFT)
+            row_scale = graph.op("Max", largest, TINY)
+            output = graph.op("DynamicQuantizeMatMul", values / row_scale, weight, scale, zeros, domain=MICROSOFT)
         else:
             rows = graph.op("Squeeze", values, [0])
             steps = graph.op("Max", graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0) * (1 / HALF), TINY)
             whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
-            whole, of_row = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
+            whole, row_scale = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
             given = graph.constant(1.0), scale, graph.constant(MIDDLE, np.uint8)
             output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
-        output = output * of_row
+        output = output * row_scale
         return output if bias is None else output + bias
 
     def _kept(self, name: str, make: Callable[[], Any]) -> Any:

@@ -39,7 +39,9 @@ class Tensors:
                     safe_open(path, "numpy") as file,
                 ):
                     slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-                    found = [_Stored(path, name, of.get_dtype(), tuple(of.get_shape())) for name, of in slices.items()]
+                    found = [
+                        _Stored(path, name, part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()
+                    ]
             self._stored |= {current_name(stored.name): stored for stored in found}
 
     def __contains__(self, name: object) -> bool:

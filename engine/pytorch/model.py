@@ -41,7 +41,7 @@ class Encoder(nn.Module):
     def embed(self, ops: TorchOperations) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
         ids, first = ops.batch.input_ids, self.family.first_position
-        positions = np.concatenate([position_ids(of_window, first) for of_window in ops.batch.by_window(ids)])
+        positions = np.concatenate([position_ids(window_ids, first) for window_ids in ops.batch.by_window(ids)])
         inputs = (torch.from_numpy(part).to(ops.device) for part in (ids, positions))
         hidden: Tensor = self.family.embed(ops, *inputs)
         return hidden
