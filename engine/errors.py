@@ -22,9 +22,11 @@ class FormatError(InputError):
 
     ``ends_file``: whether nothing after this place can be read.
     ``repeats``: whether an error of the same file has said so before, of another document; one report is enough.
+    ``others``: the errors of further mentions of the same document.
     """
 
     ends_file = False
+    others: "tuple[FormatError, ...]" = ()
 
     def __init__(self, file: str, line: int, document: str | None, problem: str, *, repeats: bool = False) -> None:
         where = f"{file}:{line}: " + (f"document {one_line(document, 80)}: " if document else "")

@@ -66,13 +66,10 @@ def document_of(record: Any, place: Place) -> Document:
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
     annotations = [each for part in _nested(record, place) for each in _objects(part, "annotations", place)]
-    entities = sorted(
-        _entity(annotation, text, place)
-        for annotation in annotations
-        if _infons(annotation, place).get("CompositeRole") != "IndividualMention"
-    )
+    whole = (each for each in annotations if _infons(each, place).get("CompositeRole") != "IndividualMention")
+    entities = place.entities(whole, lambda annotation: _entity(annotation, text, place))
     # Another value is no version, because other programs may use this infon for something else.
-    return Document(identifier, text, tuple(entities), title_end, whole_number(_infons(record, place).get("version")))
+    return Document(identifier, text, entities, title_end, whole_number(_infons(record, place).get("version")))
 
 
 def _nested(record: Record, place: Place) -> Iterator[Record]:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
+T = TypeVar("T")
 Ids = dict[str, str]  # document id → file; ids must be unique over all files that are read together
 
 _BLANK = re.compile(r"\s")
@@ -107,6 +108,21 @@ class Place:
         if not math.isfinite(number):
             raise self.error(f"The score must be a finite number, not {quoted(str(score))}.")
         return Entity(first, last, type_, span, number)
+
+    def entities(self, items: Iterable[T], make: Callable[[T], Entity]) -> tuple[Entity, ...]:
+        """Returns the entities made of items, sorted; raises the first of their errors, with the others in it."""
+        entities: list[Entity] = []
+        errors: list[FormatError] = []
+        for item in items:
+            try:
+                entities.append(make(item))
+            except FormatError as error:
+                errors.append(error.with_traceback(None))
+        if errors:
+            errors[0].others = tuple(errors[1:])
+            del errors[1:]
+            raise errors.pop()  # which no variable holds, so that memory is freed at once
+        return tuple(sorted(entities))
 
     def title_end(self, value: object, text: str) -> int | None:
         """Returns where the title ends, ``None`` if there is none; raises a `FormatError` unless a blank follows."""

@@ -34,7 +34,7 @@ def _document(raw: bytes, place: Place) -> Document:
     records = record.get("entities") or []
     if not isinstance(records, list):
         raise place.error(f'"entities" must be a list, not {quoted(str(records))}.')
-    entities = tuple(sorted(_entity(entity, text, place) for entity in records))
+    entities = place.entities(records, lambda record: _entity(record, text, place))
     version = whole_number(record.get("version"))
     if version is None and record.get("version") is not None:
         raise place.error(f'"version" must be a whole number, not {quoted(str(record["version"]))}.')

@@ -8,7 +8,7 @@ spaces, so that offsets stay valid, and a mention of blanks alone is left out. W
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from engine.errors import quoted
@@ -50,13 +50,16 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
             raise place.error(f"{quoted(line)} stands where {wanted} must stand.")
         place.document, passages[kind] = match[1], match[3]
     identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
-    entities = []
+    entities = place.entities(_annotations(lines, place), lambda fields: _entity(fields, text, place))
+    identifier = unescaped(identifier, _NOT_IN_ID)
+    return Document(identifier, text, entities, title_end=len(passages["t"]))
+
+
+def _annotations(lines: Iterable[tuple[int, bytes]], place: Place) -> Iterator[list[str]]:
     for place.line, raw in lines:
         fields = place.decode(raw).rstrip("\r\n").split("\t")
         if not _is_relation(fields):
-            entities.append(_entity(fields, text, place))
-    identifier = unescaped(identifier, _NOT_IN_ID)
-    return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
+            yield fields
 
 
 def _is_relation(fields: list[str]) -> bool:

@@ -169,6 +169,28 @@ def test_in_pubtator_an_id_with_a_version_is_read_as_one_id(identifier):
     assert again.id == f"{identifier}.2"
 
 
+WRONG = Document(
+    "1", "Nausea.\nPain.", tuple(Entity(i, i + 2, "Disease", m) for i, m in enumerate(("Xa", "au", "Xs"))), 7
+)
+AS_PUBTATOR = "1|t|Nausea.\n1|a|Pain.\n1\t0\t2\tXa\tDisease\n1\t1\t3\tau\tDisease\n1\t2\t4\tXs\tDisease\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("a.pubtator", AS_PUBTATOR, [3, 5]),
+        ("a.jsonl", written("jsonl", WRONG), [1, 1]),
+        ("a.xml", written("bioc", WRONG), [7, 7]),
+    ],
+)
+def test_an_error_knows_the_other_wrong_mentions_of_its_document(name, content, lines):
+    documents, (error,) = read(content, name)
+    found = [error, *pickle.loads(pickle.dumps(error)).others]
+    assert documents == []
+    assert [each.line for each in found] == lines
+    assert [mention in each.problem for mention, each in zip(("'Xa'", "'Xs'"), found, strict=True)] == [True, True]
+
+
 def test_standard_input_is_read_and_named(monkeypatch):
     content = '{"id": "1", "text": 5}\n' + written("jsonl", SOUND)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
