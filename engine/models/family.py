@@ -165,12 +165,12 @@ class Family:
             raise InputError(f"{name} in config.json must be a whole number from {least} to {most:,}, not {value!r}.")
         return value
 
-    def positive(self, name: str) -> float:
-        """The value of a setting that must be a number above 0; raises an `InputError` if it is not."""
-        value, name = self.setting(name), self.keys.get(name, name)
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
+    def positive(self, name: str, within: Mapping[str, Any] | None = None) -> float:
+        """The value of a setting, perhaps of a nested object; raises an `InputError` unless it is a number above 0."""
+        value, name = self.setting(name) if within is None else within.get(name), self.keys.get(name, name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
             raise InputError(f"{name} in config.json must be a number above 0, not {value!r}.")
-        return value
+        return float(value)
 
     def require(self, requirements: Requirements) -> None:
         """Raises an `InputError` unless each of these settings has a supported value."""

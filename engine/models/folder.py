@@ -225,7 +225,7 @@ def read_family(config: Mapping[str, Any], folder: Path) -> Family:
     architectures = config.get("architectures")
     if architectures and "ForTokenClassification" not in str(architectures):
         raise InputError(
-            f"{folder} is not made for token classification but {', '.join(map(str, architectures))}. Make a model of "
+            f"{folder} is not made for token classification: its architectures are {architectures}. Make a model of "
             f"it with python -m engine.training.finetune --plain --backbone {folder}, or correct its {CONFIG}."
         )
     return family_of(config)

@@ -8,7 +8,7 @@ import numpy as np
 from engine.errors import InputError
 from engine.models.family import Family, Operations, Shapes, Tensor, distances
 
-GLOBAL, LOCAL = "full_attention", "sliding_attention"
+KINDS = GLOBAL, LOCAL = "full_attention", "sliding_attention"
 MASKED_SCORE = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 
 
@@ -52,13 +52,18 @@ class ModernBert(Family):
         super().__init__(config)
         every = self.whole("global_attn_every_n_layers")
         kinds = self.config.get("layer_types") or [LOCAL if i % every else GLOBAL for i in range(self.num_layers)]
-        self.kinds: list[str] = list(kinds[: self.num_layers])
+        if not isinstance(kinds, list) or len(kinds) < self.num_layers or any(kind not in KINDS for kind in kinds):
+            raise InputError(f"layer_types in config.json must name each layer's kind, {' or '.join(KINDS)}.")
+        self.kinds = kinds[: self.num_layers]
         self.reach = self.whole("local_attention") // 2
         self.thetas = {GLOBAL: self.positive("global_rope_theta"), LOCAL: self.positive("local_rope_theta")}
-        for kind, rope in (self.config.get("rope_parameters") or {}).items():
+        rotary = self.config.get("rope_parameters") or {}
+        if not isinstance(rotary, dict) or not all(isinstance(rope, dict) for rope in rotary.values()):
+            raise InputError("rope_parameters in config.json must be an object for each kind of layer.")
+        for kind, rope in rotary.items():
             if rope.get("rope_type", "default") != "default":
                 raise InputError(f"modernbert with rope_type = {rope['rope_type']!r} is not supported, only 'default'.")
-            self.thetas[kind] = rope["rope_theta"]
+            self.thetas[kind] = self.positive("rope_theta", rope)
 
     def outer_shapes(self) -> Shapes:
         """Word embeddings, the final norm and the prediction head."""

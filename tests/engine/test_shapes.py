@@ -101,6 +101,30 @@ def test_settings_that_no_model_can_have_are_refused_before_memory_is_filled(fam
         load_engine(folder)
 
 
+@pytest.mark.parametrize(
+    ("family", "setting", "value"),
+    [
+        ("bert", "architectures", -1),
+        ("modernbert", "layer_types", -1),
+        ("modernbert", "layer_types", ["full_attention"]),
+        ("modernbert", "layer_types", ["a", "b", "c"]),
+        ("modernbert", "rope_parameters", -1),
+        ("modernbert", "rope_parameters", {"full_attention": {"rope_theta": "a"}}),
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_refused(family, setting, value, copy):
+    folder = copy(family)
+    configure(folder, **{setting: value})
+    with pytest.raises(InputError, match=f"{setting}|rope_theta"):
+        load_engine(folder)
+
+
+def test_an_epsilon_may_be_a_whole_number(copy):
+    folder = copy("bert")
+    configure(folder, layer_norm_eps=1)
+    load_engine(folder, "float32").tag(TEXT)
+
+
 def test_a_number_of_labels_that_no_model_has_is_refused_before_memory_is_filled(copy):
     folder = copy("bert")
     configure(folder, id2label=None, label2id=None, num_labels=10**9)
