@@ -1,7 +1,8 @@
-"""Copies the summaries of published reports into README, model card and docs: ``python -m eval.figures``.
+"""Copies figures of published reports into README, model cards and docs: ``python -m eval.figures``.
 
-A page includes a file between ``<!-- figures: FILE -->`` and ``<!-- end -->``, its metadata between ``# figures: FILE``
-and ``# end``; FILE is relative to the project.
+A page has a table of five rows between ``<!-- figures: FOLDER -->`` and ``<!-- end -->``, where FOLDER is that of a
+report; further folders add the default of their reports to it. Its metadata have the file between ``# figures: FILE``
+and ``# end``. Paths are relative to the project.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 from engine.cli.command import as_command
+from eval.render.folder import ReportFolder
+from eval.render.summary import figures
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -20,12 +23,19 @@ PAGES = (
     "weights/minilm-l6-bc5cdr/README.md",
     "weights/minilm-l6-six/README.md",
 )
-_PART = re.compile(r"(?ms)^( *(<!--|#) figures: (\S+)(?: -->)?\n).*?^( *\2 end)")
+_TABLE = re.compile(r"(?ms)^(<!-- figures: ([^>]+) -->\n).*?^(<!-- end)")
+_FILE = re.compile(r"(?ms)^( *# figures: (\S+)\n).*?^( *# end)")
 
 
 def filled(page: str, root: Path = ROOT) -> str:
-    """A page with the files that it includes, as they are now."""
-    return _PART.sub(lambda found: found[1] + (root / found[3]).read_text(encoding="utf-8") + found[4], page)
+    """A page with the figures that it asks for, as they are now."""
+
+    def table(found: re.Match[str]) -> str:
+        reports = [ReportFolder(root / folder) for folder in found[2].split()]
+        return f"{found[1]}{figures(reports).markdown}\n{found[3]}"
+
+    page = _TABLE.sub(table, page)
+    return _FILE.sub(lambda found: found[1] + (root / found[2]).read_text(encoding="utf-8") + found[3], page)
 
 
 @as_command

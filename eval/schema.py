@@ -16,6 +16,7 @@ DENSE, TRUNCATE, RANDOM, CASCADE = "dense", "truncate", "random", "cascade"
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
 DEFAULT_STRATEGY = "default strategy"  # the fact about a run that names what its model runs if nothing is named
+BUSY = "other processes"  # the fact that others used the processors, so that times are doubtful
 PIPELINE = "hf-pipeline"  # the baseline that people use today: the reference of speed in a report's summary
 
 # Terms of ``errors.csv``, defined in `eval.analysis.errors`.

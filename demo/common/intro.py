@@ -11,7 +11,6 @@ from engine import Engine
 from engine.models.shipped import short_name
 from engine.pruning.strategy_names import DENSE
 from eval.render import default, headline
-from eval.render.summary import baselines
 from eval.render.text import join
 
 TITLE = "Find entities in biomedical text faster"
@@ -34,7 +33,7 @@ def claim(engine: Engine, report: Report | None) -> str:
     finds = f"Finds {escape(_types(engine))}"
     if engine.runnable == [DENSE]:
         return f"{finds}. This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    said = headline(report, brief=True) if report else CASCADE if len(engine.stages) > 1 else EXITS
+    said = headline(report) if report else CASCADE if len(engine.stages) > 1 else EXITS
     faster = re.sub(r"(\S+ as fast)", r"<strong>\1</strong>", escape(said), count=1)
     return f"{finds}. {faster}"
 
@@ -67,7 +66,7 @@ def how_measured(engine: Engine, report: Report | None) -> str:
     return (
         f"<p><code>{escape(row['variant'])}</code> on {row['documents']} documents of {corpus}, "
         f"{report.sizes[0]} a call, {escape(report.about['machine'])}. {term('F1')} is {row['f1']:.4f}.</p>"
-        f"<p>{escape(headline(report))}</p><p>{escape(baselines(report))}</p>{model}"
+        f"{model}"
     )
 
 

@@ -1,6 +1,6 @@
 """Presents the folder of a finished report: summary, tables, plots, pages. Needs no model."""
 
 from eval.render.folder import LAST, ReportFolder
-from eval.render.summary import default, headline, roles
+from eval.render.summary import default, headline, table
 
-__all__ = ["LAST", "ReportFolder", "default", "headline", "roles"]
+__all__ = ["LAST", "ReportFolder", "default", "headline", "table"]

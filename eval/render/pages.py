@@ -35,11 +35,10 @@ class Table:
 
     columns: Sequence[str]  # headings
     rows: Sequence[Sequence[object]]  # cells
-    caption: str = ""  # Markdown
 
     @property
     def markdown(self) -> str:
-        """The table without its caption, cells escaped."""
+        """The table, cells escaped."""
         lines = [list(map(escape, line)) for line in (self.columns, *self.rows)]
         lines.insert(1, ["---"] * len(self.columns))
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

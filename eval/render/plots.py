@@ -21,14 +21,15 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from engine.corpora import sample_title
-from eval.schema import BASELINE, CASCADE, DENSE, MODEL, TRUNCATE
+from eval.schema import BASELINE, CASCADE, DENSE, MODEL
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
-LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
-WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
+WINDOW = (
+    0.016  # most F1 above and below the reference that the axis shows, so that an outlier does not squeeze the others
+)
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
-DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
+REFERENCE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 _MARK = 16  # pixels around a mark that labels keep free
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
 _STYLES = {  # marker and colour of each kind
@@ -85,25 +86,30 @@ def with_labels(figure: Figure, axes: np.ndarray, marks: Sequence[Sequence[Label
         places = axis.transData.transform([mark[:2] for mark in of_axis])
         avoided = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in places]
         # A number of steps, not seconds: a busy machine would stop while labels overlap.
-        adjust_text(texts, objects=avoided, ax=axis, expand=(1.05, 1.3), iter_lim=1000, arrowprops=lines)
+        forces: dict[str, Any] = {"force_text": (0.2, 0.5), "force_static": (0.2, 0.5), "explode_radius": 40}
+        adjust_text(texts, objects=avoided, ax=axis, expand=(1.15, 1.8), iter_lim=1000, arrowprops=lines, **forces)
     return figure
 
 
-def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
-    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals."""
-    dense = results.loc[results["kind"] == DENSE, "variant"].iloc[0]
-    compared = ["variant", "batch_size", "difference", "low", "high", "speedup_low"]
-    own = intervals.loc[intervals["against"] == dense, compared]
-    table = results.merge(own, how="left", on=["variant", "batch_size"])
-    table["speedup"] = table["speedup_vs_dense"]
-    fills = dict(zip(table["dtype"].unique(), cycle(_FILLS), strict=False))
-    known = table.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
+def plot_f1_vs_latency(
+    results: pd.DataFrame, intervals: pd.DataFrame, reference: str, names: Mapping[str, str]
+) -> Figure:
+    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size with intervals.
+
+    ``reference``: the variant whose speed is 1 and with whose F1 all is compared. ``names``: labels by variant.
+    """
+    compared = ["variant", "batch_size", "difference", "low", "high", "speedup", "speedup_low"]
+    own = intervals.loc[intervals["against"] == reference, compared]
+    rows = results.merge(own, how="left", on=["variant", "batch_size"])
+    fills = dict(zip(rows["dtype"].unique(), cycle(_FILLS), strict=False))
+    known = rows.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
     sizes = [size for size in sorted(known.index) if known[size]] or [min(known.index)]
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
-    panels = [table[table["batch_size"] == size] for size in sizes]
-    marks = [_draw_panel(*panel, fills) for panel in zip(axes.flat, panels, strict=True)]
-    axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic); F1 beyond the axis stands at its edge")
-    handles = list(_legend(table["kind"].unique(), fills))
+    panels = [rows[rows["batch_size"] == size] for size in sizes]
+    marks = [_draw_panel(axis, panel, fills, reference, names) for axis, panel in zip(axes.flat, panels, strict=True)]
+    shown = names.get(reference, reference)
+    axes[-1][0].set_xlabel(f"speed-up over {shown}, end to end (logarithmic); F1 beyond the axis stands at its edge")
+    handles = list(_legend(rows["kind"].unique(), fills))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     first = results.iloc[0]
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
@@ -112,7 +118,7 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
     return with_labels(figure, axes, marks)
 
 
-def frontier(variants: Sequence[Any]) -> list[Any]:
+def frontier(variants: Iterable[Any]) -> list[Any]:
     """The variants that no other beats in both F1 and speed-up, the fastest first."""
     best: list[Any] = []
     for row in sorted(variants, key=lambda row: (-row.speedup, -row.f1)):
@@ -121,48 +127,43 @@ def frontier(variants: Sequence[Any]) -> list[Any]:
     return best
 
 
-def to_label(variants: Sequence[Any]) -> list[Any]:
-    """Chooses at most ``LABELS`` variants: dense, the frontier, then what strategies must beat, the fastest first."""
-    others = [row for row in variants if row.kind in (BASELINE, TRUNCATE, MODEL)]
-    dense = min((row for row in variants if row.kind == DENSE), key=lambda row: abs(row.speedup - 1))
-    chosen = [dense, *frontier(variants), *sorted(others, key=lambda row: -row.speedup)]
-    return list(dict.fromkeys(chosen))[:LABELS]
-
-
-def _draw_panel(axis: Axes, table: pd.DataFrame, fills: Mapping[str, str]) -> list[LabelledMark]:
+def _draw_panel(
+    axis: Axes, table: pd.DataFrame, fills: Mapping[str, str], reference: str, names: Mapping[str, str]
+) -> list[LabelledMark]:
     """Draws one batch size; returns the marks for `with_labels`. ``fills``: of markers, by dtype.
 
-    The axis shows F1 near that of dense and, beside a cascade, all, so that it reaches from the small model to the
-    large one. Variants beyond it stand at its edge, with their F1 in their label.
+    The axis shows F1 near that of the reference and, beside a cascade, all, so that it reaches from the small model to
+    the large one. Variants beyond it stand at its edge, with their F1 in their label.
     """
     rows: list[Any] = list(table.itertuples(index=False))
-    named, best = to_label(rows), frontier(rows)
+    (origin,), best = [row for row in rows if row.variant == reference], frontier(rows)
     cascade = any(row.kind == CASCADE for row in rows)
-    shown = [row.f1 for row in rows if cascade or abs(row.f1 - named[0].f1) <= WINDOW]
+    shown = [row.f1 for row in rows if cascade or abs(row.f1 - origin.f1) <= WINDOW]
     low, high = min(shown) - _BELOW, max(shown) + _ABOVE
     axis.set_xscale("log")
-    axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 1.6)
+    axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 2)
     axis.set_ylim(low, high)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_title(f"batch size {rows[0].batch_size}", fontsize=10, loc="left")
     axis.set_ylabel("F1 (exact spans)")
-    axis.axvline(1, **DENSE_LINE)
-    axis.axhline(named[0].f1, **DENSE_LINE)
+    axis.axvline(1, **REFERENCE_LINE)
+    axis.axhline(origin.f1, **REFERENCE_LINE)
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
-    for row in [*named, *(row for row in rows if row not in named)]:  # the most important label first
+    for row in sorted(rows, key=lambda row: list(names).index(row.variant) if row.variant in names else len(names)):
         shown_f1 = min(max(row.f1, low), high)
         marker, colour = _STYLES.get(row.kind, _OTHER)
         look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fills[row.dtype]}
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
-        name = ""
-        if row in named:
-            name = f"{row.variant} {row.speedup:.2f}×" + (f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else "")
+        label = ""
+        if row.variant in names:
+            beyond = f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
+            label = f"{names[row.variant]} {row.speedup:.1f}×{beyond}"
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
-        marks.append((row.speedup, shown_f1, name, colour))
+        marks.append((row.speedup, shown_f1, label, colour))
     return marks
 
 
@@ -188,7 +189,7 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
         rows = range(len(own))
         axis.hlines(rows, own["low"] * 100, own["high"] * 100, color="#6f6f6f", linewidth=1.2)
         axis.plot(own["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
-        axis.axvline(0, **DENSE_LINE)
+        axis.axvline(0, **REFERENCE_LINE)
         axis.grid(visible=False, axis="y")
         shown = [f"{d}: {g}" if number % PANELS == 0 else "" for d, g in names.itertuples(index=False)]
         axis.set_yticks(rows, shown, fontsize=8)
@@ -227,7 +228,7 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
     low = near[near > dense["f1"] - WINDOW].min() - _BELOW
     marks: list[list[LabelledMark]] = []
     for axis, rows, title in zip(axes.flat, curves, CURVES.values(), strict=True):
-        axis.axhline(dense["f1"], **DENSE_LINE)
+        axis.axhline(dense["f1"], **REFERENCE_LINE)
         axis.plot(dense["computation"], dense["f1"], "s", color="#1b1b1b")
         axis.set(ylim=(low, max(near.max(), dense["f1"]) + _ABOVE), ylabel="F1 (exact spans)")
         axis.set_title(title, fontsize=10, loc="left")

@@ -1,4 +1,4 @@
-"""Writes the pages of a report from its files: ``report.md`` with its plots, and what other pages include of it."""
+"""Writes the pages of a report from its files: ``report.md`` with its plots, and the metadata of a model card."""
 
 from pathlib import Path
 from textwrap import indent
@@ -13,7 +13,7 @@ from eval import schema
 from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, as_html, page, write_page
-from eval.render.text import bound, escape, f1_interval, pp, ratio, score, share, speedup
+from eval.render.text import bound, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
 
@@ -28,7 +28,9 @@ def render(folder: Path, *, html: bool = False) -> str:
     Returns the notes and the table of results, for the terminal.
     """
     report = ReportFolder(folder)
-    plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"))
+    names = {row["variant"]: name for name, row in summary.summary_rows(report)}
+    by = summary.reference(report)["variant"]
+    plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"), by, names)
     plots.save_png(plot, folder / FIGURE, 130, 64)
     drawn = [name for name in PLOTS if not report.losses(name).empty]
     for name in drawn:
@@ -38,7 +40,6 @@ def render(folder: Path, *, html: bool = False) -> str:
         title=f"{sample_title(report.dense['corpus'], report.dense['split'])}: F1 against speed-up",
         notes=report.notes,
         headline=summary.headline(report),
-        baselines=summary.baselines(report),
         documents=report.dense["documents"],
         mentions=int(report.frame("documents")["gold"].sum()),
         dense=report.dense["variant"],
@@ -48,7 +49,9 @@ def render(folder: Path, *, html: bool = False) -> str:
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
         training=schema.TRAINING in set(report.frame("subgroups").get("dimension", ())),
         plots=drawn,
-        roles=summary.roles(report),
+        table=summary.table(report),
+        reference=by,
+        machine=f"{report.about['machine']}, {report.dense['threads']} threads",
         results=results(report),
         by_text=by_text(report),
         errors=errors(report),
@@ -58,18 +61,10 @@ def render(folder: Path, *, html: bool = False) -> str:
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
-    write_page(folder / "summary.md", summary_page(report))
     write_page(folder / MODEL_INDEX, model_index(report))
     if html:
         write_page(folder / "report.html", as_html(text))
     return "\n\n".join([*report.notes, results(report).markdown])
-
-
-def summary_page(report: ReportFolder) -> str:
-    """The headline, the baselines and the roles of a report in Markdown, as README and docs include them."""
-    table = summary.roles(report)
-    parts = [summary.headline(report), summary.baselines(report)]
-    return "\n\n".join([*map(escape, filter(None, parts)), table.markdown, table.caption]) + "\n"
 
 
 def model_index(report: ReportFolder) -> str:
@@ -113,14 +108,11 @@ def by_text(report: ReportFolder) -> Table:
 
     Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
     """
-    row, documents = summary.shown(report), report.frame("documents")
+    row, documents = summary.main_strategy(report), report.frame("documents")
     texts = documents[documents["timed"]]
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
-    static = (one for _, one in summary.static_baselines(report, row))
-    baselines = [summary.full_pass(report, row), summary.runtime(report), *static]
-    others = dict.fromkeys([summary.reference(report), *(one["variant"] for one in baselines if one)])
-    others.pop(row["variant"], None)
+    others = [other["variant"] for _, other in summary.summary_rows(report) if not other["prunes"]]
     own, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)
     for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):

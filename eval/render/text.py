@@ -17,11 +17,16 @@ def score(value: float) -> str:
     return f"{value:.4f}"
 
 
+def f1(value: float) -> str:
+    """Three decimals without the zero, e.g. ``.876``, where people read rather than check."""
+    return f"{value:.3f}".removeprefix("0")
+
+
 def f1_interval(row: Row) -> str:
     return f"{score(row['f1'])} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
-def pp(row: Row, prefix: str = "", unit: str = "") -> str:
+def pp(row: Row, prefix: str = "") -> str:
     """A difference of F1 in pp with its interval; a dash if a variant is compared with itself.
 
     ``prefix``: of the columns ``difference``, ``low`` and ``high``.
@@ -29,7 +34,7 @@ def pp(row: Row, prefix: str = "", unit: str = "") -> str:
     if _compares_with_itself(row):
         return ITSELF
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    return f"{value:+.2f}{unit} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
+    return f"{value:+.2f} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
 
 
 def bound(row: Row) -> str:

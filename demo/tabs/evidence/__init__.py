@@ -9,7 +9,7 @@ from demo.common.limits import EVERY_CHANGE
 from demo.common.markup import alert, html_table, note
 from demo.common.reports import Report, find_reports, own_report
 from engine import Engine
-from eval.render import roles
+from eval.render import table
 
 LABEL = "Evidence"
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
@@ -27,12 +27,11 @@ def show(engine: Engine, report: Report | None) -> str:
     """The table of roles of a report, and how to read it; its main picture; and a link to all of it."""
     if report is None:
         return alert(NO_REPORT)
-    folder, shown = f"docs/{quote(report.name)}", roles(report)
+    folder, shown = f"docs/{quote(report.name)}", table(report)
     return (
         ("" if report.measured(engine) else alert(OTHER_MODEL))
         + note(DEFAULT)
         + html_table("Roles", "evidence", shown.columns, shown.rows)
-        + note(shown.caption.replace("`", "").replace("*", ""))
         + FIGURE.format(f"{folder}/{PICTURE}") * (report.folder / PICTURE).is_file()
         + f'<p class="note"><a href="{folder}/report.md">The whole report, and how it was measured</a></p>'
     )

@@ -7,7 +7,7 @@ import pytest
 
 from demo.common.reports import REPORTS, Report, find_reports, own_report
 from demo.tabs.evidence import show
-from eval.render import roles
+from eval.render import table
 from tests.demo.conftest import DIGEST
 from tests.demo.tabs.conftest import text_of
 
@@ -16,7 +16,7 @@ ENGINE, OTHER = SimpleNamespace(digest=DIGEST), SimpleNamespace(digest="f" * 64)
 
 def test_opens_with_the_table_of_roles_of_the_report_or_says_how_to_create_one(report):
     shown = text_of(show(ENGINE, report).partition("</table>")[0])
-    for row in roles(report).rows:
+    for row in table(report).rows:
         assert "".join(map(str, row)) in shown
     assert "python -m eval.report" in show(ENGINE, None)
 

@@ -1,4 +1,5 @@
 from collections import namedtuple
+from itertools import combinations
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,8 @@ from hypothesis import strategies as st
 
 from eval.figures import ROOT
 from eval.render import ReportFolder, plots
-from eval.render.plots import LABELS, WINDOW, frontier, to_label
+from eval.render.plots import WINDOW, frontier
+from eval.render.summary import summary_rows
 
 REPORT = ReportFolder(ROOT / "docs" / "bc5cdr-test")
 RESULTS, INTERVALS = REPORT.frame("results").replace({"kind": "mlp-attention"}, "random"), REPORT.frame("intervals")
@@ -17,35 +19,46 @@ def fast():
     """Nothing is replaced: plots are drawn as they are."""
 
 
+NAMES = {row["variant"]: name for name, row in summary_rows(REPORT)}
+
+
 @pytest.fixture(scope="module")
 def figure():
     """Two batch sizes in two dtypes, drawn."""
-    figure = plots.plot_f1_vs_latency(RESULTS, INTERVALS)
+    figure = plots.plot_f1_vs_latency(RESULTS, INTERVALS, "hf-pipeline", NAMES)
     figure.canvas.draw()
     return figure
 
 
-def test_there_is_a_panel_with_few_labels_for_each_batch_size_with_enough_batches(figure):
+def test_a_panel_for_each_batch_size_labels_the_rows_of_the_table_and_no_label_covers_another_or_a_mark(figure):
     assert [axis.get_title("left") for axis in figure.axes] == ["batch size 1", "batch size 32"]
     for axis in figure.axes:
-        named = [text for text in axis.texts if text.get_text()]
-        assert 0 < len(named) <= LABELS
-        for box in (text.get_window_extent() for text in named):
+        boxes = {text.get_text(): text.get_window_extent() for text in axis.texts if text.get_text()}
+        assert sorted(label.rpartition(" ")[0] for label in boxes) == sorted(NAMES.values())
+        assert not [pair for pair in combinations(boxes, 2) if boxes[pair[0]].overlaps(boxes[pair[1]])]
+        marks = [line.get_xydata()[0] for line in axis.lines if len(line.get_xydata()) == 1]
+        for box in boxes.values():
             assert axis.bbox.x0 - 1 < box.x0 < box.x1 < axis.bbox.x1 + 1
+            assert not [mark for mark in axis.transData.transform(marks) if box.contains(*mark)]
+
+
+def test_sizes_with_too_few_batches_have_no_panel():
     few = INTERVALS.assign(speedup_low=INTERVALS["speedup_low"].where(INTERVALS["batch_size"] == 1))
-    assert len(plots.plot_f1_vs_latency(RESULTS, few).axes) == 1
+    assert len(plots.plot_f1_vs_latency(RESULTS, few, "hf-pipeline", NAMES).axes) == 1
 
 
-def test_speed_is_logarithmic_and_what_has_an_f1_far_away_stands_at_the_edge():
+def test_speed_is_a_multiple_of_the_references_and_what_has_an_f1_far_away_stands_at_the_edge():
     results = RESULTS[RESULTS["batch_size"] == 1].set_index("variant", drop=False)
-    results.loc["openvino-int8=truncate-3", "f1"] = 0.8
-    (axis,) = plots.plot_f1_vs_latency(results.reset_index(drop=True), INTERVALS).axes
+    cut = "openvino-int8=truncate-4"
+    results.loc[cut, "f1"] = 0.8
+    (axis,) = plots.plot_f1_vs_latency(results.reset_index(drop=True), INTERVALS, "hf-pipeline", NAMES).axes
     assert axis.get_xscale() == "log"
-    (low, high), dense, own = axis.get_ylim(), results["f1"].iloc[0], results.loc["openvino-int8=truncate-3"]
-    assert dense - 2 * WINDOW < low < dense < high < dense + 2 * WINDOW
+    (low, high), reference = axis.get_ylim(), results.loc["hf-pipeline", "f1"]
+    assert reference - 2 * WINDOW < low < reference < high < reference + 2 * WINDOW
+    speed = REPORT.comparison(cut, "hf-pipeline")["speedup"]
     texts = {text.get_text() for text in axis.texts}
-    assert {"dense (float32) 1.00×", f"{own['variant']} {own['speedup_vs_dense']:.2f}×, F1 0.800"} <= texts
-    assert [own["speedup_vs_dense"], low] in [list(line.get_xydata()[0]) for line in axis.lines]
+    assert {"Hugging Face pipeline 1.0×", f"network cut at layer 4 {speed:.1f}×, F1 0.800"} <= texts
+    assert [speed, low] in [list(line.get_xydata()[0]) for line in axis.lines]
 
 
 def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure):
@@ -58,12 +71,6 @@ def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure
 
 
 Row = namedtuple("Row", "variant kind f1 speedup")
-DENSE = Row("dense", "dense", 0.85, 1.0)
-BEST, FASTEST = Row("entropy", "entropy", 0.851, 2.5), Row("entropy:fast", "entropy", 0.848, 3.0)
-BEATEN = [Row(f"rule {number}", "rule", 0.849, 1.1 + number / 100) for number in range(9)]
-NEAR = [Row(f"onnx {number}", "baseline", 0.85, 1.2 + number / 10) for number in range(6)]
-FAR = Row("spacy", "baseline", 0.81, 2.9)
-ALL = [*BEATEN, DENSE, *NEAR, FAR, BEST, FASTEST]
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
@@ -71,9 +78,3 @@ def test_the_frontier_is_what_nothing_beats(points):
     rows = [Row("", "entropy", float(f1), float(speed)) for speed, f1 in points]
     beaten = {p for p in points for q in points if q != p and q[0] >= p[0] and q[1] >= p[1]}
     assert [(one.speedup, one.f1) for one in frontier(rows)] == sorted(set(points) - beaten, reverse=True)
-
-
-def test_dense_the_frontier_and_then_the_fastest_baselines_are_labelled_each_once():
-    assert to_label(ALL) == [DENSE, FASTEST, BEST, FAR, *NEAR[:-5:-1]]
-    rows = [Row(f"entropy {n}", "entropy", 0.851 - n / 10000, 2 + n / 10) for n in range(5)]
-    assert to_label([DENSE, *rows, *NEAR]) == [DENSE, *rows[::-1], *NEAR[::-1]][:LABELS]
