@@ -13,6 +13,7 @@ from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
 from engine.corpora import Corpus
 from engine.latency import BUSY, PASSES, Unit, busy_share
 from engine.pruning.strategy_names import CASCADE
+from eval import schema
 from eval.analysis.tables import write_tables
 from eval.config import ReportConfig
 from eval.measure import environment
@@ -49,11 +50,11 @@ def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
         facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
         write_tables(out, record, memory, facts, setup.training)
     notes = [] if config.corpus else [SAMPLE_NOTE]
+    about = _about(setup, command, interruptions=len(loads) - 1)
     if max(loads) > BUSY:
-        notes.append(f"Other processes used {max(loads):.0%} of the processors as this began: do not trust the times.")
+        about[schema.BUSY] = f"other processes used {max(loads):.0%} of the processors as this began"
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
-    about = _about(setup, command, interruptions=len(loads) - 1)
     write_json(out / "results.json", {"about": about, "notes": notes})
     return progress
 

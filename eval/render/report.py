@@ -38,7 +38,7 @@ def render(folder: Path, *, html: bool = False) -> str:
     text = page(
         "report.md",
         title=f"{sample_title(report.dense['corpus'], report.dense['split'])}: F1 against speed-up",
-        notes=report.notes,
+        notes=_notes(report),
         headline=summary.headline(report),
         documents=report.dense["documents"],
         mentions=int(report.frame("documents")["gold"].sum()),
@@ -64,7 +64,13 @@ def render(folder: Path, *, html: bool = False) -> str:
     write_page(folder / MODEL_INDEX, model_index(report))
     if html:
         write_page(folder / "report.html", as_html(text))
-    return "\n\n".join([*report.notes, results(report).markdown])
+    return "\n\n".join([*_notes(report), results(report).markdown])
+
+
+def _notes(report: ReportFolder) -> list[str]:
+    """What readers must see first, even where the headline concludes nothing."""
+    busy = report.about.get(schema.BUSY)
+    return [*report.notes, *([f"Do not trust the times: {busy}."] if busy else [])]
 
 
 def model_index(report: ReportFolder) -> str:

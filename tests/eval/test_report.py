@@ -148,9 +148,9 @@ def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, 
 def test_a_report_says_whether_other_processes_ran(report, finished, monkeypatch):
     monkeypatch.setattr("eval.measure.run.busy_share", lambda: 0.9)
     _, out = report()
-    sentence = "Other processes used 90% of the processors as this began: do not trust the times."
+    sentence = "> Do not trust the times: other processes used 90% of the processors as this began."
     assert sentence in (out / "report.md").read_text(encoding="utf-8")
-    assert "Other processes" not in (finished / "report.md").read_text(encoding="utf-8")
+    assert "Do not trust" not in (finished / "report.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", REPORTS)
