@@ -42,11 +42,11 @@ def server_address() -> tuple[str, int | None]:
             probe.bind(address)
     except (OSError, UnicodeError) as error:
         raise InputError(
-            f"expected GRADIO_SERVER_NAME as a name or an address of this machine, got {name!r}; change or unset it"
+            f"GRADIO_SERVER_NAME is {name!r}, which is no address of this machine; change or unset it."
         ) from error
     port = os.environ.get("GRADIO_SERVER_PORT")
     if port and not (port.isdecimal() and 0 < int(port) < 2**16):
-        raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
+        raise InputError(f"GRADIO_SERVER_PORT is {port!r}; it must be from 1 to {2**16 - 1}.")
     return f"[{name}]" if ":" in name else name, int(port) if port else None
 
 
@@ -80,13 +80,13 @@ def main(argv: list[str] | None) -> int:
 
     with extra("app"), ThreadPoolExecutor(1) as pool:  # OpenMP threads that loading starts end with this thread
         demo = pool.submit(build).result()
-        from demo.server import LAUNCH
+        from demo.launch import LAUNCH
 
     try:
         demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
     except OSError as error:
         raise InputError(
-            f"expected a free port at {name}, got {port or 'none'}; stop the other app or set GRADIO_SERVER_PORT"
+            f"Port {port or 'of any number'} at {name} is in use; stop the other app or set GRADIO_SERVER_PORT."
         ) from error
     return 0
 

@@ -1,4 +1,4 @@
-"""Strategies and settings that the page offers, as the engine and its controllers describe them."""
+"""Strategies and settings that the page offers, as the engine and its controllers describe them, with plain names."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,12 +12,32 @@ from engine.pruning.strategy_names import DENSE, OPERATING_POINTS, StrategyName
 from engine.settings import Setting, label_of, settings_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
-UNPRUNED = {
-    "dense": "Every word goes through every layer. The reference.",
-    "cascade": "A small model tags every text, and this one reads the windows that the small one doubts.",
-    "truncate": "The encoder stops after this layer; that layer's own label head assigns the labels.",
+NAMES = {
+    "dense": "All layers",
+    "truncate": "Stop at layer {}",
+    "entropy": "Early exit",
+    "attention": "By attention",
+    "rule": "By rule",
+    "mlp": "Learned",
+    "mlp-attention": "Learned, with attention",
+    "cascade": "Small model first",
 }
+MAX_COLUMNS = 4
 MAX_SCALE = 10.0
+
+
+def plain_name(name: str) -> str:
+    """What the page calls a strategy: ``Early exit``, ``Stop at layer 3``, ``By rule with recovery``."""
+    parsed = StrategyName.parse(name)
+    plain = NAMES.get(parsed.kind, parsed.kind.capitalize()).format(parsed.layer)
+    return f"{plain} with recovery" if parsed.recovers else plain
+
+
+def short_label(name: str) -> str:
+    """What the page calls a setting."""
+    return {"min_keep_ratio": "minimum share", "max_entropy": "threshold", "max_risk": "threshold"}.get(
+        name, label_of(name)
+    )
 
 
 @dataclass(frozen=True)
@@ -41,8 +61,16 @@ class PageSetting:
 
     @property
     def label(self) -> str:
-        kind = self.kind[:1].upper() + self.kind[1:]
-        return f"{kind} threshold (× the point's)" if self.scales else f"{kind}: {label_of(self.declared.name)}"
+        return f"{plain_name(self.kind)}: {short_label(self.declared.name)}"
+
+    @property
+    def info(self) -> str:
+        """What it does, in a sentence."""
+        if self.scales:
+            return "How unsure a word may be and still exit; 1 = preset."
+        if self.declared.name == "min_keep_ratio":
+            return "At least this share of words runs to the end."
+        return f"{self.declared.description[:1].upper()}{self.declared.description[1:]}."
 
     @property
     def range(self) -> tuple[float, float, float]:
@@ -77,9 +105,11 @@ def page_settings(engine: Engine, point: str | None = None) -> dict[PageSetting,
     return values
 
 
-def in_page_order(engine: Engine, names: Collection[str]) -> list[str]:
-    """These strategies and those that every run has: the full pass and, with gates, stopping at half of the layers."""
-    return [name for name in engine.runnable if name in names or name == DENSE or StrategyName.parse(name).layer]
+def offered(engine: Engine) -> list[str]:
+    """The strategies in the order of the page: the full pass, the default, stopping at a layer, and the others."""
+    first = [DENSE, engine.default_strategy, *(name for name in engine.runnable if StrategyName.parse(name).layer)]
+    rest = sorted(engine.runnable, key=lambda name: StrategyName.parse(name).recovers)
+    return [name for name in dict.fromkeys([*first, *rest]) if name in engine.runnable]
 
 
 def points(engine: Engine) -> list[str]:
@@ -96,14 +126,10 @@ def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A strategy as chosen on the page.
-
-    ``stored``: the same at its operating point, without changed settings. ``dtype``: the engine's.
-    """
+    """A strategy as chosen on the page; ``stored`` is the same at its operating point, without changed settings."""
 
     strategy: Strategy
     stored: Strategy
-    dtype: str
 
     @property
     def name(self) -> str:
@@ -115,37 +141,36 @@ class Chosen:
         return {name: value for name, value in self.strategy.settings().items() if value != stored[name]}
 
     @property
-    def label(self) -> str:
-        """Its name, stored operating point, dtype and changed settings: ``entropy:fast (int8), λ 1.5``."""
-        settings = " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in self.changed.items())
-        return f"{self.stored.title} ({self.dtype}){f', {settings}' if settings else ''}"
+    def title(self) -> str:
+        """Its plain name with its operating point and changed settings: ``Early exit (balanced, threshold × 1.3)``."""
+        before = self.stored.settings()
+        changed = [f"{short_label(name)} {format_value(value, before[name])}" for name, value in self.changed.items()]
+        details = ", ".join([*filter(None, [self.stored.point]), *changed])
+        return f"{plain_name(self.name)} ({details})" if details else plain_name(self.name)
 
 
-def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Chosen:
+def chosen_strategy(
+    engine: Engine, name: str, point: str | None = None, trigger: str | None = None, *values: float
+) -> Chosen:
     """A strategy with the page's settings.
 
-    ``trigger``: if empty, the operating point's. ``values``: on the page, in the order of `page_settings`; those of the
-    operating point change nothing.
+    Args:
+        trigger: if empty, the operating point's.
+        values: of the settings, in the order of `page_settings`; those of the operating point change nothing.
     """
     stored = at_point(engine, name, point)
     changed: dict[str, Any] = {
         setting.declared.name: setting.controller_value(stored, value)
-        for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=True)
+        for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=bool(values))
         if setting.kind == stored.kind and value != default
     }
     if stored.recovery and trigger:
         changed["trigger"] = trigger
-    return Chosen(stored.with_settings(**changed), stored, engine.dtype)
+    return Chosen(stored.with_settings(**changed), stored)
 
 
-def format_value(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return ", ".join(map(format_value, value))
+def format_value(value: Any, before: Any) -> str:
+    """A changed value; of several, as on the page, the first one's factor."""
+    if isinstance(value, tuple):
+        return f"× {value[0] / before[0]:.3g}" if before[0] else ", ".join(f"{one:.3g}" for one in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
-
-
-def summarise(strategy: Strategy) -> str:
-    """What a strategy does, in one sentence."""
-    if strategy.recovery:
-        return f"Like {strategy.kind}, but words come back where the result looks doubtful."
-    return CONTROLLERS[strategy.kind].description if strategy.prunes else UNPRUNED[strategy.kind]

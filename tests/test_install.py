@@ -137,20 +137,18 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
 
 APP = """
 from demo.app import build_demo
-from demo.common.reports import TITLES, find_reports
-from demo.server.files import PAGES, PICTURES, ROOT, SHIPPED_CARDS
+from demo.evidence import ROOT, own_report
 from engine import load_engine
 engine = load_engine()
 build_demo(engine)
-print(ROOT, engine.source, {name for name in (*PAGES, *PICTURES) if not (ROOT / name).is_file()} - {*SHIPPED_CARDS})
-print(find_reports().keys() == TITLES.keys())
+print(ROOT, engine.source, own_report(engine).name)
 """
 
 
-def test_the_app_of_an_installed_copy_has_the_pages_and_reports_that_it_links_to(installed, tmp_path):
+def test_the_app_of_an_installed_copy_has_the_report_that_it_shows(installed, tmp_path):
     done = run(sys.executable, "-P", "-c", APP, cwd=tmp_path, installed=installed)
     weights = installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert done.stdout == f"{installed / 'demo' / 'project'} {weights} set()\nTrue\n", done.stderr
+    assert done.stdout == f"{installed / 'demo' / 'project'} {weights} bc5cdr-test\n", done.stderr
 
 
 def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(installed, tmp_path):
@@ -164,4 +162,7 @@ def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_instal
     assert done.returncode == 0, done.stderr
     source, *found = done.stdout.splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
+    assert found == [
+        *("0 10 Chemical Famotidine", "22 30 Disease delirium"),
+        *("0 5 Gene BRCA1", "22 30 Species patients", "36 49 Disease breast cancer"),
+    ]

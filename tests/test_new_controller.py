@@ -7,10 +7,10 @@ import gradio as gr
 import pandas as pd
 import pytest
 
-from demo.common.settings_panel import build_settings
+from demo.app import build_demo
+from demo.run import Column
 from demo.settings import chosen_strategy, page_settings
-from demo.tabs.compare import texts
-from demo.tabs.why import why_view
+from demo.view import REASONS, view
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Gate, Values
@@ -19,7 +19,6 @@ from engine.training.sweep import first_settings
 from eval import report
 from tests.conftest import TEXT
 from tests.demo.conftest import components
-from tests.demo.tabs.conftest import beside, run_of
 from tests.eval.conftest import stub_slow_parts
 
 SHORT = "Famotidine-associated delirium."
@@ -63,21 +62,19 @@ def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
 
 
 def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
-    with gr.Blocks() as page:
-        build_settings(engine)
+    page = build_demo(engine)
     (strategies,) = components(page, gr.CheckboxGroup)
-    assert {"unsure", "unsure+recovery"} <= {value for _, value in strategies.choices}
+    assert {("Unsure", "unsure"), ("Unsure with recovery", "unsure+recovery")} <= set(strategies.choices)
     (setting,) = components(page, gr.Slider, label="Unsure: most")
     assert (setting.minimum, setting.maximum, setting.value) == (0, 1, 0.5)
     values = [0.9 if setting.name == "unsure.most" else value for setting, value in page_settings(engine).items()]
     chosen = chosen_strategy(engine, "unsure", None, "", *values)
     dense, result = engine.tag(SHORT, "dense"), engine.tag(SHORT, chosen.strategy)
     assert result.entities == engine.tag(SHORT, "unsure", most=0.9).entities
-    one = beside(result, dense, chosen)
-    left = [word.state for word in result.trace.words].count("kept")
-    panel = texts([one], engine.labels.types).partition("<h3>unsure (float32), most 0.9</h3>")[2]
-    assert f"{left} of 5 words reach the last layer" in panel
-    assert "exited: its importance is not above the threshold" in why_view(engine, run_of(), one)
+    (column,) = view(engine, [Column(chosen, result, 1.0)], dense)["columns"]
+    assert column["title"] == "Unsure (most 0.9)"
+    assert [word[1] for word in column["words"]] == [word.state for word in result.trace.words]
+    assert {gate[5] for word in column["words"] for gate in word[4]} <= set(REASONS)
 
 
 def test_a_report_measures_it_with_its_settings(model_folder, tmp_path, monkeypatch):

@@ -1,7 +1,6 @@
 """Serves the tiny model's demo; opens the shipped app in a Chromium that reaches no other host."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,63 +11,47 @@ import httpx
 import pytest
 
 from demo.app import build_demo
-from demo.common.reports import REPORTS, Report
-from demo.server import LAUNCH
-from demo.settings import page_settings
-from engine import Engine
-from tests.demo.browsing import tab, wait_until
+from demo.launch import LAUNCH
+from demo.settings import Chosen, page_settings
+from engine import Engine, Result
+from tests.demo.browsing import WORK_MS
 from tests.demo.serving import serve_app
 
-WIDE = (1200, 900)
-DIGEST = "0123456789abcdef" * 4  # of weights
+LAPTOP = (1280, 800)
 
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    with serve_app() as (url, _):
+    with serve_app() as url:
         yield url
 
 
 @pytest.fixture
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
-    """Opens the app at a tab once it has answered; ``timed``: once it has measured times, too.
+    """Opens the app and waits for the coloured text; no page may reach another host or log an error.
 
-    ``query``: of the link that is followed, by default that of an abstract, on which there is no bet. ``page_at``: the
-    address of the page, that of the first by default.
-    Afterwards, no page may have contacted another host or logged an error.
+    ``query``: of the link that is followed. ``at``: the address of the page, that of the first by default.
     """
     contexts: list[Any] = []
     foreign: list[str] = []
     errors: list[str] = []
 
     def guard(route: Any) -> None:
-        url = route.request.url
-        if url.startswith((app_url, "data:", "blob:", "file:")):
+        if route.request.url.startswith((app_url, "data:", "blob:", "file:")):
             route.continue_()
         else:
-            foreign.append(url)
+            foreign.append(route.request.url)
             route.abort()
 
-    def open_page(
-        size: Any = WIDE,
-        theme: str = "light",
-        at: str = "",
-        timed: bool = False,
-        query: str = "example=Case+report",
-        page_at: str = "",
-        **settings: Any,
-    ) -> Any:
-        settings = {"viewport": {"width": size[0], "height": size[1]}, "reduced_motion": "reduce"} | settings
-        context = browser.new_context(accept_downloads=True, **settings)
+    def open_page(size: Any = LAPTOP, theme: str = "light", query: str = "", at: str = "", **settings: Any) -> Any:
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, accept_downloads=True, **settings)
         contexts.append(context)
         context.route("**/*", guard)
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(f"{app_url}{page_at}?{query}&__theme={theme}")
-        wait_until(page, "done", *([] if timed else ["timing"]))
-        if at:
-            tab(page, at)
+        page.goto(f"{app_url}{at}?{query}&__theme={theme}")
+        page.locator(".view .w").first.wait_for(timeout=WORK_MS)
         return page
 
     yield open_page
@@ -109,16 +92,9 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Report:
-    """A report called ``one`` on the weights of ``DIGEST``, beside a folder without a finished run."""
-    for name in ("one", "unfinished"):
-        (tmp_path / name).mkdir()
-        for table in ("results", "intervals", "errors", "times", "subgroups", "cost"):
-            shutil.copy(REPORTS / "bc5cdr-test" / f"{table}.csv", tmp_path / name)
-    about = {"model": "m", "weights": f"SHA-256 {DIGEST[:16]}…", "machine": "Linux"}
-    (tmp_path / "one" / "results.json").write_text(json.dumps({"about": about, "notes": []}))
-    return Report(tmp_path / "one")
+def as_stored(result: Result) -> Chosen:
+    """A strategy chosen on the page whose settings are those of its operating point."""
+    return Chosen(result.strategy, result.strategy)
 
 
 def page_values(engine: Engine, **changed: float) -> list[float]:

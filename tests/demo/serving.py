@@ -22,11 +22,11 @@ START_S = 300  # importing takes minutes on a busy machine
 
 
 @contextmanager
-def serve_app() -> Iterator[tuple[str, int]]:
+def serve_app() -> Iterator[str]:
     """Serves the app with the shipped weights until the block ends.
 
     Yields:
-        Its address and process id.
+        Its address.
 
     Raises:
         InputError: the app ended (it has said why) or does not answer in time.
@@ -38,7 +38,7 @@ def serve_app() -> Iterator[tuple[str, int]]:
     app = subprocess.Popen([sys.executable, str(APP)], env=os.environ | server)
     try:
         _wait_until_served(url, app)
-        yield url, app.pid
+        yield url
     finally:
         app.terminate()
         app.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from demo import __main__ as app
 from demo.app import build_demo
-from demo.server import LAUNCH
+from demo.launch import LAUNCH
 from engine.models.shipped import SHIPPED
 from tests.demo.conftest import components, listeners
 
@@ -46,7 +46,7 @@ class TestWhatToFind:
     def test_what_a_page_does_is_done_by_its_own_model(self, two_pages):
         strategies = {block.page: block.choices for block in components(two_pages, gr.CheckboxGroup)}
         assert {page: "entropy" in str(offered) for page, offered in strategies.items()} == {"": True, "six": False}
-        assert {listener.page for listener in listeners(two_pages, "run")} == {"", "six"}
+        assert {listener.page for listener in listeners(two_pages, "on_change")} == {"", "six"}
 
     def test_the_http_api_takes_the_model_by_name(self, two_pages, engine, plain_engine):
         (tag,) = listeners(two_pages, "on_tag")
@@ -57,7 +57,7 @@ class TestWhatToFind:
                 pytest.approx(entity.score) for entity in model.tag("Aspirin and asthma.", "dense").entities
             ]
         for wrong in ("seven", ["six"]):
-            with pytest.raises(gr.Error, match="expected model as one of"):
+            with pytest.raises(gr.Error, match="There is no model"):
                 tag.fn("Aspirin.", "dense", None, None, None, None, False, wrong)
 
 
@@ -85,14 +85,14 @@ class TestCommand:
         if variable:
             monkeypatch.setenv(variable, value)
         assert app.main(["--model", str(tmp_path)]) == 2
-        assert (message or f"expected {variable}") in capsys.readouterr().err
+        assert (message or f"{variable} is {value!r}") in capsys.readouterr().err
         assert launched == []
 
     def test_a_port_in_use_ends_with_status_2_and_the_reason(self, model_folder, monkeypatch, capsys):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             monkeypatch.setenv("GRADIO_SERVER_PORT", str(taken.getsockname()[1]))
             assert app.main(["--model", str(model_folder)]) == 2
-        assert "expected a free port" in capsys.readouterr().err
+        assert "is in use" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("given", "name"), [("", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]")]

@@ -1,271 +1,274 @@
-"""The race, the text and the settings in a real browser, with pointer, keyboard, phone, light and dark theme."""
+"""The page in a real browser: what each visitor does, with pointer, keyboard and phone, light and dark."""
 
+import csv
 import re
-from itertools import pairwise
+from itertools import product
 
 import pytest
-from PIL import Image, ImageStat
 
-from demo.common.links import EXAMPLES
-from demo.tabs.watch.race import END_S
+from demo.files import SAMPLE
+from demo.links import EXAMPLES
 from tests.demo.browsing import (
     DESK,
     HOSTILE,
     LAPTOP,
     PHONE,
     SHORT,
-    TABS,
-    TEXTS,
     WORK_MS,
+    assert_fits,
     assert_harmless,
+    column,
     enter,
-    run,
-    save_race,
+    panel,
     serious_violations,
     tab,
-    wait_until,
+    tag_files,
 )
 
 pytestmark = pytest.mark.slow
 
-LONG = " ".join([EXAMPLES["Long text"]] * 40)  # so that a page sees progress of the first strategy, too
-TARGET = 44  # pixels
-
-
-CLOCKS = """() => [...document.querySelectorAll(".race svg")].filter((picture) => picture.clientHeight)
-  .map((picture) => [picture.getCurrentTime(), picture.animationsPaused()])"""
-
-NOTE_PROGRESS = """() => {
-  window.noted = [];
-  const note = () => {
-    const level = document.querySelector(".answer-block .progress-level");
-    const said = level?.checkVisibility({ opacityProperty: true }) && level.innerText;
-    if (said && said !== noted.at(-1)) noted.push(said);
-    requestAnimationFrame(note);
-  };
-  note();
+WORDS_SHOWN = """() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const box = range.getBoundingClientRect(), { parentElement: at } = node;
+    const inside = box.width && box.top < innerHeight && box.left < innerWidth;
+    if (inside && getComputedStyle(at).visibility === "visible" && !at.closest(".words, style, script")) {
+      seen.push(...node.textContent.trim().split(/\\s+/).filter(Boolean));
+    }
+  }
+  return seen;
 }"""
 
 
-class TestRace:
-    def test_it_plays_once_when_colours_are_there_and_ends_with_differing_words_shown(self, open_page):
-        page = open_page(reduced_motion="no-preference")
-        page.locator(".race:not([data-timed])").wait_for()
-        assert page.evaluate(CLOCKS) == [[0, True]], "it waits at the start until times are measured"
-        page.locator(".race[data-timed]").wait_for()
-        page.wait_for_timeout(500)
-        ((time, paused),) = page.evaluate(CLOCKS)
-        assert 0 < time < END_S
-        assert not paused
-        assert page.locator(".race").evaluate("race => getComputedStyle(race).filter") == "none"
-        page.wait_for_function(f"() => ({CLOCKS})()[0][1]", timeout=WORK_MS)
-        page.wait_for_timeout(2000)
-        assert page.evaluate(CLOCKS) == [[END_S, True]]
-        page.get_by_role("button", name="Play").click()
-        page.wait_for_timeout(300)
-        assert page.evaluate(CLOCKS)[0][0] < END_S / 2
+class TestFirstScreen:
+    @pytest.mark.parametrize(("size", "most"), [(LAPTOP, 140), (PHONE, 125)])
+    def test_the_text_is_there_coloured_without_a_tap_or_a_request_and_few_words_stand_beside_it(
+        self, open_page, size, most
+    ):
+        page = open_page(size)
+        exit_ = column(page, "Early exit")
+        assert exit_.locator(".entity").count() == column(page, "All layers").locator(".entity").count() >= 15
+        assert exit_.locator(".w").first.bounding_box()["y"] < size[1] * 0.75
+        assert re.search(r"\d+ %\s", exit_.locator(".figures").inner_text().replace("\u00a0", " "))
+        words = page.evaluate(WORDS_SHOWN)
+        assert len(words) <= most, words
+        assert_fits(page)
 
-    def test_on_a_phone_it_waits_until_it_is_seen(self, open_page):
-        page = open_page(PHONE, timed=True, reduced_motion="no-preference")
-        page.locator(".race[data-timed]").wait_for()
-        page.evaluate("scrollTo(0, 0)")
-        page.wait_for_timeout(1000)
-        assert page.locator(".race .narrow svg").bounding_box()["y"] > 0.8 * PHONE[1]
-        assert page.evaluate(CLOCKS) == [[0, True]]
-        page.locator(".race .narrow svg").scroll_into_view_if_needed()
-        page.wait_for_timeout(500)
-        ((time, paused),) = page.evaluate(CLOCKS)
-        assert 0 < time < END_S
-        assert not paused
+    def test_ink_is_darker_the_longer_a_word_stayed_and_names_have_a_bar_for_it(self, open_page):
+        exit_ = column(open_page(), "Early exit")
+        of_word = """words => words.map((word) =>
+          [Number(word.className.match(/l(\\d)/)[1]), getComputedStyle(word).color])"""
+        inks = dict(exit_.locator(".words > .w").evaluate_all(of_word))
+        greys = [int(re.search(r"\d+", inks[layer])[0]) for layer in sorted(inks)]
+        assert len(greys) >= 3
+        assert greys == sorted(greys, reverse=True)
+        assert exit_.locator(".entity .w").first.evaluate("word => getComputedStyle(word).backgroundSize") != "auto"
 
-    def test_words_and_layers_stand_beside_it_and_on_a_phone_play_scrolls_to_it(self, open_page):
-        page = open_page(LAPTOP)
-        page.locator(".race[data-timed]").wait_for()
-        boxes = [lane.bounding_box() for lane in page.locator(".race .wide svg > g").all()]
-        assert len(boxes) == 4, "three lanes and words × layers"
-        assert all(one["x"] + one["width"] <= other["x"] for one, other in pairwise(boxes))
-        assert all(box["y"] < LAPTOP[1] for box in boxes)
-        page = open_page(PHONE, timed=True)
-        page.get_by_role("button", name="Play").click()
-        page.wait_for_timeout(500)
-        box = page.locator(".race .narrow svg").bounding_box()
-        assert box["y"] >= 0
-        assert box["y"] + box["height"] <= PHONE[1]
+    def test_how_it_was_measured_is_a_tap_away_and_the_report_another(self, open_page):
+        page = open_page()
+        page.get_by_text("How was this measured?").click()
+        table = page.get_by_role("region", name="Evidence")
+        table.wait_for(timeout=WORK_MS)
+        assert 3 < table.locator("tbody tr").count() <= 6
+        page.wait_for_function("document.querySelector('.evidence img').naturalWidth", timeout=WORK_MS)
+        with page.context.expect_page() as opened:
+            table.get_by_role("link", name="Report").click()
+        opened.value.get_by_role("heading").first.wait_for()
 
-    def test_it_is_saved_as_a_picture_that_plays_by_itself_and_says_the_result(self, open_page, tmp_path):
-        page = open_page(theme="dark")
-        save_race(page, tmp_path / "race.svg")
-        page.goto((tmp_path / "race.svg").as_uri())
-        assert re.search(
-            r"\d+\s% less computation, \d+ of \d+ entities the same", page.locator("text").first.text_content()
+    def test_a_choice_at_the_top_leads_to_six_types(self, open_page):
+        page = open_page(at="six")
+        assert {"Gene", "Variant"} <= set(
+            column(page, "Early exit").locator(".entity").evaluate_all("all => all.map((one) => one.dataset.type)")
         )
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.documentElement.getCurrentTime()") > 0
-        assert page.locator("rect").first.evaluate("paper => getComputedStyle(paper).fill") == "rgb(255, 255, 255)"
+        assert page.locator("nav [aria-current]").inner_text() == "genes, variants and more"
 
 
-class TestRuns:
-    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page):
-        page = open_page(timed=True)
-        enter(page, LONG)
-        run(page)
-        wait_until(page, "running")
-        page.wait_for_timeout(300)  # until the text has been sent
-        enter(page, SHORT)
-        wait_until(page, "timing", "done")
-        page.get_by_text("Out of date").wait_for()
-        assert page.locator(".race").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
-        page.get_by_label("Text", exact=True).press("Control+Enter")
-        page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
-        wait_until(page, "timing", "done")
-        assert not page.get_by_text("Out of date").is_visible()
-
-    def test_run_pressed_while_times_are_measured_replaces_the_answer_and_can_be_cancelled(self, open_page):
-        page = open_page(timed=True)
-        enter(page, EXAMPLES["Long text"])  # which is timed as long as it may be
-        run(page)
-        page.locator(".answer[data-state=timing] .headline").wait_for(timeout=WORK_MS)
-        enter(page, LONG)
-        run(page)
+class TestColumns:
+    def test_play_runs_the_clocks_at_their_true_ratio_and_words_fade(self, open_page):
+        page = open_page()
+        page.get_by_role("button", name="Play").click()
+        page.locator(".view.playing").wait_for(timeout=WORK_MS)
         page.wait_for_timeout(1500)
-        assert page.locator(".answer").get_attribute("data-state") == "running"
-        assert page.get_by_role("button", name="Cancel", exact=True).is_visible()
-        assert not page.locator(".answer .headline").is_visible()
-        assert not page.get_by_text("Out of date").is_visible()
+        clocks = [float(one.split()[0]) for one in page.locator(".view .ms").all_inner_texts()]
+        assert clocks[0] == pytest.approx(clocks[1], rel=0.2), "both run until the faster one ends"
+        page.locator(".view:not(.playing)").wait_for(timeout=WORK_MS)
+        full, fast = (float(one.split()[0]) for one in page.locator(".view .ms").all_inner_texts())
+        assert fast < full
 
-    def test_a_long_text_is_seen_in_every_tab_and_cancelled_without_moving_anything(self, open_page):
-        page = open_page(timed=True)
-        buttons = [page.get_by_role("button", name=name, exact=True) for name in ("Run", "Case report")]
-        places = [button.bounding_box() for button in buttons]
-        cancel = page.get_by_role("button", name="Cancel", exact=True)
-        cancel.wait_for(state="hidden")
-        enter(page, LONG)
-        run(page)
-        wait_until(page, "running")
-        for name in TABS:
-            page.get_by_role("tab", name=name).click()
-            bar = "getComputedStyle(document.querySelector('.tab-container[role=tablist]'), '::before').height"
-            assert page.evaluate(bar) == "3px"
-        assert cancel.is_visible()
-        assert [button.bounding_box() for button in buttons] == places
-        cancel.click()
-        wait_until(page, "cancelled")
-        cancel.wait_for(state="hidden")
-        assert [button.bounding_box() for button in buttons] == places
-        enter(page, SHORT)
-        run(page)
-        tab(page, "Compare")
-        page.locator(".found", has_text="clonidine").first.wait_for(timeout=WORK_MS)
-
-    def test_only_a_long_text_shows_how_many_windows_are_done(self, open_page):
-        page = open_page(timed=True)
-        page.evaluate(NOTE_PROGRESS)
-        enter(page, SHORT)
-        run(page)
-        page.locator(".race .wide", has_text="clonidine").wait_for(timeout=WORK_MS)
-        wait_until(page, "done")
-        assert page.evaluate("noted") == []
-        enter(page, LONG)
-        run(page)
-        page.wait_for_function("noted.length > 1", timeout=WORK_MS)
-        first, later, *_ = page.evaluate("noted")
-        assert re.search(r"dense: \d+ of \d+ windows", first)
-        assert first != later
-
-    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
-        page = open_page(timed=True)
-        sent = []
-        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-        for point in ("careful", "balanced", "fast", "careful"):
-            page.get_by_label(point, exact=True).check()
-        for _ in range(20):
-            before = len(sent)
-            page.wait_for_timeout(3000)
-            if 0 < before == len(sent):
-                break
-        else:
-            raise AssertionError("the page goes on sending requests")
-        wait_until(page, "done")
-        assert "careful" in page.locator(".answer").text_content()
-
-    def test_a_cut_text_says_so(self, open_page):
+    def test_a_third_column_is_a_tap_and_a_fifth_takes_the_place_of_an_earlier_one(self, open_page):
         page = open_page()
-        box = page.get_by_label("Text", exact=True)
-        box.fill("a " * 49_990)
-        box.press("End")
-        page.keyboard.insert_text("b " * 100)
-        cut = page.get_by_text("The text was cut at 100,000 characters")
-        cut.wait_for()
-        page.get_by_role("button", name="Few entities").click()
-        cut.wait_for(state="hidden")
+        page.get_by_role("button", name="+ Stop at layer 3").click()
+        column(page, "Stop at layer 3")
+        panel(page, "Columns")
+        for name in ("By attention", "By rule"):
+            page.get_by_label(name, exact=True).check()
+            column(page, name)
+        titles = page.locator(".view h3").all_inner_texts()
+        assert [title.partition(" (")[0] for title in titles] == [
+            "All layers",
+            "Stop at layer 3",
+            "By attention",
+            "By rule",
+        ]
+        assert not page.get_by_label("Early exit", exact=True).is_checked()
+        assert_fits(page)
 
-    def test_a_checked_radio_stays_visible_under_the_pointer(self, open_page):
+    def test_a_move_of_a_slider_changes_the_text_at_once_and_says_what_it_changed(self, open_page):
         page = open_page()
-        radio = page.get_by_label("balanced", exact=True)
-        shown = "radio => { const s = getComputedStyle(radio); return [s.backgroundColor, s.backgroundImage]; }"
-        before = radio.evaluate(shown)
-        radio.hover()
-        page.wait_for_timeout(500)
-        assert radio.evaluate(shown) == before
+        panel(page, "Settings")
+        slider = page.locator("input[type=range]").first
+        slider.focus()
+        slider.press("End")
+        page.locator(
+            ".moved", has_text=re.compile(r"threshold from .* to 10: Early exit \d+.% → \d+.% of the work")
+        ).wait_for(timeout=WORK_MS)
+        assert "threshold × 10" in page.locator(".view h3").nth(1).inner_text()
+        page.get_by_label("fast", exact=True).check()
+        column(page, "Early exit (fast)")
+        assert slider.input_value() == "1"
 
 
-class TestEverywhere:
-    def test_hostile_text_stays_text(self, open_page):
+class TestWhy:
+    def test_a_tap_on_a_word_tells_label_certainty_threshold_and_decision_at_each_gate(self, open_page):
+        page = open_page()
+        column(page, "Early exit").locator(".w").nth(2).click()
+        why = page.get_by_role("complementary", name="Why")
+        assert re.search(r"After layer 1: .+, \d+(\.\d)? % certain.*limit .*(left|stayed)", why.inner_text())
+        page.keyboard.press("Escape")
+        assert why.is_hidden()
+
+    def test_the_keyboard_reaches_every_word(self, open_page):
+        page = open_page()
+        first = column(page, "Early exit").locator(".w").first
+        first.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        second = column(page, "Early exit").locator(".w").nth(1).inner_text()
+        assert page.locator(".why h4").inner_text() == second
+        assert page.evaluate("document.activeElement.textContent") == second
+
+    def test_on_a_phone_it_is_a_sheet_in_sight(self, open_page):
+        page = open_page(PHONE)
+        column(page, "Early exit").locator(".w").nth(2).click()
+        box = page.locator(".why").bounding_box()
+        assert box["y"] + box["height"] == pytest.approx(PHONE[1], abs=2)
+
+
+class TestLesson:
+    def test_each_of_its_five_steps_sets_the_page_and_has_a_link(self, open_page):
+        page = open_page()
+        panel(page, "Lesson")
+        page.get_by_label("5. Attention").check()
+        column(page, "By attention")
+        linked = open_page(query="lesson=4")
+        back = column(linked, "Learned with recovery").locator(".w[data-state=recovered]").first
+        back.click()
+        assert "It came back, since" in linked.locator(".why").inner_text()
+
+
+class TestBet:
+    def test_a_guess_is_answered_and_leads_to_an_abstract(self, open_page):
+        page = open_page()
+        page.get_by_role("button", name="Guess").click()
+        page.get_by_text("Tap it.").wait_for(timeout=WORK_MS)
+        assert page.locator(".view.told").count() == 0
+        page.locator(".view .w").nth(3).click()
+        page.locator(".view.told .question", has_text=re.compile("needed [1-6]")).wait_for()
+        page.get_by_role("button", name="Now a whole abstract").click()
+        column(page, "All layers")
+
+    def test_a_link_to_a_bet_opens_on_it_and_challenges(self, open_page):
+        page = open_page(query="bet=3")
+        assert re.search("The sender (said|found)", page.locator(".question").inner_text())
+
+
+class TestText:
+    def test_ones_own_text_is_tagged_kept_on_reload_and_in_a_link_only_on_request(self, open_page):
+        page = open_page(permissions=["clipboard-read", "clipboard-write"])
+        enter(page, SHORT)
+        page.get_by_role("button", name="Copy link", exact=True).click()
+        page.get_by_text("the settings, not your text").wait_for()
+        assert "Naloxone" not in page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("button", name="Copy link with the text").click()
+        page.get_by_text("this app's server tags it").wait_for()
+        query, _, fragment = page.evaluate("navigator.clipboard.readText()").partition("#")
+        assert "Naloxone" in fragment
+        assert "Naloxone" not in query
+        page.wait_for_timeout(1000)  # to leave while a stream of answers is open logs an error
+        page.reload()
+        page.locator(".view .w", has_text="clonidine").first.wait_for(timeout=WORK_MS)
+
+    def test_a_hostile_text_stays_text(self, open_page):
         page = open_page()
         enter(page, HOSTILE)
-        run(page)
-        for name, part in TEXTS.items():
-            tab(page, name)
-            page.locator(part, has_text="${1+1}").first.wait_for(timeout=WORK_MS)
-            shown = "".join(page.locator(part).first.inner_text().split())
-            for piece in ("<imgsrc=x", "${1+1}", "{{7*7}}", "<script>alert(1)</script>"):
-                assert piece in shown
-        assert page.locator(".prose script").count() == 0
+        assert "${1+1} {{7*7}} `x` nausea" in column(page, "All layers").locator(".words").inner_text()
         assert_harmless(page)
 
-    @pytest.mark.parametrize(("theme", "size"), [("light", DESK), ("dark", PHONE)])
-    def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_page(self, open_page, theme, size):
-        page = open_page(size, theme, timed=True)
-        for name in TABS:
-            tab(page, name)
-            page.wait_for_timeout(1000)  # until transitions end
-            # Gradio's placeholder for a file has a label where none is allowed.
-            assert serious_violations(page, context={"exclude": [[".empty[aria-label]"]]}) == [], name
-            assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+    def test_an_empty_text_is_answered_with_what_to_do(self, open_page):
+        page = open_page()
+        panel(page, "Own text")
+        page.get_by_label("Text", exact=True).fill("  ")
+        page.get_by_role("button", name="Tag", exact=True).click()
+        page.get_by_role("alert").filter(has_text="There is no text yet").wait_for(timeout=WORK_MS)
 
-    def test_a_group_of_choices_is_one_stop_of_the_tab_key_and_arrows_choose(self, open_page):
-        page = open_page(timed=True)
-        page.get_by_label("balanced", exact=True).focus()
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.value") == "entropy", "the strategy shown"
-        page.keyboard.press("Tab")
-        assert page.evaluate("document.activeElement.innerText").startswith("More strategies")
-        page.get_by_label("balanced", exact=True).press("ArrowRight")
-        page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for(timeout=WORK_MS)
 
-    @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_on_a_phone_why_shows_where_the_word_left_and_what_scrolls_has_a_shadow(self, open_page, theme, tmp_path):
-        page = open_page(PHONE, theme, at="Why")
-        detail = page.locator(".why .detail")
-        detail.locator("table").wait_for(timeout=WORK_MS)
-        assert re.search(r"^\w+: exited after layer", detail.locator("h4").inner_text()), "it opens on a word"
-        frame, last = detail.bounding_box(), detail.locator("tr:first-child th").last.bounding_box()
-        assert frame["x"] < last["x"]
-        assert last["x"] + last["width"] <= frame["x"] + frame["width"] + 1
-        for stays in (detail.locator("h4"), detail.locator("tr:nth-child(2) th")):
-            assert stays.bounding_box()["x"] >= frame["x"] - 1, "what the numbers are stays in sight"
-        edges = []
-        for at in ("0", "1e4"):
-            detail.evaluate(f"detail => {{ detail.scrollLeft = {at}; }}")
-            detail.screenshot(path=tmp_path / "detail.png")
-            picture = Image.open(tmp_path / "detail.png").convert("L")
-            edges.append(ImageStat.Stat(picture.crop((picture.width - 3, 0, picture.width, picture.height))).median)
-        assert edges[0] != edges[1], "only where it goes on to the right"
+class TestFiles:
+    def test_thirty_documents_become_one_csv(self, open_page, tmp_path):
+        page = open_page()
+        (bad := tmp_path / "bad.xlsx").write_bytes(b"PK\x03\x04")
+        tag_files(page, [SAMPLE, bad])
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click(timeout=WORK_MS)
+        download.value.save_as(tmp_path / "a.csv")
+        with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len({row["id"] for row in rows}) == 30
+        assert len({tuple(row.values()) for row in rows}) == len(rows)
+        said = page.get_by_label("Result").input_value()
+        assert f"{len(rows)} entities in 30 documents, by Early exit (balanced)" in said
+        assert "bad.xlsx: a spreadsheet; save it as CSV" in said
 
-    def test_on_a_phone_everything_can_be_touched(self, open_page):
-        page = open_page(PHONE, timed=True)
-        page.locator(".settings > button").click()
-        touchable = ".buttons button, [role=tab], #examples .gallery-item, .race button"
-        for target in page.locator(f"{touchable}, input[type=range], .settings .label-wrap").all():
+    def test_the_other_model_tags_the_same_files(self, open_page):
+        page = open_page()
+        tab(page, "Your files")
+        page.get_by_role("tabpanel").get_by_label("genes, variants and more").check()
+        page.get_by_role("button", name="Use the sample").click()
+        page.get_by_role("tabpanel").get_by_text("Species").first.wait_for(timeout=WORK_MS)
+
+
+def test_use_it_has_the_strategy_of_the_page_as_commands_and_code(open_page):
+    page = open_page(query="shown=rule&point=fast")
+    tab(page, "Use it")
+    shown = page.get_by_role("tabpanel").filter(visible=True)
+    shown.get_by_text("bioner tag FILE --strategy=rule --point=fast").wait_for(timeout=WORK_MS)
+    shown.get_by_text("load_engine()").wait_for()
+
+
+@pytest.mark.parametrize(("size", "theme"), product([DESK, LAPTOP, PHONE], ["light", "dark"]))
+def test_nothing_is_cut_and_everything_can_be_read_and_reached(open_page, size, theme):
+    page = open_page(size, theme, query="strategies=dense,entropy,truncate-3,attention")
+    column(page, "By attention")
+    assert_fits(page)
+    figures = page.locator(".view .figures").evaluate_all("all => all.map((one) => one.scrollWidth <= one.clientWidth)")
+    assert all(figures)
+    assert serious_violations(page) == []
+    column(page, "Early exit").locator(".w").nth(2).click()
+    panel(page, "Settings")
+    assert_fits(page)
+    assert serious_violations(page) == []
+    if size == PHONE:
+        for target in page.locator(".bar button, .panels > .block > button, input[type=range]").all():
             if target.is_visible():
-                assert target.bounding_box()["height"] >= TARGET, target.evaluate("target => target.outerHTML")
+                assert target.bounding_box()["height"] >= 34, target.evaluate("target => target.outerHTML")
+
+
+def test_every_example_can_be_chosen(open_page):
+    page = open_page(query="example=Symbols+and+scripts")
+    page.locator(".view .words", has_text="山田さん").first.wait_for(timeout=WORK_MS)
+    panel(page, "Own text")
+    page.get_by_label("Or an example, invented").click()
+    page.get_by_role("option", name="Few entities").click()
+    page.locator(".view .w", has_text="digoxin").first.wait_for(timeout=WORK_MS)
+    assert page.get_by_label("Text", exact=True).input_value() == EXAMPLES["Few entities"]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.settings import chosen_strategy, page_settings, points
+from demo.settings import Chosen, chosen_strategy, offered, page_settings, plain_name, points
 from tests.demo.conftest import page_values
 
 
@@ -31,8 +31,8 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
         assert chosen.strategy == engine.strategy(name, **settings)
         recovering = chosen_strategy(engine, f"{name}+recovery", None, "entity_loss", *values)
         assert recovering.strategy == engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
-        assert "trigger entity loss" in recovering.label
-        assert ("λ 1.5" in chosen.label) == (name == "rule")
+        assert "trigger entity loss" in recovering.title
+        assert ("λ 1.5" in chosen.title) == (name == "rule")
 
 
 def test_points_are_those_that_all_strategies_have(engine, monkeypatch):
@@ -68,4 +68,18 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
         chosen = chosen_strategy(engine, name, "fast", "", *values)
         at = "fast" if chosen.strategy.kind == "entropy" else None
         assert chosen.strategy == chosen.stored == engine.strategy(name, at)
-        assert chosen.label == (f"{name}:fast (float32)" if at else f"{name} (float32)")
+        assert chosen.title == (f"{plain_name(name)} (fast)" if at else plain_name(name))
+
+
+def test_plain_names_are_those_of_people_and_a_changed_threshold_is_told_as_a_factor(engine):
+    assert [plain_name(name) for name in ("dense", "truncate-3", "entropy+recovery")] == [
+        "All layers",
+        "Stop at layer 3",
+        "Early exit with recovery",
+    ]
+    stored = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
+    changed = Chosen(stored.with_settings(max_entropy=(0.2, 1.0)), replace(stored, point="fast"))
+    assert changed.title == "Early exit (fast, threshold × 2)"
+    first, default, cut, *rest = offered(engine)
+    assert (first, default, cut) == ("dense", "entropy", "truncate-1")
+    assert sorted([first, default, cut, *rest]) == sorted(engine.runnable)

@@ -1,0 +1,123 @@
+"""What reports measured: the page's claim, a table of six rows, one plot, and the reports as static files."""
+
+import math
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio as gr
+
+from demo.markup import escape
+from engine import Engine
+from engine.pruning.strategy_names import DENSE
+from eval.render import LAST, ReportFolder, default
+from eval.render.pages import as_html
+from eval.render.summary import summary_rows
+from eval.schema import BUSY, PIPELINE
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds README and docs inside the package, a checkout beside it.
+ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
+REPORTS = ROOT / "docs"
+ORDER = ("bc5cdr-test", "biored-test-six", "bc5cdr-test-base")  # of several reports on the same weights, the first
+PLOT = "f1_vs_latency.png"
+EXITS = "Most words don't need the whole network: here each leaves once its label is certain."
+TWO_MODELS = "A small model reads every text, and the large one only what the small one doubts."
+ENOUGH = 0.5  # points of F1
+
+
+def find_reports(folder: Path = REPORTS) -> list[ReportFolder]:
+    """The finished reports in a folder."""
+    names = [path.parent.name for path in sorted(folder.glob(f"*/{LAST}"))]
+    return [ReportFolder(folder / name) for name in sorted(names, key=lambda name: (name not in ORDER, name))]
+
+
+def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
+    """The first report on the engine's weights; None if there is none."""
+    return next((one for one in find_reports(folder) if engine.digest[:16] in one.about["weights"]), None)
+
+
+def claim(engine: Engine, report: ReportFolder | None) -> str:
+    """What the page says first: what happens and, if it was measured in this dtype, what that gains and costs."""
+    if engine.runnable == [DENSE]:
+        return f"This model has no gates: every word goes through all {engine.sizes.layers} layers."
+    said = TWO_MODELS if len(engine.stages) > 1 else EXITS
+    row = default(report) if report else None
+    if report is None or row is None or row["dtype"] != engine.dtype or report.about.get(BUSY):
+        return said
+    over = [report.interval(row["variant"], PIPELINE, size) for size in report.sizes]
+    speeds = sorted({round(one["speedup"]) for one in over if one})
+    lost = report.against_dense(row["variant"])["loss_bound"] * 100
+    if not speeds or speeds[0] < 2 or math.isnan(lost):
+        return said
+    times = " to ".join(map(str, speeds if len(speeds) < 2 else (speeds[0], speeds[-1])))
+    most = "half a point" if lost <= ENOUGH else f"{lost:.1f} points"
+    return (
+        f"{said} On a CPU that is {times} times as fast as Hugging Face's pipeline with the same model, at most "
+        f"{most} of F1 below the full network."
+    )
+
+
+def table(report: ReportFolder) -> str:
+    """The rows with F1 and speed beside the first one."""
+    rows = summary_rows(report)
+    reference = rows[0][1]["variant"] if rows else ""
+    heads = ["", "F1", *(f"times as fast, {size} text{'s' * (size > 1)} a call" for size in report.sizes)]
+    lines = []
+    for name, row in rows:
+        over = [report.interval(row["variant"], reference, size) for size in report.sizes]
+        speeds = ["1.0×" if name == rows[0][0] else f"{one['speedup']:.1f}×" if one else "–" for one in over]
+        cells = "".join(f"<td>{cell}</td>" for cell in (f"{row['f1']:.3f}", *speeds))
+        shown = escape(name[:1].upper() + name[1:])
+        lines.append(f'<tr><th scope="row" title="{escape(row["variant"])}">{shown}</th>{cells}</tr>')
+    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def evidence(engine: Engine, report: ReportFolder | None, links: Mapping[str, str]) -> str:
+    """The tab: table, plot, and links to the report and the model's card, by title."""
+    to = " · ".join(f'<a href="{address}" target="_blank">{title}</a>' for title, address in links.items())
+    if report is None:
+        return f'<p class="note">No report measured these weights. bioner report makes one.</p><p>{to}</p>'
+    about = f"{report.dense['documents']} documents of {report.dense['corpus']}, {report.about['machine']}."
+    plot = f'<img src="{address_of(report.folder / PLOT)}" alt="F1 against speed" loading="lazy">'
+    picture = plot if (report.folder / PLOT).is_file() else ""
+    return (
+        f'<div class="evidence" tabindex="0" role="region" aria-label="Evidence">{table(report)}'
+        f'<p class="note">{escape(about)}</p><p>{to}</p>{picture}</div>'
+    )
+
+
+def address_of(file: Path) -> str:
+    """The address of a static file, relative to the app's own."""
+    return f"gradio_api/file={quote(str(file))}"
+
+
+def publish(engine: Engine, report: ReportFolder | None) -> dict[str, str]:
+    """Writes report and card as HTML, serves them as static files, and returns their addresses by title.
+
+    Nothing in them runs: raw HTML is shown as text.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bioner-pages-"))
+    card = Path(engine.source, "README.md")
+    pages = {"Report": report.folder / "report.md"} if report else {}
+    pages |= {"Model card": card} if card.is_file() else {}
+    links = {}
+    for title, file in pages.items():
+        text = file.read_text(encoding="utf-8", errors="replace")
+        text = text.partition("\n---\n")[2] if text.startswith("---\n") else text
+        page = folder / f"{title.lower().replace(' ', '-')}.html"
+        page.write_text(_only_here(as_html(text), file.parent), encoding="utf-8", errors="replace")
+        links[title] = address_of(page)
+    gr.set_static_paths([folder, *(path for path in (report.folder.glob("*.png") if report else ()))])
+    return links
+
+
+def _only_here(page: str, folder: Path) -> str:
+    """A page whose pictures come from their folder; other relative links are gone, since nothing is served there."""
+    page = re.sub(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>', r"\1", page, flags=re.DOTALL)
+    return re.sub(
+        r'src="([^":/]+\.png)"', lambda match: f'src="/gradio_api/file={quote(str(folder))}/{match[1]}"', page
+    )

@@ -1,0 +1,289 @@
+// Draws `props.value`, which `demo.view` makes: columns of words with their ink, the race, the why, and the bet.
+// Texts become text nodes, never markup. `element` is the component's root.
+
+const STYLE = SHEET;  // of `view.css`, for pictures
+const RACE_S = 6, LOOP_S = 9;
+const root = element.querySelector(".view");
+let data = {}, before = null;
+
+function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  Object.entries(attributes).forEach(([name, value]) => value !== undefined && made.setAttribute(name, value));
+  made.append(...children);
+  return made;
+}
+const button = (text, act, kind = "link") => {
+  const made = make("button", { type: "button", class: kind }, text);
+  made.addEventListener("click", act);
+  return made;
+};
+const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
+const depth = ([layer, state], column) => (state === "exited" ? layer : column.total);
+const ink = (word, column) => Math.max(1, Math.ceil((6 * depth(word, column)) / column.total));
+const isWord = (index) => /[\p{L}\p{N}]/u.test(data.words[index][1]);
+const join = (parts) => (parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts.join(""));
+
+function draw() {
+  before = data.columns ? data : before;
+  data = props.value ?? {};
+  if (data.error) return root.replaceChildren(make("p", { class: "alert", role: "alert" }, data.error));
+  if (!data.columns) return;
+  const frames = data.columns.map(drawColumn);
+  const aside = make("aside", { class: "why", "aria-live": "polite", "aria-label": "Why", hidden: "" });
+  root.replaceChildren(
+    ...(data.bet ? [make("p", { class: "question" })] : [legend()]),
+    make("p", { class: "note moved", role: "status" }, [data.remark, moved()].filter(Boolean).join(" ")),
+    make("div", { class: "body" }, make("div", { class: "columns", "data-number": frames.length }, ...frames), aside),
+    ...(data.cut ? [make("p", { class: "note" }, data.cut)] : []),
+    ...(data.bet ? [] : [tools()]),
+    make("style", {}, keyframes(LOOP_S, "both")),
+  );
+  root.classList.toggle("bet", Boolean(data.bet));
+  root.classList.remove("told", "playing");
+  if (data.bet) ask();
+  if (data.play) play();
+  keep();
+}
+
+function legend() {
+  const steps = [1, 2, 3, 4, 5, 6].map((step) => make("span", { style: `color: var(--ink-${step})` }, `${step} `));
+  if (data.layers !== 6) steps.splice(0, 6, ...[1, 6].map((step) =>
+    make("span", { style: `color: var(--ink-${step})` }, step === 1 ? "first … " : "last ")));
+  const types = data.types.slice(0, 8).map((type, index) => make("b", { style: `color: var(--type-${index % 6})` }, `${type} `));
+  return make("p", { class: "legend" }, "Ink: the layer a word left after ", ...steps, " ", ...types);
+}
+
+function drawColumn(column, place) {
+  const figures = [[column.work, "of the work"], [`${column.ms.toFixed(1)} ms`, "here"],
+    [column.count, column.count === 1 ? "entity" : "entities", column.said]];
+  return make("section", { class: "column", "aria-label": column.title, "data-name": column.name },
+    make("h3", { title: column.id }, column.title),
+    make("dl", { class: "figures" }, ...figures.map(([figure, of, said], index) =>
+      make("div", { class: said ? "wide" : undefined }, make("dt", {}, said ? `${of}: ${said}` : of),
+        make("dd", { class: index === 1 ? "ms" : undefined }, String(figure))))),
+    drawWords(column, place));
+}
+
+function drawWords(column, place) {
+  const box = make("div", { class: "words", role: "listbox", "aria-orientation": "horizontal", "aria-label": `Words, ${column.title}` });
+  const starts = new Map(column.entities.map((entity) => [entity[0], entity]));
+  let open = box, last = -1;
+  data.words.forEach(([gap, text], index) => {
+    const inside = index <= last;
+    if (!inside) open = box;
+    open.append(gap);
+    const entity = inside ? undefined : starts.get(index);
+    if (entity) {
+      last = entity[1];
+      open = make("span", { class: "entity", role: "presentation", "data-type": data.types[entity[2]],
+        "data-kind": kind(entity, column), style: `--colour: var(--type-${entity[2] % 6})` });
+      box.append(open);
+    }
+    const word = column.words[index], step = ink(word, column);
+    const named = open !== box && open.dataset.kind !== "missed";
+    const said = word[1] === "exited" ? `left after layer ${word[0]}` : word[1] === "kept" ? "all layers" : "came back";
+    open.append(make("span", {
+      class: `w c${place}l${depth(word, column)}`, role: "option", "aria-selected": "false", tabindex: index ? -1 : 0,
+      "data-word": index, "data-column": place, "data-state": word[1], "aria-label": `${text}: ${said}`,
+      style: `--share: ${Math.round((100 * step) / 6)}%; --now: ${named ? "var(--colour)" : `var(--ink-${step})`}`,
+    }, text));
+  });
+  box.append(data.rest);
+  return box;
+}
+
+/** How an entity differs: from that under all layers or, in that column, whether another column lacks it. */
+function kind(entity, column) {
+  if (column.name !== "dense") return entity[3];
+  const has = (other) => other.entities.some((one) => one[3] !== "missed" && [0, 1, 2].every((at) => one[at] === entity[at]));
+  return data.columns.every(has) ? "same" : "differs";
+}
+
+/** What a setting that was moved changed. */
+function moved() {
+  const shown = ({ words, columns }) => JSON.stringify([words, columns.map(({ name }) => name)]);
+  if (!before?.settings || data.play || shown(before) !== shown(data)) return "";
+  const changed = Object.keys(data.settings).filter((name) => before.settings[name] !== data.settings[name]);
+  if (changed.length !== 1) return "";
+  const works = data.columns.map(({ title, work }, place) => [title.split(" (")[0], before.columns[place].work, work]);
+  const differing = works.filter(([, was, is]) => was !== is);
+  const [name] = changed, told = `${name} from ${before.settings[name]} to ${data.settings[name]}`;
+  return differing.length
+    ? `${told}: ${differing.map(([title, was, is]) => `${title} ${was} → ${is} of the work`).join(", ")} on this text.`
+    : `${told} changes nothing on this text.`;
+}
+
+// The race
+
+/** When a word leaves that `column` computes up to a layer, in seconds of the race. */
+function leaves(column, layer) {
+  const slowest = Math.max(...data.columns.map(({ ms }) => ms));
+  return (RACE_S * (column.ms / slowest) * (layer ? column.ends[layer - 1] ?? 1 : 0));
+}
+
+function keyframes(loop, how) {
+  const rules = [];
+  data.columns.forEach((column, place) => {
+    for (let layer = 0; layer <= column.total; layer += 1) {
+      const at = (100 * leaves(column, layer)) / loop, name = `c${place}l${layer}`;
+      rules.push(`@keyframes ${name} { 0%, ${at.toFixed(1)}% { color: var(--ink-6); font-weight: 400 } ${(at + 4).toFixed(1)}%, 100% { color: var(--now) } }`,
+        `.playing .${name} { animation: ${name} ${loop}s linear ${how} }`);
+    }
+  });
+  return rules.join("\n");
+}
+
+let frame = 0;
+function play() {
+  cancelAnimationFrame(frame);
+  root.classList.add("playing");
+  const clocks = [...root.querySelectorAll(".ms")], begin = performance.now();
+  const slowest = Math.max(...data.columns.map(({ ms }) => ms));
+  const tick = () => {
+    const at = Math.min(1, (performance.now() - begin) / 1000 / RACE_S) * slowest;
+    clocks.forEach((clock, place) => {
+      const { ms } = data.columns[place];
+      clock.textContent = `${Math.min(at, ms).toFixed(1)} ms`;
+      clock.classList.toggle("done", at >= ms);
+    });
+    if (at < slowest) frame = requestAnimationFrame(tick);
+    else setTimeout(() => root.classList.remove("playing"), 1000 * (LOOP_S - RACE_S));
+  };
+  tick();
+}
+
+// Why
+
+function choose(word) {
+  root.querySelectorAll("[aria-selected=true]").forEach((other) => other.setAttribute("aria-selected", "false"));
+  word.setAttribute("aria-selected", "true");
+  const index = Number(word.dataset.word), column = data.columns[word.dataset.column];
+  const [, state, label, probability, gates, decoder] = column.words[index];
+  const lines = gates.map(([layer, guess, certainty, value, limit, reason]) =>
+    `After layer ${layer}: ${data.labels[guess]}, ${percent(certainty)} certain.`
+    + (value === null || limit === null ? "" : ` ${column.measure[0].toUpperCase()}${column.measure.slice(1)}: ${value}; limit ${limit}.`)
+    + (reason ? ` It ${data.reasons[reason]}.` : ""));
+  if (state === "recovered") lines.push(`It came back, since ${column.back[index] ?? "its window was in doubt"}, and went through all layers.`);
+  if (state === "kept") lines.push(`It went through all ${column.total} layers.`);
+  if (decoder) lines.push(`The decoder changed its label: ${decoder}.`);
+  const close = button("Close", () => hide(word));
+  const aside = root.querySelector(".why");
+  aside.replaceChildren(make("h4", {}, data.words[index][1]), make("p", { class: "note" }, column.title),
+    make("ol", {}, ...lines.map((line) => make("li", {}, line))),
+    make("p", {}, make("b", {}, `${data.labels[label]}, ${percent(probability)} certain`)), close);
+  aside.hidden = false;
+  root.querySelector(".body").classList.add("asks");
+}
+
+function hide(word) {
+  root.querySelector(".why").hidden = true;
+  root.querySelector(".body").classList.remove("asks");
+  word?.focus();
+}
+
+root.addEventListener("click", ({ target }) => {
+  const word = target.closest(".w");
+  if (!word) return;
+  if (data.bet && !root.classList.contains("told")) bet(Number(word.dataset.word));
+  else choose(word);
+});
+root.addEventListener("keydown", (event) => {
+  const word = event.target.closest(".w");
+  if (event.key === "Escape") return hide(root.querySelector("[aria-selected=true]"));
+  if (!word) return undefined;
+  if (event.key === "Enter" || event.key === " ") word.click();
+  const words = [...word.closest(".words").querySelectorAll(".w")], index = words.indexOf(word);
+  const step = { ArrowRight: index + 1, ArrowDown: index + 1, ArrowLeft: index - 1, ArrowUp: index - 1, Home: 0, End: words.length - 1 };
+  const next = words[step[event.key]];
+  if (next) {
+    word.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+  if (next || event.key === " ") event.preventDefault();
+});
+
+// The bet
+
+const depths = () => data.columns[0].words.map((word) => depth(word, data.columns[0]));
+const winners = () => depths().flatMap((layer, index) => (layer === Math.max(...depths()) ? [index] : []));
+
+function ask() {
+  const { friend } = data, named = (index) => `“${data.words[index][1]}”`;
+  const asked = !data.words[friend] ? "" : winners().includes(friend) ? " The sender found it. Can you?"
+    : ` The sender said ${named(friend)} and missed it. Can you find it?`;
+  root.querySelector(".question").append(make("strong", {}, "Which word needs the network longest?"), `${asked} Tap it.`);
+}
+
+function bet(index) {
+  if (!isWord(index)) return;
+  const won = winners(), deep = Math.max(...depths()), found = won.includes(index), { total } = data.columns[0];
+  const [word, ...others] = [index, ...won.filter((one) => one !== index)].map((one) => `“${data.words[one][1]}”`);
+  const reply = found
+    ? `Yes: ${word} needed ${deep} of ${total} layers, the most here${others.length ? `, and so did ${join(others)}` : ""}.`
+    : `${word} needed ${depths()[index]} of ${total} layers; ${join(others)} needed ${deep}, the most used here.`;
+  root.classList.add("told");
+  root.querySelector(".question").replaceChildren(make("span", { role: "status" }, `${reply} `),
+    button(`I ${found ? "found" : "missed"} it; can you? Copy the link`, () => copy(`?bet=${index}`, "Link copied. It holds your bet.")), " · ",
+    button("Now a whole abstract", () => trigger("abstract")));
+}
+
+// Links and pictures
+
+async function copy(query, said, fragment = "") {
+  const theme = new URLSearchParams(location.search).get("__theme");
+  const address = location.pathname + query + (theme ? `${query ? "&" : "?"}__theme=${theme}` : "") + fragment;
+  history.replaceState(null, "", address);
+  const line = root.querySelector(".moved");
+  try {  // browsers allow it only over HTTPS and on the same machine
+    await navigator.clipboard.writeText(location.href);
+    line.textContent = said;
+  } catch {
+    line.textContent = said.replace("Link copied.", "The link is in the address bar.");
+  }
+}
+
+const text = () => data.words.map((pair) => pair.join("")).join("") + data.rest;
+
+function tools() {
+  const holds = data.own ? "the settings, not your text" : "the settings and the example";
+  return make("p", { class: "tools" },
+    button("Copy link", () => copy(data.link, `Link copied. It holds ${holds}.`)),
+    ...(data.own && !data.cut ? [button("Copy link with the text", () => copy(data.link,
+      "Link copied. The text is not in the address that travels, but this app's server tags it when the link is opened.",
+      `#text=${encodeURIComponent(text())}`))] : []),
+    button("Save as picture", save));
+}
+
+/** An SVG that replays the race for ever. */
+function save() {
+  const clone = root.querySelector(".columns").cloneNode(true), width = 1100;
+  clone.querySelectorAll("[role], [tabindex]").forEach((part) => ["role", "tabindex", "aria-label"].forEach((name) => part.removeAttribute(name)));
+  const colours = [...Array(6)].flatMap((_, step) => [`--ink-${step + 1}`, `--type-${step}`])
+    .map((name) => `${name}: ${getComputedStyle(root).getPropertyValue(name)}`).join("; ");
+  const style = getComputedStyle(root), page = getComputedStyle(document.body);
+  const inner = make("div", { class: "view playing", xmlns: "http://www.w3.org/1999/xhtml",
+    style: `${colours}; color: ${style.color}; background: ${page.backgroundColor}; font: 15px system-ui, sans-serif; padding: 8px` },
+    make("style", {}, STYLE + keyframes(LOOP_S, "infinite")), clone);
+  document.body.append(inner);
+  inner.style.width = `${width}px`;
+  const height = inner.offsetHeight + 16;
+  inner.remove();
+  const content = new XMLSerializer().serializeToString(inner);
+  const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width + 16} ${height}" width="${width + 16}" height="${height}">`
+    + `<foreignObject width="100%" height="100%">${content}</foreignObject></svg>`;
+  const link = make("a", { href: URL.createObjectURL(new Blob([picture], { type: "image/svg+xml" })), download: "race.svg" });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** A visitor's own text survives a reload, in this tab alone. */
+function keep() {
+  try {
+    if (data.own && !data.cut) sessionStorage.setItem("text", text());
+    else if (!data.bet) sessionStorage.removeItem("text");
+  } catch { /* no storage, or full */ }
+}
+
+draw();
+watch("value", draw);

@@ -1,0 +1,185 @@
+"""The text with its ink, its race and its why: what ``view.js`` draws, as JSON.
+
+All texts travel as data and become text nodes; nothing here is markup. Words are ``[text before it, text]``.
+"""
+
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from demo.markup import label_name, printable
+from demo.run import Column, first_pass
+from engine import Engine, Entity, Result, Strategy
+from engine.pruning.cost import Cost
+from engine.pruning.recovery import ANY, TRIGGERS
+from engine.pruning.strategy_names import DENSE
+from engine.pruning.trace import WordTrace
+
+MAX_WORDS = 1500  # browsers take too long to lay out more, four times
+LOST, NEW, CHANGED, SAME = "missed", "extra", "changed", "same"
+NAMED = 2  # entities of those that differ
+REASONS = {
+    "end": "left, as every word does here",
+    "exit": "left",
+    "importance": "stayed",
+    "entity": "stayed: in or beside an entity",
+    "whole": "stayed: an entity leaves as a whole",
+    "minimum": "stayed: the minimum share must",
+    "few": "stayed: too few would have left",
+}
+MEASURES = {
+    "entropy": "uncertainty of it or its least certain neighbour",
+    "rule": "uncertainty",
+    "attention": "importance by attention",
+    "mlp": "chance that the label changes",
+    "mlp-attention": "chance that the label changes",
+}
+FIRED = {
+    "confidence": "“{}” was too uncertain at the end",
+    "entropy_spike": "“{}” grew less certain",
+    "entity_loss": "an entity at “{}” had got lost",
+}
+SCRIPT, SHEET = (Path(__file__).with_name(name) for name in ("view.js", "view.css"))
+FRAME = '<div class="view"></div>'
+
+
+def build_view(value: dict[str, Any]) -> gr.HTML:
+    """The component that draws what `view` returns."""
+    script = SCRIPT.read_text(encoding="utf-8").replace("SHEET", json.dumps(SHEET.read_text(encoding="utf-8")), 1)
+    return gr.HTML(value, html_template=FRAME, js_on_load=script, apply_default_css=False, elem_classes="texts")
+
+
+def view(engine: Engine, columns: Sequence[Column], full: Result, **about: Any) -> dict[str, Any]:
+    """What is drawn of a text: its words, and for each column what became of them; ``about`` is passed on."""
+    words = full.trace.words[:MAX_WORDS]
+    begins = [0, *(word.end for word in words)]
+    labels = list(engine.labels.names)
+    return {
+        "words": [
+            [printable(full.text[at : word.start]), printable(word.text)]
+            for at, word in zip(begins[:-1], words, strict=True)
+        ],
+        "rest": printable(full.text[begins[-1] :]) if len(words) == len(full.words) else "",
+        "cut": f"The first {MAX_WORDS:,} of {len(full.words):,} words." if len(words) < len(full.words) else "",
+        "types": list(engine.labels.types),
+        "labels": list(map(label_name, labels)),
+        "reasons": REASONS,
+        "layers": engine.sizes.layers,
+        "columns": [_column(engine, column, full, len(words)) for column in columns],
+    } | about
+
+
+def _column(engine: Engine, column: Column, full: Result, shown: int) -> dict[str, Any]:
+    result, words, types = column.result, column.result.trace.words, list(engine.labels.types)
+    found = list(differences(result, full))
+    controller = next((stage.kind for stage in result.strategy.stages if stage.gates), DENSE)
+    count, said = summary(found)
+    rows = result.cost.rows
+    return {
+        "name": column.chosen.name,
+        "title": column.chosen.title,
+        "id": column.chosen.strategy.title,
+        "work": f"{100 * work(result.strategy, [result.cost]):.0f}\u00a0%",
+        "ms": round(column.milliseconds, 2),
+        "count": count,
+        "said": said if column.chosen.name != DENSE else "",
+        "measure": MEASURES.get(controller, "importance"),
+        "entities": [[*word_range(words, one), types.index(one.type), kind] for kind, one in found],
+        "words": [_word(word, engine) for word in words[:shown]],
+        "back": {str(index): reason for index, reason in returns(engine, result).items()},
+        "total": len(rows),
+        "ends": [round(done / max(1, sum(rows)), 4) for done in accumulate(rows)],
+    }
+
+
+def _word(word: WordTrace, engine: Engine) -> list[Any]:
+    """Layer, state, final label, its probability, and at each gate layer, label, certainty, measure, limit, reason."""
+    names = engine.labels.names
+    gates = [
+        [
+            gate.layer,
+            names.index(gate.label),
+            round(gate.confidence, 3),
+            _short(gate.importance if gate.reason != "end" else None),
+            _short(gate.threshold),
+            gate.reason or ("exit" if gate.exited else ""),
+        ]
+        for gate in word.gates
+    ]
+    return [word.layer, word.state, names.index(word.label), round(word.probability, 3), gates, word.decoder]
+
+
+def _short(value: float | None) -> float | None:
+    """A score as the page shows it; JSON has no infinity."""
+    return float(f"{value:.3g}") if value is not None and np.isfinite(value) else None
+
+
+def word_range(words: Sequence[WordTrace], entity: Entity) -> tuple[int, int]:
+    """The first and the last word of an entity."""
+    first = bisect_right(words, entity.start, key=lambda word: word.end)
+    return first, max(first, bisect_left(words, entity.end, key=lambda word: word.start) - 1)
+
+
+def differences(result: Result, full: Result) -> Iterator[tuple[str, Entity]]:
+    """All entities of a result, and those that only all layers find, by position, each with its kind."""
+    shared = {one.key for one in result.entities} & {one.key for one in full.entities}
+    only = [[one for one in side.entities if one.key not in shared] for side in (result, full)]
+
+    def overlaps(entity: Entity, others: Sequence[Entity]) -> bool:
+        return any(entity.start < other.end and other.start < entity.end for other in others)
+
+    kinds = [
+        (SAME if one.key in shared else CHANGED if overlaps(one, only[1]) else NEW, one) for one in result.entities
+    ]
+    lost = [(LOST, one) for one in only[1] if not overlaps(one, only[0])]
+    yield from sorted(kinds + lost, key=lambda pair: pair[1].start)
+
+
+def summary(found: Sequence[tuple[str, Entity]]) -> tuple[int, str]:
+    """How many entities were found, and how they differ from those under all layers, in words."""
+    count = sum(kind != LOST for kind, _ in found)
+    unlike = [(kind, entity) for kind, entity in found if kind != SAME]
+    if not unlike:
+        return count, "the same" if count else "none, as under all layers"
+    if len(unlike) <= NAMED:
+        return count, ", ".join(f"{printable(entity.text)} {kind}" for kind, entity in unlike)
+    kinds = [kind for kind, _ in found]
+    return count, ", ".join(f"{kinds.count(kind)} {kind}" for kind in (SAME, LOST, NEW, CHANGED) if kind in kinds)
+
+
+def work(strategy: Strategy, costs: Sequence[Cost]) -> float:
+    """The share of the full network's work, 0–1: token-layers; of a cascade, whose stages differ in size, MACs."""
+    if len(strategy.stages) > 1:
+        own, dense = sum(cost.macs for cost in costs), sum(cost.dense_macs for cost in costs)
+    else:
+        own, dense = sum(cost.token_layers for cost in costs), sum(cost.dense_token_layers for cost in costs)
+    return own / dense if dense else 1.0
+
+
+def returns(engine: Engine, result: Result) -> dict[int, str]:
+    """Why words came back, by the index of the word: the trigger that fired in its window, and on which word."""
+    recovery = result.strategy.recovery
+    reasons: dict[int, str] = {}
+    for window in result.windows:
+        if window.read:
+            doubt = f"the small model was unsure of this passage ({window.doubt:.2g})"
+            reasons |= dict.fromkeys(range(window.first, window.end), doubt)
+    if recovery is None or not result.paths.recovered.any():
+        return reasons
+    names = TRIGGERS if recovery.trigger == ANY else (recovery.trigger,)
+    for before, after in zip(first_pass(engine, result).passes[-1].records, result.passes[-1].records, strict=True):
+        fired = {name: np.flatnonzero(TRIGGERS[name](recovery, before)) for name in names}
+        first = after.window.first
+        said = "; ".join(
+            FIRED[name].format(printable(result.trace.words[first + int(at[0])].text))
+            for name, at in fired.items()
+            if len(at)
+        )
+        reasons |= {first + int(index): said for index in np.flatnonzero(after.recovered)}
+    return reasons

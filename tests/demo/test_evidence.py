@@ -1,0 +1,70 @@
+"""What the page claims is what the report of its weights says in its dtype."""
+
+import re
+from copy import copy
+
+import pytest
+
+from demo.evidence import PLOT, REPORTS, claim, evidence, find_reports, own_report, publish
+from engine import load_engine
+from eval.render import ReportFolder, default
+from eval.render.summary import summary_rows
+from eval.schema import BUSY
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_engine(dtype="int8")
+
+
+@pytest.fixture(scope="module")
+def report(shipped):
+    return own_report(shipped)
+
+
+def test_the_claim_takes_its_numbers_from_the_report_and_has_at_most_45_words(shipped, report):
+    said = claim(shipped, report)
+    row = default(report)
+    speeds = [report.interval(row["variant"], "hf-pipeline", size)["speedup"] for size in report.sizes]
+    assert f"{round(min(speeds))} to {round(max(speeds))} times as fast" in said
+    assert report.against_dense(row["variant"])["loss_bound"] <= 0.005
+    assert "at most half a point" in said
+    assert len(said.split()) <= 45
+
+
+def test_without_a_report_in_this_dtype_nothing_is_claimed(shipped, report, engine, plain_engine):
+    other = copy(shipped)
+    other.dtype = "float32"
+    assert not re.search(r"\d", claim(other, report))
+    busy = ReportFolder(report.folder)
+    busy.about = report.about | {BUSY: "other work ran"}
+    assert not re.search(r"\d", claim(shipped, busy)), "its times are doubtful"
+    assert own_report(engine) is None
+    assert not re.search(r"\d", claim(engine, None))
+    assert "no gates" in claim(plain_engine, None)
+    assert "No report measured these weights" in evidence(engine, None, {})
+
+
+def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(shipped, report):
+    rows = summary_rows(report)
+    assert 3 < len(rows) <= 6
+    assert rows[0][1]["variant"] == "hf-pipeline"
+    assert default(report)["variant"] in [row["variant"] for _, row in rows]
+    page = evidence(shipped, report, {"Report": "x"})
+    assert page.count("<tr>") == len(rows) + 1
+    assert PLOT in page
+    assert not re.search(r"@|\[[-+]", re.sub('title="[^"]*"', "", page)), "no identifiers, no intervals"
+
+
+def test_report_and_card_are_static_pages_without_links_to_what_is_not_there(shipped, report):
+    links = publish(shipped, report)
+    assert set(links) == {"Report", "Model card"}
+    for address in links.values():
+        page = open(address.partition("file=")[2], encoding="utf-8").read()  # noqa: SIM115, PTH123
+        assert re.findall(r'<a href="(?!https?:|#)', page) == []
+        assert "<script" not in page
+
+
+def test_every_finished_report_is_found():
+    assert {one.name for one in find_reports()} >= {"bc5cdr-test", "biored-test-six"}
+    assert all(isinstance(one, ReportFolder) for one in find_reports(REPORTS))

@@ -1,0 +1,107 @@
+"""Your files: what is read, what is refused in one line, and what is written."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from demo.files import COLUMNS, SAMPLE, Tagged, chosen_of, tag_uploads, write_csv, write_other
+from demo.launch import MAX_FILE_BYTES
+from demo.links import opening
+from demo.uploads import MAX_DOCUMENTS, Upload, read_files
+from engine import Document, Entity
+from engine.formats import read_documents
+from tests.demo.conftest import json_lines
+
+TEXT = "Aspirin for asthma."
+ASPIRIN, ASTHMA = Entity(0, 7, "Chemical", "Aspirin", 0.9876), Entity(12, 18, "Disease", "asthma", 0.5)
+
+
+def read(tmp_path, content, name="a.txt"):
+    (tmp_path / name).write_bytes(content)
+    return read_files([str(tmp_path / name)])
+
+
+class TestReading:
+    def test_every_document_of_every_file_comes_with_the_name_of_its_file(self, tmp_path):
+        path = json_lines(tmp_path / "a.jsonl", [{"id": "1", "text": TEXT}, {"id": "2", "text": TEXT}])
+        uploads, lines = read_files([str(path), str(SAMPLE)])
+        assert [one.file for one in uploads] == ["a.jsonl"] * 2 + ["sample.pubtator.txt"] * 30
+        assert lines == []
+
+    @pytest.mark.parametrize(
+        ("content", "name", "said"),
+        [
+            (b"%PDF-1.4 x", "a.pdf", "PDF"),
+            (b"PK\x03\x04 x", "a.xlsx", "save it as CSV"),
+            (b"PK\x03\x04 x", "a.docx", "save its text as a .txt file"),
+            (b"\xd0\xcf\x11\xe0 x", "a.xls", "save it as CSV"),
+            (b"PMID- 123\nTI  - Aspirin", "a.nbib", "MEDLINE"),
+            (b"\n\nPMID- 123\nTI  - Aspirin", "a.nbib", "MEDLINE"),
+            (b"", "a.txt", "empty"),
+            (b"x" * (MAX_FILE_BYTES + 1), "a.txt", "the limit is 2 MB"),
+        ],
+    )
+    def test_what_is_no_text_is_refused_in_one_line_that_says_what_to_do(self, tmp_path, content, name, said):
+        uploads, (line,) = read(tmp_path, content, name)
+        assert uploads == []
+        assert line.startswith(f"{name}: ")
+        assert said in line
+
+    def test_a_file_of_the_wrong_encoding_is_reported_once_and_without_its_folder(self, tmp_path):
+        uploads, (line,) = read(tmp_path, b'{"id": "1", "text": "caf\xe9"}\n' * 20, "a.jsonl")
+        assert uploads == []
+        assert "a.jsonl" in line
+        assert str(tmp_path) not in line
+
+    def test_the_readable_documents_of_a_broken_file_are_kept(self, tmp_path):
+        content = b'{"id": "1", "text": "Aspirin."}\n{"id": "1", "text": "Again."}\n{"id": "2"}\n'
+        uploads, (line,) = read(tmp_path, content, "a.jsonl")
+        assert [one.document.id for one in uploads] == ["1"]
+        assert "(and 1 more like it)" in line
+
+    def test_beyond_the_limit_documents_are_left_out_and_the_page_says_so(self, tmp_path):
+        path = json_lines(tmp_path / "a.jsonl", [{"id": str(at), "text": "x"} for at in range(MAX_DOCUMENTS + 3)])
+        uploads, (line,) = read_files([str(path)])
+        assert len(uploads) == MAX_DOCUMENTS
+        assert "3 more" in line
+
+
+class TestTagging:
+    def test_the_strategy_of_the_page_tags_every_document_once(self, engine):
+        chosen = chosen_of(engine, engine, replace(opening(engine), shown="rule"))
+        uploads = [Upload(Document(str(at), TEXT, ()), "a.txt") for at in range(10)]
+        tagged = [one for part in tag_uploads(engine, uploads, chosen) for one in part]
+        assert [one.document.entities for one in tagged] == [engine.tag(TEXT, "rule").entities] * 10
+
+    def test_another_model_tags_with_its_default_strategy(self, engine, plain_engine):
+        page = replace(opening(engine), shown="rule")
+        assert chosen_of(engine, plain_engine, page).name == plain_engine.default_strategy
+
+
+class TestWriting:
+    @pytest.fixture
+    def tagged(self):
+        return [Tagged("=cmd.txt", Document("1", TEXT, (ASPIRIN, ASTHMA))), Tagged("b.txt", Document("2", TEXT, ()))]
+
+    def test_the_csv_has_a_byte_order_mark_every_entity_once_and_no_formula(self, tagged, tmp_path):
+        write_csv(tagged, tmp_path / "a.csv")
+        assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+        with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+        assert rows == [
+            ["file", "id", "start", "end", "type", "text", "score"],
+            ["'=cmd.txt", "1", "0", "7", "Chemical", "Aspirin", "0.9876"],
+            ["'=cmd.txt", "1", "12", "18", "Disease", "asthma", "0.5"],
+        ]
+        assert tuple(rows[0]) == COLUMNS
+
+    def test_the_other_format_is_one_that_the_project_reads(self, tagged, tmp_path):
+        write_other(tagged, path := Path(tmp_path, "a.pubtator.txt"))
+        assert next(iter(read_documents(path))).entities[0].key == ASPIRIN.key
+
+    def test_a_document_is_shown_in_parts_that_are_its_text(self, tagged):
+        parts = tagged[0].coloured
+        assert "".join(text for text, _ in parts) == TEXT
+        assert [part for part in parts if part[1]] == [("Aspirin", "Chemical"), ("asthma", "Disease")]
