@@ -124,7 +124,7 @@ def test_rejects_changed_conditions(options, undisturbed, model_folder, tmp_path
 
 
 @pytest.mark.parametrize(("name", "content", "reason"), [
-    ("exits.csv", None, "exits.csv"), ("times.csv", "", "No columns"), ("results.json", "[]", ""),
+    ("exits.csv", None, "exits.csv"), ("results.csv", "", "No columns"), ("results.json", "[]", ""),
 ])  # fmt: skip
 def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content, reason):
     out = shutil.copytree(undisturbed, tmp_path / "out")
