@@ -15,7 +15,7 @@ from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Gate, Values
 from engine.settings import setting
-from engine.training.sweep import first_settings
+from engine.training.sweep import grid
 from eval import report
 from tests.conftest import TEXT
 from tests.demo.conftest import components
@@ -51,7 +51,7 @@ def test_the_engine_offers_runs_explains_and_calibrates_it(engine):
     first = [word.gates[0] for word in result.trace.words]
     assert {at.reason for at in first} == {"exit", "importance"}
     assert all((at.reason == "exit") == at.exited == (at.confidence <= 0.9) for at in first)
-    assert all(isinstance(strategy.controller, Unsure) for strategy in first_settings(engine, "unsure"))
+    assert all(isinstance(strategy.controller, Unsure) for strategy in grid(engine, "unsure"))
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):

@@ -15,7 +15,7 @@ import random
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
-from engine.cli.runs import continues, texts_digest
+from engine.cli.runs import continues, read_json, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.tagger import load_engine
@@ -97,14 +97,16 @@ def run(
         )
     learned, apart = split_texts(texts, held_out, original.pieces, config.seed)
     conditions = asdict(config) | {"model": original.fingerprint, "texts": [*map(texts_digest, (learned, apart))]}
-    continues(out, CONDITIONS, conditions, resume=resume, free=("out", "minutes"))
+    free = ("out", "minutes") if config.steps else ("out", "minutes", "steps")
+    if continues(out, CONDITIONS, conditions, resume=resume, free=free):
+        config = replace(config, steps=read_json(out / CONDITIONS)["steps"])
     if (out / CARD).is_file():
         raise InputError(
             f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other "
             "operating points with python -m engine.training.calibrate"
         )
     plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
-    with Progress(plan, about_s=60 * config.minutes) as progress:
+    with Progress(plan, about_s=None if config.steps else 60 * config.minutes) as progress:
         from engine.training.stages import STRATEGY, run_stages
 
         choices = run_stages(config, original, student, learned, apart, conditions, made_by)

@@ -6,10 +6,8 @@ pass finds, so no gold is needed. The model folder's ``operating_points.json`` s
 """
 
 import argparse
-import math
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
@@ -41,9 +39,6 @@ class CalibrateConfig(PointsConfig):
         f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas; by default all that "
         "the model can run, without recovery",
     )
-    minutes: float | None = setting(
-        None, "time for all strategies together, by default without a limit", 1e-6, 10_000, unit="minutes"
-    )
 
 
 def checked(names: Sequence[str], engine: Engine) -> list[str]:
@@ -62,8 +57,6 @@ def choose_points(
     config: CalibrateConfig, folder: Path, names: Sequence[str], texts: Sequence[str]
 ) -> dict[str, list[Choice]]:
     """Stores the operating points of strategies, and prints and returns what was chosen for each strategy."""
-    until = time.monotonic() + 60 * (math.inf if config.minutes is None else config.minutes)
-
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
@@ -76,9 +69,8 @@ def choose_points(
     signals = {signal for controller in controllers if controller for signal in controller.signals}
     outputs = DensePass(engine, references[engine.dtype], signals)
     chosen = dict[str, list[Choice]]()
-    for number, name in enumerate(names):
-        seconds = (until - time.monotonic()) / (len(names) - number)
-        choices = chosen[name] = sweep(outputs, name, config.limits, seconds=seconds)
+    for name in names:
+        choices = chosen[name] = sweep(outputs, name, config.limits)
         store(folder, {name: points_of(choices)})
         print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
     return chosen

@@ -1,18 +1,15 @@
 """Distillation: a checkpoint's gate heads and encoder, or a student, learn the checkpoint's output on texts.
 
-The targets are the label distributions of the checkpoint's dense pass; words exit while the model is trained. The
-learning rate follows the time that is left, so training ends when it should.
+The targets are the label distributions of the checkpoint's dense pass; words exit while the model is trained.
 """
 
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.cli.command import say
 from engine.pruning.signals import normalised_entropy
 from engine.training.examples import Example, make_batches
 from engine.training.heads import Learner, fit_heads, with_heads
@@ -29,37 +26,39 @@ ENCODER_LR, LOWEST_LR = 6e-5, 1e-5
 FULL_RATE_SIZE = 256
 # Texts are seen unchanged, at most 30 times.
 SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
-HEADS_SHARE = 0.2  # of the time for training, in which gate heads are fitted
 
 
 def distil(
-    learner: Learner, examples: Sequence[Example], out: Path, work: Path, *, seed: int, student: bool, until: float
-) -> float:
-    """Trains, or continues an interrupted run, and returns the number of passes over the texts.
+    learner: Learner, examples: Sequence[Example], out: Path, work: Path, *, seed: int, student: bool, steps: int
+) -> None:
+    """Trains, or continues an interrupted run.
 
     Args:
         learner: the checkpoint's own model or a ``student``, which has further to go; it changes.
         examples: windows with the checkpoint's labels.
         out: folder for the model.
         work: folder of log and checkpoint.
-        until: time by `time.monotonic` at which training ends.
+        steps: number of batches; gate heads are fitted to as many, at most all of one pass.
     """
     config = TrainingConfig(out=str(out), seed=seed, **SETTINGS)
     if not learner.model.has_gates:
         learner = learner._replace(model=with_heads(learner.model, gates=True))
         if not (work / CHECKPOINT).is_file():
-            begin = time.monotonic()
             batches = make_batches(examples, config.max_rows, random.Random(seed))
-            fit_heads(learner.model.to(default_device()), batches, begin + HEADS_SHARE * (until - begin))
-    targets = np.concatenate([example.targets for example in examples])
-    certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
-    run = Trainer(config, learner, soft=examples, work=work, until=until, head_lr=HEAD_LR, lowest=certain)
-    batches_in_pass = run.steps / config.epochs
+            fit_heads(learner.model.to(default_device()), batches[:steps])
+    run = trainer(config, learner, examples, work, steps)
     if not run.resume():
-        passes = min(config.epochs, (until - time.monotonic()) / run.try_out() / batches_in_pass)
-        say(f"There is time for some {passes:.2g} passes over {len(examples)} windows.")
+        run.try_out()
         narrow = min(1, FULL_RATE_SIZE / learner.model.encoder.hidden_size)
+        passes = steps / len(run.batches(0))
         low, high = (0.0, STUDENT_LR) if student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
     run.fit()
-    return run.schedule.last_epoch / batches_in_pass
+
+
+def trainer(
+    config: TrainingConfig, learner: Learner, examples: Sequence[Example], work: Path, steps: int | None = None
+) -> Trainer:
+    targets = np.concatenate([example.targets for example in examples])
+    certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
+    return Trainer(config, learner, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)

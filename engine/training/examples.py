@@ -1,6 +1,5 @@
 """Examples to learn from: windows with gold labels or a teacher's soft ones; their batches, and the loss of a pass."""
 
-import math
 import random
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from engine.corpora import Corpus
 from engine.pruning.strategy import Strategy
 from engine.pytorch.forward import MemoryBuffer
 from engine.pytorch.packing import RaggedBatch
+from engine.result import Result
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
@@ -27,7 +27,6 @@ from engine.training.trials import tag_texts
 
 LABELS = "labels.npz"  # in the folder of a run, whose conditions name the texts and the teacher
 SAVE_S = 30  # minimum seconds between two saves
-MIN_LABELLED = 16  # texts that are labelled in any case
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,31 +79,31 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
     return examples
 
 
-def label_texts(teacher: Engine, texts: Sequence[str], file: Path, until: float = math.inf) -> list[np.ndarray]:
+def label_texts(teacher: Engine, texts: Sequence[str], file: Path) -> list[np.ndarray]:
     """Labels the words of texts in order, uint8 ``(words, labels)`` each, 255 for certainty.
 
-    Labels that an interrupted start saved in ``file`` are kept. Labelling ends at the time ``until``, by
-    `time.monotonic`; the other texts then have no labels.
+    Labels that an interrupted start saved in ``file`` are kept.
     """
     labels = list[np.ndarray]()
     if file.is_file():
         with np.load(file) as stored:
             labels = [stored[name] for name in stored.files]
-    rest = texts[len(labels) :] if not labels or time.monotonic() < until else []
     saved = time.monotonic()
-    at_most = "up to " * (until < math.inf)  # time may end before the last one
-    plan = f"Label {at_most}{len(texts)} texts with {teacher.source}"
-    with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
-        for result in tag_texts(teacher, rest, Strategy(), progress):
-            labels.append((result.probabilities * 255).round().astype(np.uint8))
-            is_over = time.monotonic() >= until and len(labels) >= MIN_LABELLED
-            if is_over or len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
+    with Progress(
+        f"Label {len(texts)} texts with {teacher.source}", len(texts), len(labels), resume=RESUME
+    ) as progress:
+        for result in tag_texts(teacher, texts[len(labels) :], Strategy(), progress):
+            labels.append(as_targets(result))
+            if len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
                 with replacing(file) as fresh, fresh.open("wb") as stream:
                     np.savez_compressed(stream, *labels)
                 saved = time.monotonic()
-            if is_over:
-                break
     return labels
+
+
+def as_targets(result: Result) -> np.ndarray:
+    """The label distributions of a text's words, uint8 ``(words, labels)``, 255 for certainty."""
+    return (result.probabilities * 255).round().astype(np.uint8)
 
 
 def soft_examples(
@@ -112,7 +111,7 @@ def soft_examples(
 ) -> list[Example]:
     """Cuts texts into windows with the soft labels of a teacher, whose labels may be in another order."""
     order = [teacher.names.index(name) for name in labels.names]
-    pairs = zip(texts, targets, strict=False)  # labelling may have ended before the last text
+    pairs = zip(texts, targets, strict=True)
     return [example for text, part in pairs for example in make_examples(words_of(text), part[:, order], pieces)]
 
 

@@ -1,6 +1,5 @@
 """A model to train: an encoder with new label heads, or with those of a checkpoint, and heads that are fitted."""
 
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -58,10 +57,10 @@ def with_heads(given: GatedModel, *, gates: bool) -> GatedModel:
 
 
 @torch.no_grad()
-def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], until: float) -> None:
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
     """Fits each head but the last to the logarithms of targets, by ridge regression on the dense pass's hidden states.
 
-    Training then starts much closer to its goal. Batches after the time ``until``, by `time.monotonic`, are not used.
+    Training then starts much closer to its goal.
     """
     model.eval()
     gates, width = range(1, model.encoder.num_layers), model.encoder.hidden_size + 1
@@ -82,8 +81,6 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], until: fl
                 grams[gate] += states.T @ states
                 products[gate] += states.T @ (logits - logits.mean(1, keepdim=True))
             progress.advance()
-            if time.monotonic() > until:
-                break
     for hook in hooks:
         hook.remove()
     for gate, gram in grams.items():

@@ -66,7 +66,10 @@ class AccelerateConfig(PointsConfig):
     out: str = setting(MISSING, "folder for the model: a new one, or that of the same run")
     labels: str = setting("", "file that says what the checkpoint's labels mean, if the checkpoint does not")
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")
-    minutes: float = setting(60.0, "time for everything", 0.001, 10_000, unit="minutes")
+    minutes: float = setting(60.0, "about the time for everything", 0.001, 10_000, unit="minutes")
+    steps: int | None = setting(
+        None, "training steps, as a run of --minutes printed them; the same steps and seed repeat it", 1, 10**7
+    )
     seed: int = setting(0, "seed of everything random", 0, 2**31)
 
 

@@ -1,7 +1,7 @@
 """The trainer: every head learns from gold labels, from a teacher's, or from both.
 
-It runs the same packed passes as tagging, in which words may exit (self-sampling). A run ends after its epochs, when
-its score stops rising, or when its time is over, whichever comes first, and continues from its checkpoint.
+It runs the same packed passes as tagging, in which words may exit (self-sampling). A run ends after its steps or when
+its score stops rising, and continues from its checkpoint.
 """
 
 import math
@@ -45,7 +45,7 @@ PATIENCE = 4  # epochs without a better score after which training stops
 CHECKPOINT_S = 120  # between two checkpoints of a run without a score
 BFLOAT16_TIME = 0.8  # share of the time in float32 that a batch may take in bfloat16 for training to use it
 STATES = ("model", "optimizer", "schedule", "average")  # attributes whose state checkpoints keep
-VALUES = ("reached", "epoch", "best", "best_epoch", "best_table", "bfloat16")  # attributes that they keep besides
+VALUES = ("epoch", "best", "best_epoch", "best_table", "bfloat16")  # attributes that they keep besides
 
 
 def default_device() -> str:
@@ -102,7 +102,7 @@ class Trainer:
         work: folder of log and checkpoint.
         score: scores a model folder; also returns a table to keep of the best one. With it, the best epoch is kept,
             and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
-        until: time by `time.monotonic` at which training ends; the learning rate then has fallen to zero.
+        steps: number of batches; ``None`` for all of ``config.epochs``.
         head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
         lowest: see `draw_thresholds`.
     """
@@ -116,17 +116,17 @@ class Trainer:
         soft: Sequence[Example] = (),
         work: Path,
         score: Callable[[Path], tuple[float, str]] | None = None,
-        until: float = math.inf,
+        steps: int | None = None,
         head_lr: float | None = None,
         lowest: float = ENTROPIES[0],
     ) -> None:
         self.config, self.tokenizer, self.gold, self.soft = config, learner.tokenizer, gold, soft
-        self.score, self.until, self.lowest = score, until, lowest
+        self.score, self.lowest = score, lowest
         self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
         self.candidate = work / "candidate"
         self.accelerator = Accelerator(cpu=default_device() == "cpu")
         self.device = self.accelerator.device
-        self.steps = sum(len(self.batches(number)) for number in range(config.epochs))
+        self.steps = steps or sum(len(self.batches(number)) for number in range(config.epochs))
         self.model = self.accelerator.prepare(learner.model).train()
         self.model.encoder.dropout = config.dropout
         last = f"heads.{self.model.encoder.num_layers}."
@@ -137,7 +137,6 @@ class Trainer:
         self.optimizer = self.accelerator.prepare(AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True))
         self.schedule = LambdaLR(self.optimizer, self.rate)
         self.average: Any = AveragedModel(self.model, multi_avg_fn=partial(moving_average, config.average))
-        self.reached, self.started = 0.0, time.monotonic()  # the share done before this time
         self.epoch, self.best, self.best_epoch, self.best_table = 0, -1.0, 0, ""
         self.bfloat16 = False
 
@@ -149,16 +148,10 @@ class Trainer:
             soft = rng.sample(soft, min(len(soft), round(len(gold) * self.config.soft_share)))
         return make_batches([*gold, *soft], self.config.max_rows, rng)
 
-    def share_done(self) -> float:
-        """Share of the training that is done, 0–1: of its steps or, if that is more, of its time."""
-        seconds = self.until - self.started
-        passed = (time.monotonic() - self.started) / seconds if seconds > 0 else 1.0
-        return min(1.0, max(self.schedule.last_epoch / self.steps, self.reached + (1 - self.reached) * passed))
-
     def rate(self, step: int) -> float:
         """The learning rate as a share of its peak: linear warm-up, then linear decay to the end."""
-        done = self.share_done() if step else 0.0
-        return min(done / WARM_UP, (1 - done) / (1 - WARM_UP))
+        done = step / self.steps
+        return max(0.0, min(done / WARM_UP, (1 - done) / (1 - WARM_UP)))
 
     def try_out(self) -> float:
         """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
@@ -212,27 +205,21 @@ class Trainer:
 
     def fit(self) -> None:
         """Trains to the end; ``config.out`` then has the model."""
-        self.started, losses = time.monotonic(), list[float]()
-        batches = islice(self.stream(), self.schedule.last_epoch, None)
-        with Progress("Train", 1, self.reached, resume=RESUME) as progress:
-            while not self.is_over():
-                batch, ends_pass = next(batches)
+        losses, saved, done = list[float](), time.monotonic(), self.schedule.last_epoch
+        with Progress("Train", self.steps, done, resume=RESUME) as progress:
+            for batch, ends_pass in islice(self.stream(), done, self.steps):
+                if self.epoch - self.best_epoch >= PATIENCE:
+                    break
                 losses.append(self.step(batch))
-                progress.done = self.share_done()
-                is_due = ends_pass if self.score else time.monotonic() >= self.started + CHECKPOINT_S
-                if is_due or self.share_done() >= 1:
+                progress.advance()
+                is_due = ends_pass if self.score else time.monotonic() >= saved + CHECKPOINT_S
+                if is_due or self.schedule.last_epoch == self.steps:
                     self.evaluate(fmean(losses))
-                    losses = []
-
-    def is_over(self) -> bool:
-        """Whether steps or time are used up, or the score has not risen for too long."""
-        return self.reached >= 1 or self.epoch - self.best_epoch >= PATIENCE
+                    losses, saved = [], time.monotonic()
 
     def evaluate(self, loss: float) -> None:
         """Saves the average of the weights, scores it if there is a score, and writes log and checkpoint."""
-        self.reached, self.started = self.share_done(), time.monotonic()
-        step = self.schedule.last_epoch
-        record: dict[str, Any] = {"step": step, "done": round(self.reached, 4), "loss": round(loss, 5)}
+        record: dict[str, Any] = {"step": self.schedule.last_epoch, "loss": round(loss, 5)}
         if self.score is None:
             save_weights(self.out, self.average.module, self.tokenizer)
         else:

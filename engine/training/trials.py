@@ -6,7 +6,6 @@ The reference is what a dense pass finds: the model's own or, in ``accelerate``,
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -54,18 +53,13 @@ class Reference:
     dense: tuple[Counts, ...]
 
     @classmethod
-    def of(cls, engine: Engine, texts: Sequence[str], until: float = math.inf) -> Reference:
-        """Takes the entities of an engine's dense pass as reference.
-
-        After the time ``until``, by `time.monotonic`, the pass ends when the texts suffice to choose operating points.
-        """
+    def of(cls, engine: Engine, texts: Sequence[str]) -> Reference:
+        """Takes the entities of an engine's dense pass as reference."""
         documents, windows = list[Document](), 0
         with Progress(f"Run the dense pass of {engine.source} over {len(texts)} texts", len(texts)) as progress:
             for result in tag_texts(engine, texts, Strategy(), progress):
                 documents.append(Document(str(len(documents)), result.text, result.entities))
                 windows += len(result.passes[-1].records)
-                if time.monotonic() > until and windows >= MIN_WINDOWS and len(documents) >= MIN_HELD_OUT:
-                    break
         dense = perfect(count_documents(documents, [()] * len(documents), engine.labels.types))
         return cls(documents, engine.labels.types, windows, tuple(dense))
 

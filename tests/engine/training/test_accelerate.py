@@ -1,6 +1,7 @@
 """From a checkpoint and plain texts to a model folder with gates, operating points and a card."""
 
 import copy
+import json
 import re
 import shutil
 
@@ -18,7 +19,6 @@ from engine.training.accelerate import accelerate
 from engine.training.examples import make_examples
 from engine.training.heads import Learner
 from engine.training.options import TrainingConfig
-from engine.training.stages import check_time
 from engine.training.trainer import Trainer
 from tests.conftest import contents, scaled
 from tests.engine.training.conftest import quick
@@ -77,7 +77,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
         ({"texts": "Nausea."}, "expected a list of texts, got one string"),
         ({"texts": made_up(60) * 6}, "got 20 with 20; give 300 texts like these"),
         ({"held_out": made_up(60, seed=1) * 6}, "with 100 windows or more, got 60 with 60; give more after --held-out"),
-        ({"minutes": 0.001}, "expected --minutes .* or more"),
+        ({"minutes": 0.001}, "--minutes 0.001 is too short"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "got 1 with .*; give 6 texts like these"),
         ({"minutes": None}, "minutes must be a number"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers after --max-f1-drop"),
@@ -99,7 +99,7 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(easy_folder, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in (folder / "README.md").read_text()
     said = capsys.readouterr().err
-    assert all(part in said for part in ("The time allows for", "depend on chance", "Next: python -m engine.tag"))
+    assert all(part in said for part in ("Plan: ", "depend on chance", "Next: python -m engine.tag"))
 
 
 def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_not(easy_folder, tmp_path, monkeypatch):
@@ -146,27 +146,22 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
     assert contents(tmp_path / "ended") == before
 
 
-@pytest.mark.parametrize(
-    ("step", "now", "done", "rate"),
-    [(1, 50, 0.05, 0.5), (1, 100, 0.1, 1), (55, 100, 0.55, 0.5), (10, 550, 0.55, 0.5), (100, 1, 1, 0), (1, 1500, 1, 0)],
-)
-def test_training_is_as_far_as_its_time_or_its_steps_and_its_rate_ends_at_zero(
-    step, now, done, rate, weights, engine, tokenizer, tmp_path, monkeypatch
+def test_the_steps_that_a_run_printed_repeat_it_whatever_the_minutes(easy_folder, tmp_path, capsys):
+    run(easy_folder, tmp_path / "timed")
+    steps = int(re.search(r"--steps (\d+) repeats", capsys.readouterr().err)[1])
+    assert json.loads((tmp_path / "timed" / "training" / "accelerate.json").read_text())["steps"] == steps
+    run(easy_folder, tmp_path / "repeated", steps=steps, minutes=0.001)
+    one, other = (load_weights(tmp_path / name).model.state_dict() for name in ("timed", "repeated"))
+    for name in one:
+        torch.testing.assert_close(one[name], other[name])
+    assert load_engine(tmp_path / "timed").points == load_engine(tmp_path / "repeated").points
+
+
+@pytest.mark.parametrize(("step", "rate"), [(0, 0), (5, 0.5), (10, 1), (55, 0.5), (100, 0)])
+def test_the_learning_rate_rises_for_a_tenth_of_the_steps_and_ends_at_zero(
+    step, rate, weights, engine, tokenizer, tmp_path
 ):
-    config = TrainingConfig(out=str(tmp_path), epochs=100, max_rows=10_000)
     examples = make_examples(["nausea"], np.array([[255, 0, 0, 0, 0]], np.uint8), engine.pieces)
-    clock = iter([0.0])
-    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(clock, now))
     learner = Learner(copy.deepcopy(weights.model), tokenizer, engine.pieces)
-    training = Trainer(config, learner, soft=examples, work=tmp_path, until=1000.0)
-    training.started, training.schedule.last_epoch = 0.0, step
-    assert (training.share_done(), training.rate(step)) == pytest.approx((done, rate))
-
-
-def test_a_run_says_what_its_time_allows_and_how_much_is_useful_or_that_it_is_too_short(capsys):
-    for minutes, allowed in ((20, "180 texts and some 0.67 passes"), (600, "400 texts and some 9 passes")):
-        check_time(60 * minutes, 1.0, 400, 100, 30)
-        assert f"for {allowed} over them; beyond 3 h 20 min" in capsys.readouterr().err
-    for pace, least in ((1.0, 7), (2.0, 14)):
-        with pytest.raises(InputError, match=rf"expected --minutes {least} or more, got 1; try"):
-            check_time(60, pace, 400, 100, 30)
+    training = Trainer(TrainingConfig(out=str(tmp_path)), learner, soft=examples, work=tmp_path, steps=100)
+    assert training.rate(step) == pytest.approx(rate)

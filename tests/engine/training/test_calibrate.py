@@ -9,7 +9,7 @@ from engine import load_engine
 from engine.corpora import load_corpus
 from engine.models.folder import NETWORKS
 from engine.pruning.strategy import Strategy
-from engine.training import sweep, trials
+from engine.training import trials
 from engine.training.calibrate import main
 from tests.conftest import SAMPLE, TEXT
 from tests.engine.pytorch.families import network
@@ -22,8 +22,7 @@ def folder(model_folder, tmp_path):
 
 @pytest.fixture
 def few(monkeypatch):
-    """Few settings are tried, few entities suffice, and 8 bits agree in any case."""
-    monkeypatch.setattr(sweep, "STEPS", 5)
+    """Few entities suffice, and 8 bits agree in any case."""
     monkeypatch.setattr(trials, "MIN_ENTITIES", 1)
     monkeypatch.setattr(trials, "MIN_INT8_F1", 0.0)
 

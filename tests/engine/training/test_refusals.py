@@ -77,7 +77,6 @@ def check(paths, tmp_path, capsys):
         (accelerate, "--out {accelerated}", "with a run in it; add --resume"),
         (accelerate, "--student {headless} --out {finetuned}", "expected a new folder"),
         (calibrate, "--strategies mlp", "python -m engine.training.controller"),
-        (calibrate, "--minutes 0", "--minutes must be a number"),
         (calibrate, "--model user/name", "user/name"),
         (calibrate, "--model {plain}", "gates"),
         (calibrate, "--texts {blank}", "has a word"),

@@ -1,6 +1,5 @@
 """The soft labels that a teacher gives texts, and students that learn from these."""
 
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +9,7 @@ from engine import load_engine
 from engine.pytorch.checkpoint import save_weights
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
-from engine.training import examples, trials
+from engine.training import trials
 from engine.training.examples import label_texts, soft_examples
 from engine.training.finetune import FinetuneConfig, finetune
 from engine.training.trainer import Trainer
@@ -44,7 +43,7 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher
     np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
 
 
-def labelled_with(teacher, texts, file, until=math.inf):
+def labelled_with(teacher, texts, file):
     """Labels texts with a teacher that says nothing but ``O``; returns the labels and how often the teacher ran."""
     calls = []
 
@@ -52,27 +51,17 @@ def labelled_with(teacher, texts, file, until=math.inf):
         calls.append(len(texts))
         return [SimpleNamespace(probabilities=np.eye(5)[:1])] * len(texts)
 
-    return label_texts(SimpleNamespace(tag_batch=tag_batch, source=teacher), texts, file, until), len(calls)
+    return label_texts(SimpleNamespace(tag_batch=tag_batch, source=teacher), texts, file), len(calls)
 
 
-@pytest.mark.parametrize(("until", "calls"), [(math.inf, 4), (0, 1)])
-def test_texts_are_labelled_until_the_time_is_over_and_an_interrupted_start_continues(until, calls, tmp_path):
+def test_labels_that_an_interrupted_start_saved_are_kept(tmp_path):
     file, texts = tmp_path / "new" / "labels.npz", ["word"] * 4 * trials.TEXTS_PER_CALL
-    labels, ran = labelled_with("teacher", texts, file, until)
-    assert (len(labels), ran) == (calls * trials.TEXTS_PER_CALL, calls)
-    assert examples.MIN_LABELLED <= trials.TEXTS_PER_CALL
-    before = file.read_bytes()
-    again, ran = labelled_with("teacher", texts, file, until=0)
-    assert (len(again), ran) == (len(labels), 0), "time is over, and there are labels"
-    assert file.read_bytes() == before
+    assert labelled_with("teacher", texts[: trials.TEXTS_PER_CALL], file)[1] == 1
     whole, ran = labelled_with("teacher", texts, file)
-    assert (len(whole), ran) == (len(texts), 4 - calls)
-
-
-@pytest.mark.parametrize(("until", "said"), [(math.inf, "Label 2 texts with"), (1e9, "Label up to 2 texts with")])
-def test_a_number_of_texts_is_an_upper_bound_where_time_may_end_before(until, said, tmp_path, capsys):
-    labelled_with("teacher", ["word"] * 2, tmp_path / "labels.npz", until)
-    assert said in capsys.readouterr().err
+    assert (len(whole), ran) == (len(texts), 3)
+    before = file.read_bytes()
+    assert labelled_with("teacher", texts, file)[1] == 0
+    assert file.read_bytes() == before
 
 
 def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_folder, encoder, tmp_path):
@@ -84,7 +73,6 @@ def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_fold
     settings |= {"corpus": [str(tmp_path / "train.txt")], "dev_corpus": [str(tmp_path / "dev.txt")]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "evaluate", lambda run, _: save_weights(run.out, run.model, run.tokenizer))
-        patch.setattr(Trainer, "is_over", lambda run: run.schedule.last_epoch >= run.steps)
         finetune(FinetuneConfig(backbone=str(encoder), **settings), TEXTS)
     learned = load_engine(tmp_path / "run", "float32")
     found = learned.tag(TEXTS[0], "dense").probabilities
