@@ -37,7 +37,7 @@ def advice(chosen: Mapping[str, Sequence[Choice]]) -> str:
         for point in OPERATING_POINTS
         if point not in {choice.name for choice in choices if choice.stored}
     ]
-    remedy = "give more texts, more --minutes or a wider --max-f1-drop"
+    remedy = "give more texts, train longer or raise --max-f1-drop"
     return f" Not reached: {', '.join(lacking)}; {remedy}." if lacking else ""
 
 

@@ -73,4 +73,4 @@ points = {
 (runs / "model" / "operating_points.json").write_text(json.dumps({"entropy": points}))
 PY
 stage calibrate --model "$RUNS/model" --texts "$RUNS/held_back.jsonl" "$RUNS/dev.jsonl" --strategies entropy \
-  --max-f1-drop 3.2,3.8,5.2 --minutes 2
+  --max-f1-drop 3.2,3.8,5.2

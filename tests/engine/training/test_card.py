@@ -39,7 +39,7 @@ def test_a_point_that_was_not_reached_is_marked_and_has_a_remedy():
     assert "| `careful` (30): not reached; the closest |" in page
     assert "| `fast` (60) |" in page
     assert advice({"entropy": [careful, fast]}) == (
-        " Not reached: entropy:careful, entropy:balanced; give more texts, more --minutes or a wider --max-f1-drop."
+        " Not reached: entropy:careful, entropy:balanced; give more texts, train longer or raise --max-f1-drop."
     )
     assert advice({"entropy": [replace(fast, name=name) for name in OPERATING_POINTS]}) == ""
 
