@@ -283,10 +283,8 @@ def choose_dtype(folder: ModelFolder, device: str) -> tuple[str, str]:
         return "int8", "it finds nearly the same entities as float32"
     if folder.int8 is False:
         return "float32", "in 8 bits it finds other entities"
-    return "float32", (
-        "it is not known whether 8 bits would agree with float32; python -m engine.training.calibrate finds out, or "
-        "choose the dtype int8"
-    )
+    find = "bioner calibrate finds out" if folder.has_gates else "try the dtype int8"
+    return "float32", f"it is not known whether 8 bits find the same entities; {find}"
 
 
 def make_backend(folder: ModelFolder, dtype: str, device: str, threads: int) -> Backend:

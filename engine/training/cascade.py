@@ -190,8 +190,9 @@ def make_cascade(
     out, timed, stored = Path(config.out), texts[:MAX_TIMED], dict[str, Any]()
     if config.dtype == "auto":
         quantised = CascadeEngine(engine.folder, "int8")
-        if agreement := int8_agreement(*(Reference.of(each, timed) for each in (engine, quantised))):
-            engine, stored[INT8] = quantised, agreement
+        stored[INT8] = int8_agreement(*(Reference.of(each, timed) for each in (engine, quantised)))
+        if stored[INT8].get("agrees"):
+            engine = quantised
     cascade = Cascade(small=engine.small.strategy(config.small_strategy), weight=WEIGHT)
     taggers: list[Tagger] = [("LARGE", engine, Strategy(), 1.0), ("SMALL", engine.small, cascade.small, 0.0)]
     for point, (threshold, share) in thresholds_of(*doubts_of(engine, cascade, texts), config.shares).items():

@@ -70,11 +70,10 @@ def make_decoder(folder: str | Path, labels: LabelSet, corpora: Sequence[Corpus]
     """Writes the decoder of a model folder."""
     decoder, counted = fit_decoder(labels, corpora)
     if decoder.transitions is None:
-        say(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions are counted.")
-        return
+        raise InputError(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions can be counted.")
     write_decoder(Path(folder), decoder, counted)
-    chosen = choose_abbreviations(folder, dev)
-    write_decoder(Path(folder), Decoder(labels, decoder.transitions, abbreviations=chosen), counted)
+    decoder.abbreviations = choose_abbreviations(folder, dev)
+    write_decoder(Path(folder), decoder, counted)
 
 
 @as_command

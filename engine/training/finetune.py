@@ -20,11 +20,13 @@ from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
+from engine.models.decoder_file import write_decoder
 from engine.settings import setting
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown
+from engine.training.decoder import choose_abbreviations, fit_decoder
 from engine.training.lessons import held_out, lessons
 from engine.training.options import TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold
@@ -125,7 +127,11 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     if teacher and device != "cpu":
         teacher = load_engine(config.teacher, device=device)
 
+    decoder, counted = fit_decoder(model.labels, corpora)
+
     def score(folder: Path) -> tuple[float, str]:
+        if decoder.transitions is not None:
+            write_decoder(folder, decoder, counted)
         engine = load_engine(folder, "float32", device)
         with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
             counts = [counts_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored]
@@ -142,6 +148,9 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
             epochs = f"{config.epochs} epochs take" if config.epochs > 1 else "The epoch takes"
             say(f"{epochs} at most about {duration(run.steps * run.try_out())}.")
         run.fit()
+        if decoder.transitions is not None:
+            decoder.abbreviations = choose_abbreviations(out, dev)
+            write_decoder(out, decoder, counted)
     print(f"F1 by type on {dev.title}:\n\n{run.best_table}")
     return run.best
 

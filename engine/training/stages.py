@@ -1,5 +1,6 @@
 """The stages of ``accelerate``: labels of the checkpoint, training, operating points, timing, card."""
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
 from engine.machine import processor, threads
+from engine.models.decoder_file import DECODING
 from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
@@ -78,6 +80,8 @@ def run_stages(
         set_seed(config.seed)
         distil(learner, examples, out, work, seed=config.seed, student=student is not None, steps=plan.steps)
 
+        if (original.folder.path / DECODING).is_file():
+            shutil.copyfile(original.folder.path / DECODING, out / DECODING)
         if device == "cpu":
             store_agreement(out, in_both_dtypes(out, reference.texts))
         engine = load_engine(out, config.dtype, device)

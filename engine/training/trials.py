@@ -162,7 +162,10 @@ def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress:
 
 
 def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:
-    """Returns what a folder stores if dense in 8 bits agrees with float32, up to a standard error, or else nothing."""
+    """Whether dense in 8 bits agrees with float32, up to a standard error, as a folder stores it.
+
+    Empty if there are too few entities to tell.
+    """
     if float32.entities < MIN_ENTITIES:
         say(f"Too few entities to compare 8 bits with float32, {float32.entities}: auto is float32.")
         return {}
@@ -170,4 +173,4 @@ def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:
     f1, error = Counts.total(counts).f1, f1_difference_error(counts, perfect(counts))
     agrees = f1 + (error if math.isfinite(error) else 0) >= MIN_INT8_F1
     say(f"Dense in 8 bits agrees with float32 to {f1:.1%}: auto is {'int8' if agrees else 'float32'}.")
-    return {"agreement": round(f1, 4), "texts": len(counts)} if agrees else {}
+    return {"agrees": agrees, "agreement": round(f1, 4), "texts": len(counts)}

@@ -1,17 +1,19 @@
 """What settings lose and cost, and which become operating points."""
 
 import math
+import shutil
 
 import pytest
 
-from engine import InputError
+from engine import InputError, load_engine
 from engine.pruning.controllers import EntropyController
 from engine.pruning.cost import Cost
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts, count_documents
+from engine.training import points
 from engine.training.options import by_point
-from engine.training.points import choose, speedups
+from engine.training.points import choose, speedups, store_agreement
 from engine.training.trials import Reference, Trial, int8_agreement, measure
 from tests.conftest import TEXT
 
@@ -121,8 +123,8 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
 
 def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
     float32, other = (Reference.of(model, TEXTS) for model in (engine, plain_engine))
-    assert int8_agreement(float32, float32) == {"agreement": 1, "texts": len(TEXTS)}
-    assert int8_agreement(float32, other) == {}
+    assert int8_agreement(float32, float32) == {"agrees": True, "agreement": 1, "texts": len(TEXTS)}
+    assert int8_agreement(float32, other)["agrees"] is False
     few = Reference.of(engine, TEXTS[:3])  # of which more texts would not be read
     assert int8_agreement(few, few) == {}
 
@@ -133,3 +135,14 @@ def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(en
     assert dense == {1: 1}
     assert early.keys() == {1}
     assert early[1] != 1
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_a_folder_remembers_whether_8_bits_agree(agrees, model_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    found = {"agrees": agrees, "agreement": 0.9, "texts": 60}
+    monkeypatch.setattr(points, "int8_agreement", lambda **_: found)
+    store_agreement(folder, {})
+    engine = load_engine(folder)
+    assert engine.dtype == ("int8" if agrees else "float32")
+    assert "not known" not in engine.why
