@@ -17,9 +17,7 @@ from eval.render.summary import figures
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
     "README.md",
-    "docs/earlier-work.md",
     "docs/pypi.md",
-    "docs/reports.md",
     "weights/minilm-l6-bc5cdr/README.md",
     "weights/minilm-l6-six/README.md",
 )

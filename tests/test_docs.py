@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import resolve_name
 
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -37,6 +38,39 @@ def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
             command.main(["--help"])
         options = re.findall(r"--[\w-]+", capsys.readouterr().out)
         assert set(re.findall(r"(?<= )--[\w-]+", arguments)) <= set(options), module
+
+
+def anchors(page):
+    """What links to a page may name after ``#``: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = (re.sub(r"\]\([^)]*\)|[^\w\s-]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(ROOT / "docs" / "lab").glob("*.md")], ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page):
+    dead = []
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+        to = (page.parent / target).resolve() if target else page
+        if not to.exists() or (anchor and anchor not in anchors(to)):
+            dead.append(f"{target}#{anchor}")
+    assert dead == []
+
+
+def test_the_table_of_types_in_the_readme_has_the_f1_of_the_reports():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in readme.splitlines() if line[:2] == "| "]
+    cells = {name.split(":")[0].split(",")[0]: values for name, *values in rows if len(values) == 4}
+    types = {"diseases": "Disease", "chemicals": "Chemical", "genes": "Gene", "species": "Species"}
+    types |= {"variants": "Variant", "cell lines": "CellLine"}
+    for column, name, variant in (
+        (0, "bc5cdr-test", "entropy:balanced"),
+        (2, "biored-test-six", "entropy:balanced (int8)"),
+    ):
+        table = pd.read_csv(ROOT / "docs" / name / "subgroups.csv")
+        table = table[(table["variant"] == variant) & (table["dimension"] == "type")].set_index("group")["f1"]
+        shown = {row: cells[row][column] for row, group in types.items() if group in table}
+        assert shown == {row: f"{table[types[row]]:.3f}".removeprefix("0") for row in shown}
 
 
 def test_the_file_tree_shows_every_package_and_the_walks_name_what_exists():

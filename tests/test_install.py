@@ -162,7 +162,4 @@ def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_instal
     assert done.returncode == 0, done.stderr
     source, *found = done.stdout.splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert found == [
-        *("0 10 Chemical Famotidine", "22 30 Disease delirium"),
-        *("0 5 Gene BRCA1", "22 30 Species patients", "36 49 Disease breast cancer"),
-    ]
+    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
