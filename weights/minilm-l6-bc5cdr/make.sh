@@ -55,6 +55,7 @@ states = [one.model.state_dict() for one in (first, *others)]
 first.model.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
+stage decoder --model "$RUNS/model" --corpus bc5cdr:fit biored:fit --dev-corpus bc5cdr:calib
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
 tail -350 "$RUNS/rest.txt" > "$RUNS/last.txt"
 stage controller --model "$RUNS/model" --texts "$RUNS/last.txt" --attention
@@ -70,14 +71,14 @@ points = {
     point: {
         "name": "entropy",
         "point": point,
-        "gates": [1, 2, 3, 5],
+        "gates": gates,
         "controller": {"kind": "entropy", "max_entropy": thresholds, "neighbours": 2, "exit_entities": True},
     }
-    for point, thresholds in {
-        "careful": [0.0113, 0.034, 0.102, 1.0],
-        "balanced": [0.0226, 0.068, 0.204, 1.0],
-        "fast": [0.0377, 0.1133, 0.34, 1.0],
-    }.items()
+    for point, gates, thresholds in (
+        ("careful", [1, 2, 3, 5], [0.0113, 0.034, 0.102, 1.0]),
+        ("balanced", [1, 2, 3, 5], [0.0226, 0.068, 0.204, 1.0]),
+        ("fast", [1, 2, 3, 4], [0.0377, 0.1133, 0.34, 1.0]),
+    )
 }
 path.write_text(json.dumps({"entropy": points}))
 PY

@@ -46,6 +46,8 @@ stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-g
   --texts "$RUNS/abstracts.jsonl" "$RUNS/clinical.jsonl" "$RUNS/learned.txt" --temperature 1 --epochs 3 --lr 3e-4 \
   --pruned 0.5 --dropout 0 --out "$RUNS/model" --resume
 
+stage decoder --model "$RUNS/model" --corpus biored:six --dev-corpus biored:dev
+
 # Operating points are chosen on our development part of BioRED, without its labels, and texts from which nothing learns.
 python - "$RUNS" << 'PY' # settings that the sweep does not find; it measures stored ones, too
 import json
@@ -62,12 +64,12 @@ points = {
         "name": "entropy",
         "point": point,
         "gates": gates,
-        "controller": {"kind": "entropy", "max_entropy": thresholds, "neighbours": 2, "exit_entities": True},
+        "controller": {"kind": "entropy", "max_entropy": thresholds, "neighbours": neighbours, "exit_entities": True},
     }
-    for point, gates, thresholds in (
-        ("careful", [1, 2, 3, 5], [0.1, 0.1, 0.15, 1.0]),
-        ("balanced", [1, 2, 3, 4], [0.1, 0.1, 0.2, 1.0]),
-        ("fast", [1, 2, 3, 4], [0.2, 0.2, 0.2, 1.0]),
+    for point, gates, neighbours, thresholds in (
+        ("careful", [1, 2, 3, 5], 2, [0.1, 0.1, 0.15, 1.0]),
+        ("balanced", [1, 2, 3, 5], 1, [0.1, 0.1, 0.2, 1.0]),
+        ("fast", [1, 2, 3, 4], 1, [0.1, 0.1, 0.2, 1.0]),
     )
 }
 (runs / "model" / "operating_points.json").write_text(json.dumps({"entropy": points}))
