@@ -13,10 +13,16 @@ from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from eval.schema import RANDOM
+from eval.schema import ARGMAX, CONTROLS
 
 SMALL = "small"  # names the small model of a cascade among the strategies
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
+
+
+def strategy_of(name: str) -> str:
+    """The strategy in the name of a strategy or control: ``entropy`` in ``random@entropy``."""
+    control, at, strategy = name.partition("@")
+    return strategy if at and control in (*CONTROLS, ARGMAX) else name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +54,9 @@ class ReportConfig(CorpusConfig):
     model: str | None = setting(None, MODEL_HELP)
     strategies: tuple[str, ...] = setting(
         (),
-        "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,random@entropy,truncate-3,…, for a cascade also "
-        "cascade:fast,small; dense always runs (default: that of the model; for a cascade its operating points and its "
-        "small model)",
+        "dense,rule,entropy,entropy:fast,mlp,entropy+recovery,truncate-3,…, the controls random@entropy, "
+        "sentence@entropy and argmax@dense, for a cascade also cascade:fast,small; dense always runs (default: that of "
+        "the model; for a cascade its operating points and its small model)",
     )
     set: tuple[str, ...] = setting(
         (), "change a setting, e.g. rule.lambda=1; may be repeated", separator="", metavar="STRATEGY.SETTING=VALUE"
@@ -85,7 +91,7 @@ class ReportConfig(CorpusConfig):
                 raise InputError(f"expected different values after {option}, got {values}; name each once")
         for name in self.strategies:
             if name != SMALL:
-                StrategyName.parse(name.removeprefix(f"{RANDOM}@"))
+                StrategyName.parse(strategy_of(name))
         _ = self.settings, self.models  # refuse what cannot be read
 
     @property

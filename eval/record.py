@@ -25,7 +25,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents
-from eval.schema import BASELINE, CASCADE, DENSE, MODEL, RANDOM, TRUNCATE
+from eval.schema import BASELINE, CASCADE, CONTROLS, DENSE, MODEL, TRUNCATE
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,15 @@ class Variant:
 
     @property
     def replays(self) -> str:
-        """For controls, the name of the strategy whose numbers of words they replay."""
-        return self.title.removeprefix(f"{RANDOM}@") + self.suffix if self.kind == RANDOM else ""
+        """For controls, the name of the strategy that they are held against."""
+        return self.title.partition("@")[2] + self.suffix if self.kind in CONTROLS else ""
 
     @property
     def prunes(self) -> bool:
         """Whether it is a strategy that chooses words, or windows."""
-        return self.strategy is not None and self.kind != RANDOM and (self.strategy.prunes or self.kind == CASCADE)
+        if self.strategy is None or self.kind in CONTROLS:
+            return False
+        return self.strategy.prunes or self.kind == CASCADE
 
     @property
     def gates(self) -> tuple[int, ...]:

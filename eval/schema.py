@@ -13,6 +13,8 @@ from typing import Any
 Row = Mapping[str, Any]  # of a table
 
 DENSE, TRUNCATE, RANDOM, CASCADE = "dense", "truncate", "random", "cascade"
+SENTENCE, ARGMAX = "sentence", "argmax"
+CONTROLS = (RANDOM, SENTENCE)  # they take a strategy's settings, and choose words in another way
 BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
 DEFAULT_STRATEGY = "default strategy"  # the fact about a run that names what its model runs if nothing is named

@@ -17,11 +17,11 @@ from engine.errors import InputError
 from engine.pruning.strategy_names import CASCADE
 from engine.tagger import load_engine
 from engine.text.documents import Document
-from eval.config import SMALL, ReportConfig
+from eval.config import SMALL, ReportConfig, strategy_of
 from eval.measure.baselines import load_baselines
-from eval.measure.taggers import RandomExits, Tagger, of_model, of_strategy
+from eval.measure.taggers import MAKERS, Tagger, of_model, of_strategy
 from eval.record import Schedule
-from eval.schema import DENSE, RANDOM
+from eval.schema import DENSE
 from eval.statistics import SEED
 
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
@@ -127,7 +127,7 @@ def choose_variants(
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
         names = dict.fromkeys([DENSE, *(wanted or default)])
-        strategies = {name: name.removeprefix(f"{RANDOM}@") for name in names if name != SMALL}
+        strategies = {name: strategy_of(name) for name in names if name != SMALL}
         if idle := sorted(settings.keys() - strategies.values()):
             raise InputError(
                 f"expected settings of strategies that run ({sorted(strategies.values())}), got one of {idle[0]!r}; "
@@ -135,7 +135,7 @@ def choose_variants(
             )
         for name, text in strategies.items():
             title = text if ":" in text else ""  # whatever its settings
-            make = of_strategy if name == text else RandomExits
+            make = MAKERS.get(name.partition("@")[0], of_strategy) if name != text else of_strategy
             taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
         if SMALL in names:
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade

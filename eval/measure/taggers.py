@@ -4,9 +4,10 @@ A control computes as much as a strategy but chooses it at random, which shows w
 """
 
 import json
+import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -15,14 +16,17 @@ import torch
 
 from engine.base import Engine
 from engine.errors import InputError
-from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.policies import GivenExits
 from engine.pruning.record import WindowRecord
 from engine.pruning.recovery import Recovery
+from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
 from engine.result import Result
+from engine.tagger import load_engine
+from engine.text.words import Span
 from eval.record import Tagged, Variant
-from eval.schema import DENSE, MODEL, RANDOM, RANDOM_SEEDS
+from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE
 
 REST_S = 0.01  # before every call, because idle threads of what ran before spin for milliseconds and slow it
 
@@ -108,6 +112,66 @@ class RandomExits(EngineTagger):
         ]
         given = replace(self.strategy, controller=GivenExits(exits), point="")
         return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
+
+
+class SentenceExits(EngineTagger):
+    """The control that lets a whole sentence exit, at the first gate where each of its words is certain (as SENTEE).
+
+    Certain is what the strategy's thresholds say. The gates' label heads run over all words before the call, which
+    therefore does not pay for deciding. SENTEE: Li et al. 2021, https://arxiv.org/abs/2105.13878.
+
+    Raises an `InputError` if the strategy is not ``entropy``, or recovers words.
+    """
+
+    def __init__(self, engine: Engine, strategy: Strategy, title: str = "") -> None:
+        if not isinstance(strategy.controller, EntropyController) or strategy.recovery is not None:
+            raise InputError(f"{SENTENCE}@ takes entropy without recovery, not {strategy.title!r}.")
+        replayed = of_strategy(engine, strategy, title).variant
+        variant = replace(replayed, title=f"{SENTENCE}@{replayed.title}", kind=SENTENCE, settings={})
+        super().__init__(variant, engine, strategy)
+        self.all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
+
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
+        exits = []
+        for result in self.engine.tag_batch(texts, self.all_stay, batch_size=len(texts)):
+            sentences = sentences_of(result.text, result.words)
+            for record in result.passes[-1].records:
+                window = sentences[record.window.first : record.window.first + record.window.num_words]
+                exits.append(self.exit_at(record, window))
+        given = replace(self.strategy, controller=GivenExits(exits), point="")
+        return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
+
+    def exit_at(self, record: WindowRecord, sentences: np.ndarray) -> np.ndarray:
+        """The layer after which each word of a window exits, int64 ``(words,)``, given the words' sentences."""
+        assert isinstance(self.strategy.controller, EntropyController)
+        found = np.full(len(sentences), record.layers)
+        first = sentences.min(initial=0)
+        thresholds = np.broadcast_to(self.strategy.controller.max_entropy, len(record.gates))
+        for gate, threshold in reversed(list(zip(record.gates, thresholds, strict=True))):
+            uncertain = np.bincount(sentences - first, normalised_entropy(gate.probabilities) > threshold) > 0
+            found[~uncertain[sentences - first]] = gate.number
+        return found
+
+
+def sentences_of(text: str, words: Sequence[Span]) -> np.ndarray:
+    """The number of each word's sentence, int64 ``(words,)``: one ends at ``.?!`` before a blank and a capital."""
+    ends = [match.end() for match in re.finditer(r"[.?!](?=\s+[A-Z])", text)]
+    return np.searchsorted(ends, [start for start, _ in words], side="right")
+
+
+def with_argmax(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
+    """A strategy whose words have their likeliest labels: no constraints, no abbreviations."""
+    options = engine.dtype, engine.device, None, engine.threads
+    plain = load_engine(engine.source, *options, constraints=False, abbreviations=False)
+    return of_model(f"{ARGMAX}@{title or strategy.title}", plain, strategy)
+
+
+# What stands before the @ of a name.
+MAKERS: Mapping[str, Callable[[Engine, Strategy, str], Tagger]] = {
+    RANDOM: RandomExits,
+    SENTENCE: SentenceExits,
+    ARGMAX: with_argmax,
+}
 
 
 class RandomWords(Recovery):

@@ -3,12 +3,15 @@
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.errors import InputError
 from engine.pruning.controllers import EntropyController
+from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
-from eval.measure.taggers import RandomExits, RandomWords
+from engine.text.words import split_words
+from eval.measure.taggers import RandomExits, RandomWords, SentenceExits, sentences_of, with_argmax
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
@@ -60,3 +63,42 @@ def test_as_many_random_words_come_back(engine):
     own, control = ([result.paths for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
     came_back = [[int(paths.recovered.sum()) for paths in side] for side in (own, control)]
     assert came_back[0] == came_back[1] != [0] * len(TEXTS)
+
+
+def test_a_sentence_exits_whole_where_each_of_its_words_is_certain(shipped):
+    text = "Aspirin is sold everywhere. We saw severe naloxone-precipitated delirium in nine of the patients."
+    strategy = shipped.strategy("entropy:balanced")
+    control = SentenceExits(shipped, strategy)
+    (result,) = control.prepare([text], 0)()
+    sentence, at = sentences_of(text, result.words), np.array(layers(result))
+    assert set(sentence) == {0, 1}
+    assert all(len(set(at[sentence == number])) == 1 for number in (0, 1)), "words of a sentence leave together"
+    assert at.max() <= strategy.gates[-1]
+    (own,) = shipped.tag_batch([text], strategy)
+    assert result.cost.macs > own.cost.macs
+    every = {one: at[sentence == one][0] for one in (0, 1)}
+    probabilities = control.engine.tag(text, control.all_stay).passes[0].records[0].gates
+    for number, layer in every.items():
+        entropies = [normalised_entropy(gate.probabilities[sentence == number]).max() for gate in probabilities]
+        thresholds = strategy.controller.max_entropy
+        certain = [value <= threshold for value, threshold in zip(entropies, thresholds, strict=True)]
+        assert strategy.gates[certain.index(True)] == layer
+
+
+def test_a_sentence_ends_before_a_capital_alone():
+    text = "Seen in 2.5 vs. 3 mg. Then B. subtilis"
+    assert sentences_of(text, split_words(text)).tolist() == [0] * 10 + [1] * 4
+
+
+def test_argmax_runs_without_constraints_and_abbreviations(shipped):
+    control = with_argmax(shipped, shipped.strategy("dense"))
+    assert control.variant.name == "argmax@dense"
+    ((result),) = control.prepare([TEXT], 0)()
+    assert result.entities == shipped.labels.decode(TEXT, result.words, result.probabilities)
+    decoder = control.engine.decoder
+    assert (decoder.constraints, decoder.abbreviations) == (False, False)
+
+
+def test_sentences_are_refused_of_what_has_no_thresholds(engine):
+    with pytest.raises(InputError, match="'rule'"):
+        SentenceExits(engine, engine.strategy("rule"))
