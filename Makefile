@@ -43,7 +43,7 @@ report: .venv/ready-eval
 	$(INSTALL) -e ".[$*]"
 	touch $@
 
-light:
+light: | .venv/bin/python
 	$(PYTHON) -m venv --clear .venv/light
 	.venv/light/bin/python -m pip install --no-compile --quiet .
 	cd .venv/light && echo "Famotidine-associated delirium." | bin/python -P -m engine.tag - | grep "delirium	Disease"
