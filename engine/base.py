@@ -73,11 +73,11 @@ class Engine:
         abbreviations: bool | None = None,
     ) -> None:
         if dtype not in DTYPES:
-            raise InputError(f"expected one of the dtypes {list(DTYPES)}, got {dtype!r}; choose one of them")
+            raise InputError(f"The dtype {dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
         if not isinstance(device, str):
-            raise InputError(f"expected the name of a device, got {device!r}; write cpu or cuda")
+            raise InputError(f"The device {device!r} is no name; write 'cpu' or 'cuda'.")
         if not isinstance(threads, int) or threads < 0:
-            raise InputError(f"expected a number of threads, got {threads!r}; choose 1 or more, or leave it out")
+            raise InputError(f"{threads!r} threads are impossible; choose 1 or more, or leave threads out.")
         self.folder, self.device, self.threads, self.stages = folder, device, threads, (self,)
         self.source, self.labels, self.points = folder.source, folder.labels, folder.points
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
@@ -138,18 +138,18 @@ class Engine:
                 lacks the gates or network that the strategy needs.
         """
         if not isinstance(point, str | None):
-            raise InputError(f"expected the name of an operating point, got {point!r}; write e.g. fast")
+            raise InputError(f"The operating point {point!r} is no name; write e.g. 'fast'.")
         if name is None:
             name = self.default_strategy
             if point and name == DENSE:  # which has no points
                 name = EntropyController.kind
         if not isinstance(name, str | Strategy):
-            raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
+            raise InputError(f"The strategy {name!r} is no name; write e.g. 'entropy:fast'.")
         if isinstance(name, Strategy):
             self._check_runs(name.kind)
             strategy = name
             if point and strategy.settings() and strategy.point != point:
-                raise InputError(f"expected one operating point, got {name.point!r} and {point!r}; leave one out")
+                raise InputError(f"{name.point!r} and {point!r} are two operating points; leave one out.")
         else:
             parsed = StrategyName.parse(name, point)
             self._check_runs(parsed.kind)
@@ -164,32 +164,27 @@ class Engine:
         """Raises an `InputError` if it lacks what a kind of strategy needs."""
         if kind == CASCADE:
             raise InputError(
-                f"expected the folder of a cascade for {kind!r}, got {self.source!r}, which is none; choose another "
-                f"strategy, or make one with python -m engine.training.cascade {self.source} --small SMALL "
-                "--texts FILE --out FOLDER"
+                f"{self.source!r} is no cascade and cannot run {kind!r}. Choose another strategy, or make one: "
+                f"bioner cascade {self.source} --small SMALL --texts FILE --out FOLDER"
             )
         if kind != DENSE and not self.has_gates:
             raise InputError(
-                f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; take the strategy "
-                "dense (--strategy dense), or make gates with python -m engine.training.accelerate "
-                f"{self.source} --texts FILE --out FOLDER"
+                f"{self.source!r} has no gates, which {kind!r} needs. Choose --strategy dense, or train gates: "
+                f"bioner accelerate {self.source} --texts FILE --out FOLDER"
             )
         if kind in NETWORKS and kind not in self.folder.networks:
             raise InputError(
-                f"expected a model with a learned controller for {kind!r}, got {self.source!r}, which has none; make "
-                f"it with python -m engine.training.controller --model {self.source}"
+                f"{self.source!r} has no learned controller, which {kind!r} needs. Train it: "
+                f"bioner controller --model {self.source}"
             )
 
     def _fitted(self, strategy: Strategy) -> Strategy:
         """The strategy with the network of its controller; raises an `InputError` if it does not fit the model."""
         if strategy.gates and strategy.gates[-1] >= self.sizes.layers:
-            raise InputError(f"expected gates before the last layer ({self.sizes.layers}), got {strategy.gates}")
+            raise InputError(f"Gates must come before layer {self.sizes.layers}, the last; these are {strategy.gates}.")
         controller = strategy.controller
         if strategy.recovery and isinstance(controller, Controller) and controller.all_exit(0):
-            raise InputError(
-                "expected words that go on after the first gate, for recovery, got a gate at which all exit; lower its "
-                "threshold"
-            )
+            raise InputError("Recovery needs a first gate that keeps some words; lower its threshold.")
         if isinstance(controller, Controller) and controller.network_file:
             network = self.folder.networks[controller.kind]
             strategy = replace(strategy, controller=replace(controller, network=network))  # type: ignore[call-arg]
@@ -218,12 +213,12 @@ class Engine:
         """
         chosen = self.strategy(strategy, point, **settings)
         if not isinstance(batch_size, Integral) or batch_size < 1:
-            raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
+            raise InputError(f"The batch size {batch_size!r} is no whole number of 1 or more.")
         if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise InputError(f"expected a list of texts, got {texts!r}; put it into a list, or call tag")
+            raise InputError(f"{texts!r} is no list of texts; put it into a list, or call tag.")
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
-            raise InputError("expected texts as strings, got something else among them; convert them to str")
+            raise InputError("Not all texts are strings; convert them with str.")
         done = 0
         stages = self.stages_of(chosen) if on_window is not None else ()
         total = sum(len(windows) for stage in stages for windows in stage.pieces.of_texts(texts)[1])
@@ -291,10 +286,10 @@ def make_backend(folder: ModelFolder, dtype: str, device: str, threads: int) -> 
     """Loads what computes: a graph on a CPU, PyTorch on a GPU."""
     if device == "cpu":
         if dtype == "bfloat16":
-            raise InputError("expected a GPU for dtype bfloat16, got device cpu; use --dtype int8 or float32")
+            raise InputError("The dtype bfloat16 needs a GPU; on a CPU use --dtype int8 or float32.")
         return GraphBackend(folder, dtype, threads)
     if dtype == "int8":
-        raise InputError(f"expected device cpu for dtype int8, got {device}; use --dtype bfloat16")
+        raise InputError(f"The dtype int8 needs the device cpu; on {device} use --dtype bfloat16.")
     with extra("training"):
         from engine.pytorch.backend import PyTorchBackend
     return PyTorchBackend(folder, dtype, device)

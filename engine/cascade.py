@@ -77,5 +77,5 @@ class Cascade(Strategy):
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
     """The small model's index of each label of the large one; raises an `InputError` if they have other labels."""
     if set(small.names) != set(large.names):
-        raise InputError(f"expected a small model with the labels {large.names}, got {small.names}; choose another")
+        raise InputError(f"The small model's labels {small.names} are not the large one's, {large.names}.")
     return [small.names.index(name) for name in large.names]

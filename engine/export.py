@@ -20,7 +20,7 @@ from engine import errors
 from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.runs import check_new
-from engine.errors import InputError, expecting
+from engine.errors import InputError, explained
 from engine.graph import standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import PassPlan, compose
@@ -90,12 +90,12 @@ def export(engine: Engine, strategy: Strategy, folder: Path, *, web: bool = Fals
             cannot fetch the page's libraries.
     """
     if strategy.recovery is not None or strategy.kind == CASCADE:
-        raise InputError(f"expected a strategy that is one pass, got {strategy.title!r}; choose another, e.g. dense")
+        raise InputError(f"{strategy.title!r} runs several passes; export one that runs one, e.g. dense.")
     backend, family = engine.backend, engine.folder.family
     if not isinstance(backend, GraphBackend):
-        raise InputError(f"expected an engine on a CPU to export, got device {engine.device}; leave --device out")
+        raise InputError(f"An engine on {engine.device} cannot be exported; leave --device out.")
     if not web and (not folder.name.isidentifier() or iskeyword(folder.name)):
-        raise InputError(f"expected --out to name a Python package, got {folder.name!r}; use letters, digits and _")
+        raise InputError(f"--out {folder.name!r} is no name of a Python package; use letters, digits and _.")
     check_new(folder)
     if web:
         copy_page(folder)
@@ -146,7 +146,7 @@ def copy_page(folder: Path) -> None:
     """Copies the files of a page, and its libraries; raises an `InputError` if npm cannot fetch them."""
     with TemporaryDirectory() as work:
         shutil.copy(WEB / "package.json", work)
-        with expecting("npm, which fetches the page's libraries", "install Node.js, or try again"):
+        with explained("npm could not fetch the page's libraries", "Install Node.js, or try again"):
             npm = ["npm", "install", "--ignore-scripts"]
             subprocess.run(npm, cwd=work, capture_output=True, check=True)
         shutil.copytree(WEB, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("package.json"))

@@ -81,7 +81,7 @@ class Tagger:
         self._numbers = {name: np.array([value], np.float32) for name, value in self.settings["numbers"].items()}
         most, rows = int(self._session.metadata["max_rows"]), self.settings["max_rows"]
         if not (isinstance(rows, int) and 3 <= rows <= most):
-            raise InputError(f"expected max_rows from 3 to {most} in settings.json, got {rows!r}; correct it")
+            raise InputError(f"max_rows in settings.json is {rows!r}; it must lie between 3 and {most}.")
         first, last, unknown = self.settings["tokens"]
         tokenizer = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self.pieces = WordPieces(tokenizer, (first, last, unknown), rows)
@@ -89,7 +89,7 @@ class Tagger:
     def tag(self, text: str) -> tuple[Entity, ...]:
         """Returns the entities of a text, with character offsets; raises an `InputError` if it is no string."""
         if not isinstance(text, str):
-            raise InputError(f"expected a text, got {text!r}; convert it to str")
+            raise InputError(f"{text!r} is no text; convert it with str.")
         (words,), (windows,) = self.pieces.of_texts([text])
         probabilities = [np.zeros((0, len(self.labels)), dtype=np.float32), *map(self._run, windows)]
         return self.decoder.decode(text, words, np.concatenate(probabilities)).entities

@@ -1,5 +1,6 @@
 """``engine.pipeline`` in place of ``transformers.pipeline("token-classification", aggregation_strategy="first")``."""
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from engine.errors import InputError
 from engine.pruning.strategy import Strategy
 from engine.result import Result
 from engine.tagger import load_engine
+
+_LOG = logging.getLogger(__name__)
 
 
 def pipeline(
@@ -34,6 +37,8 @@ def pipeline(
         task: ``token-classification``, or ``ner``, which is the same.
         model: a folder, a hub id, the short name of shipped weights, or an engine; ``None`` is chemicals-diseases.
         strategy, point: see `Engine.strategy`.
+        aggregation_strategy: ``first``; ``simple`` means the same here, with a warning.
+        batch_size: texts a call, which each call can override.
         decoder: ``transformers``, in which each word has its likeliest label, as in the library; or ``bioner``, that of
             the engine, which makes fewer errors.
         **options: ``dtype``, ``device`` (also the number of a GPU, or −1 for the CPU) and ``labels``, as `load_engine`
@@ -42,21 +47,24 @@ def pipeline(
     Raises an `InputError` if the task, aggregation or an option is not supported, or the model or strategy cannot run.
     """
     if task not in ("token-classification", "ner"):
-        raise InputError(f"expected the task token-classification or ner, got {task!r}; use transformers.pipeline")
-    if str(aggregation_strategy).rpartition(".")[2].lower() != "first":
-        raise InputError(f"expected aggregation_strategy='first', got {aggregation_strategy!r}; leave it out")
+        raise InputError(f"The task {task!r} is not token-classification; use transformers.pipeline.")
+    aggregation = str(aggregation_strategy).rpartition(".")[2].lower()
+    if aggregation == "simple":
+        _LOG.warning("aggregation_strategy='simple' is taken as 'first': entities of whole words.")
+    elif aggregation != "first":
+        raise InputError(f"aggregation_strategy={aggregation_strategy!r} is not supported; leave it out.")
     if decoder not in ("transformers", "bioner"):
         raise InputError(f"The decoder {decoder!r} is unknown; write decoder='transformers' or 'bioner'.")
     options = {name: value for name, value in options.items() if value is not None}
     known = () if isinstance(model, Engine) else ("dtype", "device", "labels")
     if unknown := options.keys() - known:
-        raise InputError(f"expected no option {', '.join(sorted(unknown))} with this model, got one; leave it out")
+        raise InputError(f"With this model, leave out the option {', '.join(sorted(unknown))}.")
     if (device := options.get("device")) is not None:  # a name, a number or a torch.device
         options["device"] = str(device) if not isinstance(device, int) else "cpu" if device < 0 else f"cuda:{device}"
     engine = model if isinstance(model, Engine) else load_engine(model, **options)
     chosen = engine.strategy(strategy, point)
 
-    def tag(texts: str | Iterable[str]) -> list[Any]:
+    def tag(texts: str | Iterable[str], batch_size: int = batch_size) -> list[Any]:
         several = [texts] if isinstance(texts, str) else texts
         results = engine.tag_batch(several, chosen, batch_size=batch_size)
         groups = [_groups(result, engine, plain=decoder == "transformers") for result in results]

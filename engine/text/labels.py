@@ -45,12 +45,13 @@ class LabelSet:
         generic = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
         if len(others) != len(names) - 1 or not others or len(set(names)) < len(names) or generic:
             raise InputError(
-                f"expected labels O and TYPE, or O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES), got {_quoted(names)}; "
-                "give what they mean with --labels FILE, or choose a token-classification checkpoint"
+                f"The labels {_quoted(names)} are neither O and TYPE nor O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES). "
+                "Say what they mean with --labels FILE, or choose a token-classification checkpoint."
             )
         if odd and len(odd) < len(others):
-            wanted = "a prefix (B, I, E or S) on every label but O"
-            raise InputError(f"expected {wanted}, got none on {_quoted(odd)}; rename them with --labels FILE")
+            raise InputError(
+                f"The labels {_quoted(odd)} have no prefix (B, I, E, S), others do; rename them with --labels FILE."
+            )
         labels = cls.__new__(cls)
         labels._set([OUTSIDE, *others])
         return labels

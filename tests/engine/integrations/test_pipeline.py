@@ -115,20 +115,34 @@ def test_any_model_answers_without_a_strategy(made_folder):
     assert found == [(group["start"], group["end"]) for group in pipeline(TASK, model=made_folder)(TEXT)]
 
 
-@pytest.mark.parametrize("name", ["none", "simple", "average", "max", AggregationStrategy.SIMPLE, None, "foo"])
+@pytest.mark.parametrize("name", ["none", "average", "max", AggregationStrategy.MAX, None, "foo"])
 def test_another_aggregation_is_refused_by_name(name, plain_folder):
-    with pytest.raises(InputError, match=r"aggregation_strategy='first', got .*" + getattr(name, "name", str(name))):
+    with pytest.raises(InputError, match="aggregation_strategy=.*" + getattr(name, "name", str(name))):
         pipeline(model=plain_folder, strategy="dense", aggregation_strategy=name)
     assert pipeline(model=plain_folder, strategy="dense", aggregation_strategy=AggregationStrategy.FIRST)("") == []
+
+
+@pytest.mark.parametrize("name", ["simple", AggregationStrategy.SIMPLE])
+def test_simple_is_taken_as_first_and_a_warning_says_so(name, plain_folder, caplog):
+    first = pipeline(model=plain_folder, strategy="dense")(TEXT)
+    assert pipeline(model=plain_folder, strategy="dense", aggregation_strategy=name)(TEXT) == first
+    assert [record.levelname for record in caplog.records if "simple" in record.message] == ["WARNING"]
+
+
+def test_a_call_can_have_a_batch_size_of_its_own(plain_folder):
+    tagger = pipeline(model=plain_folder, strategy="dense", dtype="float32")
+    assert tagger(TEXTS, batch_size=2) == tagger(TEXTS)
+    with pytest.raises(InputError, match="batch size 0"):
+        tagger(TEXTS, batch_size=0)
 
 
 @pytest.mark.parametrize(
     ("arguments", "keyword"),
     [
-        ({"task": "summarization"}, "the task token-classification or ner"),
-        ({"tokenizer": "x", "stride": 3}, "no option stride, tokenizer"),
+        ({"task": "summarization"}, "summarization"),
+        ({"tokenizer": "x", "stride": 3}, "leave out the option stride, tokenizer"),
         ({"device": 7}, "the device .*Use the device cpu"),
-        ({"engine": True, "dtype": "int8"}, "no option dtype with this model"),
+        ({"engine": True, "dtype": "int8"}, "leave out the option dtype"),
     ],
 )
 def test_what_cannot_run_is_refused_at_once(plain_folder, arguments, keyword):
@@ -145,5 +159,5 @@ def test_a_device_is_a_name_a_number_or_an_object(plain_folder, device):
 
 def test_what_is_no_text_is_refused(plain_folder):
     for texts in ([7], 7):
-        with pytest.raises(InputError, match="expected"):
+        with pytest.raises(InputError, match="texts"):
             pipeline(model=plain_folder, strategy="dense", device=-1, tokenizer=None)(texts)

@@ -150,9 +150,9 @@ def test_networks_survive_their_file_unless_their_features_went(tmp_path):
 
 
 def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):
-    with pytest.raises(InputError, match=r"python -m engine\.training\.controller --model"):
+    with pytest.raises(InputError, match=r"bioner controller --model"):
         engine.tag(TEXT, "mlp")
-    with pytest.raises(InputError, match="expected a model with a learned controller"):
+    with pytest.raises(InputError, match="no learned controller"):
         engine.tag(TEXT, Strategy((1,), mlp(0.1, 0.0)))
     with pytest.raises(InputError, match=r"gate 1, only for \[\]"):
         network().risk(gate([0], [SURE]))

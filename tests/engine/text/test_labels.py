@@ -116,10 +116,10 @@ def test_bare_prefixes_get_a_type_and_suffixes_become_prefixes(names, expected):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["LABEL_0", "LABEL_1"], "expected labels O and TYPE"),
-        (["B-Disease", "I-Disease"], "expected labels O and TYPE"),
-        (["O", "B-Disease", "B-Disease"], "expected labels O and TYPE"),
-        (["O", "B-Disease", "Chemical"], "got none on 'Chemical'; rename them with --labels FILE"),
+        (["LABEL_0", "LABEL_1"], "neither O and TYPE"),
+        (["B-Disease", "I-Disease"], "neither O and TYPE"),
+        (["O", "B-Disease", "B-Disease"], "neither O and TYPE"),
+        (["O", "B-Disease", "Chemical"], "'Chemical' have no prefix .* rename them with --labels FILE"),
     ],
 )
 def test_rejects_labels_that_follow_no_scheme(names, message):
