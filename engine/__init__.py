@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from engine.base import Engine
     from engine.corpora import Corpus, load_corpus
     from engine.integrations.pipeline import pipeline
+    from engine.loading import load_engine
     from engine.pruning.strategy import Strategy
     from engine.pytorch.checkpoint import Weights, load_weights
     from engine.result import Result
-    from engine.tagger import load_engine
 
 __all__ = ["Document", "Entity", "FormatError", "InputError"]
 __all__ += ["Corpus", "Engine", "Result", "Strategy", "Weights"]
@@ -27,7 +27,7 @@ _LAZY = {
     "engine.pytorch.checkpoint": ("Weights", "load_weights"),
     "engine.result": ("Result",),
     "engine.base": ("Engine",),
-    "engine.tagger": ("load_engine",),
+    "engine.loading": ("load_engine",),
     "engine.training.accelerate": ("accelerate",),
 }
 

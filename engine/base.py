@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -238,13 +238,13 @@ class Engine:
         """Runs the stages of a strategy on texts."""
         words, windows = self.pieces.of_texts(texts)
         return [
-            Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records, of_text)])
-            for spans, records, of_text in zip(words, self.run(windows, strategy, done), windows, strict=True)
+            Output(spans, distributions(records, len(self.labels)), [Pass(strategy, self.sizes, records, text_windows)])
+            for spans, records, text_windows in zip(words, self.run(windows, strategy, done), windows, strict=True)
         ]
 
     def run(self, windows: Sequence[Sequence[Window]], strategy: Strategy, done: Done) -> list[list[WindowRecord]]:
         """Runs windows of texts; returns, for each text, the records of its windows in order."""
-        flat = [window for of_text in windows for window in of_text]
+        flat = list(chain.from_iterable(windows))
         records = self.backend.run(flat, strategy, done) if flat else []
         ends = accumulate(map(len, windows), initial=0)
         return [records[start:end] for start, end in pairwise(ends)]
@@ -253,14 +253,14 @@ class Engine:
         """What is computed of texts in one call, which is timed."""
         begin = time.perf_counter()
         outputs = self.compute(texts, strategy, done)
-        decoded = [
+        found = [
             self.decoder.decode(text, output.words, output.probabilities)
             for text, output in zip(texts, outputs, strict=True)
         ]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [
-            Result.of(output, text, strategy, self.labels, of_text, latency)
-            for text, output, of_text in zip(texts, outputs, decoded, strict=True)
+            Result.of(output, text, strategy, self.labels, decoded, latency)
+            for text, output, decoded in zip(texts, outputs, found, strict=True)
         ]
 
 

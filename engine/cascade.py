@@ -1,6 +1,6 @@
 """A cascade: a small model tags every text, and a large one reads the windows that the small one doubts.
 
-Everything here is pure code on arrays; `engine.tagger.CascadeEngine` runs it.
+Everything here is pure code on arrays; `engine.loading.CascadeEngine` runs it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -57,8 +57,8 @@ class Cascade(Strategy):
         wrong = 1 - probabilities.max(axis=1)  # the probability that a word's label is wrong
         doubts = [float(wrong[window.label_start : window.label_end].sum()) for window in windows]
         return tuple(
-            JudgedWindow(window.label_start, window.label_end, total, total >= self.threshold)
-            for window, total in zip(windows, doubts, strict=True)
+            JudgedWindow(window.label_start, window.label_end, doubt, doubt >= self.threshold)
+            for window, doubt in zip(windows, doubts, strict=True)
         )
 
     def merge(self, small: np.ndarray, judged: Iterable[JudgedWindow], large: np.ndarray) -> np.ndarray:
@@ -68,7 +68,8 @@ class Cascade(Strategy):
         ``judged``: all windows of the large model, in order.
         ``large``: the distributions of the words that it read.
         """
-        read = np.concatenate([np.zeros(0, bool), *(np.full(one.end - one.first, one.read) for one in judged)])
+        spans = [np.full(window.end - window.first, window.read) for window in judged]
+        read = np.concatenate([np.zeros(0, bool), *spans])
         merged = small.copy()
         merged[read] = self.weight * small[read] + (1 - self.weight) * large
         return merged
@@ -77,5 +78,8 @@ class Cascade(Strategy):
 def columns_of(small: LabelSet, large: LabelSet) -> list[int]:
     """The small model's index of each label of the large one; raises an `InputError` if they have other labels."""
     if set(small.names) != set(large.names):
-        raise InputError(f"The small model's labels {small.names} are not the large one's, {large.names}.")
+        raise InputError(
+            f"The small model's labels {small.names} are not the large one's, {large.names}. "
+            "Train it on those: bioner finetune --backbone SMALL --corpus FILE --out FOLDER"
+        )
     return [small.names.index(name) for name in large.names]

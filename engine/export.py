@@ -25,10 +25,10 @@ from engine.graph import standalone
 from engine.graph.backend import GraphBackend
 from engine.graph.compose import PassPlan, compose
 from engine.graph.products import Products
+from engine.loading import load_engine
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import CASCADE
-from engine.tagger import load_engine
 from engine.text import abbreviations, decoding, documents, labels, windows, words
 
 MODULES = (

@@ -54,13 +54,13 @@ class Result(Output):
 
     def __getstate__(self) -> dict[str, Any]:
         """Drops the records after computing what needs them."""
-        passes = [replace(one, records=(), windows=()) for one in self.passes]
+        passes = [replace(run, records=(), windows=()) for run in self.passes]
         return vars(self) | {"cost": self.cost, "trace": self.trace, "passes": passes}
 
     @cached_property
     def cost(self) -> Cost:
         """Rows, token-layers and MACs; the layers of all stages one after another."""
-        return stacked([one.cost for one in self.passes])
+        return stacked([run.cost for run in self.passes])
 
     @cached_property
     def trace(self) -> Trace:
@@ -72,4 +72,4 @@ class Result(Output):
     @property
     def exit_layers(self) -> tuple[int, ...]:
         """Layers after which words may exit, numbered as in the paths."""
-        return exit_layers(self.strategy, [one.sizes.layers for one in self.passes])
+        return exit_layers(self.strategy, [run.sizes.layers for run in self.passes])

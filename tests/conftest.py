@@ -25,13 +25,13 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from engine.base import Engine
 from engine.cascade import Cascade
+from engine.loading import load_engine
 from engine.models.folder import CASCADES, SMALL
 from engine.models.tokenizer import load_tokenizer
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.pytorch.checkpoint import Weights, load_huggingface, load_weights, save_weights
 from engine.pytorch.model import Encoder, GatedModel
-from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from engine.training.calibrate import store

@@ -10,11 +10,11 @@ from engine.base import DTYPES, Engine
 from engine.cli.command import say
 from engine.cli.options import parse_setting
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from engine.tagger import load_engine
 from engine.text.documents import Document
 
 

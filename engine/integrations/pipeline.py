@@ -10,9 +10,9 @@ import numpy as np
 
 from engine.base import Engine
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.pruning.strategy import Strategy
 from engine.result import Result
-from engine.tagger import load_engine
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from spacy.training import Example
 from spacy.util import filter_spans, minibatch
 
 from engine.base import Engine
+from engine.loading import load_engine
 from engine.result import Result
-from engine.tagger import load_engine
 
 NAME = "token_pruning_ner"
 

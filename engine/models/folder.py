@@ -226,7 +226,7 @@ def read_family(config: Mapping[str, Any], folder: Path) -> Family:
     if architectures and "ForTokenClassification" not in str(architectures):
         raise InputError(
             f"{folder} is not made for token classification: its architectures are {architectures}. Make a model of "
-            f"it with python -m engine.training.finetune --plain --backbone {folder}, or correct its {CONFIG}."
+            f"it with bioner finetune --plain --backbone {folder}, or correct its {CONFIG}."
         )
     return family_of(config)
 
@@ -251,7 +251,7 @@ def _read_points(
 ) -> dict[str, dict[str, Strategy]]:
     """The operating points that a file holds; raises an `InputError` if it is damaged."""
     points: dict[str, dict[str, Strategy]] = {}
-    remedy = f"Restore the file, or delete it and make it again with python -m engine.training.{command}"
+    remedy = f"Restore the file, or delete it and make it again with bioner {command}"
     with explained(f"Cannot read the operating points in {path}", remedy):
         for name, by_point in stored.items():
             points[name] = {point: of.from_json(settings | {"point": point}) for point, settings in by_point.items()}

@@ -135,8 +135,8 @@ class WordPieces:
     def of_texts(self, texts: Sequence[str]) -> tuple[list[list[Span]], list[list[Window]]]:
         """Returns the words of each text, as character spans, and its windows."""
         spans = [split_words(text) for text in texts]
-        words = ([text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True))
-        return spans, [self.windows(of_text) for of_text in words]
+        words = ([text[start:end] for start, end in found] for text, found in zip(texts, spans, strict=True))
+        return spans, [self.windows(text_words) for text_words in words]
 
     def _window(
         self, ids: np.ndarray, word: np.ndarray, first: int, end: int, label_start: int, label_end: int

@@ -26,7 +26,7 @@ from engine.cli.progress import Progress
 from engine.cli.runs import continues, read_json, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.tagger import load_engine
+from engine.loading import load_engine
 from engine.text.windows import WordPieces
 from engine.text.words import split_words, words_of
 from engine.training.card import CARD, advice, points_table

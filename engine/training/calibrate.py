@@ -18,12 +18,12 @@ from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
+from engine.loading import load_engine
 from engine.models.folder import POINTS, model_folder
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY
 from engine.settings import setting
-from engine.tagger import load_engine
 from engine.training.card import advice, points_table
 from engine.training.options import PointsConfig
 from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement

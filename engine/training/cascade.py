@@ -29,12 +29,12 @@ from engine.cli.runs import check_new, write_json
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
+from engine.loading import CascadeEngine
 from engine.machine import processor, threads
 from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
-from engine.tagger import CascadeEngine
 from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, markdown
 from engine.training.lessons import held_out

@@ -14,11 +14,11 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.corpora import Corpus
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.models.decoder_file import DECODING, write_decoder
 from engine.models.folder import model_folder
 from engine.pruning.strategy_names import DENSE
 from engine.settings import check_settings, setting
-from engine.tagger import load_engine
 from engine.text.decoding import Decoder, count_transitions
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches

@@ -20,9 +20,9 @@ from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
+from engine.loading import load_engine
 from engine.models.decoder_file import write_decoder
 from engine.settings import setting
-from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown

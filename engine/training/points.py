@@ -12,10 +12,10 @@ from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, time_variants
+from engine.loading import load_engine
 from engine.models.folder import INT8, POINTS, WEIGHTS, weights_digest
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
-from engine.tagger import load_engine
 from engine.training.trials import Reference, Trial, int8_agreement
 
 TOLERANCE = 0.03  # relative difference in MACs that says nothing about speed

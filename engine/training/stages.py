@@ -16,13 +16,13 @@ from engine.cli.progress import Progress, duration
 from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
+from engine.loading import load_engine
 from engine.machine import processor, threads
 from engine.models.decoder_file import DECODING
 from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
-from engine.tagger import load_engine
 from engine.text.words import words_of
 from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass

@@ -11,10 +11,10 @@ import pandas as pd
 from engine.base import Engine
 from engine.cli.command import say
 from engine.corpora import Corpus
+from engine.loading import load_engine
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.tagger import load_engine
 from eval.measure.run import open_log, progress_of, run
 from eval.measure.setup import Setup, check_types
 from eval.measure.taggers import RandomWords, Tagger, of_strategy

@@ -14,8 +14,8 @@ from engine.cli.progress import Progress
 from engine.corpora import Corpus, load_corpus
 from engine.corpora.named import NAMED
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.pruning.strategy_names import CASCADE
-from engine.tagger import load_engine
 from engine.text.documents import Document
 from eval.config import SMALL, ReportConfig, strategy_of
 from eval.measure.baselines import load_baselines

@@ -16,6 +16,7 @@ import torch
 
 from engine.base import Engine
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.policies import GivenExits
 from engine.pruning.record import WindowRecord
@@ -23,7 +24,6 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
 from engine.result import Result
-from engine.tagger import load_engine
 from engine.text.words import Span
 from eval.record import Tagged, Variant
 from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.models.folder import CASCADES, SMALL
 from engine.paths import State
 from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.strategy import Strategy
-from engine.tagger import load_engine
 from tests.conftest import TEXT, cascade, configure, flip_last_bit
 
 LONG = " ".join([TEXT] * 6)  # several windows

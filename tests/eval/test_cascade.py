@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from engine.corpora import load_corpus
-from engine.tagger import load_engine
+from engine.loading import load_engine
 from engine.text.scoring import Counts, count_documents
 from eval.report import main
 from tests.eval.conftest import stub_slow_parts

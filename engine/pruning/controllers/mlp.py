@@ -59,7 +59,7 @@ class Network:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
-        remedy = "Restore the file, or make it again with python -m engine.training.controller"
+        remedy = "Restore the file, or make it again with bioner controller"
         with explained(f"Cannot read the networks of a learned controller in {path}", remedy):
             with safe_open(path, "numpy") as file:
                 names = tuple(file.metadata()["features"].split(","))

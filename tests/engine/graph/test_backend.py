@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save_file
 
 from engine.errors import InputError
 from engine.graph import backend as graph
+from engine.loading import load_engine
 from engine.models.family import ACTIVATIONS
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy_names import RECOVERY
-from engine.tagger import load_engine
 from tests.conftest import TEXT, configure, plain_probabilities
 from tests.engine.pytorch.families import every_family
 

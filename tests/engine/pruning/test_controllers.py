@@ -145,7 +145,7 @@ def test_networks_survive_their_file_unless_their_features_went(tmp_path):
     assert after.names == before.names
     assert after.risk(at).tolist() == before.risk(at).tolist()
     network(0.0, names=("entropy", "attention_received")).save(tmp_path / "file")
-    with pytest.raises(InputError, match=r"attention_received.*again with python -m engine\.training\.controller"):
+    with pytest.raises(InputError, match=r"attention_received.*again with bioner controller"):
         Network.load(tmp_path / "file")
 
 

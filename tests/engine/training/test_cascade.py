@@ -5,9 +5,9 @@ import pytest
 from huggingface_hub import ModelCard
 
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.models.folder import SMALL
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.tagger import load_engine
 from engine.training.cascade import Contender, main, thresholds_of
 from engine.training.options import by_point
 from tests.conftest import SAMPLE, TEXT, contents

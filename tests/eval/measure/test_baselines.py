@@ -9,8 +9,8 @@ import torch
 from engine.cli.progress import Progress
 from engine.corpora import load_corpus
 from engine.errors import InputError
+from engine.loading import load_engine
 from engine.pytorch.checkpoint import save_weights
-from engine.tagger import load_engine
 from eval.config import SAMPLE
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Logits

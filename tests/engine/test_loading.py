@@ -52,7 +52,7 @@ def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_engine, strategy):
     with pytest.raises(
         InputError,
-        match="--strategy dense, or train gates: bioner accelerate .*pl",
+        match=r"--strategy dense, or train gates: bioner accelerate .*pl",
     ):
         plain_engine.tag(TEXT, strategy)
 

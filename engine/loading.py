@@ -54,22 +54,22 @@ class CascadeEngine(Engine):
         first = self.small.compute(texts, strategy.small, done)
         before = [output.probabilities[:, self._columns] for output in first]
         windows = self.pieces.of_texts(texts)[1]
-        judged = [strategy.judge(*of_text) for of_text in zip(before, windows, strict=True)]
+        judged = [strategy.judge(small, large) for small, large in zip(before, windows, strict=True)]
         read = [
-            [window for window, one in zip(*of_text, strict=True) if one.read]
-            for of_text in zip(windows, judged, strict=True)
+            [window for window, judgement in zip(text_windows, judgements, strict=True) if judgement.read]
+            for text_windows, judgements in zip(windows, judged, strict=True)
         ]
         if unread := sum(map(len, windows)) - sum(map(len, read)):
             done(unread)
-        of_texts = zip(first, before, windows, judged, self.run(read, strategy, done), strict=True)
+        texts_read = zip(first, before, windows, judged, self.run(read, strategy, done), strict=True)
         return [
             Output(
                 output.words,
                 strategy.merge(small, judgement, distributions(records, len(self.labels))),
-                [*output.passes, Pass(strategy, self.sizes, records, of_text)],
+                [*output.passes, Pass(strategy, self.sizes, records, text_windows)],
                 judgement,
             )
-            for output, small, of_text, judgement, records in of_texts
+            for output, small, text_windows, judgement, records in texts_read
         ]
 
 
