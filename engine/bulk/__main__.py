@@ -59,7 +59,9 @@ def main(argv: list[str] | None) -> int:
     options = config_of(EngineOptions, arguments)
     if run.on_ray:
         check_ray(run.ray)
-    files, problems = find_files(arguments.inputs, out)
+    files, problems, skipped = find_files(arguments.inputs, out)
+    if skipped:
+        say(f"Skipped {len(skipped):,} files of no known format, such as {skipped[0]}.")
     for problem in problems:
         say(str(problem))
     with locked(out):

@@ -31,7 +31,7 @@ def check_ray(address: str | None) -> None:
         try:
             socket.create_connection((host, int(port)), timeout=10).close()
         except (OSError, ValueError) as error:
-            raise InputError(f"expected a Ray cluster at {address}, got no answer: {error}; start it") from error
+            raise InputError(f"No Ray cluster answers at {address}: {error}. Start it.") from error
 
 
 class RayWorker:
@@ -76,7 +76,7 @@ def tag_on_ray(
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
     except Exception as error:  # Ray raises many types, including built-in ones
-        raise InputError(f"expected Ray to start, got {first_line(error)}; check the address, or start it") from error
+        raise InputError(f"Ray does not start: {first_line(error)}. Check the address, or start it.") from error
     try:
         most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
         pool = ActorPool(_start_workers(worker, min(most, len(files))))
@@ -95,8 +95,8 @@ def tag_on_ray(
             on_progress(unfinished.pop(name).size)
             yield outcome
         for file in unfinished.values():
-            problem = f"got one that died {RETRIES + 1} times: {death}"
-            yield InputError(f"expected a worker to tag {file.path}, {problem}; give each worker more memory")
+            problem = f"The worker that tagged {file.path} died {RETRIES + 1} times: {death}."
+            yield InputError(f"{problem} Give each worker more memory.")
     finally:
         ray.shutdown()
 
@@ -126,5 +126,5 @@ def _start_workers(worker: Worker, count: int) -> list[Any]:
     for answer in late:
         ray.kill(starting[answer])
     if not ready:
-        raise InputError(f"expected a worker that starts, got none; the last problem: {problem}")
+        raise InputError(f"No worker starts. The last problem: {problem}")
     return ready

@@ -26,47 +26,47 @@ class InputFile:
     size: int
 
 
-def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[InputError]]:
-    """Returns the files of all inputs, in the order of their names, and the errors of what could not be searched.
+def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[InputError], list[str]]:
+    """Returns the files of all inputs, in the order of their names; errors; and the paths of files of other kinds.
 
     In folders, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden files and
     folders, and the folder ``out`` of the results, a path without links. Follows links, and searches each folder once.
+    There is an error for what could not be searched, and for a file whose result would have the name of another's.
 
-    Raises an `InputError` if there are no files, or two files have the same name.
+    Raises an `InputError` if there are no files.
     """
     by_name: dict[str, InputFile] = {}
     problems: list[InputError] = []
+    skipped: list[str] = []
     for given in inputs:
-        files = list(_files_of(given, out, problems))
+        files = list(_files_of(given, out, problems, skipped))
         if not files:
             known = ", ".join(sorted(_INPUT_SUFFIXES))
-            problems.append(InputError(f"expected files of {known} in {given!r}, got none; check the path"))
+            problems.append(InputError(f"{given!r} holds no files of {known}. Check the path."))
         for file in files:
             other = by_name.setdefault(file.name, file)
             if other.path != file.path:
-                raise InputError(
-                    f"expected files of different names, got {other.path} and {file.path}; "
-                    "give the folder above both, or where one folder holds both, files such as *.xml"
-                )
+                problem = f"{file.path} is left out, since its result would have the name of that of {other.path}"
+                problems.append(InputError(f"{problem}. Rename it, or give the folder above both."))
     if not by_name:
         raise problems[0]
-    return [by_name[name] for name in sorted(by_name)], problems
+    return [by_name[name] for name in sorted(by_name)], problems, skipped
 
 
-def _files_of(given: str, out: Path, problems: list[InputError]) -> Iterator[InputFile]:
+def _files_of(given: str, out: Path, problems: list[InputError], skipped: list[str]) -> Iterator[InputFile]:
     path = os.path.abspath(os.path.expanduser(given))  # noqa: PTH100, PTH111  # keeps links
     if given and os.path.isfile(path):  # noqa: PTH113  # unlike Path, no error where a name is too long
         yield InputFile(split_suffix(PurePath(path).name)[0], path, Path(path).stat().st_size)
     elif given and os.path.isdir(path):  # noqa: PTH112  # likewise
-        for file, size in _walk_folder(path, out, problems):
+        for file, size in _walk_folder(path, out, problems, skipped):
             yield InputFile(split_suffix(os.path.relpath(file, path))[0], file, size)
 
 
-def _walk_folder(folder: str, out: Path, problems: list[InputError]) -> Iterator[tuple[str, int]]:
+def _walk_folder(folder: str, out: Path, problems: list[InputError], skipped: list[str]) -> Iterator[tuple[str, int]]:
     """Yields path and size of the files to tag below a folder."""
 
     def on_error(error: OSError) -> None:
-        problems.append(InputError(f"expected to read {error.filename}, got {error.strerror}; repair or remove it"))
+        problems.append(InputError(f"Cannot read {error.filename}: {error.strerror}. Repair or remove it."))
 
     searched = {out}
     for place, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
@@ -81,5 +81,7 @@ def _walk_folder(folder: str, out: Path, problems: list[InputError]) -> Iterator
             except OSError as error:  # a broken link, perhaps to a folder
                 on_error(error)
             else:
-                if split_suffix(file.name)[1] in _INPUT_SUFFIXES and S_ISREG(stat.st_mode):
+                if split_suffix(file.name)[1] not in _INPUT_SUFFIXES or not S_ISREG(stat.st_mode):
+                    skipped.append(str(file))
+                else:
                     yield str(file), stat.st_size

@@ -1,42 +1,39 @@
-"""The folder of a run: results, records of finished files, and summaries.
+"""The folder of a run: a result and a record for each input file, and summaries of the records.
 
-``run.json`` stores the conditions that the results depend on. ``tagged/`` has a result for each input file. ``units/``
-has a record of each finished file, which is written last: JSON lines with each rejected or deleted record, then a line
-with the counts of documents and entities. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` summarise them.
+``run.json`` stores the conditions that the results depend on. ``tagged/`` has a result for each input file, ``units/``
+a JSON record of each finished one, which is written last. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl``
+summarise the records. Every file appears only once it is whole.
 """
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from engine import Document, InputError
 from engine.bulk.inputs import InputFile
-from engine.cli.runs import replacing
+from engine.cli.runs import replacing, write_json
 from engine.formats import WRITERS
 
 RUN = "run.json"
-RECORD = ".jsonl"
-SUMMARIES = {"finished": "manifest.jsonl", "rejected": "rejected.jsonl", "deleted": "deleted.jsonl"}
+RECORD = ".json"
+DETAILS = ("rejected", "deleted")  # lists in a record, each with a summary of its own; the manifest counts them
 
 
 @dataclass(frozen=True)
 class Finished:
     """The outcome of an input file that was tagged.
 
-    ``output`` is the path of the result in the folder; ``sha256`` and ``output_bytes`` describe the result.
+    ``output`` is the path of the result in the folder; the digests are SHA-256.
     ``rejected`` counts broken records, which are left out, and ``deleted`` citations that the file deletes.
     """
 
     name: str
     input: str
-    input_bytes: int
+    input_sha256: str
     output: str
-    output_bytes: int
     sha256: str
     documents: int
     entities: int
@@ -56,53 +53,66 @@ class Results:
     def record(self, name: str) -> Path:
         return self.out / "units" / f"{name}{RECORD}"
 
-    def write_result(self, name: str, documents: Iterable[Document]) -> str:
-        """Writes documents as they come, and returns the SHA-256 of the result, which appears once it is complete."""
+    def write_result(self, name: str, documents: Iterable[Document]) -> None:
+        """Writes documents as they come; the result appears once it is complete."""
         with replacing(self.result(name)) as fresh, fresh.open("wb") as file:
             for piece in self.format.write(documents):
                 file.write(piece.encode("utf-8", "replace"))
-        return _sha256(self.result(name))
+
+    def finish(self, file: InputFile, **values: Any) -> Finished:
+        """Writes the record of a file whose result is complete, with the rest of its `Finished` and `DETAILS`."""
+        result = self.result(file.name)
+        output = {"output": str(result.relative_to(self.out)), "sha256": sha256(result)}
+        record = {"name": file.name, "input": file.path, **output, **values}
+        write_json(self.record(file.name), record)
+        return _finished(record)
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
         """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
         names = set()
         for file in files:
-            try:
-                lines = deque(_read_record(self.record(file.name)), maxlen=1)
-            except OSError:  # no record, or a name too long, which is reported when the file is tagged
+            if (record := _read(self.record(file.name))) is None:
                 continue
-            if not lines:  # emptied when the machine broke down
+            before = _finished(record)
+            if sha256(self.out / before.output) != before.sha256:
                 continue
-            before = Finished(**lines[0][1])
-            if (before.input, before.input_bytes) != (file.path, file.size):
-                now = "one that has changed to" if before.input == file.path else f"{file.path},"
-                raise InputError(
-                    f"expected {before.input} as it was tagged, {before.input_bytes} bytes, got {now} {file.size} "
-                    "bytes; use another --out for the new file"
-                )
-            result = self.out / before.output
-            if result.is_file() and result.stat().st_size == before.output_bytes and _sha256(result) == before.sha256:
-                names.add(file.name)
+            if before.input != file.path or sha256(file.path) not in (None, before.input_sha256):
+                change = "has changed" if before.input == file.path else f"was tagged, not {file.path}"
+                raise InputError(f"{before.input} {change}. Use another --out for the new file.")
+            names.add(file.name)
         return names
 
     def summarise(self) -> None:
         """Writes the summaries of all finished files, in the order of their names."""
-        records = [path for path in (self.out / "units").rglob(f"*{RECORD}") if path.is_file()]
-        records.sort(key=lambda path: str(path).removesuffix(RECORD))
-        for wanted, name in SUMMARIES.items():
-            with replacing(self.out / name) as fresh, fresh.open("wb") as file:
-                for kind, values in chain.from_iterable(map(_read_record, records)):
-                    if kind == wanted:
-                        file.write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        paths = sorted((self.out / "units").rglob(f"*{RECORD}"), key=lambda path: str(path).removesuffix(RECORD))
+        records = [record for record in map(_read, paths) if record]
+        self._write_lines("manifest", [vars(_finished(record)) for record in records])
+        for detail in DETAILS:
+            self._write_lines(detail, [row for record in records for row in record[detail]])
+
+    def _write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
+        with replacing(self.out / f"{name}.jsonl") as fresh, fresh.open("wb") as file:
+            for row in rows:
+                file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(path: str | Path) -> str | None:
+    """The digest of a file, or ``None`` if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
-def _read_record(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields kind and values of each line of a record."""
-    with record.open("rb") as file:
-        for entry in map(json.loads, file):
-            yield from entry.items()
+def _finished(record: dict[str, Any]) -> Finished:
+    return Finished(**record | {detail: len(record[detail]) for detail in DETAILS})
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A record, or ``None`` if there is none, or it was cut when the machine broke down."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return record

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from typing import Any
 import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.inputs import InputFile
-from engine.bulk.results import Finished, Results
-from engine.cli.runs import code_digest, replacing
+from engine.bulk.results import Finished, Results, sha256
+from engine.cli.runs import code_digest
 from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import first_line
 from engine.formats import read_documents
-from engine.formats.base import readable
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
 
@@ -70,50 +68,38 @@ class Worker:
         except OSError as error:
             place, problem = error.filename or self.results.result(file.name), error.strerror or first_line(error)
             if error.errno in BAD_NAME_ERRORS:
-                return InputError(f"expected to write {place}, got {problem}; rename {file.path}")
+                return InputError(f"Cannot write {place}: {problem}. Rename {file.path}.")
             raise OutputError(
-                f"expected to write {place}, got {problem}; free some space and start again; finished files are kept"
+                f"Cannot write {place}: {problem}. Free some space and start again; finished files are kept."
             ) from error
         except Exception as error:  # noqa: BLE001  # one file must not stop the others
             problem = f"{type(error).__name__}: {first_line(error)}"
-            return InputError(f"expected to tag {file.path}, got {problem}; leave the file out, and report this")
+            return InputError(f"Cannot tag {file.path}: {problem}. Leave the file out, and report this.")
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
-        path, first_problem = self.results.result(file.name), ""
         self.results.record(file.name).unlink(missing_ok=True)  # until it is tagged anew, the file is not finished
-        counts = Counter(documents=0, entities=0, rejected=0, deleted=0)
-        with replacing(self.results.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
+        begun, counts = sha256(file.path), Counter(documents=0, entities=0)
+        rejected: list[dict[str, Any]] = []
+        deleted: list[dict[str, Any]] = []
 
-            def write(kind: str, **values: Any) -> None:
-                counts[kind] += kind in counts
-                record.write(json.dumps({kind: values}) + "\n")  # ASCII preserves names that are not UTF-8
+        def on_error(error: FormatError) -> None:
+            if error.ends_file:
+                raise error
+            place = {"file": error.file, "line": error.line, "document": error.document}
+            rejected.append(place | {"reason": error.problem})
 
-            def on_error(error: FormatError) -> None:
-                nonlocal first_problem
-                if error.ends_file:
-                    raise error
-                first_problem = first_problem or error.problem
-                write("rejected", file=error.file, line=error.line, document=error.document, reason=error.problem)
+        def on_deleted(identifier: str, version: int) -> None:
+            deleted.append({"file": file.path, "id": identifier, "version": version})
 
-            def on_deleted(identifier: str, version: int) -> None:
-                write("deleted", file=file.path, id=identifier, version=version)
+        def tagged_documents() -> Iterator[Document]:
+            documents = read_documents(file.path, on_error, on_deleted=on_deleted, on_read=on_progress)
+            for document in tag_documents(self.engine, self.strategy, documents, self.options.batch_size):
+                counts.update(documents=1, entities=len(document.entities))
+                yield document
+            if rejected and not counts["documents"]:
+                raise InputError(f"All documents in {file.path} are broken. The first: {rejected[0]['reason']}")
+            if sha256(file.path) != begun:
+                raise InputError(f"{file.path} changed while it was tagged. Start again once it is complete.")
 
-            def tagged_documents() -> Iterator[Document]:
-                documents = read_documents(file.path, on_error, on_deleted=on_deleted, on_read=on_progress)
-                for document in tag_documents(self.engine, self.strategy, documents, self.options.batch_size):
-                    counts.update(documents=1, entities=len(document.entities))
-                    yield document
-                if first_problem and not counts["documents"]:
-                    problem = f"got only broken ones; the first: {first_problem}"
-                    raise InputError(f"expected documents in {file.path}, {problem}")
-                with readable(file.path):
-                    size = Path(file.path).stat().st_size
-                if size != file.size:
-                    problem = f"{file.size} bytes, got {size} bytes; start again once it is complete"
-                    raise InputError(f"expected {file.path} to stay as it was found, {problem}")
-
-            sha256 = self.results.write_result(file.name, tagged_documents())
-            output, size = str(path.relative_to(self.out)), path.stat().st_size
-            finished = Finished(file.name, file.path, file.size, output, size, sha256, **counts)
-            write("finished", **asdict(finished))
-        return finished
+        self.results.write_result(file.name, tagged_documents())
+        return self.results.finish(file, input_sha256=begun, **counts, rejected=rejected, deleted=deleted)

@@ -38,7 +38,7 @@ def tree(tmp_path):
     ],
 )
 def test_inputs_are_regular_files_of_known_formats_without_hidden_ones_and_results(given, names, tree):
-    files, problems = find_files([str(tree / one) for one in given], tree / "in" / "out")
+    files, problems, _ = find_files([str(tree / path) for path in given], tree / "in" / "out")
     assert ([file.name for file in files], problems) == (names, [])
 
 
@@ -52,25 +52,37 @@ def test_what_cannot_be_read_is_said_and_costs_no_other(tree, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", closed)
     (tree / "around" / "unmounted").symlink_to("nowhere")
-    files, problems = find_files([str(tree / name) for name in ("around", "nothing")], tree / "in" / "out")
+    files, problems, _ = find_files([str(tree / name) for name in ("around", "nothing")], tree / "in" / "out")
     assert [file.name for file in files] == ["in/a"]
-    for problem, keyword in zip(problems, ("unmounted, got No such", "more, got Permission", "got none"), strict=True):
+    for problem, keyword in zip(problems, ("unmounted: No such", "more: Permission", "holds no files"), strict=True):
         assert keyword in str(problem)
 
 
 @pytest.mark.parametrize(
     ("given", "keyword"),
     [
-        ([""], "in '', got none"),
-        (["IN/none"], "expected files of"),
-        (["IN/more/e.zip/x"], "expected files of"),
-        (["s3://bucket"], "expected files of"),
-        (["IN/a.jsonl", "IN/other/a.jsonl"], "files of different names"),
-        (["IN/out"], "expected files of"),
+        ([""], "'' holds no files"),
+        (["IN/none"], "none' holds no files of .conll"),
+        (["IN/more/e.zip/x"], "holds no files"),
+        (["s3://bucket"], "s3://bucket' holds no files"),
+        (["IN/out"], "holds no files"),
     ],
 )
-def test_rejects_inputs_without_files_and_files_with_equal_names(given, keyword, tree):
-    (tree / "in" / "other").mkdir()
-    (tree / "in" / "other" / "a.jsonl").write_text("Nausea.")
+def test_rejects_inputs_without_files(given, keyword, tree):
     with pytest.raises(InputError, match=keyword):
-        find_files([one.replace("IN", str(tree / "in")) for one in given], tree / "in" / "out")
+        find_files([path.replace("IN", str(tree / "in")) for path in given], tree / "in" / "out")
+
+
+@pytest.mark.parametrize("other", ["in/a.xml", "in/other/a.jsonl"])
+def test_a_file_whose_result_has_the_name_of_anothers_is_left_out_and_named(other, tree):
+    (tree / other).parent.mkdir(exist_ok=True)
+    (tree / other).write_text("Nausea.")
+    given = [str(tree / "in")] if other == "in/a.xml" else [str(tree / "in" / "a.jsonl"), str(tree / other)]
+    files, (problem,), _ = find_files(given, tree / "in" / "out")
+    assert "a" in [file.name for file in files]
+    assert f"{tree / other} is left out" in str(problem)
+
+
+def test_files_of_other_kinds_are_skipped_and_named(tree):
+    _, _, skipped = find_files([str(tree / "in")], tree / "in" / "out")
+    assert {os.path.relpath(path, tree / "in") for path in skipped} == {"a.jsonl.md5", "more/e.zip", "more/f.txt"}
