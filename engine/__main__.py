@@ -20,7 +20,6 @@ COMMANDS = {  # name → its module, and what it is for
     "decoder": ("engine.training.decoder", "count label transitions on annotated texts for decoding"),
     "controller": ("engine.training.controller", "train the networks of mlp and mlp-attention"),
     "calibrate": ("engine.training.calibrate", "choose operating points on held-out texts"),
-    "train-spacy": ("eval.train_spacy", "train spaCy's recogniser as a baseline of report"),
 }
 HELP = """usage: bioner COMMAND …
 

@@ -1,7 +1,7 @@
 """Measures latency: after a discarded pass, variants take turns on each batch, in rotated order."""
 
 import gc
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,28 +22,6 @@ class Latency:
     texts: int
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One batch under all variants in one pass. Pass 0 is discarded, and ``PASSES`` timed passes follow."""
-
-    batch_size: int
-    pass_number: int
-    batch: int
-
-    def order(self, variants: Sequence[V]) -> tuple[V, ...]:
-        """The order in which this unit runs the variants."""
-        shift = (self.pass_number + self.batch) % len(variants)
-        return (*variants[shift:], *variants[:shift])
-
-
-def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator[Unit]:
-    """Yields the units of a corpus at one batch size, pass after pass; times the first ``timed`` documents, or all."""
-    timed = documents if timed is None else timed
-    for pass_number in range(PASSES + 1):
-        for batch in range(-(-(timed if pass_number else documents) // batch_size)):
-            yield Unit(batch_size, pass_number, batch)
-
-
 def time_variants(
     variants: Sequence[V], batches: int, call: Callable[[V, int], Latency], progress: Callable[[], object]
 ) -> dict[V, np.ndarray]:
@@ -52,12 +30,13 @@ def time_variants(
     Returns the milliseconds of each batch, float64 ``(batches,)``: the median over passes.
     """
     times = {variant: np.zeros((PASSES + 1, batches)) for variant in variants}
-    for unit in units(batches, 1):
-        if unit.batch == 0:
-            gc.collect()
-        for variant in unit.order(variants):
-            times[variant][unit.pass_number, unit.batch] = call(variant, unit.batch).total_ms
-            progress()
+    for number in range(PASSES + 1):
+        gc.collect()
+        for batch in range(batches):
+            turn = (number + batch) % len(variants)
+            for variant in (*variants[turn:], *variants[:turn]):
+                times[variant][number, batch] = call(variant, batch).total_ms
+                progress()
     return {variant: np.median(per_pass[1:], axis=0) for variant, per_pass in times.items()}
 
 

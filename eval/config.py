@@ -16,6 +16,10 @@ from engine.settings import check_settings, setting
 from eval.schema import ARGMAX, CONTROLS
 
 SMALL = "small"  # names the small model of a cascade among the strategies
+SAMPLE_NOTE = (
+    "This is the sample corpus that comes with the project, written for it: a check that everything works, "
+    "not a benchmark."
+)
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
@@ -43,8 +47,13 @@ class CorpusConfig:
         name = self.corpus or SAMPLE
         corpus = load_corpus(name, self.split, self.data_dir, skip_bad=self.skip_bad, limit=self.limit)
         if not corpus.documents:
-            raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
+            raise InputError(f"{corpus.name} has no documents. Choose another file.")
         return corpus if self.corpus else replace(corpus, name="sample")
+
+    def notes(self, corpus: Corpus) -> list[str]:
+        """What readers must know first about what was loaded."""
+        skipped = [f"Broken documents left out: {corpus.skipped}."] if corpus.skipped else []
+        return skipped if self.corpus else [SAMPLE_NOTE, *skipped]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +82,8 @@ class ReportConfig(CorpusConfig):
     baselines: tuple[str, ...] = setting(
         ("hf-pipeline",),
         "comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights, or those of "
-        "another model (onnx-int8@NAME of --others), whole or cut after a layer (onnx-int8=truncate-3); spacy=FOLDER, "
-        "made by eval.train_spacy; or none",
+        "another model (onnx-int8@NAME of --others), whole or cut after a layer (onnx-int8=truncate-3); spacy=FOLDER; "
+        "or none",
     )
     others: tuple[str, ...] = setting(
         (),
@@ -82,13 +91,12 @@ class ReportConfig(CorpusConfig):
         metavar="NAME=FOLDER",
     )
     out: str = setting("results", "folder for the results")
-    html: bool = setting(False, "also write the report as report.html, beside its plots")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for option, values in (("--batch-size", self.batch_size), ("--dtype", self.dtype)):
             if len(set(values)) < len(values):
-                raise InputError(f"expected different values after {option}, got {values}; name each once")
+                raise InputError(f"{option} names a value twice: {','.join(map(str, values))}. Name each once.")
         for name in self.strategies:
             if name != SMALL:
                 StrategyName.parse(strategy_of(name))
@@ -102,7 +110,7 @@ class ReportConfig(CorpusConfig):
             target, equals, value = text.partition("=")
             name, dot, changed = target.partition(".")
             if not (equals and dot and name and changed):
-                raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {text!r}; write e.g. rule.lambda=1")
+                raise InputError(f"--set {text} is not STRATEGY.SETTING=VALUE. Write e.g. --set rule.lambda=1.")
             settings.setdefault(name, {}).update([parse_setting(changed, value)])
         return settings
 
@@ -116,8 +124,8 @@ class ReportConfig(CorpusConfig):
             models[name] = folder, strategy if at else "dense"
         if not all(all((name, *model)) for name, model in models.items()) or len(models) < len(self.others):
             raise InputError(
-                f"expected different names and folders after --others, got {','.join(self.others)!r}; write e.g. "
-                "small=FOLDER or small=FOLDER@entropy:fast"
+                f"--others {','.join(self.others)} does not name each model once. Write e.g. small=FOLDER or "
+                "small=FOLDER@entropy:fast."
             )
         return models
 
@@ -125,11 +133,8 @@ class ReportConfig(CorpusConfig):
         """Loads the corpus, whose types are then the scored ones; raises an `InputError` if it cannot be measured."""
         corpus = super().load()
         if self.timed is not None and self.timed > (most := len(corpus.documents)):
-            raise InputError(
-                f"expected --timed up to {most}, the number of documents in {corpus.name}, got {self.timed}; lower it"
-            )
+            raise InputError(f"--timed {self.timed} is more than the {most} documents of {corpus.name}. Lower it.")
         types = tuple(dict.fromkeys(self.types)) or corpus.types
         if not types:
-            wanted = f"expected gold entities in {corpus.name}"
-            raise InputError(f"{wanted}, got none; choose a file with gold, or name --types")
+            raise InputError(f"{corpus.name} has no gold entities. Choose a file that has, or name --types.")
         return replace(corpus, types=types)

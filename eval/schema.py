@@ -35,8 +35,9 @@ TRAINING = "training split"  # the dimension of groups of mentions that need the
 TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"  # measures of ``cost.csv``
 RESIDENT = "resident, process with it alone"  # the group of held memory
 
+LAST = "results.json"  # the file of a report that is written when all tables are there
 TEXTS = {  # columns of text of each file; all others hold numbers, or True and False
-    "results": ("corpus", "split", "variant", "kind", "replays", "point", "device", "dtype", "commit"),
+    "results": ("corpus", "split", "variant", "kind", "point", "device", "dtype", "commit"),
     "intervals": ("variant", "against"),
     "documents": ("document",),
     "times": ("variant",),

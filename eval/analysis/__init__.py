@@ -1,4 +1,4 @@
-"""Tables of a report as pure functions of its record and the corpus. Analyses of errors take `Comparison`."""
+"""Tables of a report as pure functions of its record. Analyses of errors take `Comparison`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.corpora import Corpus
 from engine.paths import Paths
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
-from eval.record import Measured, Tagged, Variant, dense_of
+from eval.record import Measured, Prediction, Variant, dense_of
 from eval.schema import BASELINE, MODEL
 
 
@@ -30,7 +29,7 @@ class DocumentComparison:
     found_by_dense: tuple[Entity, ...]
 
     @classmethod
-    def of(cls, document: Document, types: tuple[str, ...], own: Tagged, dense: Tagged) -> DocumentComparison:
+    def of(cls, document: Document, types: tuple[str, ...], own: Prediction, dense: Prediction) -> DocumentComparison:
         """Compares what a variant found with what dense found."""
         scored = (
             tuple({entity.key: entity for entity in sorted(entities) if entity.type in types}.values())
@@ -63,14 +62,15 @@ class Comparison:
     documents: Sequence[DocumentComparison]
 
 
-def compare(measured: Mapping[str, Measured], corpus: Corpus) -> list[Comparison]:
+def compare(measured: Mapping[str, Measured]) -> list[Comparison]:
     """Compares strategies and controls, dense included, with dense in their dtype."""
     comparisons = []
-    for own in measured.values():
-        if own.variant.kind not in (BASELINE, MODEL):
-            rows = zip(corpus.documents, own.documents, dense_of(measured, own.variant.dtype).documents, strict=True)
+    for each in measured.values():
+        if each.variant.kind not in (BASELINE, MODEL):
+            corpus, dense = each.corpus, dense_of(measured, each.variant.dtype)
+            rows = zip(corpus.documents, each.predictions, dense.predictions, strict=True)
             documents = [DocumentComparison.of(document, corpus.types, *pair) for document, *pair in rows]
-            comparisons.append(Comparison(own.variant, documents))
+            comparisons.append(Comparison(each.variant, documents))
     return comparisons
 
 

@@ -27,12 +27,12 @@ def groups_of(entity: Entity, seen: Set[str] | None) -> Iterator[Group]:
         yield TRAINING, "seen" if normalise(entity.text) in seen else "unseen"
 
 
-def group_rows(comparisons: Sequence[Comparison], training: Sequence[Document] | None) -> Iterator[Row]:
+def group_rows(comparisons: Sequence[Comparison], training: Sequence[Document]) -> Iterator[Row]:
     """Yields the rows of ``subgroups.csv``, compared with the first variant, which is dense in float32.
 
     ``support`` counts gold mentions. Intervals are over its documents.
     """
-    seen = None if training is None else {normalise(e.text) for document in training for e in document.entities}
+    seen = {normalise(e.text) for document in training for e in document.entities} if training else None
     reference = _count(comparisons[0].documents, seen)
     for comparison in comparisons:
         counted = _count(comparison.documents, seen)

@@ -1,4 +1,4 @@
-"""Writes all tables of a report, from the record of its run and the corpus alone.
+"""Writes all tables of a report, from the record of what was measured alone.
 
 F1, times and costs of every variant are computed here; `eval.analysis.errors` and `eval.analysis.groups` make the rows
 of the others. `eval.schema` says what values mean.
@@ -20,7 +20,7 @@ from engine.text.words import split_words
 from eval.analysis import compare
 from eval.analysis.errors import confusion_rows, error_rows, exit_rows
 from eval.analysis.groups import group_rows
-from eval.record import Measured, RunRecord, Tagged, dense_of
+from eval.record import Measured, Prediction, dense_of
 from eval.schema import HELD_MEMORY, PIPELINE, RESIDENT, TOKEN_LAYERS
 from eval.statistics import SEED, compare_f1, compare_speed
 
@@ -29,58 +29,64 @@ DIGITS = "%.7g"  # of measurements; shares and counts have more
 
 def write_tables(
     folder: Path,
-    record: RunRecord,
+    measured: Mapping[str, Measured],
+    timed: Sequence[int],
     memory: Mapping[str, int],
     facts: Mapping[str, Any],
-    training: Sequence[Document] | None = None,
+    training: Sequence[Document] = (),
 ) -> None:
     """Writes the CSV files to an existing folder.
 
+    ``measured``: by the variant's name; the first is the reference.
+    ``timed``: ascending indices of the timed documents.
     ``memory``: bytes that a process with one variant alone occupies, by the variant's name.
     ``facts``: further cells of all rows of ``results.csv``.
     ``training``: documents whose mentions count as seen; without them, groups by them are left out.
     """
-    corpus, measured = record.schedule.corpus, record.measured
 
-    def write(name: str, rows: Iterable[object], digits: str = "%.10g") -> None:
-        cells: list[Any] = list(rows)
+    def write(name: str, rows: Iterable[Mapping[str, Any]], digits: str = "%.10g") -> None:
+        cells = list(rows)
         frame = pd.DataFrame(cells) if cells else pd.DataFrame(columns=["variant"])
         frame.to_csv(folder / f"{name}.csv", index=False, float_format=digits)
 
-    pairs = [(one, size) for size in record.schedule.batch_sizes for one in measured.values()]
-    write("results", (result_row(*pair, record) | {"seed": SEED, **facts} for pair in pairs), DIGITS)
-    write("intervals", (row for pair in pairs for row in interval_rows(*pair, measured)), DIGITS)
+    dense = next(iter(measured.values()))
+    sizes = list(dense.times)
+    pairs = [(each, size) for size in sizes for each in measured.values()]
+    more = {"seed": SEED, **facts}
+    write("results", (result_row(*pair, dense, len(timed)) | more for pair in pairs), DIGITS)
+    intervals = (row for each in measured.values() for row in interval_rows(each, measured))
+    write("intervals", sorted(intervals, key=lambda row: sizes.index(row["batch_size"])), DIGITS)
     write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
-    write("cost", cost_rows(record, memory), DIGITS)
-    write("documents", document_rows(record))
+    write("cost", cost_rows(measured, sizes[0], memory), DIGITS)
+    write("documents", document_rows(measured, timed))
 
-    comparisons = compare(measured, corpus)
+    comparisons = compare(measured)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
         write(name, (row for comparison in comparisons for row in rows_of(comparison)))
     write("subgroups", group_rows(comparisons, training))
 
 
-def document_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
+def document_rows(measured: Mapping[str, Measured], timed: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Yields the rows of ``documents.csv``: numbers of gold mentions, words and words in gold mentions of a document.
 
     A column for each run has its matches and predictions, as ``10/12``.
     """
-    schedule, labels = record.schedule, LabelSet(record.schedule.corpus.types)
-    runs = {f"{name} {seed}": run for name, one in record.measured.items() for seed, run in enumerate(one.counts)}
-    first = next(iter(runs.values()))
-    for number, document in enumerate(schedule.corpus.documents):
+    corpus = next(iter(measured.values())).corpus
+    runs = {f"{name} {seed}": run for name, each in measured.items() for seed, run in enumerate(each.counts)}
+    gold, labels = next(iter(runs.values())), LabelSet(corpus.types)
+    for number, document in enumerate(corpus.documents):
         words = split_words(document.text)
         yield {
             "document": document.id,
-            "gold": first[number].gold,
+            "gold": gold[number].gold,
             "words": len(words),
             "entity_words": np.count_nonzero(labels.encode(words, document.entities)),
-            "timed": number in schedule.timed,
+            "timed": number in timed,
             **{name: f"{run[number].correct}/{run[number].predicted}" for name, run in runs.items()},
         }
 
 
-def seqeval_f1(corpus: Corpus, run: Sequence[Tagged]) -> float:
+def seqeval_f1(corpus: Corpus, run: Sequence[Prediction]) -> float:
     """Strict IOB2 F1 on words, 0–1, as papers report it."""
     labels, counts = LabelSet(corpus.types), Counts()
 
@@ -94,20 +100,22 @@ def seqeval_f1(corpus: Corpus, run: Sequence[Tagged]) -> float:
     return counts.f1
 
 
-def result_row(measured: Measured, size: int, record: RunRecord) -> dict[str, object]:
-    """The row of a variant at a batch size in ``results.csv``; costs of baselines and other models are unknown."""
-    variant, cost, times, corpus = measured.variant, measured.cost, measured.times(size), record.schedule.corpus
+def result_row(measured: Measured, size: int, dense: Measured, timed: int) -> dict[str, object]:
+    """The row of a variant at a batch size in ``results.csv``; costs of baselines and other models are unknown.
+
+    ``dense``: the reference. ``timed``: number of timed documents.
+    """
+    variant, cost, times, corpus = measured.variant, measured.cost, measured.times[size], measured.corpus
     totals = [Counts.total(run) for run in measured.counts]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),
-        "timed_documents": len(record.schedule.timed),
+        "timed_documents": timed,
         "variant": variant.name,
         "kind": variant.kind,  # dense, truncate, random, cascade, a controller's kind, baseline or model
-        "replays": variant.replays,  # for random, the strategy whose numbers of words it replays
         "prunes": variant.prunes,  # whether it chooses words, or windows
-        "point": variant.strategy.point if variant.strategy and not variant.replays else "",
+        "point": variant.point,
         "batch_size": size,  # texts per call
         "f1": np.mean([total.f1 for total in totals]),  # for random, the mean over seeds
         "precision": np.mean([total.precision for total in totals]),
@@ -115,7 +123,7 @@ def result_row(measured: Measured, size: int, record: RunRecord) -> dict[str, ob
         "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in measured.runs]),
         "latency_ms_median": np.median(times),  # of a call, end to end
         "latency_ms_p95": np.quantile(times, 0.95),
-        "speedup_vs_dense": dense_of(record.measured).times(size).sum() / times.sum(),  # against dense in float32
+        "speedup_vs_dense": dense.times[size].sum() / times.sum(),  # against dense in float32
         "theoretical_speedup": cost.theoretical_speedup if cost else None,  # dense ÷ own MACs
         # Unknown for cascades, whose stages have layers of different sizes.
         "token_layers_kept": cost.token_layers_kept if cost and len(variant.layers) == 1 else None,
@@ -126,38 +134,40 @@ def result_row(measured: Measured, size: int, record: RunRecord) -> dict[str, ob
     }
 
 
-def interval_rows(own: Measured, size: int, measured: Mapping[str, Measured]) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a variant at a batch size in ``intervals.csv``.
+def interval_rows(measured: Measured, every: Mapping[str, Measured]) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a variant in ``intervals.csv``, size by size.
 
-    It is compared with dense in float32 and in its own dtype, with the Hugging Face pipeline and, if it is a strategy,
-    with all that it must beat.
+    It is compared with dense in float32 and in its own dtype, with the Hugging Face pipeline and, if it is a strategy
+    that prunes, with all other variants.
     """
-    dense = (dense_of(measured, dtype).variant.name for dtype in ("", own.variant.dtype))
-    pipeline = [PIPELINE] if PIPELINE in measured else []
-    beaten = (name for name, one in measured.items() if own.variant.must_beat(one.variant))
-    for name in dict.fromkeys((*dense, *pipeline, *beaten)):
-        other, cells = measured[name], {"variant": own.variant.name, "batch_size": size, "against": name}
-        yield cells | compare_f1(own.counts, other.counts) | compare_speed(own.times(size), other.times(size))
+    variant = measured.variant
+    names = [dense_of(every, dtype).variant.name for dtype in ("", variant.dtype)]
+    names += [PIPELINE] * (PIPELINE in every)
+    names += [name for name in every if variant.prunes and name != variant.name]
+    for name in dict.fromkeys(names):
+        f1 = compare_f1(measured.counts, every[name].counts)
+        for size, times in measured.times.items():
+            cells = {"variant": variant.name, "batch_size": size, "against": name}
+            yield cells | f1 | compare_speed(times, every[name].times[size])
 
 
 def time_rows(measured: Measured, size: int) -> Iterator[dict[str, Any]]:
     """Yields the rows of a variant at a batch size in ``times.csv``, one for each batch of timed documents."""
-    for batch, milliseconds in enumerate(measured.times(size).tolist()):
+    for batch, milliseconds in enumerate(measured.times[size].tolist()):
         yield {"variant": measured.variant.name, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
 
 
-def cost_rows(record: RunRecord, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def cost_rows(measured: Mapping[str, Measured], size: int, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """Yields the rows of ``cost.csv``, of strategies and controls at the first batch size.
 
     They are the share of the dense rows that each layer computed, recovered ones included (in a cascade, the small
     model's layers come first), and the memory in MiB that a process with the variant alone occupies after a call.
     """
-    for name, one in record.measured.items():
-        cells = {"variant": name, "batch_size": record.schedule.batch_sizes[0]}
-        dense = dense_of(record.measured, one.variant.dtype).cost
-        if one.cost is not None and dense is not None:
-            for layer, rows in enumerate(one.cost.rows, 1):
-                share = rows / dense.rows[0]
-                yield {**cells, "measure": TOKEN_LAYERS, "group": f"layer {layer}", "value": share}
+    for name, each in measured.items():
+        cells = {"variant": name, "batch_size": size}
+        dense = dense_of(measured, each.variant.dtype).cost
+        if each.cost is not None and dense is not None:
+            for layer, rows in enumerate(each.cost.rows, 1):
+                yield {**cells, "measure": TOKEN_LAYERS, "group": f"layer {layer}", "value": rows / dense.rows[0]}
         if name in memory:
             yield {**cells, "measure": HELD_MEMORY, "group": RESIDENT, "value": memory[name] / 2**20}

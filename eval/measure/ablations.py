@@ -1,6 +1,6 @@
 """The settings that ``eval.ablations`` varies, what each value changes, and the page and figure on it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +15,10 @@ from engine.loading import load_engine
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
-from eval.measure.run import open_log, progress_of, run
-from eval.measure.setup import Setup, check_types
+from eval.measure.run import predict
+from eval.measure.setup import check_types
 from eval.measure.taggers import RandomWords, Tagger, of_strategy
-from eval.record import Measured, RunRecord, Schedule
+from eval.record import Measured
 from eval.render import plots
 from eval.render.folder import rows_of
 from eval.render.pages import Table, page, write_page
@@ -92,9 +92,9 @@ def _shown(value: Any) -> str:
 
 
 def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[str]:
-    """Measures every setting, or continues to, and writes table, page and figure; prints and returns failed checks.
+    """Measures every setting, and writes table, page and figure; prints and returns failed checks.
 
-    Raises an `InputError` if the model has no gates or none of the corpus' types, or the folder contains another run.
+    Raises an `InputError` if the model has no gates or none of the corpus' types.
     """
     engine = load_engine(model, dtype)
     check_types(corpus.types, engine.labels.types)
@@ -104,48 +104,43 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[st
         for value, strategy in one.values.items():  # under its first name, if it has several
             names.setdefault(strategy, f"{one.strategy} {one.setting} {value}")
     taggers: list[Tagger] = [of_strategy(engine, strategy, name) for strategy, name in names.items()]
-    setup = Setup([engine], Schedule(corpus, [one.variant for one in taggers], [BATCH], []), taggers)
-    record = RunRecord(setup.schedule, open_log(out, setup))
-    with progress_of(setup, record) as progress:
-        run(setup, record, progress)
-        progress.note = "intervals"
-        table = ablate(record, series, names)
-        table.to_csv(out / "ablations.csv", index=False)
+    table = ablate(predict(taggers, corpus, BATCH), series, names)
+    table.to_csv(out / "ablations.csv", index=False)
     failed = render(table, out, f"Ablations: {corpus.title}, {engine.dtype}")
     for failure in failed:
         say(failure)
-    progress.finish(f"{len(failed)} of {len(series)} checks failed. The page is {out / 'ablations.md'}.")
+    say(f"{len(failed)} of {len(series)} checks failed. The page is {out / 'ablations.md'}.")
     return failed
 
 
-def ablate(record: RunRecord, series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
-    """A row for each value of each setting; ``names``: the name of each strategy in the record."""
-    dense, types = record.measured[DENSE], record.schedule.corpus.types
+def ablate(measured: Mapping[str, Measured], series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
+    """A row for each value of each setting; ``names``: the name of each strategy among the measured."""
+    dense = measured[DENSE]
     about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
-    rows = [about | _row(dense, dense, dense, types)]
+    rows = [about | _row(dense, dense, dense)]
     for one in series:
-        default = record.measured[names[one.values[one.default]]]
+        default = measured[names[one.values[one.default]]]
         for value, strategy in one.values.items():
             about = {"strategy": one.strategy, "setting": one.setting, "value": value}
-            measured = _row(record.measured[names[strategy]], default, dense, types)
-            rows.append(about | {"is_default": value == one.default} | measured)
+            row = _row(measured[names[strategy]], default, dense)
+            rows.append(about | {"is_default": value == one.default} | row)
     return pd.DataFrame(rows)
 
 
-def _row(measured: Measured, default: Measured, dense: Measured, types: Collection[str]) -> dict[str, object]:
+def _row(measured: Measured, default: Measured, dense: Measured) -> dict[str, object]:
     """The columns that are measured; computation is the share of the MACs of dense."""
     cost, against_default = measured.cost, compare_f1(measured.counts, default.counts)
-    pairs = list(zip(measured.documents, default.documents, strict=True))
-    keys = ([{entity.key for entity in one.entities if entity.type in types} for one in pair] for pair in pairs)
-    changed = sum(len(own ^ other) for own, other in keys)
-    moved = any(own.paths != other.paths for own, other in pairs)
+    pairs, types = list(zip(measured.predictions, default.predictions, strict=True)), measured.corpus.types
+    keys = ([{entity.key for entity in side.entities if entity.type in types} for side in pair] for pair in pairs)
+    changed = sum(len(found ^ other) for found, other in keys)
+    moved = any(found.paths != other.paths for found, other in pairs)
     assert cost is not None, "our strategies have costs"
     return {
         **compare_f1(measured.counts, dense.counts),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": cost.token_layers_kept,
         "computation": 1 / cost.theoretical_speedup,
-        "recovered_words": sum(int(one.paths.recovered.sum()) for one in measured.documents if one.paths),
+        "recovered_words": sum(int(found.paths.recovered.sum()) for found in measured.predictions if found.paths),
         "changed_predictions": changed,
         "effect": bool(changed or moved or cost != default.cost),
     }

@@ -8,10 +8,12 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from engine.base import Engine
+from engine.latency import BUSY, busy_share
 from engine.machine import processor
 from engine.pruning.strategy import Strategy
 
@@ -30,6 +32,17 @@ print(psutil.Process().memory_info().rss)
 def versions() -> dict[str, str]:
     """Versions of the libraries that a result depends on."""
     return {name: version(name) for name in ("torch", "transformers", "onnxruntime")}
+
+
+def facts() -> dict[str, Any]:
+    """What all rows of a table of results say."""
+    return versions() | {"threads": torch.get_num_threads(), "commit": commit()}
+
+
+def other_processes() -> str:
+    """A warning if other processes use much of the processors now, so that times would be doubtful; else empty."""
+    share = busy_share()
+    return f"other processes used {share:.0%} of the processors as this began" if share > BUSY else ""
 
 
 @cache

@@ -1,185 +1,100 @@
-"""A run: measures batch by batch what its log lacks, and writes all files of a report but its pages."""
+"""Measures taggers: what they find in a corpus, how long they take, how much memory they hold, and on what machine."""
 
-import gc
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-import engine
-import eval
 from engine.cli.progress import Progress
-from engine.cli.runs import Log, check_same, code_digest, read_json, write_json
 from engine.corpora import Corpus
-from engine.latency import BUSY, PASSES, Unit, busy_share
-from engine.pruning.strategy_names import CASCADE
-from eval import schema
-from eval.analysis.tables import write_tables
-from eval.config import ReportConfig
+from engine.latency import PASSES, Latency, time_variants
 from eval.measure import environment
-from eval.measure.baselines import tune
-from eval.measure.baselines.base import Baseline
-from eval.measure.setup import Setup, set_up
-from eval.measure.taggers import EngineTagger
-from eval.record import RunRecord, Tagged
-from eval.schema import DEFAULT_STRATEGY, DENSE, MODEL
+from eval.measure.taggers import EngineTagger, Tagger
+from eval.record import Measured
+from eval.schema import CASCADE, DEFAULT_STRATEGY, DENSE
 from eval.statistics import SEED
 
-BURN_IN = 3  # batches that warm up threads, allocators and caches before a process continues another's timings
-SAMPLE_NOTE = (
-    "This is the sample corpus that comes with the project, written for it: a check that everything works, "
-    "not a benchmark."
-)
 
+def measure(
+    taggers: Sequence[Tagger], corpus: Corpus, timed: Sequence[int], batch_sizes: Sequence[int]
+) -> dict[str, Measured]:
+    """Measures all taggers in this process; returns what was measured by the variant's name.
 
-def measure(config: ReportConfig, corpus: Corpus, command: str) -> Progress:
-    """Measures what a report is asked for; writes its tables and facts, which name the command."""
-    out = Path(config.out)
-    with Progress("Loading the models") as loading:
-        setup = set_up(config, corpus, loading)
-    record = RunRecord(setup.schedule, open_log(out, setup))
-    baselines = [one for one in setup.taggers if isinstance(one, Baseline)]
-    tune(baselines, corpus, config.batch_size, record.log)
-    with progress_of(setup, record) as progress:
-        run(setup, record, progress)
-        if not record.facts("memory"):
-            progress.note = "memory of a process with each strategy"
-            record.log.append({"memory": _measure_memory(setup)})
-        progress.note = "tables"
-        (memory,), loads = record.facts("memory"), record.facts("load")
-        facts = environment.versions() | {"threads": torch.get_num_threads(), "commit": environment.commit()}
-        write_tables(out, record, memory, facts, setup.training)
-    notes = [] if config.corpus else [SAMPLE_NOTE]
-    about = _about(setup, command, interruptions=len(loads) - 1)
-    if max(loads) > BUSY:
-        about[schema.BUSY] = f"other processes used {max(loads):.0%} of the processors as this began"
-    if corpus.skipped:
-        notes.append(f"Broken documents left out: {corpus.skipped}.")
-    write_json(out / "results.json", {"about": about, "notes": notes})
-    return progress
-
-
-def open_log(folder: Path, setup: Setup) -> Log:
-    """Opens ``run.jsonl`` in a locked folder; ``run.json`` beside it holds the conditions of the run.
-
-    Raises an `InputError` if the folder contains a run under other conditions.
+    ``timed``: ascending indices of the documents that are timed, after a discarded pass over them.
+    ``batch_sizes``: numbers of texts per call; predictions are made at the first.
     """
-    stored, log, conditions = folder / "run.json", folder / "run.jsonl", conditions_of(setup)
-    if stored.is_file():
-        check_same(folder, read_json(stored), conditions)
-    else:
-        log.unlink(missing_ok=True)
-        write_json(stored, conditions)
-    return Log(log)
+    measured = predict(taggers, corpus, batch_sizes[0])
+    texts = [corpus.documents[index].text for index in timed]
+    times = {size: take_times(taggers, batched(texts, size)) for size in batch_sizes}
+    return {name: replace(measured[name], times={size: times[size][name] for size in batch_sizes}) for name in measured}
 
 
-def conditions_of(setup: Setup) -> dict[str, Any]:
-    """The facts that must be the same when an interrupted run continues."""
-    first, schedule, corpus = setup.engines[0], setup.schedule, setup.schedule.corpus
-    others = [one.engine for one in setup.taggers if isinstance(one, EngineTagger) and one.variant.kind == MODEL]
-    return {
-        "commit": environment.commit(),
-        "code": code_digest(engine, eval),
-        "versions": environment.versions(),
-        "machine": environment.machine(),
-        "threads": torch.get_num_threads(),
-        "device": first.device,
-        "dtype": ",".join(engine.dtype for engine in setup.engines),
-        "corpus": [corpus.name, corpus.split, corpus.digest],
-        "types": corpus.types,
-        "model": first.fingerprint | {"runtime": [engine.fingerprint["runtime"] for engine in setup.engines]},
-        "timed": len(schedule.timed),
-        "variants": [
-            {one.title: one.strategy.to_json() if one.strategy else dict(one.settings)} for one in schedule.variants
-        ],
-        "others": [engine.fingerprint for engine in others],
-        "batch_sizes": schedule.batch_sizes,
-        "passes": PASSES,
-    }
+def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+    """Milliseconds of each batch of texts, ``(batches,)``, by the variant's name; see `engine.latency`."""
+
+    def call(tagger: Tagger, batch: int) -> Latency:
+        return Latency(tagger.tag(batches[batch])[1], len(batches[batch]))
+
+    for tagger in taggers:
+        tagger.release()  # each batch size loads its own graphs
+    plan = f"Timing {len(taggers)} variants, {len(batches[0])} a call"
+    with Progress(plan, total=(PASSES + 1) * len(taggers) * len(batches)) as progress:
+        times = time_variants(taggers, len(batches), call, progress.advance)
+    return {tagger.variant.name: of_tagger for tagger, of_tagger in times.items()}
 
 
-def progress_of(setup: Setup, record: RunRecord) -> Progress:
-    """Says what will be measured and about how long it takes, as if every variant took as long as dense.
-
-    Work is counted in texts that a variant tags.
-    """
-    schedule, variants = setup.schedule, len(setup.taggers)
-    every = (record.todo, schedule.units())
-    left, total = (sum(len(schedule.documents(unit)) for unit in units) * variants for units in every)
-    texts = [document.text for document in schedule.corpus.documents[:3]]
-    ms = min(setup.taggers[0].tag([text])[1] for text in texts) if left else 0  # the first call also loads the graph
-    named = ", ".join(variant.name for variant in schedule.variants[:20]) + ", …" * (variants > 20)
-    return Progress(
-        f"Measuring {variants} variants: {named}",
-        total=total,
-        done=total - left,
-        about_s=ms / 1000 * left,
-        resume="The same command continues.",
-    )
+def predict(taggers: Sequence[Tagger], corpus: Corpus, batch_size: int) -> dict[str, Measured]:
+    """What taggers find in all documents, under all their seeds, by the variant's name."""
+    batches = batched([document.text for document in corpus.documents], batch_size)
+    measured, seeds = {}, sum(tagger.seeds for tagger in taggers)
+    with Progress(f"Predicting with {len(taggers)} variants", total=seeds * len(batches)) as progress:
+        for tagger in taggers:
+            progress.note = tagger.variant.name
+            runs: list[list[Any]] = [[] for _ in range(tagger.seeds)]
+            for seed, run in enumerate(runs):
+                for texts in batches:
+                    run += tagger.tag(texts, seed)[0]
+                    progress.advance()
+            measured[tagger.variant.name] = Measured(tagger.variant, corpus, runs)
+    return measured
 
 
-def run(setup: Setup, record: RunRecord, progress: Progress) -> None:
-    """Measures what the record lacks."""
-    todo = list(record.todo)
-    if todo:
-        record.log.append({"load": busy_share() if setup.schedule.timed else 0.0})
-    resumed = len(todo) < len(setup.schedule.units())
-    for unit in todo[:BURN_IN] if resumed and setup.schedule.timed else ():
-        _run_batch(unit, setup, Progress())
-    for unit in todo:
-        if unit.batch == 0:
-            if unit.pass_number == 0:  # each batch size loads its own graphs
-                for tagger in setup.taggers:
-                    tagger.release()
-            gc.collect()
-        record.add(unit, _run_batch(unit, setup, progress))
+def batched(texts: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [texts[begin : begin + size] for begin in range(0, len(texts), size)]
 
 
-def _run_batch(unit: Unit, setup: Setup, progress: Progress) -> dict[str, tuple[float, list[list[Tagged]]]]:
-    """Runs a batch under all variants; returns for each its milliseconds and, for predictions, its finds by seed."""
-    schedule, predicts = setup.schedule, setup.schedule.predicts(unit)
-    what = "predictions" if predicts else f"pass {unit.pass_number}" if unit.pass_number else "warming up"
-    texts = [document.text for document in schedule.documents(unit)]
-    calls: dict[str, tuple[float, list[list[Tagged]]]] = {}
-    for tagger in unit.order(setup.taggers):
-        name = tagger.variant.name
-        progress.note = f"{what}, {unit.batch_size} a call, {name}"
-        found, ms = tagger.tag(texts)
-        others = (tagger.tag(texts, seed)[0] for seed in range(1, tagger.seeds))
-        calls[name] = ms, [found, *others] if predicts else []
-        progress.advance(len(texts))
-    return calls
-
-
-def _measure_memory(setup: Setup) -> dict[str, int]:
+def measure_memory(taggers: Sequence[Tagger]) -> dict[str, int]:
     """Bytes that a process with one variant alone occupies: dense, and strategies that prune, by their names."""
-    engines = {engine.dtype: engine for engine in setup.engines}
-    memory: dict[str, int] = {}
-    for variant in setup.schedule.variants:
-        if variant.strategy is not None and (variant.prunes or variant.kind == DENSE):
-            strategy = variant.strategy
+    memory = {}
+    for tagger in taggers:
+        if isinstance(tagger, EngineTagger) and (tagger.variant.prunes or tagger.variant.kind == DENSE):
+            strategy = tagger.strategy
             if strategy.kind == CASCADE:
                 strategy = strategy.with_settings(threshold=0.0)  # so that the large model reads the text, too
-            occupied = environment.resident_memory(engines[variant.dtype], strategy)
-            memory |= {variant.name: occupied} if occupied else {}
+            if occupied := environment.resident_memory(tagger.engine, strategy):
+                memory[tagger.variant.name] = occupied
     return memory
 
 
-def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
-    """Facts about the run for readers."""
-    first, schedule = setup.engines[0], setup.schedule
+def describe(taggers: Sequence[Tagger], corpus: Corpus, timed: int, command: str) -> dict[str, Any]:
+    """Facts about a report for its readers; the first tagger is the reference. ``timed``: number of documents."""
+    ours = [tagger for tagger in taggers if isinstance(tagger, EngineTagger) and tagger.variant.strategy]
+    engines, documents = list(dict.fromkeys(tagger.engine for tagger in ours)), len(corpus.documents)
+    first = engines[0]
+    dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in engines]
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in setup.engines]
-    documents, timed = len(schedule.corpus.documents), len(schedule.timed)
     drawn = f"{timed} of {documents} documents, drawn with seed {SEED}"
     return {
         "command": command,
         "model": Path(first.source).name,
         DEFAULT_STRATEGY: first.strategy().title,
-        "settings": {one.variant.name: one.variant.settings for one in setup.taggers if one.variant.settings},
+        "settings": {tagger.variant.name: tagger.variant.settings for tagger in taggers if tagger.variant.settings},
         "documents": documents,
         "timed": drawn if timed < documents else "all documents",
-        "scored types": ", ".join(schedule.corpus.types),
+        "scored types": ", ".join(corpus.types),
         "device, dtype, threads": f"{first.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
         "GPU": "measured" if first.device != "cpu" else "not measured",
@@ -187,5 +102,4 @@ def _about(setup: Setup, command: str, interruptions: int) -> dict[str, Any]:
         "weights": f"SHA-256 {first.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
         "seed of the bootstrap": SEED,
-        "interruptions": interruptions,
     }

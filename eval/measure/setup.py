@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from engine.base import Engine
-from engine.cli.progress import Progress
 from engine.corpora import Corpus, load_corpus
 from engine.corpora.named import NAMED
 from engine.errors import InputError
@@ -20,25 +19,17 @@ from engine.text.documents import Document
 from eval.config import SMALL, ReportConfig, strategy_of
 from eval.measure.baselines import load_baselines
 from eval.measure.taggers import MAKERS, Tagger, of_model, of_strategy
-from eval.record import Schedule
 from eval.schema import DENSE
 from eval.statistics import SEED
 
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 
-@dataclass(frozen=True, eq=False)
-class Setup:
-    """What a run needs."""
+def load_taggers(config: ReportConfig, corpus: Corpus, training: Sequence[Document]) -> list[Tagger]:
+    """Loads the models and makes a tagger of each variant; the first is dense in float32, with which all is compared.
 
-    engines: list[Engine]  # one for each dtype, that of the reference first
-    schedule: Schedule  # the types of its corpus are the scored ones
-    taggers: list[Tagger]  # one for each variant of the schedule
-    training: Sequence[Document] | None = None  # the corpus' training split, if it has one
-
-
-def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
-    """Loads the engines and variants that a report is asked for."""
+    ``training``: documents of the corpus' training split.
+    """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     strategies = load_engines(config.model, config.dtype, config.device, config.labels)
@@ -47,10 +38,9 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
         engines.insert(0, load_engine(config.model, REFERENCE, config.device, config.labels))
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
-        raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
+        raise InputError(f"Neither the gold nor the model has the types {sorted(unknown)}. Fix --types.")
     check_types(corpus.types, engines[0].labels.types)
 
-    training = training_documents(corpus, config.data_dir)
     wanted = [name for name in config.baselines if name != "none"]
     others = [
         (name, engine, engine.strategy(strategy))
@@ -58,23 +48,20 @@ def set_up(config: ReportConfig, corpus: Corpus, progress: Progress) -> Setup:
         for engine in load_engines(folder, [engine.dtype for engine in strategies], config.device)
     ]
     named = {"": engines[0]} | {name: engine for name, engine, _ in others}
-    baselines = load_baselines(named, wanted, [document.text for document in training or ()], progress)
+    baselines = load_baselines(named, wanted, [document.text for document in training])
     dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
     chosen = choose_variants(strategies, config.strategies, config.settings)
     taggers = [*dense, *chosen, *baselines, *(of_model(*other) for other in others)]
     name_variants(taggers)
-    documents = len(corpus.documents)
-    drawn = np.random.default_rng(SEED).choice(documents, config.timed or documents, replace=False)
-    schedule = Schedule(corpus, [one.variant for one in taggers], config.batch_size, sorted(drawn.tolist()))
-    return Setup(engines, schedule, taggers, training)
+    return taggers
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
     """Raises `InputError` if the model knows none of the types to be scored."""
     if not set(types) & set(known):
         raise InputError(
-            f"expected types that the model finds, {list(known)}, got {list(types)}; "
-            "rename those of the corpus, or choose another model"
+            f"The corpus has the types {list(types)}, of which the model finds none; it finds {list(known)}. "
+            "Rename those of the corpus, or choose another model."
         )
 
 
@@ -86,19 +73,21 @@ def name_variants(taggers: Sequence[Tagger]) -> None:
             tagger.variant = replace(tagger.variant, suffix=f" ({tagger.variant.dtype})")
     names = Counter(tagger.variant.name for tagger in taggers)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise InputError(
-            f"expected different names of strategies, baselines and other models, got {', '.join(map(repr, twice))} "
-            "twice; leave one out, or rename it in --others"
-        )
+        raise InputError(f"The name {twice[0]!r} is given twice. Leave it out once, or rename it in --others.")
 
 
-def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
-    """A named corpus' training split that shares no document with the evaluated split; ``None`` if there is none."""
+def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document]:
+    """A named corpus' training split that shares no document with the evaluated split; empty if there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
     wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
     if wanted not in splits or corpus.split in ("train", "fit", "six"):
-        return None
+        return ()
     return load_corpus(corpus.name, wanted, data_dir).documents
+
+
+def draw(documents: int, timed: int | None) -> list[int]:
+    """Ascending indices of the documents that are timed, drawn at random; all unless a number is given."""
+    return sorted(np.random.default_rng(SEED).choice(documents, timed or documents, replace=False).tolist())
 
 
 def load_engines(
@@ -129,10 +118,7 @@ def choose_variants(
         names = dict.fromkeys([DENSE, *(wanted or default)])
         strategies = {name: strategy_of(name) for name in names if name != SMALL}
         if idle := sorted(settings.keys() - strategies.values()):
-            raise InputError(
-                f"expected settings of strategies that run ({sorted(strategies.values())}), got one of {idle[0]!r}; "
-                "add it to --strategies, or leave the setting out"
-            )
+            raise InputError(f"--set changes {idle[0]!r}, which does not run. Add it to --strategies.")
         for name, text in strategies.items():
             title = text if ":" in text else ""  # whatever its settings
             make = MAKERS.get(name.partition("@")[0], of_strategy) if name != text else of_strategy

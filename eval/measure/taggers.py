@@ -25,7 +25,7 @@ from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
 from engine.result import Result
 from engine.text.words import Span
-from eval.record import Tagged, Variant
+from eval.record import Prediction, Variant
 from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE
 
 REST_S = 0.01  # before every call, because idle threads of what ran before spin for milliseconds and slow it
@@ -42,10 +42,10 @@ class Tagger(ABC):
     release: Callable[[], object] = field(default=lambda: None, kw_only=True)
 
     @abstractmethod
-    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result] | Sequence[Tagged]]:
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result] | Sequence[Prediction]]:
         """Returns the call that tags texts, and that is timed, after what has to come before it."""
 
-    def tag(self, texts: Sequence[str], seed: int = 0) -> tuple[list[Tagged], float]:
+    def tag(self, texts: Sequence[str], seed: int = 0) -> tuple[list[Prediction], float]:
         """Returns what it finds in texts in one call, and its milliseconds, from texts to entities."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
@@ -58,7 +58,7 @@ class Tagger(ABC):
         finally:
             torch.set_num_threads(before)
         whole = self.variant.strategy is not None
-        return [Tagged(one.entities, one.paths, one.cost) if whole else Tagged(one.entities) for one in found], ms
+        return [Prediction(r.entities, *((r.paths, r.cost) if whole else ())) for r in found], ms
 
 
 @dataclass(eq=False)

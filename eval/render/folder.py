@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.errors import expecting
-from eval.schema import DENSE, TEXTS, Row
-
-LAST = "results.json"  # written when everything else is there
+from engine.errors import explained
+from eval.schema import DENSE, LAST, TEXTS, Row
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
@@ -53,7 +51,7 @@ class ReportFolder:
         return self._frames[name]
 
     def _finished(self) -> AbstractContextManager[None]:
-        return expecting(f"a finished run in {self.folder}", "run it first", "none: ")
+        return explained(f"{self.folder} holds no finished report", "Make one with python -m eval.report")
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -12,7 +12,7 @@ from engine.corpora.named import NAMED
 from eval import schema
 from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
-from eval.render.pages import Table, as_html, page, write_page
+from eval.render.pages import Table, page, write_page
 from eval.render.text import bound, f1_interval, pp, ratio, score, share, speedup
 from eval.schema import CASCADE
 from eval.statistics import FEWEST, compare_speed
@@ -22,8 +22,8 @@ MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
 PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
 
 
-def render(folder: Path, *, html: bool = False) -> str:
-    """Writes the pages and plots of a folder's report, with ``html`` also ``report.html``.
+def render_folder(folder: Path) -> str:
+    """Writes the pages and plots of a folder's report.
 
     Returns the notes and the table of results, for the terminal.
     """
@@ -62,8 +62,6 @@ def render(folder: Path, *, html: bool = False) -> str:
     )
     write_page(folder / "report.md", text)
     write_page(folder / MODEL_INDEX, model_index(report))
-    if html:
-        write_page(folder / "report.html", as_html(text))
     return "\n\n".join([*_notes(report), results(report).markdown])
 
 

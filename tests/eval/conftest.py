@@ -6,17 +6,13 @@ import pytest
 from PIL import Image
 
 from engine.base import Engine
-from engine.cli.progress import Progress
-from engine.cli.runs import Log
-from engine.corpora import Corpus, load_corpus
+from engine.corpora import load_corpus
 from engine.formats import WRITERS
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
 from eval.config import SAMPLE
-from eval.measure.run import run
-from eval.measure.setup import Setup
-from eval.measure.taggers import Tagger, of_strategy
-from eval.record import RunRecord, Schedule
+from eval.measure.run import measure
+from eval.measure.taggers import of_strategy
 from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
@@ -27,7 +23,7 @@ def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("engine.latency.PASSES", 1)
     patch.setattr("eval.measure.taggers.REST_S", 0)
     patch.setattr("eval.measure.environment.resident_memory", lambda *_: 2**30)
-    patch.setattr("eval.measure.run.busy_share", lambda: 0.0)
+    patch.setattr("eval.measure.environment.busy_share", lambda: 0.0)
     patch.setattr("eval.render.plots.adjust_text", lambda *_, **__: None)
     patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
 
@@ -65,14 +61,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, begin
     return out
 
 
-def measured(taggers: list[Tagger], corpus: Corpus, folder: Path, sizes: tuple[int, ...] = (1,)) -> RunRecord:
-    """The record of a run on a corpus."""
-    schedule = Schedule(corpus, [one.variant for one in taggers], sizes, range(len(corpus.documents)))
-    record = RunRecord(schedule, Log(folder / "log"))
-    run(Setup([], schedule, taggers), record, Progress())
-    return record
-
-
 @pytest.fixture(scope="session")
 def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Counts], Path]:
     """What the scorer counts in a corpus for each strategy, and the folder with the tables of all."""
@@ -86,8 +74,8 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     ]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
-        record = measured([of_strategy(engine, strategy) for strategy in strategies], corpus, out)
-    write_tables(out, record, {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
+        found = measure([of_strategy(engine, strategy) for strategy in strategies], corpus, range(8), (1,))
+    write_tables(out, found, range(8), {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
     texts = [document.text for document in corpus.documents]
     counts = {}
     for strategy in strategies:

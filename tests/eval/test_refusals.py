@@ -20,26 +20,26 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
 @pytest.mark.parametrize(("command", "options", "message"), [
     (report, "--model /no/such", "/no/such"),
     (report, "--batch-size 1,0", "--batch-size must be a list, each a whole number, 1 or more, not (1, 0)"),
-    (report, "--batch-size 4,4", "expected different values after --batch-size, got (4, 4)"),
+    (report, "--batch-size 4,4", "--batch-size names a value twice: 4,4"),
     (report, "--limit 0", "--limit must be a whole number, 1 or more, not 0"),
     (report, "--threads 99999", "--threads must be a whole number, 1 to "),
-    (report, "--timed 3", "expected --timed up to 2, the number of documents in sample, got 3"),
-    (report, "--dtype float32,float32", "expected different values after --dtype"),
+    (report, "--timed 3", "--timed 3 is more than the 2 documents of sample"),
+    (report, "--dtype float32,float32", "--dtype names a value twice"),
     (report, "--dtype float64", "--dtype must be a list, each one of float32"),
-    (report, "--strategies small", "expected the folder of a cascade"),
+    (report, "--strategies small", "cascade"),
     (report, "--strategies random", "no strategy 'random'"),
-    (report, "--types Chemical,Chem", "expected types of the gold or the model, got ['Chem']"),
-    (report, "--set entropy.neighbours", "expected --set STRATEGY.SETTING=VALUE"),
-    (report, "--set rule.lambda=1", "got one of 'rule'"),
-    (report, "--corpus {other}", "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']"),
-    (report, "--others plain", "expected different names and folders after --others"),
+    (report, "--types Chemical,Chem", "Neither the gold nor the model has the types ['Chem']"),
+    (report, "--set entropy.neighbours", "--set entropy.neighbours is not STRATEGY"),
+    (report, "--set rule.lambda=1", "--set changes 'rule'"),
+    (report, "--corpus {other}", "types ['DISEASE'], of which the model finds none"),
+    (report, "--others plain", "--others plain does not name"),
     (report, "--others a={model}@entropy:none", "no operating points of entropy"),
     (report, "--others truncate-1={model} --strategies truncate-1",
-     "expected different names of strategies, baselines and other models"),
-    (report, "--render-only", "expected a finished run in"),
-    pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
-    (ablations, "--corpus {text}", "expected types that the model finds, ['Chemical', 'Disease'], got []"),
-    (ablations, "--model {plain}", "expected a model with gates"),
+     "The name 'truncate-1 (float32)' is given twice"),
+    (report, "--render-only", "holds no finished report"),
+    pytest.param(report, "--baselines openvino-int8", "is calibrated on a training split", marks=CALIBRATED),
+    (ablations, "--corpus {text}", "types [], of which the model finds none"),
+    (ablations, "--model {plain}", "gates"),
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):
     paths = {"model": model_folder, "plain": plain_folder, "sample": SAMPLE, "out": tmp_path / "out"}
@@ -48,16 +48,16 @@ def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, c
         paths[name].write_text(text)
     assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
     assert message in capsys.readouterr().err
-    assert not (tmp_path / "out" / "run.jsonl").exists()
+    assert not (tmp_path / "out" / "results.csv").exists()
 
 
 def test_wrong_names_are_refused_before_anything_heavy_is_imported():
-    calls = "(ablations, '--corpus=x'), (report, '--corpus=x'), (report, '--strategies=x'), (train_spacy, '--corpus=x')"
+    calls = "(ablations, '--corpus=x'), (report, '--corpus=x'), (report, '--strategies=x')"
     code = f"""
 import sys
-from eval import ablations, report, train_spacy
+from eval import ablations, report
 status = [command.main(["--out=x", wrong]) for command, wrong in ({calls})]
 print(status, {{'torch', 'matplotlib', 'spacy'}} & set(sys.modules))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines()[-1] == "[2, 2, 2, 2] set()"
+    assert run.stdout.splitlines()[-1] == "[2, 2, 2] set()"

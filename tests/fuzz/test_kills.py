@@ -11,23 +11,16 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from time import monotonic
 
-import pandas as pd
 import pytest
 
 from engine.bulk import __main__ as bulk
 from engine.training import accelerate
-from eval import report
-from tests.conftest import SAMPLE, contents
+from tests.conftest import contents
 from tests.engine.bulk.made_up import write_folder
 from tests.engine.training.corpora import write_texts
 from tests.fuzz.test_fuzz import EXAMPLES
 
 KILLS = max(2, EXAMPLES // 250)
-
-
-def report_results(out: Path) -> object:
-    columns = ["variant", "batch_size", "documents", "f1", "precision", "recall", "token_layers_kept"]
-    return pd.read_csv(out / "results.csv")[columns].to_json(), (out / "documents.csv").read_bytes()
 
 
 def accelerate_results(out: Path) -> object:
@@ -37,11 +30,6 @@ def accelerate_results(out: Path) -> object:
 
 # The command, its arguments, and what must not depend on kills.
 LONG = {
-    "eval.report": (
-        report.main,
-        "--model {model} --out {out} --corpus {sample} --limit 10 --strategies entropy,random@entropy --batch-size 1,4",
-        report_results,
-    ),
     "engine.bulk": (bulk.main, "{pubmed} --model {model} --out {out} --threads 1", contents),
     "engine.training.accelerate": (
         accelerate.main,
@@ -59,7 +47,7 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> None:
 def context() -> ForkServerContext:
     """Starts processes that need not import anything, so that kills meet work."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "eval.measure.run", "eval.measure.setup"])
+    context.set_forkserver_preload([__name__])
     ready = context.Process(target=sys.exit)
     ready.start()
     ready.join()
@@ -73,7 +61,7 @@ def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_f
     chosen, kills, runs = random.Random(0), 0, 0
     write_folder(tmp_path / "pubmed", 40, 50)
     write_texts(tmp_path / "texts.txt", 300)
-    paths = {"model": model_folder, "sample": SAMPLE, "pubmed": tmp_path / "pubmed", "texts": tmp_path / "texts.txt"}
+    paths = {"model": model_folder, "pubmed": tmp_path / "pubmed", "texts": tmp_path / "texts.txt"}
 
     def start(out: Path) -> ForkServerProcess:
         process = context.Process(target=run, args=(main, arguments.format(**paths, out=out).split()))

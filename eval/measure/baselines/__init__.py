@@ -10,12 +10,12 @@ import numpy as np
 
 from engine.base import Engine
 from engine.cli.progress import Progress
-from engine.cli.runs import Log
 from engine.corpora import Corpus
 from engine.errors import InputError, extra
 from engine.pruning.strategy_names import StrategyName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
+from eval.measure.taggers import Tagger
 from eval.schema import PIPELINE
 
 SPACY = "spacy"
@@ -34,9 +34,7 @@ DROP_RATIO, STABLE_MS = 1.5, 500.0  # candidates slower than DROP_RATIO × max(S
 EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
-def load_baselines(
-    engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str], progress: Progress
-) -> list[Baseline]:
+def load_baselines(engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str]) -> list[Baseline]:
     """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``.
 
     ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
@@ -44,12 +42,9 @@ def load_baselines(
 
     Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
     """
-    every, baselines = [parse_baseline(name, engines, training) for name in wanted], []
-    for inputs in every:
-        progress.note = f"converting the model for {inputs.name}"
-        with extra("baselines"):
-            baselines.append(BASELINES[inputs.runtime](inputs))
-    return baselines
+    every = [parse_baseline(name, engines, training) for name in wanted]
+    with extra("baselines"):
+        return [BASELINES[inputs.runtime](inputs) for inputs in every]
 
 
 def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[str]) -> Inputs:
@@ -57,36 +52,31 @@ def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[
     runtime, _, folder = name.partition("=")
     if runtime == SPACY:
         return Inputs(name, runtime, engines[""], training, folder=folder)
-    own, at, model = name.partition("@")
-    runtime, cut, strategy = own.partition("=")
+    ours, at, model = name.partition("@")
+    runtime, cut, strategy = ours.partition("=")
     if runtime not in BASELINES:
-        raise InputError(f"expected one of the baselines {list(BASELINES)}, got {runtime!r}; choose among them")
+        raise InputError(f"There is no baseline {runtime!r}. Choose among {', '.join(BASELINES)}.")
     if at and (not model or model not in engines):
-        raise InputError(f"expected a model of --others after @, got {name!r}; add NAME=FOLDER to --others")
+        raise InputError(f"The baseline {name!r} names no model of --others. Add NAME=FOLDER to --others.")
     layers = StrategyName.parse(strategy).layer if cut else 0
     if cut and (not layers or runtime == PIPELINE):
-        raise InputError(f"expected =truncate-K after onnx-… or openvino-…, got {name!r}; leave it out")
+        raise InputError(f"Only onnx-… and openvino-… can be cut, by =truncate-K, not {name!r}.")
     if cut:
         engines[model].strategy(strategy)  # refuses a model without gates, and more layers than it has
     return Inputs(name, runtime, engines[model], training, layers)
 
 
-def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log) -> None:
-    """Gives baselines the fastest runtime parameters for each batch size, or those that a run's log already contains.
+def tune(taggers: Sequence[Tagger], corpus: Corpus, batch_sizes: Sequence[int]) -> None:
+    """Gives the baselines among taggers the fastest runtime parameters for each batch size.
 
     They slightly affect what ``onnx-int8`` finds, because activations that run together are quantised together.
     """
-    stored = next((line["tuned"] for line in log if "tuned" in line), None)
-    if stored is None:
-        samples = {size: sample_texts(corpus, max(TRIAL_DOCUMENTS, 2 * size)) for size in batch_sizes}
-        stored = {}
-        with Progress(total=len(baselines) * len(batch_sizes)) as progress:
-            for baseline in baselines:
-                stored[baseline.variant.name] = [dict(fastest(baseline, *one, progress)) for one in samples.items()]
-                baseline.release()
-        log.append({"tuned": stored})
-    for baseline in baselines:
-        baseline.choose(dict(zip(batch_sizes, stored[baseline.variant.name], strict=True)))
+    baselines = [tagger for tagger in taggers if isinstance(tagger, Baseline)]
+    samples = {size: sample_texts(corpus, max(TRIAL_DOCUMENTS, 2 * size)) for size in batch_sizes}
+    with Progress(total=len(baselines) * len(samples)) as progress:
+        for baseline in baselines:
+            baseline.choose({size: fastest(baseline, size, texts, progress) for size, texts in samples.items()})
+            baseline.release()
 
 
 def sample_texts(corpus: Corpus, count: int) -> list[str]:

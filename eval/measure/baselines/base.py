@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from engine.base import Engine
-from engine.errors import expecting
+from engine.errors import explained
 from engine.models.folder import ModelFolder
 from engine.pytorch.checkpoint import load_huggingface
 from engine.text.windows import Window
 from eval.measure.taggers import Tagger
-from eval.record import Tagged, Variant
+from eval.record import Prediction, Variant
 from eval.schema import BASELINE
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
@@ -50,7 +50,7 @@ class Inputs:
 class Baseline(Tagger):
     """Another way to find entities."""
 
-    run: Callable[[Sequence[str], RuntimeParameters], list[Tagged]]  # finds the entities of each text
+    run: Callable[[Sequence[str], RuntimeParameters], list[Prediction]]  # finds the entities of each text
     candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
     chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
 
@@ -61,7 +61,7 @@ class Baseline(Tagger):
         self.chosen = chosen
         self.variant = replace(self.variant, settings={**self.variant.settings, "fastest": stated})
 
-    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Tagged]]:
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Prediction]]:
         fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
         return partial(self.run, texts, next(fitting, self.candidates[0]))
 
@@ -102,7 +102,7 @@ def on_runtime(
         by_name = dict(parameters)
         return load(by_name), ThreadPoolExecutor(int(by_name["workers"]))
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Prediction]:
         infer, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
 
         def distributions(group: Sequence[Window]) -> list[np.ndarray]:
@@ -121,7 +121,8 @@ def on_runtime(
         for (text, window), own in zip(windows, found, strict=True):
             probabilities[text][window.label_start : window.label_end] = own
         return [
-            Tagged(engine.decoder.decode(*parts).entities) for parts in zip(texts, words, probabilities, strict=True)
+            Prediction(engine.decoder.decode(*parts).entities)
+            for parts in zip(texts, words, probabilities, strict=True)
         ]
 
     stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
@@ -175,7 +176,7 @@ class Logits(torch.nn.Module):
 
 def converting(runtime: str, family: str, baseline: str) -> AbstractContextManager[None]:
     """Turns the error of a runtime that cannot convert a model into an `InputError`."""
-    return expecting(f"a model that {runtime} converts", f"leave {baseline} out of --baselines", f"{family}: ")
+    return explained(f"{runtime} cannot convert this model ({family})", f"Leave {baseline} out of --baselines")
 
 
 def encodable(text: str) -> str:

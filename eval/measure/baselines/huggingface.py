@@ -13,7 +13,7 @@ from engine.pytorch.checkpoint import load_huggingface
 from engine.text.documents import Entity
 from engine.text.labels import label_parts
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Tagged, Variant
+from eval.record import Prediction, Variant
 from eval.schema import BASELINE
 
 BATCH_SIZES = (1, 4, 16)  # of the pipeline
@@ -41,11 +41,11 @@ def load(inputs: Inputs) -> Baseline:
         stride=engine.pieces.capacity // 4,
     )
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Prediction]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         groups = tagger([encodable(texts[index]) for index in order], batch_size=parameters["texts"]) if order else []
         found = {
-            index: Tagged(tuple(entity(texts[index], group) for group in of_text))
+            index: Prediction(tuple(entity(texts[index], group) for group in of_text))
             for index, of_text in zip(order, groups, strict=True)
         }
         return [found[index] for index in range(len(texts))]

@@ -25,8 +25,8 @@ def load(inputs: Inputs) -> Baseline:
     name, engine = inputs.name, inputs.engine
     if not inputs.training:
         raise InputError(
-            f"expected a corpus with a training split to calibrate {name} on, got none; choose a named corpus, or "
-            f"leave {name} out of --baselines"
+            f"{name} is calibrated on a training split, which this corpus has not. Choose a named corpus, or leave "
+            f"{name} out of --baselines."
         )
     model = base.Logits(engine.folder, inputs.layers)
     pad_id, threads = model.config.pad_token_id or 0, torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""``spacy=FOLDER``: spaCy's named-entity recogniser, as ``python -m eval.train_spacy`` trains it.
+"""``spacy=FOLDER``: spaCy's named-entity recogniser, trained by spaCy's own command (docs/reports.md).
 
 It has its own weights, words and decoding, and runs on one thread.
 """
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, explained
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Tagged, Variant
+from eval.record import Prediction, Variant
 from eval.schema import BASELINE
 
 BATCH_SIZES = (1, 8, 64)  # of its pipe
-TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
+TRAIN = "docs/reports.md says how to train one"
 
 
 def load(inputs: Inputs) -> Baseline:
@@ -23,18 +23,18 @@ def load(inputs: Inputs) -> Baseline:
 
     name = inputs.name
     if not inputs.folder:
-        raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
+        raise InputError(f"The baseline {name} needs a trained model: {name}=FOLDER. {TRAIN}.")
     folder = Path(inputs.folder)
     if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
         folder /= "model-best"
-    with expecting(f"a model of spaCy in {inputs.folder}", TRAIN):
+    with explained(f"{inputs.folder} has no recogniser of spaCy", TRAIN):
         nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
-    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Tagged]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Prediction]:
         documents = nlp.pipe(map(encodable, texts), batch_size=parameters["texts"])
-        return [Tagged(entities(*pair)) for pair in zip(texts, documents, strict=True)]
+        return [Prediction(entities(*pair)) for pair in zip(texts, documents, strict=True)]
 
     files = sorted(path for path in folder.rglob("[!.]*") if path.is_file())
     settings = {

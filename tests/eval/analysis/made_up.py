@@ -9,7 +9,7 @@ from engine.text.documents import Document, Entity
 from engine.text.words import split_words
 from eval.analysis import Comparison, DocumentComparison
 from eval.analysis.groups import group_rows
-from eval.record import Tagged, Variant
+from eval.record import Prediction, Variant
 
 TYPES = ("Chemical", "Disease")
 ENTROPY = Strategy((2, 4), EntropyController(0.4))
@@ -30,8 +30,11 @@ def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
     """What a variant found beside what dense found; ``exits``: index of a word → layer, and state unless it exited."""
     paths = [(exits or {}).get(index, (LAYERS, State.KEPT)) for index in range(len(split_words(text)))]
     layer, state = np.array([path if isinstance(path, tuple) else (path, State.EXITED) for path in paths]).T
-    document, own = Document(id_, text, tuple(gold)), Tagged(tuple(own), Paths(layer, state, np.full(len(layer), "O")))
-    return DocumentComparison.of(document, types, own, Tagged(tuple(dense)))
+    document, own = (
+        Document(id_, text, tuple(gold)),
+        Prediction(tuple(own), Paths(layer, state, np.full(len(layer), "O"))),
+    )
+    return DocumentComparison.of(document, types, own, Prediction(tuple(dense)))
 
 
 def compared(*documents, strategy=ENTROPY):

@@ -8,7 +8,7 @@ from engine.corpora import Corpus
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from eval.analysis.tables import seqeval_f1
-from eval.record import Measured, Tagged, Variant
+from eval.record import Measured, Prediction, Variant
 
 TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
 COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
@@ -22,8 +22,8 @@ TYPES = ("Chemical", "Disease")
 def score(*predictions, document=DOCUMENT, types=TYPES):
     """The counts of each document, which is there as often as there are predictions, and F1 on words."""
     corpus = Corpus("c", "all", types, (document,) * len(predictions))
-    run = [Tagged(tuple(found)) for found in predictions]
-    one = Measured(Variant("a", "dense", "float32", "cpu"), corpus, {}, [run])
+    run = [Prediction(tuple(found)) for found in predictions]
+    one = Measured(Variant("a", "dense", "float32", "cpu"), corpus, [run])
     return one.counts[0], seqeval_f1(corpus, run)
 
 
