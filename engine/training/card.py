@@ -20,13 +20,17 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *rows))
 
 
-def points_table(choices: Iterable[Choice], sizes: Sequence[int] = BATCH_SIZES) -> str:
-    """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes."""
+def points_table(
+    choices: Iterable[Choice], sizes: Iterable[int] = BATCH_SIZES, more: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes.
+
+    ``more``: further columns, a cell for each choice.
+    """
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp; at most"]
-    head += ["token-layers kept", "theoretical speed-up"]
-    return markdown(
-        [*head, *(f"measured, batch {size}" for size in sizes)], (_cells(choice, sizes) for choice in choices)
-    )
+    head += ["token-layers kept", "theoretical speed-up", *(f"measured, batch {size}" for size in sizes), *(more or {})]
+    cells = zip(choices, *(more or {}).values(), strict=True)
+    return markdown(head, ([*_cells(choice, sizes), *others] for choice, *others in cells))
 
 
 def advice(chosen: Mapping[str, Sequence[Choice]]) -> str:
@@ -41,8 +45,8 @@ def advice(chosen: Mapping[str, Sequence[Choice]]) -> str:
     return f" Not reached: {', '.join(lacking)}; {remedy}." if lacking else ""
 
 
-def _cells(choice: Choice, sizes: Sequence[int]) -> list[str]:
-    trial, name, lost = choice.trial, "`dense`", "–"
+def _cells(choice: Choice, sizes: Iterable[int]) -> list[str]:
+    trial, name, lost = choice.trial, f"`{choice.name}`", "–"
     if choice.limit is not None:
         name, lost = f"`{choice.name}` ({choice.limit:g})", f"{trial.loss:.2f}; {trial.loss_bound:.2f}"
         if not choice.stored:
@@ -137,8 +141,8 @@ only the windows in which the small model is unsure.
 ## Measured
 
 {table}
-LARGE is {large}, SMALL is {small} under `{facts["strategy"]}`. *Agreement* is F1 of the entities against those of LARGE
-on {facts["texts"]} held-out texts. Speed-up is end to end, as a multiple of LARGE's full pass. Both ran in
+LARGE is {large}, alone as `dense`; SMALL is {small}, under `{facts["strategy"]}`, alone as `small`. *Agreement* is F1
+of the entities against those of LARGE on {facts["texts"]} held-out texts. Speed-up is end to end, as a multiple of LARGE's full pass. Both ran in
 {facts["dtype"]} on {facts["device"]}.
 
 {_use("cascade:balanced", "every word with LARGE")}

@@ -16,11 +16,11 @@ from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from engine.base import DTYPES, Engine
+from engine.base import DTYPES
 from engine.cascade import Cascade
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, config_of
@@ -33,18 +33,20 @@ from engine.loading import CascadeEngine
 from engine.machine import processor, threads
 from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.text.scoring import Counts
-from engine.training.card import CARD, cascade_card, markdown
+from engine.training.card import CARD, cascade_card, points_table
 from engine.training.lessons import held_out
 from engine.training.options import by_point
-from engine.training.points import speedups
+from engine.training.points import Choice, with_speedups
 from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
 MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
-Tagger = tuple[str, Engine, Strategy, float]  # its name, how it runs, and the share of the words that LARGE reads
+NEVER = 1_000_000.0  # threshold that no doubt reaches
+ALONE = "small"  # the name of the small model alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,78 +115,41 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     return chosen
 
 
-class Contender(NamedTuple):
-    """A tagger in the table; ``share``: of the words, read by LARGE; speed-ups are over LARGE; ``f1`` is on gold."""
-
-    name: str
-    share: float
-    agreement: float
-    speedups: Mapping[int, float]
-    f1: float | None = None
-
-    @property
-    def speedup(self) -> float:
-        """The highest speed-up."""
-        return max(self.speedups.values(), default=1.0)
+def compare(engine: CascadeEngine, strategies: Mapping[str, Strategy], texts: Sequence[str]) -> list[Choice]:
+    """Measures strategies by name on texts, of which the first is the large model's full pass."""
+    reference = Reference.of(engine, texts)
+    choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in strategies.items()]
+    return with_speedups(engine, choices, texts, MIN_CALLS)
 
 
-def compare(taggers: Sequence[Tagger], texts: Sequence[str], gold: Sequence[Corpus]) -> list[Contender]:
-    """Measures taggers on texts, of which the first is the large model that speed-ups and agreement are against."""
-    reference = Reference.of(taggers[0][1], texts)
-    timed = speedups([(engine, strategy) for _, engine, strategy, _ in taggers], texts, MIN_CALLS)
-    tagged = len(texts) + sum(len(corpus.documents) for corpus in gold)
-    contenders = []
-    with Progress(f"Compare {len(taggers)} taggers on {tagged} texts", len(taggers) * tagged) as progress:
-        for (name, engine, strategy, share), ratios in zip(taggers, timed, strict=True):
-            agreement = measure(engine, reference, strategy, progress).f1
-            counts = [counts_on_gold(engine, corpus, strategy, progress) for corpus in gold]
-            f1 = fmean(Counts.total(of_types.values()).f1 for of_types in counts) if gold else None
-            contenders.append(Contender(name, share, agreement, ratios, f1))
-    return contenders
+def f1_on(engine: CascadeEngine, gold: Sequence[Corpus], strategy: Strategy) -> float:
+    """F1 on gold, 0–1, the mean over corpora."""
+    counts = [counts_on_gold(engine, corpus, strategy, Progress()) for corpus in gold]
+    return fmean(Counts.total(of_types.values()).f1 for of_types in counts)
 
 
-def contenders_table(rows: Sequence[Contender]) -> str:
-    """Returns a Markdown table."""
-    head = ["", "words read by LARGE", "agreement with LARGE"]
-    head += [f"speed-up, {size} text{'s' * (size > 1)} a call" for size in rows[0].speedups]
-    lines = [
-        [
-            row.name,
-            f"{row.share:.0%}",
-            f"{row.agreement:.1%}",
-            *(f"{ratio:.2f}×" for ratio in row.speedups.values()),
-            "–" if row.f1 is None else f"{row.f1:.4f}",
-        ]
-        for row in rows
-    ]
-    return markdown([*head, "F1 on gold"], lines)
-
-
-def verdict(rows: Sequence[Contender]) -> tuple[str, str]:
-    """Says whether the cascade is worth it, and names the tagger to use.
-
-    The rows are those of the large model, the small one and the cascade.
-    """
-    large, small, *points = rows
-    best = next((row for row in points if row.speedup > 1), None)
-    if small.speedup <= 1:
-        return "Not worth it: LARGE is no slower than SMALL; use it alone.", large.name
+def worth(choices: Sequence[Choice], f1: Mapping[str, float]) -> str:
+    """Says whether a cascade is worth it; ``f1``: on gold, by name, empty without gold."""
+    speeds = {choice.name: max(choice.trial.speedups.values(), default=1.0) for choice in choices}
+    best = next((name for name in OPERATING_POINTS if speeds.get(name, 0) > 1), None)
     if best is None:
-        return "Not worth it: the cascade is no faster than LARGE; use that alone, or smaller shares.", large.name
-    gain = f"{best.name} is {best.speedup:.1f}× as fast as LARGE"
-    if large.f1 is None or small.f1 is None or best.f1 is None:
-        return f"{gain}; only gold tells whether it finds as much, and SMALL alone less: give --corpus.", best.name
-    if small.f1 >= large.f1:
-        return "Not worth it: the F1 of SMALL on gold is no lower; use it alone.", small.name
-    more = 100 * (best.f1 - large.f1)
-    worth = "Worth it: " * (more >= 0)
-    return f"{worth}{gain}, and its F1 is {abs(more):.1f} pp {'higher' if more >= 0 else 'lower'}.", best.name
+        return "Not worth it: LARGE is no slower; use it alone."
+    if f1 and f1[ALONE] >= f1[DENSE]:
+        return "Not worth it: the F1 of SMALL on gold is no lower; use it alone."
+    gain = f"{best} is {speeds[best]:.1f}× as fast as LARGE"
+    if not f1:
+        return f"{gain}; only gold tells whether it finds as much, and SMALL alone less: give --corpus."
+    more = 100 * (f1[best] - f1[DENSE])
+    return f"{gain}, and its F1 is {abs(more):.1f} points {'higher' if more >= 0 else 'lower'}."
 
 
 def make_cascade(
     config: CascadeConfig, engine: CascadeEngine, texts: Sequence[str], gold: Sequence[Corpus], made_by: str
-) -> list[Contender]:
-    """Writes the folder of a cascade, compares it with both models, and writes its card; ``made_by``: the command."""
+) -> tuple[str, str]:
+    """Writes the folder of a cascade and its card; returns the table of it and both models, and whether it is worth it.
+
+    ``made_by``: the command.
+    """
     from engine.pytorch.checkpoint import copy_checkpoint
 
     out, timed, stored = Path(config.out), texts[:MAX_TIMED], dict[str, Any]()
@@ -194,11 +159,11 @@ def make_cascade(
         if stored[INT8].get("agrees"):
             engine = quantised
     cascade = Cascade(small=engine.small.strategy(config.small_strategy), weight=WEIGHT)
-    taggers: list[Tagger] = [("LARGE", engine, Strategy(), 1.0), ("SMALL", engine.small, cascade.small, 0.0)]
+    strategies: dict[str, Strategy] = {DENSE: Strategy(), ALONE: replace(cascade, threshold=NEVER)}
+    read = {DENSE: 1.0, ALONE: 0.0}  # share of the words that LARGE reads
     for point, (threshold, share) in thresholds_of(*doubts_of(engine, cascade, texts), config.shares).items():
-        strategy = replace(cascade, point=point, threshold=threshold)
-        stored[point] = strategy.to_json()
-        taggers.append((strategy.title, engine, strategy, share))
+        strategies[point], read[point] = replace(cascade, point=point, threshold=threshold), share
+        stored[point] = strategies[point].to_json()
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=".cascade") as work:
         folder = Path(work, "model")
@@ -207,7 +172,11 @@ def make_cascade(
         copy_checkpoint(engine.small.folder.path, folder / SMALL)
         write_json(folder / CASCADES, stored)
         folder.rename(out)
-    contenders = compare(taggers, timed, gold)
+    choices = compare(engine, strategies, timed)
+    f1 = {name: f1_on(engine, gold, strategy) for name, strategy in strategies.items()} if gold else {}
+    more = {"words read by LARGE": [f"{share:.0%}" for share in read.values()]}
+    more |= {"F1 on gold": [f"{value:.4f}" for value in f1.values()]} if gold else {}
+    table = points_table(choices, choices[0].trial.speedups, more)
     facts = {
         "large": config.large,
         "small": config.small,
@@ -219,8 +188,8 @@ def make_cascade(
         "device": f"{processor()}, {threads()} threads",
         "made_by": made_by,
     }
-    (out / CARD).write_text(cascade_card(contenders_table(contenders), facts), encoding="utf-8")
-    return contenders
+    (out / CARD).write_text(cascade_card(table, facts), encoding="utf-8")
+    return table, worth(choices, f1)
 
 
 @as_command
@@ -237,13 +206,9 @@ def main(argv: list[str] | None) -> int:
     engine = load_both(config, texts, gold)
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
-        rows = make_cascade(config, engine, texts, gold, command)
-    print(contenders_table(rows))
-    sentence, best = verdict(rows)
-    model = {"LARGE": config.large, "SMALL": config.small}.get(best, config.out)
-    progress.finish(
-        f"{sentence} The cascade is in {config.out}.", f"python -m engine.tag FILE --model {shlex.quote(model)}"
-    )
+        table, said = make_cascade(config, engine, texts, gold, command)
+    print(table)
+    progress.finish(f"{said} The cascade is in {config.out}.")
     return 0
 
 

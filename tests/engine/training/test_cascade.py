@@ -1,5 +1,7 @@
 """A cascade is made from two models and plain texts, holds both unchanged, and is compared with them."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from huggingface_hub import ModelCard
@@ -7,9 +9,14 @@ from huggingface_hub import ModelCard
 from engine.errors import InputError
 from engine.loading import load_engine
 from engine.models.folder import SMALL
+from engine.pruning.cost import Cost
+from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.training.cascade import Contender, main, thresholds_of
+from engine.text.scoring import Counts
+from engine.training.cascade import main, thresholds_of, worth
 from engine.training.options import by_point
+from engine.training.points import Choice
+from engine.training.trials import Trial
 from tests.conftest import SAMPLE, TEXT, contents
 
 SMALL_STRATEGY = "truncate-1"
@@ -32,11 +39,12 @@ def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_f
     words = sum(window.end - window.first for window in windows)
     assert sum(window.end - window.first for window in windows if window.read) / words == pytest.approx(0.6, abs=0.05)
     said = capsys.readouterr()
-    assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in said.out
-    assert all(f"| cascade:{point} |" in said.out for point in OPERATING_POINTS)
-    assert "Next: python -m engine.tag FILE --model" in said.err
     page = ModelCard.load(out / "README.md")
-    assert "| LARGE | 100% | 100.0% | 1.00× | 1.00× |" in page.text
+    for text in (said.out, page.text):
+        rows = {line.split(" | ")[0]: line.split(" | ") for line in text.splitlines() if line.startswith("| `")}
+        assert list(rows) == [f"| `{name}`" for name in ("dense", "small", *OPERATING_POINTS)]
+        assert rows["| `dense`"][1:8] == ["100.00 ± 0.00", "–", "100%", "1.00×", "1.00×", "1.00×", "100%"]
+        assert rows["| `small`"][7] == "0%"
     assert f"python -m engine.training.cascade {model_folder} --small" in page.text
     assert page.data.pipeline_tag == "token-classification"
 
@@ -53,32 +61,22 @@ def test_thresholds_send_the_share_of_words_nearest_to_the_wanted_one_and_equal_
         thresholds_of(doubts, words, shares("0.9,0.3,0.1"))
 
 
-def rows(small_speedup=10.0, cascade_speedup=2.0, f1=(None, None, None)):
-    speeds = {"LARGE": 1.0, "SMALL": small_speedup, "cascade:careful": cascade_speedup}
-    return [
-        Contender(name, 0.5, 0.9, {1: speed}, score) for (name, speed), score in zip(speeds.items(), f1, strict=True)
-    ]
+def choices(careful=2.0):
+    speeds = {"dense": 1.0, "small": 10.0, "careful": careful}
+    counts = (Counts(1, 1, 1),)
+    trial = partial(Trial, Strategy(), counts, counts, Cost((1,), 1, 1, 1))
+    return [Choice(name, trial(speedups={1: speed})) for name, speed in speeds.items()]
 
 
 @pytest.mark.parametrize(
-    ("given", "said", "best"),
+    ("given", "f1", "said"),
     [
-        (rows(small_speedup=0.9), "LARGE is no slower than SMALL", "LARGE"),
-        (rows(cascade_speedup=0.9), "no faster than LARGE", "LARGE"),
-        (rows(f1=(0.8, 0.85, 0.86)), "the F1 of SMALL on gold is no lower", "SMALL"),
-        (rows(f1=(0.8, 0.7, 0.81)), "Worth it: cascade:careful is 2.0× as fast as LARGE, and its F1 is", "cascade:"),
-        (rows(f1=(0.8, 0.7, 0.79)), "1.0 pp lower", "cascade:"),
-        (rows(), "--corpus", "cascade:"),
+        (choices(careful=0.9), (), "Not worth it: LARGE is no slower; use it alone."),
+        (choices(), (0.8, 0.85, 0.86), "Not worth it: the F1 of SMALL on gold is no lower; use it alone."),
+        (choices(), (0.8, 0.7, 0.81), "careful is 2.0× as fast as LARGE, and its F1 is 1.0 points higher."),
+        (choices(), (0.8, 0.7, 0.79), "1.0 points lower"),
+        (choices(), (), "--corpus"),
     ],
 )
-def test_the_last_lines_say_whether_it_is_worth_it_and_name_the_model_to_use(
-    given, said, best, model_folder, plain_folder, tmp_path, monkeypatch, capsys
-):
-    texts, out = tmp_path / "texts.txt", tmp_path / "a cascade"
-    texts.write_text("\n".join(TEXTS))
-    monkeypatch.setattr("engine.training.cascade.make_cascade", lambda *_: given)
-    assert main([str(plain_folder), "--small", str(model_folder), "--texts", str(texts), "--out", str(out)]) == 0
-    *_, sentence, following = capsys.readouterr().err.splitlines()
-    assert said in sentence
-    model = {"LARGE": plain_folder, "SMALL": model_folder, "cascade:": f"'{out}'"}[best]
-    assert following == f"Next: python -m engine.tag FILE --model {model}"
+def test_a_sentence_says_whether_it_is_worth_it(given, f1, said):
+    assert said in worth(given, dict(zip(("dense", "small", "careful"), f1, strict=False)))
