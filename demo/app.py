@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo.api import build_api
 from demo.code import as_commands, as_python
-from demo.evidence import claim, evidence, own_report, publish
+from demo.evidence import WHY, evidence, headline, own_report, publish
 from demo.files import build_files
 from demo.launch import KEEP_FILES_S, QUEUE, Page
 from demo.links import EXAMPLES, SENTENCES, Choices, examples, lesson, make_link, opening, read_link
@@ -19,7 +19,7 @@ from engine import Engine, InputError
 from engine.models.shipped import SHIPPED, short_name
 from engine.pruning.strategy_names import StrategyName
 
-TITLE = "Find entities in biomedical text faster"
+TITLE = "Find entities in biomedical text"
 FINDS = dict(zip(SHIPPED, ("chemicals and diseases", "genes, variants and more"), strict=True))
 FOOTER = '<p class="note">Research use only, not for clinical decisions.</p>'
 # A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
@@ -63,8 +63,10 @@ def intro(engine: Engine, engines: Mapping[str, Engine], said: str) -> str:
         for address, other in engines.items()
     )
     nav = f'<nav aria-label="What to find">{links}</nav>' if len(engines) > 1 else ""
+    lead = escape(said).replace(escape(WHY), f'<span class="wide">{escape(WHY)}</span>')
     return (
-        f'<header class="intro"><div class="title"><h1>{TITLE}</h1>{nav}</div><p class="lead">{escape(said)} '
+        f'<header class="intro"><div class="title"><h1>{TITLE}{" faster" * engine.has_gates}</h1>{nav}</div>'
+        f'<p class="lead">{lead} '
         '<button type="button" class="how">How was this measured?</button></p></header>'
     )
 
@@ -94,25 +96,7 @@ def choice(engine: Engine, page: Choices, name: str) -> Chosen:
 
 def remark(text: str) -> str:
     """One sentence for a text that does not look English; empty for others."""
-    words = text.lower().split()
-    common = {
-        "the",
-        "of",
-        "and",
-        "in",
-        "to",
-        "with",
-        "a",
-        "for",
-        "was",
-        "were",
-        "is",
-        "by",
-        "on",
-        "after",
-        "from",
-        "not",
-    }
+    words, common = text.lower().split(), set("the of and in to with a for was were is by on after from not".split())
     return "The model knows English alone." if len(words) > 12 and not common & set(words) else ""
 
 
@@ -133,16 +117,11 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     names = offered(engine)
     of_names = [(plain_name(name), name) for name in names]
     cut = next((name for name in names if StrategyName.parse(name).layer), None)
-    gr.HTML(intro(engine, engines, claim(engine, report)), js_on_load=HOW)
+    gr.HTML(intro(engine, engines, headline(engine, report)), js_on_load=HOW)
     with gr.Row(elem_classes="bar"):
         play = gr.Button("▶ Play", variant="primary", elem_classes="play")
         add = gr.Button(f"+ {plain_name(cut or '')}" if cut else "", visible=cut is not None, elem_classes="add")
-        guess = gr.Button(
-            "Which word needs the network longest? Guess",
-            visible=bool(sentence),
-            elem_classes="guess",
-            variant="secondary",
-        )
+        guess = gr.Button("Guess which word stays longest", visible=bool(sentence), elem_classes="guess")
     with gr.Row(elem_classes="panels"):
         with gr.Accordion("Own text", open=False, elem_classes="own"):
             text = gr.Textbox(
@@ -261,7 +240,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
 
     def on_step(number: int) -> list[Any]:
         said, query = steps[number - 1]
-        return opened(read_link(engine, query), remark=said)
+        return opened(read_link(engine, query), remark=said, explain=True)
 
     def on_example(name: str, *values: Any) -> list[Any]:
         page = page_of(shown_examples[name], *values[1:])

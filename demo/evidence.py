@@ -1,4 +1,4 @@
-"""What reports measured: the page's claim, a table of six rows, one plot, and the reports as static files."""
+"""What reports measured: the page's headline, a table of six rows, one plot, and the reports as static files."""
 
 import math
 import re
@@ -23,7 +23,8 @@ ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.par
 REPORTS = ROOT / "docs"
 ORDER = ("bc5cdr-test", "biored-test-six", "bc5cdr-test-base")  # of several reports on the same weights, the first
 PLOT = "f1_vs_latency.png"
-EXITS = "Most words don't need the whole network: here each leaves once its label is certain."
+WHY = "Most words don't need the whole network."
+EXITS = f"{WHY} Here a word leaves once its label is certain."
 TWO_MODELS = "A small model reads every text, and the large one only what the small one doubts."
 ENOUGH = 0.5  # points of F1
 
@@ -39,7 +40,7 @@ def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
     return next((one for one in find_reports(folder) if engine.digest[:16] in one.about["weights"]), None)
 
 
-def claim(engine: Engine, report: ReportFolder | None) -> str:
+def headline(engine: Engine, report: ReportFolder | None) -> str:
     """What the page says first: what happens and, if it was measured in this dtype, what that gains and costs."""
     if engine.runnable == [DENSE]:
         return f"This model has no gates: every word goes through all {engine.sizes.layers} layers."
@@ -54,10 +55,7 @@ def claim(engine: Engine, report: ReportFolder | None) -> str:
         return said
     times = " to ".join(map(str, speeds if len(speeds) < 2 else (speeds[0], speeds[-1])))
     most = "half a point" if lost <= ENOUGH else f"{lost:.1f} points"
-    return (
-        f"{said} On a CPU that is {times} times as fast as Hugging Face's pipeline with the same model, at most "
-        f"{most} of F1 below the full network."
-    )
+    return f"{said} On a CPU, this is {times} times as fast as Hugging Face's pipeline and costs at most {most} of F1."
 
 
 def table(report: ReportFolder) -> str:

@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubta
 ABOUT = (
     "PubTator, BioC, CoNLL, JSON lines, PubMed XML, CSV or TSV with `text` or `title` and `abstract`, or plain text. "
     f"At most {MAX_FILE_BYTES // 2**20} MB a file and {MAX_DOCUMENTS} documents; deleted after at most "
-    f"{2 * KEEP_FILES_S // 60} minutes. The sample: 30 invented abstracts."
+    f"{2 * KEEP_FILES_S // 60} minutes. The sample: 30 abstracts that come with the project."
 )
 CHUNK = 8  # documents a call
 COLUMNS = ("file", "id", "start", "end", "type", "text", "score")
@@ -94,11 +94,11 @@ def build_files(
     """Builds the tab; the strategy and its settings are those of the page, or another model's default strategy."""
     gr.Markdown(ABOUT)
     upload = gr.File(label="Files", file_count="multiple", height=140)
+    names = {finds(other): other for other in engines.values()}
+    model = gr.Radio(list(names), value=finds(engine), label="Find", visible=len(names) > 1)
     with gr.Row():
-        names = {finds(one): one for one in engines.values()}
-        model = gr.Radio(list(names), value=finds(engine), label="Find", visible=len(names) > 1)
-        run = gr.Button("Tag the files", variant="primary", min_width=120)
         sample = gr.Button("Use the sample", min_width=120)
+        again = gr.Button("Tag again", min_width=120)
         cancel = gr.Button("Cancel", min_width=80)
     said = gr.Textbox(label="Result", interactive=False, visible=False, lines=1, max_lines=12, elem_classes="said")
     with gr.Row():
@@ -117,13 +117,11 @@ def build_files(
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
         page, by = page_of(*values), names[found]
-        if not paths:
-            raise gr.Error("There is no file yet: upload one, or use the sample.", print_exception=False)
         try:
             chosen = chosen_of(engine, by, page)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
-        uploads, problems = read_files(paths)
+        uploads, problems = read_files(paths or [])
         done: list[Tagged] = []
         for part in tag_uploads(by, uploads, chosen):
             done += part
@@ -133,11 +131,10 @@ def build_files(
         more = f" The table shows the first {LISTED:,}; the files have them all." if count > LISTED else ""
         report = "\n".join([line + more, *problems])
         if not done:
-            yield [
-                gr.update(value="\n".join(problems) or "The files contain no documents.", visible=True),
-                [],
-                *[gr.update(visible=False)] * 5,
-            ]
+            nothing = (
+                "The files contain no documents." if paths else "There is no file yet: upload one, or use the sample."
+            )
+            yield [gr.update(value="\n".join(problems) or nothing, visible=True), [], *[gr.update(visible=False)] * 5]
             return
         with tempfile.TemporaryDirectory() as folder:  # Gradio copies the files at the yield
             files = [Path(folder) / "entities.csv", Path(folder) / "tagged.pubtator.txt"]
@@ -161,13 +158,13 @@ def build_files(
             on_run,
             [upload, model, *inputs],
             outputs,
-            trigger_mode="once",
+            trigger_mode="always_last",
             concurrency_id="files",
             concurrency_limit=1,
             show_progress_on=said,
             api_visibility="private",
         )
-        for start in (run.click, loaded.success)
+        for start in (upload.upload, model.input, again.click, loaded.success)
     ]
     cancel.click(None, cancels=started, api_visibility="private")
     document.input(

@@ -64,7 +64,8 @@ def _read_file(path: Path, ids: Ids) -> tuple[list[Document], list[str]]:
     problems: list[str] = []
 
     def on_error(error: FormatError) -> None:
-        problems.append(str(FormatError(path.name, error.line, error.document, error.problem)))
+        if not error.repeats:
+            problems.append(str(FormatError(path.name, error.line, error.document, error.problem)))
 
     if refusal := _refusal(path):
         return [], [f"{path.name}: {refusal}"]

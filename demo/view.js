@@ -42,6 +42,8 @@ function draw() {
   root.classList.remove("told", "playing");
   if (data.bet) ask();
   if (data.play) play();
+  const explained = data.explain && (root.querySelector("[data-state=recovered]") ?? root.querySelector("[data-kind=missed] .w"));
+  if (explained) choose(explained);
   keep();
 }
 
@@ -50,18 +52,26 @@ function legend() {
   if (data.layers !== 6) steps.splice(0, 6, ...[1, 6].map((step) =>
     make("span", { style: `color: var(--ink-${step})` }, step === 1 ? "first … " : "last ")));
   const types = data.types.slice(0, 8).map((type, index) => make("b", { style: `color: var(--type-${index % 6})` }, `${type} `));
-  return make("p", { class: "legend" }, "Ink: the layer a word left after ", ...steps, " ", ...types);
+  return make("p", { class: "legend" }, make("span", { class: "wide" }, "Ink: the layer a word left after "),
+    make("span", { class: "narrow" }, "Left after layer "), ...steps, " ", make("span", { class: "wide" }, ...types));
 }
 
 function drawColumn(column, place) {
   const figures = [[column.work, "of the work"], [`${column.ms.toFixed(1)} ms`, "here"],
     [column.count, column.count === 1 ? "entity" : "entities", column.said]];
   return make("section", { class: "column", "aria-label": column.title, "data-name": column.name },
-    make("h3", { title: column.id }, column.title),
+    make("h3", { title: column.id }, column.title, ...(data.columns.length > 1 ? [beside(place)] : [])),
     make("dl", { class: "figures" }, ...figures.map(([figure, of, said], index) =>
       make("div", { class: said ? "wide" : undefined }, make("dt", {}, said ? `${of}: ${said}` : of),
         make("dd", { class: index === 1 ? "ms" : undefined }, String(figure))))),
     drawWords(column, place));
+}
+
+/** On a phone, where one column is in sight: the way to the next. */
+function beside(place) {
+  const next = (place + 1) % data.columns.length;
+  return button(data.columns[next].title.split(" (")[0], () =>
+    root.querySelectorAll(".column")[next].scrollIntoView({ block: "nearest", inline: "start" }), "link narrow next");
 }
 
 function drawWords(column, place) {
@@ -173,6 +183,7 @@ function choose(word) {
     make("p", {}, make("b", {}, `${data.labels[label]}, ${percent(probability)} certain`)), close);
   aside.hidden = false;
   root.querySelector(".body").classList.add("asks");
+  word.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function hide(word) {
@@ -230,10 +241,13 @@ function bet(index) {
 
 // Links and pictures
 
-async function copy(query, said, fragment = "") {
+function go(query, fragment = "") {
   const theme = new URLSearchParams(location.search).get("__theme");
-  const address = location.pathname + query + (theme ? `${query ? "&" : "?"}__theme=${theme}` : "") + fragment;
-  history.replaceState(null, "", address);
+  history.replaceState(null, "", location.pathname + query + (theme ? `${query ? "&" : "?"}__theme=${theme}` : "") + fragment);
+}
+
+async function copy(query, said, fragment = "") {
+  go(query, fragment);
   const line = root.querySelector(".moved");
   try {  // browsers allow it only over HTTPS and on the same machine
     await navigator.clipboard.writeText(location.href);
@@ -280,8 +294,10 @@ function save() {
 /** A visitor's own text survives a reload, in this tab alone. */
 function keep() {
   try {
-    if (data.own && !data.cut) sessionStorage.setItem("text", text());
-    else if (!data.bet) sessionStorage.removeItem("text");
+    if (data.own && !data.cut) {
+      sessionStorage.setItem("text", text());
+      if (/[?&](bet|example|lesson)=/.test(location.search)) go(data.link);
+    } else if (!data.bet) sessionStorage.removeItem("text");
   } catch { /* no storage, or full */ }
 }
 

@@ -52,7 +52,7 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
             return
         except OSError:  # refused until the app listens
             time.sleep(0.2)
-    raise InputError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
+    raise InputError(f"The app at {url} does not answer. Start it with python app.py to see why.")
 
 
 def browser_path() -> str | None:
@@ -85,5 +85,5 @@ def ask(client: httpx.Client, url: str, **arguments: Any) -> Any:
     answer = client.get(f"{place}/{event}").raise_for_status().text
     kind, data = answer.strip().rpartition("event: ")[2].split("\n", 1)
     if kind != "complete":
-        raise RuntimeError(f"expected an answer, got {kind}: {data[:200]}")
+        raise RuntimeError(f"/tag answers {kind}: {data[:200]}")
     return json.loads(data.removeprefix("data: "))[0]

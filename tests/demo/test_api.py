@@ -60,13 +60,13 @@ class TestTag:
         ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters; the limit is 100,000"),
         ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters; this one has 50,001"),
         ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "must be a string, not dict"),
-        ({"strategy": "rule", "point": ["fast"]}, "expected the name of an operating point, got \\['fast'\\]"),
+        ({"strategy": "rule", "point": ["fast"]}, "operating point.*\\['fast'\\]"),
         ({"strategy": "entropy:fast", "point": "careful"}, "operating point .fast., not .careful."),
         ({"point": "quick"}, "no operating points of entropy, so no 'quick'"),
         ({"strategy": "rule", "lambda_": "much"}, "lambda must be a number"),
         ({"lambda_": 1.0}, "entropy has no setting lambda"),
         ({"trace": "false"}, "trace must be true or false, not 'false'"),
-        ({"strategy": ["dense"]}, "expected the name of a strategy"),
+        ({"strategy": ["dense"]}, "strategy.*\\['dense'\\]"),
     ],
 )
 def test_bad_arguments_get_the_reason_and_are_not_logged(client, capfd, arguments, message):

@@ -3,7 +3,7 @@
 import gradio as gr
 
 from demo.app import build_demo
-from demo.evidence import claim
+from demo.evidence import headline
 from demo.settings import points
 from demo.view import work
 from tests.conftest import TEXT, cascade
@@ -18,7 +18,7 @@ def test_page_and_http_api_offer_the_cascade_beside_all_layers_first_and_its_poi
     assert columns.choices[:2] == [("All layers", "dense"), ("Small model first", "cascade")]
     assert points(both) == ["careful", "balanced"]
     assert point.value == "balanced"
-    assert "the large one only what the small one doubts" in claim(both, None)
+    assert "the large one only what the small one doubts" in headline(both, None)
     offered = demo.get_api_info()["named_endpoints"]
     given = {one["parameter_name"]: one["parameter_default"] for one in offered["/tag"]["parameters"]}
     assert given["strategy"] == "cascade"

@@ -1,11 +1,11 @@
-"""What the page claims is what the report of its weights says in its dtype."""
+"""What the page says first is what the report of its weights says in its dtype."""
 
 import re
 from copy import copy
 
 import pytest
 
-from demo.evidence import PLOT, REPORTS, claim, evidence, find_reports, own_report, publish
+from demo.evidence import PLOT, REPORTS, evidence, find_reports, headline, own_report, publish
 from engine import load_engine
 from eval.render import ReportFolder, default
 from eval.render.summary import summary_rows
@@ -22,8 +22,8 @@ def report(shipped):
     return own_report(shipped)
 
 
-def test_the_claim_takes_its_numbers_from_the_report_and_has_at_most_45_words(shipped, report):
-    said = claim(shipped, report)
+def test_the_headline_takes_its_numbers_from_the_report_and_has_at_most_45_words(shipped, report):
+    said = headline(shipped, report)
     row = default(report)
     speeds = [report.interval(row["variant"], "hf-pipeline", size)["speedup"] for size in report.sizes]
     assert f"{round(min(speeds))} to {round(max(speeds))} times as fast" in said
@@ -35,13 +35,13 @@ def test_the_claim_takes_its_numbers_from_the_report_and_has_at_most_45_words(sh
 def test_without_a_report_in_this_dtype_nothing_is_claimed(shipped, report, engine, plain_engine):
     other = copy(shipped)
     other.dtype = "float32"
-    assert not re.search(r"\d", claim(other, report))
+    assert not re.search(r"\d", headline(other, report))
     busy = ReportFolder(report.folder)
     busy.about = report.about | {BUSY: "other work ran"}
-    assert not re.search(r"\d", claim(shipped, busy)), "its times are doubtful"
+    assert not re.search(r"\d", headline(shipped, busy)), "its times are doubtful"
     assert own_report(engine) is None
-    assert not re.search(r"\d", claim(engine, None))
-    assert "no gates" in claim(plain_engine, None)
+    assert not re.search(r"\d", headline(engine, None))
+    assert "no gates" in headline(plain_engine, None)
     assert "No report measured these weights" in evidence(engine, None, {})
 
 

@@ -53,6 +53,7 @@ class TestReading:
         uploads, (line,) = read(tmp_path, b'{"id": "1", "text": "caf\xe9"}\n' * 20, "a.jsonl")
         assert uploads == []
         assert "a.jsonl" in line
+        assert "more like it" not in line
         assert str(tmp_path) not in line
 
     def test_the_readable_documents_of_a_broken_file_are_kept(self, tmp_path):
