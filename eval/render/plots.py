@@ -28,7 +28,7 @@ PANELS = 4  # in a row
 WINDOW = (
     0.016  # most F1 above and below the reference that the axis shows, so that an outlier does not squeeze the others
 )
-_BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
+_BELOW, _ABOVE = 0.003, 0.006  # F1 that the axis shows beyond the marks, for their intervals and labels
 REFERENCE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 _MARK = 16  # pixels around a mark that labels keep free
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
@@ -160,7 +160,7 @@ def _draw_panel(
         label = ""
         if row.variant in names:
             beyond = f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
-            label = f"{names[row.variant]} {row.speedup:.1f}×{beyond}"
+            label = f"{names[row.variant]}, {row.speedup:.1f}×{beyond}"
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, label, colour))
