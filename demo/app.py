@@ -21,6 +21,7 @@ from engine.pruning.strategy_names import StrategyName
 
 TITLE = "Find entities in biomedical text"
 FINDS = dict(zip(SHIPPED, ("chemicals and diseases", "genes, variants and more"), strict=True))
+COMMON = "the of and in to with a for was were is by on after from not"  # words of English texts
 FOOTER = '<p class="note">Research use only, not for clinical decisions.</p>'
 # A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
 KEPT = """() => {
@@ -96,7 +97,7 @@ def choice(engine: Engine, page: Choices, name: str) -> Chosen:
 
 def remark(text: str) -> str:
     """One sentence for a text that does not look English; empty for others."""
-    words, common = text.lower().split(), set("the of and in to with a for was were is by on after from not".split())
+    words, common = text.lower().split(), set(COMMON.split())
     return "The model knows English alone." if len(words) > 12 and not common & set(words) else ""
 
 
