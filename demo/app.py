@@ -22,7 +22,7 @@ from engine.pruning.strategy_names import StrategyName
 TITLE = "Find entities in biomedical text"
 FINDS = dict(zip(SHIPPED, ("chemicals and diseases", "genes, variants and more"), strict=True))
 COMMON = "the of and in to with a for was were is by on after from not"  # words of English texts
-FOOTER = '<p class="note">Research use only, not for clinical decisions.</p>'
+FOOTER = "Research use only, not for clinical decisions."
 # A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
 KEPT = """() => {
   const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
@@ -175,8 +175,11 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
             commands = gr.Code(language="shell", label="Commands", interactive=False, wrap_lines=True)
             python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
         with gr.Tab("Evidence"):
-            gr.HTML(evidence(engine, report, publish(engine, report)))
-    gr.HTML(FOOTER)
+            gr.HTML(evidence(engine, report, links := publish(engine, report)))
+    about = [
+        f'<a href="{links[title]}" target="_blank">{title}</a>' for title in ("README", "Source") if title in links
+    ]
+    gr.HTML(f'<p class="note">{" · ".join([FOOTER, *about])}</p>')
 
     inputs = [text, columns, *settings]
     code = [commands, python]

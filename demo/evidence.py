@@ -1,9 +1,12 @@
 """What reports measured: the page's headline, a table of six rows, one plot, and the reports as static files."""
 
 import math
+import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.parse import quote
 
@@ -94,14 +97,16 @@ def address_of(file: Path) -> str:
 
 
 def publish(engine: Engine, report: ReportFolder | None) -> dict[str, str]:
-    """Writes report and card as HTML, serves them as static files, and returns their addresses by title.
+    """Writes report, card and README as HTML, serves them as static files, and returns their addresses by title.
 
     Nothing in them runs: raw HTML is shown as text.
     """
     folder = Path(tempfile.mkdtemp(prefix="bioner-pages-"))
     card = Path(engine.source, "README.md")
     pages = {"Report": report.folder / "report.md"} if report else {}
-    pages |= {"Model card": card} if card.is_file() else {}
+    pages |= {
+        title: file for title, file in {"Model card": card, "README": ROOT / "README.md"}.items() if file.is_file()
+    }
     links = {}
     for title, file in pages.items():
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -109,12 +114,24 @@ def publish(engine: Engine, report: ReportFolder | None) -> dict[str, str]:
         page = folder / f"{title.lower().replace(' ', '-')}.html"
         page.write_text(_only_here(as_html(text), file.parent), encoding="utf-8", errors="replace")
         links[title] = address_of(page)
+    links |= {"Source": address} if (address := source_address()) else {}
     gr.set_static_paths([folder, *(path for path in (report.folder.glob("*.png") if report else ()))])
     return links
 
 
+def source_address() -> str:
+    """Where the source is: in the Space that runs this or in the package's repository; empty if neither is known."""
+    if space := os.environ.get("SPACE_ID"):
+        return f"https://huggingface.co/spaces/{space}/tree/main"
+    with suppress(PackageNotFoundError):
+        urls = (url.partition(", ") for url in metadata("bioner-token-pruning").get_all("Project-URL", []))
+        return next((url for name, _, url in urls if name == "Repository" and "//example." not in url), "")
+    return ""
+
+
 def _only_here(page: str, folder: Path) -> str:
-    """A page whose pictures come from their folder; other relative links are gone, since nothing is served there."""
+    """A page whose pictures come from their folder; what else is relative is gone, since nothing is served there."""
+    page = re.sub(r'<img [^>]*src="[^":]*/[^"]*"[^>]*>', "", page)
     page = re.sub(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>', r"\1", page, flags=re.DOTALL)
     return re.sub(
         r'src="([^":/]+\.png)"', lambda match: f'src="/gradio_api/file={quote(str(folder))}/{match[1]}"', page

@@ -21,7 +21,10 @@ SENTENCES = (  # invented, for the bet
 EARLY = "Too early"  # an example in which a name is missed, as a test checks
 LESSON: tuple[tuple[str, dict[str, str]], ...] = (
     ("All layers: every word runs through the whole network.", {"strategies": DENSE}),
-    ("Early exit: a word leaves once its label is certain. Names stay longest.", {"strategies": "dense,entropy"}),
+    (
+        "Early exit: a word leaves once its label is certain. On average, names stay longer.",
+        {"strategies": "dense,entropy"},
+    ),
     (
         "Too early: in a hurry, a name is missed.",
         {"strategies": "dense,entropy", "example": EARLY, "point": "fast", "entropy.max_entropy": "10"},
@@ -37,7 +40,7 @@ LESSON: tuple[tuple[str, dict[str, str]], ...] = (
         },
     ),
     (
-        "Attention: words leave that few others look at. It costs more than it saves.",
+        "Attention: words leave that few others look at. It saves less time than certainty.",
         {"strategies": "dense,entropy,attention"},
     ),
 )

@@ -39,7 +39,6 @@ def tag_files(page: Any, paths: list[Path]) -> None:
     """Tags files in Your files and waits for the result."""
     tab(page, "Your files")
     page.get_by_role("tabpanel").locator("input[type=file]").first.set_input_files(paths)
-    page.get_by_role("button", name="Tag the files").click()
     page.get_by_label("Result").wait_for(timeout=WORK_MS)
 
 

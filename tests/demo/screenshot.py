@@ -30,6 +30,7 @@ def opened(browser: Any, url: str, size: tuple[int, int], theme: str, **query: s
 
 def save_race(page: Any, file: Path) -> None:
     """Saves the race as its button does."""
+    page.locator(".view .column").nth(EXAMPLE["strategies"].count(",")).wait_for(timeout=WORK_MS)
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as picture").click()
     download.value.save_as(file)

@@ -28,6 +28,15 @@ def two_pages(engine, plain_engine, monkeypatch):
     return build_demo(engine, plain_engine)
 
 
+def test_a_model_without_gates_is_not_called_faster_and_has_nothing_to_set(engine, plain_engine):
+    def heads(of):
+        return [page.value for page in components(build_demo(of), gr.HTML) if 'class="intro"' in str(page.value)]
+
+    assert "text faster</h1>" in heads(engine)[0]
+    assert "text</h1>" in heads(plain_engine)[0]
+    assert not any(panel.visible for panel in components(build_demo(plain_engine), gr.Accordion, label="Settings"))
+
+
 class TestWhatToFind:
     def test_each_model_has_a_page_of_its_own_and_links_to_the_others(self, two_pages, engine):
         heads = [page.value for page in components(two_pages, gr.HTML) if 'class="intro"' in str(page.value)]

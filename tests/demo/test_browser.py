@@ -141,6 +141,15 @@ class TestWhy:
         page.keyboard.press("Escape")
         assert why.is_hidden()
 
+    @pytest.mark.parametrize("size", [LAPTOP, PHONE])
+    def test_a_tap_on_the_last_word_shows_it_and_why_side_by_side(self, open_page, size):
+        page = open_page(size)
+        word = column(page, "Early exit").locator(".w").last
+        word.click()
+        why, at = page.locator(".why").bounding_box(), word.bounding_box()
+        assert 0 <= why["y"] < why["y"] + why["height"] <= size[1] + 1
+        assert at["y"] + at["height"] <= (why["y"] if size == PHONE else size[1])
+
     def test_the_keyboard_reaches_every_word(self, open_page):
         page = open_page()
         first = column(page, "Early exit").locator(".w").first
@@ -164,10 +173,17 @@ class TestLesson:
         panel(page, "Lesson")
         page.get_by_label("5. Attention").check()
         column(page, "By attention")
-        linked = open_page(query="lesson=4")
-        back = column(linked, "Learned with recovery").locator(".w[data-state=recovered]").first
-        back.click()
-        assert "It came back, since" in linked.locator(".why").inner_text()
+        column(open_page(query="lesson=4"), "Learned with recovery")
+
+    def test_a_recovery_is_explained_after_two_taps_and_what_came_back_has_the_darkest_ink(self, open_page):
+        page = open_page(PHONE)
+        panel(page, "Lesson")
+        page.get_by_label("4. Recovery").check()
+        page.locator(".why li", has_text="It came back, since").wait_for(timeout=WORK_MS)
+        back = column(page, "Learned with recovery").locator(".w[data-state=recovered]")
+        assert all("l6" in of_word for of_word in back.evaluate_all("all => all.map((word) => word.className)"))
+        assert back.first.get_attribute("aria-selected") == "true"
+        assert back.first.bounding_box()["x"] >= 0, "its column is in sight"
 
 
 class TestBet:
@@ -199,6 +215,15 @@ class TestText:
         assert "Naloxone" in fragment
         assert "Naloxone" not in query
         page.wait_for_timeout(1000)  # to leave while a stream of answers is open logs an error
+        page.reload()
+        page.locator(".view .w", has_text="clonidine").first.wait_for(timeout=WORK_MS)
+
+    def test_a_link_copied_before_does_not_cost_the_text_on_reload(self, open_page):
+        page = open_page(query="bet=3", permissions=["clipboard-read", "clipboard-write"])
+        page.locator(".view .w").nth(3).click()
+        page.get_by_role("button", name="Copy the link").click()
+        enter(page, SHORT)
+        page.wait_for_timeout(1000)
         page.reload()
         page.locator(".view .w", has_text="clonidine").first.wait_for(timeout=WORK_MS)
 
@@ -235,8 +260,9 @@ class TestFiles:
     def test_the_other_model_tags_the_same_files(self, open_page):
         page = open_page()
         tab(page, "Your files")
-        page.get_by_role("tabpanel").get_by_label("genes, variants and more").check()
         page.get_by_role("button", name="Use the sample").click()
+        page.get_by_role("button", name="Download CSV").wait_for(timeout=WORK_MS)
+        page.get_by_role("tabpanel").get_by_label("genes, variants and more").check()
         page.get_by_role("tabpanel").get_by_text("Species").first.wait_for(timeout=WORK_MS)
 
 
@@ -264,6 +290,37 @@ def test_nothing_is_cut_and_everything_can_be_read_and_reached(open_page, size, 
         for target in page.locator(".bar button, .panels > .block > button, input[type=range]").all():
             if target.is_visible():
                 assert target.bounding_box()["height"] >= 34, target.evaluate("target => target.outerHTML")
+
+
+BROKEN = """cells => cells.flatMap((cell) => {
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), broken = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { index, 0: word } of node.textContent.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (range.getClientRects().length > 1) broken.push(word);
+    }
+  }
+  return broken;
+})"""
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE])
+def test_long_names_push_nothing_out_of_a_column_and_no_word_is_broken(open_page, size):
+    page = open_page(size, query="strategies=dense,mlp,mlp-attention,mlp%2Brecovery&mlp.max_risk=9.9&point=fast")
+    column(page, "Learned with recovery (fast, threshold × 9.9)")
+    inside = """all => all.every((part) => part.scrollWidth <= part.clientWidth + 1
+      && part.getBoundingClientRect().right <= part.closest(".column").getBoundingClientRect().right + 1)"""
+    assert page.locator(".view .column :is(h3, .figures, .words)").evaluate_all(inside)
+    assert page.locator(".view :is(h3, .figures)").evaluate_all(BROKEN) == []
+    tab(page, "Evidence")
+    page.locator(".evidence td").first.wait_for(timeout=WORK_MS)
+    assert page.locator(".evidence :is(td, th)").evaluate_all(BROKEN) == []
+    tab(page, "Your files")
+    page.get_by_role("button", name="Use the sample").click()
+    page.locator(".textfield").first.wait_for(timeout=WORK_MS)
+    assert page.locator(".textfield").evaluate_all(BROKEN) == []
 
 
 def test_every_example_can_be_chosen(open_page):

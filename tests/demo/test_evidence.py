@@ -58,11 +58,16 @@ def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(shipp
 
 def test_report_and_card_are_static_pages_without_links_to_what_is_not_there(shipped, report):
     links = publish(shipped, report)
-    assert set(links) == {"Report", "Model card"}
+    assert set(links) == {"Report", "Model card", "README"}, "and no source, as long as its address is a placeholder"
     for address in links.values():
         page = open(address.partition("file=")[2], encoding="utf-8").read()  # noqa: SIM115, PTH123
         assert re.findall(r'<a href="(?!https?:|#)', page) == []
         assert "<script" not in page
+
+
+def test_in_a_space_the_source_is_a_link(shipped, monkeypatch):
+    monkeypatch.setenv("SPACE_ID", "someone/tagger")
+    assert publish(shipped, None)["Source"] == "https://huggingface.co/spaces/someone/tagger/tree/main"
 
 
 def test_every_finished_report_is_found():

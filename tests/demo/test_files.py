@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.files import COLUMNS, SAMPLE, Tagged, chosen_of, tag_uploads, write_csv, write_other
+from demo.files import ABOUT, COLUMNS, SAMPLE, Tagged, chosen_of, tag_uploads, write_csv, write_other
 from demo.launch import MAX_FILE_BYTES
 from demo.links import opening
 from demo.uploads import MAX_DOCUMENTS, Upload, read_files
@@ -28,6 +28,7 @@ class TestReading:
         path = json_lines(tmp_path / "a.jsonl", [{"id": "1", "text": TEXT}, {"id": "2", "text": TEXT}])
         uploads, lines = read_files([str(path), str(SAMPLE)])
         assert [one.file for one in uploads] == ["a.jsonl"] * 2 + ["sample.pubtator.txt"] * 30
+        assert "30 abstracts" in ABOUT
         assert lines == []
 
     @pytest.mark.parametrize(

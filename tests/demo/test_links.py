@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from demo.evidence import own_report
 from demo.links import EXAMPLES, lesson, make_link, opening, read_link
 from demo.settings import chosen_strategy, page_settings
 from demo.view import LOST, SAME, differences
@@ -91,3 +92,13 @@ class TestLesson:
         assert LOST in [kind for kind, _ in differences(back["mlp"], back["dense"])]
         assert {kind for kind, _ in differences(back["mlp+recovery"], back["dense"])} == {SAME}
         assert (back["mlp+recovery"].paths.state == State.RECOVERED).any()
+
+    def test_what_the_others_say_is_true_names_stay_longer_on_average_and_attention_saves_less(self, results, shipped):
+        early = results[1]["entropy"]
+        spans = [(entity.start, entity.end) for entity in early.entities]
+        named = [any(start <= word.start < end for start, end in spans) for word in early.trace.words]
+        layers = early.paths.layer
+        assert layers[named].mean() > layers[[not name for name in named]].mean() + 0.5
+        report = own_report(shipped)
+        speed = {row["variant"]: row["speedup_vs_dense"] for row in report.variants}
+        assert speed["attention:balanced"] < speed["entropy:balanced"]
