@@ -143,6 +143,10 @@ class Engine:
             name = self.default_strategy
             if point and name == DENSE:  # which has no points
                 name = EntropyController.kind
+            if name == EntropyController.kind and not self.points.get(name):
+                logger.warning(
+                    "%s has no operating points, so unchecked thresholds decide: run calibrate.", self.source
+                )
         if not isinstance(name, str | Strategy):
             raise InputError(f"The strategy {name!r} is no name; write e.g. 'entropy:fast'.")
         if isinstance(name, Strategy):

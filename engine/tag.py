@@ -7,6 +7,7 @@ writes results as they are made. A broken document is reported on standard error
 
 import argparse
 import logging
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ from engine.text.documents import Document
 
 
 def _size(file: str) -> int:
-    """Size of a file in bytes, 0 for a pipe; raises an `InputError` if it does not exist."""
+    """Size of a file in bytes, 0 for a pipe; raises an `InputError` for a folder or if it does not exist."""
+    if Path(file).is_dir():
+        raise InputError(f"{file} is a folder. Tag it with: bioner bulk {shlex.quote(file)} --out TAGGED")
     with readable(file):
         return 0 if file == "-" else Path(file).stat().st_size
 
@@ -61,8 +64,10 @@ def main(argv: list[str] | None) -> int:
         ids, on_read = Ids(), progress.advance if progress.total else None
         for file in sizes:
             try:
-                for document in read_documents(file, on_error, ids=ids, on_read=on_read):
+                for document in read_documents(file, on_error, lines_are_texts=options.lines, ids=ids, on_read=on_read):
                     counts.update(documents=1)
+                    if lines := document.text.strip().count("\n"):  # only plain text can have them
+                        say(f"{file} is read as one text of {lines + 1} lines; with --lines each line is one.")
                     yield document
                     progress.advance(0 if progress.total else 1)
             except InputError as error:

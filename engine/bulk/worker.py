@@ -51,6 +51,7 @@ class Worker:
             "device": self.options.device,
             "batch size": self.options.batch_size,
             "format": self.format,
+            "lines": self.options.lines,
             **self.engine.fingerprint,
             "code": code_digest(package),
             "versions": {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")},
@@ -92,7 +93,9 @@ class Worker:
             deleted.append({"file": file.path, "id": identifier, "version": version})
 
         def tagged_documents() -> Iterator[Document]:
-            documents = read_documents(file.path, on_error, on_deleted=on_deleted, on_read=on_progress)
+            documents = read_documents(
+                file.path, on_error, lines_are_texts=self.options.lines, on_deleted=on_deleted, on_read=on_progress
+            )
             for document in tag_documents(self.engine, self.strategy, documents, self.options.batch_size):
                 counts.update(documents=1, entities=len(document.entities))
                 yield document

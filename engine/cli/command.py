@@ -36,8 +36,10 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             return _finish(141)
         except (OSError, SafetensorError) as error:
             problem = getattr(error, "strerror", None) or first_line(error)
-            wanted = f"expected to read and write {getattr(error, 'filename', None) or 'the output'}"
-            return _finish(2, str(InputError(f"{wanted}, got: {problem}; check the path, rights and space left")))
+            name = getattr(error, "filename", None) or "the output"
+            return _finish(
+                2, str(InputError(f"Cannot read or write {name}: {problem}. Check path, permissions and disk space."))
+            )
         except KeyboardInterrupt:
             return _finish(130, "interrupted")
 
@@ -48,7 +50,7 @@ def _refuse_empty_values(argv: list[str]) -> None:
     """Raises an `InputError` for ``--out ""`` and the like, which would otherwise mean the current folder."""
     for option, value in pairwise([*argv, "-"]):
         if option.startswith("--") and (not value or option.endswith("=")):
-            raise InputError(f"expected a value after {option.rstrip('=')}, got an empty one; give one")
+            raise InputError(f"{option.rstrip('=')} has no value; give one.")
 
 
 def program(module: str) -> str:

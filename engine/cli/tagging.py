@@ -39,6 +39,7 @@ class EngineOptions:
         "whether short forms are labelled as their long forms; auto is as the model says",
         choices=("auto", "on", "off"),
     )
+    lines: bool = setting(False, "each line of plain text is a document; otherwise a file is one")
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")
     dtype: str = setting("auto", "auto is int8 on a CPU if it was found to agree with float32", choices=DTYPES)
@@ -56,12 +57,12 @@ class EngineOptions:
         for text in self.set:
             name, equals, value = text.partition("=")
             if not (name and equals):
-                raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
+                raise InputError(f"--set {text!r} is not SETTING=VALUE; write e.g. neighbours=2.")
             settings |= [parse_setting(name, value)]
         return settings
 
     def load(self, threads: int = 0) -> tuple[Engine, Strategy]:
-        """Loads engine and strategy, and says which dtype ``auto`` chose, and why.
+        """Loads engine and strategy, and says why ``auto`` is not 8 bits, if it is not.
 
         Raises an `InputError` if they or the machine do not support an option.
         """
@@ -76,7 +77,7 @@ class EngineOptions:
             abbreviations=abbreviations,
         )
         strategy = engine.strategy(self.strategy, self.point, **self.settings)
-        if self.dtype == "auto":
+        if self.dtype == "auto" and engine.dtype != "int8":
             say(f"dtype {engine.dtype}: {engine.why}")
         return engine, strategy
 

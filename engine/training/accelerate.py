@@ -103,18 +103,27 @@ def run(
     if (out / CARD).is_file():
         raise InputError(
             f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other "
-            "operating points with python -m engine.training.calibrate"
+            "operating points with bioner calibrate"
         )
     plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
     with Progress(plan, about_s=None if config.steps else 60 * config.minutes) as progress:
         from engine.training.stages import STRATEGY, run_stages
 
         choices = run_stages(config, original, student, learned, apart, conditions, made_by)
-    progress.finish(
-        f"the model and its card are in {out}.{advice({STRATEGY: choices})}",
-        f"python -m engine.tag FILE --model {shlex.quote(str(out))} --strategy {fastest(choices)}",
-    )
+    model = f"--model {shlex.quote(str(out))}"
+    if reached(choices):
+        verdict = f"the model and its card are in {out}.{advice({STRATEGY: choices})}"
+        progress.finish(verdict, f"bioner tag FILE {model} --strategy {fastest(choices)}")
+    else:
+        verdict = f"no setting computes less within its limit, so keep your checkpoint; what was trained is in {out}. "
+        verdict += "More texts or --minutes may help, or wider limits."
+        progress.finish(verdict, f"bioner calibrate {model} --texts FILE --max-f1-drop 1,3,6")
     return choices
+
+
+def reached(choices: Sequence[Choice]) -> bool:
+    """Whether there is an operating point."""
+    return any(choice.stored for choice in choices)
 
 
 def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) -> tuple[list[str], list[str]]:
@@ -166,7 +175,7 @@ def main(argv: list[str] | None) -> int:
     texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
     choices = run(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
     print(points_table(choices), end="")
-    return 0
+    return 0 if reached(choices) else 1
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     if unknown := set(names) - set(runnable):
         raise InputError(
             f"expected --strategies from {runnable}, got {sorted(unknown)}; leave them out, or train a controller with "
-            "python -m engine.training.controller"
+            "bioner controller"
         )
     return list(dict.fromkeys(names))
 
@@ -93,7 +93,7 @@ def main(argv: list[str] | None) -> int:
         chosen = choose_points(config, folder, names, texts)
     progress.finish(
         f"the operating points are in {folder / POINTS}.{advice(chosen)}",
-        f"python -m eval.report --model {shlex.quote(str(folder))} --corpus CORPUS",
+        f"bioner report --model {shlex.quote(str(folder))} --corpus CORPUS",
     )
     return 0
 

@@ -68,7 +68,7 @@ def main(argv: list[str] | None) -> int:
     quoted = shlex.quote(str(folder))
     progress.finish(
         f"the networks are in {path}.",
-        f"python -m engine.training.calibrate --model {quoted} --strategies {kind} --texts FILE",
+        f"bioner calibrate --model {quoted} --strategies {kind} --texts FILE",
     )
     return 0
 

@@ -180,7 +180,7 @@ def main(argv: list[str] | None) -> int:
     following = f"accelerate {out} --texts FILE --out FOLDER"
     progress.finish(
         f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",
-        f"python -m engine.training.{following if config.plain else f'calibrate --model {out} --texts FILE'}",
+        f"bioner {following if config.plain else f'calibrate --model {out} --texts FILE'}",
     )
     return 0
 

@@ -71,7 +71,7 @@ def main(argv: list[str] | None) -> int:
         of_types = ", ".join(f"{type_} {count:,}" for type_, count in sorted(mentions.items()))
         say(f"{name}: {len(part):,} documents; {of_types or 'no mentions'}.")
     say(
-        f"Next: python -m engine.training.finetune --backbone ENCODER --corpus {arguments.out}/train.jsonl "
+        f"Next: bioner finetune --backbone ENCODER --corpus {arguments.out}/train.jsonl "
         f"--dev-corpus {arguments.out}/dev.jsonl --out FOLDER"
     )
     return 0

@@ -28,7 +28,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from engine.cli.command import say
 from engine.cli.progress import Progress
 from engine.cli.runs import Log, replacing
-from engine.errors import InputError
+from engine.errors import InputError, explained
 from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pruning.policies import ExitPolicy, KeepAll
 from engine.pytorch.checkpoint import save_weights
@@ -234,7 +234,8 @@ class Trainer:
             record |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
             say(f"Epoch {self.epoch}: loss {loss:.4f}, F1 on development {score:.4f}.")
         state = {name: getattr(self, name) for name in VALUES} | {"random": torch.get_rng_state()}
-        with replacing(self.checkpoint) as fresh:
+        remedy = "Check path, permissions and disk space, and go on with --resume"
+        with explained(f"Cannot write {self.checkpoint}", remedy), replacing(self.checkpoint) as fresh:
             torch.save(state | {name: getattr(self, name).state_dict() for name in STATES}, fresh)
         Log(self.log).append(record)
 

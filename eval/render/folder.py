@@ -51,7 +51,7 @@ class ReportFolder:
         return self._frames[name]
 
     def _finished(self) -> AbstractContextManager[None]:
-        return explained(f"{self.folder} holds no finished report", "Make one with python -m eval.report")
+        return explained(f"{self.folder} holds no finished report", "Make one with bioner report")
 
     @cached_property
     def rows(self) -> list[Row]:

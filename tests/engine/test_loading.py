@@ -66,6 +66,13 @@ def test_settings_and_stored_points_reach_the_strategy(model_folder):
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
+def test_unchecked_thresholds_never_decide_without_a_word(engine, plain_engine, shipped, caplog):
+    for made in (shipped, plain_engine, engine):
+        assert not caplog.records
+        made.strategy()
+    assert [engine.source in record.getMessage() for record in caplog.records] == [True]
+
+
 def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cautious_folder, shipped, both):
     engines = [shipped, load_engine(cautious_folder), engine, plain_engine, both]
     assert [(chosen.kind, chosen.point) for chosen in (one.tag(TEXT).strategy for one in engines)] == [

