@@ -10,10 +10,10 @@ from demo.code import as_commands, as_python
 from demo.evidence import WHY, evidence, headline, own_report, publish
 from demo.files import build_files
 from demo.launch import KEEP_FILES_S, QUEUE, Page
-from demo.links import EXAMPLES, SENTENCES, Choices, examples, lesson, make_link, opening, read_link
+from demo.links import EXAMPLES, SENTENCES, PageState, examples, lesson, make_link, opening, read_link
 from demo.markup import escape
 from demo.run import MAX_CHARACTERS, REPLAY_SECONDS, REPLAYS, ROUNDS, SECONDS, run
-from demo.settings import MAX_COLUMNS, TRIGGERS, Chosen, chosen_strategy, offered, page_settings, plain_name, points
+from demo.settings import MAX_COLUMNS, TRIGGERS, Selection, offered, page_settings, plain_name, points, select_strategy
 from demo.view import build_view, view
 from engine import Engine, InputError
 from engine.models.shipped import SHIPPED, short_name
@@ -33,7 +33,7 @@ KEPT = """() => {
   try { return decodeURIComponent(text); } catch { return ""; }
 }"""
 HOW = """element.querySelector(".how").addEventListener("click", () => {
-  const tab = [...document.querySelectorAll("[role=tab]")].find((one) => one.textContent.trim() === "Evidence");
+  const tab = [...document.querySelectorAll("[role=tab]")].find((other) => other.textContent.trim() === "Evidence");
   tab.click();
   tab.scrollIntoView();
 });"""
@@ -79,7 +79,7 @@ def finds(engine: Engine) -> str:
 
 
 def answer(
-    engine: Engine, page: Choices, *, timed: tuple[int, float] = (ROUNDS, SECONDS), **about: Any
+    engine: Engine, page: PageState, *, timed: tuple[int, float] = (ROUNDS, SECONDS), **about: Any
 ) -> dict[str, Any]:
     """What the view draws for a page: the text under each column; or why there is nothing to draw."""
     try:
@@ -91,8 +91,8 @@ def answer(
     return view(engine, columns, full, **said | {"remark": remark(page.text)} | about)
 
 
-def choice(engine: Engine, page: Choices, name: str) -> Chosen:
-    return chosen_strategy(engine, name, page.point or None, page.trigger or None, *page.values)
+def choice(engine: Engine, page: PageState, name: str) -> Selection:
+    return select_strategy(engine, name, page.point or None, page.trigger or None, *page.values)
 
 
 def remark(text: str) -> str:
@@ -184,7 +184,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     inputs = [text, columns, *settings]
     code = [commands, python]
 
-    def coded(page: Choices) -> list[Any]:
+    def coded(page: PageState) -> list[Any]:
         chosen = choice(engine, page, page.shown)
         return [as_commands(engine, chosen), as_python(engine, chosen, page.text)]
 
@@ -192,7 +192,10 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
         """Which settings the columns have."""
         kinds = {StrategyName.parse(name).kind for name in names}
         recovers = any(StrategyName.parse(name).recovers for name in names)
-        return [gr.update(visible=recovers), *(gr.update(visible=one.kind in kinds) for one in page_settings(engine))]
+        return [
+            gr.update(visible=recovers),
+            *(gr.update(visible=setting.kind in kinds) for setting in page_settings(engine)),
+        ]
 
     def on_change(*values: Any) -> list[Any]:
         page = page_of(*values)
@@ -201,31 +204,33 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     def on_point(*values: Any) -> list[Any]:
         page = page_of(*values)
         at_point = tuple(page_settings(engine, page.point or None).values())
-        page = Choices(page.text, page.columns, page.point, page.trigger, page.shown, at_point)
+        page = PageState(page.text, page.columns, page.point, page.trigger, page.shown, at_point)
         return [answer(engine, page), *at_point]
 
     def on_add(*values: Any) -> list[Any]:
         page = page_of(*values)
         kept = tuple(name for name in page.columns if name != cut)
         added = kept if cut in page.columns else (*kept[: MAX_COLUMNS - 1], cut or "")
-        page = Choices(page.text, added, page.point, page.trigger, page.shown, page.values)
+        page = PageState(page.text, added, page.point, page.trigger, page.shown, page.values)
         return [answer(engine, page), list(added), *moved(added)]
 
     def on_play(*values: Any) -> dict[str, Any]:
         return answer(engine, page_of(*values), timed=(REPLAYS, REPLAY_SECONDS), play=True)
 
-    def opened(page: Choices, **about: Any) -> list[Any]:
+    def opened(page: PageState, **about: Any) -> list[Any]:
         """Sets the whole page."""
         visible = [
             gr.update(value=value, **update)
             for value, update in zip(
-                [page.trigger, *page.values], ({"visible": one["visible"]} for one in moved(page.columns)), strict=True
+                [page.trigger, *page.values],
+                ({"visible": update["visible"]} for update in moved(page.columns)),
+                strict=True,
             )
         ]
         return [answer(engine, page, **about), page.text, list(page.columns), page.point or None, *visible, page.shown]
 
     def on_bet(friend: int | None = None) -> list[Any]:
-        page = Choices(sentence, (engine.default_strategy,), first.point, "", first.shown, first.values)
+        page = PageState(sentence, (engine.default_strategy,), first.point, "", first.shown, first.values)
         view_of_bet = answer(engine, page, bet=True, friend=friend)
         return [view_of_bet, *[gr.skip()] * (5 + len(sliders))]
 
@@ -239,7 +244,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
             return on_step(int(query["lesson"]))
         page = read_link(engine, query)
         if kept:
-            page = Choices(kept[:MAX_CHARACTERS], page.columns, page.point, page.trigger, page.shown, page.values)
+            page = PageState(kept[:MAX_CHARACTERS], page.columns, page.point, page.trigger, page.shown, page.values)
         return [gr.skip()] * (6 + len(sliders)) if page == first else opened(page)
 
     def on_step(number: int) -> list[Any]:
@@ -274,7 +279,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     )
 
 
-def page_of(text: str, columns: list[str], point: str | None, trigger: str, shown: str, *values: float) -> Choices:
+def page_of(text: str, columns: list[str], point: str | None, trigger: str, shown: str, *values: float) -> PageState:
     """The page with these values of its components; of too many columns, the first and the latest."""
     chosen = columns if len(columns) <= MAX_COLUMNS else [columns[0], *columns[1 - MAX_COLUMNS :]]
-    return Choices(text, tuple(chosen), point or "", trigger or "", shown, tuple(values))
+    return PageState(text, tuple(chosen), point or "", trigger or "", shown, tuple(values))

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import Any
 
-from demo.settings import Chosen
+from demo.settings import Selection
 from engine import Engine
 from engine.models.shipped import DEFAULT, short_name
 
@@ -22,7 +22,7 @@ def load_arguments(engine: Engine) -> dict[str, str]:
     return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
-def options(engine: Engine, chosen: Chosen) -> list[str]:
+def options(engine: Engine, chosen: Selection) -> list[str]:
     """The options of ``bioner tag`` and ``bioner bulk`` for a strategy and the engine's model."""
     named = chosen.name != engine.default_strategy
     return [
@@ -33,7 +33,7 @@ def options(engine: Engine, chosen: Chosen) -> list[str]:
     ]
 
 
-def as_commands(engine: Engine, chosen: Chosen) -> str:
+def as_commands(engine: Engine, chosen: Selection) -> str:
     """Command lines: tag a file, a folder, make one's own checkpoint faster, export."""
     given = load_arguments(engine)
     model = [f"--model={given['model']}"] if "model" in given else []
@@ -51,7 +51,7 @@ def as_commands(engine: Engine, chosen: Chosen) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_python(engine: Engine, chosen: Chosen, text: str) -> str:
+def as_python(engine: Engine, chosen: Selection, text: str) -> str:
     """Python that tags the text as the page does, and the same over HTTP."""
     loaded = ", ".join(
         repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()

@@ -40,7 +40,7 @@ def find_reports(folder: Path = REPORTS) -> list[ReportFolder]:
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
     """The first report on the engine's weights; None if there is none."""
-    return next((one for one in find_reports(folder) if engine.digest[:16] in one.about["weights"]), None)
+    return next((report for report in find_reports(folder) if engine.digest[:16] in report.about["weights"]), None)
 
 
 def headline(engine: Engine, report: ReportFolder | None) -> str:
@@ -52,7 +52,7 @@ def headline(engine: Engine, report: ReportFolder | None) -> str:
     if report is None or row is None or row["dtype"] != engine.dtype or report.about.get(BUSY):
         return said
     over = [report.interval(row["variant"], PIPELINE, size) for size in report.sizes]
-    speeds = sorted({round(one["speedup"]) for one in over if one})
+    speeds = sorted({round(pair["speedup"]) for pair in over if pair})
     lost = report.against_dense(row["variant"])["loss_bound"] * 100
     if not speeds or speeds[0] < 2 or math.isnan(lost):
         return said
@@ -69,7 +69,7 @@ def table(report: ReportFolder) -> str:
     lines = []
     for name, row in rows:
         over = [report.interval(row["variant"], reference, size) for size in report.sizes]
-        speeds = ["1.0×" if name == rows[0][0] else f"{one['speedup']:.1f}×" if one else "–" for one in over]
+        speeds = ["1.0×" if name == rows[0][0] else f"{pair['speedup']:.1f}×" if pair else "–" for pair in over]
         cells = "".join(f"<td>{cell}</td>" for cell in (f"{row['f1']:.3f}", *speeds))
         shown = escape(name[:1].upper() + name[1:])
         lines.append(f'<tr><th scope="row" title="{escape(row["variant"])}">{shown}</th>{cells}</tr>')

@@ -12,10 +12,10 @@ import gradio as gr
 
 from demo.api import entity_row
 from demo.launch import KEEP_FILES_S, MAX_FILE_BYTES
-from demo.links import Choices
+from demo.links import PageState
 from demo.markup import number_of, printable
 from demo.run import tag_batch
-from demo.settings import Chosen, at_point, chosen_strategy
+from demo.settings import Selection, at_point, select_strategy
 from demo.uploads import MAX_DOCUMENTS, Upload, read_files
 from engine import Document, Engine, InputError
 from engine.formats import WRITERS
@@ -44,28 +44,31 @@ class Tagged:
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         """Its entities in the order of ``COLUMNS``."""
-        return [(printable(self.file), printable(self.document.id), *entity_row(one)) for one in self.document.entities]
+        return [
+            (printable(self.file), printable(self.document.id), *entity_row(entity))
+            for entity in self.document.entities
+        ]
 
     @property
     def coloured(self) -> list[tuple[str, str | None]]:
         """Its text in parts, each with the type of its entity, as `gr.HighlightedText` shows it."""
         parts: list[tuple[str, str | None]] = []
         at, text = 0, printable(self.document.text)
-        for entity in sorted(self.document.entities, key=lambda one: one.start):
+        for entity in sorted(self.document.entities, key=lambda entity: entity.start):
             if entity.start >= at:
                 parts += [(text[at : entity.start], None), (text[entity.start : entity.end], entity.type)]
                 at = entity.end
         return [*parts, (text[at:], None)]
 
 
-def tag_uploads(engine: Engine, uploads: Sequence[Upload], chosen: Chosen) -> Iterator[list[Tagged]]:
+def tag_uploads(engine: Engine, uploads: Sequence[Upload], chosen: Selection) -> Iterator[list[Tagged]]:
     """Yields the documents of each call."""
     for start in range(0, len(uploads), CHUNK):
         part = uploads[start : start + CHUNK]
-        results = tag_batch(engine, [one.document.text for one in part], chosen.strategy, batch_size=CHUNK)
+        results = tag_batch(engine, [upload.document.text for upload in part], chosen.strategy, batch_size=CHUNK)
         yield [
-            Tagged(one.file, replace(one.document, entities=result.entities))
-            for one, result in zip(part, results, strict=True)
+            Tagged(upload.file, replace(upload.document, entities=result.entities))
+            for upload, result in zip(part, results, strict=True)
         ]
 
 
@@ -74,13 +77,13 @@ def write_csv(tagged: Sequence[Tagged], path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for one in tagged:
-            for row in one.rows:
+        for doc in tagged:
+            for row in doc.rows:
                 writer.writerow([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in row])
 
 
 def write_other(tagged: Sequence[Tagged], path: Path) -> None:
-    text = "".join(WRITERS[OTHER].write(one.document for one in tagged))
+    text = "".join(WRITERS[OTHER].write(doc.document for doc in tagged))
     path.write_text(text, encoding="utf-8", errors="replace", newline="")
 
 
@@ -88,7 +91,7 @@ def build_files(
     engines: Mapping[str, Engine],
     engine: Engine,
     inputs: Sequence[Any],
-    page_of: Callable[..., Choices],
+    page_of: Callable[..., PageState],
     finds: Callable[[Engine], str],
 ) -> None:
     """Builds the tab; the strategy and its settings are those of the page, or another model's default strategy."""
@@ -118,7 +121,7 @@ def build_files(
     ) -> Iterator[list[Any]]:
         page, by = page_of(*values), names[found]
         try:
-            chosen = chosen_of(engine, by, page)
+            chosen = selection_for(engine, by, page)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from error
         uploads, problems = read_files(paths or [])
@@ -126,7 +129,7 @@ def build_files(
         for part in tag_uploads(by, uploads, chosen):
             done += part
             progress((len(done), len(uploads)), unit="documents")
-        count = sum(len(one.document.entities) for one in done)
+        count = sum(len(doc.document.entities) for doc in done)
         line = f"{number_of(count, 'entity', 'entities')} in {number_of(len(done), 'document')}, by {chosen.title}."
         more = f" The table shows the first {LISTED:,}; the files have them all." if count > LISTED else ""
         report = "\n".join([line + more, *problems])
@@ -140,8 +143,8 @@ def build_files(
             files = [Path(folder) / "entities.csv", Path(folder) / "tagged.pubtator.txt"]
             write_csv(done, files[0])
             write_other(done, files[1])
-            choices = [(printable(f"{one.document.id} ({one.file})")[:120], index) for index, one in enumerate(done)]
-            rows = list(islice((row for one in done for row in one.rows), LISTED))
+            choices = [(printable(f"{doc.document.id} ({doc.file})")[:120], index) for index, doc in enumerate(done)]
+            rows = list(islice((row for doc in done for row in doc.rows), LISTED))
             yield [
                 gr.update(value=report, visible=True),
                 done,
@@ -176,8 +179,8 @@ def build_files(
     )
 
 
-def chosen_of(own: Engine, by: Engine, page: Choices) -> Chosen:
+def selection_for(of_page: Engine, by: Engine, page: PageState) -> Selection:
     """The strategy of the page for files; with another page's model, its default strategy."""
-    if by is own:
-        return chosen_strategy(own, page.shown, page.point or None, page.trigger or None, *page.values)
-    return Chosen(default := at_point(by, by.default_strategy, None), default)
+    if by is of_page:
+        return select_strategy(of_page, page.shown, page.point or None, page.trigger or None, *page.values)
+    return Selection(default := at_point(by, by.default_strategy, None), default)

@@ -47,7 +47,7 @@ LESSON: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 @dataclass(frozen=True)
-class Choices:
+class PageState:
     """What is chosen on a page.
 
     ``columns``: strategies side by side. ``shown``: the one for files and code. ``trigger``: empty for the operating
@@ -67,17 +67,17 @@ def examples(engine: Engine) -> dict[str, str]:
     return EXAMPLES if short_name(engine.source) == DEFAULT else {k: v for k, v in EXAMPLES.items() if k != EARLY}
 
 
-def opening(engine: Engine) -> Choices:
+def opening(engine: Engine) -> PageState:
     """A page as it opens: the first example under all layers and the default strategy."""
     stored = points(engine)
     point = default_point(stored) if stored else ""
     columns = tuple(dict.fromkeys([DENSE, engine.default_strategy]))
     values = tuple(page_settings(engine, point or None).values())
     text = EXAMPLES["Genes and variants"] if "Gene" in engine.labels.types else next(iter(EXAMPLES.values()))
-    return Choices(text, columns, point, "", engine.default_strategy, values)
+    return PageState(text, columns, point, "", engine.default_strategy, values)
 
 
-def make_link(engine: Engine, page: Choices) -> str:
+def make_link(engine: Engine, page: PageState) -> str:
     """A link's query with its ``?``; it names the example if the text is one, and never contains a text."""
     example = next((name for name, text in EXAMPLES.items() if text == page.text), None)
     query = {"example": example, "strategies": ",".join(page.columns), "shown": page.shown}
@@ -88,7 +88,7 @@ def make_link(engine: Engine, page: Choices) -> str:
     return "?" + urlencode({name: value for name, value in query.items() if value})
 
 
-def read_link(engine: Engine, query: Mapping[str, str]) -> Choices:
+def read_link(engine: Engine, query: Mapping[str, str]) -> PageState:
     """The page that a link describes; where it says nothing, or what is not possible, the page as it opens."""
     first = opening(engine)
     asked = dict.fromkeys(query.get("strategies", "").split(","))
@@ -103,7 +103,7 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> Choices:
             value = default
         low, high, _ = setting.range
         values.append(value if low <= value <= high else default)
-    return Choices(
+    return PageState(
         text=EXAMPLES.get(query.get("example", ""), first.text),
         columns=(*columns[: MAX_COLUMNS - 1], shown) if shown in asked and shown not in columns else columns,
         point=point,

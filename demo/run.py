@@ -7,7 +7,7 @@ from statistics import median
 from threading import Lock
 from typing import Any
 
-from demo.settings import MAX_COLUMNS, Chosen
+from demo.settings import MAX_COLUMNS, Selection
 from engine import Engine, InputError, Result, Strategy
 
 MAX_CHARACTERS = 100_000  # in one text
@@ -23,7 +23,7 @@ _LOCK = Lock()
 class Column:
     """What a strategy found in a text, and its end-to-end milliseconds here: the median of its rounds."""
 
-    chosen: Chosen
+    chosen: Selection
     result: Result
     milliseconds: float
 
@@ -46,7 +46,7 @@ def tag_batch(engine: Engine, texts: Sequence[str], strategy: Strategy, **settin
 
 
 def run(
-    engine: Engine, text: str, strategies: Sequence[Chosen], rounds: int = ROUNDS, seconds: float = SECONDS
+    engine: Engine, text: str, strategies: Sequence[Selection], rounds: int = ROUNDS, seconds: float = SECONDS
 ) -> tuple[list[Column], Result]:
     """The columns of a text, and what all layers find in it.
 
@@ -59,7 +59,7 @@ def run(
     if not 0 < len(strategies) <= MAX_COLUMNS:
         raise InputError(f"Choose 1 to {MAX_COLUMNS} columns; {len(strategies)} are chosen.")
     results = [tag_batch(engine, [text], chosen.strategy)[0] for chosen in strategies]
-    full = next((one for one in results if one.strategy == Strategy()), None)
+    full = next((result for result in results if result.strategy == Strategy()), None)
     full = full or tag_batch(engine, [text], engine.strategy("dense"))[0]
     times: list[list[float]] = [[] for _ in strategies]
     end = time.monotonic() + seconds

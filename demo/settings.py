@@ -125,7 +125,7 @@ def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """A strategy as chosen on the page; ``stored`` is the same at its operating point, without changed settings."""
 
     strategy: Strategy
@@ -149,9 +149,9 @@ class Chosen:
         return f"{plain_name(self.name)} ({details})" if details else plain_name(self.name)
 
 
-def chosen_strategy(
+def select_strategy(
     engine: Engine, name: str, point: str | None = None, trigger: str | None = None, *values: float
-) -> Chosen:
+) -> Selection:
     """A strategy with the page's settings.
 
     Args:
@@ -166,7 +166,7 @@ def chosen_strategy(
     }
     if stored.recovery and trigger:
         changed["trigger"] = trigger
-    return Chosen(stored.with_settings(**changed), stored)
+    return Selection(stored.with_settings(**changed), stored)
 
 
 def format_value(value: Any, before: Any) -> str:

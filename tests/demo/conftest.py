@@ -12,7 +12,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.launch import LAUNCH
-from demo.settings import Chosen, page_settings
+from demo.settings import Selection, page_settings
 from engine import Engine, Result
 from tests.demo.browsing import WORK_MS
 from tests.demo.serving import serve_app
@@ -92,9 +92,9 @@ def http() -> Iterator[httpx.Client]:
         yield client
 
 
-def as_stored(result: Result) -> Chosen:
+def as_stored(result: Result) -> Selection:
     """A strategy chosen on the page whose settings are those of its operating point."""
-    return Chosen(result.strategy, result.strategy)
+    return Selection(result.strategy, result.strategy)
 
 
 def page_values(engine: Engine, **changed: float) -> list[float]:

@@ -148,7 +148,7 @@ class TestWhy:
         word.click()
         why, at = page.locator(".why").bounding_box(), word.bounding_box()
         assert 0 <= why["y"] < why["y"] + why["height"] <= size[1] + 1
-        assert at["y"] + at["height"] <= (why["y"] if size == PHONE else size[1])
+        assert at["y"] + at["height"] <= (why["y"] if size == PHONE else size[1]) + 1
 
     def test_the_keyboard_reaches_every_word(self, open_page):
         page = open_page()
@@ -220,6 +220,7 @@ class TestText:
 
     def test_a_link_copied_before_does_not_cost_the_text_on_reload(self, open_page):
         page = open_page(query="bet=3", permissions=["clipboard-read", "clipboard-write"])
+        page.get_by_text("Tap it.").wait_for(timeout=WORK_MS)
         page.locator(".view .w").nth(3).click()
         page.get_by_role("button", name="Copy the link").click()
         enter(page, SHORT)

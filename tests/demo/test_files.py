@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.files import ABOUT, COLUMNS, SAMPLE, Tagged, chosen_of, tag_uploads, write_csv, write_other
+from demo.files import ABOUT, COLUMNS, SAMPLE, Tagged, selection_for, tag_uploads, write_csv, write_other
 from demo.launch import MAX_FILE_BYTES
 from demo.links import opening
 from demo.uploads import MAX_DOCUMENTS, Upload, read_files
@@ -72,14 +72,14 @@ class TestReading:
 
 class TestTagging:
     def test_the_strategy_of_the_page_tags_every_document_once(self, engine):
-        chosen = chosen_of(engine, engine, replace(opening(engine), shown="rule"))
+        chosen = selection_for(engine, engine, replace(opening(engine), shown="rule"))
         uploads = [Upload(Document(str(at), TEXT, ()), "a.txt") for at in range(10)]
         tagged = [one for part in tag_uploads(engine, uploads, chosen) for one in part]
         assert [one.document.entities for one in tagged] == [engine.tag(TEXT, "rule").entities] * 10
 
     def test_another_model_tags_with_its_default_strategy(self, engine, plain_engine):
         page = replace(opening(engine), shown="rule")
-        assert chosen_of(engine, plain_engine, page).name == plain_engine.default_strategy
+        assert selection_for(engine, plain_engine, page).name == plain_engine.default_strategy
 
 
 class TestWriting:

@@ -7,7 +7,7 @@ import pytest
 
 from demo.evidence import own_report
 from demo.links import EXAMPLES, lesson, make_link, opening, read_link
-from demo.settings import chosen_strategy, page_settings
+from demo.settings import page_settings, select_strategy
 from demo.view import LOST, SAME, differences
 from engine.paths import State
 from tests.demo.conftest import page_values
@@ -71,7 +71,7 @@ class TestLesson:
         """For each step the results of its columns."""
 
         def tagged(page, name):
-            chosen = chosen_strategy(shipped, name, page.point, page.trigger, *page.values)
+            chosen = select_strategy(shipped, name, page.point, page.trigger, *page.values)
             return shipped.tag(page.text, chosen.strategy)
 
         pages = [read_link(shipped, query) for _, query in lesson(shipped)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.settings import Chosen, chosen_strategy, offered, page_settings, plain_name, points
+from demo.settings import Selection, offered, page_settings, plain_name, points, select_strategy
 from tests.demo.conftest import page_values
 
 
@@ -27,9 +27,9 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
     of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
     for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
-        chosen = chosen_strategy(engine, name, None, "entity_loss", *values)
+        chosen = select_strategy(engine, name, None, "entity_loss", *values)
         assert chosen.strategy == engine.strategy(name, **settings)
-        recovering = chosen_strategy(engine, f"{name}+recovery", None, "entity_loss", *values)
+        recovering = select_strategy(engine, f"{name}+recovery", None, "entity_loss", *values)
         assert recovering.strategy == engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
         assert "trigger entity loss" in recovering.title
         assert ("λ 1.5" in chosen.title) == (name == "rule")
@@ -56,7 +56,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
     monkeypatch.setattr(engine, "points", {name: {"fast": strategy} for name, strategy in at_point.items()})
     for name, strategy in at_point.items():
-        assert chosen_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()).strategy == strategy
+        assert select_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()).strategy == strategy
 
 
 def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
@@ -65,7 +65,7 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
     assert points(engine) == ["fast"]
     values = page_settings(engine, "fast").values()
     for name in engine.runnable:
-        chosen = chosen_strategy(engine, name, "fast", "", *values)
+        chosen = select_strategy(engine, name, "fast", "", *values)
         at = "fast" if chosen.strategy.kind == "entropy" else None
         assert chosen.strategy == chosen.stored == engine.strategy(name, at)
         assert chosen.title == (f"{plain_name(name)} (fast)" if at else plain_name(name))
@@ -78,7 +78,7 @@ def test_plain_names_are_those_of_people_and_a_changed_threshold_is_told_as_a_fa
         "Early exit with recovery",
     ]
     stored = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
-    changed = Chosen(stored.with_settings(max_entropy=(0.2, 1.0)), replace(stored, point="fast"))
+    changed = Selection(stored.with_settings(max_entropy=(0.2, 1.0)), replace(stored, point="fast"))
     assert changed.title == "Early exit (fast, threshold × 2)"
     first, default, cut, *rest = offered(engine)
     assert (first, default, cut) == ("dense", "entropy", "truncate-1")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from demo.markup import escape
 from demo.run import Column, run
-from demo.settings import chosen_strategy
+from demo.settings import select_strategy
 from demo.view import CHANGED, LOST, NEW, SAME, SCRIPT, differences, summary, view, word_range
 from engine import Entity, InputError
 from engine.paths import State
@@ -118,7 +118,7 @@ class TestReturns:
 
 class TestRun:
     def test_all_layers_are_the_reference_also_if_they_are_no_column(self, engine):
-        (column,), full = run(engine, TEXT, [chosen_strategy(engine, "rule")])
+        (column,), full = run(engine, TEXT, [select_strategy(engine, "rule")])
         assert column.result.entities == engine.tag(TEXT, "rule").entities
         assert full.strategy == engine.strategy("dense")
         assert column.milliseconds > 0
@@ -126,7 +126,7 @@ class TestRun:
     @pytest.mark.parametrize(("text", "number"), [(" \n", 1), ("a" * 100_001, 1), (TEXT, 0), (TEXT, 5), (None, 1)])
     def test_an_empty_or_long_text_and_too_many_columns_are_refused(self, engine, text, number):
         with pytest.raises(InputError, match=r"There is no text|100,001|Choose 1 to 4|NoneType"):
-            run(engine, text, [chosen_strategy(engine, "dense")] * number)
+            run(engine, text, [select_strategy(engine, "dense")] * number)
 
 
 def test_the_script_makes_no_markup_of_data():
