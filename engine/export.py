@@ -1,4 +1,4 @@
-"""Exports a strategy as one graph that runs elsewhere: ``python -m engine.export MODEL --strategy NAME --out FOLDER``.
+"""Exports a strategy as one graph that runs elsewhere: ``python -m engine.export --strategy NAME --out FOLDER``.
 
 The folder is a Python package of its own, with the graph and all weights; it needs onnxruntime, tokenizers and numpy.
 With ``--web`` it is a static page, which tags in the browser and can be uploaded as it is.
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from engine import errors
 from engine.base import Engine
-from engine.cli.command import as_command, program
+from engine.cli.command import as_command, program, say
 from engine.cli.runs import check_new
 from engine.errors import InputError, explained
 from engine.graph import standalone
@@ -160,7 +160,7 @@ def copy_page(folder: Path) -> None:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
-    parser.add_argument("model", nargs="?", help=MODEL_HELP)
+    parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
@@ -169,6 +169,8 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
+    if arguments.web:
+        say("Fetch the page's libraries with npm, and write the graph.")
     engine = load_engine(arguments.model, arguments.dtype, labels=arguments.labels)
     export(engine, engine.strategy(arguments.strategy), arguments.out, web=arguments.web)
     what = "page" if arguments.web else "package"

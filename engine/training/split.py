@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engine.cli.command import as_command, program, say
 from engine.cli.runs import check_new
-from engine.errors import InputError
+from engine.errors import FormatError, InputError
 from engine.formats import Ids, read_documents
 from engine.formats.jsonl import JSONL
 from engine.text.documents import Document
@@ -38,8 +38,7 @@ def split_documents(documents: Iterable[Document], shares: Sequence[float], seed
     bounds = zip(PARTS, pairwise(ends), strict=True)
     parts = {name: list(chain.from_iterable(groups[begin:end])) for name, (begin, end) in bounds}
     if empty := [name for name, part in parts.items() if not part]:
-        got = f"{len(groups)} different ones, none of them for {' and '.join(empty)}"
-        raise InputError(f"expected documents for {', '.join(PARTS)}, got {got}; give more")
+        raise InputError(f"{len(groups)} different documents leave none for {' and '.join(empty)}. Give more.")
     return parts
 
 
@@ -53,16 +52,22 @@ def main(argv: list[str] | None) -> int:
     )
     add("--share", default=SHARES, help="sizes of the three, in proportion (default %(default)s)")
     add("--seed", type=int, default=0, help="seed of the random order (default %(default)s)")
+    add("--skip-bad", action="store_true", help="leave out broken documents")
     arguments = parser.parse_args(argv)
     try:
         shares = [float(part) for part in arguments.share.split(",")]
     except ValueError:
         shares = []
     if len(shares) != len(PARTS) or not (min(shares) > 0 and sum(shares) < math.inf):
-        raise InputError(f"expected three numbers above 0 for --share, got {arguments.share!r}; write e.g. {SHARES}")
+        raise InputError(f"--share {arguments.share!r} is not three numbers above 0; write e.g. {SHARES}.")
     check_new(arguments.out)
     ids = Ids()
-    documents = chain.from_iterable(read_documents(file, ids=ids) for file in arguments.files)
+    broken: list[FormatError] = []
+    documents = [document for file in arguments.files for document in read_documents(file, broken.append, ids=ids)]
+    for error in (each for first in broken for each in (first, *first.others)):
+        say(str(error))
+    if broken and not arguments.skip_bad:
+        raise InputError(f"{len(broken)} documents are broken. Correct them, or leave them out with --skip-bad.")
     parts = split_documents(documents, shares, arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, part in parts.items():

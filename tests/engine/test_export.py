@@ -59,7 +59,7 @@ def test_packages_find_what_the_engine_finds(engine, tmp_path):
 
 
 def test_the_command_exports_the_default_strategy(tmp_path, capsys, made_folder):
-    assert export.main([str(made_folder), "--out", str(tmp_path / "tagger")]) == 0
+    assert export.main(["--model", str(made_folder), "--out", str(tmp_path / "tagger")]) == 0
     assert f"the package {tmp_path / 'tagger'} tags texts" in capsys.readouterr().out
     exported = json.loads((tmp_path / "tagger" / "settings.json").read_text())["strategy"]
     assert Strategy.from_json(exported) == load_engine(made_folder).strategy()

@@ -93,7 +93,7 @@ def check(paths, tmp_path, capsys):
         (split, "--share 70,30,0", "three numbers above 0"),
         (split, "--share 70,thirty,1", "three numbers above 0"),
         (split, "--share 1e308,1e308,1", "three numbers above 0"),
-        (split, "--share 98,1,1", "none of them for dev and test"),
+        (split, "--share 98,1,1", "leave none for dev and test"),
         (split, "--out {finetuned}", "expected a new folder"),
         (finetune, "--corpus {blank}", "documents to learn from"),
         (finetune, "--dev-corpus {unannotated}", "got no entities in"),

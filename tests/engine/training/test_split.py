@@ -35,3 +35,18 @@ def test_documents_with_the_same_text_stay_together_and_the_seed_decides():
     assert [len(part) for part in numbers] == [4, 4, 4]
     assert len(set().union(*numbers)) == 12
     assert split_documents(documents, (1, 1, 1)) == parts != split_documents(documents, (1, 1, 1), seed=1)
+
+
+LINE = "\n3\t0\t6\tNausea\tDisease"
+
+
+def test_all_bad_offsets_are_listed_and_can_be_left_out(tmp_path, capsys):
+    file = tmp_path / "mine.pubtator"
+    bad = written("pubtator", *map(document, range(20))).replace(LINE, LINE.replace("0", "1") + LINE.replace("0", "2"))
+    file.write_text(bad)
+    assert main([str(file), "--out", str(tmp_path / "parts")]) == 2
+    said = capsys.readouterr().err
+    assert ("1–6" in said, "2–6" in said, "--skip-bad" in said) == (True, True, True)
+    assert not (tmp_path / "parts").exists()
+    assert main([str(file), "--out", str(tmp_path / "parts"), "--skip-bad"]) == 0
+    assert sum(len(list(read_documents(path))) for path in (tmp_path / "parts").iterdir()) == 19
