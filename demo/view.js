@@ -136,7 +136,7 @@ function keyframes(loop, how) {
   data.columns.forEach((column, place) => {
     for (let layer = 0; layer <= column.total; layer += 1) {
       const at = (100 * leaves(column, layer)) / loop, name = `c${place}l${layer}`;
-      rules.push(`@keyframes ${name} { 0%, ${at.toFixed(1)}% { color: var(--ink-6); font-weight: 400 } ${(at + 4).toFixed(1)}%, 100% { color: var(--now) } }`,
+      rules.push(`@keyframes ${name} { 0%, ${at.toFixed(1)}% { color: var(--ink-6) } ${(at + 4).toFixed(1)}%, 100% { color: var(--now) } }`,
         `.playing .${name} { animation: ${name} ${loop}s linear ${how} }`);
     }
   });
