@@ -143,7 +143,8 @@ class TestWhy:
 
     @pytest.mark.parametrize("size", [LAPTOP, PHONE])
     def test_a_tap_on_the_last_word_shows_it_and_why_side_by_side(self, open_page, size):
-        page = open_page(size)
+        page = open_page(size, query="example=Long+text")
+        page.locator(".view .words", has_text="Adverse drug reactions leading").first.wait_for(timeout=WORK_MS)
         word = column(page, "Early exit").locator(".w").last
         word.click()
         why, at = page.locator(".why").bounding_box(), word.bounding_box()
