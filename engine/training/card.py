@@ -141,9 +141,9 @@ only the windows in which the small model is unsure.
 ## Measured
 
 {table}
-LARGE is {large}, alone as `dense`; SMALL is {small}, under `{facts["strategy"]}`, alone as `small`. *Agreement* is F1
-of the entities against those of LARGE on {facts["texts"]} held-out texts. Speed-up is end to end, as a multiple of LARGE's full pass. Both ran in
-{facts["dtype"]} on {facts["device"]}.
+LARGE is {large}, alone as `dense`; SMALL is {small}, alone as `small`, under `{facts["strategy"]}`. *Agreement* is
+F1 of the entities against those of LARGE on {facts["texts"]} held-out texts. Speed-up is end to end, as a multiple of
+LARGE's full pass. Both ran in {facts["dtype"]} on {facts["device"]}.
 
 {_use("cascade:balanced", "every word with LARGE")}
 ## How it was made
