@@ -21,14 +21,13 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from engine.corpora import sample_title
+from eval.render.text import per_call
 from eval.schema import BASELINE, CASCADE, DENSE, MODEL
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
-WINDOW = (
-    0.016  # most F1 above and below the reference that the axis shows, so that an outlier does not squeeze the others
-)
-_BELOW, _ABOVE = 0.003, 0.006  # F1 that the axis shows beyond the marks, for their intervals and labels
+WINDOW = 0.016  # most F1 above and below the reference that the axis shows, so that no outlier squeezes the others
+_BELOW, _ABOVE = 0.003, 0.008  # F1 that the axis shows beyond the marks, for intervals and labels
 REFERENCE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 _MARK = 16  # pixels around a mark that labels keep free
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
@@ -107,8 +106,7 @@ def plot_f1_vs_latency(
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
     panels = [rows[rows["batch_size"] == size] for size in sizes]
     marks = [_draw_panel(axis, panel, fills, reference, names) for axis, panel in zip(axes.flat, panels, strict=True)]
-    shown = names.get(reference, reference)
-    axes[-1][0].set_xlabel(f"speed-up over {shown}, end to end (logarithmic); F1 beyond the axis stands at its edge")
+    axes[-1][0].set_xlabel(f"times as fast as {names.get(reference, reference)}, end to end")
     handles = list(_legend(rows["kind"].unique(), fills))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     first = results.iloc[0]
@@ -116,15 +114,6 @@ def plot_f1_vs_latency(
     documents = f"{sample_title(first['corpus'], first['split'])}, {first['documents']} documents{timed}"
     figure.suptitle(f"{documents}; {first['device']}, {first['threads']} threads", fontsize=10)
     return with_labels(figure, axes, marks)
-
-
-def frontier(variants: Iterable[Any]) -> list[Any]:
-    """The variants that no other beats in both F1 and speed-up, the fastest first."""
-    best: list[Any] = []
-    for row in sorted(variants, key=lambda row: (-row.speedup, -row.f1)):
-        if not best or row.f1 > best[-1].f1:
-            best.append(row)
-    return best
 
 
 def _draw_panel(
@@ -136,7 +125,7 @@ def _draw_panel(
     the large one. Variants beyond it stand at its edge, with their F1 in their label.
     """
     rows: list[Any] = list(table.itertuples(index=False))
-    (origin,), best = [row for row in rows if row.variant == reference], frontier(rows)
+    (origin,) = [row for row in rows if row.variant == reference]
     cascade = any(row.kind == CASCADE for row in rows)
     shown = [row.f1 for row in rows if cascade or abs(row.f1 - origin.f1) <= WINDOW]
     low, high = min(shown) - _BELOW, max(shown) + _ABOVE
@@ -146,11 +135,10 @@ def _draw_panel(
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_title(f"batch size {rows[0].batch_size}", fontsize=10, loc="left")
+    axis.set_title(per_call(rows[0].batch_size), fontsize=10, loc="left")
     axis.set_ylabel("F1 (exact spans)")
     axis.axvline(1, **REFERENCE_LINE)
     axis.axhline(origin.f1, **REFERENCE_LINE)
-    axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
     for row in sorted(rows, key=lambda row: list(names).index(row.variant) if row.variant in names else len(names)):
         shown_f1 = min(max(row.f1, low), high)
@@ -176,7 +164,6 @@ def _legend(kinds: Iterable[str], fills: Mapping[str, str]) -> Iterator[Line2D]:
     for dtype, fill in fills.items() if len(fills) > 1 else ():
         look: dict[str, Any] = {"marker": "o", "fillstyle": fill, "markersize": 8}
         yield Line2D([], [], label=dtype, **look, **grey)
-    yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
     yield Line2D([], [], marker="|", markersize=10, label="95 % interval", **grey)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from eval import schema
 from eval.render.folder import ReportFolder
 from eval.render.pages import Table
-from eval.render.text import bound, f1, score, speedup
+from eval.render.text import bound, f1, per_call, score, speedup
 from eval.schema import Row
 
 DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
@@ -108,7 +108,7 @@ def figures(reports: Sequence[ReportFolder]) -> Table:
         row = main_strategy(other)
         pairs += [(other, *pair) for pair in summary_rows(other) if pair[1] is row]
     than = "the pipeline" if reference(first)["variant"] == schema.PIPELINE else "the full network"
-    heads = ["", "F1", *(f"times {than}, {size} text{'s' * (size > 1)} a call" for size in first.sizes)]
+    heads = ["", "F1", *(f"times {than}, {per_call(size)}" for size in first.sizes)]
     rows = []
     for report, name, row in pairs:
         by = reference(report)["variant"]

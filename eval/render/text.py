@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Iterable
 
 from eval.schema import Row
 
@@ -77,10 +76,9 @@ def share(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
-def join(parts: Iterable[str]) -> str:
-    """A list in a sentence: ``a, b and c``."""
-    *others, last = parts
-    return f"{', '.join(others)} and {last}" if others else last
+def per_call(size: int) -> str:
+    """A batch size in words, e.g. ``32 texts a call``."""
+    return f"{size} text{'s' * (size > 1)} a call"
 
 
 def escape(text: object) -> str:
