@@ -35,7 +35,7 @@ def main(argv: list[str] | None) -> int:
         print(HELP, *(f"  {name:<12} {purpose}" for name, (_, purpose) in COMMANDS.items()), sep="\n")
         return 0
     if name not in COMMANDS:
-        raise InputError(f"expected one of the commands {', '.join(COMMANDS)}, got {name!r}; bioner --help says more")
+        raise InputError(f"There is no command {name!r}, only {', '.join(COMMANDS)}. See bioner --help.")
     sys.argv = [f"bioner {name}", *arguments]
     return int(import_module(COMMANDS[name][0]).main(arguments))
 

@@ -50,15 +50,6 @@ def explained(problem: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def expecting(what: str, remedy: str, got: str = "") -> Iterator[None]:
-    """As `explained`, in its old wording, for what has not moved yet."""
-    try:
-        yield
-    except Exception as error:
-        raise InputError(f"expected {what}, got {got}{first_line(error)}; {remedy}") from error
-
-
-@contextmanager
 def extra(name: str) -> Iterator[None]:
     """Turns a missing package into an `InputError` that says which extra of this project brings it."""
     try:

@@ -61,11 +61,11 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
     Raises an `InputError` if the text is not a value, or the name is another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
-        raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
+        raise InputError(f"{name!r} is no setting. Write --point or e.g. entropy:fast for an operating point.")
     try:
         value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false") else text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         value = text  # a word, such as a trigger
     if not isinstance(value, int | float | str | list | tuple):
-        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")
+        raise InputError(f"{name} must be a number, true, false, a word or numbers with commas, not {text!r}.")
     return "lambda_" if name == "lambda" else name, value

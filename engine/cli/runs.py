@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from engine.errors import InputError, expecting
+from engine.errors import InputError, explained
 
 LOCK = ".lock"
 _PART = ".part"
@@ -38,10 +38,9 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout as error:
-        problem = "got one that another process writes to; wait, or choose another --out"
-        raise InputError(f"expected {folder} to be free, {problem}") from error
+        raise InputError(f"Another process writes to {folder}. Wait for it, or use another --out.") from error
     except OSError as error:
-        raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
+        raise InputError(f"Cannot write to the folder {folder}: {error.strerror}. Use another --out.") from error
     try:
         for part in folder.rglob(_PART_NAMES):
             part.unlink(missing_ok=True)
@@ -86,7 +85,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a file of `write_json`; raises an `InputError` if it cannot be read or is not JSON."""
-    with expecting(f"JSON in {path}", "restore the file, or use another --out"):
+    with explained(f"Cannot read {path}", "Restore the file, or use another --out"):
         values: dict[str, Any] = json.loads(path.read_bytes())
     return values
 
@@ -116,7 +115,7 @@ def check_new(folder: Path) -> None:
     """Raises `InputError` if a folder contains files other than a lock, because results must not be mixed with them."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != LOCK)
     if folder.is_file() or any(not path.match(_PART_NAMES) for path in files):
-        raise InputError(f"expected a new folder, got {folder} with other files in it; use another --out")
+        raise InputError(f"{folder} has other files in it. Use another --out.")
 
 
 def continues(
@@ -137,7 +136,7 @@ def continues(
         check_new(folder)
         return False
     if not resume:
-        raise InputError(f"expected a new folder, got {folder} with a run in it; add --resume, or use another --out")
+        raise InputError(f"{folder} has a run in it. Add --resume, or use another --out.")
     check_same(folder, read_json(folder / name), conditions, free)
     return True
 
@@ -151,9 +150,7 @@ def check_same(folder: Path, stored: Mapping[str, Any], current: Mapping[str, An
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
         before, now = (", ".join(f"{name} {_shorten(values.get(name))}" for name in names) for values in (old, new))
-        raise InputError(
-            f"expected to continue the run in {folder} with {before}, got {now}; repeat them, or use another --out"
-        )
+        raise InputError(f"The run in {folder} began with {before}, not {now}. Repeat that, or use another --out.")
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -67,7 +67,7 @@ def accelerate(
         InputError: if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
     if isinstance(texts, str) or isinstance(held_out, str):
-        raise InputError("expected a list of texts, got one string; put texts into a list")
+        raise InputError("The texts are one string. Put them into a list.")
     parts = () if isinstance(checkpoint, str | Path) else checkpoint
     name = (parts[0].name_or_path or "a model in memory") if parts else str(checkpoint)
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
@@ -93,7 +93,7 @@ def run(
     student = read_backbone(config.student, original.labels) if config.student else None
     if (student or original.sizes).layers < 2:
         raise InputError(
-            f"expected an encoder of two layers or more, got one in {config.student or source!r}; choose another"
+            f"{config.student or source!r} has one layer, so no word can exit early. Choose an encoder of two or more."
         )
     learned, apart = split_texts(texts, held_out, original.pieces, config.seed)
     conditions = asdict(config) | {"model": original.fingerprint, "texts": [*map(texts_digest, (learned, apart))]}
@@ -102,8 +102,7 @@ def run(
         config = replace(config, steps=read_json(out / CONDITIONS)["steps"])
     if (out / CARD).is_file():
         raise InputError(
-            f"expected a run in {out} that can go on, got one that has ended; use its model, or choose other "
-            "operating points with bioner calibrate"
+            f"The run in {out} has ended. Use its model, or choose other operating points with  bioner calibrate"
         )
     plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
     with Progress(plan, about_s=None if config.steps else 60 * config.minutes) as progress:
@@ -142,18 +141,18 @@ def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) ->
             apart.append(training[len(apart)])
             windows += count(apart[-1:])
     if windows < MIN_WINDOWS or len(apart) < MIN_HELD_OUT:
-        remedy = "give more after --held-out"
+        remedy = "Give more after --held-out."
         if not held_out:
             wanted = max(3 * MIN_HELD_OUT, math.ceil(3 * MIN_WINDOWS * len(texts) / max(1, count(texts))))
-            remedy = f"give {wanted} texts like these, of which a third is held out, or others after --held-out"
+            remedy = f"Give {wanted} texts like these, of which a third is held out, or others after --held-out."
         raise InputError(
-            f"expected {MIN_HELD_OUT} held-out texts or more with {MIN_WINDOWS} windows or more, got {len(apart)} with "
-            f"{windows}; {remedy}"
+            f"Held out are {len(apart)} texts with {windows} windows, less than {MIN_HELD_OUT} texts or {MIN_WINDOWS} "
+            f"windows. {remedy}"
         )
     words_apart = {tuple(words_of(text)) for text in apart}
     training = [text for text in training if tuple(words_of(text)) not in words_apart]
     if not training:
-        raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
+        raise InputError("All texts are held out. Give others after --texts to learn from.")
     return training, apart
 
 

@@ -47,7 +47,7 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     names = names or [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):
         raise InputError(
-            f"expected --strategies from {runnable}, got {sorted(unknown)}; leave them out, or train a controller with "
+            f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}. Train a controller with "
             "bioner controller"
         )
     return list(dict.fromkeys(names))

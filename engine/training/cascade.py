@@ -78,13 +78,13 @@ def load_both(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus
     folder = replace(read_folder(config.large), small=read_folder(config.small))
     for corpus in gold:
         if not set(corpus.types) & set(folder.labels.types):
-            wanted = f"types that the models find, {list(folder.labels.types)}, in {corpus.title}"
-            raise InputError(f"expected {wanted}, got {list(corpus.types)}; rename those of the corpus")
+            found, types = (", ".join(some) for some in (folder.labels.types, corpus.types))
+            raise InputError(f"The models find {found}, none of the types of {corpus.title}: {types}. Rename these.")
     engine = CascadeEngine(folder, "float32" if config.dtype == "auto" else config.dtype)
     engine.small.strategy(config.small_strategy)
     windows = sum(map(len, engine.pieces.of_texts(texts)[1]))
     if windows < MIN_WINDOWS:
-        raise InputError(f"expected at least {MIN_WINDOWS} windows in the held-out texts, got {windows}; give more")
+        raise InputError(f"The held-out texts have {windows} windows, less than {MIN_WINDOWS}. Give more texts.")
     return engine
 
 
@@ -110,7 +110,9 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     for point, wanted in shares.items():
         nearest = last[np.abs(read[last] - wanted).argmin()]
         if read[nearest] == 1:
-            raise InputError(f"expected a lower --share at {point}, got {wanted:g}, all windows; give more texts")
+            raise InputError(
+                f"--share {wanted:g} would send every window to the large model. Lower it, or give more texts."
+            )
         chosen[point] = float(thresholds[nearest]), float(read[nearest])
     return chosen
 

@@ -60,7 +60,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     folder, kind = model_folder(arguments.model), "mlp-attention" if arguments.attention else "mlp"
     if not read_folder(folder).has_gates:
-        raise InputError(f"expected a model with gates, got {str(folder)!r} without; make some with accelerate")
+        raise InputError(f"{str(folder)!r} has no gates. Make them with accelerate.")
     names = [name for name in FEATURES if arguments.attention or name not in OF_ATTENTION]
     texts = read_texts(arguments.texts)[-MAX_TEXTS:]
     with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:

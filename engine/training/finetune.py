@@ -53,9 +53,9 @@ class FinetuneConfig(TrainingConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not lessons(self.corpus) or len(lessons(self.dev_corpus)) > 1:
-            raise InputError("expected a corpus to learn from and at most one for early stopping; change the options")
+            raise InputError("--corpus needs a corpus to learn from, and --dev-corpus takes at most one.")
         if self.plain and self.pruned:
-            raise InputError("expected gates with --pruned, got --plain; leave one of them out")
+            raise InputError("--pruned needs gates, which --plain leaves out. Leave one of them out.")
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -70,15 +70,14 @@ class FinetuneConfig(TrainingConfig):
         same = scored in taught
         if same or not dev.types:
             raise InputError(
-                f"expected documents with entities for early stopping, none of them learned from, got "
-                f"{'documents that are learned from' if same else 'no entities'} in {dev.title}; choose another "
-                "--dev-corpus"
+                f"{dev.title}, for early stopping, has "
+                f"{'the documents that are learned from' if same else 'no entities'}. Choose another --dev-corpus."
             )
         untaught = sorted(set(dev.types).difference(*(corpus.types for corpus in corpora)))
         if untaught and not self.teacher:  # nothing would tell them from O
             raise InputError(
-                f"expected a corpus that teaches every type of {dev.title}, got none for {untaught}; add one, or name "
-                "the types that count: --dev-corpus NAME types=TYPE,TYPE"
+                f"No corpus teaches {', '.join(untaught)}, which {dev.title} has. Add one, or name the types that "
+                "count: --dev-corpus NAME types=TYPE,TYPE"
             )
         return corpora, dev
 
@@ -92,10 +91,10 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     labels, out = LabelSet(dev.types), Path(config.out)
     backbone = read_backbone(config.backbone, labels, layers=config.layers, plain=config.plain)
     if config.pruned and backbone.layers < 2:
-        raise InputError(f"expected an encoder of two layers or more for --pruned, got one in {config.backbone!r}")
+        raise InputError(f"{config.backbone!r} has one layer, so --pruned has no gate. Leave it out.")
     teacher = load_engine(config.teacher) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(labels.names):
-        raise InputError(f"expected a teacher with the labels {labels.names}, got {teacher.labels.names}; change it")
+        raise InputError(f"The teacher has the labels {teacher.labels.names}, not {labels.names}. Choose another.")
     conditions = asdict(config) | {
         "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
         "texts": texts_digest(texts),
@@ -118,7 +117,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     set_seed(config.seed)
     model, tokenizer, pieces = learner = new_learner(backbone)
     if config.mask and tokenizer.mask_token_id is None:
-        raise InputError(f"expected a mask token in {config.backbone!r} for --mask, got none; add --mask 0")
+        raise InputError(f"{config.backbone!r} has no mask token. Add --mask 0.")
     gold = [
         Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
         for corpus, lesson in zip(corpora, lessons(config.corpus), strict=True)
@@ -171,7 +170,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     config = config_of(FinetuneConfig, arguments)
     if bool(config.teacher) != bool(arguments.texts):
-        raise InputError("expected --teacher together with --texts, got one of them; give both or neither")
+        raise InputError("--teacher and --texts belong together. Give both or neither.")
     texts = read_texts(arguments.texts)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
     with Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}") as progress:

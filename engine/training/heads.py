@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBase
 
 from engine.cli.progress import Progress
-from engine.errors import expecting
+from engine.errors import explained
 from engine.models.tokenizer import load_tokenizer
 from engine.pruning.policies import KeepAll
 from engine.pytorch.checkpoint import load_weights, quiet, read_configuration
@@ -37,7 +37,7 @@ def new_learner(backbone: Backbone) -> Learner:
         if backbone.plain:
             model = with_heads(model, gates=False)
     else:
-        with quiet(), expecting("a Hugging Face encoder", "check the path or hub id", f"{backbone.source!r}: "):
+        with quiet(), explained(f"Cannot load {backbone.source!r} as an encoder", "Check the path or hub id"):
             config = read_configuration(backbone.source, backbone.layers)
             pretrained = AutoModelForTokenClassification.from_pretrained(
                 backbone.source, config=config, dtype=torch.float32, trust_remote_code=False

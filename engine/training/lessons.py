@@ -30,11 +30,13 @@ class Lesson:
         """Loads the corpus, with mentions of its types alone; ``split`` is taken where none is named."""
         corpus = load_corpus(self.name, self.split or split, data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
-            raise InputError(f"expected documents to learn from, got none in {corpus.title}; choose another split")
+            raise InputError(f"{corpus.title} has no document with words. Choose another split.")
         if self.types is None:
             return corpus
         if unknown := sorted(set(self.types) - set(corpus.types)):
-            raise InputError(f"expected types of {corpus.name}, {corpus.types}, got {unknown}; change its {TYPES}=…")
+            raise InputError(
+                f"{corpus.name} has no {', '.join(unknown)}, only {', '.join(corpus.types)}. Change its {TYPES}=…"
+            )
         return replace(
             corpus, types=self.types, documents=tuple(only_types(each, self.types) for each in corpus.documents)
         )
@@ -53,13 +55,13 @@ def lessons(given: Sequence[str]) -> list[Lesson]:
         if not equals or key not in (TYPES, PER_EPOCH):
             found += [Lesson(part)] if Path(part).is_file() else map(_lesson, part.split(","))
         elif not found:
-            raise InputError(f"expected the name of a corpus before {part!r}, got none; put it after the name")
+            raise InputError(f"{part!r} follows no corpus. Put it after the name of one.")
         elif key == TYPES and all(types := tuple(dict.fromkeys(value.split(",")))):
             found[-1] = replace(found[-1], types=types)
         elif key == PER_EPOCH and value.isdecimal() and int(value):
             found[-1] = replace(found[-1], per_epoch=int(value))
         else:
-            raise InputError(f"expected {TYPES}=TYPE,TYPE or {PER_EPOCH}=NUMBER, got {part!r}; fix it")
+            raise InputError(f"{part!r} is neither {TYPES}=TYPE,TYPE nor {PER_EPOCH}=NUMBER.")
     return found
 
 
@@ -67,9 +69,7 @@ def held_out(given: Sequence[str]) -> list[Lesson]:
     """Lessons of which nothing is learned: of a named corpus ``calib`` or ``dev``, unless another split is named."""
     found = lessons(given)
     if any(lesson.per_epoch for lesson in found):
-        raise InputError(
-            f"expected {PER_EPOCH}=NUMBER after a corpus to learn from, got it after another; leave it out"
-        )
+        raise InputError(f"{PER_EPOCH}=NUMBER is for corpora to learn from. Leave it out here.")
     named = {name for name, corpus in NAMED.items() if "calib" in corpus.splits}
     return [replace(one, split=one.split or ("calib" if one.name in named else "dev")) for one in found]
 

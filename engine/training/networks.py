@@ -49,7 +49,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
                 samples[gate.number].append(Samples(*(part[gate.is_alive] for part in parts)))
             progress.advance(len(batch.lengths))
     if missing := [gate for gate, parts in samples.items() if not any(len(part.changes) for part in parts)]:
-        raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
+        raise InputError(f"No words reach these gates: {', '.join(map(str, missing))}. Give more --texts.")
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in samples.items()}
 
 

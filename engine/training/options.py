@@ -105,7 +105,7 @@ def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, p
         pieces = word_pieces(folder, family.max_rows, family.setting("vocab_size"))
     most = family.num_layers
     if layers is not None and layers > most:
-        raise InputError(f"expected --layers up to {most}, as many as {source!r} has, got {layers}; lower it")
+        raise InputError(f"--layers is {layers}, but {source!r} has {most}. Lower it.")
     stored = read_folder(source).labels if (folder / GATES).is_file() else None
     has_heads = stored is not None and set(stored.names) == set(labels.names)
     return Backbone(source, stored if stored and has_heads else labels, layers or most, plain, has_heads, pieces)
@@ -119,5 +119,5 @@ def by_point(numbers: Sequence[float], option: str, *, descending: bool = False)
     if len(numbers) != len(OPERATING_POINTS) or [*numbers] != sorted(numbers, reverse=descending):
         wanted = f"{len(OPERATING_POINTS)} {'descending' if descending else 'ascending'} numbers"
         points = ", ".join(OPERATING_POINTS)
-        raise InputError(f"expected {wanted} after {option}, for {points}, got {[*numbers]}; give them in order")
+        raise InputError(f"{option} takes {wanted}, for {points}, not {', '.join(f'{n:g}' for n in numbers)}.")
     return dict(zip(OPERATING_POINTS, numbers, strict=True))

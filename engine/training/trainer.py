@@ -244,15 +244,15 @@ class Trainer:
         if not self.checkpoint.is_file():
             if self.log.is_file():
                 raise InputError(
-                    f"expected the checkpoint of the run in {self.out}, got none; take the model as it is if the run "
-                    "has ended, or use another --out"
+                    f"The run in {self.out} has no checkpoint. If it has ended, take the model as it is; otherwise use "
+                    "another --out."
                 )
             return False
         state = torch.load(self.checkpoint, map_location=self.device)
         if missing := {*VALUES, *STATES} - state.keys():
             raise InputError(
-                f"expected a checkpoint of this version in {self.checkpoint}, got one without {sorted(missing)}; "
-                "begin anew with another --out"
+                f"{self.checkpoint} is of another version, without {', '.join(sorted(missing))}. Begin anew with "
+                "another --out."
             )
         torch.set_rng_state(state["random"].cpu())
         for name in VALUES:

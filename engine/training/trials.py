@@ -75,9 +75,8 @@ class Reference:
         """Raises an `InputError` if there are too few entities to choose operating points."""
         if self.entities < MIN_ENTITIES:
             raise InputError(
-                f"expected the dense pass to find {MIN_ENTITIES} entities or more in {len(self.documents)} held-out "
-                f"texts, got {self.entities}; choose more texts, or texts with entities of its types, "
-                f"{', '.join(self.types)}"
+                f"The dense pass finds {self.entities} entities in {len(self.documents)} held-out texts, less than "
+                f"{MIN_ENTITIES}. Give more texts, or texts with entities of its types, {', '.join(self.types)}."
             )
 
 

@@ -52,4 +52,4 @@ def test_runs_a_command_with_its_arguments_and_status(model_folder, tmp_path, mo
 
 def test_an_unknown_name_is_refused_with_those_that_there_are(capsys):
     assert main(["tags"]) == 2
-    assert capsys.readouterr().err.startswith("expected one of the commands tag, bulk, ")
+    assert capsys.readouterr().err.startswith("There is no command 'tags', only tag, bulk, ")

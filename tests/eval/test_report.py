@@ -221,4 +221,4 @@ def test_a_broken_corpus_is_refused_and_skip_bad_evaluates_the_rest(report, tmp_
 def test_a_folder_that_another_process_writes_to_is_refused(report, tmp_path, capsys):
     with locked(tmp_path / "out"):
         assert report()[0] == 2
-    assert "to be free, got one that another process writes to" in capsys.readouterr().err
+    assert "Another process writes to" in capsys.readouterr().err

@@ -157,7 +157,7 @@ def test_auto_continues_a_run_in_its_dtype(bulk, notes, capsys):
     assert bulk(notes, dtype="auto") == 0, "in a new run of this model it would be float32"
     assert "Tag 1 of 2 files" in capsys.readouterr().err
     assert bulk(notes, dtype="float32") == 2
-    assert 'with dtype "int8", got dtype "float32"' in capsys.readouterr().err
+    assert 'with dtype "int8", not dtype "float32"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_an_address_that_does_not_answer_is_one_sentence(address, pubmed, bulk, 
 @pytest.mark.parametrize(
     ("patched", "other", "problem"),
     [
-        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
+        ("engine.bulk.worker.code_digest", lambda *_: "other", 'not code "other"'),
         ("engine.bulk.worker.Worker.load", no_kernel, f"{platform.node()}: RuntimeError: no kernel"),
         ("engine.bulk.worker.Worker._tag", lambda *_: Path("/dev/full").write_text("x"), "No space left on device"),
     ],

@@ -53,13 +53,13 @@ def test_output_that_cannot_be_written_is_one_sentence_or_none(redirection, stat
 
 
 def refuse(folder):
-    raise InputError("expected X, got Y")
+    raise InputError("X is no Y. Change it.")
 
 
 @pytest.mark.parametrize(
     ("work", "status", "sentence"),
     [
-        (refuse, 2, "expected X, got Y\n"),
+        (refuse, 2, "X is no Y. Change it.\n"),
         (lambda folder: (folder / "none" / "a").write_text("x"), 2, "none/a: No such file or directory. Check"),
         (lambda folder: save_file({}, folder / "none" / "a"), 2, "Cannot read or write the output: "),
         (lambda folder: os.kill(os.getpid(), signal.SIGINT), 130, "interrupted\n"),

@@ -30,7 +30,7 @@ def test_a_killed_process_loses_its_lock_and_leaves_the_file_that_was_there(tmp_
     (out / "a").write_text("whole")
     with subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "writing\n"
-        with pytest.raises(InputError, match="another process"), locked(out):
+        with pytest.raises(InputError, match="Another process"), locked(out):
             pass
         other.kill()
     for _ in range(100):
@@ -93,16 +93,16 @@ def test_a_run_continues_under_the_same_conditions_alone(tmp_path):
 @pytest.mark.parametrize(
     ("attempt", "keyword"),
     [
-        (lambda out: continues(out, "run.json", CONDITIONS | {"threads": 3}), "with threads 2, got threads 3;"),
-        (lambda out: continues(out, "run.json", {"threads": 2}), 'name "entropy", .*, got strategies.0.name none'),
-        (lambda out: continues(out, "run.json", CONDITIONS | {"new": "a" * 99}), "with new none, got new .*a…;"),
+        (lambda out: continues(out, "run.json", CONDITIONS | {"threads": 3}), "with threads 2, not threads 3"),
+        (lambda out: continues(out, "run.json", {"threads": 2}), 'name "entropy", .*, not strategies.0.name none'),
+        (lambda out: continues(out, "run.json", CONDITIONS | {"new": "a" * 99}), "with new none, not new .*a…"),
         (lambda out: continues(out, "run.json", CONDITIONS, resume=False), "--resume"),
         (lambda out: continues(out, "other.json", CONDITIONS), "other files"),
-        (lambda out: continues(out, "damaged.json", CONDITIONS), "expected JSON"),
-        (lambda out: check_new(out / "run.json"), "new folder"),
+        (lambda out: continues(out, "damaged.json", CONDITIONS), "Cannot read .*damaged.json"),
+        (lambda out: check_new(out / "run.json"), "other files"),
         (lambda out: read_json(out / "none.json"), "none.json"),
-        (lambda out: locked(out / "run.json" / "out").__enter__(), "folder to write to"),
-        (lambda out: locked(out / ("a" * 300)).__enter__(), "folder to write to"),
+        (lambda out: locked(out / "run.json" / "out").__enter__(), "Cannot write"),
+        (lambda out: locked(out / ("a" * 300)).__enter__(), "Cannot write"),
     ],
 )
 def test_what_would_mix_results_is_refused_and_nothing_is_lost(attempt, keyword, tmp_path):

@@ -136,7 +136,7 @@ def test_a_run_continues_only_with_its_settings_documents_and_checkpoint(biobert
     settings = config(biobert_like, changing, out, epochs=1)
     finetune(settings)
     finetune(settings, resume=True)
-    with pytest.raises(InputError, match=r"with lr 0.01, got lr 0.5"):
+    with pytest.raises(InputError, match=r"with lr 0.01, not lr 0.5"):
         finetune(replace(settings, lr=0.5), resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS[:3], 8)
     with pytest.raises(InputError, match="documents"):
@@ -144,11 +144,11 @@ def test_a_run_continues_only_with_its_settings_documents_and_checkpoint(biobert
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS, 8)
     state = torch.load(out / "checkpoint.pt")
     torch.save({name: value for name, value in state.items() if name != "best_table"}, out / "checkpoint.pt")
-    with pytest.raises(InputError, match=r"expected a checkpoint of this version in .*, got one without .*best_table"):
+    with pytest.raises(InputError, match=r"of another version, without .*best_table"):
         finetune(settings, resume=True)
     (out / "checkpoint.pt").unlink()
     before = contents(out)
-    with pytest.raises(InputError, match="expected the checkpoint of the run"):
+    with pytest.raises(InputError, match="no checkpoint"):
         finetune(settings, resume=True)
     assert contents(out) == before
 
@@ -182,7 +182,7 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
     tokenizer = load_tokenizer(backbone)
     tokenizer.mask_token = None
     tokenizer.save_pretrained(backbone)
-    with pytest.raises(InputError, match="add --mask 0"):
+    with pytest.raises(InputError, match="Add --mask 0"):
         finetune(config(backbone, corpus, tmp_path / "run", epochs=1))
     finetune(config(backbone, corpus, tmp_path / "run", epochs=1, mask=0.0))
 
@@ -246,7 +246,7 @@ def test_a_run_ends_with_f1_by_type_of_its_best_epoch(biobert_like, asked, tmp_p
 
 def test_every_type_that_counts_has_a_corpus_that_teaches_it_unless_a_teacher_does(asked):
     given = {"backbone": "b", "out": "o", "corpus": ["chemical"], "dev_corpus": ["both"]}
-    with pytest.raises(InputError, match=r"teaches every type of both dev, got none for \['Disease'\]"):
+    with pytest.raises(InputError, match="No corpus teaches Disease, which both dev has"):
         FinetuneConfig(**given).corpora()
     FinetuneConfig(**given, teacher="t").corpora()
 
