@@ -30,7 +30,7 @@ from engine.text.documents import Entity
 from engine.text.labels import LabelSet
 from eval import schema
 from eval.analysis import Comparison, DocumentComparison, overlap
-from eval.schema import CAUSED, EXACT, FATES, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS, Row
+from eval.schema import CAUSED, EXACT, EXIT_COLUMNS, FIXED, NO_PARTNER, OUTCOMES, REASONS, SPURIOUS, Row
 
 DENSE_RIGHT = "dense_right"  # the column of ``exits.csv``
 
@@ -68,7 +68,7 @@ def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair
 
 
 def changes(comparison: DocumentComparison, *, recovers: bool = False) -> Iterator[tuple[str, str, str]]:
-    """Yields the errors that pruning caused and fixed in one document: part, outcome and way, see `eval.schema.WAYS`.
+    """Yields the errors that pruning caused and fixed in a document: part, outcome and one of `eval.schema.REASONS`.
 
     ``recovers``: whether words may come back.
     """
@@ -84,10 +84,10 @@ def changes(comparison: DocumentComparison, *, recovers: bool = False) -> Iterat
             else:
                 changed = result != EXACT and entity in exact
             if changed:
-                yield part, result, _find_way(comparison, part, entity, recovers)
+                yield part, result, _reason(comparison, part, entity, recovers)
 
 
-def _find_way(comparison: DocumentComparison, part: str, entity: Entity, recovers: bool) -> str:
+def _reason(comparison: DocumentComparison, part: str, entity: Entity, recovers: bool) -> str:
     labels, dense_labels = comparison.labels(comparison.found), comparison.labels(comparison.found_by_dense)
     near = [other for other in (*comparison.found, *comparison.found_by_dense) if overlap(entity, other)]
     paths, touched = comparison.paths, comparison.words_of(entity, *near)
@@ -114,8 +114,8 @@ def error_rows(comparison: Comparison) -> Iterator[Row]:
         counts.update(changes(document, recovers=recovers))
     parts = [schema.AGAINST_GOLD, schema.AGAINST_DENSE, CAUSED, FIXED]
     for part in parts[:1] if variant.kind == schema.DENSE else parts:
-        for result in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
-            for how in WAYS.get(part, ("",)):
+        for result in OUTCOMES if part not in REASONS else OUTCOMES[1:]:
+            for how in REASONS.get(part, ("",)):
                 cells = {"variant": variant.name, "part": part, "outcome": result, "how": how}
                 yield cells | {"count": counts[part, result, how]}
 
@@ -140,7 +140,7 @@ def exit_rows(comparison: Comparison) -> Iterator[Row]:
     label is right if it equals the gold one, B or I included.
     """
     words: Counter[str] = Counter()
-    fates: Counter[tuple[int, str, str]] = Counter()
+    counts: Counter[tuple[int, str, str]] = Counter()
     names: tuple[str, ...] = ()
     variant = comparison.variant
     for document in comparison.documents if variant.gates else ():
@@ -151,13 +151,13 @@ def exit_rows(comparison: Comparison) -> Iterator[Row]:
         for layer, state, wanted, got, got_by_dense in zip(*where, *labels, strict=True):
             words[names[wanted]] += 1
             if state != State.KEPT:
-                verdict = "right" if got == wanted else "wrong"
-                fate = f"{verdict}_at_gate" if state == State.EXITED else f"recovered_{verdict}"
-                fates[layer, names[wanted], fate] += 1
-                fates[layer, names[wanted], DENSE_RIGHT] += got != wanted == got_by_dense
+                label_is = "right" if got == wanted else "wrong"
+                column = f"{label_is}_at_gate" if state == State.EXITED else f"recovered_{label_is}"
+                counts[layer, names[wanted], column] += 1
+                counts[layer, names[wanted], DENSE_RIGHT] += got != wanted == got_by_dense
     for layer, label in product(variant.gates, (*names[1:], *names[:1])):
-        own = {fate: fates[layer, label, fate] for fate in (*FATES, DENSE_RIGHT)}
-        exited = sum(own[fate] for fate in FATES)
+        own = {column: counts[layer, label, column] for column in (*EXIT_COLUMNS, DENSE_RIGHT)}
+        exited = sum(own[column] for column in EXIT_COLUMNS)
         share = exited / words[label] if words[label] else 0.0
         cells = {"variant": variant.name, "layer": layer, "gold": label, "words": words[label], "exited": exited}
         yield cells | {"share_exited": share, **own}

@@ -132,11 +132,14 @@ def by_text(report: ReportFolder) -> Table:
 def errors(report: ReportFolder) -> Table:
     """The errors that pruning caused and fixed."""
     table, rows = report.frame("errors"), []
-    for variant, own in table[table["part"].isin(schema.WAYS)].groupby("variant", sort=False):
+    for variant, own in table[table["part"].isin(schema.REASONS)].groupby("variant", sort=False):
         cells: list[object] = [variant]
-        for part, ways in schema.WAYS.items():
+        for part, reasons in schema.REASONS.items():
             counts = own[own["part"] == part].groupby("how")["count"].sum()
-            cells += [int(counts.sum()), ", ".join(f"{counts[way]} {way}" for way in ways if counts[way])]
+            cells += [
+                int(counts.sum()),
+                ", ".join(f"{counts[reason]} {reason}" for reason in reasons if counts[reason]),
+            ]
         rows.append(cells)
     return Table(["variant", schema.CAUSED, "how", schema.FIXED, "how"], rows)
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from engine.paths import State
 from engine.text.documents import Entity
 from eval.analysis.errors import align, changes, exit_rows, outcome
-from eval.schema import FATES
+from eval.schema import EXIT_COLUMNS
 from tests.eval.analysis.made_up import DRUG, FAILURE, GOLD, TYPES, compared, document, entity
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical")
 
 
-def fates(one):
+def counts(one):
     """The rows of ``exits.csv``, by layer and label."""
     return {(row["layer"], row["gold"]): row for row in exit_rows(compared(one))}
 
@@ -100,7 +100,7 @@ def test_every_word_that_exited_has_one_fate(analysed):
     rows = pd.read_csv(out / "exits.csv", keep_default_na=False).to_dict("records")
     plain, recovering = ([r for r in rows if r["variant"] == name] for name in ("entropy", "entropy+recovery"))
     for row in rows:
-        assert row["exited"] == sum(row[fate] for fate in FATES) <= row["words"]
+        assert row["exited"] == sum(row[column] for column in EXIT_COLUMNS) <= row["words"]
         assert row["dense_right"] <= row["wrong_at_gate"] + row["recovered_wrong"]
     assert all(row["recovered_right"] == row["recovered_wrong"] == 0 for row in plain)
     assert sum(row["recovered_right"] + row["recovered_wrong"] for row in recovering) > 0
@@ -108,10 +108,10 @@ def test_every_word_that_exited_has_one_fate(analysed):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    table = fates(document(GOLD, GOLD, [RENAL, DRUG], exits={0: 2, 1: 2, 6: (4, State.RECOVERED)}))
+    table = counts(document(GOLD, GOLD, [RENAL, DRUG], exits={0: 2, 1: 2, 6: (4, State.RECOVERED)}))
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1
     assert table[2, "B-Chemical"]["exited"] == table[4, "O"]["exited"] == 0
-    wrong_in_both = fates(document([DRUG], [], [], exits={6: 4}))[4, "B-Chemical"]
+    wrong_in_both = counts(document([DRUG], [], [], exits={6: 4}))[4, "B-Chemical"]
     assert (wrong_in_both["wrong_at_gate"], wrong_in_both["dense_right"]) == (1, 0)
