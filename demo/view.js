@@ -297,7 +297,7 @@ function keep() {
     if (data.own && !data.cut) {
       sessionStorage.setItem("text", text());
       if (/[?&](bet|example|lesson)=/.test(location.search)) go(data.link);
-    } else if (!data.bet) sessionStorage.removeItem("text");
+    } else if (before && !data.bet) sessionStorage.removeItem("text");
   } catch { /* no storage, or full */ }
 }
 
