@@ -106,7 +106,7 @@ def figures(reports: Sequence[ReportFolder]) -> Table:
     pairs = [(first, *pair) for pair in summary_rows(first)[: ROWS_OF_A_PAGE - len(others)]]
     for other in others:
         row = main_strategy(other)
-        pairs += [(other, *pair) for pair in summary_rows(other) if pair[1] is row]
+        pairs += [(other, name.partition(" (")[0], shown) for name, shown in summary_rows(other) if shown is row]
     than = "the pipeline" if reference(first)["variant"] == schema.PIPELINE else "the full network"
     heads = ["", "F1", *(f"times {than}, {per_call(size)}" for size in first.sizes)]
     rows = []
