@@ -74,7 +74,7 @@ def accelerate(
     config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
     shown = "".join(f", {key}={value!r}" for key, value in settings.items())
     made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
-    texts, held_out = ([text for text in dict.fromkeys(given) if split_words(text)] for given in (texts, held_out))
+    texts, held_out = ([text for text in dict.fromkeys(part) if split_words(text)] for part in (texts, held_out))
     with TemporaryDirectory() as folder:
         for part in parts:
             part.save_pretrained(folder)
@@ -130,7 +130,7 @@ def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) ->
 
     If there are no ``held_out``, up to a third of ``texts`` is held out.
     """
-    training, apart = (random.Random(seed).sample(given, len(given)) for given in (texts, held_out))
+    training, apart = (random.Random(seed).sample(part, len(part)) for part in (texts, held_out))
 
     def count(some: Iterable[str]) -> int:
         return sum(len(pieces.windows(words_of(text))) for text in some)

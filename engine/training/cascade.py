@@ -38,7 +38,7 @@ from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
 from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, points_table
-from engine.training.lessons import held_out
+from engine.training.corpora import held_out_corpora
 from engine.training.options import by_point
 from engine.training.points import Choice, with_speedups
 from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
@@ -94,7 +94,7 @@ def doubts_of(engine: CascadeEngine, cascade: Cascade, texts: Sequence[str]) -> 
     with Progress(f"Tag {len(texts)} texts with the small model", len(texts)) as progress:
         for result in tag_texts(engine.small, texts, cascade.small, progress):
             windows += cascade.judge(result.probabilities, engine.pieces.of_texts([result.text])[1][0])
-    return np.array([one.doubt for one in windows]), np.array([one.end - one.first for one in windows])
+    return np.array([w.doubt for w in windows]), np.array([w.end - w.first for w in windows])
 
 
 def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
@@ -127,7 +127,7 @@ def compare(engine: CascadeEngine, strategies: Mapping[str, Strategy], texts: Se
 def f1_on(engine: CascadeEngine, gold: Sequence[Corpus], strategy: Strategy) -> float:
     """F1 on gold, 0–1, the mean over corpora."""
     counts = [counts_on_gold(engine, corpus, strategy, Progress()) for corpus in gold]
-    return fmean(Counts.total(of_types.values()).f1 for of_types in counts)
+    return fmean(Counts.total(by_types.values()).f1 for by_types in counts)
 
 
 def worth(choices: Sequence[Choice], f1: Mapping[str, float]) -> str:
@@ -204,7 +204,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     config = config_of(CascadeConfig, arguments)
     check_new(Path(config.out))
-    texts, gold = read_texts(arguments.texts), [lesson.load() for lesson in held_out(config.corpus)]
+    texts, gold = read_texts(arguments.texts), [corpus.load() for corpus in held_out_corpora(config.corpus)]
     engine = load_both(config, texts, gold)
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:

@@ -23,7 +23,7 @@ from engine.text.decoding import Decoder, count_transitions
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches
 from engine.text.words import split_words
-from engine.training.lessons import held_out, lessons
+from engine.training.corpora import held_out_corpora, parse_corpora
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,8 @@ def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
         found = [decoder.decode(result.text, result.words, result.probabilities).entities for result in results]
         pairs = zip(corpus.documents, found, strict=True)
         types = set(corpus.types) & set(engine.labels.types)
-        scores.append(Counts.total(count_matches(document.entities, of_text, types) for document, of_text in pairs).f1)
+        counts = (count_matches(document.entities, entities, types) for document, entities in pairs)
+        scores.append(Counts.total(counts).f1)
     say(f"F1 on {corpus.title}: {scores[0]:.4f}; with abbreviations {scores[1]:.4f}.")
     return scores[1] > scores[0]
 
@@ -83,10 +84,10 @@ def main(argv: list[str] | None) -> int:
     config = config_of(DecoderConfig, parser.parse_args(argv))
     folder = model_folder(config.model)
     labels = load_engine(folder, "float32").labels
-    chosen = held_out(config.dev_corpus)
+    chosen = held_out_corpora(config.dev_corpus)
     if len(chosen) != 1:
         raise InputError("Name one corpus after --dev-corpus.")
-    corpora = [lesson.load(config.data_dir) for lesson in lessons(config.corpus)]
+    corpora = [corpus.load(config.data_dir) for corpus in parse_corpora(config.corpus)]
     make_decoder(folder, labels, corpora, chosen[0].load(config.data_dir))
     say(f"The decoder is in {folder / DECODING}.")
     return 0

@@ -32,7 +32,7 @@ class DensePass:
 
     ``heads``: layer → label logits, ``(words, labels)``.
     ``signals``: gate → name → signal of its layer, float32 ``(words,)``.
-    ``own``: the reference with this dense pass; in 8 bits, the engine's own finds other entities, which is no loss.
+    ``baseline``: the reference with this dense pass, because the engine's own differs in 8 bits, which is no loss.
 
     Args:
         engine: that of the model, which runs in PyTorch here.
@@ -64,18 +64,18 @@ class DensePass:
             for number in range(1, layers)
         }
         dense = Strategy()
-        self.own = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)
+        self.baseline = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)
 
     def predict(self, strategy: Strategy) -> Trial:
-        return Trial.of(strategy, self.own, self.results(strategy))
+        return Trial.of(strategy, self.baseline, self.results(strategy))
 
     def results(self, strategy: Strategy) -> Iterator[Result]:
         """Yields the predicted result of each text."""
         records, labels = self.records(strategy), self.engine.labels
         for document, spans, windows in zip(self.reference.documents, self.spans, self.windows, strict=True):
-            of_text = list(islice(records, len(windows)))
-            only = Pass(strategy, self.engine.sizes, of_text, windows)
-            output = Output(spans, distributions(of_text, len(labels)), [only])
+            taken = list(islice(records, len(windows)))
+            passes = [Pass(strategy, self.engine.sizes, taken, windows)]
+            output = Output(spans, distributions(taken, len(labels)), passes)
             decoded = self.engine.decoder.decode(document.text, spans, output.probabilities)
             yield Result.of(output, document.text, strategy, labels, decoded, UNTIMED)
 
@@ -94,9 +94,9 @@ class DensePass:
             self._label(memory, layers)
         final, end = self.heads[layers].softmax(-1).numpy(force=True), 0
         for record in memory.records(list(chain(*self.windows))):
-            own = slice(end, end := end + record.window.num_words)
+            words_of_window = slice(end, end := end + record.window.num_words)
             if strategy.recovery is not None and (words := strategy.recovery.choose(record)).any():
-                recovered = np.where(words[:, None], final[own], record.probabilities)
+                recovered = np.where(words[:, None], final[words_of_window], record.probabilities)
                 record = replace(record, probabilities=recovered, recovered=words)
             yield record
 

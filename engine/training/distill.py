@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.pruning.signals import normalised_entropy
 from engine.training.examples import Example, make_batches
-from engine.training.heads import Learner, fit_heads, with_heads
+from engine.training.heads import TrainableModel, fit_heads, with_heads
 from engine.training.options import TrainingConfig
 from engine.training.trainer import CHECKPOINT, Trainer, default_device
 
@@ -29,27 +29,27 @@ SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, 
 
 
 def distil(
-    learner: Learner, examples: Sequence[Example], out: Path, work: Path, *, seed: int, student: bool, steps: int
+    trainable: TrainableModel, examples: Sequence[Example], out: Path, work: Path, seed: int, student: bool, steps: int
 ) -> None:
     """Trains, or continues an interrupted run.
 
     Args:
-        learner: the checkpoint's own model or a ``student``, which has further to go; it changes.
+        trainable: the checkpoint's own model or a ``student``, which has further to go; it changes.
         examples: windows with the checkpoint's labels.
         out: folder for the model.
         work: folder of log and checkpoint.
         steps: number of batches; gate heads are fitted to as many, at most all of one pass.
     """
     config = TrainingConfig(out=str(out), seed=seed, **SETTINGS)
-    if not learner.model.has_gates:
-        learner = learner._replace(model=with_heads(learner.model, gates=True))
+    if not trainable.model.has_gates:
+        trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
         if not (work / CHECKPOINT).is_file():
             batches = make_batches(examples, config.max_rows, random.Random(seed))
-            fit_heads(learner.model.to(default_device()), batches[:steps])
-    run = trainer(config, learner, examples, work, steps)
+            fit_heads(trainable.model.to(default_device()), batches[:steps])
+    run = trainer(config, trainable, examples, work, steps)
     if not run.resume():
         run.try_out()
-        narrow = min(1, FULL_RATE_SIZE / learner.model.encoder.hidden_size)
+        narrow = min(1, FULL_RATE_SIZE / trainable.model.encoder.hidden_size)
         passes = steps / len(run.batches(0))
         low, high = (0.0, STUDENT_LR) if student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
@@ -57,8 +57,8 @@ def distil(
 
 
 def trainer(
-    config: TrainingConfig, learner: Learner, examples: Sequence[Example], work: Path, steps: int | None = None
+    config: TrainingConfig, trainable: TrainableModel, examples: Sequence[Example], work: Path, steps: int | None = None
 ) -> Trainer:
     targets = np.concatenate([example.targets for example in examples])
     certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
-    return Trainer(config, learner, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)
+    return Trainer(config, trainable, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)

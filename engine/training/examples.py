@@ -112,7 +112,7 @@ def soft_examples(
     """Cuts texts into windows with the soft labels of a teacher, whose labels may be in another order."""
     order = [teacher.names.index(name) for name in labels.names]
     pairs = zip(texts, targets, strict=True)
-    return [example for text, part in pairs for example in make_examples(words_of(text), part[:, order], pieces)]
+    return [example for text, soft in pairs for example in make_examples(words_of(text), soft[:, order], pieces)]
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:
@@ -168,13 +168,13 @@ def joint_loss(memory: MemoryBuffer, packed: Packed) -> Tensor:
 
     Where no word exits, this is the joint loss of Xin et al. 2020 (DeeBERT). The pass had a head after every layer.
     """
-    ends, gates = [], []
+    exit_losses, gate_losses = [], []
     for head in memory.heads:
         logits = head.logits.float()
         targets = spread_outside(packed.targets[head.word_indices], logits, packed.outside[head.word_indices])
         losses = F.cross_entropy(logits, targets, reduction="none")
-        ends.append(losses[np.flatnonzero(memory.exit_at[head.word_indices] == head.number)].sum())
+        exit_losses.append(losses[np.flatnonzero(memory.exit_at[head.word_indices] == head.number)].sum())
         if head.number < memory.layers:
-            gates.append(losses.mean())
-    end = torch.stack(ends).sum() / len(packed.targets)
-    return end + (torch.stack(gates).mean() if gates else 0.0)
+            gate_losses.append(losses.mean())
+    exit_loss = torch.stack(exit_losses).sum() / len(packed.targets)
+    return exit_loss + (torch.stack(gate_losses).mean() if gate_losses else 0.0)

@@ -26,13 +26,13 @@ from engine.settings import setting
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training.card import markdown
+from engine.training.corpora import held_out_corpora, parse_corpora
 from engine.training.decoder import choose_abbreviations, fit_decoder
-from engine.training.lessons import held_out, lessons
 from engine.training.options import TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold
 
 CONDITIONS = "training.json"  # in the folder of a run
-LESSONS = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
+CORPORA = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
 DEV_CORPUS = "default: calib or dev of the first training corpus, unless that is a file"
 
 
@@ -40,7 +40,7 @@ DEV_CORPUS = "default: calib or dev of the first training corpus, unless that is
 class FinetuneConfig(TrainingConfig):
     """Settings of fine-tuning."""
 
-    corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {LESSONS}", separator=" ")
+    corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {CORPORA}", separator=" ")
     dev_corpus: tuple[str, ...] = setting((), f"for early stopping, in the same notation; {DEV_CORPUS}", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
     backbone: str = setting(
@@ -52,7 +52,7 @@ class FinetuneConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not lessons(self.corpus) or len(lessons(self.dev_corpus)) > 1:
+        if not parse_corpora(self.corpus) or len(parse_corpora(self.dev_corpus)) > 1:
             raise InputError("--corpus needs a corpus to learn from, and --dev-corpus takes at most one.")
         if self.plain and self.pruned:
             raise InputError("--pruned needs gates, which --plain leaves out. Leave one of them out.")
@@ -64,19 +64,19 @@ class FinetuneConfig(TrainingConfig):
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """Loads the training corpora and the one for early stopping."""
-        corpora = [lesson.load(self.data_dir) for lesson in lessons(self.corpus)]
-        dev = held_out(self.dev_corpus or [corpora[0].name])[0].load(self.data_dir)
-        *taught, scored = (texts_digest([one.text for one in corpus.documents]) for corpus in (*corpora, dev))
-        same = scored in taught
+        corpora = [corpus.load(self.data_dir) for corpus in parse_corpora(self.corpus)]
+        dev = held_out_corpora(self.dev_corpus or [corpora[0].name])[0].load(self.data_dir)
+        *digests, dev_digest = (texts_digest([text.text for text in corpus.documents]) for corpus in (*corpora, dev))
+        same = dev_digest in digests
         if same or not dev.types:
             raise InputError(
                 f"{dev.title}, for early stopping, has "
-                f"{'the documents that are learned from' if same else 'no entities'}. Choose another --dev-corpus."
+                f"{'the documents of a training corpus' if same else 'no entities'}. Choose another --dev-corpus."
             )
-        untaught = sorted(set(dev.types).difference(*(corpus.types for corpus in corpora)))
-        if untaught and not self.teacher:  # nothing would tell them from O
+        unannotated = sorted(set(dev.types).difference(*(corpus.types for corpus in corpora)))
+        if unannotated and not self.teacher:  # nothing would tell them from O
             raise InputError(
-                f"No corpus teaches {', '.join(untaught)}, which {dev.title} has. Add one, or name the types that "
+                f"No corpus teaches {', '.join(unannotated)}, which {dev.title} has. Add one, or name the types that "
                 "count: --dev-corpus NAME types=TYPE,TYPE"
             )
         return corpora, dev
@@ -111,16 +111,16 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     from transformers import set_seed
 
     from engine.training.examples import LABELS, Pool, gold_examples, label_texts, soft_examples
-    from engine.training.heads import new_learner
+    from engine.training.heads import load_trainable
     from engine.training.trainer import Trainer, default_device
 
     set_seed(config.seed)
-    model, tokenizer, pieces = learner = new_learner(backbone)
+    model, tokenizer, pieces = trainable = load_trainable(backbone)
     if config.mask and tokenizer.mask_token_id is None:
         raise InputError(f"{config.backbone!r} has no mask token. Add --mask 0.")
     gold = [
-        Pool(gold_examples(corpus, pieces, model.labels), lesson.per_epoch)
-        for corpus, lesson in zip(corpora, lessons(config.corpus), strict=True)
+        Pool(gold_examples(loaded, pieces, model.labels), corpus.per_epoch)
+        for loaded, corpus in zip(corpora, parse_corpora(config.corpus), strict=True)
     ]
     device = default_device()
     if teacher and device != "cpu":
@@ -134,15 +134,15 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         engine = load_engine(folder, "float32", device)
         with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
             counts = [counts_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored]
-        return fmean(Counts.total(of_types.values()).f1 for of_types in counts), by_type(counts[0])
+        return fmean(Counts.total(by_types.values()).f1 for by_types in counts), by_type(counts[0])
 
     with locked(out):
         write_json(out / CONDITIONS, conditions)
         soft = []
         if teacher:
-            taught = label_texts(teacher, texts, out / LABELS)
-            soft = soft_examples(texts, taught, teacher.labels, pieces, model.labels)
-        run = Trainer(config, learner, gold=gold, soft=soft, work=out, score=score)
+            soft_labels = label_texts(teacher, texts, out / LABELS)
+            soft = soft_examples(texts, soft_labels, teacher.labels, pieces, model.labels)
+        run = Trainer(config, trainable, gold=gold, soft=soft, work=out, score=score)
         if not (resume and run.resume()):
             epochs = f"{config.epochs} epochs take" if config.epochs > 1 else "The epoch takes"
             say(f"{epochs} at most about {duration(run.steps * run.try_out())}.")

@@ -22,7 +22,7 @@ from engine.training.options import Backbone
 RIDGE, SMOOTHING = 1e-3, 1e-3  # relative to the mean square of hidden states; added to probabilities
 
 
-class Learner(NamedTuple):
+class TrainableModel(NamedTuple):
     """A model to train, its tokenizer, and what cuts texts for it."""
 
     model: GatedModel
@@ -30,7 +30,7 @@ class Learner(NamedTuple):
     pieces: WordPieces
 
 
-def new_learner(backbone: Backbone) -> Learner:
+def load_trainable(backbone: Backbone) -> TrainableModel:
     """Loads the model to train; raises an `InputError` if the encoder cannot be loaded."""
     if backbone.has_heads:
         model = load_weights(backbone.source, layers=backbone.layers).model
@@ -45,15 +45,14 @@ def new_learner(backbone: Backbone) -> Learner:
         model = GatedModel(Encoder(pretrained), backbone.labels, gates=not backbone.plain)
         for name, parameter in model.heads.named_parameters():
             nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else pretrained.config.initializer_range)
-    return Learner(model, load_tokenizer(backbone.source), backbone.pieces)
+    return TrainableModel(model, load_tokenizer(backbone.source), backbone.pieces)
 
 
-def with_heads(given: GatedModel, *, gates: bool) -> GatedModel:
-    """Returns the model with fresh heads after all layers but the last, or with none there."""
-    last = str(given.encoder.num_layers)
-    model = GatedModel(given.encoder, given.labels, gates=gates)
-    model.heads[last] = given.heads[last]
-    return model
+def with_heads(model: GatedModel, *, gates: bool) -> GatedModel:
+    """Returns a model with the same last head, and new gate heads or none."""
+    last, new = str(model.encoder.num_layers), GatedModel(model.encoder, model.labels, gates=gates)
+    new.heads[last] = model.heads[last]
+    return new
 
 
 @torch.no_grad()
@@ -68,7 +67,7 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
     grams = {gate: torch.zeros(width, width, dtype=torch.float64, device=device) for gate in gates}
     products = {gate: torch.zeros(width, len(model.labels), dtype=torch.float64, device=device) for gate in gates}
     hooks = [
-        model.heads[str(gate)].register_forward_pre_hook(lambda _, given, gate=gate: inputs.update({gate: given[0]}))
+        model.heads[str(gate)].register_forward_pre_hook(lambda _, states, gate=gate: inputs.update({gate: states[0]}))
         for gate in gates
     ]
     with Progress("Fit gate heads to the checkpoint's labels", len(batches)) as progress:

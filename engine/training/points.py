@@ -86,7 +86,7 @@ def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str
     """Times every choice that was reached against the first; see `speedups`."""
     timed = [choice for choice in choices if choice.reached]
     ratios = speedups([(engine, choice.trial.strategy) for choice in timed], texts, calls)
-    trials = {choice.name: replace(choice.trial, speedups=own) for choice, own in zip(timed, ratios, strict=True)}
+    trials = {choice.name: replace(choice.trial, speedups=ratio) for choice, ratio in zip(timed, ratios, strict=True)}
     return [replace(choice, trial=trials.get(choice.name, choice.trial)) for choice in choices]
 
 

@@ -34,9 +34,9 @@ def split_documents(documents: Iterable[Document], shares: Sequence[float], seed
         same.setdefault("".join(document.text.split()), []).append(document)
     groups = list(same.values())
     random.Random(seed).shuffle(groups)
-    ends = [round(len(groups) * sum(shares[:number]) / sum(shares)) for number in range(len(PARTS) + 1)]
-    bounds = zip(PARTS, pairwise(ends), strict=True)
-    parts = {name: list(chain.from_iterable(groups[begin:end])) for name, (begin, end) in bounds}
+    bounds = [round(len(groups) * sum(shares[:number]) / sum(shares)) for number in range(len(PARTS) + 1)]
+    slices = zip(PARTS, pairwise(bounds), strict=True)
+    parts = {name: list(chain.from_iterable(groups[begin:end])) for name, (begin, end) in slices}
     if empty := [name for name, part in parts.items() if not part]:
         raise InputError(f"{len(groups)} different documents leave none for {' and '.join(empty)}. Give more.")
     return parts
@@ -73,8 +73,8 @@ def main(argv: list[str] | None) -> int:
     for name, part in parts.items():
         (arguments.out / f"{name}.jsonl").write_text("".join(JSONL.write(part)), encoding="utf-8", errors="replace")
         mentions = Counter(entity.type for document in part for entity in document.entities)
-        of_types = ", ".join(f"{type_} {count:,}" for type_, count in sorted(mentions.items()))
-        say(f"{name}: {len(part):,} documents; {of_types or 'no mentions'}.")
+        by_type = ", ".join(f"{type_} {count:,}" for type_, count in sorted(mentions.items()))
+        say(f"{name}: {len(part):,} documents; {by_type or 'no mentions'}.")
     say(
         f"Next: bioner finetune --backbone ENCODER --corpus {arguments.out}/train.jsonl "
         f"--dev-corpus {arguments.out}/dev.jsonl --out FOLDER"

@@ -28,7 +28,7 @@ from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import SETTINGS, distil, trainer
 from engine.training.examples import LABELS, as_targets, label_texts, soft_examples
-from engine.training.heads import Learner, new_learner, with_heads
+from engine.training.heads import TrainableModel, load_trainable, with_heads
 from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone, TrainingConfig
 from engine.training.plan import Plan, Planner
 from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement, with_speedups
@@ -62,23 +62,22 @@ def run_stages(
     if device != "cpu":
         original = load_engine(original.source, "float32", device, config.labels or None)
     if student:
-        learner = new_learner(student)
+        trainable = load_trainable(student)
     else:
         weights = load_weights(original.folder)
-        learner = Learner(weights.model, weights.tokenizer, original.pieces)
+        trainable = TrainableModel(weights.model, weights.tokenizer, original.pieces)
     with locked(work):
-        plan = plan_of(config, original, learner, texts, held_out, work)
+        plan = plan_of(config, original, trainable, texts, held_out, work)
         texts, held_out = texts[: plan.texts], held_out[: plan.held_out]
         reference = Reference.of(original, held_out)
         reference.check()
         if reference.windows < STEADY_WINDOWS:
             say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
         write_json(out / CONDITIONS, {**conditions, "steps": plan.steps})
-        examples = soft_examples(
-            texts, label_texts(original, texts, work / LABELS), original.labels, learner.pieces, learner.model.labels
-        )
+        targets, labels = label_texts(original, texts, work / LABELS), trainable.model.labels
+        examples = soft_examples(texts, targets, original.labels, trainable.pieces, labels)
         set_seed(config.seed)
-        distil(learner, examples, out, work, seed=config.seed, student=student is not None, steps=plan.steps)
+        distil(trainable, examples, out, work, config.seed, student is not None, plan.steps)
 
         if (original.folder.path / DECODING).is_file():
             shutil.copyfile(original.folder.path / DECODING, out / DECODING)
@@ -126,7 +125,7 @@ def run_stages(
 def plan_of(
     config: AccelerateConfig,
     original: Engine,
-    learner: Learner,
+    trainable: TrainableModel,
     texts: Sequence[str],
     held_out: Sequence[str],
     work: Path,
@@ -136,7 +135,7 @@ def plan_of(
     For the latter the dense pass and training steps are timed on texts that fill a batch.
     """
     settings = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS)
-    rows = [sum(len(w.input_ids) for w in learner.pieces.windows(words_of(text))) for text in texts]
+    rows = [sum(len(w.input_ids) for w in trainable.pieces.windows(words_of(text))) for text in texts]
     windows = [len(original.pieces.windows(words_of(text))) for text in held_out]
     planner = Planner(rows, settings.max_rows, windows, MIN_WINDOWS, settings.epochs)
     if config.steps:
@@ -149,9 +148,10 @@ def plan_of(
         begin = time.monotonic()
         results = original.tag_batch(few, Strategy())
         passes.append(time.monotonic() - begin)
-    examples = soft_examples(few, [*map(as_targets, results)], original.labels, learner.pieces, learner.model.labels)
-    model = learner.model if learner.model.has_gates else with_heads(learner.model, gates=True)
-    step_s = trainer(settings, learner._replace(model=model), examples, work).try_out()
+    targets, labels = [*map(as_targets, results)], trainable.model.labels
+    examples = soft_examples(few, targets, original.labels, trainable.pieces, labels)
+    model = trainable.model if trainable.model.has_gates else with_heads(trainable.model, gates=True)
+    step_s = trainer(settings, trainable._replace(model=model), examples, work).try_out()
     predicted = 2 * len(SCALES) * len(gate_sets(model.encoder.num_layers))
     plan, useful = planner.within(60 * config.minutes, min(passes) / len(few), step_s, predicted)
     say(f"Plan: {plan}; beyond {duration(useful)}, more time gains little. --steps {plan.steps} repeats this run.")

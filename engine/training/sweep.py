@@ -95,7 +95,9 @@ def grid(engine: Engine, kind: str) -> Iterator[Strategy]:
         if driving.kind == "per gate":
             powers = np.arange(len(gates)) - (len(gates) - 1) / 2
             values = [tuple(np.minimum(scale * GROWTH**powers, driving.high).tolist()) for scale in SCALES]
-            values += [(*of[:-1], driving.high) for of in values if len(of) > 1]  # every word exits at the last gate
+            values += [
+                (*value[:-1], driving.high) for value in values if len(value) > 1
+            ]  # all exit at the last gate
         elif driving.kind == "whole":
             values = sorted({round(value) for value in values})
         for value in values:

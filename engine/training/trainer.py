@@ -34,7 +34,7 @@ from engine.pruning.policies import ExitPolicy, KeepAll
 from engine.pytorch.checkpoint import save_weights
 from engine.pytorch.forward import forward
 from engine.training.examples import Example, Pool, joint_loss, make_batches, mask_words, pack
-from engine.training.heads import Learner
+from engine.training.heads import TrainableModel
 from engine.training.options import RESUME, TrainingConfig
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -68,9 +68,9 @@ def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENT
     steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
     thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
     thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
-    ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
+    last_gates = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
     for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
-        thresholds[ends[window], window] = 1.0
+        thresholds[last_gates[window], window] = 1.0
     thresholds[:, torch.rand(windows) >= pruned] = -1.0
     return thresholds.numpy(), int(torch.randint(1, 3, ()))
 
@@ -96,7 +96,7 @@ class Trainer:
     """A training run with its checkpoints; ``config.out`` receives the running average of the weights.
 
     Args:
-        learner: the model to train, which changes.
+        trainable: the model to train, which changes.
         gold: windows to learn from with gold labels, as pools from which each epoch draws.
         soft: windows with the labels of a teacher.
         work: folder of log and checkpoint.
@@ -110,7 +110,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainingConfig,
-        learner: Learner,
+        trainable: TrainableModel,
         *,
         gold: Sequence[Pool] = (),
         soft: Sequence[Example] = (),
@@ -120,14 +120,14 @@ class Trainer:
         head_lr: float | None = None,
         lowest: float = ENTROPIES[0],
     ) -> None:
-        self.config, self.tokenizer, self.gold, self.soft = config, learner.tokenizer, gold, soft
+        self.config, self.tokenizer, self.gold, self.soft = config, trainable.tokenizer, gold, soft
         self.score, self.lowest = score, lowest
         self.out, self.checkpoint, self.log = Path(config.out), work / CHECKPOINT, work / LOG
         self.candidate = work / "candidate"
         self.accelerator = Accelerator(cpu=default_device() == "cpu")
         self.device = self.accelerator.device
         self.steps = steps or sum(len(self.batches(number)) for number in range(config.epochs))
-        self.model = self.accelerator.prepare(learner.model).train()
+        self.model = self.accelerator.prepare(trainable.model).train()
         self.model.encoder.dropout = config.dropout
         last = f"heads.{self.model.encoder.num_layers}."
         heads, others = list[Tensor](), list[Tensor]()
@@ -207,12 +207,12 @@ class Trainer:
         """Trains to the end; ``config.out`` then has the model."""
         losses, saved, done = list[float](), time.monotonic(), self.schedule.last_epoch
         with Progress("Train", self.steps, done, resume=RESUME) as progress:
-            for batch, ends_pass in islice(self.stream(), done, self.steps):
+            for batch, is_last in islice(self.stream(), done, self.steps):
                 if self.epoch - self.best_epoch >= PATIENCE:
                     break
                 losses.append(self.step(batch))
                 progress.advance()
-                is_due = ends_pass if self.score else time.monotonic() >= saved + CHECKPOINT_S
+                is_due = is_last if self.score else time.monotonic() >= saved + CHECKPOINT_S
                 if is_due or self.schedule.last_epoch == self.steps:
                     self.evaluate(fmean(losses))
                     losses, saved = [], time.monotonic()

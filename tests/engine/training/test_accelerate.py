@@ -17,7 +17,7 @@ from engine.pytorch.checkpoint import load_weights
 from engine.training import distill, trainer
 from engine.training.accelerate import accelerate, main
 from engine.training.examples import make_examples
-from engine.training.heads import Learner
+from engine.training.heads import TrainableModel
 from engine.training.options import TrainingConfig
 from engine.training.trainer import Trainer
 from tests.conftest import contents, scaled
@@ -90,7 +90,7 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
         ({"minutes": 0.001}, "--minutes 0.001 is too short"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "1 texts with .* Give 6 texts like these"),
         ({"minutes": None}, "minutes must be a number"),
-        ({"max_f1_drop": (1.0, 0.3, 0.1)}, "ascending numbers after --max-f1-drop"),
+        ({"max_f1_drop": (1.0, 0.3, 0.1)}, "--max-f1-drop takes 3 ascending numbers"),
         ({"student": "/no/such"}, "no folder '/no/such'"),
     ],
 )
@@ -172,6 +172,6 @@ def test_the_learning_rate_rises_for_a_tenth_of_the_steps_and_ends_at_zero(
     step, rate, weights, engine, tokenizer, tmp_path
 ):
     examples = make_examples(["nausea"], np.array([[255, 0, 0, 0, 0]], np.uint8), engine.pieces)
-    learner = Learner(copy.deepcopy(weights.model), tokenizer, engine.pieces)
-    training = Trainer(TrainingConfig(out=str(tmp_path)), learner, soft=examples, work=tmp_path, steps=100)
+    trainable = TrainableModel(copy.deepcopy(weights.model), tokenizer, engine.pieces)
+    training = Trainer(TrainingConfig(out=str(tmp_path)), trainable, soft=examples, work=tmp_path, steps=100)
     assert training.rate(step) == pytest.approx(rate)

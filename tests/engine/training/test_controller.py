@@ -36,7 +36,7 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
 
 
 def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(weights):
-    with pytest.raises(InputError, match=r"none at \[1, 2\]; give more --texts"):
+    with pytest.raises(InputError, match=r"gates: 1, 2\. Give more --texts"):
         collect(weights.model, [], ["entropy"])
     found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
     assert all(np.isfinite(part).all() for part in found)

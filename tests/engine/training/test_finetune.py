@@ -17,10 +17,10 @@ from engine.models.tokenizer import load_tokenizer
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.training import trainer
+from engine.training.corpora import TrainingCorpus, parse_corpora
 from engine.training.examples import Pool, gold_examples
 from engine.training.finetune import FinetuneConfig, finetune, main
-from engine.training.heads import new_learner
-from engine.training.lessons import Lesson, lessons
+from engine.training.heads import load_trainable
 from engine.training.options import read_backbone
 from engine.training.trainer import Trainer
 from tests.conftest import contents, tiny_config, write_vocabulary
@@ -114,9 +114,9 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(
 def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
     """A run on the gold of its corpora that has not begun."""
     corpora, dev = settings.corpora()
-    learner = new_learner(read_backbone(settings.backbone, LabelSet(dev.types)))
-    gold = [Pool(gold_examples(corpus, learner.pieces, learner.model.labels)) for corpus in corpora]
-    return Trainer(settings, learner, gold=gold, work=Path(settings.out), **options)
+    trainable = load_trainable(read_backbone(settings.backbone, LabelSet(dev.types)))
+    gold = [Pool(gold_examples(corpus, trainable.pieces, trainable.model.labels)) for corpus in corpora]
+    return Trainer(settings, trainable, gold=gold, work=Path(settings.out), **options)
 
 
 @pytest.mark.parametrize("faster", [0.0, math.inf])
@@ -218,7 +218,7 @@ def asked(monkeypatch):
         documents = [Document(str(number), ABSTRACT[:22], found) for number in range(count)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.training.lessons.load_corpus", load)
+    monkeypatch.setattr("engine.training.corpora.load_corpus", load)
     return asked
 
 
@@ -254,8 +254,12 @@ def test_every_type_that_counts_has_a_corpus_that_teaches_it_unless_a_teacher_do
 def test_a_corpus_may_be_a_file_whose_name_has_a_colon_or_a_comma(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a,b:1.txt").touch()
-    found = lessons(["a,b:1.txt", "types=Gene", "bc5cdr:train,x"])
-    assert found == [Lesson("a,b:1.txt", types=("Gene",)), Lesson("bc5cdr", "train"), Lesson("x")]
+    found = parse_corpora(["a,b:1.txt", "types=Gene", "bc5cdr:train,x"])
+    assert found == [
+        TrainingCorpus("a,b:1.txt", types=("Gene",)),
+        TrainingCorpus("bc5cdr", "train"),
+        TrainingCorpus("x"),
+    ]
 
 
 @pytest.mark.parametrize(("dev", "dropped"), [("both", False), ("chemical", True)])

@@ -10,7 +10,7 @@ from engine.pytorch.forward import forward
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.words import words_of
-from engine.training.heads import new_learner
+from engine.training.heads import load_trainable
 from engine.training.options import read_backbone
 from tests.conftest import TEXT
 from tests.engine.pytorch.families import LABELS, every_family, gated, huggingface, tiny, tokenizer_of
@@ -21,7 +21,7 @@ from tests.engine.pytorch.families import LABELS, every_family, gated, huggingfa
 def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(family, plain, tmp_path):
     save_weights(tmp_path / "whole", gated(huggingface(tiny(family, vocabulary=400))), tokenizer_of(family))
     whole = load_weights(tmp_path / "whole").model
-    model, tokenizer, pieces = new_learner(read_backbone(str(tmp_path / "whole"), LABELS, layers=2, plain=plain))
+    model, tokenizer, pieces = load_trainable(read_backbone(str(tmp_path / "whole"), LABELS, layers=2, plain=plain))
     save_weights(tmp_path / "short", model, tokenizer)
     short = read_folder(tmp_path / "short")
     assert (short.family.num_layers, short.has_gates, len(model.heads)) == (2, not plain, 1 if plain else 2)
@@ -36,6 +36,6 @@ def test_a_model_of_fewer_layers_has_the_label_heads_of_the_backbones_gates(fami
 
 @pytest.mark.parametrize("plain", [True, False])
 def test_a_model_with_gates_gets_new_label_heads_for_other_labels(model_folder, plain):
-    model = new_learner(read_backbone(str(model_folder), LabelSet(("Gene",)), layers=2, plain=plain)).model
+    model = load_trainable(read_backbone(str(model_folder), LabelSet(("Gene",)), layers=2, plain=plain)).model
     heads = {layer: head.out_features for layer, head in model.heads.items()}
     assert (heads, model.encoder.num_layers) == ({"2": 3} if plain else {"1": 3, "2": 3}, 2)

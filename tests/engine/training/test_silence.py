@@ -23,7 +23,7 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("command", "steps"),
     [
-        (finetune, ["engine.training.heads.new_learner", "engine.training.trainer.Trainer.try_out"]),
+        (finetune, ["engine.training.heads.load_trainable", "engine.training.trainer.Trainer.try_out"]),
         (finetune, ["engine.training.trials.count_documents"]),
         (accelerate, ["torch.linalg.solve", "engine.training.trainer.Trainer.try_out"]),
         (accelerate, ["engine.training.stages.measure"]),
