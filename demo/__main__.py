@@ -86,7 +86,9 @@ def main(argv: list[str] | None) -> int:
         demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
     except OSError as error:
         raise InputError(
-            f"Port {port or 'of any number'} at {name} is in use; stop the other app or set GRADIO_SERVER_PORT."
+            f"Port {port} at {name} is in use; stop the other app or set GRADIO_SERVER_PORT."
+            if port
+            else f"No port at {name} is free."
         ) from error
     return 0
 

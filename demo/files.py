@@ -22,8 +22,8 @@ from engine.formats import WRITERS
 
 SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubtator.txt"
 ABOUT = (
-    "PubTator, BioC, CoNLL, JSON lines, PubMed XML, CSV or TSV with `text` or `title` and `abstract`, or plain text. "
-    f"At most {MAX_FILE_BYTES // 2**20} MB a file and {MAX_DOCUMENTS} documents; deleted after at most "
+    "PubTator, BioC, CoNLL, JSON lines, PubMed XML, MEDLINE, CSV or TSV with `text` or `title` and `abstract`, or "
+    f"plain text. At most {MAX_FILE_BYTES // 2**20} MB a file and {MAX_DOCUMENTS} documents; deleted after at most "
     f"{2 * KEEP_FILES_S // 60} minutes. The sample: 30 abstracts that come with the project."
 )
 CHUNK = 8  # documents a call

@@ -1,4 +1,4 @@
-"""Reads documents from uploaded files, however broken these are; what cannot be read is said in one line a file.
+"""Reads documents from uploaded files, damaged ones included; problems are reported in one line per file.
 
 Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
@@ -18,12 +18,9 @@ NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
     b"%PDF": "a PDF; save its text as a .txt file",
     b"PK\x03\x04": "a Word or ZIP file; save its text as a .txt file",
     b"\xd0\xcf\x11\xe0": "an old Office file; save it as CSV or .txt",
-    b"\x89PNG": "an image; save its text as a .txt file",
-    b"\xff\xd8\xff": "an image; save its text as a .txt file",
-    b"GIF8": "an image; save its text as a .txt file",
+    **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "an image; save its text as a .txt file"),
     b"\x1f\x8b": "a compressed file; unpack it",
     b"PAR1": "Parquet; convert it to JSON lines",
-    b"PMID- ": "a MEDLINE export (.nbib); export XML or CSV from PubMed instead",
 }
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
 
@@ -48,10 +45,8 @@ def read_files(paths: Sequence[str]) -> tuple[list[Upload], list[str]]:
             others = f" (and {len(problems) - 1} more like it)" if len(problems) > 1 else ""
             lines.append(f"{problems[0][:MAX_MESSAGE]}{others}")
     if len(uploads) > MAX_DOCUMENTS:
-        more = len(uploads) - MAX_DOCUMENTS
-        lines.append(
-            f"Only the first {MAX_DOCUMENTS} documents were tagged; {more} more are left out. bioner bulk has no limit."
-        )
+        others = f"{len(uploads) - MAX_DOCUMENTS} more are left out. bioner bulk has no limit."
+        lines.append(f"Only the first {MAX_DOCUMENTS} documents were tagged; {others}")
     return uploads[:MAX_DOCUMENTS], lines
 
 
@@ -74,8 +69,8 @@ def _read_file(path: Path, ids: Ids) -> tuple[list[Document], list[str]]:
             if len(document.text) <= MAX_CHARACTERS:
                 documents.append(document)
             else:
-                said = f"{len(document.text):,} characters, and the limit is {MAX_CHARACTERS:,}; split it"
-                problems.append(f"{path.name}: document {document.id} has {said}")
+                size = f"{len(document.text):,} characters, and the limit is {MAX_CHARACTERS:,}"
+                problems.append(f"{path.name}: document {document.id} has {size}; split it")
     except InputError as error:
         problems.append(str(error).replace(str(path), path.name))
     except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what happened

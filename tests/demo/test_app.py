@@ -103,6 +103,14 @@ class TestCommand:
             assert app.main(["--model", str(model_folder)]) == 2
         assert "is in use" in capsys.readouterr().err
 
+    def test_without_a_free_port_it_says_so(self, model_folder, monkeypatch, capsys):
+        def refuse(*args, **settings):
+            raise OSError
+
+        monkeypatch.setattr(gr.Blocks, "launch", refuse)
+        assert app.main(["--model", str(model_folder)]) == 2
+        assert "No port at 127.0.0.1 is free." in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("given", "name"), [("", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]")]
     )

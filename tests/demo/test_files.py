@@ -38,8 +38,6 @@ class TestReading:
             (b"PK\x03\x04 x", "a.xlsx", "save it as CSV"),
             (b"PK\x03\x04 x", "a.docx", "save its text as a .txt file"),
             (b"\xd0\xcf\x11\xe0 x", "a.xls", "save it as CSV"),
-            (b"PMID- 123\nTI  - Aspirin", "a.nbib", "MEDLINE"),
-            (b"\n\nPMID- 123\nTI  - Aspirin", "a.nbib", "MEDLINE"),
             (b"", "a.txt", "empty"),
             (b"x" * (MAX_FILE_BYTES + 1), "a.txt", "the limit is 2 MB"),
         ],
@@ -49,6 +47,12 @@ class TestReading:
         assert uploads == []
         assert line.startswith(f"{name}: ")
         assert said in line
+
+    @pytest.mark.parametrize("before", [b"", b"\n\n"])
+    def test_what_pubmed_saves_is_read(self, tmp_path, before):
+        (upload,), lines = read(tmp_path, before + b"PMID- 123\nTI  - Aspirin\nAB  - for asthma.\n", "a.nbib")
+        assert (upload.document.id, upload.document.text) == ("123", "Aspirin for asthma.")
+        assert lines == []
 
     def test_a_file_of_the_wrong_encoding_is_reported_once_and_without_its_folder(self, tmp_path):
         uploads, (line,) = read(tmp_path, b'{"id": "1", "text": "caf\xe9"}\n' * 20, "a.jsonl")
