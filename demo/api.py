@@ -71,8 +71,8 @@ def trace_record(result: Result) -> list[dict[str, Any]]:
 
 def _gate_record(gate: WordScores) -> dict[str, Any]:
     need = gate.importance if math.isfinite(gate.importance) else None  # JSON has no infinity
-    of_label = {"layer": gate.layer, "label": gate.label, "probability": gate.confidence}
-    return of_label | {"need": need, "left": gate.exited}
+    about = {"layer": gate.layer, "label": gate.label, "probability": gate.confidence}
+    return about | {"need": need, "left": gate.exited}
 
 
 def build_api(engines: Sequence[Engine]) -> None:
@@ -97,12 +97,12 @@ def build_api(engines: Sequence[Engine]) -> None:
             if not isinstance(trace, bool):
                 raise InputError(f"trace must be true or false, not {trace!r}.")
             settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-            chosen = engine.strategy(strategy, point, **settings)
+            selected = engine.strategy(strategy, point, **settings)
             if len(check_text(text)) > MAX_TRACED and trace:
                 raise InputError(
                     f"A trace needs a text of at most {MAX_TRACED:,} characters; this one has {len(text):,}."
                 )
-            (result,) = tag_batch(engine, [text], chosen)
+            (result,) = tag_batch(engine, [text], selected)
             return result_record(result) | ({"trace": trace_record(result)} if trace else {})
         except InputError as error:  # sent to the caller, and not logged
             raise gr.Error(printable(str(error)), print_exception=False) from error

@@ -22,28 +22,27 @@ def load_arguments(engine: Engine) -> dict[str, str]:
     return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
-def options(engine: Engine, chosen: Selection) -> list[str]:
+def options(engine: Engine, selection: Selection) -> list[str]:
     """The options of ``bioner tag`` and ``bioner bulk`` for a strategy and the engine's model."""
-    named = chosen.name != engine.default_strategy
     return [
-        *([f"--strategy={chosen.name}"] if named else []),
-        *([f"--point={chosen.stored.point}"] if chosen.stored.point else []),
-        *(f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in chosen.changed.items()),
+        *([f"--strategy={selection.name}"] if selection.name != engine.default_strategy else []),
+        *([f"--point={selection.stored.point}"] if selection.stored.point else []),
+        *(f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in selection.changed.items()),
         *(f"--{name}={value}" for name, value in load_arguments(engine).items()),
     ]
 
 
-def as_commands(engine: Engine, chosen: Selection) -> str:
+def as_commands(engine: Engine, selection: Selection) -> str:
     """Command lines: tag a file, a folder, make one's own checkpoint faster, export."""
     given = load_arguments(engine)
     model = [f"--model={given['model']}"] if "model" in given else []
-    package = ["bioner", "export", *model, f"--strategy={chosen.stored.title}", "--out=tagger"]
-    one_pass = chosen.strategy.recovery is None and len(chosen.strategy.stages) == 1
+    package = ["bioner", "export", *model, f"--strategy={selection.stored.title}", "--out=tagger"]
+    one_pass = selection.strategy.recovery is None and len(selection.strategy.stages) == 1
     lines = [
         "# a file, to standard output",
-        shlex.join(["bioner", "tag", "FILE", *options(engine, chosen)]),
+        shlex.join(["bioner", "tag", "FILE", *options(engine, selection)]),
         "# a folder; continues after an interruption",
-        shlex.join(["bioner", "bulk", "FOLDER", "--out=tagged", *options(engine, chosen)]),
+        shlex.join(["bioner", "bulk", "FOLDER", "--out=tagged", *options(engine, selection)]),
         "# your own checkpoint, made faster with your texts",
         "bioner accelerate CHECKPOINT --texts FILE --dtype int8 --out faster && bioner app --model faster",
         *(["# a package that needs only ONNX Runtime", shlex.join(package)] if one_pass else []),
@@ -51,20 +50,20 @@ def as_commands(engine: Engine, chosen: Selection) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_python(engine: Engine, chosen: Selection, text: str) -> str:
+def as_python(engine: Engine, selection: Selection, text: str) -> str:
     """Python that tags the text as the page does, and the same over HTTP."""
     loaded = ", ".join(
         repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
     )
     given = repr(text) if len(text) <= INLINED else 'open("text.txt", encoding="utf-8", newline="").read()'
-    arguments = {"strategy": chosen.name, "point": chosen.stored.point, **chosen.changed}
+    arguments = {"strategy": selection.name, "point": selection.stored.point, **selection.changed}
     settings = "".join(f", {name}={value!r}" for name, value in arguments.items() if value)
     return (
         f"from engine import load_engine\n\nengine = load_engine({loaded})\ntext = {given}\n"
         f"for entity in engine.tag(text{settings}).entities:\n"
         "    print(entity.start, entity.end, entity.type, entity.text)\n\n"
         "# over HTTP, from this app\nfrom gradio_client import Client\n\n"
-        f'Client("http://127.0.0.1:7860").predict(text, strategy={chosen.stored.title!r}, api_name="/tag")\n'
+        f'Client("http://127.0.0.1:7860").predict(text, strategy={selection.stored.title!r}, api_name="/tag")\n'
     )
 
 

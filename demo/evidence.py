@@ -24,7 +24,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # A wheel holds README and docs inside the package, a checkout beside it.
 ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
 REPORTS = ROOT / "docs"
-ORDER = ("bc5cdr-test", "biored-test-six", "bc5cdr-test-base")  # of several reports on the same weights, the first
+FIRST = {"bc5cdr-test", "biored-test-six", "bc5cdr-test-base"}  # where there are several reports on the same weights
 PLOT = "f1_vs_latency.png"
 WHY = "Most words don't need the whole network."
 EXITS = f"{WHY} Here a word leaves once its label is certain."
@@ -32,33 +32,29 @@ TWO_MODELS = "A small model reads every text, and the large one only what the sm
 ENOUGH = 0.5  # points of F1
 
 
-def find_reports(folder: Path = REPORTS) -> list[ReportFolder]:
-    """The finished reports in a folder."""
-    names = [path.parent.name for path in sorted(folder.glob(f"*/{LAST}"))]
-    return [ReportFolder(folder / name) for name in sorted(names, key=lambda name: (name not in ORDER, name))]
-
-
-def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
-    """The first report on the engine's weights; None if there is none."""
-    return next((report for report in find_reports(folder) if engine.digest[:16] in report.about["weights"]), None)
+def find_report(engine: Engine) -> ReportFolder | None:
+    """The first finished report on the engine's weights; None if there is none."""
+    folders = [file.parent for file in REPORTS.glob(f"*/{LAST}")]
+    reports = map(ReportFolder, sorted(folders, key=lambda folder: (folder.name not in FIRST, folder.name)))
+    return next((report for report in reports if engine.digest[:16] in report.about["weights"]), None)
 
 
 def headline(engine: Engine, report: ReportFolder | None) -> str:
     """What the page says first: what happens and, if it was measured in this dtype, what that gains and costs."""
     if engine.runnable == [DENSE]:
         return f"This model has no gates: every word goes through all {engine.sizes.layers} layers."
-    said = TWO_MODELS if len(engine.stages) > 1 else EXITS
+    lead = TWO_MODELS if len(engine.stages) > 1 else EXITS
     row = default(report) if report else None
     if report is None or row is None or row["dtype"] != engine.dtype or report.about.get(BUSY):
-        return said
+        return lead
     over = [report.interval(row["variant"], PIPELINE, size) for size in report.sizes]
     speeds = sorted({round(pair["speedup"]) for pair in over if pair})
     lost = report.against_dense(row["variant"])["loss_bound"] * 100
     if not speeds or speeds[0] < 2 or math.isnan(lost):
-        return said
+        return lead
     times = " to ".join(map(str, speeds if len(speeds) < 2 else (speeds[0], speeds[-1])))
     most = "half a point" if lost <= ENOUGH else f"{lost:.1f} points"
-    return f"{said} On a CPU, this is {times} times as fast as Hugging Face's pipeline and costs at most {most} of F1."
+    return f"{lead} On a CPU, this is {times} times as fast as Hugging Face's pipeline and costs at most {most} of F1."
 
 
 def table(report: ReportFolder) -> str:
@@ -77,7 +73,7 @@ def table(report: ReportFolder) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
-def evidence(engine: Engine, report: ReportFolder | None, links: Mapping[str, str]) -> str:
+def evidence(report: ReportFolder | None, links: Mapping[str, str]) -> str:
     """The tab: table, plot, and links to the report and the model's card, by title."""
     to = " · ".join(f'<a href="{address}" target="_blank">{title}</a>' for title, address in links.items())
     if report is None:
@@ -130,7 +126,7 @@ def source_address() -> str:
 
 
 def _only_here(page: str, folder: Path) -> str:
-    """A page whose pictures come from their folder; what else is relative is gone, since nothing is served there."""
+    """The page with pictures served from its folder; other relative links are removed, since nothing serves them."""
     page = re.sub(r'<img [^>]*src="[^":]*/[^"]*"[^>]*>', "", page)
     page = re.sub(r'<a href="(?!https?:|#)[^"]*">(.*?)</a>', r"\1", page, flags=re.DOTALL)
     return re.sub(

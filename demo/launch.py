@@ -32,11 +32,12 @@ THEME = gr.themes.Default(
     primary_hue="teal", neutral_hue="slate", font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace")
 )
 # Work on texts and on files waits apart; calls of the engine run one at a time, see `demo.run.tag_batch`.
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 4, "api_open": False}
 
 
 class Page(gr.Blocks):
-    """Gradio's Blocks, which log no values that cannot be used, and keep none of an HTTP API call."""
+    """Gradio's Blocks that never log a visitor's input and keep no state of API calls."""
 
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
@@ -74,8 +75,8 @@ def limit_bodies(app: ASGIApp) -> ASGIApp:
             if not size.isdecimal():
                 answer = JSONResponse({"detail": "The request has no Content-Length; send it."}, 411)
             elif int(size) > MAX_BODY_BYTES:
-                said = f"A call holds at most {MAX_BODY_BYTES / 2**20:.0f} MB; this one has {int(size) / 2**20:.2f} MB."
-                answer = JSONResponse({"detail": said}, 413)
+                text = f"A call holds at most {MAX_BODY_BYTES / 2**20:.0f} MB; this one has {int(size) / 2**20:.2f} MB."
+                answer = JSONResponse({"detail": text}, 413)
         await answer(scope, receive, send)
 
     return pass_on

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from demo.settings import MAX_COLUMNS, TRIGGERS, offered, page_settings, points
+from demo.settings import MAX_COLUMNS, TRIGGERS, Selection, offered, page_settings, points, select_strategy
 from engine import Engine
-from engine.models.shipped import DEFAULT, short_name
+from engine.models.shipped import DEFAULT, SHIPPED, short_name
 from engine.pruning.strategy import default_point
 from engine.pruning.strategy_names import DENSE
 
@@ -18,26 +18,19 @@ SENTENCES = (  # invented, for the bet
     "Tea kept the patient awake after surgery for epilepsy, until diazepam was given.",
     "Lithium calmed her mania, but her hands began to shake.",
 )
+FINDS = dict(zip(SHIPPED, ("chemicals and diseases", "genes, variants and more"), strict=True))
 EARLY = "Too early"  # an example in which a name is missed, as a test checks
+_HURRY = {"example": EARLY, "point": "fast"}
 LESSON: tuple[tuple[str, dict[str, str]], ...] = (
     ("All layers: every word runs through the whole network.", {"strategies": DENSE}),
     (
         "Early exit: a word leaves once its label is certain. On average, names stay longer.",
         {"strategies": "dense,entropy"},
     ),
-    (
-        "Too early: in a hurry, a name is missed.",
-        {"strategies": "dense,entropy", "example": EARLY, "point": "fast", "entropy.max_entropy": "10"},
-    ),
+    ("Too early: in a hurry, a name is missed.", _HURRY | {"strategies": "dense,entropy", "entropy.max_entropy": "10"}),
     (
         "Recovery: what looks doubtful comes back, here after a learned policy in a hurry.",
-        {
-            "strategies": "dense,mlp,mlp+recovery",
-            "example": EARLY,
-            "point": "fast",
-            "trigger": "any",
-            "mlp.max_risk": "10",
-        },
+        {"strategies": "dense,mlp,mlp+recovery", "trigger": "any", "mlp.max_risk": "10"} | _HURRY,
     ),
     (
         "Attention: words leave that few others look at. It saves less time than certainty.",
@@ -60,6 +53,22 @@ class PageState:
     trigger: str
     shown: str
     values: tuple[float, ...]
+
+    def selection(self, engine: Engine, name: str) -> Selection:
+        """A strategy with the settings of the page."""
+        return select_strategy(engine, name, self.point or None, self.trigger or None, *self.values)
+
+
+def page_of(text: str, columns: list[str], point: str | None, trigger: str, shown: str, *values: float) -> PageState:
+    """The page with these values of its components; of too many columns, the first and the latest."""
+    kept = columns if len(columns) <= MAX_COLUMNS else [columns[0], *columns[1 - MAX_COLUMNS :]]
+    return PageState(text, tuple(kept), point or "", trigger or "", shown, values)
+
+
+def finds(engine: Engine) -> str:
+    """What an engine finds, in words."""
+    types = engine.labels.types
+    return FINDS.get(short_name(engine.source)) or (", ".join(types) if len(types) < 5 else f"{len(types)} types")
 
 
 def examples(engine: Engine) -> dict[str, str]:
@@ -89,7 +98,7 @@ def make_link(engine: Engine, page: PageState) -> str:
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> PageState:
-    """The page that a link describes; where it says nothing, or what is not possible, the page as it opens."""
+    """The page that a link describes; what is missing or invalid keeps its default."""
     first = opening(engine)
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     columns = tuple(name for name in offered(engine) if name in asked)[:MAX_COLUMNS] or first.columns

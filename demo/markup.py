@@ -26,6 +26,6 @@ def label_name(label: str) -> str:
     return f"{_PREFIXES[prefix]} {type_}".rstrip()
 
 
-def number_of(number: int, one: str, several: str = "") -> str:
-    """A number with its noun; ``several`` is its plural if that does not end in ``s``."""
-    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+def number_of(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun; ``plural`` is given if it is not the noun with an ``s``."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -11,9 +11,7 @@ from demo.settings import MAX_COLUMNS, Selection
 from engine import Engine, InputError, Result, Strategy
 
 MAX_CHARACTERS = 100_000  # in one text
-MAX_TRACED = (
-    50_000  # characters of a text whose every word the HTTP API describes; the answer is a hundred times larger
-)
+MAX_TRACED = 50_000  # of a text whose every word the HTTP API describes; the answer is a hundred times larger
 ROUNDS, SECONDS = 5, 0.5  # of timing after an answer
 REPLAYS, REPLAY_SECONDS = 21, 1.5  # of timing before a race
 _LOCK = Lock()
@@ -23,7 +21,7 @@ _LOCK = Lock()
 class Column:
     """What a strategy found in a text, and its end-to-end milliseconds here: the median of its rounds."""
 
-    chosen: Selection
+    selection: Selection
     result: Result
     milliseconds: float
 
@@ -57,8 +55,8 @@ def run(
     """
     check_text(text)
     if not 0 < len(strategies) <= MAX_COLUMNS:
-        raise InputError(f"Choose 1 to {MAX_COLUMNS} columns; {len(strategies)} are chosen.")
-    results = [tag_batch(engine, [text], chosen.strategy)[0] for chosen in strategies]
+        raise InputError(f"Choose 1 to {MAX_COLUMNS} columns, not {len(strategies)}.")
+    results = [tag_batch(engine, [text], selection.strategy)[0] for selection in strategies]
     full = next((result for result in results if result.strategy == Strategy()), None)
     full = full or tag_batch(engine, [text], engine.strategy("dense"))[0]
     times: list[list[float]] = [[] for _ in strategies]
@@ -71,7 +69,7 @@ def run(
         if time.monotonic() >= end:
             break
     pairs = zip(strategies, results, times, strict=True)
-    return [Column(chosen, result, median(taken)) for chosen, result, taken in pairs], full
+    return [Column(selection, result, median(taken)) for selection, result, taken in pairs], full
 
 
 def first_pass(engine: Engine, result: Result) -> Result:

@@ -22,6 +22,7 @@ NAMES = {
     "mlp-attention": "Learned, with attention",
     "cascade": "Small model first",
 }
+LABELS = {"min_keep_ratio": "minimum share", "max_entropy": "threshold", "max_risk": "threshold"}
 MAX_COLUMNS = 4
 MAX_SCALE = 10.0
 
@@ -35,9 +36,7 @@ def plain_name(name: str) -> str:
 
 def short_label(name: str) -> str:
     """What the page calls a setting."""
-    return {"min_keep_ratio": "minimum share", "max_entropy": "threshold", "max_risk": "threshold"}.get(
-        name, label_of(name)
-    )
+    return LABELS.get(name, label_of(name))
 
 
 @dataclass(frozen=True)
@@ -172,5 +171,5 @@ def select_strategy(
 def format_value(value: Any, before: Any) -> str:
     """A changed value; of several, as on the page, the first one's factor."""
     if isinstance(value, tuple):
-        return f"× {value[0] / before[0]:.3g}" if before[0] else ", ".join(f"{one:.3g}" for one in value)
+        return f"× {value[0] / before[0]:.3g}" if before[0] else ", ".join(f"{number:.3g}" for number in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")

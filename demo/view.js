@@ -58,11 +58,11 @@ function legend() {
 
 function drawColumn(column, place) {
   const figures = [[column.work, "of the work"], [`${column.ms.toFixed(1)} ms`, "here"],
-    [column.count, column.count === 1 ? "entity" : "entities", column.said]];
+    [column.count, column.count === 1 ? "entity" : "entities", column.differences]];
   return make("section", { class: "column", "aria-label": column.title, "data-name": column.name },
     make("h3", { title: column.id }, column.title, ...(data.columns.length > 1 ? [beside(place)] : [])),
-    make("dl", { class: "figures" }, ...figures.map(([figure, of, said], index) =>
-      make("div", { class: said ? "wide" : undefined }, make("dt", {}, said ? `${of}: ${said}` : of),
+    make("dl", { class: "figures" }, ...figures.map(([figure, of, more], index) =>
+      make("div", { class: more ? "wide" : undefined }, make("dt", {}, more ? `${of}: ${more}` : of),
         make("dd", { class: index === 1 ? "ms" : undefined }, String(figure))))),
     drawWords(column, place));
 }

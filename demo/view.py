@@ -15,8 +15,7 @@ import numpy as np
 
 from demo.markup import label_name, printable
 from demo.run import Column, first_pass
-from engine import Engine, Entity, Result, Strategy
-from engine.pruning.cost import Cost
+from engine import Engine, Entity, Result
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy_names import DENSE
 from engine.pruning.trace import WordTrace
@@ -32,13 +31,6 @@ REASONS = {
     "whole": "stayed: an entity leaves as a whole",
     "minimum": "stayed: the minimum share must",
     "few": "stayed: too few would have left",
-}
-MEASURES = {
-    "entropy": "uncertainty of it or its least certain neighbour",
-    "rule": "uncertainty",
-    "attention": "importance by attention",
-    "mlp": "chance that the label changes",
-    "mlp-attention": "chance that the label changes",
 }
 FIRED = {
     "confidence": "“{}” was too uncertain at the end",
@@ -59,7 +51,6 @@ def view(engine: Engine, columns: Sequence[Column], full: Result, **about: Any) 
     """What is drawn of a text: its words, and for each column what became of them; ``about`` is passed on."""
     words = full.trace.words[:MAX_WORDS]
     begins = [0, *(word.end for word in words)]
-    labels = list(engine.labels.names)
     return {
         "words": [
             [printable(full.text[at : word.start]), printable(word.text)]
@@ -68,7 +59,7 @@ def view(engine: Engine, columns: Sequence[Column], full: Result, **about: Any) 
         "rest": printable(full.text[begins[-1] :]) if len(words) == len(full.words) else "",
         "cut": f"The first {MAX_WORDS:,} of {len(full.words):,} words." if len(words) < len(full.words) else "",
         "types": list(engine.labels.types),
-        "labels": list(map(label_name, labels)),
+        "labels": list(map(label_name, engine.labels.names)),
         "reasons": REASONS,
         "layers": engine.sizes.layers,
         "columns": [_column(engine, column, full, len(words)) for column in columns],
@@ -78,19 +69,21 @@ def view(engine: Engine, columns: Sequence[Column], full: Result, **about: Any) 
 def _column(engine: Engine, column: Column, full: Result, shown: int) -> dict[str, Any]:
     result, words, types = column.result, column.result.trace.words, list(engine.labels.types)
     found = list(differences(result, full))
-    controller = next((stage.kind for stage in result.strategy.stages if stage.gates), DENSE)
-    count, said = summary(found)
-    rows = result.cost.rows
+    controller = next((stage.controller for stage in result.strategy.stages if stage.gates), None)
+    count, differs = summary(found)
+    cost, rows = result.cost, result.cost.rows
+    # The stages of a cascade differ in size.
+    share = cost.token_layers_kept if len(result.strategy.stages) == 1 else 1 / cost.theoretical_speedup
     return {
-        "name": column.chosen.name,
-        "title": column.chosen.title,
-        "id": column.chosen.strategy.title,
-        "work": f"{100 * work(result.strategy, [result.cost]):.0f}\u00a0%",
+        "name": column.selection.name,
+        "title": column.selection.title,
+        "id": column.selection.strategy.title,
+        "work": f"{100 * share:.0f}\u00a0%",
         "ms": round(column.milliseconds, 2),
         "count": count,
-        "said": said if column.chosen.name != DENSE else "",
-        "measure": MEASURES.get(controller, "importance"),
-        "entities": [[*word_range(words, one), types.index(one.type), kind] for kind, one in found],
+        "differences": differs if column.selection.name != DENSE else "",
+        "measure": getattr(controller, "importance_is", "importance"),
+        "entities": [[*word_range(words, entity), types.index(entity.type), kind] for kind, entity in found],
         "words": [_word(word, engine) for word in words[:shown]],
         "back": {str(index): reason for index, reason in returns(engine, result).items()},
         "total": len(rows),
@@ -128,16 +121,17 @@ def word_range(words: Sequence[WordTrace], entity: Entity) -> tuple[int, int]:
 
 def differences(result: Result, full: Result) -> Iterator[tuple[str, Entity]]:
     """All entities of a result, and those that only all layers find, by position, each with its kind."""
-    shared = {one.key for one in result.entities} & {one.key for one in full.entities}
-    only = [[one for one in side.entities if one.key not in shared] for side in (result, full)]
+    shared = {entity.key for entity in result.entities} & {entity.key for entity in full.entities}
+    only = [[entity for entity in side.entities if entity.key not in shared] for side in (result, full)]
 
     def overlaps(entity: Entity, others: Sequence[Entity]) -> bool:
         return any(entity.start < other.end and other.start < entity.end for other in others)
 
     kinds = [
-        (SAME if one.key in shared else CHANGED if overlaps(one, only[1]) else NEW, one) for one in result.entities
+        (SAME if entity.key in shared else CHANGED if overlaps(entity, only[1]) else NEW, entity)
+        for entity in result.entities
     ]
-    lost = [(LOST, one) for one in only[1] if not overlaps(one, only[0])]
+    lost = [(LOST, entity) for entity in only[1] if not overlaps(entity, only[0])]
     yield from sorted(kinds + lost, key=lambda pair: pair[1].start)
 
 
@@ -151,15 +145,6 @@ def summary(found: Sequence[tuple[str, Entity]]) -> tuple[int, str]:
         return count, ", ".join(f"{printable(entity.text)} {kind}" for kind, entity in unlike)
     kinds = [kind for kind, _ in found]
     return count, ", ".join(f"{kinds.count(kind)} {kind}" for kind in (SAME, LOST, NEW, CHANGED) if kind in kinds)
-
-
-def work(strategy: Strategy, costs: Sequence[Cost]) -> float:
-    """The share of the full network's work, 0–1: token-layers; of a cascade, whose stages differ in size, MACs."""
-    if len(strategy.stages) > 1:
-        own, dense = sum(cost.macs for cost in costs), sum(cost.dense_macs for cost in costs)
-    else:
-        own, dense = sum(cost.token_layers for cost in costs), sum(cost.dense_token_layers for cost in costs)
-    return own / dense if dense else 1.0
 
 
 def returns(engine: Engine, result: Result) -> dict[int, str]:
@@ -176,10 +161,10 @@ def returns(engine: Engine, result: Result) -> dict[int, str]:
     for before, after in zip(first_pass(engine, result).passes[-1].records, result.passes[-1].records, strict=True):
         fired = {name: np.flatnonzero(TRIGGERS[name](recovery, before)) for name in names}
         first = after.window.first
-        said = "; ".join(
+        reason = "; ".join(
             FIRED[name].format(printable(result.trace.words[first + int(at[0])].text))
             for name, at in fired.items()
             if len(at)
         )
-        reasons |= {first + int(index): said for index in np.flatnonzero(after.recovered)}
+        reasons |= {first + int(index): reason for index in np.flatnonzero(after.recovered)}
     return reasons

@@ -137,11 +137,11 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
 
 APP = """
 from demo.app import build_demo
-from demo.evidence import ROOT, own_report
+from demo.evidence import ROOT, find_report
 from engine import load_engine
 engine = load_engine()
 build_demo(engine)
-print(ROOT, engine.source, own_report(engine).name)
+print(ROOT, engine.source, find_report(engine).name)
 """
 
 

@@ -1,13 +1,16 @@
 """The page of a cascade: what it offers, says and counts."""
 
+from dataclasses import replace
+
 import gradio as gr
 
 from demo.app import build_demo
 from demo.evidence import headline
+from demo.run import Column
 from demo.settings import points
-from demo.view import work
+from demo.view import view
 from tests.conftest import TEXT, cascade
-from tests.demo.conftest import components
+from tests.demo.conftest import as_stored, components
 
 
 def test_page_and_http_api_offer_the_cascade_beside_all_layers_first_and_its_points(both):
@@ -25,6 +28,8 @@ def test_page_and_http_api_offer_the_cascade_beside_all_layers_first_and_its_poi
 
 
 def test_its_work_is_counted_in_multiplications_since_its_models_differ_in_size(both):
-    cost = both.tag(TEXT, cascade(0)).cost
-    assert work(cascade(0), [cost]) == cost.macs / cost.dense_macs
-    assert work(both.strategy("dense"), [cost]) == cost.token_layers / cost.dense_token_layers
+    results = both.tag(TEXT, "dense"), both.tag(TEXT, cascade(0))
+    for result in results:
+        vars(result)["cost"] = replace(result.cost, macs=result.cost.dense_macs // 4)
+    columns = [Column(as_stored(result), result, 1.0) for result in results]
+    assert [column["work"] for column in view(both, columns, results[0])["columns"]] == ["100\u00a0%", "25\u00a0%"]

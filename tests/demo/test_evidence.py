@@ -5,7 +5,7 @@ from copy import copy
 
 import pytest
 
-from demo.evidence import PLOT, REPORTS, evidence, find_reports, headline, own_report, publish
+from demo.evidence import PLOT, evidence, find_report, headline, publish
 from engine import load_engine
 from eval.render import ReportFolder, default
 from eval.render.summary import summary_rows
@@ -19,7 +19,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def report(shipped):
-    return own_report(shipped)
+    return find_report(shipped)
 
 
 def test_the_headline_takes_its_numbers_from_the_report_and_has_at_most_45_words(shipped, report):
@@ -39,18 +39,18 @@ def test_without_a_report_in_this_dtype_nothing_is_claimed(shipped, report, engi
     busy = ReportFolder(report.folder)
     busy.about = report.about | {BUSY: "other work ran"}
     assert not re.search(r"\d", headline(shipped, busy)), "its times are doubtful"
-    assert own_report(engine) is None
+    assert find_report(engine) is None
     assert not re.search(r"\d", headline(engine, None))
     assert "no gates" in headline(plain_engine, None)
-    assert "No report measured these weights" in evidence(engine, None, {})
+    assert "No report measured these weights" in evidence(None, {})
 
 
-def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(shipped, report):
+def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(report):
     rows = summary_rows(report)
     assert 3 < len(rows) <= 6
     assert rows[0][1]["variant"] == "hf-pipeline"
     assert default(report)["variant"] in [row["variant"] for _, row in rows]
-    page = evidence(shipped, report, {"Report": "x"})
+    page = evidence(report, {"Report": "x"})
     assert page.count("<tr>") == len(rows) + 1
     assert PLOT in page
     assert not re.search(r"@|\[[-+]", re.sub('title="[^"]*"', "", page)), "no identifiers, no intervals"
@@ -70,6 +70,5 @@ def test_in_a_space_the_source_is_a_link(shipped, monkeypatch):
     assert publish(shipped, None)["Source"] == "https://huggingface.co/spaces/someone/tagger/tree/main"
 
 
-def test_every_finished_report_is_found():
-    assert {one.name for one in find_reports()} >= {"bc5cdr-test", "biored-test-six"}
-    assert all(isinstance(one, ReportFolder) for one in find_reports(REPORTS))
+def test_of_several_reports_on_the_same_weights_the_main_one_is_shown(report):
+    assert report.name == "bc5cdr-test"

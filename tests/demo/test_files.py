@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.files import ABOUT, COLUMNS, SAMPLE, Tagged, selection_for, tag_uploads, write_csv, write_other
+from demo.files import ABOUT, COLUMNS, SAMPLE, coloured, selection_for, tag_uploads, write_csv, write_other
 from demo.launch import MAX_FILE_BYTES
 from demo.links import opening
 from demo.uploads import MAX_DOCUMENTS, Upload, read_files
@@ -89,7 +89,7 @@ class TestTagging:
 class TestWriting:
     @pytest.fixture
     def tagged(self):
-        return [Tagged("=cmd.txt", Document("1", TEXT, (ASPIRIN, ASTHMA))), Tagged("b.txt", Document("2", TEXT, ()))]
+        return [Upload(Document("1", TEXT, (ASPIRIN, ASTHMA)), "=cmd.txt"), Upload(Document("2", TEXT, ()), "b.txt")]
 
     def test_the_csv_has_a_byte_order_mark_every_entity_once_and_no_formula(self, tagged, tmp_path):
         write_csv(tagged, tmp_path / "a.csv")
@@ -108,6 +108,6 @@ class TestWriting:
         assert next(iter(read_documents(path))).entities[0].key == ASPIRIN.key
 
     def test_a_document_is_shown_in_parts_that_are_its_text(self, tagged):
-        parts = tagged[0].coloured
+        parts = coloured(tagged[0])
         assert "".join(text for text, _ in parts) == TEXT
         assert [part for part in parts if part[1]] == [("Aspirin", "Chemical"), ("asthma", "Disease")]

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from demo.evidence import own_report
+from demo.evidence import find_report
 from demo.links import EXAMPLES, lesson, make_link, opening, read_link
 from demo.settings import page_settings, select_strategy
 from demo.view import LOST, SAME, differences
@@ -99,6 +99,6 @@ class TestLesson:
         named = [any(start <= word.start < end for start, end in spans) for word in early.trace.words]
         layers = early.paths.layer
         assert layers[named].mean() > layers[[not name for name in named]].mean()
-        report = own_report(shipped)
+        report = find_report(shipped)
         speed = {row["variant"]: row["speedup_vs_dense"] for row in report.variants}
         assert speed["attention:balanced"] < speed["entropy:balanced"]

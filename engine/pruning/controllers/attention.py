@@ -26,7 +26,7 @@ class AttentionController(RelativeController):
 
     kind = "attention"
     description = "Words exit that attend to many others, receive little attention and have a certain label."
-    importance_is = "attention given and received and uncertainty of the label, each beside the rest of the window"
+    importance_is = "importance by attention"
 
     focus: float = setting(1.0, "weight of attending to few words")
     received: float = setting(1.0, "weight of the attention that a word receives")

@@ -20,13 +20,13 @@ class Controller(ExitPolicy, ABC):
     A new controller is a subclass in its own file, with `importance` and `threshold`, and a line in ``CONTROLLERS``.
 
     ``description``: for users.
-    ``importance_is``: what a word's importance measures, as a phrase to complete a sentence.
+    ``importance_is``: what a word's importance measures, as a phrase before a colon and a value.
     ``network_file``: file of a model folder; the engine sets the controller's field ``network`` to what it holds.
     ``exit_entities``: whether predicted entities exit only as a whole.
     """
 
     description: ClassVar[str]
-    importance_is: ClassVar[str] = "how much a word still has to be computed"
+    importance_is: ClassVar[str] = "importance"
     network_file: ClassVar[str] = ""
     exit_entities = False
     min_keep_ratio: float = setting(0.0, MINIMUM, on_page=True, kw_only=True)

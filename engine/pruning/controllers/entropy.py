@@ -20,7 +20,7 @@ class EntropyController(ThresholdController):
         "Words exit when the gate is certain of their label and of those of the neighbours that count; at a gate with "
         "threshold 1 every word that may exit does, certain or not."
     )
-    importance_is = "the largest entropy among the word and the neighbours that count"
+    importance_is = "uncertainty of it or its least certain neighbour"
     threshold_name = "max_entropy"
 
     max_entropy: float | tuple[float, ...] = setting(0.1, "normalised entropy up to which a label is certain")

@@ -85,7 +85,7 @@ class LearnedController(ThresholdController):
 
     kind = "mlp"
     description = "Words exit when a small network expects that their label will not change."
-    importance_is = "the learned controller's probability that the label of the word or of a neighbour still changes"
+    importance_is = "chance that the label changes"
     network_file = "controller.safetensors"
     neighbours = NEIGHBOURS
     threshold_name = "max_risk"

@@ -12,7 +12,7 @@ class RuleController(RelativeController):
 
     kind = "rule"
     description = "Words exit when their label is certain compared with the rest of their window."
-    importance_is = "the uncertainty of the word's label in its window, log(1 − its probability)"
+    importance_is = "uncertainty"
     signals = frozenset({"confidence"})
 
     def importance(self, gate: Gate) -> Values:
