@@ -1,7 +1,6 @@
 """Tags many files: ``python -m engine.bulk INPUT… --out DIR``.
 
-Writes a result for each input file. If the command is killed, a restart tags the files that are missing. It runs in
-one process; --workers and --ray use more.
+Writes a result for each input file. A restart tags the files that are missing. --workers and --ray use more processes.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from engine.settings import check_settings, setting
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where results go, and what tags."""
+    """Settings of a run."""
 
     out: str = setting(MISSING, "folder of the run; a stopped run continues in it", metavar="DIR")
     format: str = setting("jsonl", "format of the results", choices=tuple(WRITERS))
@@ -42,13 +41,12 @@ class RunOptions:
 
     @property
     def on_ray(self) -> bool:
-        """Whether several processes tag."""
         return self.ray is not None or self.workers is not None
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """Tags the files without a result; the exit status is 2 if one could not be tagged or an input not be searched."""
+    """Tags files without a result; the exit status is 2 if one cannot be tagged or an input cannot be searched."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parser = argparse.ArgumentParser(prog=program("engine.bulk"), description=__doc__)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files and folders")
@@ -61,7 +59,7 @@ def main(argv: list[str] | None) -> int:
         check_ray(run.ray)
     files, problems, skipped = find_files(arguments.inputs, out)
     if skipped:
-        say(f"Skipped {len(skipped):,} files of no known format, such as {skipped[0]}.")
+        say(f"Skipped {len(skipped):,} files of unknown formats, such as {skipped[0]}.")
     for problem in problems:
         say(str(problem))
     with locked(out):
@@ -70,7 +68,7 @@ def main(argv: list[str] | None) -> int:
 
 
 def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOptions, out: Path) -> int:
-    """Tags the files without a result, reports what became of them, and returns how many could not be tagged."""
+    """Tags the files without a result, prints a summary, and returns how many could not be tagged."""
     if options.dtype == "auto" and (out / RUN).is_file():
         options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
     share = 1 if run.ray else max(1, (os.cpu_count() or 1) // (run.workers or 1))
@@ -98,9 +96,9 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOpt
                     say(str(outcome))
         finally:
             worker.results.summarise()
-    verdict = f"{counts['files']:,} files and {counts['documents']:,} documents tagged, {counts['rejected']:,} records"
-    again = "; repair them, and start the same command again" if counts["failed"] else ""
-    progress.finish(f"{verdict} rejected, {counts['failed']:,} files failed{again}.")
+    tagged = f"{counts['files']:,} files and {counts['documents']:,} documents tagged"
+    again = "; repair them, and run the same command again" if counts["failed"] else ""
+    progress.finish(f"{tagged}, {counts['rejected']:,} records rejected, {counts['failed']:,} files failed{again}.")
     return counts["failed"]
 
 

@@ -16,13 +16,12 @@ from engine.cli.command import say
 from engine.cli.runs import check_same, read_json
 from engine.errors import extra, first_line
 
-FIRST_START_S = 900  # within which the first worker must start: a cluster may have to grow
-START_S = 120  # within which the others must start after that
+FIRST_START_S, START_S = 900, 120  # seconds for the first worker to start, as a cluster may grow, and then the others
 RETRIES = 3  # of a file whose worker died
 
 
 def check_ray(address: str | None) -> None:
-    """Raises an `InputError` if Ray is missing or no cluster answers, because Ray itself would try for minutes."""
+    """Raises an `InputError` if Ray is missing or no cluster answers; Ray itself would try for minutes."""
     with extra("bulk"):
         if not find_spec("ray"):  # which takes seconds to import
             raise ModuleNotFoundError(name="ray")
@@ -50,7 +49,7 @@ class RayWorker:
         return self.problem
 
     def tag(self, file: InputFile) -> tuple[str, Finished | InputError]:
-        """Tags a file; returns its name and outcome, an `OutputError` if this worker can tag no file."""
+        """Returns the name of a file and its outcome, an `OutputError` if this worker can tag no file."""
         try:
             return file.name, OutputError(self.problem) if self.problem else self.worker.tag(file, lambda size: None)
         except OutputError as error:
@@ -62,9 +61,9 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    Copies of ``worker`` run at ``address`` or, if that is ``None``, on this machine: at most ``workers``, by default as
-    many as there are CPUs for their threads. Ray restarts one that dies, which then tries its file again; the errors of
-    files that are given up come last. Raises an `InputError` if no worker starts, or a result cannot be written.
+    At most ``workers`` copies of ``worker``, by default as many as the CPUs allow, run at ``address``, or here if it is
+    ``None``. Ray restarts one that dies and retries its file; errors of files that are given up come last. Raises an
+    `InputError` if no worker starts, or a result cannot be written.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -95,22 +94,21 @@ def tag_on_ray(
             on_progress(unfinished.pop(name).size)
             yield outcome
         for file in unfinished.values():
-            problem = f"The worker that tagged {file.path} died {RETRIES + 1} times: {death}."
-            yield InputError(f"{problem} Give each worker more memory.")
+            died = f"The worker that tagged {file.path} died {RETRIES + 1} times"
+            yield InputError(f"{died}: {death}. Give each worker more memory.")
     finally:
         ray.shutdown()
 
 
 def _start_workers(worker: Worker, count: int) -> list[Any]:
-    """Starts workers, and leaves out those that cannot tag or for which the cluster has no room."""
+    """Starts workers; leaves out those that fail or for which the cluster has no room."""
     import ray
     from ray.exceptions import RayError
 
     gpus = int(worker.options.device.startswith("cuda"))
     needs = {"num_cpus": worker.threads or 1, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": RETRIES}
     actor_class: Any = ray.remote(**needs)(RayWorker)
-    actors = [actor_class.remote(worker) for _ in range(count)]
-    starting = {actor.started.remote(): actor for actor in actors}
+    starting = {actor.started.remote(): actor for actor in [actor_class.remote(worker) for _ in range(count)]}
     ray.wait(list(starting), num_returns=1, timeout=FIRST_START_S)
     answers, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
     ready, problem = [], f"no machine has room for {needs['num_cpus']} CPUs and {gpus} GPUs"

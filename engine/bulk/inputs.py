@@ -15,29 +15,21 @@ _INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file to tag.
+    """A file to tag."""
 
-    ``name`` is its path below the given folder, without suffixes; the result gets the same name.
-    ``path`` is absolute; links in it are kept. ``size`` is in bytes.
-    """
-
-    name: str
-    path: str
-    size: int
+    name: str  # path below the input folder, without suffixes; also the name of the result
+    path: str  # absolute; links are kept
+    size: int  # bytes
 
 
 def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[InputError], list[str]]:
     """Returns the files of all inputs, in the order of their names; errors; and the paths of files of other kinds.
 
-    In folders, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden files and
-    folders, and the folder ``out`` of the results, a path without links. Follows links, and searches each folder once.
-    There is an error for what could not be searched, and for a file whose result would have the name of another's.
-
-    Raises an `InputError` if there are no files.
+    In folders, takes regular files with the suffix of a known format, gzipped or not; follows links, and skips hidden
+    files and folders, and the results in ``out``, a resolved path. There is an error for each place that could not be
+    searched, and for each file whose result would have the same name as another's. Raises it if there are no files.
     """
-    by_name: dict[str, InputFile] = {}
-    problems: list[InputError] = []
-    skipped: list[str] = []
+    by_name, problems, skipped = dict[str, InputFile](), list[InputError](), list[str]()
     for given in inputs:
         files = list(_files_of(given, out, problems, skipped))
         if not files:
@@ -46,8 +38,8 @@ def find_files(inputs: Sequence[str], out: Path) -> tuple[list[InputFile], list[
         for file in files:
             other = by_name.setdefault(file.name, file)
             if other.path != file.path:
-                problem = f"{file.path} is left out, since its result would have the name of that of {other.path}"
-                problems.append(InputError(f"{problem}. Rename it, or give the folder above both."))
+                problem = f"{file.path} is left out: its result would have the same name as that of {other.path}."
+                problems.append(InputError(f"{problem} Rename it, or give the folder above both."))
     if not by_name:
         raise problems[0]
     return [by_name[name] for name in sorted(by_name)], problems, skipped

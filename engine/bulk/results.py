@@ -1,13 +1,13 @@
 """The folder of a run: a result and a record for each input file, and summaries of the records.
 
-``run.json`` stores the conditions that the results depend on. ``tagged/`` has a result for each input file, ``units/``
-a JSON record of each finished one, which is written last. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl``
-summarise the records. Every file appears only once it is whole.
+``run.json`` stores the conditions, ``tagged/`` the results, ``units/`` a JSON record of each finished file, which is
+written last. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` summarise the records. Files are whole.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,31 +18,26 @@ from engine.cli.runs import replacing, write_json
 from engine.formats import WRITERS
 
 RUN = "run.json"
-RECORD = ".json"
 DETAILS = ("rejected", "deleted")  # lists in a record, each with a summary of its own; the manifest counts them
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The outcome of an input file that was tagged.
-
-    ``output`` is the path of the result in the folder; the digests are SHA-256.
-    ``rejected`` counts broken records, which are left out, and ``deleted`` citations that the file deletes.
-    """
+    """The outcome of an input file that was tagged."""
 
     name: str
     input: str
     input_sha256: str
-    output: str
+    output: str  # path of the result in the folder
     sha256: str
     documents: int
     entities: int
-    rejected: int
-    deleted: int
+    rejected: int  # broken records, which are left out
+    deleted: int  # citations that the file deletes
 
 
 class Results:
-    """Reads and writes the folder of a run, whose results have the format of this name."""
+    """Reads and writes the folder of a run."""
 
     def __init__(self, out: Path, format_: str) -> None:
         self.out, self.format = out, WRITERS[format_]
@@ -51,10 +46,9 @@ class Results:
         return self.out / "tagged" / f"{name}{self.format.suffix}"
 
     def record(self, name: str) -> Path:
-        return self.out / "units" / f"{name}{RECORD}"
+        return self.out / "units" / f"{name}.json"
 
     def write_result(self, name: str, documents: Iterable[Document]) -> None:
-        """Writes documents as they come; the result appears once it is complete."""
         with replacing(self.result(name)) as fresh, fresh.open("wb") as file:
             for piece in self.format.write(documents):
                 file.write(piece.encode("utf-8", "replace"))
@@ -71,11 +65,10 @@ class Results:
         """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
         names = set()
         for file in files:
-            if (record := _read(self.record(file.name))) is None:
+            record = _read(self.record(file.name))
+            if record is None or sha256(self.out / record["output"]) != record["sha256"]:
                 continue
             before = _finished(record)
-            if sha256(self.out / before.output) != before.sha256:
-                continue
             if before.input != file.path or sha256(file.path) not in (None, before.input_sha256):
                 change = "has changed" if before.input == file.path else f"was tagged, not {file.path}"
                 raise InputError(f"{before.input} {change}. Use another --out for the new file.")
@@ -84,7 +77,7 @@ class Results:
 
     def summarise(self) -> None:
         """Writes the summaries of all finished files, in the order of their names."""
-        paths = sorted((self.out / "units").rglob(f"*{RECORD}"), key=lambda path: str(path).removesuffix(RECORD))
+        paths = sorted((self.out / "units").rglob("*.json"), key=lambda path: str(path.with_suffix("")))
         records = [record for record in map(_read, paths) if record]
         self._write_lines("manifest", [vars(_finished(record)) for record in records])
         for detail in DETAILS:
@@ -98,11 +91,9 @@ class Results:
 
 def sha256(path: str | Path) -> str | None:
     """The digest of a file, or ``None`` if it cannot be read."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+    with suppress(OSError), Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
 
 
 def _finished(record: dict[str, Any]) -> Finished:
@@ -110,9 +101,8 @@ def _finished(record: dict[str, Any]) -> Finished:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A record, or ``None`` if there is none, or it was cut when the machine broke down."""
-    try:
+    """A record, or ``None`` if there is none or it is cut, as after a crash of the machine."""
+    with suppress(OSError, ValueError):
         record: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return record
+        return record
+    return None

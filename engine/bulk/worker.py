@@ -1,4 +1,4 @@
-"""A worker: an engine that tags one file at a time, on this machine or another one."""
+"""A worker: an engine that tags one file at a time, here or on another machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from engine.errors import first_line
 from engine.formats import read_documents
 
 OnProgress = Callable[[int], object]  # called with input bytes that were read
-
 BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # affect only this result
 
 
@@ -30,7 +29,7 @@ class OutputError(InputError):
 
 @dataclass
 class Worker:
-    """Tags files, once it is loaded; writes into the folder ``out``. With ``threads`` 0 the engine chooses them."""
+    """Tags files into the folder ``out`` once it is loaded; with ``threads`` 0 the engine chooses their number."""
 
     options: EngineOptions
     out: Path
@@ -44,24 +43,15 @@ class Worker:
         return self
 
     def conditions(self) -> dict[str, Any]:
-        """Returns everything that determines the results; all results in a folder have the same conditions."""
-        return {
-            "strategy": self.strategy.to_json(),
-            "dtype": self.engine.dtype,
-            "device": self.options.device,
-            "batch size": self.options.batch_size,
-            "format": self.format,
-            "lines": self.options.lines,
-            **self.engine.fingerprint,
-            "code": code_digest(package),
-            "versions": {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")},
-        }
+        """Everything that the results depend on, the same for all results in a folder."""
+        engine, options = self.engine, self.options
+        values: dict[str, Any] = {"strategy": self.strategy.to_json(), "dtype": engine.dtype, "device": options.device}
+        values |= {"batch size": options.batch_size, "format": self.format, "lines": options.lines}
+        versions = {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")}
+        return values | engine.fingerprint | {"code": code_digest(package), "versions": versions}
 
     def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
-        """Tags a file and writes its result; returns an error if it concerns this file alone.
-
-        Raises an `OutputError` if no result can be written.
-        """
+        """Tags a file; returns an error that concerns this file alone, and raises an `OutputError` for all others."""
         try:
             return self._tag(file, on_progress)
         except InputError as error:
@@ -80,8 +70,7 @@ class Worker:
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
         self.results.record(file.name).unlink(missing_ok=True)  # until it is tagged anew, the file is not finished
         begun, counts = sha256(file.path), Counter(documents=0, entities=0)
-        rejected: list[dict[str, Any]] = []
-        deleted: list[dict[str, Any]] = []
+        rejected, deleted = list[dict[str, Any]](), list[dict[str, Any]]()
 
         def on_error(error: FormatError) -> None:
             if error.ends_file:

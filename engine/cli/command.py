@@ -1,4 +1,4 @@
-"""How command lines end: every problem with input or output becomes one sentence on standard error and a status.
+"""How commands end: a problem with input or output becomes one sentence on standard error and an exit status.
 
 The status is 0 if all is done, 2 for bad input and for output that cannot be written, 130 after an interrupt from the
 keyboard, and 141, without a sentence, if the reader of the output closed it (``| head``).
@@ -37,9 +37,7 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         except (OSError, SafetensorError) as error:
             problem = getattr(error, "strerror", None) or first_line(error)
             name = getattr(error, "filename", None) or "the output"
-            return _finish(
-                2, str(InputError(f"Cannot read or write {name}: {problem}. Check path, permissions and disk space."))
-            )
+            return _finish(2, f"Cannot read or write {name}: {problem}. Check path, permissions and disk space.")
         except KeyboardInterrupt:
             return _finish(130, "interrupted")
 
@@ -50,7 +48,7 @@ def _refuse_empty_values(argv: list[str]) -> None:
     """Raises an `InputError` for ``--out ""`` and the like, which would otherwise mean the current folder."""
     for option, value in pairwise([*argv, "-"]):
         if option.startswith("--") and (not value or option.endswith("=")):
-            raise InputError(f"{option.rstrip('=')} has no value; give one.")
+            raise InputError(f"{option.rstrip('=')} has no value. Give one.")
 
 
 def program(module: str) -> str:

@@ -1,4 +1,4 @@
-"""Command lines of declared settings."""
+"""Command-line options made from declared settings."""
 
 import argparse
 import ast
@@ -58,10 +58,10 @@ def config_of(config: type[C], arguments: argparse.Namespace) -> C:
 def parse_setting(name: str, text: str) -> tuple[str, Any]:
     """Parses a setting of a strategy as typed, e.g. ``gates`` and ``1,2``, for `Strategy.with_settings`.
 
-    Raises an `InputError` if the text is not a value, or the name is another argument of `Engine.strategy`.
+    Raises an `InputError` for text that is not a value, and for names of other arguments of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
-        raise InputError(f"{name!r} is no setting. Write --point or e.g. entropy:fast for an operating point.")
+        raise InputError(f"{name!r} is not a setting. Choose an operating point with --point or e.g. entropy:fast.")
     try:
         value = ast.literal_eval(text.capitalize() if text.lower() in ("true", "false") else text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

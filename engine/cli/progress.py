@@ -1,4 +1,4 @@
-"""What a long command says, in whole lines on a screen as in a log: its plan, how far it is, and how it ended."""
+"""Progress of long commands, in whole lines for screens and logs: the plan, the share done, and the result."""
 
 import threading
 from dataclasses import dataclass
@@ -12,10 +12,7 @@ EVERY_S = 20.0  # between two lines
 
 @dataclass(eq=False)
 class Progress:
-    """Prints a line now and then while a command works, also within a step that takes minutes.
-
-    A command has one for all that it does, and others for its steps; only the innermost one that is running prints.
-    """
+    """Prints a line from time to time while a command or a step runs; of nested ones, only the innermost prints."""
 
     running: ClassVar[list["Progress"]] = []  # those under way, each within the one before
     printed_at: ClassVar[float] = 0.0  # when any of them last printed a line
@@ -48,10 +45,7 @@ class Progress:
         self.done += amount
 
     def line(self) -> str:
-        """How far the work is, and how long the rest takes at the pace so far.
-
-        The plan's estimate, if there is one, weighs as much as the share that is left: early steps may be slower.
-        """
+        """The share done, and the time left at the pace so far; the plan's estimate weighs as the share left."""
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""
         if not self.total and not self.done:

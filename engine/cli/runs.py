@@ -1,8 +1,7 @@
 """A run: a folder of results that one process at a time writes, and that a restart continues under the same conditions.
 
-The first start stores its conditions, which are everything that the results depend on, in a JSON file. A restart under
-other conditions is refused with one sentence that says what differs. If a process is killed, each file is complete or
-absent, and a log lacks at most its last record. The files of a run are trusted, because nobody edits them by hand.
+The first start stores the conditions in a JSON file; a restart under other conditions is refused. If a process is
+killed, each file is complete or absent, and a log lacks at most its last record. The files of a run are trusted.
 """
 
 import hashlib
@@ -20,17 +19,15 @@ from filelock import FileLock, Timeout
 from engine.errors import InputError, explained
 
 LOCK = ".lock"
-_PART = ".part"
-_PART_NAMES = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
+_PART_NAMES = f".{'[0-9a-f]' * 32}.part"  # names of files that are being written
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Locks a folder for this process and creates it if missing. The lock ends with the process, even if it is killed.
+    """Locks a folder for this process, even one that is killed, and creates it if missing.
 
-    Removes half-written files of an earlier process at the start, and a new folder that is still empty at the end.
-
-    Raises an `InputError` if another process holds the lock, or the folder cannot be written to.
+    Removes half-written files at the start, and a new folder that is still empty at the end. Raises an `InputError` if
+    another process holds the lock, or the folder cannot be written to.
     """
     lock = FileLock(folder / LOCK)
     try:
@@ -58,11 +55,10 @@ def locked(folder: Path) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a path for a new file, which on success atomically replaces the file at ``path``.
 
-    The new file is synced to disk, so that it survives a crash. Creates the folder if missing. Several processes may
-    replace the same file at the same time.
+    Syncs the new file to disk, and creates its folder if missing. Several processes may replace the same file at once.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{uuid.uuid4().hex}{_PART}")
+    fresh = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield fresh
         with fresh.open("rb+") as file:
@@ -123,14 +119,9 @@ def continues(
 ) -> bool:
     """Returns whether a folder contains a run under the same conditions; ``False`` means it is new. Writes nothing.
 
-    Args:
-        name: file with the conditions, which the caller writes with `write_json` to begin a run.
-        conditions: everything that the results depend on; compared as JSON.
-        resume: whether a run may be continued.
-        free: names of conditions that may differ between two starts.
-
-    Raises an `InputError` if the folder contains a run under other conditions or one that may not be continued, or
-    files.
+    The conditions, compared as JSON, are everything that the results depend on. The caller begins a run by writing them
+    to the file ``name``; those in ``free`` may differ. Raises an `InputError` if the folder contains other files, or a
+    run that has other conditions or may not be resumed.
     """
     if not (folder / name).is_file():
         check_new(folder)
@@ -149,7 +140,7 @@ def check_same(folder: Path, stored: Mapping[str, Any], current: Mapping[str, An
     )
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
-        before, now = (", ".join(f"{name} {_shorten(values.get(name))}" for name in names) for values in (old, new))
+        before, now = (", ".join(f"{name} {_shown(values.get(name))}" for name in names) for values in (old, new))
         raise InputError(f"The run in {folder} began with {before}, not {now}. Repeat that, or use another --out.")
 
 
@@ -163,7 +154,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _shorten(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "none" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -1,4 +1,4 @@
-"""What commands that tag share: their options for engine and strategy, and how they tag documents."""
+"""Options for engine and strategy, and tagging of documents, shared by ``tag`` and ``bulk``."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -22,23 +22,13 @@ from engine.text.documents import Document
 class EngineOptions:
     """How texts are tagged."""
 
-    strategy: str | None = setting(
-        None, "dense, rule, mlp, … (default cascade, entropy or dense, what the model has first)"
-    )
-    point: str | None = setting(
-        None, "operating point, of the default strategy, too (default balanced, else the most cautious)"
-    )
-    set: tuple[str, ...] = setting(
-        (), "any setting, e.g. gates=1,2; may be repeated", separator="", metavar="SETTING=VALUE"
-    )
+    strategy: str | None = setting(None, "dense, rule, … (default: the model's first of cascade, entropy and dense)")
+    point: str | None = setting(None, "operating point (default balanced, else the most cautious)")
+    set: tuple[str, ...] = setting((), "a setting, e.g. gates=1,2; repeatable", separator="", metavar="SETTING=VALUE")
     model: str | None = setting(None, MODEL_HELP)
-    labels: str | None = setting(None, "what the model's labels mean, one a line", metavar="FILE")
+    labels: str | None = setting(None, "meanings of the model's labels, one a line", metavar="FILE")
     constraints: str = setting("on", "whether label sequences must be valid", choices=("on", "off"))
-    abbreviations: str = setting(
-        "auto",
-        "whether short forms are labelled as their long forms; auto is as the model says",
-        choices=("auto", "on", "off"),
-    )
+    abbreviations: str = setting("auto", "label short forms as their long forms", choices=("auto", "on", "off"))
     lines: bool = setting(False, "each line of plain text is a document; otherwise a file is one")
     batch_size: int = setting(32, "documents at a time", 1, inf)
     device: str = setting("cpu", "cpu or cuda")
@@ -52,7 +42,7 @@ class EngineOptions:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of the strategy that ``set`` changes; raises an `InputError` if one is not SETTING=VALUE."""
+        """Parses ``set``; raises an `InputError` if an item is not SETTING=VALUE."""
         settings: dict[str, Any] = {}
         for text in self.set:
             name, equals, value = text.partition("=")
@@ -62,20 +52,10 @@ class EngineOptions:
         return settings
 
     def load(self, threads: int = 0) -> tuple[Engine, Strategy]:
-        """Loads engine and strategy, and says why ``auto`` is not 8 bits, if it is not.
-
-        Raises an `InputError` if they or the machine do not support an option.
-        """
+        """Loads engine and strategy; says why ``auto`` is not int8. Raises an `InputError` for unsupported options."""
         abbreviations = {"auto": None, "on": True, "off": False}[self.abbreviations]
-        engine = load_engine(
-            self.model,
-            self.dtype,
-            self.device,
-            self.labels,
-            threads,
-            constraints=self.constraints == "on",
-            abbreviations=abbreviations,
-        )
+        decoding: dict[str, Any] = {"constraints": self.constraints == "on", "abbreviations": abbreviations}
+        engine = load_engine(self.model, self.dtype, self.device, self.labels, threads, **decoding)
         strategy = engine.strategy(self.strategy, self.point, **self.settings)
         if self.dtype == "auto" and engine.dtype != "int8":
             say(f"dtype {engine.dtype}: {engine.why}")

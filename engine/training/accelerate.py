@@ -1,10 +1,10 @@
 """Makes a checkpoint fast: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and encoder learn its own output on
-plain texts while words exit. Operating points are chosen by how much agreement with that output they lose on held-out
-texts, compared with the new model's own dense pass. The folder then holds a model for every strategy but those with
-networks (``mlp``, ``mlp-attention``), and a card with the measurements. The Python function is ``engine.accelerate``.
-With ``--student`` a smaller encoder learns that output instead. An interrupted run continues with ``--resume``.
+plain texts while words exit; with ``--student``, a smaller encoder learns it. Operating points are chosen by the
+agreement with that output that they lose on held-out texts, against the new model's dense pass. FOLDER then holds a
+model for every strategy but ``mlp`` and ``mlp-attention``, and a card with the measurements. ``--resume`` continues an
+interrupted run. In Python, call ``engine.accelerate``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from engine.cli.runs import continues, read_json, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import load_engine
+from engine.pruning.strategy_names import DENSE
 from engine.text.windows import WordPieces
 from engine.text.words import split_words, words_of
 from engine.training.card import CARD, advice, points_table
@@ -50,21 +51,17 @@ def accelerate(
     resume: bool = False,
     **settings: Any,
 ) -> Path:
-    """Makes a checkpoint fast: learns its own output on texts and writes a model folder with operating points.
+    """Trains a checkpoint to exit early; returns a model folder for `load_engine`, with measurements in README.md.
 
     Args:
         checkpoint: folder or hub id of a token-classification checkpoint, or a model and its tokenizer.
-        texts: texts to learn from; 400 abstracts are enough. Duplicates count once.
+        texts: training texts without labels; 400 abstracts are enough. Duplicates count once.
         out: folder for the model: a new one, or that of the same run.
         held_out: texts to choose operating points on; if empty, some of ``texts``.
         resume: continue the run in ``out``.
         **settings: see `AccelerateConfig`, e.g. ``minutes``.
 
-    Returns:
-        The folder, for `load_engine`; its README.md has the measurements.
-
-    Raises:
-        InputError: if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
+    Raises an `InputError` if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
     if isinstance(texts, str) or isinstance(held_out, str):
         raise InputError("The texts are one string. Put them into a list.")
@@ -85,51 +82,40 @@ def accelerate(
 def run(
     config: AccelerateConfig, source: str, texts: Texts, held_out: Texts, made_by: str, *, resume: bool
 ) -> list[Choice]:
-    """Checks everything that can be without PyTorch, whose import takes seconds, and then runs the stages.
+    """Checks its arguments before it imports PyTorch, which takes seconds, and runs the stages.
 
-    ``source`` is where the checkpoint is; ``made_by`` the command or call, for the card.
+    ``source``: where the checkpoint is. ``made_by``: the command or call, for the card.
     """
     original, out = load_engine(source, "float32", labels=config.labels or None), Path(config.out)
     student = read_backbone(config.student, original.labels) if config.student else None
     if (student or original.sizes).layers < 2:
-        raise InputError(
-            f"{config.student or source!r} has one layer, so no word can exit early. Choose an encoder of two or more."
-        )
+        problem = f"{config.student or source!r} has one layer, so no word can exit early"
+        raise InputError(f"{problem}. Choose an encoder of two or more.")
     learned, apart = split_texts(texts, held_out, original.pieces, config.seed)
     conditions = asdict(config) | {"model": original.fingerprint, "texts": [*map(texts_digest, (learned, apart))]}
     free = ("out", "minutes") if config.steps else ("out", "minutes", "steps")
     if continues(out, CONDITIONS, conditions, resume=resume, free=free):
         config = replace(config, steps=read_json(out / CONDITIONS)["steps"])
     if (out / CARD).is_file():
-        raise InputError(
-            f"The run in {out} has ended. Use its model, or choose other operating points with  bioner calibrate"
-        )
+        raise InputError(f"The run in {out} has ended. Use its model, or choose new points with bioner calibrate.")
     plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
     with Progress(plan, about_s=None if config.steps else 60 * config.minutes) as progress:
         from engine.training.stages import STRATEGY, run_stages
 
         choices = run_stages(config, original, student, learned, apart, conditions, made_by)
     model = f"--model {shlex.quote(str(out))}"
-    if reached(choices):
+    if (strategy := fastest(choices)) != DENSE:
         verdict = f"the model and its card are in {out}.{advice({STRATEGY: choices})}"
-        progress.finish(verdict, f"bioner tag FILE {model} --strategy {fastest(choices)}")
+        progress.finish(verdict, f"bioner tag FILE {model} --strategy {strategy}")
     else:
-        verdict = f"no setting computes less within its limit, so keep your checkpoint; what was trained is in {out}. "
+        verdict = f"no setting computes less within its limit, so keep your checkpoint; the new model is in {out}. "
         verdict += "More texts or --minutes may help, or wider limits."
         progress.finish(verdict, f"bioner calibrate {model} --texts FILE --max-f1-drop 1,3,6")
     return choices
 
 
-def reached(choices: Sequence[Choice]) -> bool:
-    """Whether there is an operating point."""
-    return any(choice.stored for choice in choices)
-
-
 def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) -> tuple[list[str], list[str]]:
-    """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
-
-    If there are no ``held_out``, up to a third of ``texts`` is held out.
-    """
+    """Returns training and held-out texts, by default up to a third, in random order; no words are in both."""
     training, apart = (random.Random(seed).sample(part, len(part)) for part in (texts, held_out))
 
     def count(some: Iterable[str]) -> int:
@@ -145,10 +131,8 @@ def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) ->
         if not held_out:
             wanted = max(3 * MIN_HELD_OUT, math.ceil(3 * MIN_WINDOWS * len(texts) / max(1, count(texts))))
             remedy = f"Give {wanted} texts like these, of which a third is held out, or others after --held-out."
-        raise InputError(
-            f"Held out are {len(apart)} texts with {windows} windows, less than {MIN_HELD_OUT} texts or {MIN_WINDOWS} "
-            f"windows. {remedy}"
-        )
+        needed = f"{MIN_HELD_OUT} texts and {MIN_WINDOWS} windows are needed"
+        raise InputError(f"{len(apart)} texts with {windows} windows are held out; {needed}. {remedy}")
     words_apart = {tuple(words_of(text)) for text in apart}
     training = [text for text in training if tuple(words_of(text)) not in words_apart]
     if not training:
@@ -162,10 +146,14 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.accelerate"), description=__doc__)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
-    learned = "texts in any format to learn from (.txt: one a line)"
-    add("--texts", nargs="+", required=True, metavar="FILE", help=learned)
-    apart = "texts to choose operating points on (default: some of --texts)"
-    add("--held-out", nargs="+", default=[], metavar="FILE", help=apart)
+    add("--texts", nargs="+", required=True, metavar="FILE", help="training texts in any format (.txt: one a line)")
+    add(
+        "--held-out",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="texts to choose points on (default: some of --texts)",
+    )
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
     arguments = parser.parse_args(argv)
@@ -174,7 +162,7 @@ def main(argv: list[str] | None) -> int:
     texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
     choices = run(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
     print(points_table(choices), end="")
-    return 0 if reached(choices) else 1
+    return 1 if fastest(choices) == DENSE else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy, settings are tried on texts that the model was not fitted to. Of those that lose no more than the
-limit of an operating point, one of the fastest is chosen. Losses are pp of agreement with the entities that the dense
-pass finds, so no gold is needed. The model folder's ``operating_points.json`` stores the settings.
+For each strategy, settings are tried on held-out texts. Of those within the limit of an operating point, one of the
+fastest is stored in ``operating_points.json``. A loss is in pp of agreement with the dense pass, so no gold is needed.
 """
 
 import argparse
@@ -35,9 +34,7 @@ class CalibrateConfig(PointsConfig):
 
     model: str = setting(MISSING, "model folder with gates; the operating points are written into it")
     strategies: tuple[str, ...] = setting(
-        (),
-        f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas; by default all that "
-        "the model can run, without recovery",
+        (), f"{', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas; default all but with {RECOVERY}"
     )
 
 
@@ -46,10 +43,8 @@ def checked(names: Sequence[str], engine: Engine) -> list[str]:
     runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
     names = names or [name for name in runnable if not name.endswith(RECOVERY)]
     if unknown := set(names) - set(runnable):
-        raise InputError(
-            f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}. Train a controller with "
-            "bioner controller"
-        )
+        problem = f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}"
+        raise InputError(f"{problem}. Train a controller with bioner controller.")
     return list(dict.fromkeys(names))
 
 
@@ -79,8 +74,7 @@ def choose_points(
 @as_command
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.calibrate"), description=__doc__)
-    held_out = "texts in any format that the model was not fitted to"
-    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help=held_out)
+    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format")
     add_options(parser, CalibrateConfig)
     arguments = parser.parse_args(argv)
     config = config_of(CalibrateConfig, arguments)

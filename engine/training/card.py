@@ -23,10 +23,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def points_table(
     choices: Iterable[Choice], sizes: Iterable[int] = BATCH_SIZES, more: Mapping[str, Sequence[str]] | None = None
 ) -> str:
-    """Returns the Markdown table of operating points, with measured speed-ups at some batch sizes.
-
-    ``more``: further columns, a cell for each choice.
-    """
+    """The Markdown table of operating points; ``sizes``: batch sizes of speed-ups; ``more``: further columns."""
     head = ["operating point (may lose, pp)", "agreement ± standard error, %", "lost against `dense`, pp; at most"]
     head += ["token-layers kept", "theoretical speed-up", *(f"measured, batch {size}" for size in sizes), *(more or {})]
     cells = zip(choices, *(more or {}).values(), strict=True)
@@ -62,10 +59,7 @@ def _cells(choice: Choice, sizes: Iterable[int]) -> list[str]:
 
 
 def front_matter(folder: Path, *base: str) -> str:
-    """The metadata of a card: ours, and what the card in the folder of a base model says of licence and language.
-
-    ``base``: hub ids or folders of the models that it was made from; the hub refuses a card that names folders.
-    """
+    """The metadata of a card, with licence and language from the card in ``folder``, and the hub ids in ``base``."""
     known: dict[str, Any] = {}
     if (folder / CARD).is_file():
         with suppress(Exception):  # a damaged card says nothing

@@ -3,9 +3,7 @@
 SMALL tags the held-out texts. Each operating point gets the threshold of doubt at which LARGE would read its share of
 the words. No gold is needed, and neither model changes. Then both models and the cascade are timed on some of the
 texts, and with ``--corpus`` compared by F1, to say whether the cascade is worth it.
-
-Shares and not limits of agreement, because agreement does not tell F1 here: where the models differ, the small one is
-often right (docs/lab/2026-11-30-cascade.md).
+Agreement does not tell F1 here, since the small model is often right (docs/lab/2026-11-30-cascade.md).
 """
 
 import argparse
@@ -59,9 +57,7 @@ class CascadeConfig:
     corpus: tuple[str, ...] = setting((), "gold to compare F1 on: NAME:SPLIT or a file", separator=" ")
     small_strategy: str = setting("entropy", "strategy of the small model")
     dtype: str = setting("auto", "dtype of both", choices=DTYPES)
-    share: tuple[float, ...] = setting(
-        (0.6, 0.4, 0.2), "share of the held-out words that LARGE reads at careful, balanced and fast"
-    )
+    share: tuple[float, ...] = setting((0.6, 0.4, 0.2), "share of words for LARGE at careful, balanced and fast")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -78,8 +74,8 @@ def load_both(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus
     folder = replace(read_folder(config.large), small=read_folder(config.small))
     for corpus in gold:
         if not set(corpus.types) & set(folder.labels.types):
-            found, types = (", ".join(some) for some in (folder.labels.types, corpus.types))
-            raise InputError(f"The models find {found}, none of the types of {corpus.title}: {types}. Rename these.")
+            types, others = (", ".join(names) for names in (folder.labels.types, corpus.types))
+            raise InputError(f"The models find {types}, none of the types of {corpus.title}: {others}. Rename these.")
     engine = CascadeEngine(folder, "float32" if config.dtype == "auto" else config.dtype)
     engine.small.strategy(config.small_strategy)
     windows = sum(map(len, engine.pieces.of_texts(texts)[1]))
@@ -98,10 +94,9 @@ def doubts_of(engine: CascadeEngine, cascade: Cascade, texts: Sequence[str]) -> 
 
 
 def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Maps each operating point to the threshold whose share of the words is nearest to its own, and to that share.
+    """Maps each operating point to the threshold whose share of the words is nearest to the wanted one, and that share.
 
-    Raises:
-        InputError: if the large model would then read everything.
+    Raises an `InputError` if the large model would read everything.
     """
     order = np.argsort(-doubts, kind="stable")
     thresholds, read = doubts[order], words[order].cumsum() / words.sum()
@@ -110,18 +105,10 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     for point, wanted in shares.items():
         nearest = last[np.abs(read[last] - wanted).argmin()]
         if read[nearest] == 1:
-            raise InputError(
-                f"--share {wanted:g} would send every window to the large model. Lower it, or give more texts."
-            )
+            problem = f"--share {wanted:g} would send every window to the large model"
+            raise InputError(f"{problem}. Lower it, or give more texts.")
         chosen[point] = float(thresholds[nearest]), float(read[nearest])
     return chosen
-
-
-def compare(engine: CascadeEngine, strategies: Mapping[str, Strategy], texts: Sequence[str]) -> list[Choice]:
-    """Measures strategies by name on texts, of which the first is the large model's full pass."""
-    reference = Reference.of(engine, texts)
-    choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in strategies.items()]
-    return with_speedups(engine, choices, texts, MIN_CALLS)
 
 
 def f1_on(engine: CascadeEngine, gold: Sequence[Corpus], strategy: Strategy) -> float:
@@ -131,7 +118,7 @@ def f1_on(engine: CascadeEngine, gold: Sequence[Corpus], strategy: Strategy) -> 
 
 
 def worth(choices: Sequence[Choice], f1: Mapping[str, float]) -> str:
-    """Says whether a cascade is worth it; ``f1``: on gold, by name, empty without gold."""
+    """A sentence on whether the cascade is worth it; ``f1``: on gold, by name, empty without gold."""
     speeds = {choice.name: max(choice.trial.speedups.values(), default=1.0) for choice in choices}
     best = next((name for name in OPERATING_POINTS if speeds.get(name, 0) > 1), None)
     if best is None:
@@ -148,10 +135,7 @@ def worth(choices: Sequence[Choice], f1: Mapping[str, float]) -> str:
 def make_cascade(
     config: CascadeConfig, engine: CascadeEngine, texts: Sequence[str], gold: Sequence[Corpus], made_by: str
 ) -> tuple[str, str]:
-    """Writes the folder of a cascade and its card; returns the table of it and both models, and whether it is worth it.
-
-    ``made_by``: the command.
-    """
+    """Writes the folder and card of a cascade; returns the table and the verdict. ``made_by`` is the command."""
     from engine.pytorch.checkpoint import copy_checkpoint
 
     out, timed, stored = Path(config.out), texts[:MAX_TIMED], dict[str, Any]()
@@ -174,22 +158,16 @@ def make_cascade(
         copy_checkpoint(engine.small.folder.path, folder / SMALL)
         write_json(folder / CASCADES, stored)
         folder.rename(out)
-    choices = compare(engine, strategies, timed)
+    reference = Reference.of(engine, timed)
+    choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in strategies.items()]
+    choices = with_speedups(engine, choices, timed, MIN_CALLS)
     f1 = {name: f1_on(engine, gold, strategy) for name, strategy in strategies.items()} if gold else {}
     more = {"words read by LARGE": [f"{share:.0%}" for share in read.values()]}
     more |= {"F1 on gold": [f"{value:.4f}" for value in f1.values()]} if gold else {}
     table = points_table(choices, choices[0].trial.speedups, more)
-    facts = {
-        "large": config.large,
-        "small": config.small,
-        "folder": engine.folder.path,
-        "types": engine.labels.types,
-        "strategy": cascade.small.title,
-        "texts": len(timed),
-        "dtype": engine.dtype,
-        "device": f"{processor()}, {threads()} threads",
-        "made_by": made_by,
-    }
+    facts = {"large": config.large, "small": config.small, "folder": engine.folder.path, "made_by": made_by}
+    facts |= {"types": engine.labels.types, "strategy": cascade.small.title, "texts": len(timed)}
+    facts |= {"dtype": engine.dtype, "device": f"{processor()}, {threads()} threads"}
     (out / CARD).write_text(cascade_card(table, facts), encoding="utf-8")
     return table, worth(choices, f1)
 

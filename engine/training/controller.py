@@ -1,8 +1,7 @@
 """Trains the networks of ``mlp`` or ``mlp-attention`` for a model folder: ``python -m engine.training.controller``.
 
-Unlabelled texts, preferably ones that the encoder was not trained on, run once densely and once pruned with random
-settings. At each gate a network learns from cheap features of the remaining words whether the final dense label of a
-word or of a neighbour differs from the gate's. No gold is needed.
+Unlabelled texts, preferably new to the encoder, run densely and pruned with random settings. At each gate a network
+learns from cheap features of the remaining words whether the gate's label of a word or a neighbour will change.
 """
 
 import argparse
@@ -65,11 +64,8 @@ def main(argv: list[str] | None) -> int:
     texts = read_texts(arguments.texts)[-MAX_TEXTS:]
     with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
         path = train_networks(folder, kind, names, texts)
-    quoted = shlex.quote(str(folder))
-    progress.finish(
-        f"the networks are in {path}.",
-        f"bioner calibrate --model {quoted} --strategies {kind} --texts FILE",
-    )
+    following = f"bioner calibrate --model {shlex.quote(str(folder))} --strategies {kind} --texts FILE"
+    progress.finish(f"the networks are in {path}.", following)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Counts label transitions for the decoder of a model: ``python -m engine.training.decoder --model FOLDER``.
 
-Writes ``decoding.json`` into the folder: transitions of annotated texts that taught the model, and whether short forms
-are labelled as their long forms, which is so where it raises F1 on a development corpus. Neither may be a test.
+Writes ``decoding.json``: transitions of annotated training texts, and whether short forms are labelled as their long
+forms, which is decided by F1 on a development corpus.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from engine.training.corpora import held_out_corpora, parse_corpora
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
-    """What the decoder is counted and chosen on."""
+    """Settings of ``decoder``."""
 
     model: str = setting(MISSING, "model folder")
-    corpus: tuple[str, ...] = setting(MISSING, "annotated texts that taught the model, as in finetune", separator=" ")
+    corpus: tuple[str, ...] = setting(MISSING, "annotated training texts, as in finetune", separator=" ")
     dev_corpus: tuple[str, ...] = setting(MISSING, "annotated texts that choose abbreviations", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
 
@@ -40,10 +40,7 @@ class DecoderConfig:
 
 
 def fit_decoder(labels: LabelSet, corpora: Sequence[Corpus]) -> tuple[Decoder, list[str]]:
-    """A decoder with the transitions of the corpora that annotate all types, and their titles; without abbreviations.
-
-    Where no corpus does, it has no transitions.
-    """
+    """A decoder with the transitions, if any, of the corpora that annotate all types, and the titles of these."""
     complete = [corpus for corpus in corpora if set(labels.types) <= set(corpus.types)]
     documents = [(split_words(each.text), each.entities) for corpus in complete for each in corpus.documents]
     sequences = [labels.encode(words, entities) for words, entities in documents if words]
@@ -84,11 +81,11 @@ def main(argv: list[str] | None) -> int:
     config = config_of(DecoderConfig, parser.parse_args(argv))
     folder = model_folder(config.model)
     labels = load_engine(folder, "float32").labels
-    chosen = held_out_corpora(config.dev_corpus)
-    if len(chosen) != 1:
+    dev = held_out_corpora(config.dev_corpus)
+    if len(dev) != 1:
         raise InputError("Name one corpus after --dev-corpus.")
     corpora = [corpus.load(config.data_dir) for corpus in parse_corpora(config.corpus)]
-    make_decoder(folder, labels, corpora, chosen[0].load(config.data_dir))
+    make_decoder(folder, labels, corpora, dev[0].load(config.data_dir))
     say(f"The decoder is in {folder / DECODING}.")
     return 0
 

@@ -1,7 +1,7 @@
-"""Predicts what settings find and cost from one dense pass with every label head.
+"""Predicts entities and cost of settings from one dense pass with every label head.
 
-A pruned pass differs a little from the prediction, because words that exited are no longer attended to. The prediction
-ranks hundreds of settings within minutes; `engine.training.trials.measure` measures the best of them.
+A pruned pass differs a little, because words that exited are no longer attended to. The prediction ranks hundreds of
+settings within minutes; `engine.training.trials.measure` measures the best.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,16 +28,11 @@ UNTIMED = Latency(0.0, 1)
 
 
 class DensePass:
-    """A dense pass over the windows of a reference's texts, one after another, with a label head after every layer.
+    """A dense pass over the windows of a reference's texts, with a label head after every layer.
 
     ``heads``: layer → label logits, ``(words, labels)``.
     ``signals``: gate → name → signal of its layer, float32 ``(words,)``.
     ``baseline``: the reference with this dense pass, because the engine's own differs in 8 bits, which is no loss.
-
-    Args:
-        engine: that of the model, which runs in PyTorch here.
-        reference: what has the texts.
-        signals: those that controllers read.
     """
 
     @torch.inference_mode()
@@ -56,12 +51,10 @@ class DensePass:
         self.heads = {
             number: torch.cat([head.logits for head in heads[number - 1 :: layers]]) for number in range(1, layers + 1)
         }
+        by_gate = {number: read[number - 1 :: layers - 1] for number in range(1, layers)}
         self.signals = {
-            number: {
-                name: np.concatenate([gate.signals[name] for gate in read[number - 1 :: layers - 1]])
-                for name in reader.signals
-            }
-            for number in range(1, layers)
+            number: {name: np.concatenate([gate.signals[name] for gate in gates]) for name in reader.signals}
+            for number, gates in by_gate.items()
         }
         dense = Strategy()
         self.baseline = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)

@@ -1,6 +1,6 @@
-"""Distillation: a checkpoint's gate heads and encoder, or a student, learn the checkpoint's output on texts.
+"""Distillation of a checkpoint into its own gate heads and encoder, or into a student.
 
-The targets are the label distributions of the checkpoint's dense pass; words exit while the model is trained.
+The targets are the label distributions of the checkpoint's dense pass; words exit during training.
 """
 
 import random
@@ -31,14 +31,10 @@ SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, 
 def distil(
     trainable: TrainableModel, examples: Sequence[Example], out: Path, work: Path, seed: int, student: bool, steps: int
 ) -> None:
-    """Trains, or continues an interrupted run.
+    """Trains the checkpoint's own model or a ``student`` in place, or resumes a run.
 
-    Args:
-        trainable: the checkpoint's own model or a ``student``, which has further to go; it changes.
-        examples: windows with the checkpoint's labels.
-        out: folder for the model.
-        work: folder of log and checkpoint.
-        steps: number of batches; gate heads are fitted to as many, at most all of one pass.
+    ``out``: folder for the model. ``work``: folder of log and checkpoint. ``steps``: number of batches; gate heads are
+    fitted to as many, at most all of one pass.
     """
     config = TrainingConfig(out=str(out), seed=seed, **SETTINGS)
     if not trainable.model.has_gates:

@@ -31,16 +31,11 @@ SAVE_S = 30  # minimum seconds between two saves
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A window and the target labels of its words.
-
-    ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty.
-    ``outside``: bool ``(labels,)``, the labels that ``O`` may stand for: itself and those of types that the corpus
-    does not annotate.
-    """
+    """A window and the target labels of its words."""
 
     window: Window
-    targets: np.ndarray
-    outside: np.ndarray
+    targets: np.ndarray  # label distributions, uint8 (words, labels), 255 for certainty
+    outside: np.ndarray  # bool (labels,): the labels that O may stand for, itself and those of unannotated types
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +57,8 @@ def make_examples(
     """Cuts a text with targets, uint8 ``(words, labels)``, into windows. By default ``O`` stands only for itself."""
     if outside is None:
         outside = np.arange(targets.shape[1]) == 0
-    return [
-        Example(window, targets[window.first : window.first + window.num_words], outside)
-        for window in pieces.windows(words)
-    ]
+    windows = pieces.windows(words)
+    return [Example(window, targets[window.first : window.first + window.num_words], outside) for window in windows]
 
 
 def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[Example]:
@@ -80,18 +73,14 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
 
 
 def label_texts(teacher: Engine, texts: Sequence[str], file: Path) -> list[np.ndarray]:
-    """Labels the words of texts in order, uint8 ``(words, labels)`` each, 255 for certainty.
-
-    Labels that an interrupted start saved in ``file`` are kept.
-    """
+    """Labels the words of texts, uint8 ``(words, labels)`` each; keeps those saved in ``file``."""
     labels = list[np.ndarray]()
     if file.is_file():
         with np.load(file) as stored:
             labels = [stored[name] for name in stored.files]
     saved = time.monotonic()
-    with Progress(
-        f"Label {len(texts)} texts with {teacher.source}", len(texts), len(labels), resume=RESUME
-    ) as progress:
+    plan = f"Label {len(texts)} texts with {teacher.source}"
+    with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
         for result in tag_texts(teacher, texts[len(labels) :], Strategy(), progress):
             labels.append(as_targets(result))
             if len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
@@ -154,19 +143,19 @@ def pack(examples: Sequence[Example], device: str | torch.device, temperature: f
 
 
 def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
-    """Divides the share of ``O`` in targets among the labels that it may stand for, in the model's proportions.
+    """Divides the targets of ``O`` among the labels that it may stand for, in the model's proportions.
 
     Cross-entropy with the result has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al.
-    2008), so a corpus teaches nothing about types that it does not annotate. Everything is ``(words, labels)``.
+    2008). Everything is ``(words, labels)``.
     """
     shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares
 
 
 def joint_loss(memory: MemoryBuffer, packed: Packed) -> Tensor:
-    """Cross-entropy of every word where it exits, plus the mean over all heads but the last.
+    """Cross-entropy of every word where it exits, plus the mean over gate heads.
 
-    Where no word exits, this is the joint loss of Xin et al. 2020 (DeeBERT). The pass had a head after every layer.
+    Where no word exits, this is the joint loss of DeeBERT (Xin et al. 2020).
     """
     exit_losses, gate_losses = [], []
     for head in memory.heads:

@@ -1,8 +1,8 @@
 """Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-It learns from gold labels, with a joint loss of all heads, and with ``--teacher`` and ``--texts`` also from the labels
-that a teacher gives other texts (distillation). With ``--pruned`` words exit in a share of the windows (self-sampling).
-With ``--plain`` the last layer alone has a head, as in a plain checkpoint such as a teacher.
+It learns from gold labels with a joint loss of all heads, and with ``--teacher`` also from a teacher's labels of
+``--texts`` (distillation). With ``--pruned``, words exit in a share of the windows (self-sampling). With ``--plain``,
+only the last layer has a head, as in a plain checkpoint such as a teacher.
 """
 
 import argparse
@@ -43,9 +43,7 @@ class FinetuneConfig(TrainingConfig):
     corpus: tuple[str, ...] = setting(("bc5cdr",), f"training data: {CORPORA}", separator=" ")
     dev_corpus: tuple[str, ...] = setting((), f"for early stopping, in the same notation; {DEV_CORPUS}", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
-    backbone: str = setting(
-        MISSING, "folder or hub id of a Hugging Face encoder, or a model with gates, by name or folder"
-    )
+    backbone: str = setting(MISSING, "folder or hub id of an encoder, or name or folder of a model with gates")
     layers: int | None = setting(None, "number of layers, the first ones of the backbone; by default all", 1, 1000)
     plain: bool = setting(False, "a label head after the last layer alone, as in a plain checkpoint")
     teacher: str = setting("", "folder or hub id of a checkpoint that labels the --texts")
@@ -59,7 +57,7 @@ class FinetuneConfig(TrainingConfig):
 
     @property
     def scored(self) -> tuple[str, ...]:
-        """The strategies whose mean F1 early stopping uses; ``entropy`` has its default settings."""
+        """Strategies whose mean F1 decides on early stopping, with default settings."""
         return ("dense", "entropy") if self.pruned else ("dense",)
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
@@ -69,24 +67,17 @@ class FinetuneConfig(TrainingConfig):
         *digests, dev_digest = (texts_digest([text.text for text in corpus.documents]) for corpus in (*corpora, dev))
         same = dev_digest in digests
         if same or not dev.types:
-            raise InputError(
-                f"{dev.title}, for early stopping, has "
-                f"{'the documents of a training corpus' if same else 'no entities'}. Choose another --dev-corpus."
-            )
+            problem = "the documents of a training corpus" if same else "no entities"
+            raise InputError(f"{dev.title}, for early stopping, has {problem}. Choose another --dev-corpus.")
         unannotated = sorted(set(dev.types).difference(*(corpus.types for corpus in corpora)))
         if unannotated and not self.teacher:  # nothing would tell them from O
-            raise InputError(
-                f"No corpus teaches {', '.join(unannotated)}, which {dev.title} has. Add one, or name the types that "
-                "count: --dev-corpus NAME types=TYPE,TYPE"
-            )
+            problem = f"No training corpus annotates {', '.join(unannotated)}, which {dev.title} has"
+            raise InputError(f"{problem}. Add one, or name the types that count: --dev-corpus NAME types=TYPE,TYPE")
         return corpora, dev
 
 
 def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool = False) -> float:
-    """Fine-tunes, or continues in ``config.out``; returns the development F1. The teacher labels the ``texts``.
-
-    Raises an `InputError` if corpora, backbone or teacher cannot be used, or ``config.out`` contains another run.
-    """
+    """Fine-tunes or resumes; returns the development F1. The teacher labels the ``texts``."""
     corpora, dev = config.corpora()
     labels, out = LabelSet(dev.types), Path(config.out)
     backbone = read_backbone(config.backbone, labels, layers=config.layers, plain=config.plain)
@@ -95,18 +86,14 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     teacher = load_engine(config.teacher) if config.teacher else None
     if teacher and set(teacher.labels.names) != set(labels.names):
         raise InputError(f"The teacher has the labels {teacher.labels.names}, not {labels.names}. Choose another.")
-    conditions = asdict(config) | {
-        "documents": [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)],
-        "texts": texts_digest(texts),
-        "tokenizer": backbone.pieces.digest(),
-        "the teacher": teacher.fingerprint if teacher else None,
-    }
+    documents = [[corpus.digest, *corpus.types] for corpus in (*corpora, dev)]
+    conditions = asdict(config) | {"documents": documents, "texts": texts_digest(texts)}
+    conditions |= {"tokenizer": backbone.pieces.digest(), "the teacher": teacher.fingerprint if teacher else None}
     continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
-        say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, does not have.")
-    documents = sum(len(corpus.documents) for corpus in corpora)
-    heads = "its" if backbone.has_heads else "new"
-    say(f"Load {config.backbone} with {heads} label heads, and cut {documents} documents into windows.")
+        say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, lacks.")
+    count, heads = sum(len(corpus.documents) for corpus in corpora), "its" if backbone.has_heads else "new"
+    say(f"Load {config.backbone} with {heads} label heads, and cut {count} documents into windows.")
 
     from transformers import set_seed
 
@@ -176,11 +163,9 @@ def main(argv: list[str] | None) -> int:
     with Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}") as progress:
         f1 = finetune(config, texts, resume=arguments.resume)
     out = shlex.quote(config.out)
-    following = f"accelerate {out} --texts FILE --out FOLDER"
-    progress.finish(
-        f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development ({' and '.join(config.scored)}).",
-        f"bioner {following if config.plain else f'calibrate --model {out} --texts FILE'}",
-    )
+    plain, gated = f"accelerate {out} --texts FILE --out FOLDER", f"calibrate --model {out} --texts FILE"
+    verdict = f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development"
+    progress.finish(f"{verdict} ({' and '.join(config.scored)}).", f"bioner {plain if config.plain else gated}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A model to train: an encoder with new label heads, or with those of a checkpoint, and heads that are fitted."""
+"""Models to train, with new label heads or those of a checkpoint, and fitting of heads."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ RIDGE, SMOOTHING = 1e-3, 1e-3  # relative to the mean square of hidden states; a
 
 
 class TrainableModel(NamedTuple):
-    """A model to train, its tokenizer, and what cuts texts for it."""
+    """A model, its tokenizer, and its word pieces."""
 
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
@@ -57,10 +57,7 @@ def with_heads(model: GatedModel, *, gates: bool) -> GatedModel:
 
 @torch.no_grad()
 def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
-    """Fits each head but the last to the logarithms of targets, by ridge regression on the dense pass's hidden states.
-
-    Training then starts much closer to its goal.
-    """
+    """Initialises gate heads by ridge regression of the targets' logarithms on the dense pass's hidden states."""
     model.eval()
     gates, width = range(1, model.encoder.num_layers), model.encoder.hidden_size + 1
     device, inputs = next(model.parameters()).device, dict[int, Tensor]()

@@ -1,4 +1,4 @@
-"""Settings of training, and checks of what it is given, without torch, so that wrong ones are refused at once."""
+"""Settings of training and their checks, without torch, so that errors come at once."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
@@ -67,9 +67,7 @@ class AccelerateConfig(PointsConfig):
     labels: str = setting("", "file that says what the checkpoint's labels mean, if the checkpoint does not")
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")
     minutes: float = setting(60.0, "about the time for everything", 0.001, 10_000, unit="minutes")
-    steps: int | None = setting(
-        None, "training steps, as a run of --minutes printed them; the same steps and seed repeat it", 1, 10**7
-    )
+    steps: int | None = setting(None, "training steps, in place of --minutes; they and --seed repeat a run", 1, 10**7)
     seed: int = setting(0, "seed of everything random", 0, 2**31)
 
 
@@ -78,25 +76,18 @@ class Backbone:
     """An encoder to train, as its folder describes it; made by `read_backbone`."""
 
     source: str  # folder or hub id
-    labels: LabelSet  # of its label heads, those that it has or new ones
-    layers: int  # number of layers that are trained, the first ones
-    plain: bool  # whether the last of them alone has a label head
-    has_heads: bool  # whether it has label heads for these labels
+    labels: LabelSet  # of its label heads
+    layers: int  # number of first layers that are trained
+    plain: bool  # whether only the last of them has a label head
+    has_heads: bool  # whether it already has label heads for these labels
     pieces: WordPieces
 
 
 def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, plain: bool = False) -> Backbone:
-    """Reads a model folder or a pretrained encoder.
+    """Reads a pretrained encoder or a model folder, whose label heads are kept if it has the same labels.
 
-    A folder with gates keeps its label heads if it is for the same labels; otherwise the heads are new.
-
-    Args:
-        source: folder, hub id, or short name of shipped weights.
-        labels: those to learn, in any order.
-        layers: number of layers, the first ones; ``None`` for all.
-
-    Raises:
-        InputError: if the encoder is not supported or has fewer layers.
+    ``source``: folder, hub id, or name of shipped weights. ``layers``: number of first layers; ``None`` for all.
+    Raises an `InputError` if the encoder is not supported or has fewer layers.
     """
     source = str(SHIPPED.get(source, source))
     folder = local_folder(source)
@@ -112,10 +103,7 @@ def read_backbone(source: str, labels: LabelSet, *, layers: int | None = None, p
 
 
 def by_point(numbers: Sequence[float], option: str, *, descending: bool = False) -> dict[str, float]:
-    """Maps operating points to the numbers of an option; raises an `InputError` unless there is one for each, in order.
-
-    Numbers ascend, or ``descending``, from careful to fast.
-    """
+    """Maps operating points to the numbers of an option; raises an `InputError` unless there is one each, in order."""
     if len(numbers) != len(OPERATING_POINTS) or [*numbers] != sorted(numbers, reverse=descending):
         wanted = f"{len(OPERATING_POINTS)} {'descending' if descending else 'ascending'} numbers"
         points = ", ".join(OPERATING_POINTS)

@@ -17,7 +17,7 @@ PREDICTION_S = 5e-4  # to predict a setting on a text
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does; ``texts`` and ``held_out`` are how many of each it uses, the first ones."""
+    """The work of a run, which uses the first ``texts`` and ``held_out`` texts."""
 
     steps: int
     passes: float  # over these texts
@@ -25,26 +25,19 @@ class Plan:
     held_out: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.steps} training steps, {self.passes:.2g} passes over {self.texts} texts; {self.held_out} held-out "
-            "texts"
-        )
+        training = f"{self.steps} training steps, {self.passes:.2g} passes over {self.texts} texts"
+        return f"{training}; {self.held_out} held-out texts"
 
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes plans for given texts.
+    """Makes plans for given texts."""
 
-    ``rows``: word pieces of each text to learn from, in order. ``max_rows``: of a batch.
-    ``windows``: number of windows of each held-out text, of which ``min_windows`` are used in any case.
-    ``epochs``: passes over the texts at most.
-    """
-
-    rows: Sequence[int]
-    max_rows: int
-    windows: Sequence[int]
-    min_windows: int
-    epochs: int
+    rows: Sequence[int]  # word pieces of each training text, in order
+    max_rows: int  # of a batch
+    windows: Sequence[int]  # number of windows of each held-out text
+    min_windows: int  # held-out windows that are always used
+    epochs: int  # maximum number of passes over the texts
 
     def plan(self, steps: int) -> Plan:
         """As many texts as training sees once, and the same share of those held out."""
@@ -55,15 +48,10 @@ class Planner:
         return Plan(steps, steps * self.max_rows / int(seen[texts - 1]), texts, held_out)
 
     def within(self, seconds: float, dense_s: float, step_s: float, settings: int) -> tuple[Plan, float]:
-        """Returns the longest plan that takes at most these ``seconds``, and those beyond which little is gained.
+        """Returns the longest plan within ``seconds``, and the seconds beyond which little is gained.
 
-        Args:
-            dense_s: duration of the dense pass over a text.
-            step_s: duration of a training step.
-            settings: number of settings that are predicted.
-
-        Raises:
-            InputError: if the time is too short to choose an operating point.
+        ``dense_s``: of the dense pass over a text; ``step_s``: of a training step; ``settings``: number predicted.
+        Raises an `InputError` if the time is too short to choose an operating point.
         """
 
         def duration_of(steps: int) -> float:
@@ -77,8 +65,6 @@ class Planner:
         number = bisect_right(possible, seconds, key=duration_of)
         if not number:
             least = -(-duration_of(some) // 60)
-            raise InputError(
-                f"--minutes {seconds / 60:.2g} is too short on this machine: it takes {least:g} minutes to choose an "
-                f"operating point, and {duration(useful)} to learn all that is useful."
-            )
+            needed = f"{least:g} minutes to choose an operating point, and {duration(useful)} for all useful training"
+            raise InputError(f"--minutes {seconds / 60:.2g} is too short on this machine, which needs {needed}.")
         return self.plan(possible[number - 1]), useful

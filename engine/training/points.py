@@ -38,11 +38,10 @@ class Choice:
 
 
 def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]:
-    """Returns the operating points, from careful to fast: each the fastest setting that loses no more than its limit.
+    """Returns the operating points, careful first: each is the fastest setting whose loss is within its limit.
 
-    A loss counts with its one-sided 95 % bound. Settings within `TOLERANCE` of the fewest MACs count as equally fast;
-    the one with the smallest loss is taken. A more careful operating point is slower by `TOLERANCE` or more and loses
-    less. If no setting is eligible, there are none.
+    The loss is its one-sided 95 % bound. Of settings within `TOLERANCE` of the fewest MACs, the one that loses least is
+    taken. A more careful point is slower by at least `TOLERANCE` and loses less. Empty if no setting is eligible.
     """
     eligible = left = [trial for trial in trials if trial.eligible]
     choices = list[Choice]()
@@ -61,13 +60,10 @@ def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]
 
 
 def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], calls: int) -> list[dict[int, float]]:
-    """Returns for each engine and strategy batch size → end-to-end time of the first ÷ its own.
-
-    Times each of `BATCH_SIZES` at which the texts make at least this number of ``calls``.
-    """
+    """End-to-end speed-ups against the first strategy, by batch size, where the texts make enough ``calls``."""
     sizes = [size for size in BATCH_SIZES if len(texts) >= calls * size]
-    sums = {size: [float(times.sum()) for times in _times(pairs, texts, size)] for size in sizes}
-    return [{size: own[0] / own[index] for size, own in sums.items()} for index in range(len(pairs))]
+    seconds = {size: [float(times.sum()) for times in _times(pairs, texts, size)] for size in sizes}
+    return [{size: sums[0] / sums[index] for size, sums in seconds.items()} for index in range(len(pairs))]
 
 
 def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size: int) -> list[np.ndarray]:
@@ -91,9 +87,9 @@ def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str
 
 
 def store(folder: Path, entries: Mapping[str, Any]) -> None:
-    """Writes entries of ``operating_points.json``, with the digest of the weights that they belong to; keeps others.
+    """Adds entries to ``operating_points.json``, with the digest of the weights, and drops empty ones.
 
-    An entry is a strategy and its operating points, or what was measured of dtype ``int8``; empty ones are left out.
+    An entry holds the operating points of a strategy, or the agreement of dtype ``int8``.
     """
     path = folder / POINTS
     stored = json.loads(path.read_text()) if path.is_file() else {}

@@ -1,7 +1,6 @@
 """Splits annotated documents for training: ``python -m engine.training.split FILE… --out FOLDER``.
 
-Writes ``train.jsonl``, ``dev.jsonl`` for early stopping, and ``test.jsonl``, at random. Documents with the same text
-stay together, so that no text is in two parts.
+Writes ``train.jsonl``, ``dev.jsonl`` for early stopping, and ``test.jsonl``, at random. No text is in two parts.
 """
 
 import argparse
@@ -25,10 +24,7 @@ SHARES = "70,15,15"
 
 
 def split_documents(documents: Iterable[Document], shares: Sequence[float], seed: int = 0) -> dict[str, list[Document]]:
-    """Returns the documents of each part, whose sizes are proportional to the shares.
-
-    Raises an `InputError` if a part would have none.
-    """
+    """Splits documents in proportion to the shares; raises an `InputError` if a part would be empty."""
     same: dict[str, list[Document]] = {}
     for document in documents:
         same.setdefault("".join(document.text.split()), []).append(document)
@@ -47,9 +43,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.split"), description=__doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="annotated documents in any format")
-    add(
-        "--out", required=True, type=Path, metavar="FOLDER", help="new folder for train.jsonl, dev.jsonl and test.jsonl"
-    )
+    add("--out", required=True, type=Path, metavar="FOLDER", help="new folder for the three files")
     add("--share", default=SHARES, help="sizes of the three, in proportion (default %(default)s)")
     add("--seed", type=int, default=0, help="seed of the random order (default %(default)s)")
     add("--skip-bad", action="store_true", help="leave out broken documents")
@@ -75,10 +69,8 @@ def main(argv: list[str] | None) -> int:
         mentions = Counter(entity.type for document in part for entity in document.entities)
         by_type = ", ".join(f"{type_} {count:,}" for type_, count in sorted(mentions.items()))
         say(f"{name}: {len(part):,} documents; {by_type or 'no mentions'}.")
-    say(
-        f"Next: bioner finetune --backbone ENCODER --corpus {arguments.out}/train.jsonl "
-        f"--dev-corpus {arguments.out}/dev.jsonl --out FOLDER"
-    )
+    corpora = f"--corpus {arguments.out}/train.jsonl --dev-corpus {arguments.out}/dev.jsonl"
+    say(f"Next: bioner finetune --backbone ENCODER {corpora} --out FOLDER")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The stages of ``accelerate``: labels of the checkpoint, training, operating points, timing, card."""
+"""The stages of ``accelerate``: labelling, training, operating points, timing, model card."""
 
 import shutil
 import time
@@ -39,23 +39,22 @@ from engine.training.trials import MIN_DENSE_F1, MIN_WINDOWS, Reference, measure
 STRATEGY = "entropy"  # whose operating points are chosen
 TIMED_SHARE, MAX_TIMED, MIN_CALLS = 4, 160, 5  # one in four held-out texts is timed, at most so many; calls at least
 STEADY_WINDOWS = 1000  # held-out windows from which operating points hardly depend on chance
+Texts = Sequence[str]
 
 
 def run_stages(
     config: AccelerateConfig,
     original: Engine,
     student: Backbone | None,
-    texts: Sequence[str],
-    held_out: Sequence[str],
+    texts: Texts,
+    held_out: Texts,
     conditions: Mapping[str, Any],
     made_by: str,
 ) -> list[Choice]:
-    """Makes a model folder and returns what was measured: dense and each operating point.
+    """Makes a model folder; returns the measurements of dense and of each operating point.
 
-    The ``original`` or a ``student`` learns from ``texts``; operating points are chosen on others, ``held_out``. The
-    results depend on the ``conditions``; ``made_by`` is the command or call, for the card.
-
-    Raises an `InputError`; see `engine.training.accelerate.accelerate`.
+    The ``original`` or a ``student`` is trained on ``texts``; operating points are chosen on ``held_out``.
+    ``conditions`` determine the results; ``made_by`` is the command or call, for the card.
     """
     device, out, work = default_device(), Path(config.out), Path(config.out, WORK)
     set_seed(config.seed)
@@ -87,10 +86,9 @@ def run_stages(
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)
         if dense.f1 < MIN_DENSE_F1:
-            raise InputError(
-                f"The new model's dense pass agrees with the checkpoint's to {dense.f1:.0%}, less than "
-                f"{MIN_DENSE_F1:.0%}, after {plan}. Give more --texts or --minutes, and another --out."
-            )
+            agreement = f"{dense.f1:.0%}, less than {MIN_DENSE_F1:.0%}, after {plan}"
+            remedy = "Give more --texts or --minutes, and another --out."
+            raise InputError(f"The new model's dense pass agrees with the checkpoint's to {agreement}. {remedy}")
         outputs = DensePass(engine, replace(reference, dense=dense.counts))
         points = sweep(outputs, STRATEGY, config.limits)
 
@@ -98,22 +96,12 @@ def run_stages(
         timed = reference.texts[: min(MAX_TIMED, max(MIN_CALLS, plan.held_out // TIMED_SHARE))]
         choices = with_speedups(engine, [Choice(DENSE, dense), *points], timed, MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
-        facts = {
-            "checkpoint": config.checkpoint,
-            "student": config.student,
-            "folder": local_folder(config.student) if config.student else original.folder.path,
-            "types": original.labels.types,
-            "layers": engine.sizes.layers,
-            "texts": plan.texts,
-            "passes": plan.passes,
-            "held_out": len(reference.documents),
-            "windows": reference.windows,
-            "entities": reference.entities,
-            "device": torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
-            "dtype": engine.dtype,
-            "busy": busy,
-            "made_by": made_by,
-        }
+        folder = local_folder(config.student) if config.student else original.folder.path
+        hardware = torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads"
+        facts = {"checkpoint": config.checkpoint, "student": config.student, "folder": folder, "made_by": made_by}
+        facts |= {"types": original.labels.types, "layers": engine.sizes.layers, "dtype": engine.dtype}
+        facts |= {"texts": plan.texts, "passes": plan.passes, "held_out": len(reference.documents)}
+        facts |= {"windows": reference.windows, "entities": reference.entities, "device": hardware, "busy": busy}
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(choices, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
@@ -123,16 +111,11 @@ def run_stages(
 
 
 def plan_of(
-    config: AccelerateConfig,
-    original: Engine,
-    trainable: TrainableModel,
-    texts: Sequence[str],
-    held_out: Sequence[str],
-    work: Path,
+    config: AccelerateConfig, original: Engine, trainable: TrainableModel, texts: Texts, held_out: Texts, work: Path
 ) -> Plan:
-    """Returns the plan of ``config.steps`` or, without, the one that takes ``config.minutes``, and says what it is.
+    """Prints and returns the plan for ``config.steps`` or else for ``config.minutes``.
 
-    For the latter the dense pass and training steps are timed on texts that fill a batch.
+    For minutes, it times the dense pass and a training step on texts that fill a batch.
     """
     settings = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS)
     rows = [sum(len(w.input_ids) for w in trainable.pieces.windows(words_of(text))) for text in texts]

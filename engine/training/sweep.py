@@ -1,7 +1,7 @@
-"""The sweep for operating points: it predicts a grid of settings of a strategy and measures the dozen that decide.
+"""The sweep for operating points: predicts a grid of settings and measures the dozen that decide.
 
-The grid is predicted from one dense pass (`engine.training.dense_pass`). Of the settings that no other beats there in
-loss and MACs, bisection finds the fastest within each limit with the engine itself, in whatever dtype it has.
+The grid is predicted from one dense pass (`engine.training.dense_pass`). On its Pareto front of loss and MACs,
+bisection finds the fastest setting within each limit by measurement, in the engine's dtype.
 """
 
 import math
@@ -32,18 +32,14 @@ MIN_STEP = 0.005  # relative difference in MACs between two of them
 
 
 def sweep(outputs: DensePass, name: str, limits: Mapping[str, float]) -> list[Choice]:
-    """Chooses the operating points of a strategy, also from those it has; see `engine.training.points.choose`.
+    """Chooses operating points of the strategy ``name``, stored ones included; see `engine.training.points.choose`.
 
-    Args:
-        outputs: the dense pass of the engine that measures settings, on the same texts.
-        name: ``KIND`` or ``KIND+recovery``.
-        limits: operating point → pp of agreement that it may lose.
+    ``outputs``: the dense pass of the engine that measures. ``limits``: operating point → pp of agreement it may lose.
     """
     engine, tried, measured = outputs.engine, search(outputs, name), dict[Strategy, Trial]()
     near = [trial for trial in tried if trial.loss_bound <= LOSS_MARGIN * max(limits.values()) + 1]
     candidates = frontier(near or tried)
-    # Bisection of 32 settings takes at most 5 steps for each limit.
-    most = len(limits) * MAX_FRONTIER.bit_length() * len(outputs.reference.documents)
+    most = len(limits) * MAX_FRONTIER.bit_length() * len(outputs.reference.documents)  # bisection's steps
     with Progress(f"Measure the best settings of {name}", most) as progress:
 
         def fits(limit: float, candidate: Strategy) -> bool:
@@ -95,9 +91,7 @@ def grid(engine: Engine, kind: str) -> Iterator[Strategy]:
         if driving.kind == "per gate":
             powers = np.arange(len(gates)) - (len(gates) - 1) / 2
             values = [tuple(np.minimum(scale * GROWTH**powers, driving.high).tolist()) for scale in SCALES]
-            values += [
-                (*value[:-1], driving.high) for value in values if len(value) > 1
-            ]  # all exit at the last gate
+            values += [(*value[:-1], driving.high) for value in values if len(value) > 1]  # all exit at the last gate
         elif driving.kind == "whole":
             values = sorted({round(value) for value in values})
         for value in values:

@@ -1,7 +1,6 @@
-"""The trainer: every head learns from gold labels, from a teacher's, or from both.
+"""Training of all heads on gold labels, a teacher's labels, or both, in passes in which words may exit.
 
-It runs the same packed passes as tagging, in which words may exit (self-sampling). A run ends after its steps or when
-its score stops rising, and continues from its checkpoint.
+A run ends after its steps or when its score stops rising, and resumes from its checkpoint.
 """
 
 import math
@@ -54,13 +53,13 @@ def default_device() -> str:
 
 
 def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> tuple[np.ndarray, int]:
-    """Draws thresholds, float ``(gates, windows)``, and neighbours, so that training sees all ways of pruning.
+    """Draws thresholds, float ``(gates, windows)``, and neighbours for self-sampling.
 
-    There is a gate after each layer but the last. Entropies are never negative, so −1 closes one; at 1 all words exit.
+    At −1 a gate is closed, as no entropy is negative; at 1 all words exit.
 
     Args:
-        pruned: share of the windows that are pruned; a quarter of these end at a gate from a third of the depth on.
-        lowest: the lowest threshold of the middle gate; few words exit at thresholds below most words' entropy.
+        pruned: share of windows that are pruned; a quarter of these end at a gate from a third of the depth on.
+        lowest: lowest threshold of the middle gate; few words exit at thresholds below most words' entropy.
     """
     low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
     levels = (low + (high - low) * torch.rand(windows)).exp()
@@ -85,7 +84,6 @@ class SampledController(ExitPolicy):
         self.thresholds, self.neighbours, self.signals = thresholds, neighbours, signals
 
     def decide(self, gate: Gate) -> Decision:
-        """Lets words exit whose entropy, and their neighbours', is at most their window's threshold."""
         assert isinstance(gate, ArrayGate)
         importance = gate.near(gate.entropy, self.neighbours)
         exits = (importance <= self.thresholds[gate.index][gate.words.window]) & gate.is_alive
@@ -96,14 +94,14 @@ class Trainer:
     """A training run with its checkpoints; ``config.out`` receives the running average of the weights.
 
     Args:
-        trainable: the model to train, which changes.
-        gold: windows to learn from with gold labels, as pools from which each epoch draws.
+        trainable: the model to train, in place.
+        gold: pools of windows with gold labels, from which each epoch draws.
         soft: windows with the labels of a teacher.
         work: folder of log and checkpoint.
-        score: scores a model folder; also returns a table to keep of the best one. With it, the best epoch is kept,
-            and training ends when none of `PATIENCE` epochs was better; without, the last one is kept.
-        steps: number of batches; ``None`` for all of ``config.epochs``.
-        head_lr: peak learning rate of gate heads; ``None`` for the same as of everything else.
+        score: maps a model folder to its score and a table. With it, the best epoch is kept, and training stops after
+            `PATIENCE` epochs without improvement; otherwise the last weights are kept.
+        steps: number of batches; ``None`` for ``config.epochs``.
+        head_lr: peak learning rate of gate heads; ``None`` for ``config.lr``.
         lowest: see `draw_thresholds`.
     """
 
@@ -141,7 +139,7 @@ class Trainer:
         self.bfloat16 = False
 
     def batches(self, number: int) -> list[list[Example]]:
-        """The batches of pass ``number``; how many there are depends on what it draws."""
+        """Draws the batches of a pass."""
         rng = random.Random(self.config.seed * 1000 + number)
         gold, soft = list(chain.from_iterable(pool.draw(rng) for pool in self.gold)), self.soft
         if gold:
@@ -170,13 +168,11 @@ class Trainer:
         """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
         packed = pack(examples, self.device, self.config.temperature)
         if self.config.mask:
-            batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
-            packed = replace(packed, batch=batch)
+            packed = replace(packed, batch=mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id))
         gates = range(1, self.model.encoder.num_layers) if self.model.has_gates else range(0)
         controller: ExitPolicy = KeepAll()
         if self.config.pruned:
-            drawn = draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest)
-            controller = SampledController(*drawn)
+            controller = SampledController(*draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest))
         return joint_loss(forward(self.model, packed.batch, gates, controller), packed)
 
     def backward(self, batch: list[Example]) -> Tensor:
@@ -243,17 +239,13 @@ class Trainer:
         """Continues from the checkpoint; returns whether there is one."""
         if not self.checkpoint.is_file():
             if self.log.is_file():
-                raise InputError(
-                    f"The run in {self.out} has no checkpoint. If it has ended, take the model as it is; otherwise use "
-                    "another --out."
-                )
+                remedy = "If it has ended, use its model; otherwise choose another --out."
+                raise InputError(f"The run in {self.out} has no checkpoint. {remedy}")
             return False
         state = torch.load(self.checkpoint, map_location=self.device)
         if missing := {*VALUES, *STATES} - state.keys():
-            raise InputError(
-                f"{self.checkpoint} is of another version, without {', '.join(sorted(missing))}. Begin anew with "
-                "another --out."
-            )
+            problem = f"{self.checkpoint} is of another version, without {', '.join(sorted(missing))}"
+            raise InputError(f"{problem}. Start again with another --out.")
         torch.set_rng_state(state["random"].cpu())
         for name in VALUES:
             setattr(self, name, state[name])
@@ -264,5 +256,5 @@ class Trainer:
 
 
 def moving_average(decay: float, average: Sequence[Tensor], current: Sequence[Tensor], number: Tensor | int) -> None:
-    """Updates an exponential moving average, whose decay is lower for the first steps, so that it follows them."""
+    """Updates an exponential moving average, whose decay is lower for the first steps."""
     get_ema_multi_avg_fn(min(decay, (1 + float(number)) / (10 + float(number))))(average, current, number)

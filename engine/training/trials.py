@@ -1,6 +1,6 @@
-"""Settings of strategies on held-out texts: how much agreement they lose, and what they cost.
+"""Trials of settings on held-out texts: the agreement that they lose, and their cost.
 
-The reference is what a dense pass finds: the model's own or, in ``accelerate``, that of the checkpoint it learned from.
+The reference is the dense pass of the model or, in ``accelerate``, of the checkpoint.
 """
 
 from __future__ import annotations
@@ -40,17 +40,12 @@ def tag_texts(engine: Engine, texts: Sequence[str], strategy: Strategy, progress
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The reference entities that predictions are scored against.
+    """The reference entities that predictions are scored against."""
 
-    ``documents``: the texts with these entities. ``types``: the entity types that count.
-    ``windows``: number of windows of all texts.
-    ``dense``: matches, predictions and reference entities of the dense pass in each document.
-    """
-
-    documents: Sequence[Document]
-    types: tuple[str, ...]
-    windows: int
-    dense: tuple[Counts, ...]
+    documents: Sequence[Document]  # with these entities
+    types: tuple[str, ...]  # that count
+    windows: int  # of all texts
+    dense: tuple[Counts, ...]  # of the dense pass, by document
 
     @classmethod
     def of(cls, engine: Engine, texts: Sequence[str]) -> Reference:
@@ -74,27 +69,21 @@ class Reference:
     def check(self) -> None:
         """Raises an `InputError` if there are too few entities to choose operating points."""
         if self.entities < MIN_ENTITIES:
-            raise InputError(
-                f"The dense pass finds {self.entities} entities in {len(self.documents)} held-out texts, less than "
-                f"{MIN_ENTITIES}. Give more texts, or texts with entities of its types, {', '.join(self.types)}."
-            )
+            problem = f"The dense pass finds {self.entities} entities in {len(self.documents)} held-out texts"
+            remedy = f"Give more texts, or texts with entities of its types, {', '.join(self.types)}."
+            raise InputError(f"{problem}, less than {MIN_ENTITIES}. {remedy}")
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A setting on the documents of a reference.
-
-    ``counts``, ``dense``: matches, predictions and reference entities in each document, of the setting and of dense.
-    ``cost``: that of all documents. ``recovered``: number of documents in which words came back.
-    ``speedups``: batch size → dense ÷ own time here, end to end, if it was timed.
-    """
+    """A setting on the documents of a reference."""
 
     strategy: Strategy
-    counts: tuple[Counts, ...]
-    dense: tuple[Counts, ...]
-    cost: Cost
-    recovered: int = 0
-    speedups: Mapping[int, float] = field(default_factory=dict)
+    counts: tuple[Counts, ...]  # by document
+    dense: tuple[Counts, ...]  # those of the dense pass
+    cost: Cost  # of all documents
+    recovered: int = 0  # number of documents in which words came back
+    speedups: Mapping[int, float] = field(default_factory=dict)  # batch size → measured speed-up, if it was timed
 
     @classmethod
     def of(cls, strategy: Strategy, reference: Reference, results: Iterable[Result]) -> Trial:
@@ -118,7 +107,6 @@ class Trial:
 
     @cached_property
     def dense_f1(self) -> float:
-        """F1 of the dense pass."""
         return Counts.total(self.dense).f1
 
     @property
@@ -161,10 +149,7 @@ def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress:
 
 
 def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:
-    """Whether dense in 8 bits agrees with float32, up to a standard error, as a folder stores it.
-
-    Empty if there are too few entities to tell.
-    """
+    """Whether dense in 8 bits agrees with float32, up to a standard error; empty if there are too few entities."""
     if float32.entities < MIN_ENTITIES:
         say(f"Too few entities to compare 8 bits with float32, {float32.entities}: auto is float32.")
         return {}

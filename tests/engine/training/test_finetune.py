@@ -246,7 +246,7 @@ def test_a_run_ends_with_f1_by_type_of_its_best_epoch(biobert_like, asked, tmp_p
 
 def test_every_type_that_counts_has_a_corpus_that_teaches_it_unless_a_teacher_does(asked):
     given = {"backbone": "b", "out": "o", "corpus": ["chemical"], "dev_corpus": ["both"]}
-    with pytest.raises(InputError, match="No corpus teaches Disease, which both dev has"):
+    with pytest.raises(InputError, match="No training corpus annotates Disease, which both dev has"):
         FinetuneConfig(**given).corpora()
     FinetuneConfig(**given, teacher="t").corpora()
 
