@@ -24,19 +24,13 @@ from eval.schema import CASCADE, CONTROLS, DENSE
 class Variant:
     """What is measured: a strategy, a control, a baseline or another model."""
 
-    title: str  # its name but for the dtype
+    name: str  # identifies it in the run, its files and its report
     kind: str  # dense, truncate, random, cascade, a controller's kind, baseline or model
     dtype: str  # number format that it runs in
     device: str = "cpu"  # torch device that it runs on
     strategy: Strategy | None = None  # of a control, that of the strategy beside it; none for baselines and models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
     layers: tuple[int, ...] = ()  # number of layers of each stage of the tagger; none for baselines and other models
-    suffix: str = ""  # the dtype, if the run has it in several
-
-    @property
-    def name(self) -> str:
-        """Identifies the variant in the run, its files and its report."""
-        return self.title + self.suffix
 
     @property
     def prunes(self) -> bool:
@@ -88,19 +82,19 @@ class Measured:
     def counts(self) -> list[list[Counts]]:
         """Matches, predictions and gold mentions of the scored types in each document, for each run."""
         documents, types = self.corpus.documents, self.corpus.types
-        return [count_documents(documents, [found.entities for found in run], types) for run in self.runs]
+        return [count_documents(documents, [prediction.entities for prediction in run], types) for run in self.runs]
 
     @cached_property
     def cost(self) -> Cost | None:
         """The cost of all documents, if known."""
-        costs = [found.cost for found in self.predictions if found.cost]
+        costs = [prediction.cost for prediction in self.predictions if prediction.cost]
         return add(costs) if costs else None
 
     @cached_property
     def read_by_large(self) -> float | None:
         """The share of the words that the large model of a cascade read; None for all others."""
         *small, _ = self.variant.layers or (0,)
-        read = [~paths.exited | (paths.layer > sum(small)) for found in self.predictions if (paths := found.paths)]
+        read = [~paths.exited | (paths.layer > sum(small)) for one in self.predictions if (paths := one.paths)]
         return float(np.concatenate(read).mean()) if small and any(map(len, read)) else None
 
 

@@ -1,1 +1,1 @@
-"""Measures predictions, times and costs, baselines included; logs runs for resuming."""
+"""Measures what variants find, how long they take and what they cost; baselines included."""

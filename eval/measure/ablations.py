@@ -1,4 +1,4 @@
-"""The settings that ``eval.ablations`` varies, what each value changes, and the page and figure on it."""
+"""The settings that ``eval.ablations`` varies, what each value changes, and the page and figure about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.measure.run import predict
 from eval.measure.setup import check_types
-from eval.measure.taggers import RandomWords, Tagger, of_strategy
+from eval.measure.taggers import RandomWords, Tagger, strategy_tagger
 from eval.record import Measured
 from eval.render import plots
 from eval.render.folder import rows_of
@@ -69,8 +69,8 @@ def series_of(engine: Engine) -> Iterator[Series]:
             continue
         base = engine.strategy(name, **others)
         if setting == "point":
-            stored = {**engine.points.get(base.kind, {}), **engine.points.get(name, {})}
-            points = {point: engine.strategy(f"{name}:{point}") for point in OPERATING_POINTS if point in stored}
+            known = engine.points.get(base.kind, {}).keys() | engine.points.get(name, {}).keys()
+            points = {point: engine.strategy(f"{name}:{point}") for point in OPERATING_POINTS if point in known}
             if base.point in points:
                 yield Series(name, setting, points, base.point)
         elif setting == "trigger":
@@ -80,11 +80,10 @@ def series_of(engine: Engine) -> Iterator[Series]:
             off = replace(base, recovery=None, point="")
             yield Series(name, setting, {"off": off, **triggers, "random words": control}, "off")
         else:
-            own = base.settings()[setting]
-            every = sorted({own, *([(layer,) for layer in layers] if setting == "gates" else values)})
-            yield Series(
-                name, setting, {_shown(value): base.with_settings(**{setting: value}) for value in every}, _shown(own)
-            )
+            stored = base.settings()[setting]
+            every = sorted({stored, *([(layer,) for layer in layers] if setting == "gates" else values)})
+            varied = {_shown(value): base.with_settings(**{setting: value}) for value in every}
+            yield Series(name, setting, varied, _shown(stored))
 
 
 def _shown(value: Any) -> str:
@@ -100,10 +99,10 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[st
     check_types(corpus.types, engine.labels.types)
     engine.strategy("entropy")  # refuses a model without gates
     series, names = list(series_of(engine)), {engine.strategy(DENSE): DENSE}
-    for one in series:
-        for value, strategy in one.values.items():  # under its first name, if it has several
-            names.setdefault(strategy, f"{one.strategy} {one.setting} {value}")
-    taggers: list[Tagger] = [of_strategy(engine, strategy, name) for strategy, name in names.items()]
+    for varied in series:
+        for value, strategy in varied.values.items():  # under its first name, if it has several
+            names.setdefault(strategy, f"{varied.strategy} {varied.setting} {value}")
+    taggers: list[Tagger] = [strategy_tagger(engine, strategy, name) for strategy, name in names.items()]
     table = ablate(predict(taggers, corpus, BATCH), series, names)
     table.to_csv(out / "ablations.csv", index=False)
     failed = render(table, out, f"Ablations: {corpus.title}, {engine.dtype}")
@@ -118,12 +117,12 @@ def ablate(measured: Mapping[str, Measured], series: Sequence[Series], names: Ma
     dense = measured[DENSE]
     about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
     rows = [about | _row(dense, dense, dense)]
-    for one in series:
-        default = measured[names[one.values[one.default]]]
-        for value, strategy in one.values.items():
-            about = {"strategy": one.strategy, "setting": one.setting, "value": value}
+    for varied in series:
+        default = measured[names[varied.values[varied.default]]]
+        for value, strategy in varied.values.items():
+            about = {"strategy": varied.strategy, "setting": varied.setting, "value": value}
             row = _row(measured[names[strategy]], default, dense)
-            rows.append(about | {"is_default": value == one.default} | row)
+            rows.append(about | {"is_default": value == varied.default} | row)
     return pd.DataFrame(rows)
 
 
@@ -156,17 +155,14 @@ def failures(ablations: pd.DataFrame) -> list[str]:
     for (strategy, setting), rows in settings:
         if setting == "lambda_":
             failed += [
-                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
-                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
+                f"λ of {strategy} does not prune more at {after['value']} than at {before['value']}: it keeps "
+                f"{after['token_layers_kept']:.5f} of the token-layers after {before['token_layers_kept']:.5f}"
                 for before, after in pairwise(rows_of(rows))
                 if after["token_layers_kept"] >= before["token_layers_kept"]
             ]
         others = rows[~rows["is_default"]]
         if len(others) and not others["effect"].any():
-            values = ", ".join(rows["value"])
-            failed.append(
-                f"{setting} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})"
-            )
+            failed.append(f"{setting} of {strategy} has no effect (values {', '.join(rows['value'])})")
     return failed
 
 

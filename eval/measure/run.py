@@ -43,7 +43,7 @@ def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]]) -> d
     plan = f"Timing {len(taggers)} variants, {len(batches[0])} a call"
     with Progress(plan, total=(PASSES + 1) * len(taggers) * len(batches)) as progress:
         times = time_variants(taggers, len(batches), call, progress.advance)
-    return {tagger.variant.name: of_tagger for tagger, of_tagger in times.items()}
+    return {tagger.variant.name: milliseconds for tagger, milliseconds in times.items()}
 
 
 def predict(taggers: Sequence[Tagger], corpus: Corpus, batch_size: int) -> dict[str, Measured]:

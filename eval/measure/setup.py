@@ -18,7 +18,7 @@ from engine.pruning.strategy_names import CASCADE
 from engine.text.documents import Document
 from eval.config import SMALL, ReportConfig, strategy_of
 from eval.measure.baselines import load_baselines
-from eval.measure.taggers import MAKERS, Tagger, of_model, of_strategy
+from eval.measure.taggers import MAKERS, Tagger, model_tagger, strategy_tagger
 from eval.schema import DENSE
 from eval.statistics import SEED
 
@@ -41,17 +41,18 @@ def load_taggers(config: ReportConfig, corpus: Corpus, training: Sequence[Docume
         raise InputError(f"Neither the gold nor the model has the types {sorted(unknown)}. Fix --types.")
     check_types(corpus.types, engines[0].labels.types)
 
-    wanted = [name for name in config.baselines if name != "none"]
     others = [
         (name, engine, engine.strategy(strategy))
         for name, (folder, strategy) in config.models.items()
         for engine in load_engines(folder, [engine.dtype for engine in strategies], config.device)
     ]
     named = {"": engines[0]} | {name: engine for name, engine, _ in others}
-    baselines = load_baselines(named, wanted, [document.text for document in training])
-    dense = [of_strategy(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
+    baselines = load_baselines(
+        named, [name for name in config.baselines if name != "none"], [document.text for document in training]
+    )
+    dense = [strategy_tagger(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
     chosen = choose_variants(strategies, config.strategies, config.settings)
-    taggers = [*dense, *chosen, *baselines, *(of_model(*other) for other in others)]
+    taggers = [*dense, *chosen, *baselines, *(model_tagger(*other) for other in others)]
     name_variants(taggers)
     return taggers
 
@@ -60,29 +61,29 @@ def check_types(types: Sequence[str], known: Sequence[str]) -> None:
     """Raises `InputError` if the model knows none of the types to be scored."""
     if not set(types) & set(known):
         raise InputError(
-            f"The corpus has the types {list(types)}, of which the model finds none; it finds {list(known)}. "
-            "Rename those of the corpus, or choose another model."
+            f"The model finds none of the corpus' types {list(types)}; it finds {list(known)}. Rename the corpus' "
+            "types or choose another model."
         )
 
 
 def name_variants(taggers: Sequence[Tagger]) -> None:
     """Adds the dtype to the names of variants that run in several; raises `InputError` if two have the same name."""
-    titles = Counter(tagger.variant.title for tagger in taggers)
+    names = Counter(tagger.variant.name for tagger in taggers)
     for tagger in taggers:
-        if titles[tagger.variant.title] > 1:
-            tagger.variant = replace(tagger.variant, suffix=f" ({tagger.variant.dtype})")
+        if names[tagger.variant.name] > 1:
+            tagger.variant = replace(tagger.variant, name=f"{tagger.variant.name} ({tagger.variant.dtype})")
     names = Counter(tagger.variant.name for tagger in taggers)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"The name {twice[0]!r} is given twice. Leave it out once, or rename it in --others.")
+        raise InputError(f"Two variants are named {twice[0]}. Remove one, or rename it in --others.")
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document]:
     """A named corpus' training split that shares no document with the evaluated split; empty if there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
-    wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
-    if wanted not in splits or corpus.split in ("train", "fit", "six"):
+    split = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
+    if split not in splits or corpus.split in ("train", "fit", "six"):
         return ()
-    return load_corpus(corpus.name, wanted, data_dir).documents
+    return load_corpus(corpus.name, split, data_dir).documents
 
 
 def draw(documents: int, timed: int | None) -> list[int]:
@@ -93,7 +94,7 @@ def draw(documents: int, timed: int | None) -> list[int]:
 def load_engines(
     model: str | None, dtypes: Sequence[str], device: str = "cpu", labels: str | None = None
 ) -> list[Engine]:
-    """Loads one engine for each dtype; drops one that ``auto`` only repeats."""
+    """Loads one engine for each dtype; skips ``auto`` if it resolves to a dtype already loaded."""
     engines: dict[str, Engine] = {}
     for dtype in dtypes:
         engine = load_engine(model, dtype, device, labels)
@@ -102,9 +103,9 @@ def load_engines(
 
 
 def choose_variants(
-    engines: Sequence[Engine], wanted: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
+    engines: Sequence[Engine], names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
 ) -> list[Tagger]:
-    """``dense``, and the strategies and controls of these names, else the model's own, under each engine.
+    """For each engine: dense, and the strategies and controls named, or the model's default if none is.
 
     ``settings``: those that are changed, by strategy.
 
@@ -115,15 +116,15 @@ def choose_variants(
         default = [engine.default_strategy]
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-        names = dict.fromkeys([DENSE, *(wanted or default)])
-        strategies = {name: strategy_of(name) for name in names if name != SMALL}
+        variants = dict.fromkeys([DENSE, *(names or default)])
+        strategies = {name: strategy_of(name) for name in variants if name != SMALL}
         if idle := sorted(settings.keys() - strategies.values()):
             raise InputError(f"--set changes {idle[0]!r}, which does not run. Add it to --strategies.")
         for name, text in strategies.items():
             title = text if ":" in text else ""  # whatever its settings
-            make = MAKERS.get(name.partition("@")[0], of_strategy) if name != text else of_strategy
+            make = MAKERS.get(name.partition("@")[0], strategy_tagger) if name != text else strategy_tagger
             taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
-        if SMALL in names:
+        if SMALL in variants:
             small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
-            taggers.append(of_model(SMALL, engine.stages[0], small))
+            taggers.append(model_tagger(SMALL, engine.stages[0], small))
     return taggers

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ class EngineTagger(Tagger):
         return partial(self.engine.tag_batch, texts, self.strategy, batch_size=len(texts))
 
 
-def of_strategy(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
+def strategy_tagger(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
     """A strategy of the engine; ``title``: its name in the report, by default its own."""
     record = strategy.to_json() if strategy.settings() else {}
     shown = {key: value for key, value in record.items() if key not in ("name", "point")}
@@ -81,7 +82,7 @@ def of_strategy(engine: Engine, strategy: Strategy, title: str = "") -> EngineTa
     return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), engine, strategy)
 
 
-def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
+def model_tagger(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     """Another model, e.g. with fewer layers, under one of its strategies; its costs cannot be compared with ours."""
     settings = {"dtype": engine.dtype, "layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
@@ -90,31 +91,48 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     return EngineTagger(variant, engine, strategy)
 
 
-class RandomExits(EngineTagger):
+class ReplayedExits(EngineTagger):
+    """A control of a strategy in which other words exit; subclasses have a ``kind`` and choose them."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, engine: Engine, strategy: Strategy, title: str = "", seeds: int = 1) -> None:
+        variant = strategy_tagger(engine, strategy, title).variant
+        variant = replace(variant, name=f"{self.kind}@{variant.name}", kind=self.kind, settings={})
+        super().__init__(variant, engine, strategy, seeds=seeds)
+
+    @abstractmethod
+    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
+        """The layer after which each word of each window exits, int64 ``(words,)``."""
+
+    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
+        given = replace(self.strategy, controller=GivenExits(self.exits(texts, seed)), point="")
+        return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
+
+
+class RandomExits(ReplayedExits):
     """The control of its strategy: as many words of each window exit at each gate, but chosen at random.
 
     Raises an `InputError` if the strategy does not prune, or recovers words.
     """
 
+    kind = RANDOM
+
     def __init__(self, engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> None:
         if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
-            wanted = f"{RANDOM}@ with one of {list(CONTROLLERS)}, without recovery"
-            raise InputError(f"expected {wanted}, got {strategy.title!r}; choose one")
-        replayed = of_strategy(engine, strategy, title).variant
-        variant = replace(replayed, title=f"{RANDOM}@{replayed.title}", kind=RANDOM, settings={})
-        super().__init__(variant, engine, strategy, seeds=seeds)
+            kinds = ", ".join(CONTROLLERS)
+            raise InputError(f"{RANDOM}@ needs one of {kinds} without recovery, not {strategy.title!r}.")
+        super().__init__(engine, strategy, title, seeds)
 
-    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
-        exits = [
+    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
+        return [
             np.random.default_rng([seed, *window_seed(record)]).permutation(record.exit_at)
-            for result in super().prepare(texts, seed)()
+            for result in self.engine.tag_batch(texts, self.strategy, batch_size=len(texts))
             for record in result.passes[-1].records
         ]
-        given = replace(self.strategy, controller=GivenExits(exits), point="")
-        return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
 
 
-class SentenceExits(EngineTagger):
+class SentenceExits(ReplayedExits):
     """The control that lets a whole sentence exit, at the first gate where each of its words is certain (as SENTEE).
 
     Certain is what the strategy's thresholds say. The gates' label heads run over all words before the call, which
@@ -123,23 +141,22 @@ class SentenceExits(EngineTagger):
     Raises an `InputError` if the strategy is not ``entropy``, or recovers words.
     """
 
+    kind = SENTENCE
+
     def __init__(self, engine: Engine, strategy: Strategy, title: str = "") -> None:
         if not isinstance(strategy.controller, EntropyController) or strategy.recovery is not None:
             raise InputError(f"{SENTENCE}@ takes entropy without recovery, not {strategy.title!r}.")
-        replayed = of_strategy(engine, strategy, title).variant
-        variant = replace(replayed, title=f"{SENTENCE}@{replayed.title}", kind=SENTENCE, settings={})
-        super().__init__(variant, engine, strategy)
+        super().__init__(engine, strategy, title)
         self.all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
 
-    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
+    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
         exits = []
         for result in self.engine.tag_batch(texts, self.all_stay, batch_size=len(texts)):
             sentences = sentences_of(result.text, result.words)
             for record in result.passes[-1].records:
                 window = sentences[record.window.first : record.window.first + record.window.num_words]
                 exits.append(self.exit_at(record, window))
-        given = replace(self.strategy, controller=GivenExits(exits), point="")
-        return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
+        return exits
 
     def exit_at(self, record: WindowRecord, sentences: np.ndarray) -> np.ndarray:
         """The layer after which each word of a window exits, int64 ``(words,)``, given the words' sentences."""
@@ -155,15 +172,15 @@ class SentenceExits(EngineTagger):
 
 def sentences_of(text: str, words: Sequence[Span]) -> np.ndarray:
     """The number of each word's sentence, int64 ``(words,)``: one ends at ``.?!`` before a blank and a capital."""
-    ends = [match.end() for match in re.finditer(r"[.?!](?=\s+[A-Z])", text)]
-    return np.searchsorted(ends, [start for start, _ in words], side="right")
+    stops = [match.end() for match in re.finditer(r"[.?!](?=\s+[A-Z])", text)]
+    return np.searchsorted(stops, [start for start, _ in words], side="right")
 
 
 def with_argmax(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
     """A strategy whose words have their likeliest labels: no constraints, no abbreviations."""
     options = engine.dtype, engine.device, None, engine.threads
     plain = load_engine(engine.source, *options, constraints=False, abbreviations=False)
-    return of_model(f"{ARGMAX}@{title or strategy.title}", plain, strategy)
+    return model_tagger(f"{ARGMAX}@{title or strategy.title}", plain, strategy)
 
 
 # What stands before the @ of a name.

@@ -12,7 +12,7 @@ from engine.text.scoring import Counts, count_documents
 from eval.analysis.tables import write_tables
 from eval.config import SAMPLE
 from eval.measure.run import measure
-from eval.measure.taggers import of_strategy
+from eval.measure.taggers import strategy_tagger
 from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
@@ -74,7 +74,7 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     ]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
-        found = measure([of_strategy(engine, strategy) for strategy in strategies], corpus, range(8), (1,))
+        found = measure([strategy_tagger(engine, strategy) for strategy in strategies], corpus, range(8), (1,))
     write_tables(out, found, range(8), {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
     texts = [document.text for document in corpus.documents]
     counts = {}

@@ -6,7 +6,7 @@ from engine.corpora import load_corpus
 from engine.paths import State
 from eval.config import SAMPLE
 from eval.measure.run import measure
-from eval.measure.taggers import RandomExits, of_strategy
+from eval.measure.taggers import RandomExits, strategy_tagger
 from eval.record import dense_of
 from tests.eval.conftest import SETTINGS
 
@@ -15,7 +15,7 @@ from tests.eval.conftest import SETTINGS
 def record(engine):
     """Dense, entropy and random on five documents, at two batch sizes."""
     entropy = engine.strategy("entropy", **SETTINGS)
-    taggers = [of_strategy(engine, engine.strategy("dense")), of_strategy(engine, entropy)]
+    taggers = [strategy_tagger(engine, engine.strategy("dense")), strategy_tagger(engine, entropy)]
     taggers.append(RandomExits(engine, entropy, seeds=2))
     return measure(taggers, load_corpus(str(SAMPLE), limit=5), range(5), (1, 4))
 

@@ -31,14 +31,14 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--types Chemical,Chem", "Neither the gold nor the model has the types ['Chem']"),
     (report, "--set entropy.neighbours", "--set entropy.neighbours is not STRATEGY"),
     (report, "--set rule.lambda=1", "--set changes 'rule'"),
-    (report, "--corpus {other}", "types ['DISEASE'], of which the model finds none"),
+    (report, "--corpus {other}", "none of the corpus' types ['DISEASE']"),
     (report, "--others plain", "--others plain does not name"),
     (report, "--others a={model}@entropy:none", "no operating points of entropy"),
     (report, "--others truncate-1={model} --strategies truncate-1",
-     "The name 'truncate-1 (float32)' is given twice"),
+     "Two variants are named truncate-1 (float32)"),
     (report, "--render-only", "holds no finished report"),
-    pytest.param(report, "--baselines openvino-int8", "is calibrated on a training split", marks=CALIBRATED),
-    (ablations, "--corpus {text}", "types [], of which the model finds none"),
+    pytest.param(report, "--baselines openvino-int8", "needs a training split", marks=CALIBRATED),
+    (ablations, "--corpus {text}", "none of the corpus' types []"),
     (ablations, "--model {plain}", "gates"),
 ])  # fmt: skip
 def test_rejects_what_cannot_be_measured(model_folder, plain_folder, tmp_path, capsys, command, options, message):

@@ -34,15 +34,15 @@ DROP_RATIO, STABLE_MS = 1.5, 500.0  # candidates slower than DROP_RATIO × max(S
 EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
-def load_baselines(engines: Mapping[str, Engine], wanted: Sequence[str], training: Sequence[str]) -> list[Baseline]:
-    """Loads the ``wanted`` baselines, e.g. ``onnx-int8=truncate-3``.
+def load_baselines(engines: Mapping[str, Engine], names: Sequence[str], training: Sequence[str]) -> list[Baseline]:
+    """Loads the baselines of these ``names``, e.g. ``onnx-int8=truncate-3``.
 
     ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
     ``training``: texts of the corpus' training split.
 
     Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
     """
-    every = [parse_baseline(name, engines, training) for name in wanted]
+    every = [parse_baseline(name, engines, training) for name in names]
     with extra("baselines"):
         return [BASELINES[inputs.runtime](inputs) for inputs in every]
 

@@ -42,7 +42,7 @@ class Inputs:
 
     @property
     def dtype(self) -> str:
-        """The number format that the name tells."""
+        """The number format in the runtime's name."""
         return "int8" if self.runtime.endswith("-int8") else "float32"
 
 
@@ -56,13 +56,12 @@ class Baseline(Tagger):
 
     def choose(self, chosen: Mapping[int, RuntimeParameters]) -> None:
         """Sets the runtime parameters; smaller calls use those of the next larger number of texts."""
-        stated = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
-        stated = f"{stated} (of {len(self.candidates)} tried)"
-        self.chosen = chosen
-        self.variant = replace(self.variant, settings={**self.variant.settings, "fastest": stated})
+        by_size = "; ".join(f"{state(parameters)} at batch size {size}" for size, parameters in chosen.items())
+        settings = {**self.variant.settings, "fastest": f"{by_size} (of {len(self.candidates)} tried)"}
+        self.chosen, self.variant = chosen, replace(self.variant, settings=settings)
 
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Prediction]]:
-        fitting = (of_size for size, of_size in sorted(self.chosen.items()) if size >= len(texts))
+        fitting = (parameters for size, parameters in sorted(self.chosen.items()) if size >= len(texts))
         return partial(self.run, texts, next(fitting, self.candidates[0]))
 
 
@@ -112,21 +111,19 @@ def on_runtime(
             return [torch.from_numpy(rows[:, order]).softmax(-1).numpy() for rows in own]
 
         words, by_text = engine.pieces.of_texts(texts)
-        windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
+        windows = [(text, window) for text, group in enumerate(by_text) for window in group]
         windows.sort(key=lambda item: len(item[1].input_ids))
         groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
         several = parameters["workers"] != 1 and len(groups) > 1
         found = chain.from_iterable((pool.map if several else map)(distributions, groups))
-        probabilities = [np.zeros((len(of_text), len(order)), dtype=np.float32) for of_text in words]
+        probabilities = [np.zeros((len(spans), len(order)), dtype=np.float32) for spans in words]
         for (text, window), own in zip(windows, found, strict=True):
             probabilities[text][window.label_start : window.label_end] = own
-        return [
-            Prediction(engine.decoder.decode(*parts).entities)
-            for parts in zip(texts, words, probabilities, strict=True)
-        ]
+        decoded = map(engine.decoder.decode, texts, words, probabilities)
+        return [Prediction(result.entities) for result in decoded]
 
-    stated = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
-    variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=stated | {"dtype": inputs.dtype})
+    described = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
+    variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=described | {"dtype": inputs.dtype})
     # Torch does not compute, and its idle threads would spin.
     return Baseline(variant, run, candidates, threads=1, release=loaded.cache_clear)
 

@@ -44,11 +44,8 @@ def load(inputs: Inputs) -> Baseline:
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Prediction]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         groups = tagger([encodable(texts[index]) for index in order], batch_size=parameters["texts"]) if order else []
-        found = {
-            index: Prediction(tuple(entity(texts[index], group) for group in of_text))
-            for index, of_text in zip(order, groups, strict=True)
-        }
-        return [found[index] for index in range(len(texts))]
+        by_index = dict(zip(order, groups, strict=True))
+        return [Prediction(tuple(entity(text, one) for one in by_index[n])) for n, text in enumerate(texts)]
 
     settings = {
         "input": "texts sorted by length, `texts` at a time; long ones in windows that overlap by a quarter",

@@ -25,7 +25,7 @@ def load(inputs: Inputs) -> Baseline:
     name, engine = inputs.name, inputs.engine
     if not inputs.training:
         raise InputError(
-            f"{name} is calibrated on a training split, which this corpus has not. Choose a named corpus, or leave "
+            f"{name} needs a training split for calibration, and this corpus has none. Choose a named corpus, or leave "
             f"{name} out of --baselines."
         )
     model = base.Logits(engine.folder, inputs.layers)
@@ -44,7 +44,7 @@ def load(inputs: Inputs) -> Baseline:
     }
     # Other layers may run in bfloat16, which is the default on processors that have it.
     others = ("f32", "bf16") if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ("f32",)
-    candidates = tuple({**one, "other layers": dtype} for dtype in others for one in base.runtime_candidates())
+    candidates = tuple({**rows, "other layers": dtype} for dtype in others for rows in base.runtime_candidates())
 
     def start(parameters: RuntimeParameters) -> Infer:
         hints = {
