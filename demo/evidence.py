@@ -15,10 +15,10 @@ import gradio as gr
 from demo.markup import escape
 from engine import Engine
 from engine.pruning.strategy_names import DENSE
-from eval.render import LAST, ReportFolder, default
+from eval.render.folder import ReportFolder
 from eval.render.pages import as_html
-from eval.render.summary import summary_rows
-from eval.schema import BUSY, PIPELINE
+from eval.render.summary import default, summary_rows
+from eval.schema import BUSY, LAST, PIPELINE
 
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel holds README and docs inside the package, a checkout beside it.
@@ -47,7 +47,7 @@ def headline(engine: Engine, report: ReportFolder | None) -> str:
     row = default(report) if report else None
     if report is None or row is None or row["dtype"] != engine.dtype or report.about.get(BUSY):
         return lead
-    over = [report.interval(row["variant"], PIPELINE, size) for size in report.sizes]
+    over = [report.comparisons.get((row["variant"], PIPELINE, size)) for size in report.sizes]
     speeds = sorted({round(pair["speedup"]) for pair in over if pair})
     lost = report.against_dense(row["variant"])["loss_bound"] * 100
     if not speeds or speeds[0] < 2 or math.isnan(lost):
@@ -64,7 +64,7 @@ def table(report: ReportFolder) -> str:
     heads = ["", "F1", *(f"times as fast, {size} text{'s' * (size > 1)} a call" for size in report.sizes)]
     lines = []
     for name, row in rows:
-        over = [report.interval(row["variant"], reference, size) for size in report.sizes]
+        over = [report.comparisons.get((row["variant"], reference, size)) for size in report.sizes]
         speeds = ["1.0×" if name == rows[0][0] else f"{pair['speedup']:.1f}×" if pair else "–" for pair in over]
         cells = "".join(f"<td>{cell}</td>" for cell in (f"{row['f1']:.3f}", *speeds))
         shown = escape(name[:1].upper() + name[1:])

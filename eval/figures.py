@@ -1,8 +1,8 @@
 """Copies figures of published reports into README, model cards and docs: ``python -m eval.figures``.
 
 A page has a table of five rows between ``<!-- figures: FOLDER -->`` and ``<!-- end -->``, where FOLDER is that of a
-report; further folders add the default of their reports to it. Its metadata have the file between ``# figures: FILE``
-and ``# end``. Paths are relative to the project.
+report; each further folder adds a row, its report's default strategy. Its metadata have the file between
+``# figures: FILE`` and ``# end``. Paths are relative to the project.
 """
 
 import argparse
@@ -15,12 +15,7 @@ from eval.render.folder import ReportFolder
 from eval.render.summary import figures
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (
-    "README.md",
-    "docs/pypi.md",
-    "weights/minilm-l6-bc5cdr/README.md",
-    "weights/minilm-l6-six/README.md",
-)
+PAGES = ("README.md", "docs/pypi.md", "weights/minilm-l6-bc5cdr/README.md", "weights/minilm-l6-six/README.md")
 _TABLE = re.compile(r"(?ms)^(<!-- figures: ([^>]+) -->\n).*?^(<!-- end)")
 _FILE = re.compile(r"(?ms)^( *# figures: (\S+)\n).*?^( *# end)")
 

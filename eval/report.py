@@ -51,8 +51,9 @@ def report(config: ReportConfig, command: str = "") -> Path:
 
 def render(out: Path) -> None:
     """Writes the pages and plots of a finished run, and prints its notes, results and headline."""
-    from eval.render import ReportFolder, headline
+    from eval.render.folder import ReportFolder
     from eval.render.report import render_folder
+    from eval.render.summary import headline
 
     print(render_folder(out), flush=True)
     say(f"{headline(ReportFolder(out))} The report is {out / 'report.md'}.")

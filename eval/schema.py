@@ -30,12 +30,7 @@ AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED = "against gold", "against dense", "c
 REASONS = {CAUSED: (AT_GATE, CONTEXT, CUT, NOT_RECOVERED), FIXED: (RIGHT_AT_GATE, LESS_CONTEXT)}
 NO_PARTNER = "none"
 
-EXIT_COLUMNS = (
-    "right_at_gate",
-    "wrong_at_gate",
-    "recovered_right",
-    "recovered_wrong",
-)  # of exiting words, in ``exits.csv``
+EXIT_COLUMNS = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # in ``exits.csv``
 TRAINING = "training split"  # the dimension of groups of mentions that need the corpus' training split
 TOKEN_LAYERS, HELD_MEMORY = "token_layers", "held_mib"  # measures of ``cost.csv``
 RESIDENT = "resident, process with it alone"  # the group of held memory

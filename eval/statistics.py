@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-FEWEST = 5  # documents or batches for which there is an interval
+FEWEST = 5  # fewest documents or batches for which an interval is computed
 SEED = 0  # of all draws
 _CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
@@ -24,9 +24,9 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
     resampled, reference_resampled = map(_mean_f1, (runs, reference))
     differences = resampled - reference_resampled
     (f1_low, f1_high), (low, high) = map(_interval, (resampled, differences))
-    own = {"f1": f1, "f1_low": f1_low, "f1_high": f1_high}
-    own |= {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
-    return own | {"loss_bound": 0.0 - float(np.quantile(differences, 0.05)) if len(differences) else np.nan}
+    columns = {"f1": f1, "f1_low": f1_low, "f1_high": f1_high}
+    columns |= {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
+    return columns | {"loss_bound": 0.0 - float(np.quantile(differences, 0.05)) if len(differences) else np.nan}
 
 
 def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:

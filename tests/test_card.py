@@ -9,7 +9,7 @@ from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from eval.figures import ROOT
-from eval.render import ReportFolder
+from eval.render.folder import ReportFolder
 from eval.render.summary import default
 
 FOLDERS = [path.parent for path in sorted(ROOT.glob("weights/*/README.md"))]

@@ -11,7 +11,7 @@ from engine.corpora import load_corpus
 from engine.pruning.cost import add
 from engine.text.scoring import Counts, count_documents
 from eval.figures import PAGES, ROOT, filled
-from eval.render import ReportFolder
+from eval.render.folder import ReportFolder
 from eval.render.report import MODEL_INDEX, model_index
 from eval.statistics import compare_f1, compare_speed
 from tests.conftest import needs_vnni
@@ -37,9 +37,8 @@ def test_a_page_has_the_figures_of_the_reports_that_it_names(name):
 def test_the_table_of_other_systems_has_our_figures_and_a_source_for_each_row():
     page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     table = page.partition("## Against other systems")[2].partition("\n\nStanza's")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "][
-        2:
-    ]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "]
+    del rows[:2]  # headings
     assert len(rows) >= 5
     ours = 0
     for system, both, *types, source in rows:
@@ -85,7 +84,7 @@ def test_todays_code_finds_and_computes_what_the_report_of_the_shipped_weights_s
     (published,) = report.frame("results").query("variant == @name and batch_size == 1").to_dict("records")
     found = shipped.tag_batch([document.text for document in corpus.documents], name)
     counts = count_documents(corpus.documents, [result.entities for result in found], corpus.types)
-    told = [f"{of_document.correct}/{of_document.predicted}" for of_document in counts]
+    told = [f"{one.correct}/{one.predicted}" for one in counts]
     assert told == list(report.frame("documents")[f"{name} 0"])
     cost = add([result.cost for result in found])
     assert cost.token_layers_kept == pytest.approx(published["token_layers_kept"], rel=1e-6)
@@ -109,7 +108,7 @@ def test_the_intervals_of_published_reports_follow_from_their_documents_and_time
     report = ReportFolder(folder)
     runs, times = measured(report)
     again = []
-    for row in report.intervals:
+    for row in report.comparisons.values():
         names = {name: row[name] for name in ("variant", "batch_size", "against")}
         pair = row["variant"], row["against"]
         latencies = (times.get((name, row["batch_size"])) for name in pair)

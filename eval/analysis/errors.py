@@ -72,8 +72,8 @@ def changes(comparison: DocumentComparison, *, recovers: bool = False) -> Iterat
 
     ``recovers``: whether words may come back.
     """
-    own, dense = (align(comparison.gold, found) for found in (comparison.found, comparison.found_by_dense))
-    for part, wrong, right in ((CAUSED, own, dense), (FIXED, dense, own)):
+    pruned, dense = (align(comparison.gold, found) for found in (comparison.found, comparison.found_by_dense))
+    for part, wrong, right in ((CAUSED, pruned, dense), (FIXED, dense, pruned)):
         exact = {pair[0] for pair in right if outcome(pair) == EXACT}
         false = [pair[1] for pair in right if pair[1] and outcome(pair) != EXACT]
         for pair in wrong:
@@ -98,9 +98,9 @@ def _reason(comparison: DocumentComparison, part: str, entity: Entity, recovers:
         return schema.CONTEXT
     if recovers:
         return schema.NOT_RECOVERED
-    own = comparison.words_of(entity)
-    together = len(set(zip(paths.layer[own].tolist(), paths.state[own].tolist(), strict=True))) == 1
-    return schema.AT_GATE if together else schema.CUT
+    words = comparison.words_of(entity)
+    exits = set(zip(paths.layer[words].tolist(), paths.state[words].tolist(), strict=True))
+    return schema.AT_GATE if len(exits) == 1 else schema.CUT
 
 
 def error_rows(comparison: Comparison) -> Iterator[Row]:
@@ -148,16 +148,16 @@ def exit_rows(comparison: Comparison) -> Iterator[Row]:
         sides = (document.gold, document.found, document.found_by_dense)
         labels = (document.labels(entities).tolist() for entities in sides)
         where = document.paths.layer.tolist(), document.paths.state.tolist()
-        for layer, state, wanted, got, got_by_dense in zip(*where, *labels, strict=True):
-            words[names[wanted]] += 1
+        for layer, state, gold, got, got_by_dense in zip(*where, *labels, strict=True):
+            words[names[gold]] += 1
             if state != State.KEPT:
-                label_is = "right" if got == wanted else "wrong"
+                label_is = "right" if got == gold else "wrong"
                 column = f"{label_is}_at_gate" if state == State.EXITED else f"recovered_{label_is}"
-                counts[layer, names[wanted], column] += 1
-                counts[layer, names[wanted], DENSE_RIGHT] += got != wanted == got_by_dense
+                counts[layer, names[gold], column] += 1
+                counts[layer, names[gold], DENSE_RIGHT] += got != gold == got_by_dense
     for layer, label in product(variant.gates, (*names[1:], *names[:1])):
-        own = {column: counts[layer, label, column] for column in (*EXIT_COLUMNS, DENSE_RIGHT)}
-        exited = sum(own[column] for column in EXIT_COLUMNS)
+        columns = {column: counts[layer, label, column] for column in (*EXIT_COLUMNS, DENSE_RIGHT)}
+        exited = sum(columns[column] for column in EXIT_COLUMNS)
         share = exited / words[label] if words[label] else 0.0
         cells = {"variant": variant.name, "layer": layer, "gold": label, "words": words[label], "exited": exited}
-        yield cells | {"share_exited": share, **own}
+        yield cells | {"share_exited": share, **columns}

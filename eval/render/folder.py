@@ -18,7 +18,7 @@ def rows_of(frame: pd.DataFrame) -> list[Row]:
 
 
 class ReportFolder:
-    """The folder of a finished run; each file is read once, when it is first needed.
+    """The folder of a finished run; each table is read once, when it is first needed.
 
     Raises an `InputError` if a file that is needed is missing or damaged.
     """
@@ -26,20 +26,10 @@ class ReportFolder:
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self._frames: dict[str, pd.DataFrame] = {}
-
-    @cached_property
-    def about(self) -> dict[str, Any]:
-        """The facts about the run: command, model, machine, settings."""
-        return dict(self._facts("about"))
-
-    @cached_property
-    def notes(self) -> list[str]:
-        """Remarks that readers must see first."""
-        return list(self._facts("notes"))
-
-    def _facts(self, name: str) -> Any:
         with self._finished():
-            return json.loads((self.folder / LAST).read_text(encoding="utf-8"))[name]
+            record = json.loads((folder / LAST).read_text(encoding="utf-8"))
+            self.about: dict[str, Any] = record["about"]  # facts about the run: command, model, machine, settings
+            self.notes: list[str] = record["notes"]  # remarks that readers must see first
 
     def frame(self, name: str) -> pd.DataFrame:
         """One of the CSV files in `eval.schema.TEXTS`."""
@@ -57,11 +47,6 @@ class ReportFolder:
     def rows(self) -> list[Row]:
         """The rows of ``results.csv``."""
         return rows_of(self.frame("results"))
-
-    @cached_property
-    def intervals(self) -> list[Row]:
-        """The rows of ``intervals.csv``."""
-        return rows_of(self.frame("intervals"))
 
     @property
     def sizes(self) -> list[int]:
@@ -82,21 +67,14 @@ class ReportFolder:
         frame = self.frame(name)
         return frame[~frame["variant"].isin([row["variant"] for row in self.rows if row["kind"] == DENSE])]
 
-    def interval(self, variant: str, against: str, size: int | None = None) -> Row | None:
-        """Compares two variants, at the smallest batch size unless another is given; None if the report does not."""
-        return self._comparisons.get((variant, against, size or self.sizes[0]))
-
-    def comparison(self, variant: str, against: str, size: int | None = None) -> Row:
-        """As `interval`, for variants that every report compares: with `dense` and with the pipeline."""
-        return self._comparisons[variant, against, size or self.sizes[0]]
-
     @cached_property
-    def _comparisons(self) -> dict[tuple[str, str, int], Row]:
-        return {(row["variant"], row["against"], row["batch_size"]): row for row in self.intervals}
+    def comparisons(self) -> dict[tuple[str, str, int], Row]:
+        """The rows of ``intervals.csv``, by variant, what it is compared with, and batch size."""
+        return {(row["variant"], row["against"], row["batch_size"]): row for row in rows_of(self.frame("intervals"))}
 
     def against_dense(self, variant: str, size: int | None = None) -> Row:
         """Compares a variant with `dense`, at the smallest batch size unless another is given."""
-        return self.comparison(variant, self.dense["variant"], size)
+        return self.comparisons[variant, self.dense["variant"], size or self.sizes[0]]
 
     def times(self, variant: str, size: int) -> np.ndarray:
         """Milliseconds of a variant for each batch of timed documents, ``(batches,)``."""

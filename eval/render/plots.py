@@ -80,9 +80,9 @@ def with_labels(figure: Figure, axes: np.ndarray, marks: Sequence[Sequence[Label
     style: dict[str, Any] = {"fontsize": 9, "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
     lines = {"arrowstyle": "-", "color": "#444444", "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
-    for axis, of_axis in zip(axes.flat, marks, strict=True):
-        texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in of_axis if text]
-        places = axis.transData.transform([mark[:2] for mark in of_axis])
+    for axis, points in zip(axes.flat, marks, strict=True):
+        texts = [axis.text(x, y, text, color=colour, **style) for x, y, text, colour in points if text]
+        places = axis.transData.transform([mark[:2] for mark in points])
         avoided = [Bbox.from_bounds(x - _MARK / 2, y - _MARK / 2, _MARK, _MARK) for x, y in places]
         # A number of steps, not seconds: a busy machine would stop while labels overlap.
         forces: dict[str, Any] = {"force_text": (0.2, 0.5), "force_static": (0.2, 0.5), "explode_radius": 40}
@@ -98,8 +98,8 @@ def plot_f1_vs_latency(
     ``reference``: the variant whose speed is 1 and with whose F1 all is compared. ``names``: labels by variant.
     """
     compared = ["variant", "batch_size", "difference", "low", "high", "speedup", "speedup_low"]
-    own = intervals.loc[intervals["against"] == reference, compared]
-    rows = results.merge(own, how="left", on=["variant", "batch_size"])
+    pairs = intervals.loc[intervals["against"] == reference, compared]
+    rows = results.merge(pairs, how="left", on=["variant", "batch_size"])
     fills = dict(zip(rows["dtype"].unique(), cycle(_FILLS), strict=False))
     known = rows.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
     sizes = [size for size in sorted(known.index) if known[size]] or [min(known.index)]
@@ -149,8 +149,8 @@ def _draw_panel(
         if row.variant in names:
             beyond = f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
             label = f"{names[row.variant]}, {row.speedup:.1f}×{beyond}"
-            ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
-            axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
+            interval = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
+            axis.vlines(row.speedup, *interval, color=colour, linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, label, colour))
     return marks
 
@@ -172,10 +172,10 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
     figure, axes = _panels(groups, 0.19 * len(names) + 0.7)
     for number, (axis, variant) in enumerate(axes.items()):
-        own = names.merge(groups[groups["variant"] == variant], how="left")
-        rows = range(len(own))
-        axis.hlines(rows, own["low"] * 100, own["high"] * 100, color="#6f6f6f", linewidth=1.2)
-        axis.plot(own["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
+        table = names.merge(groups[groups["variant"] == variant], how="left")
+        rows = range(len(table))
+        axis.hlines(rows, table["low"] * 100, table["high"] * 100, color="#6f6f6f", linewidth=1.2)
+        axis.plot(table["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
         axis.axvline(0, **REFERENCE_LINE)
         axis.grid(visible=False, axis="y")
         shown = [f"{d}: {g}" if number % PANELS == 0 else "" for d, g in names.itertuples(index=False)]
@@ -191,15 +191,14 @@ def plot_exits(exits: pd.DataFrame) -> Figure:
     ticks = sorted(exits["layer"].unique())
     for axis, variant in axes.items():
         labels = exits[exits["variant"] == variant].groupby("gold", sort=False)
-        for (label, own), line, marker in zip(labels, cycle(_LINES), cycle("os^vDx"), strict=False):
-            axis.plot(own["layer"], own["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
+        for (label, rows), line, marker in zip(labels, cycle(_LINES), cycle("os^vDx"), strict=False):
+            axis.plot(rows["layer"], rows["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
         axis.set_xticks(ticks)
         axis.set_xlabel("layer", fontsize=8)
         axis.set(xlim=(ticks[0] - 0.3, ticks[-1] + 0.3), ylim=(-0.03, 1.03))
     figure.supylabel("share of words that have exited", fontsize=9)
-    figure.legend(
-        *next(iter(axes)).get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False
-    )
+    lines = next(iter(axes)).get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     return figure
 
 
@@ -221,13 +220,13 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
         axis.set_title(title, fontsize=10, loc="left")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
         marks.append([(dense["computation"], dense["f1"], "dense", "#1b1b1b")])
-        for number, (strategy, own) in enumerate(rows.groupby("strategy", sort=False)):
+        for number, (strategy, curve) in enumerate(rows.groupby("strategy", sort=False)):
             marker, colour = _STYLES.get(str(strategy).partition("+")[0], _OTHER)
             fill = "none" if "+" in str(strategy) else "full"
             look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fill}
-            axis.plot(own["computation"], own["f1"], _LINES[number % 4], label=strategy, **look)
-            axis.plot(own["computation"], own["f1"], linestyle="none", zorder=3, **look)  # above the labels
-            for row in own.to_dict("records"):
+            axis.plot(curve["computation"], curve["f1"], _LINES[number % 4], label=strategy, **look)
+            axis.plot(curve["computation"], curve["f1"], linestyle="none", zorder=3, **look)  # above the labels
+            for row in curve.to_dict("records"):
                 # Of a strategy's operating points the fastest has its name; every layer and λ has its number.
                 name = str(strategy) if row["value"] == "fast" else ""
                 text = {"point": name, "layer": f"layer {row['value']}"}.get(row["setting"], row["value"])

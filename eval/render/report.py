@@ -13,8 +13,7 @@ from eval import schema
 from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, page, write_page
-from eval.render.text import bound, f1_interval, pp, ratio, score, share, speedup
-from eval.schema import CASCADE
+from eval.render.text import bound, f1_interval, pp, score, share, speedup
 from eval.statistics import FEWEST, compare_speed
 
 FIGURE = "f1_vs_latency.png"
@@ -52,12 +51,7 @@ def render_folder(folder: Path) -> str:
         table=summary.table(report),
         reference=by,
         machine=f"{report.about['machine']}, {report.dense['threads']} threads",
-        results=results(report),
-        by_text=by_text(report),
-        errors=errors(report),
-        exits=exits(report),
-        groups=groups(report),
-        cost=cost(report),
+        **{section.__name__: section(report) for section in (results, by_text, errors, exits, groups, cost)},
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
@@ -79,7 +73,7 @@ def model_index(report: ReportFolder) -> str:
     row = summary.default(report) or report.dense
     named = NAMED.get(row["corpus"])
     identifier, name = (named and named.hub) or (row["corpus"], row["corpus"])
-    found = [
+    results = [
         EvalResult(
             task_type="token-classification",
             task_name="Named entity recognition",
@@ -92,7 +86,7 @@ def model_index(report: ReportFolder) -> str:
         )
         for metric in ("f1", "precision", "recall")
     ]
-    (model,) = eval_results_to_model_index("model", found)
+    (model,) = eval_results_to_model_index("model", results)
     return indent(str(yaml_dump(model["results"])), "  ")
 
 
@@ -108,7 +102,7 @@ def results(report: ReportFolder) -> Table:
 
 
 def by_text(report: ReportFolder) -> Table:
-    """How many times as fast the strategy is as its baselines, by what adaptivity adapts to; empty without such times.
+    """Speed-up over each baseline, by text length and density of entities; empty if too few texts were timed.
 
     Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
     """
@@ -117,14 +111,14 @@ def by_text(report: ReportFolder) -> Table:
     if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
         return Table([], [])
     others = [other["variant"] for _, other in summary.summary_rows(report) if not other["prunes"]]
-    own, rows = report.times(row["variant"], 1), []
+    times, rows = report.times(row["variant"], 1), []
     density = texts["entity_words"] / texts["words"].clip(lower=1)
     for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):
         third = (values.rank(method="first") - 1) * 3 // len(texts)
         for number in range(3):
             inside = (third == number).to_numpy()
             span = f"{values[inside].min():{digits}} to {values[inside].max():{digits}}"
-            over = [compare_speed(own[inside], report.times(name, 1)[inside]) for name in others]
+            over = [compare_speed(times[inside], report.times(name, 1)[inside]) for name in others]
             rows.append([what, span, int(inside.sum()), *map(speedup, over)])
     return Table(["by", "from, to", "texts", *(f"× {name} [95 %]" for name in others)], rows)
 
@@ -132,14 +126,11 @@ def by_text(report: ReportFolder) -> Table:
 def errors(report: ReportFolder) -> Table:
     """The errors that pruning caused and fixed."""
     table, rows = report.frame("errors"), []
-    for variant, own in table[table["part"].isin(schema.REASONS)].groupby("variant", sort=False):
+    for variant, changes in table[table["part"].isin(schema.REASONS)].groupby("variant", sort=False):
         cells: list[object] = [variant]
         for part, reasons in schema.REASONS.items():
-            counts = own[own["part"] == part].groupby("how")["count"].sum()
-            cells += [
-                int(counts.sum()),
-                ", ".join(f"{counts[reason]} {reason}" for reason in reasons if counts[reason]),
-            ]
+            counts = changes[changes["part"] == part].groupby("how")["count"].sum()
+            cells += [counts.sum(), ", ".join(f"{counts[reason]} {reason}" for reason in reasons if counts[reason])]
         rows.append(cells)
     return Table(["variant", schema.CAUSED, "how", schema.FIXED, "how"], rows)
 
@@ -147,10 +138,10 @@ def errors(report: ReportFolder) -> Table:
 def exits(report: ReportFolder) -> Table:
     """Counts the words that exit, and the entity words among them that are wrong."""
     rows = []
-    for variant, own in report.frame("exits").groupby("variant", sort=False):
-        entities = own[own["gold"] != "O"]
+    for variant, table in report.frame("exits").groupby("variant", sort=False):
+        entities = table[table["gold"] != "O"]
         words = entities.drop_duplicates("gold")["words"].sum()
-        outside = own.loc[own["gold"] == "O", "share_exited"].sum()
+        outside = table.loc[table["gold"] == "O", "share_exited"].sum()
         totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
         within = totals["exited"] / words if words else float("nan")
         rows.append([variant, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
@@ -162,8 +153,8 @@ def groups(report: ReportFolder) -> Table:
     """F1 against dense in every group of mentions."""
     table, rows = report.frame("subgroups"), []
     names = list(map(str, report.losses("subgroups")["variant"].unique()))
-    for group, own in table.groupby(["dimension", "group"], sort=False) if len(table) else ():
-        by_variant = {row["variant"]: row for row in rows_of(own)}
+    for group, variants in table.groupby(["dimension", "group"], sort=False) if len(table) else ():
+        by_variant = {row["variant"]: row for row in rows_of(variants)}
         dense = by_variant[report.dense["variant"]]
         differences = [pp(by_variant[name]) for name in names]
         rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *differences])
@@ -173,14 +164,14 @@ def groups(report: ReportFolder) -> Table:
 def cost(report: ReportFolder) -> Table:
     """Computation and memory of our own strategies."""
     table, rows = report.frame("cost"), []
-    held = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
+    memory = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
     for row in report.variants:
         if row["gmacs_per_document"] > 0:  # NaN where it is unknown
-            memory = f"{held[row['variant']]:.0f}" if row["variant"] in held else ""
-            macs = f"{row['gmacs_per_document']:.4g}", ratio(row["theoretical_speedup"])
+            mib = f"{memory[row['variant']]:.0f}" if row["variant"] in memory else ""
+            macs = f"{row['gmacs_per_document']:.4g}", f"{row['theoretical_speedup']:.2f}×"
             kept = share(row["token_layers_kept"]), share(row["read_by_large"])
-            rows.append([row["variant"], *macs, memory, *kept])
+            rows.append([row["variant"], *macs, mib, *kept])
     heads = ["variant", "10⁹ MACs", "theoretical speed-up", "memory, MiB", "token-layers kept"]
-    if any(row["kind"] == CASCADE for row in report.rows):
+    if any(row["kind"] == schema.CASCADE for row in report.rows):
         heads.append("words read by the large model")
     return Table(heads, [cells[: len(heads)] for cells in rows])

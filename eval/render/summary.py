@@ -50,11 +50,11 @@ def headline(report: ReportFolder) -> str:
             "annotates the types that the model finds."
         )
     other = reference(report)
-    speeds = [report.comparison(row["variant"], other["variant"], size) for size in report.sizes]
-    if any(math.isnan(one["speedup_low"]) for one in speeds):
+    speeds = [report.comparisons[row["variant"], other["variant"], size] for size in report.sizes]
+    if any(math.isnan(speed["speedup_low"]) for speed in speeds):
         return "Too few batches were timed to conclude on speed."
     is_pipeline, is_int8 = other["variant"] == schema.PIPELINE, row["dtype"] == "int8"
-    faster = " / ".join(f"{one['speedup']:.1f}×" for one in speeds)
+    faster = " / ".join(f"{speed['speedup']:.1f}×" for speed in speeds)
     than = "the Hugging Face pipeline" if is_pipeline else "the full network in float32"
     texts = f"{' / '.join(map(str, report.sizes))} text{'s' * (report.sizes != [1])} a call"
     how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "early exit"
@@ -69,24 +69,26 @@ def headline(report: ReportFolder) -> str:
 
 def summary_rows(report: ReportFolder) -> list[tuple[str, Row]]:
     """What decides, by plain names: pipeline, fastest full network, best cut, the strategy and its other points."""
-    pairs = [("Hugging Face pipeline", one) for one in report.variants if one["variant"] == schema.PIPELINE]
-    full = [one for one in report.variants if one["variant"] in RUNTIMES or one["kind"] == schema.DENSE]
-    right = [one for one in full if report.against_dense(one["variant"])["difference"] >= -RUNTIME_LOSS]
+    pairs = [("Hugging Face pipeline", other) for other in report.variants if other["variant"] == schema.PIPELINE]
+    full = [other for other in report.variants if other["variant"] in RUNTIMES or other["kind"] == schema.DENSE]
+    right = [other for other in full if report.against_dense(other["variant"])["difference"] >= -RUNTIME_LOSS]
     pairs.append(("fastest runtime, nothing removed", _fastest(right)))
     row = main_strategy(report)
     if row is None:
         return pairs
-    cuts = [one for one in report.variants if f"{schema.TRUNCATE}-" in one["variant"] and "@" not in one["variant"]]
+    cuts = [
+        other for other in report.variants if f"{schema.TRUNCATE}-" in other["variant"] and "@" not in other["variant"]
+    ]
     if cuts:
-        equal = [one for one in cuts if one["f1"] >= row["f1"] - SAME_F1]
-        cut = _fastest(equal) if equal else max(cuts, key=lambda one: one["f1"])
+        equal = [other for other in cuts if other["f1"] >= row["f1"] - SAME_F1]
+        cut = _fastest(equal) if equal else max(cuts, key=lambda other: other["f1"])
         pairs.append((f"network cut at layer {_title(cut).rpartition('-')[2]}", cut))
     name = "cascade" if row["kind"] == schema.CASCADE else "early exit"
     which = "default" if default(report) else row["point"] or _title(row)
     kind, _, _ = _title(row).partition(":")
-    others = [one for one in _strategies(report) if one["point"] and _title(one) == f"{kind}:{one['point']}"]
-    others = [one for one in others if one["dtype"] == row["dtype"] and one is not row]
-    return [*pairs, (f"{name} ({which})", row), *((f"{name} ({one['point']})", one) for one in others)][:ROWS]
+    others = [other for other in _strategies(report) if other["point"] and _title(other) == f"{kind}:{other['point']}"]
+    others = [other for other in others if other["dtype"] == row["dtype"] and other is not row]
+    return [*pairs, (f"{name} ({which})", row), *((f"{name} ({other['point']})", other) for other in others)][:ROWS]
 
 
 def table(report: ReportFolder) -> Table:
@@ -95,7 +97,7 @@ def table(report: ReportFolder) -> Table:
     heads = ["", "variant", "F1", "loses at most, pp", *(f"× {by}, {size} a call [95 %]" for size in report.sizes)]
     rows = []
     for name, row in summary_rows(report):
-        speeds = [speedup(report.comparison(row["variant"], by, size)) for size in report.sizes]
+        speeds = [speedup(report.comparisons[row["variant"], by, size]) for size in report.sizes]
         rows.append([name, row["variant"], score(row["f1"]), bound(report.against_dense(row["variant"])), *speeds])
     return Table(heads, rows)
 
@@ -112,7 +114,7 @@ def figures(reports: Sequence[ReportFolder]) -> Table:
     rows = []
     for report, name, row in pairs:
         by = reference(report)["variant"]
-        speeds = [report.comparison(row["variant"], by, size)["speedup"] for size in report.sizes]
+        speeds = [report.comparisons[row["variant"], by, size]["speedup"] for size in report.sizes]
         rows.append([name, f1(row["f1"]), *(f"{speed:.1f}" for speed in speeds)])
     return Table(heads, rows)
 

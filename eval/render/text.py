@@ -66,11 +66,6 @@ def _compares_with_itself(row: Row) -> bool:
     return bool(row.get("against") == row.get("variant", ""))
 
 
-def ratio(value: float | None) -> str:
-    """A ratio, e.g. ``2.37×``; empty if unknown."""
-    return "" if value is None or math.isnan(value) else f"{value:.2f}×"
-
-
 def share(value: float | None) -> str:
     """A share, e.g. ``37.7%``; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.1%}"

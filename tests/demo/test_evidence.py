@@ -7,8 +7,8 @@ import pytest
 
 from demo.evidence import PLOT, evidence, find_report, headline, publish
 from engine import load_engine
-from eval.render import ReportFolder, default
-from eval.render.summary import summary_rows
+from eval.render.folder import ReportFolder
+from eval.render.summary import default, summary_rows
 from eval.schema import BUSY
 
 
@@ -25,7 +25,7 @@ def report(shipped):
 def test_the_headline_takes_its_numbers_from_the_report_and_has_at_most_45_words(shipped, report):
     said = headline(shipped, report)
     row = default(report)
-    speeds = [report.interval(row["variant"], "hf-pipeline", size)["speedup"] for size in report.sizes]
+    speeds = [report.comparisons[row["variant"], "hf-pipeline", size]["speedup"] for size in report.sizes]
     assert f"{round(min(speeds))} to {round(max(speeds))} times as fast" in said
     assert report.against_dense(row["variant"])["loss_bound"] <= 0.005
     assert "at most half a point" in said

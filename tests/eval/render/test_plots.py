@@ -3,7 +3,8 @@ from itertools import combinations
 import pytest
 
 from eval.figures import ROOT
-from eval.render import ReportFolder, plots
+from eval.render import plots
+from eval.render.folder import ReportFolder
 from eval.render.plots import WINDOW
 from eval.render.summary import summary_rows
 
@@ -52,7 +53,7 @@ def test_speed_is_a_multiple_of_the_references_and_what_has_an_f1_far_away_stand
     assert axis.get_xscale() == "log"
     (low, high), reference = axis.get_ylim(), results.loc["hf-pipeline", "f1"]
     assert reference - 2 * WINDOW < low < reference < high < reference + 2 * WINDOW
-    speed = REPORT.comparison(cut, "hf-pipeline")["speedup"]
+    speed = REPORT.comparisons[cut, "hf-pipeline", 1]["speedup"]
     texts = {text.get_text() for text in axis.texts}
     assert {"Hugging Face pipeline, 1.0×", f"network cut at layer 4, {speed:.1f}×, F1 0.800"} <= texts
     assert [speed, low] in [list(line.get_xydata()[0]) for line in axis.lines]

@@ -1,6 +1,6 @@
 import shutil
 
-from eval.render import ReportFolder
+from eval.render.folder import ReportFolder
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.report import errors, exits, groups, render_folder
 
@@ -21,7 +21,6 @@ def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(an
     for name in ("errors", "exits", "subgroups"):
         own = report.frame(name).query("variant == 'dense'")
         (own.query("dimension == 'type'") if name == "subgroups" else own).to_csv(alone.folder / f"{name}.csv")
-    (alone.folder / "results.json").write_text('{"about": {"machine": "a CPU"}, "notes": []}')
     render_folder(alone.folder)
     text = (alone.folder / "report.md").read_text(encoding="utf-8")
     for missing in (

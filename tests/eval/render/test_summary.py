@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from eval.render import ReportFolder, default, headline, table
-from eval.render.summary import LEAST_DOCUMENTS, LEAST_F1, figures, summary_rows
+from eval.render.folder import ReportFolder
+from eval.render.summary import LEAST_DOCUMENTS, LEAST_F1, default, figures, headline, summary_rows, table
 from eval.render.text import pp, speedup
 
 FASTER = {"speedup": 3.14, "speedup_low": 3.0, "speedup_high": 3.3, "speedup_significant": True}
