@@ -22,7 +22,7 @@ from PIL import Image
 
 from engine.corpora import sample_title
 from eval.render.text import per_call
-from eval.schema import BASELINE, CASCADE, DENSE, MODEL
+from eval.schema import BASELINE, DENSE, MODEL
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
@@ -121,13 +121,11 @@ def _draw_panel(
 ) -> list[LabelledMark]:
     """Draws one batch size; returns the marks for `with_labels`. ``fills``: of markers, by dtype.
 
-    The axis shows F1 near that of the reference and, beside a cascade, all, so that it reaches from the small model to
-    the large one. Variants beyond it stand at its edge, with their F1 in their label.
+    The axis shows F1 of what has a label, and near the reference's. Variants beyond it stand at its edge.
     """
     rows: list[Any] = list(table.itertuples(index=False))
     (origin,) = [row for row in rows if row.variant == reference]
-    cascade = any(row.kind == CASCADE for row in rows)
-    shown = [row.f1 for row in rows if cascade or abs(row.f1 - origin.f1) <= WINDOW]
+    shown = [row.f1 for row in rows if row.variant in names or abs(row.f1 - origin.f1) <= WINDOW]
     low, high = min(shown) - _BELOW, max(shown) + _ABOVE
     axis.set_xscale("log")
     axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 2)
@@ -147,8 +145,7 @@ def _draw_panel(
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
         label = ""
         if row.variant in names:
-            beyond = f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
-            label = f"{names[row.variant]}, {row.speedup:.1f}×{beyond}"
+            label = f"{names[row.variant]}, {row.speedup:.1f}×"
             interval = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *interval, color=colour, linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, label, colour))

@@ -45,17 +45,16 @@ def test_sizes_with_too_few_batches_have_no_panel():
     assert len(plots.plot_f1_vs_latency(RESULTS, few, "hf-pipeline", NAMES).axes) == 1
 
 
-def test_speed_is_a_multiple_of_the_references_and_what_has_an_f1_far_away_stands_at_the_edge():
+def test_speed_is_a_multiple_of_the_references_and_what_has_no_label_and_an_f1_far_away_stands_at_the_edge():
     results = RESULTS[RESULTS["batch_size"] == 1].set_index("variant", drop=False)
-    cut = "openvino-int8=truncate-4"
-    results.loc[cut, "f1"] = 0.8
+    far = "onnx-int8"
+    results.loc[far, "f1"] = 0.8
     (axis,) = plots.plot_f1_vs_latency(results.reset_index(drop=True), INTERVALS, "hf-pipeline", NAMES).axes
     assert axis.get_xscale() == "log"
     (low, high), reference = axis.get_ylim(), results.loc["hf-pipeline", "f1"]
     assert reference - 2 * WINDOW < low < reference < high < reference + 2 * WINDOW
-    speed = REPORT.comparisons[cut, "hf-pipeline", 1]["speedup"]
-    texts = {text.get_text() for text in axis.texts}
-    assert {"Hugging Face pipeline, 1.0×", f"network cut at layer 4, {speed:.1f}×, F1 0.800"} <= texts
+    speed = REPORT.comparisons[far, "hf-pipeline", 1]["speedup"]
+    assert "Hugging Face pipeline, 1.0×" in {text.get_text() for text in axis.texts}
     assert [speed, low] in [list(line.get_xydata()[0]) for line in axis.lines]
 
 
