@@ -162,4 +162,5 @@ def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_instal
     assert done.returncode == 0, done.stderr
     source, *found = done.stdout.splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
+    assert found[:2] == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
+    assert len(found) > len(runnable), "each prints what it makes"
