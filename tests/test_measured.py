@@ -78,7 +78,7 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
 @pytest.mark.slow
 @needs_vnni
 @pytest.mark.skipif("BIONER_DATA" not in os.environ, reason="no corpora")
-@pytest.mark.parametrize("name", ["entropy:balanced", "entropy+recovery:balanced", "attention+recovery:balanced"])
+@pytest.mark.parametrize("name", ["entropy:balanced", "entropy+recovery:balanced", "attention:balanced"])
 def test_todays_code_finds_and_computes_what_the_report_of_the_shipped_weights_says(name, shipped):
     report, corpus = ReportFolder(ROOT / "docs" / "bc5cdr-test"), load_corpus("bc5cdr", "test")
     (published,) = report.frame("results").query("variant == @name and batch_size == 1").to_dict("records")
