@@ -79,6 +79,7 @@ class Engine:
         if not isinstance(threads, int) or threads < 0:
             raise InputError(f"{threads!r} threads are impossible; choose 1 or more, or leave threads out.")
         self.folder, self.device, self.threads, self.stages = folder, device, threads, (self,)
+        self._warned = False
         self.source, self.labels, self.points = folder.source, folder.labels, folder.points
         self.dtype, self.why = (dtype, "") if dtype != "auto" else choose_dtype(folder, device)
         logger.info("dtype %s%s", self.dtype, f": {self.why}" if self.why else "")
@@ -143,7 +144,8 @@ class Engine:
             name = self.default_strategy
             if point and name == DENSE:  # which has no points
                 name = EntropyController.kind
-            if name == EntropyController.kind and not self.points.get(name):
+            if name == EntropyController.kind and not self.points.get(name) and not self._warned:
+                self._warned = True  # once, not at every text
                 logger.warning(
                     "%s has no operating points, so unchecked thresholds decide: run calibrate.", self.source
                 )

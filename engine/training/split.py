@@ -58,7 +58,7 @@ def main(argv: list[str] | None) -> int:
     ids = Ids()
     broken: list[FormatError] = []
     documents = [document for file in arguments.files for document in read_documents(file, broken.append, ids=ids)]
-    for error in (each for first in broken for each in (first, *first.others)):
+    for error in (each for first in broken if not first.repeats for each in (first, *first.others)):
         say(str(error))
     if broken and not arguments.skip_bad:
         raise InputError(f"{len(broken)} documents are broken. Correct them, or leave them out with --skip-bad.")

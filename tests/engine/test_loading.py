@@ -66,10 +66,12 @@ def test_settings_and_stored_points_reach_the_strategy(model_folder):
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
-def test_unchecked_thresholds_never_decide_without_a_word(engine, plain_engine, shipped, caplog):
+def test_unchecked_thresholds_never_decide_without_a_word(model_folder, plain_engine, shipped, caplog):
+    engine = load_engine(model_folder, "float32")
     for made in (shipped, plain_engine, engine):
         assert not caplog.records
         made.strategy()
+    engine.strategy()
     assert [engine.source in record.getMessage() for record in caplog.records] == [True]
 
 

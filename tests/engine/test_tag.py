@@ -69,6 +69,12 @@ def test_a_plain_text_is_one_document_or_one_a_line_and_it_says_so(tag, tmp_path
         assert (captured.out.count("\n"), "one text of 2 lines; with --lines" in captured.err) == (documents, said)
 
 
+def test_a_line_break_in_a_record_is_no_line_of_plain_text(tag, tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "text": "Nausea.\\nPain."}\n')
+    assert tag(tmp_path / "a.jsonl", "--format", "jsonl") == 0
+    assert "--lines" not in capsys.readouterr().err
+
+
 def test_files_that_do_not_exist_are_reported_before_the_model_is_loaded(tag, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("engine.cli.tagging.EngineOptions.load", None)
     assert tag(tmp_path / "none.txt", tmp_path / "no" / "file.xml") == 2
