@@ -18,9 +18,8 @@ from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import FormatError, InputError
-from engine.formats import WRITERS, Ids, read_documents
+from engine.formats import WRITERS, Ids, lines_as_one, read_documents
 from engine.formats.base import readable
-from engine.formats.checks import split_suffix
 from engine.text.documents import Document
 
 
@@ -67,10 +66,8 @@ def main(argv: list[str] | None) -> int:
             try:
                 for document in read_documents(file, on_error, lines_are_texts=options.lines, ids=ids, on_read=on_read):
                     counts.update(documents=1)
-                    stem, suffix = split_suffix(file)  # plain text has the file's name as its id
-                    plain = suffix in ("", ".txt") and document.id in (Path(stem).name, "stdin")
-                    if plain and (lines := document.text.strip().count("\n")):
-                        say(f"{file} is read as one text of {lines + 1} lines; with --lines each line is one.")
+                    if understood := lines_as_one(file, document):
+                        say(understood)
                     yield document
                     progress.advance(0 if progress.total else 1)
             except InputError as error:

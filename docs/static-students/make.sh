@@ -26,7 +26,7 @@ gunzip -c "$TEXTS/clinical_abstracts.jsonl.gz" > "$RUNS/clinical.jsonl"
 
 learn() {
   python -m engine.training.finetune --plain --corpus bc5cdr:fit ncbi-disease:train biored:fit --soft-share 2 --dropout 0 \
-    --resume "$@"
+    --lines --resume "$@"
 }
 further() { # layers, teacher, folder
   learn --layers "$1" --backbone $shipped --teacher "$2" --temperature 1 --epochs 2 --lr 1.5e-4 --out "$3" \

@@ -4,6 +4,7 @@ Readers stream. A broken document is left out, with an error that names it. A fi
 unpacked, and the suffix before ``.gz`` counts.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +16,7 @@ from engine.errors import FormatError, InputError
 from engine.formats.base import Format, OnDeleted, Source, readable
 from engine.formats.bioc import BIOC
 from engine.formats.bioc_json import BIOC_JSON
-from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error
+from engine.formats.checks import Ids, OnError, Place, make_documents, raise_error, split_suffix
 from engine.formats.conll import CONLL
 from engine.formats.jsonl import JSONL
 from engine.formats.medline import MEDLINE
@@ -25,6 +26,8 @@ from engine.formats.pubtator import PUBTATOR
 from engine.formats.tables import TABLE
 from engine.text.documents import Document
 from engine.text.words import split_words
+
+logger = logging.getLogger(__name__)
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
@@ -67,19 +70,31 @@ def read_documents(
                 yield document
 
 
-def read_texts(files: Iterable[str | Path]) -> list[str]:
-    """Returns the distinct texts of files in order, skipping texts without a word. Plain text has one text per line.
+def read_texts(files: Iterable[str | Path], *, lines: bool = False) -> list[str]:
+    """Returns the distinct texts of files in order, skipping texts without a word.
+
+    ``lines``: whether each line of plain text is a text; otherwise a file is one.
 
     Raises an `InputError` if a file cannot be read, is malformed, or contains no text.
     """
     texts: dict[str, None] = {}
     for file in files:
-        documents = read_documents(file, lines_are_texts=True)
+        documents = list(read_documents(file, lines_are_texts=lines))
         new = [document.text for document in documents if split_words(document.text)]
         if not new:
             raise InputError(f"No text in {file} has a word. Choose another file.")
         texts |= dict.fromkeys(new)
+    if len(texts) == 1 and (understood := lines_as_one(file, documents[0])):
+        logger.warning(understood)
     return list(texts)
+
+
+def lines_as_one(file: str | Path, document: Document) -> str:
+    """Says that several lines of plain text were read as one document; empty if they were not."""
+    stem, suffix = split_suffix(str(file))  # plain text has the file's name as its id
+    plain = suffix in ("", ".txt") and document.id in (Path(stem).name, "stdin")
+    lines = document.text.strip().count("\n") + 1
+    return f"{file} is read as one text of {lines} lines; with --lines each line is one." if plain and lines > 1 else ""
 
 
 def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:

@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.command import as_command, program
-from engine.cli.options import add_options, config_of
+from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import continues, read_json, texts_digest
 from engine.errors import InputError
@@ -146,7 +146,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.accelerate"), description=__doc__)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
-    add("--texts", nargs="+", required=True, metavar="FILE", help="training texts in any format (.txt: one a line)")
+    add_texts(parser, "training texts in any format")
     add(
         "--held-out",
         nargs="+",
@@ -159,7 +159,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     config = config_of(AccelerateConfig, arguments)
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
-    texts, held_out = read_texts(arguments.texts), read_texts(arguments.held_out)
+    texts, held_out = (read_texts(files, lines=arguments.lines) for files in (arguments.texts, arguments.held_out))
     choices = run(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
     print(points_table(choices), end="")
     return 1 if fastest(choices) == DENSE else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.base import Engine
 from engine.cli.command import as_command, program
-from engine.cli.options import add_options, config_of
+from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
@@ -74,12 +74,12 @@ def choose_points(
 @as_command
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.calibrate"), description=__doc__)
-    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format")
+    add_texts(parser, "held-out texts in any format")
     add_options(parser, CalibrateConfig)
     arguments = parser.parse_args(argv)
     config = config_of(CalibrateConfig, arguments)
     folder = model_folder(config.model)
-    texts = read_texts(arguments.texts)
+    texts = read_texts(arguments.texts, lines=arguments.lines)
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
     names = checked(config.strategies, engine)

@@ -21,7 +21,7 @@ import numpy as np
 from engine.base import DTYPES
 from engine.cascade import Cascade
 from engine.cli.command import as_command, program
-from engine.cli.options import add_options, config_of
+from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
 from engine.corpora import Corpus
@@ -177,12 +177,13 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.cascade"), description=__doc__)
     add = parser.add_argument
     add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
-    add("--texts", nargs="+", required=True, metavar="FILE", help="held-out texts in any format (.txt: one a line)")
+    add_texts(parser, "held-out texts in any format")
     add_options(parser, CascadeConfig, skip=("large",))
     arguments = parser.parse_args(argv)
     config = config_of(CascadeConfig, arguments)
     check_new(Path(config.out))
-    texts, gold = read_texts(arguments.texts), [corpus.load() for corpus in held_out_corpora(config.corpus)]
+    texts = read_texts(arguments.texts, lines=arguments.lines)
+    gold = [corpus.load() for corpus in held_out_corpora(config.corpus)]
     engine = load_both(config, texts, gold)
     command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.cli.command import as_command, program, say
+from engine.cli.options import add_texts
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
@@ -54,14 +55,14 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.controller"), description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the networks go into it")
-    add("--texts", required=True, nargs="+", metavar="FILE", help="texts in any format; the last 800 are used")
+    add_texts(parser, "texts in any format; the last 800 are used")
     add("--attention", action="store_true", help="make those of mlp-attention, which also see attention")
     arguments = parser.parse_args(argv)
     folder, kind = model_folder(arguments.model), "mlp-attention" if arguments.attention else "mlp"
     if not read_folder(folder).has_gates:
         raise InputError(f"{str(folder)!r} has no gates. Make them with accelerate.")
     names = [name for name in FEATURES if arguments.attention or name not in OF_ATTENTION]
-    texts = read_texts(arguments.texts)[-MAX_TEXTS:]
+    texts = read_texts(arguments.texts, lines=arguments.lines)[-MAX_TEXTS:]
     with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
         path = train_networks(folder, kind, names, texts)
     following = f"bioner calibrate --model {shlex.quote(str(folder))} --strategies {kind} --texts FILE"

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 
 from engine.cli.command import as_command, program, say
-from engine.cli.options import add_options, config_of
+from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
@@ -152,13 +152,13 @@ def by_type(counts: Mapping[str, Counts]) -> str:
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.finetune"), description=__doc__)
     add_options(parser, FinetuneConfig)
-    parser.add_argument("--texts", nargs="+", default=[], metavar="FILE", help="texts in any format for --teacher")
+    add_texts(parser, "texts in any format for --teacher", required=False)
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     arguments = parser.parse_args(argv)
     config = config_of(FinetuneConfig, arguments)
     if bool(config.teacher) != bool(arguments.texts):
         raise InputError("--teacher and --texts belong together. Give both or neither.")
-    texts = read_texts(arguments.texts)
+    texts = read_texts(arguments.texts, lines=arguments.lines)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
     with Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}") as progress:
         f1 = finetune(config, texts, resume=arguments.resume)

@@ -36,10 +36,10 @@ sentences '78501,$p' > "$RUNS/rest.txt"
 gunzip -c "$TEXTS/clinical_abstracts.jsonl.gz" > "$RUNS/clinical.jsonl"
 gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,500p > "$RUNS/held_out.jsonl" # the abstracts; full texts follow
 
-learn --backbone "$student" --teacher "$RUNS/teacher" --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt" \
+learn --backbone "$student" --teacher "$RUNS/teacher" --lines --texts "$RUNS/clinical.jsonl" "$RUNS/learned.txt" \
   --temperature 1 --soft-share 2 --epochs 2 --lr 2e-4 --pruned 0.3 --out "$RUNS/distilled"
 for seed in 0 1 2; do
-  learn --backbone "$RUNS/distilled" --teacher "$RUNS/teacher" --texts "$RUNS/new.txt" --soft-share 2 --epochs 1 \
+  learn --backbone "$RUNS/distilled" --teacher "$RUNS/teacher" --lines --texts "$RUNS/new.txt" --soft-share 2 --epochs 1 \
     --lr 1.5e-4 --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
 done
 rm -rf "$RUNS/model" # of an earlier start
@@ -56,9 +56,9 @@ first.model.load_state_dict({name: torch.stack([state[name] for state in states]
 save_weights(sys.argv[1], first.model, first.tokenizer)
 PY
 stage decoder --model "$RUNS/model" --corpus bc5cdr:fit biored:fit --dev-corpus bc5cdr:calib
-stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt"
+stage controller --model "$RUNS/model" --lines --texts "$RUNS/rest.txt"
 tail -350 "$RUNS/rest.txt" > "$RUNS/last.txt"
-stage controller --model "$RUNS/model" --texts "$RUNS/last.txt" --attention
+stage controller --model "$RUNS/model" --lines --texts "$RUNS/last.txt" --attention
 
 choose() { stage calibrate --model "$RUNS/model" --texts "$RUNS/held_out.jsonl" "$@"; }
 python - "$RUNS/model/operating_points.json" << 'PY' # settings that the sweep does not find; it measures stored ones, too

@@ -43,7 +43,7 @@ PY
 stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-gene tmvar per-epoch=250 \
   bc5cdr:six per-epoch=400 ncbi-disease:six per-epoch=200 species per-epoch=400 linnaeus per-epoch=60 \
   bioid per-epoch=600 --dev-corpus biored:dev --teacher "$RUNS/teacher" \
-  --texts "$RUNS/abstracts.jsonl" "$RUNS/clinical.jsonl" "$RUNS/learned.txt" --temperature 1 --epochs 3 --lr 3e-4 \
+  --lines --texts "$RUNS/abstracts.jsonl" "$RUNS/clinical.jsonl" "$RUNS/learned.txt" --temperature 1 --epochs 3 --lr 3e-4 \
   --pruned 0.5 --dropout 0 --out "$RUNS/model" --resume
 
 stage decoder --model "$RUNS/model" --corpus biored:six --dev-corpus biored:dev

@@ -197,7 +197,7 @@ def test_no_plain_text_that_teaches_six_types_stands_in_what_chooses_or_is_repor
         return ["".join(filter(str.isalnum, one.lower())) for one in texts]
 
     def plain(name):
-        return read_texts([str(folder / name)])
+        return read_texts([str(folder / name)], lines=True)
 
     teaches = letters(plain("six/abstracts.jsonl.gz") + plain("unlabelled/clinical_abstracts.jsonl.gz")[:400])
     teaches += [one for one in letters(plain("unlabelled/medline_sentences.txt.gz")[:6000]) if len(one) > 40]

@@ -221,12 +221,16 @@ def test_rejects_a_damaged_gzipped_file(content):
         ("a.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n', mtime=0), ["Nausea."]),
     ],
 )
-def test_of_texts_without_gold_lines_are_texts_documents_stay_whole_and_each_counts_once(
-    name, content, texts, tmp_path
-):
+def test_texts_without_gold_can_be_lines_documents_stay_whole_and_each_counts_once(name, content, texts, tmp_path):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert read_texts([path, path]) == texts
+    assert read_texts([path, path], lines=True) == texts
+
+
+def test_a_file_of_plain_text_is_one_text_which_is_said_once(tmp_path, caplog):
+    (tmp_path / "a.txt").write_text("Nausea,\npain.\n")
+    assert read_texts([tmp_path / "a.txt"]) == ["Nausea,\npain.\n"]
+    assert "one text of 2 lines; with --lines" in caplog.text
 
 
 def test_rejects_files_without_a_word(tmp_path):

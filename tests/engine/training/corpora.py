@@ -1,5 +1,6 @@
 """Corpora small enough to be memorised, and made-up texts."""
 
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,6 @@ def made_up(count: int, seed: int = 0) -> list[str]:
 
 
 def write_texts(path: Path, count: int, seed: int = 0) -> Path:
-    """Writes them, one a line."""
-    path.write_text("".join(f"{text}\n" for text in made_up(count, seed)))
+    """Writes them as JSON lines."""
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in made_up(count, seed)))
     return path

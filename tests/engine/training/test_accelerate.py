@@ -57,7 +57,8 @@ def test_a_run_that_reaches_no_point_says_what_to_change_and_fails(easy_folder, 
     monkeypatch.setattr("engine.training.stages.run_stages", lambda *_: [])
     (tmp_path / "texts.txt").write_text("\n".join(made_up(360)))
     out = tmp_path / "new"
-    assert main([str(easy_folder), "--texts", str(tmp_path / "texts.txt"), "--out", str(out), "--minutes", "9"]) == 1
+    options = ["--lines", "--texts", str(tmp_path / "texts.txt"), "--out", str(out), "--minutes", "9"]
+    assert main([str(easy_folder), *options]) == 1
     said = capsys.readouterr().err
     assert "keep your checkpoint" in said
     assert f"Next: bioner calibrate --model {out} --texts FILE --max-f1-drop " in said

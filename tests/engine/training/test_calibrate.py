@@ -32,7 +32,7 @@ def calibrate(few, folder, tmp_path):
     """Chooses operating points of strategies on the beginnings of four documents, titles apart."""
     texts = [document.text[:300] for document in load_corpus(str(SAMPLE), limit=4).documents]
     (tmp_path / "small.txt").write_text("\n".join(texts))
-    options = ["--model", str(folder), "--texts", str(tmp_path / "small.txt"), "--max-f1-drop", "90,95,100"]
+    options = ["--model", str(folder), "--lines", "--texts", str(tmp_path / "small.txt"), "--max-f1-drop", "90,95,100"]
     return lambda strategies, *more: main([*options, "--strategies", strategies, *more])
 
 

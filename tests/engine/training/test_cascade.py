@@ -27,8 +27,9 @@ TEXTS = [" ".join(np.random.default_rng(seed).choice(WORDS, 12)) for seed in ran
 def test_makes_a_folder_that_knows_both_models_and_says_how_they_compare(model_folder, tmp_path, capsys):
     texts, out = tmp_path / "texts.txt", tmp_path / "cascade"
     texts.write_text("\n".join(TEXTS))
-    options = f"--small {model_folder} --small-strategy {SMALL_STRATEGY} --texts {texts} --corpus {SAMPLE} --out {out}"
-    assert main([str(model_folder), *options.split(), "--dtype", "float32"]) == 0
+    small = f"--small {model_folder} --small-strategy {SMALL_STRATEGY} --dtype float32"
+    options = f"{small} --lines --texts {texts} --corpus {SAMPLE} --out {out}"
+    assert main([str(model_folder), *options.split()]) == 0
     for name, raw in contents(model_folder).items():
         assert (out / SMALL / name).read_bytes() == raw
         assert (out / name).read_bytes() == raw

@@ -55,7 +55,7 @@ def test_a_network_learns_what_tells_words_apart():
 def test_the_command_makes_a_folder_that_runs_mlp_with_and_without_attention(attention, model_folder, tmp_path):
     folder, sentences = shutil.copytree(model_folder, tmp_path / "model"), tmp_path / "sentences.txt"
     sentences.write_text("\n".join(SENTENCES))
-    assert main(["--model", str(folder), "--texts", str(sentences), *["--attention"] * attention]) == 0
+    assert main(["--model", str(folder), "--lines", "--texts", str(sentences), *["--attention"] * attention]) == 0
     engine, kind = load_engine(folder), "mlp-attention" if attention else "mlp"
     assert {*engine.folder.networks[kind].names} == FEATURES.keys() - ({*OF_ATTENTION} if not attention else set())
     kept = [engine.tag(TEXT, kind, max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
@@ -67,5 +67,5 @@ def test_operating_points_of_networks_that_are_replaced_go(model_folder, tmp_pat
     sentences.write_text("\n".join(SENTENCES))
     for kind in ("mlp", "entropy"):
         store(folder, {kind: {"balanced": Strategy((1,), CONTROLLERS[kind](), point="balanced").to_json()}})
-    assert main(["--model", str(folder), "--texts", str(sentences)]) == 0
+    assert main(["--model", str(folder), "--lines", "--texts", str(sentences)]) == 0
     assert json.loads((folder / POINTS).read_text()).keys() & {"mlp", "entropy"} == {"entropy"}
