@@ -20,7 +20,7 @@ from engine import Engine, InputError
 from engine.models.shipped import short_name
 from engine.pruning.strategy_names import StrategyName
 
-TITLE = "Find entities in biomedical text"
+TITLE = "Find biomedical entities"
 COMMON = "the of and in to with a for was were is by on after from not"  # words of English texts
 FOOTER = "Research use only, not for clinical decisions."
 # A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
@@ -112,7 +112,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     with gr.Row(elem_classes="bar"):
         play = gr.Button("▶ Play", variant="primary", elem_classes="play")
         add = gr.Button(f"+ {plain_name(cut or '')}" if cut else "", visible=cut is not None, elem_classes="add")
-        guess = gr.Button("Guess which word stays longest", visible=bool(sentence), elem_classes="guess")
+        guess = gr.Button("Which word stays longest?", visible=bool(sentence), elem_classes="guess")
     with gr.Row(elem_classes="panels"):
         with gr.Accordion("Own text", open=False, elem_classes="own"):
             text = gr.Textbox(first.text, label="Text", lines=4, max_lines=9, max_length=MAX_CHARACTERS)

@@ -54,7 +54,7 @@ def headline(engine: Engine, report: ReportFolder | None) -> str:
         return lead
     times = " to ".join(map(str, speeds if len(speeds) < 2 else (speeds[0], speeds[-1])))
     most = "half a point" if lost <= ENOUGH else f"{lost:.1f} points"
-    return f"{lead} On a CPU, this is {times} times as fast as Hugging Face's pipeline and costs at most {most} of F1."
+    return f"{lead} That's {times} times as fast as Hugging Face's pipeline on a CPU, for at most {most} of F1."
 
 
 def table(report: ReportFolder) -> str:
