@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,9 +48,8 @@ class DocumentComparison:
 
     def words_of(self, *entities: Entity) -> list[int]:
         """Indices of the words that overlap any of the entities, ascending."""
-        starts, ends = ([word[side] for word in self.words] for side in (0, 1))
-        spans = (range(bisect_right(ends, entity.start), bisect_left(starts, entity.end)) for entity in entities)
-        return sorted({index for span in spans for index in span})
+        words = enumerate(self.words)
+        return [index for index, (start, end) in words if any(start < e.end and e.start < end for e in entities)]
 
 
 @dataclass(frozen=True)

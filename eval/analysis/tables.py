@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from seqeval.scheme import IOB2, Entities
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
 
 from engine.corpora import Corpus
-from engine.text.documents import Document, Entity
+from engine.text.documents import Document
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
 from engine.text.words import split_words
@@ -88,16 +89,14 @@ def document_rows(measured: Mapping[str, Measured], timed: Sequence[int]) -> Ite
 
 def seqeval_f1(corpus: Corpus, run: Sequence[Prediction]) -> float:
     """Strict IOB2 F1 on words, 0–1, as papers report it."""
-    labels, counts = LabelSet(corpus.types), Counts()
+    labels = LabelSet(corpus.types)
 
-    def spans(document: Document, entities: Sequence[Entity]) -> set[tuple[int, int, str]]:
-        names = [labels.names[label] for label in labels.encode(split_words(document.text), entities)]
-        return {(entity.start, entity.end, entity.tag) for entity in Entities([names], scheme=IOB2).entities[0]}
+    def names(marked: Sequence[Document | Prediction]) -> list[list[str]]:
+        pairs = zip(corpus.documents, marked, strict=True)
+        encoded = (labels.encode(split_words(document.text), side.entities) for document, side in pairs)
+        return [[labels.names[label] for label in words] for words in encoded]
 
-    for document, row in zip(corpus.documents, run, strict=True):
-        gold, predicted = spans(document, document.entities), spans(document, row.entities)
-        counts += Counts(len(gold & predicted), len(predicted), len(gold))
-    return counts.f1
+    return float(f1_score(names(corpus.documents), names(run), mode="strict", scheme=IOB2, zero_division=0))
 
 
 def result_row(measured: Measured, size: int, dense: Measured, timed: int) -> dict[str, object]:

@@ -28,20 +28,24 @@ def measure(
     """
     measured = predict(taggers, corpus, batch_sizes[0])
     texts = [corpus.documents[index].text for index in timed]
-    times = {size: take_times(taggers, batched(texts, size)) for size in batch_sizes}
+    what = f"{len(taggers)} variants"
+    times = {size: take_times(taggers, batched(texts, size), what) for size in batch_sizes}
     return {name: replace(measured[name], times={size: times[size][name] for size in batch_sizes}) for name in measured}
 
 
-def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-    """Milliseconds of each batch of texts, ``(batches,)``, by the variant's name; see `engine.latency`."""
+def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]], what: str) -> dict[str, np.ndarray]:
+    """Milliseconds of each batch of texts, ``(batches,)``, by the variant's name; see `engine.latency`.
+
+    ``what``: names the taggers in the line that announces how long this takes.
+    """
 
     def call(tagger: Tagger, batch: int) -> Latency:
         return Latency(tagger.tag(batches[batch])[1], len(batches[batch]))
 
     for tagger in taggers:
         tagger.release()  # each batch size loads its own graphs
-    plan = f"Timing {len(taggers)} variants, {len(batches[0])} a call"
-    with Progress(plan, total=(PASSES + 1) * len(taggers) * len(batches)) as progress:
+    calls = (PASSES + 1) * len(taggers) * len(batches)
+    with Progress(f"Timing {what}, {len(batches[0])} a call", total=calls) as progress:
         times = time_variants(taggers, len(batches), call, progress.advance)
     return {tagger.variant.name: milliseconds for tagger, milliseconds in times.items()}
 

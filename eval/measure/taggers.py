@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -54,12 +53,12 @@ class Tagger(ABC):
             call = self.prepare(texts, seed)
             time.sleep(REST_S)
             begin = time.perf_counter()
-            found = call()
+            results = call()
             ms = (time.perf_counter() - begin) * 1e3
         finally:
             torch.set_num_threads(before)
         whole = self.variant.strategy is not None
-        return [Prediction(r.entities, *((r.paths, r.cost) if whole else ())) for r in found], ms
+        return [Prediction(r.entities, *((r.paths, r.cost) if whole else ())) for r in results], ms
 
 
 @dataclass(eq=False)
@@ -91,48 +90,44 @@ def model_tagger(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     return EngineTagger(variant, engine, strategy)
 
 
+@dataclass(eq=False)
 class ReplayedExits(EngineTagger):
-    """A control of a strategy in which other words exit; subclasses have a ``kind`` and choose them."""
+    """A control of a strategy in which other words exit."""
 
-    kind: ClassVar[str]
-
-    def __init__(self, engine: Engine, strategy: Strategy, title: str = "", seeds: int = 1) -> None:
-        variant = strategy_tagger(engine, strategy, title).variant
-        variant = replace(variant, name=f"{self.kind}@{variant.name}", kind=self.kind, settings={})
-        super().__init__(variant, engine, strategy, seeds=seeds)
-
-    @abstractmethod
-    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
-        """The layer after which each word of each window exits, int64 ``(words,)``."""
+    # Texts and a seed → the layer after which each word of each window exits, int64 ``(words,)``; not timed.
+    exits: Callable[[Sequence[str], int], list[np.ndarray]]
 
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
         given = replace(self.strategy, controller=GivenExits(self.exits(texts, seed)), point="")
         return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
 
 
-class RandomExits(ReplayedExits):
-    """The control of its strategy: as many words of each window exit at each gate, but chosen at random.
+def control_of(tagger: EngineTagger, kind: str) -> Variant:
+    """The control of this kind of a strategy."""
+    return replace(tagger.variant, name=f"{kind}@{tagger.variant.name}", kind=kind, settings={})
+
+
+def random_exits(engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> ReplayedExits:
+    """The control of a strategy in which as many words of each window exit at each gate, but chosen at random.
 
     Raises an `InputError` if the strategy does not prune, or recovers words.
     """
+    if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
+        kinds = ", ".join(CONTROLLERS)
+        raise InputError(f"{RANDOM}@ needs one of {kinds} without recovery, not {strategy.title!r}.")
 
-    kind = RANDOM
-
-    def __init__(self, engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> None:
-        if strategy.kind not in CONTROLLERS or strategy.recovery is not None:
-            kinds = ", ".join(CONTROLLERS)
-            raise InputError(f"{RANDOM}@ needs one of {kinds} without recovery, not {strategy.title!r}.")
-        super().__init__(engine, strategy, title, seeds)
-
-    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
+    def exits(texts: Sequence[str], seed: int) -> list[np.ndarray]:
         return [
             np.random.default_rng([seed, *window_seed(record)]).permutation(record.exit_at)
-            for result in self.engine.tag_batch(texts, self.strategy, batch_size=len(texts))
+            for result in engine.tag_batch(texts, strategy, batch_size=len(texts))
             for record in result.passes[-1].records
         ]
 
+    variant = control_of(strategy_tagger(engine, strategy, title), RANDOM)
+    return ReplayedExits(variant, engine, strategy, exits, seeds=seeds)
 
-class SentenceExits(ReplayedExits):
+
+def sentence_exits(engine: Engine, strategy: Strategy, title: str = "") -> ReplayedExits:
     """The control that lets a whole sentence exit, at the first gate where each of its words is certain (as SENTEE).
 
     Certain is what the strategy's thresholds say. The gates' label heads run over all words before the call, which
@@ -140,34 +135,28 @@ class SentenceExits(ReplayedExits):
 
     Raises an `InputError` if the strategy is not ``entropy``, or recovers words.
     """
+    if not isinstance(strategy.controller, EntropyController) or strategy.recovery is not None:
+        raise InputError(f"{SENTENCE}@ takes entropy without recovery, not {strategy.title!r}.")
+    all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
+    thresholds = np.broadcast_to(strategy.controller.max_entropy, len(strategy.gates))
 
-    kind = SENTENCE
-
-    def __init__(self, engine: Engine, strategy: Strategy, title: str = "") -> None:
-        if not isinstance(strategy.controller, EntropyController) or strategy.recovery is not None:
-            raise InputError(f"{SENTENCE}@ takes entropy without recovery, not {strategy.title!r}.")
-        super().__init__(engine, strategy, title)
-        self.all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
-
-    def exits(self, texts: Sequence[str], seed: int) -> list[np.ndarray]:
-        exits = []
-        for result in self.engine.tag_batch(texts, self.all_stay, batch_size=len(texts)):
-            sentences = sentences_of(result.text, result.words)
-            for record in result.passes[-1].records:
-                window = sentences[record.window.first : record.window.first + record.window.num_words]
-                exits.append(self.exit_at(record, window))
-        return exits
-
-    def exit_at(self, record: WindowRecord, sentences: np.ndarray) -> np.ndarray:
-        """The layer after which each word of a window exits, int64 ``(words,)``, given the words' sentences."""
-        assert isinstance(self.strategy.controller, EntropyController)
-        found = np.full(len(sentences), record.layers)
-        first = sentences.min(initial=0)
-        thresholds = np.broadcast_to(self.strategy.controller.max_entropy, len(record.gates))
+    def exit_at(record: WindowRecord, sentences: np.ndarray) -> np.ndarray:
+        _, sentence = np.unique(sentences, return_inverse=True)
+        layers = np.full(len(sentence), record.layers)
         for gate, threshold in reversed(list(zip(record.gates, thresholds, strict=True))):
-            uncertain = np.bincount(sentences - first, normalised_entropy(gate.probabilities) > threshold) > 0
-            found[~uncertain[sentences - first]] = gate.number
-        return found
+            uncertain = np.bincount(sentence, normalised_entropy(gate.probabilities) > threshold) > 0
+            layers[~uncertain[sentence]] = gate.number
+        return layers
+
+    def exits(texts: Sequence[str], _: int) -> list[np.ndarray]:
+        return [
+            exit_at(record, sentences[record.window.first : record.window.first + record.window.num_words])
+            for result in engine.tag_batch(texts, all_stay, batch_size=len(texts))
+            for sentences in [sentences_of(result.text, result.words)]
+            for record in result.passes[-1].records
+        ]
+
+    return ReplayedExits(control_of(strategy_tagger(engine, strategy, title), SENTENCE), engine, strategy, exits)
 
 
 def sentences_of(text: str, words: Sequence[Span]) -> np.ndarray:
@@ -185,8 +174,8 @@ def with_argmax(engine: Engine, strategy: Strategy, title: str = "") -> EngineTa
 
 # What stands before the @ of a name.
 MAKERS: Mapping[str, Callable[[Engine, Strategy, str], Tagger]] = {
-    RANDOM: RandomExits,
-    SENTENCE: SentenceExits,
+    RANDOM: random_exits,
+    SENTENCE: sentence_exits,
     ARGMAX: with_argmax,
 }
 

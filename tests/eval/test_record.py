@@ -6,7 +6,7 @@ from engine.corpora import load_corpus
 from engine.paths import State
 from eval.config import SAMPLE
 from eval.measure.run import measure
-from eval.measure.taggers import RandomExits, strategy_tagger
+from eval.measure.taggers import random_exits, strategy_tagger
 from eval.record import dense_of
 from tests.eval.conftest import SETTINGS
 
@@ -16,7 +16,7 @@ def record(engine):
     """Dense, entropy and random on five documents, at two batch sizes."""
     entropy = engine.strategy("entropy", **SETTINGS)
     taggers = [strategy_tagger(engine, engine.strategy("dense")), strategy_tagger(engine, entropy)]
-    taggers.append(RandomExits(engine, entropy, seeds=2))
+    taggers.append(random_exits(engine, entropy, seeds=2))
     return measure(taggers, load_corpus(str(SAMPLE), limit=5), range(5), (1, 4))
 
 

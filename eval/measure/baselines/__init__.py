@@ -4,17 +4,17 @@ Those that run the same weights use our words, windows and decoding. Some need t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
+from dataclasses import replace
 
 import numpy as np
 
 from engine.base import Engine
-from engine.cli.progress import Progress
 from engine.corpora import Corpus
 from engine.errors import InputError, extra
 from engine.pruning.strategy_names import StrategyName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
+from eval.measure.run import batched, take_times
 from eval.measure.taggers import Tagger
 from eval.schema import PIPELINE
 
@@ -29,8 +29,6 @@ BASELINES: dict[str, Callable[[Inputs], Baseline]] = {
 
 TRIAL_DOCUMENTS = 16  # in a trial, or two batches if that is more
 FIRST_DOCUMENTS = 512  # of a corpus, of which those of a trial are a sample
-PASSES = 3
-DROP_RATIO, STABLE_MS = 1.5, 500.0  # candidates slower than DROP_RATIO × max(STABLE_MS, the fastest's time) are dropped
 EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
@@ -71,11 +69,10 @@ def tune(taggers: Sequence[Tagger], corpus: Corpus, batch_sizes: Sequence[int]) 
 
     They slightly affect what ``onnx-int8`` finds, because activations that run together are quantised together.
     """
-    baselines = [tagger for tagger in taggers if isinstance(tagger, Baseline)]
     samples = {size: sample_texts(corpus, max(TRIAL_DOCUMENTS, 2 * size)) for size in batch_sizes}
-    with Progress(total=len(baselines) * len(samples)) as progress:
-        for baseline in baselines:
-            baseline.choose({size: fastest(baseline, size, texts, progress) for size, texts in samples.items()})
+    for baseline in taggers:
+        if isinstance(baseline, Baseline):
+            baseline.choose({size: fastest(baseline, size, texts) for size, texts in samples.items()})
             baseline.release()
 
 
@@ -86,23 +83,13 @@ def sample_texts(corpus: Corpus, count: int) -> list[str]:
     return [corpus.documents[index].text for index in sorted(np.argsort(lengths, kind="stable")[ranks].tolist())]
 
 
-def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str], progress: Progress) -> RuntimeParameters:
-    """The candidate with the smallest sum over batches of end-to-end times, each the best of ``PASSES``.
-
-    Candidates that fall behind are dropped, but only once so much was timed that a hiccup cannot decide.
-    """
-
-    def milliseconds(candidate: RuntimeParameters, batch: Sequence[str]) -> float:
-        progress.note = f"trying {baseline.variant.name} with {state(candidate)}, {batch_size} a call"
-        baseline.chosen = {batch_size: candidate}
-        return baseline.tag(batch)[1]
-
-    tried, totals = list(baseline.candidates), [0.0] * len(baseline.candidates)
-    for start in range(0, len(texts), batch_size):
-        batch = texts[start : start + batch_size]
-        passes = [[milliseconds(candidate, batch) for candidate in tried] for _ in range(PASSES)]
-        totals = [total + min(times) for total, *times in zip(totals, *passes, strict=True)]
-        ahead = [total <= DROP_RATIO * max(STABLE_MS, min(totals)) for total in totals]
-        tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
-    progress.advance()
-    return next(candidate for candidate, total in zip(tried, totals, strict=True) if total <= EQUAL_RATIO * min(totals))
+def fastest(baseline: Baseline, batch_size: int, texts: Sequence[str]) -> RuntimeParameters:
+    """The candidate with the smallest sum of times over batches, all timed as variants are."""
+    candidates = {state(candidate): candidate for candidate in baseline.candidates}
+    trials = [
+        replace(baseline, variant=replace(baseline.variant, name=name), chosen={batch_size: candidate})
+        for name, candidate in candidates.items()
+    ]
+    what = f"{len(trials)} parameters of {baseline.variant.name}"
+    times = {name: ms.sum() for name, ms in take_times(trials, batched(texts, batch_size), what).items()}
+    return next(candidates[name] for name, total in times.items() if total <= EQUAL_RATIO * min(times.values()))

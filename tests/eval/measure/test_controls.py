@@ -11,7 +11,7 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
 from engine.text.words import split_words
-from eval.measure.taggers import RandomExits, RandomWords, SentenceExits, sentences_of, with_argmax
+from eval.measure.taggers import RandomWords, random_exits, sentence_exits, sentences_of, with_argmax
 from tests.conftest import TEXT
 
 TEXTS = [TEXT, TEXT * 9, "x", ""]
@@ -31,14 +31,14 @@ def layers(result) -> list[int]:
 def test_as_many_other_words_exit_of_each_window_at_each_gate(engine, replayed):
     strategy = engine.strategy(replayed)
     reference = engine.tag_batch(TEXTS, strategy)
-    seeds = [RandomExits(engine, strategy).prepare(TEXTS, seed)() for seed in (0, 1)]
+    seeds = [random_exits(engine, strategy).prepare(TEXTS, seed)() for seed in (0, 1)]
     for found in seeds:
         assert [exits(result) for result in found] == [exits(result) for result in reference]
     assert len({tuple(layers(results[0])) for results in (reference, *seeds)}) == 3
 
 
 def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
-    control = RandomExits(engine, REPLAYED)
+    control = random_exits(engine, REPLAYED)
     for text, together in zip(TEXTS, control.prepare(TEXTS, 0)(), strict=True):
         (alone,) = control.prepare([text], 0)()
         assert layers(alone) == layers(together)
@@ -47,11 +47,11 @@ def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
 @pytest.mark.parametrize("name", ["dense", "truncate-1", "entropy+recovery"])
 def test_rejects_what_does_not_prune_or_brings_words_back(engine, name):
     with pytest.raises(InputError, match="random@"):
-        RandomExits(engine, engine.strategy(name))
+        random_exits(engine, engine.strategy(name))
 
 
 def test_what_comes_before_a_call_is_not_timed(engine):
-    control = RandomExits(engine, REPLAYED)
+    control = random_exits(engine, REPLAYED)
     call = control.prepare(["x"], 0)
     control.prepare = lambda *_: time.sleep(0.2) or call
     assert 0 < control.tag(["x"])[1] < 200
@@ -68,7 +68,7 @@ def test_as_many_random_words_come_back(engine):
 def test_a_sentence_exits_whole_where_each_of_its_words_is_certain(shipped):
     text = "Aspirin is sold everywhere. We saw severe naloxone-precipitated delirium in nine of the patients."
     strategy = shipped.strategy("entropy:balanced")
-    control = SentenceExits(shipped, strategy)
+    control = sentence_exits(shipped, strategy)
     (result,) = control.prepare([text], 0)()
     sentence, at = sentences_of(text, result.words), np.array(layers(result))
     assert set(sentence) == {0, 1}
@@ -77,7 +77,8 @@ def test_a_sentence_exits_whole_where_each_of_its_words_is_certain(shipped):
     (own,) = shipped.tag_batch([text], strategy)
     assert result.cost.macs > own.cost.macs
     every = {one: at[sentence == one][0] for one in (0, 1)}
-    probabilities = control.engine.tag(text, control.all_stay).passes[0].records[0].gates
+    all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
+    probabilities = shipped.tag(text, all_stay).passes[0].records[0].gates
     for number, layer in every.items():
         entropies = [normalised_entropy(gate.probabilities[sentence == number]).max() for gate in probabilities]
         thresholds = strategy.controller.max_entropy
@@ -101,4 +102,4 @@ def test_argmax_runs_without_constraints_and_abbreviations(shipped):
 
 def test_sentences_are_refused_of_what_has_no_thresholds(engine):
     with pytest.raises(InputError, match="'rule'"):
-        SentenceExits(engine, engine.strategy("rule"))
+        sentence_exits(engine, engine.strategy("rule"))
