@@ -1,6 +1,7 @@
 """What a report is asked for, each value declared once (`engine.settings`). Imports no model."""
 
 import os
+import re
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -13,7 +14,7 @@ from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from eval.schema import ARGMAX, CONTROLS
+from eval.schema import ARGMAX, CONTROLS, DENSE
 
 SMALL = "small"  # names the small model of a cascade among the strategies
 SAMPLE_NOTE = (
@@ -107,22 +108,18 @@ class ReportConfig(CorpusConfig):
         """The settings that ``set`` changes, by strategy."""
         settings: dict[str, dict[str, Any]] = {}
         for text in self.set:
-            target, equals, value = text.partition("=")
-            name, dot, changed = target.partition(".")
-            if not (equals and dot and name and changed):
+            match = re.fullmatch(r"([^.=]+)\.([^=]+)=(.*)", text, re.DOTALL)
+            if not match:
                 raise InputError(f"--set {text} is not STRATEGY.SETTING=VALUE. Write e.g. --set rule.lambda=1.")
-            settings.setdefault(name, {}).update([parse_setting(changed, value)])
+            settings.setdefault(match[1], {}).update([parse_setting(match[2], match[3])])
         return settings
 
     @property
     def models(self) -> dict[str, tuple[str, str]]:
         """Folder and strategy of each of the ``others``, by name."""
-        models = {}
-        for text in self.others:
-            name, _, rest = text.partition("=")
-            folder, at, strategy = rest.partition("@")
-            models[name] = folder, strategy if at else "dense"
-        if not all(all((name, *model)) for name, model in models.items()) or len(models) < len(self.others):
+        matches = (re.fullmatch(r"([^=]+)=([^@]+)(?:@(.+))?", text) for text in self.others)
+        models = {match[1]: (match[2], match[3] or DENSE) for match in matches if match}
+        if len(models) < len(self.others):
             raise InputError(
                 f"--others {','.join(self.others)} does not name each model once. Write e.g. small=FOLDER or "
                 "small=FOLDER@entropy:fast."

@@ -43,8 +43,11 @@ def report(config: ReportConfig, command: str = "") -> Path:
         measured = run.measure(taggers, corpus, timed, config.batch_size)
         memory = run.measure_memory(taggers)
         write_tables(out, measured, timed, memory, environment.facts(), training)
-        about = run.describe(taggers, corpus, len(timed), command or f"report({config!r})")
-        write_json(out / LAST, {"about": about | ({BUSY: busy} if busy else {}), "notes": config.notes(corpus)})
+        about, notes = run.describe(taggers, corpus, len(timed), command or f"report({config!r})"), config.notes(corpus)
+        if busy:
+            about[BUSY] = busy
+            notes.append(f"Do not trust the times: {busy}.")
+        write_json(out / LAST, {"about": about, "notes": notes})
         render(out)
     return out
 

@@ -11,7 +11,6 @@ from engine.text.scoring import Counts
 RESAMPLES = 2000
 FEWEST = 5  # fewest documents or batches for which an interval is computed
 SEED = 0  # of all draws
-_CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
 
 def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]]) -> dict[str, Any]:
@@ -59,6 +58,5 @@ def _mean_f1(runs: Sequence[Sequence[Counts]]) -> np.ndarray:
     # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; the same documents are drawn for all.
     counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
     rng, documents = np.random.default_rng(SEED), counts.shape[1]
-    draws = (rng.multinomial(documents, np.full(documents, 1 / documents), _CHUNK) for _ in range(RESAMPLES // _CHUNK))
-    sums = np.concatenate([weights @ counts for weights in draws], axis=1)
+    sums = rng.multinomial(documents, np.full(documents, 1 / documents), RESAMPLES) @ counts
     return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).mean(axis=0)

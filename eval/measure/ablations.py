@@ -17,7 +17,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.measure.run import predict
 from eval.measure.setup import check_types
-from eval.measure.taggers import RandomWords, Tagger, strategy_tagger
+from eval.measure.taggers import RandomWords, strategy_tagger
 from eval.record import Measured
 from eval.render import plots
 from eval.render.folder import rows_of
@@ -98,12 +98,12 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[st
     engine = load_engine(model, dtype)
     check_types(corpus.types, engine.labels.types)
     engine.strategy("entropy")  # refuses a model without gates
-    series, names = list(series_of(engine)), {engine.strategy(DENSE): DENSE}
-    for varied in series:
-        for value, strategy in varied.values.items():  # under its first name, if it has several
-            names.setdefault(strategy, f"{varied.strategy} {varied.setting} {value}")
-    taggers: list[Tagger] = [strategy_tagger(engine, strategy, name) for strategy, name in names.items()]
-    table = ablate(predict(taggers, corpus, BATCH), series, names)
+    series = list(series_of(engine))
+    every = (strategy for varied in series for strategy in varied.values.values())
+    strategies = list(dict.fromkeys([engine.strategy(DENSE), *every]))
+    taggers = [strategy_tagger(engine, strategy, f"strategy {n}") for n, strategy in enumerate(strategies, 1)]
+    measured = predict(taggers, corpus, BATCH).values()
+    table = ablate(dict(zip(strategies, measured, strict=True)), series)
     table.to_csv(out / "ablations.csv", index=False)
     failed = render(table, out, f"Ablations: {corpus.title}, {engine.dtype}")
     for failure in failed:
@@ -112,16 +112,16 @@ def measure(model: str | None, dtype: str, corpus: Corpus, out: Path) -> list[st
     return failed
 
 
-def ablate(measured: Mapping[str, Measured], series: Sequence[Series], names: Mapping[Strategy, str]) -> pd.DataFrame:
-    """A row for each value of each setting; ``names``: the name of each strategy among the measured."""
-    dense = measured[DENSE]
+def ablate(measured: Mapping[Strategy, Measured], series: Sequence[Series]) -> pd.DataFrame:
+    """A row for dense, the first of the measured, and one for each value of each setting."""
+    dense = next(iter(measured.values()))
     about: dict[str, object] = {"strategy": DENSE, "setting": "", "value": "", "is_default": True}
     rows = [about | _row(dense, dense, dense)]
     for varied in series:
-        default = measured[names[varied.values[varied.default]]]
+        default = measured[varied.values[varied.default]]
         for value, strategy in varied.values.items():
             about = {"strategy": varied.strategy, "setting": varied.setting, "value": value}
-            row = _row(measured[names[strategy]], default, dense)
+            row = _row(measured[strategy], default, dense)
             rows.append(about | {"is_default": value == varied.default} | row)
     return pd.DataFrame(rows)
 

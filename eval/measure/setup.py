@@ -32,26 +32,27 @@ def load_taggers(config: ReportConfig, corpus: Corpus, training: Sequence[Docume
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    strategies = load_engines(config.model, config.dtype, config.device, config.labels)
-    engines = sorted(strategies, key=lambda engine: engine.dtype != REFERENCE)
-    if engines[0].dtype != REFERENCE:
-        engines.insert(0, load_engine(config.model, REFERENCE, config.device, config.labels))
+    engines = load_engines(config.model, config.dtype, config.device, config.labels)
+    engines.sort(key=lambda engine: engine.dtype != REFERENCE)
+    reference = engines[0]
+    if reference.dtype != REFERENCE:
+        reference = load_engine(config.model, REFERENCE, config.device, config.labels)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
-    if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
+    if unknown := set(corpus.types) - gold - set(reference.labels.types):
         raise InputError(f"Neither the gold nor the model has the types {sorted(unknown)}. Fix --types.")
-    check_types(corpus.types, engines[0].labels.types)
+    check_types(corpus.types, reference.labels.types)
 
     others = [
         (name, engine, engine.strategy(strategy))
         for name, (folder, strategy) in config.models.items()
-        for engine in load_engines(folder, [engine.dtype for engine in strategies], config.device)
+        for engine in load_engines(folder, [engine.dtype for engine in engines], config.device)
     ]
-    named = {"": engines[0]} | {name: engine for name, engine, _ in others}
+    named = {"": reference} | {name: engine for name, engine, _ in others}
     baselines = load_baselines(
         named, [name for name in config.baselines if name != "none"], [document.text for document in training]
     )
-    dense = [strategy_tagger(engine, engine.strategy(DENSE)) for engine in engines if engine not in strategies]
-    chosen = choose_variants(strategies, config.strategies, config.settings)
+    dense = [] if reference in engines else [strategy_tagger(reference, reference.strategy(DENSE))]
+    chosen = choose_variants(engines, config.strategies, config.settings)
     taggers = [*dense, *chosen, *baselines, *(model_tagger(*other) for other in others)]
     name_variants(taggers)
     return taggers

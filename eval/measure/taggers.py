@@ -28,6 +28,8 @@ from engine.text.words import Span
 from eval.record import Prediction, Variant
 from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE
 
+# Texts and a seed → the layer after which each word of each window exits, int64 ``(words,)``; not timed.
+Exits = Callable[[Sequence[str], int], list[np.ndarray]]
 REST_S = 0.01  # before every call, because idle threads of what ran before spin for milliseconds and slow it
 
 
@@ -67,9 +69,13 @@ class EngineTagger(Tagger):
 
     engine: Engine
     strategy: Strategy
+    exits: Exits | None = None  # of a control
 
     def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
-        return partial(self.engine.tag_batch, texts, self.strategy, batch_size=len(texts))
+        strategy = self.strategy
+        if self.exits is not None:
+            strategy = replace(strategy, controller=GivenExits(self.exits(texts, seed)), point="")
+        return partial(self.engine.tag_batch, texts, strategy, batch_size=len(texts))
 
 
 def strategy_tagger(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
@@ -90,24 +96,13 @@ def model_tagger(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
     return EngineTagger(variant, engine, strategy)
 
 
-@dataclass(eq=False)
-class ReplayedExits(EngineTagger):
-    """A control of a strategy in which other words exit."""
-
-    # Texts and a seed → the layer after which each word of each window exits, int64 ``(words,)``; not timed.
-    exits: Callable[[Sequence[str], int], list[np.ndarray]]
-
-    def prepare(self, texts: Sequence[str], seed: int) -> Callable[[], Sequence[Result]]:
-        given = replace(self.strategy, controller=GivenExits(self.exits(texts, seed)), point="")
-        return partial(self.engine.tag_batch, texts, given, batch_size=len(texts))
+def control_of(tagger: EngineTagger, kind: str, exits: Exits, seeds: int = 1) -> EngineTagger:
+    """The control of a strategy in which other words exit."""
+    variant = replace(tagger.variant, name=f"{kind}@{tagger.variant.name}", kind=kind, settings={})
+    return replace(tagger, variant=variant, exits=exits, seeds=seeds)
 
 
-def control_of(tagger: EngineTagger, kind: str) -> Variant:
-    """The control of this kind of a strategy."""
-    return replace(tagger.variant, name=f"{kind}@{tagger.variant.name}", kind=kind, settings={})
-
-
-def random_exits(engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> ReplayedExits:
+def random_exits(engine: Engine, strategy: Strategy, title: str = "", seeds: int = RANDOM_SEEDS) -> EngineTagger:
     """The control of a strategy in which as many words of each window exit at each gate, but chosen at random.
 
     Raises an `InputError` if the strategy does not prune, or recovers words.
@@ -123,11 +118,10 @@ def random_exits(engine: Engine, strategy: Strategy, title: str = "", seeds: int
             for record in result.passes[-1].records
         ]
 
-    variant = control_of(strategy_tagger(engine, strategy, title), RANDOM)
-    return ReplayedExits(variant, engine, strategy, exits, seeds=seeds)
+    return control_of(strategy_tagger(engine, strategy, title), RANDOM, exits, seeds)
 
 
-def sentence_exits(engine: Engine, strategy: Strategy, title: str = "") -> ReplayedExits:
+def sentence_exits(engine: Engine, strategy: Strategy, title: str = "") -> EngineTagger:
     """The control that lets a whole sentence exit, at the first gate where each of its words is certain (as SENTEE).
 
     Certain is what the strategy's thresholds say. The gates' label heads run over all words before the call, which
@@ -156,7 +150,7 @@ def sentence_exits(engine: Engine, strategy: Strategy, title: str = "") -> Repla
             for record in result.passes[-1].records
         ]
 
-    return ReplayedExits(control_of(strategy_tagger(engine, strategy, title), SENTENCE), engine, strategy, exits)
+    return control_of(strategy_tagger(engine, strategy, title), SENTENCE, exits)
 
 
 def sentences_of(text: str, words: Sequence[Span]) -> np.ndarray:

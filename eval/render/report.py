@@ -3,8 +3,6 @@
 from pathlib import Path
 from textwrap import indent
 
-from huggingface_hub import EvalResult
-from huggingface_hub.repocard_data import eval_results_to_model_index
 from huggingface_hub.utils import yaml_dump
 
 from engine.corpora import sample_title
@@ -37,7 +35,7 @@ def render_folder(folder: Path) -> str:
     text = page(
         "report.md",
         title=f"{sample_title(report.dense['corpus'], report.dense['split'])}: F1 against speed-up",
-        notes=_notes(report),
+        notes=report.notes,
         headline=summary.headline(report),
         documents=report.dense["documents"],
         mentions=int(report.frame("documents")["gold"].sum()),
@@ -56,13 +54,7 @@ def render_folder(folder: Path) -> str:
     )
     write_page(folder / "report.md", text)
     write_page(folder / MODEL_INDEX, model_index(report))
-    return "\n\n".join([*_notes(report), results(report).markdown])
-
-
-def _notes(report: ReportFolder) -> list[str]:
-    """What readers must see first, even where the headline concludes nothing."""
-    busy = report.about.get(schema.BUSY)
-    return [*report.notes, *([f"Do not trust the times: {busy}."] if busy else [])]
+    return "\n\n".join([*report.notes, results(report).markdown])
 
 
 def model_index(report: ReportFolder) -> str:
@@ -73,21 +65,14 @@ def model_index(report: ReportFolder) -> str:
     row = summary.default(report) or report.dense
     named = NAMED.get(row["corpus"])
     identifier, name = (named and named.hub) or (row["corpus"], row["corpus"])
-    results = [
-        EvalResult(
-            task_type="token-classification",
-            task_name="Named entity recognition",
-            dataset_type=identifier,
-            dataset_name=name,
-            dataset_split=row["split"],
-            metric_type=metric,
-            metric_value=round(row[metric], 4),
-            metric_name=f"{metric} of exact entities, {row['variant']}, {row['dtype']}",
-        )
+    about = f"of exact entities, {row['variant']}, {row['dtype']}"
+    metrics = [
+        {"type": metric, "value": round(row[metric], 4), "name": f"{metric} {about}"}
         for metric in ("f1", "precision", "recall")
     ]
-    (model,) = eval_results_to_model_index("model", results)
-    return indent(str(yaml_dump(model["results"])), "  ")
+    task = {"type": "token-classification", "name": "Named entity recognition"}
+    dataset = {"name": name, "type": identifier, "split": row["split"]}
+    return indent(str(yaml_dump([{"task": task, "dataset": dataset, "metrics": metrics}])), "  ")
 
 
 def results(report: ReportFolder) -> Table:
