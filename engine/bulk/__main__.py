@@ -15,15 +15,16 @@ from pathlib import Path
 
 from engine.bulk.cluster import check_ray, tag_on_ray
 from engine.bulk.inputs import InputFile, find_files
-from engine.bulk.results import RUN, Finished
-from engine.bulk.worker import Worker
+from engine.bulk.results import RUN, Results
+from engine.bulk.worker import OutputError, Worker
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import continues, locked, read_json, write_json
 from engine.cli.tagging import EngineOptions
+from engine.errors import InputError
 from engine.formats import WRITERS
-from engine.settings import check_settings, setting
+from engine.settings import setting
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,6 @@ class RunOptions:
     threads: int | None = setting(None, "threads per worker; by default all, shared by --workers", 1, inf)
     workers: int | None = setting(None, "number of processes here, or their maximum on a cluster", 1, inf)
     ray: str | None = setting(None, "address of a Ray cluster, or auto for that of this machine", metavar="ADDRESS")
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
     @property
     def on_ray(self) -> bool:
@@ -72,30 +70,32 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOpt
     if options.dtype == "auto" and (out / RUN).is_file():
         options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
     share = 1 if run.ray else max(1, (os.cpu_count() or 1) // (run.workers or 1))
-    worker = Worker(options, out, run.format, run.threads or (share if run.on_ray else 0)).load()
+    results = Results(out, run.format)
+    worker = Worker(options, results, run.threads or (share if run.on_ray else 0))
     conditions = worker.conditions()
     if not continues(out, RUN, conditions):
         write_json(out / RUN, conditions)
-    before = worker.results.finished(files)
+    before = results.finished(files)
     missing = [file for file in files if file.name not in before]
     counts: Counter[str] = Counter()
     plan = f"Tag {len(missing):,} of {len(files):,} files into {out}; {len(before):,} were finished before"
     sizes = sum(file.size for file in files), sum(file.size for file in files if file.name in before)
     with Progress(plan, *sizes, resume="The same command continues.") as progress:
-        if run.on_ray:  # all machines must use the same dtype
-            fresh = replace(worker, options=replace(options, dtype=worker.engine.dtype))
-            outcomes = tag_on_ray(fresh, missing, run.ray, run.workers, progress.advance)
+        if run.on_ray:
+            outcomes = tag_on_ray(worker, missing, run.ray, run.workers, progress.advance)
         else:
             outcomes = (worker.tag(file, progress.advance) for file in missing)
         try:
             for outcome in outcomes if missing else ():
-                if isinstance(outcome, Finished):
-                    counts.update(files=1, documents=outcome.documents, rejected=outcome.rejected)
-                else:
+                if isinstance(outcome, OutputError):
+                    raise outcome
+                if isinstance(outcome, InputError):
                     counts.update(failed=1)
                     say(str(outcome))
+                else:
+                    counts.update(files=1, documents=outcome["documents"], rejected=outcome["rejected"])
         finally:
-            worker.results.summarise()
+            results.summarise()
     tagged = f"{counts['files']:,} files and {counts['documents']:,} documents tagged"
     again = "; repair them, and run the same command again" if counts["failed"] else ""
     progress.finish(f"{tagged}, {counts['rejected']:,} records rejected, {counts['failed']:,} files failed{again}.")

@@ -10,10 +10,11 @@ from typing import Any
 
 from engine import InputError
 from engine.bulk.inputs import InputFile
-from engine.bulk.results import RUN, Finished
+from engine.bulk.results import RUN, Results, Row
 from engine.bulk.worker import OnProgress, OutputError, Worker
 from engine.cli.command import say
 from engine.cli.runs import check_same, read_json
+from engine.cli.tagging import EngineOptions
 from engine.errors import extra, first_line
 
 FIRST_START_S, START_S = 900, 120  # seconds for the first worker to start, as a cluster may grow, and then the others
@@ -36,11 +37,12 @@ def check_ray(address: str | None) -> None:
 class RayWorker:
     """A worker as a Ray actor. It returns errors, because Ray would wrap them."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, options: EngineOptions, results: Results, threads: int) -> None:
         self.problem = ""
         try:
-            self.worker = worker.load()
-            check_same(worker.out, read_json(worker.out / RUN), worker.conditions())  # or else its results would differ
+            self.worker = Worker(options, results, threads)
+            stored = read_json(results.out / RUN)
+            check_same(results.out, stored, self.worker.conditions())  # or else its results would differ
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             self.problem = f"{platform.node()}: {name}{first_line(error)}"
@@ -48,22 +50,19 @@ class RayWorker:
     def started(self) -> str:
         return self.problem
 
-    def tag(self, file: InputFile) -> tuple[str, Finished | InputError]:
+    def tag(self, file: InputFile) -> tuple[str, Row | InputError]:
         """Returns the name of a file and its outcome, an `OutputError` if this worker can tag no file."""
-        try:
-            return file.name, OutputError(self.problem) if self.problem else self.worker.tag(file, lambda size: None)
-        except OutputError as error:
-            return file.name, error
+        return file.name, OutputError(self.problem) if self.problem else self.worker.tag(file, lambda size: None)
 
 
 def tag_on_ray(
     worker: Worker, files: Sequence[InputFile], address: str | None, workers: int | None, on_progress: OnProgress
-) -> Iterator[Finished | InputError]:
+) -> Iterator[Row | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
     At most ``workers`` copies of ``worker``, by default as many as the CPUs allow, run at ``address``, or here if it is
     ``None``. Ray restarts one that dies and retries its file; errors of files that are given up come last. Raises an
-    `InputError` if no worker starts, or a result cannot be written.
+    `InputError` if no worker starts.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -89,8 +88,6 @@ def tag_on_ray(
             except RayError as error:
                 death = first_line(error)
                 continue
-            if isinstance(outcome, OutputError):
-                raise outcome
             on_progress(unfinished.pop(name).size)
             yield outcome
         for file in unfinished.values():
@@ -108,7 +105,8 @@ def _start_workers(worker: Worker, count: int) -> list[Any]:
     gpus = int(worker.options.device.startswith("cuda"))
     needs = {"num_cpus": worker.threads or 1, "num_gpus": gpus, "max_restarts": -1, "max_task_retries": RETRIES}
     actor_class: Any = ray.remote(**needs)(RayWorker)
-    starting = {actor.started.remote(): actor for actor in [actor_class.remote(worker) for _ in range(count)]}
+    actors = [actor_class.remote(worker.options, worker.results, worker.threads) for _ in range(count)]
+    starting = {actor.started.remote(): actor for actor in actors}
     ray.wait(list(starting), num_returns=1, timeout=FIRST_START_S)
     answers, late = ray.wait(list(starting), num_returns=count, timeout=START_S)
     ready, problem = [], f"no machine has room for {needs['num_cpus']} CPUs and {gpus} GPUs"

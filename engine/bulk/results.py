@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,7 @@ from engine.formats import WRITERS
 
 RUN = "run.json"
 DETAILS = ("rejected", "deleted")  # lists in a record, each with a summary of its own; the manifest counts them
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The outcome of an input file that was tagged."""
-
-    name: str
-    input: str
-    input_sha256: str
-    output: str  # path of the result in the folder
-    sha256: str
-    documents: int
-    entities: int
-    rejected: int  # broken records, which are left out
-    deleted: int  # citations that the file deletes
+Row = dict[str, Any]  # of a summary; of the manifest, the outcome of an input file that was tagged
 
 
 class Results:
@@ -49,17 +34,15 @@ class Results:
         return self.out / "units" / f"{name}.json"
 
     def write_result(self, name: str, documents: Iterable[Document]) -> None:
-        with replacing(self.result(name)) as fresh, fresh.open("wb") as file:
-            for piece in self.format.write(documents):
-                file.write(piece.encode("utf-8", "replace"))
+        _write(self.result(name), self.format.write(documents))
 
-    def finish(self, file: InputFile, **values: Any) -> Finished:
-        """Writes the record of a file whose result is complete, with the rest of its `Finished` and `DETAILS`."""
+    def finish(self, file: InputFile, input_sha256: str | None, **values: Any) -> Row:
+        """Writes the record of a file whose result is complete, with its counts and `DETAILS`."""
         result = self.result(file.name)
-        output = {"output": str(result.relative_to(self.out)), "sha256": sha256(result)}
-        record = {"name": file.name, "input": file.path, **output, **values}
+        record = {"name": file.name, "input": file.path, "input_sha256": input_sha256}
+        record |= {"output": str(result.relative_to(self.out)), "sha256": sha256(result), **values}
         write_json(self.record(file.name), record)
-        return _finished(record)
+        return _in_manifest(record)
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
         """Returns the names of files whose results are complete; raises an `InputError` if a file has changed since."""
@@ -68,10 +51,10 @@ class Results:
             record = _read(self.record(file.name))
             if record is None or sha256(self.out / record["output"]) != record["sha256"]:
                 continue
-            before = _finished(record)
-            if before.input != file.path or sha256(file.path) not in (None, before.input_sha256):
-                change = "has changed" if before.input == file.path else f"was tagged, not {file.path}"
-                raise InputError(f"{before.input} {change}. Use another --out for the new file.")
+            same = record["input"] == file.path
+            if not same or sha256(file.path) not in (None, record["input_sha256"]):
+                change = "has changed" if same else f"was tagged, not {file.path}"
+                raise InputError(f"{record['input']} {change}. Use another --out for the new file.")
             names.add(file.name)
         return names
 
@@ -79,14 +62,9 @@ class Results:
         """Writes the summaries of all finished files, in the order of their names."""
         paths = sorted((self.out / "units").rglob("*.json"), key=lambda path: str(path.with_suffix("")))
         records = [record for record in map(_read, paths) if record]
-        self._write_lines("manifest", [vars(_finished(record)) for record in records])
-        for detail in DETAILS:
-            self._write_lines(detail, [row for record in records for row in record[detail]])
-
-    def _write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> None:
-        with replacing(self.out / f"{name}.jsonl") as fresh, fresh.open("wb") as file:
-            for row in rows:
-                file.write((json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        summaries = {detail: [row for record in records for row in record[detail]] for detail in DETAILS}
+        for name, rows in {"manifest": map(_in_manifest, records), **summaries}.items():
+            _write(self.out / f"{name}.jsonl", (json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def sha256(path: str | Path) -> str | None:
@@ -96,13 +74,18 @@ def sha256(path: str | Path) -> str | None:
     return None
 
 
-def _finished(record: dict[str, Any]) -> Finished:
-    return Finished(**record | {detail: len(record[detail]) for detail in DETAILS})
+def _in_manifest(record: Row) -> Row:
+    return record | {detail: len(record[detail]) for detail in DETAILS}
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        file.writelines(pieces)
+
+
+def _read(path: Path) -> Row | None:
     """A record, or ``None`` if there is none or it is cut, as after a crash of the machine."""
     with suppress(OSError, ValueError):
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        record: Row = json.loads(path.read_bytes())
         return record
     return None

@@ -1,19 +1,16 @@
 """A worker: an engine that tags one file at a time, here or on another machine."""
 
-from __future__ import annotations
-
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.inputs import InputFile
-from engine.bulk.results import Finished, Results, sha256
+from engine.bulk.results import Results, Row, sha256
 from engine.cli.runs import code_digest
 from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import first_line
@@ -27,31 +24,24 @@ class OutputError(InputError):
     """No result can be written, neither this one nor any other."""
 
 
-@dataclass
 class Worker:
-    """Tags files into the folder ``out`` once it is loaded; with ``threads`` 0 the engine chooses their number."""
+    """Loads an engine and tags files; with ``threads`` 0 the engine chooses their number."""
 
-    options: EngineOptions
-    out: Path
-    format: str  # name of the format of the results
-    threads: int = 0
-
-    def load(self) -> Worker:
-        """Loads the engine; raises an `InputError` if that fails."""
-        self.results = Results(self.out, self.format)
-        self.engine, self.strategy = self.options.load(self.threads)
-        return self
+    def __init__(self, options: EngineOptions, results: Results, threads: int = 0) -> None:
+        self.engine, self.strategy = options.load(threads)
+        self.results, self.threads = results, threads
+        self.options = replace(options, dtype=self.engine.dtype)  # that of all its copies on other machines
 
     def conditions(self) -> dict[str, Any]:
         """Everything that the results depend on, the same for all results in a folder."""
         engine, options = self.engine, self.options
         values: dict[str, Any] = {"strategy": self.strategy.to_json(), "dtype": engine.dtype, "device": options.device}
-        values |= {"batch size": options.batch_size, "format": self.format, "lines": options.lines}
+        values |= {"batch size": options.batch_size, "format": self.results.format.name, "lines": options.lines}
         versions = {name: version(name) for name in ("onnxruntime", "tokenizers", "numpy")}
         return values | engine.fingerprint | {"code": code_digest(package), "versions": versions}
 
-    def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
-        """Tags a file; returns an error that concerns this file alone, and raises an `OutputError` for all others."""
+    def tag(self, file: InputFile, on_progress: OnProgress) -> Row | InputError:
+        """Tags a file; returns what went wrong, an `OutputError` if it concerns more than this file."""
         try:
             return self._tag(file, on_progress)
         except InputError as error:
@@ -60,14 +50,13 @@ class Worker:
             place, problem = error.filename or self.results.result(file.name), error.strerror or first_line(error)
             if error.errno in BAD_NAME_ERRORS:
                 return InputError(f"Cannot write {place}: {problem}. Rename {file.path}.")
-            raise OutputError(
-                f"Cannot write {place}: {problem}. Free some space and start again; finished files are kept."
-            ) from error
+            remedy = "Free some space and start again; finished files are kept."
+            return OutputError(f"Cannot write {place}: {problem}. {remedy}")
         except Exception as error:  # noqa: BLE001  # one file must not stop the others
             problem = f"{type(error).__name__}: {first_line(error)}"
             return InputError(f"Cannot tag {file.path}: {problem}. Leave the file out, and report this.")
 
-    def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
+    def _tag(self, file: InputFile, on_progress: OnProgress) -> Row:
         self.results.record(file.name).unlink(missing_ok=True)  # until it is tagged anew, the file is not finished
         begun, counts = sha256(file.path), Counter(documents=0, entities=0)
         rejected, deleted = list[dict[str, Any]](), list[dict[str, Any]]()
@@ -94,4 +83,4 @@ class Worker:
                 raise InputError(f"{file.path} changed while it was tagged. Start again once it is complete.")
 
         self.results.write_result(file.name, tagged_documents())
-        return self.results.finish(file, input_sha256=begun, **counts, rejected=rejected, deleted=deleted)
+        return self.results.finish(file, begun, **counts, rejected=rejected, deleted=deleted)

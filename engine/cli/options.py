@@ -51,8 +51,7 @@ def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[
 
 def add_texts(parser: argparse.ArgumentParser, description: str, *, required: bool = True) -> None:
     """Adds ``--texts`` and ``--lines``, which `read_texts` takes."""
-    files: dict[str, Any] = {"required": True} if required else {"default": []}
-    parser.add_argument("--texts", nargs="+", metavar="FILE", help=description, **files)
+    parser.add_argument("--texts", nargs="+", default=[], required=required, metavar="FILE", help=description)
     parser.add_argument("--lines", action="store_true", help="each line of plain text is one text; otherwise a file is")
 
 

@@ -20,7 +20,7 @@ class Progress:
     plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
     done: float = 0  # how much of it earlier runs have done
-    about_s: float | None = None  # estimated seconds for the rest
+    about_s: float | None = None  # estimated seconds, printed with the plan
     resume: str = ""  # how to continue, printed if the user interrupts the command
     note: str = ""  # a few words about the current step, which the next line shows in brackets
 
@@ -45,7 +45,7 @@ class Progress:
         self.done += amount
 
     def line(self) -> str:
-        """The share done, and the time left at the pace so far; the plan's estimate weighs as the share left."""
+        """The share done, and the time left at the pace so far."""
         seconds, new = monotonic() - self._start, self.done - self._before
         note = f" ({self.note})" if self.note else ""
         if not self.total and not self.done:
@@ -54,9 +54,7 @@ class Progress:
         if not (self.total and new):
             return f"{done} done after {duration(seconds)}{note}."
         left = max(0.0, self.total - self.done)
-        share = left / (left + new)
-        rest = seconds * left / new if self.about_s is None else share * (share * self.about_s + seconds)
-        return f"{done} done, about {duration(rest)} left{note}."
+        return f"{done} done, about {duration(seconds * left / new)} left{note}."
 
     def finish(self, verdict: str, next_command: str = "") -> None:
         """Prints how the command ended, a whole sentence, and the command that comes next; no line follows."""

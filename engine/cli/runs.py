@@ -86,25 +86,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-class Log:
-    """Records of a run, one JSON object per line. Opening it drops a last line that a kill left half-written."""
+def append_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Adds a record to a log, one JSON object per line, and waits until it is on disk.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.touch()
-        with path.open("rb+") as file:
-            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
-
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Adds a record and waits until it is on disk."""
-        with self.path.open("ab") as file:
-            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as file:
-            yield from map(json.loads, file)
+    Creates the log if missing, and drops a last line that a kill left half-written.
+    """
+    path.touch()
+    with path.open("rb+") as file:
+        file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+        file.seek(0, os.SEEK_END)
+        file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_new(folder: Path) -> None:
@@ -145,11 +138,9 @@ def check_same(folder: Path, stored: Mapping[str, Any], current: Mapping[str, An
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flattens nested objects and lists of objects; their names are joined, as in ``variants.0.gates``."""
+    """Flattens nested objects, whose names are joined, as in ``strategy.gates``."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        if isinstance(value, list) and any(isinstance(part, dict) for part in value):
-            value = {str(number): part for number, part in enumerate(value)}
         flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
 
@@ -164,12 +155,10 @@ def texts_digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
 
 
-def code_digest(*packages: ModuleType) -> str:
-    """Returns the SHA-256 of the sources of packages, so that results of different code are not mixed."""
-    digest = hashlib.sha256()
-    for package in packages:
-        root = Path(package.__path__[0])
-        for path in sorted(root.rglob("*.py")):
-            digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+def code_digest(package: ModuleType) -> str:
+    """Returns the SHA-256 of the sources of a package, so that results of different code are not mixed."""
+    digest, root = hashlib.sha256(), Path(package.__path__[0])
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

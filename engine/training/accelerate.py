@@ -20,6 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
@@ -117,19 +119,15 @@ def run(
 def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) -> tuple[list[str], list[str]]:
     """Returns training and held-out texts, by default up to a third, in random order; no words are in both."""
     training, apart = (random.Random(seed).sample(part, len(part)) for part in (texts, held_out))
-
-    def count(some: Iterable[str]) -> int:
-        return sum(len(pieces.windows(words_of(text))) for text in some)
-
-    windows = count(apart)
+    apart = apart or training[: len(texts) // 3]
+    counts = [len(pieces.windows(words_of(text))) for text in apart]
     if not held_out:
-        while len(apart) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(apart) < MIN_HELD_OUT):
-            apart.append(training[len(apart)])
-            windows += count(apart[-1:])
-    if windows < MIN_WINDOWS or len(apart) < MIN_HELD_OUT:
+        enough = max(MIN_HELD_OUT, 1 + int(np.searchsorted(np.cumsum(counts), WANTED_WINDOWS)))
+        apart, counts = apart[:enough], counts[:enough]
+    if (windows := sum(counts)) < MIN_WINDOWS or len(apart) < MIN_HELD_OUT:
         remedy = "Give more after --held-out."
         if not held_out:
-            wanted = max(3 * MIN_HELD_OUT, math.ceil(3 * MIN_WINDOWS * len(texts) / max(1, count(texts))))
+            wanted = max(3 * MIN_HELD_OUT, math.ceil(3 * MIN_WINDOWS * max(1, len(apart)) / max(1, windows)))
             remedy = f"Give {wanted} texts like these, of which a third is held out, or others after --held-out."
         needed = f"{MIN_HELD_OUT} texts and {MIN_WINDOWS} windows are needed"
         raise InputError(f"{len(apart)} texts with {windows} windows are held out; {needed}. {remedy}")

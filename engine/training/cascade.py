@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -34,12 +33,11 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
 from engine.settings import check_settings, setting
-from engine.text.scoring import Counts
 from engine.training.card import CARD, cascade_card, points_table
 from engine.training.corpora import held_out_corpora
 from engine.training.options import by_point
 from engine.training.points import Choice, with_speedups
-from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, measure, tag_texts
+from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, mean_f1, measure, tag_texts
 
 WEIGHT = 0.25  # of the small model's probabilities where both read
 MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
@@ -111,12 +109,6 @@ def thresholds_of(doubts: np.ndarray, words: np.ndarray, shares: Mapping[str, fl
     return chosen
 
 
-def f1_on(engine: CascadeEngine, gold: Sequence[Corpus], strategy: Strategy) -> float:
-    """F1 on gold, 0–1, the mean over corpora."""
-    counts = [counts_on_gold(engine, corpus, strategy, Progress()) for corpus in gold]
-    return fmean(Counts.total(by_types.values()).f1 for by_types in counts)
-
-
 def worth(choices: Sequence[Choice], f1: Mapping[str, float]) -> str:
     """A sentence on whether the cascade is worth it; ``f1``: on gold, by name, empty without gold."""
     speeds = {choice.name: max(choice.trial.speedups.values(), default=1.0) for choice in choices}
@@ -161,7 +153,9 @@ def make_cascade(
     reference = Reference.of(engine, timed)
     choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in strategies.items()]
     choices = with_speedups(engine, choices, timed, MIN_CALLS)
-    f1 = {name: f1_on(engine, gold, strategy) for name, strategy in strategies.items()} if gold else {}
+    f1 = dict[str, float]()
+    for name, strategy in strategies.items() if gold else ():
+        f1[name] = mean_f1(counts_on_gold(engine, corpus, strategy, Progress()) for corpus in gold)
     more = {"words read by LARGE": [f"{share:.0%}" for share in read.values()]}
     more |= {"F1 on gold": [f"{value:.4f}" for value in f1.values()]} if gold else {}
     table = points_table(choices, choices[0].trial.speedups, more)

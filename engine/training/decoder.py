@@ -18,7 +18,7 @@ from engine.loading import load_engine
 from engine.models.decoder_file import DECODING, write_decoder
 from engine.models.folder import model_folder
 from engine.pruning.strategy_names import DENSE
-from engine.settings import check_settings, setting
+from engine.settings import setting
 from engine.text.decoding import Decoder, count_transitions
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches
@@ -34,9 +34,6 @@ class DecoderConfig:
     corpus: tuple[str, ...] = setting(MISSING, "annotated training texts, as in finetune", separator=" ")
     dev_corpus: tuple[str, ...] = setting(MISSING, "annotated texts that choose abbreviations", separator=" ")
     data_dir: str = setting("", "folder searched first for named corpora")
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 def fit_decoder(labels: LabelSet, corpora: Sequence[Corpus]) -> tuple[Decoder, list[str]]:
@@ -64,16 +61,6 @@ def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
     return scores[1] > scores[0]
 
 
-def make_decoder(folder: str | Path, labels: LabelSet, corpora: Sequence[Corpus], dev: Corpus) -> None:
-    """Writes the decoder of a model folder."""
-    decoder, counted = fit_decoder(labels, corpora)
-    if decoder.transitions is None:
-        raise InputError(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions can be counted.")
-    write_decoder(Path(folder), decoder, counted)
-    decoder.abbreviations = choose_abbreviations(folder, dev)
-    write_decoder(Path(folder), decoder, counted)
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.decoder"), description=__doc__)
@@ -84,8 +71,13 @@ def main(argv: list[str] | None) -> int:
     dev = held_out_corpora(config.dev_corpus)
     if len(dev) != 1:
         raise InputError("Name one corpus after --dev-corpus.")
-    corpora = [corpus.load(config.data_dir) for corpus in parse_corpora(config.corpus)]
-    make_decoder(folder, labels, corpora, dev[0].load(config.data_dir))
+    decoder, counted = fit_decoder(labels, [corpus.load(config.data_dir) for corpus in parse_corpora(config.corpus)])
+    if decoder.transitions is None:
+        raise InputError(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions can be counted.")
+    dev_corpus = dev[0].load(config.data_dir)
+    write_decoder(folder, decoder, counted)
+    decoder.abbreviations = choose_abbreviations(folder, dev_corpus)
+    write_decoder(folder, decoder, counted)
     say(f"The decoder is in {folder / DECODING}.")
     return 0
 

@@ -40,21 +40,20 @@ class DensePass:
         self.engine, self.reference = engine, reference
         self.spans, self.windows = engine.pieces.of_texts(reference.texts)
         model, flat, layers = load_weights(engine.folder).model, list(chain(*self.windows)), engine.sizes.layers
-        reader, heads, read = KeepAll(signals), list[HeadOutput](), list[GateRecord]()
+        reader, passes = KeepAll(signals), list[tuple[list[HeadOutput], list[GateRecord]]]()
         with Progress(f"Run every label head over {len(flat)} windows", len(flat)) as progress:
             for batch in RaggedBatch.in_turn(flat):
                 memory = forward(model, batch, range(1, layers), reader)
-                heads += memory.heads
-                read += memory.gates
+                passes.append((memory.heads, memory.gates))
                 progress.advance(len(batch.lengths))
         self.batch = RaggedBatch.from_windows(flat)
         self.heads = {
-            number: torch.cat([head.logits for head in heads[number - 1 :: layers]]) for number in range(1, layers + 1)
+            head[0].number: torch.cat([part.logits for part in head])
+            for head in zip(*(heads for heads, _ in passes), strict=True)
         }
-        by_gate = {number: read[number - 1 :: layers - 1] for number in range(1, layers)}
         self.signals = {
-            number: {name: np.concatenate([gate.signals[name] for gate in gates]) for name in reader.signals}
-            for number, gates in by_gate.items()
+            gate[0].number: {name: np.concatenate([part.signals[name] for part in gate]) for name in reader.signals}
+            for gate in zip(*(gates for _, gates in passes), strict=True)
         }
         dense = Strategy()
         self.baseline = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)

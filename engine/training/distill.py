@@ -13,7 +13,7 @@ import numpy as np
 from engine.pruning.signals import normalised_entropy
 from engine.training.examples import Example, make_batches
 from engine.training.heads import TrainableModel, fit_heads, with_heads
-from engine.training.options import TrainingConfig
+from engine.training.options import WORK, AccelerateConfig, TrainingConfig
 from engine.training.trainer import CHECKPOINT, Trainer, default_device
 
 HEAD_LR = 1e-3
@@ -28,33 +28,30 @@ FULL_RATE_SIZE = 256
 SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
 
 
-def distil(
-    trainable: TrainableModel, examples: Sequence[Example], out: Path, work: Path, seed: int, student: bool, steps: int
-) -> None:
-    """Trains the checkpoint's own model or a ``student`` in place, or resumes a run.
+def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example], steps: int) -> None:
+    """Trains the checkpoint's own model or a student in place, or resumes a run.
 
-    ``out``: folder for the model. ``work``: folder of log and checkpoint. ``steps``: number of batches; gate heads are
-    fitted to as many, at most all of one pass.
+    ``steps``: number of batches; gate heads are fitted to as many, at most all of one pass.
     """
-    config = TrainingConfig(out=str(out), seed=seed, **SETTINGS)
     if not trainable.model.has_gates:
         trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
-        if not (work / CHECKPOINT).is_file():
-            batches = make_batches(examples, config.max_rows, random.Random(seed))
+        if not Path(config.out, WORK, CHECKPOINT).is_file():
+            batches = make_batches(examples, SETTINGS["max_rows"], random.Random(config.seed))
             fit_heads(trainable.model.to(default_device()), batches[:steps])
-    run = trainer(config, trainable, examples, work, steps)
+    run = trainer(config, trainable, examples, steps)
     if not run.resume():
         run.try_out()
         narrow = min(1, FULL_RATE_SIZE / trainable.model.encoder.hidden_size)
         passes = steps / len(run.batches(0))
-        low, high = (0.0, STUDENT_LR) if student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
+        low, high = (0.0, STUDENT_LR) if config.student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
     run.fit()
 
 
 def trainer(
-    config: TrainingConfig, trainable: TrainableModel, examples: Sequence[Example], work: Path, steps: int | None = None
+    config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example], steps: int | None = None
 ) -> Trainer:
+    settings, work = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS), Path(config.out, WORK)
     targets = np.concatenate([example.targets for example in examples])
     certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
-    return Trainer(config, trainable, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)
+    return Trainer(settings, trainable, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)

@@ -124,22 +124,18 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
     return replace(batch, input_ids=np.where((batch.word >= 0) & masked[batch.word], mask_id, batch.input_ids))
 
 
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A batch and the targets of its words, float32 ``(words, labels)``; ``outside``: see `Example`, for each word."""
+def pack(
+    examples: Sequence[Example], device: str | torch.device, temperature: float = 1.0
+) -> tuple[RaggedBatch, Tensor, Tensor]:
+    """Packs windows; a temperature below 1 sharpens the targets.
 
-    batch: RaggedBatch
-    targets: Tensor
-    outside: Tensor
-
-
-def pack(examples: Sequence[Example], device: str | torch.device, temperature: float = 1.0) -> Packed:
-    """Packs windows, with their targets on a device; a temperature below 1 sharpens the targets."""
+    Also returns, on a device, each word's targets, float32 ``(words, labels)``, and ``outside``, see `Example`.
+    """
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
     targets = (targets / 255).pow(1 / temperature)
     outside = torch.from_numpy(np.stack([example.outside for example in examples])[batch.words.window]).to(device)
-    return Packed(batch, targets / targets.sum(-1, keepdim=True), outside)
+    return batch, targets / targets.sum(-1, keepdim=True), outside
 
 
 def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
@@ -152,18 +148,18 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares
 
 
-def joint_loss(memory: MemoryBuffer, packed: Packed) -> Tensor:
-    """Cross-entropy of every word where it exits, plus the mean over gate heads.
+def joint_loss(memory: MemoryBuffer, targets: Tensor, outside: Tensor) -> Tensor:
+    """Cross-entropy of every word where it exits, plus the mean over gate heads; arguments as from `pack`.
 
     Where no word exits, this is the joint loss of DeeBERT (Xin et al. 2020).
     """
     exit_losses, gate_losses = [], []
     for head in memory.heads:
         logits = head.logits.float()
-        targets = spread_outside(packed.targets[head.word_indices], logits, packed.outside[head.word_indices])
-        losses = F.cross_entropy(logits, targets, reduction="none")
+        spread = spread_outside(targets[head.word_indices], logits, outside[head.word_indices])
+        losses = F.cross_entropy(logits, spread, reduction="none")
         exit_losses.append(losses[np.flatnonzero(memory.exit_at[head.word_indices] == head.number)].sum())
         if head.number < memory.layers:
             gate_losses.append(losses.mean())
-    exit_loss = torch.stack(exit_losses).sum() / len(packed.targets)
+    exit_loss = torch.stack(exit_losses).sum() / len(targets)
     return exit_loss + (torch.stack(gate_losses).mean() if gate_losses else 0.0)

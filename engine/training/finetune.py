@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
-from statistics import fmean
 
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, add_texts, config_of
@@ -29,7 +28,7 @@ from engine.training.card import markdown
 from engine.training.corpora import held_out_corpora, parse_corpora
 from engine.training.decoder import choose_abbreviations, fit_decoder
 from engine.training.options import TrainingConfig, read_backbone
-from engine.training.trials import counts_on_gold
+from engine.training.trials import counts_on_gold, mean_f1
 
 CONDITIONS = "training.json"  # in the folder of a run
 CORPORA = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
@@ -121,7 +120,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         engine = load_engine(folder, "float32", device)
         with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
             counts = [counts_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored]
-        return fmean(Counts.total(by_types.values()).f1 for by_types in counts), by_type(counts[0])
+        return mean_f1(counts), by_type(counts[0])
 
     with locked(out):
         write_json(out / CONDITIONS, conditions)

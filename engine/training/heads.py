@@ -69,9 +69,9 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
     ]
     with Progress("Fit gate heads to the checkpoint's labels", len(batches)) as progress:
         for batch in batches:
-            packed = pack(batch, device)
-            forward(model, packed.batch, gates, KeepAll())
-            logits = (packed.targets + SMOOTHING).log().double()
+            packed, targets, _ = pack(batch, device)
+            forward(model, packed, gates, KeepAll())
+            logits = (targets + SMOOTHING).log().double()
             for gate, states in inputs.items():
                 states = F.pad(states.double(), (0, 1), value=1.0)  # the last weight is the bias
                 grams[gate] += states.T @ states

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.base import Engine
 from engine.cli.progress import Progress
 from engine.cli.runs import write_json
@@ -59,31 +57,32 @@ def choose(trials: Iterable[Trial], limits: Mapping[str, float]) -> list[Choice]
     return choices[::-1]
 
 
-def speedups(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], calls: int) -> list[dict[int, float]]:
+def speedups(
+    engine: Engine, strategies: Mapping[str, Strategy], texts: Sequence[str], calls: int
+) -> dict[str, dict[int, float]]:
     """End-to-end speed-ups against the first strategy, by batch size, where the texts make enough ``calls``."""
-    sizes = [size for size in BATCH_SIZES if len(texts) >= calls * size]
-    seconds = {size: [float(times.sum()) for times in _times(pairs, texts, size)] for size in sizes}
-    return [{size: sums[0] / sums[index] for size, sums in seconds.items()} for index in range(len(pairs))]
+    times = {size: _times(engine, strategies, texts, size) for size in BATCH_SIZES if len(texts) >= calls * size}
+    first = next(iter(strategies))
+    return {name: {size: ms[first] / ms[name] for size, ms in times.items()} for name in strategies}
 
 
-def _times(pairs: Sequence[tuple[Engine, Strategy]], texts: Sequence[str], size: int) -> list[np.ndarray]:
+def _times(engine: Engine, strategies: Mapping[str, Strategy], texts: Sequence[str], size: int) -> dict[str, float]:
+    """Milliseconds of each strategy for all texts, ``size`` a call."""
     batches = [texts[begin : begin + size] for begin in range(0, len(texts), size)]
 
-    def call(index: int, batch: int) -> Latency:
-        engine, strategy = pairs[index]
-        return engine.tag_batch(batches[batch], strategy, batch_size=size)[0].latency
+    def call(name: str, batch: int) -> Latency:
+        return engine.tag_batch(batches[batch], strategies[name], batch_size=size)[0].latency
 
-    calls = (PASSES + 1) * len(pairs) * len(batches)
-    with Progress(f"Time {len(pairs)} strategies on {len(texts)} texts, {size} a call", calls) as progress:
-        return list(time_variants(range(len(pairs)), len(batches), call, progress.advance).values())
+    calls = (PASSES + 1) * len(strategies) * len(batches)
+    with Progress(f"Time {len(strategies)} strategies on {len(texts)} texts, {size} a call", calls) as progress:
+        times = time_variants(list(strategies), len(batches), call, progress.advance)
+    return {name: float(of_batches.sum()) for name, of_batches in times.items()}
 
 
 def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str], calls: int) -> list[Choice]:
     """Times every choice that was reached against the first; see `speedups`."""
-    timed = [choice for choice in choices if choice.reached]
-    ratios = speedups([(engine, choice.trial.strategy) for choice in timed], texts, calls)
-    trials = {choice.name: replace(choice.trial, speedups=ratio) for choice, ratio in zip(timed, ratios, strict=True)}
-    return [replace(choice, trial=trials.get(choice.name, choice.trial)) for choice in choices]
+    measured = speedups(engine, {each.name: each.trial.strategy for each in choices if each.reached}, texts, calls)
+    return [replace(each, trial=replace(each.trial, speedups=measured.get(each.name, {}))) for each in choices]
 
 
 def store(folder: Path, entries: Mapping[str, Any]) -> None:

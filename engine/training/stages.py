@@ -1,10 +1,10 @@
 """The stages of ``accelerate``: labelling, training, operating points, timing, model card."""
 
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 import torch
@@ -29,7 +29,7 @@ from engine.training.dense_pass import DensePass
 from engine.training.distill import SETTINGS, distil, trainer
 from engine.training.examples import LABELS, as_targets, label_texts, soft_examples
 from engine.training.heads import TrainableModel, load_trainable, with_heads
-from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone, TrainingConfig
+from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
 from engine.training.plan import Plan, Planner
 from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement, with_speedups
 from engine.training.sweep import SCALES, gate_sets, sweep
@@ -66,7 +66,7 @@ def run_stages(
         weights = load_weights(original.folder)
         trainable = TrainableModel(weights.model, weights.tokenizer, original.pieces)
     with locked(work):
-        plan = plan_of(config, original, trainable, texts, held_out, work)
+        plan = plan_of(config, original, trainable, texts, held_out)
         texts, held_out = texts[: plan.texts], held_out[: plan.held_out]
         reference = Reference.of(original, held_out)
         reference.check()
@@ -76,7 +76,7 @@ def run_stages(
         targets, labels = label_texts(original, texts, work / LABELS), trainable.model.labels
         examples = soft_examples(texts, targets, original.labels, trainable.pieces, labels)
         set_seed(config.seed)
-        distil(trainable, examples, out, work, config.seed, student is not None, plan.steps)
+        distil(config, trainable, examples, plan.steps)
 
         if (original.folder.path / DECODING).is_file():
             shutil.copyfile(original.folder.path / DECODING, out / DECODING)
@@ -111,31 +111,27 @@ def run_stages(
 
 
 def plan_of(
-    config: AccelerateConfig, original: Engine, trainable: TrainableModel, texts: Texts, held_out: Texts, work: Path
+    config: AccelerateConfig, original: Engine, trainable: TrainableModel, texts: Texts, held_out: Texts
 ) -> Plan:
     """Prints and returns the plan for ``config.steps`` or else for ``config.minutes``.
 
     For minutes, it times the dense pass and a training step on texts that fill a batch.
     """
-    settings = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS)
     rows = [sum(len(w.input_ids) for w in trainable.pieces.windows(words_of(text))) for text in texts]
     windows = [len(original.pieces.windows(words_of(text))) for text in held_out]
-    planner = Planner(rows, settings.max_rows, windows, MIN_WINDOWS, settings.epochs)
+    planner = Planner(rows, SETTINGS["max_rows"], windows, MIN_WINDOWS, SETTINGS["epochs"])
     if config.steps:
         plan = planner.plan(config.steps)
         say(f"Plan: {plan}.")
         return plan
     few = texts[: planner.plan(1).texts]
-    passes = []
-    for _ in range(2):  # the first one also makes the graph
-        begin = time.monotonic()
-        results = original.tag_batch(few, Strategy())
-        passes.append(time.monotonic() - begin)
+    results = original.tag_batch(few, Strategy())  # which also makes the graph
+    dense_s = timeit(lambda: original.tag_batch(few, Strategy()), number=1) / len(few)
     targets, labels = [*map(as_targets, results)], trainable.model.labels
     examples = soft_examples(few, targets, original.labels, trainable.pieces, labels)
     model = trainable.model if trainable.model.has_gates else with_heads(trainable.model, gates=True)
-    step_s = trainer(settings, trainable._replace(model=model), examples, work).try_out()
+    step_s = trainer(config, trainable._replace(model=model), examples).try_out()
     predicted = 2 * len(SCALES) * len(gate_sets(model.encoder.num_layers))
-    plan, useful = planner.within(60 * config.minutes, min(passes) / len(few), step_s, predicted)
+    plan, useful = planner.within(60 * config.minutes, dense_s, step_s, predicted)
     say(f"Plan: {plan}; beyond {duration(useful)}, more time gains little. --steps {plan.steps} repeats this run.")
     return plan

@@ -9,7 +9,6 @@ import shutil
 import time
 import timeit
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
@@ -26,7 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cli.command import say
 from engine.cli.progress import Progress
-from engine.cli.runs import Log, replacing
+from engine.cli.runs import append_record, replacing
 from engine.errors import InputError, explained
 from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pruning.policies import ExitPolicy, KeepAll
@@ -127,10 +126,9 @@ class Trainer:
         self.steps = steps or sum(len(self.batches(number)) for number in range(config.epochs))
         self.model = self.accelerator.prepare(trainable.model).train()
         self.model.encoder.dropout = config.dropout
-        last = f"heads.{self.model.encoder.num_layers}."
-        heads, others = list[Tensor](), list[Tensor]()
-        for name, parameter in self.model.named_parameters():
-            (heads if name.startswith("heads.") and not name.startswith(last) else others).append(parameter)
+        *gates, last = self.model.heads.values()
+        heads = [parameter for gate in gates for parameter in gate.parameters()]
+        others = [*self.model.encoder.parameters(), *last.parameters()]
         groups: list[dict[str, Any]] = [{"params": others}, {"params": heads, "lr": head_lr or config.lr}]
         self.optimizer = self.accelerator.prepare(AdamW(groups, lr=config.lr, weight_decay=WEIGHT_DECAY, fused=True))
         self.schedule = LambdaLR(self.optimizer, self.rate)
@@ -166,14 +164,14 @@ class Trainer:
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
-        packed = pack(examples, self.device, self.config.temperature)
+        batch, targets, outside = pack(examples, self.device, self.config.temperature)
         if self.config.mask:
-            packed = replace(packed, batch=mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id))
+            batch = mask_words(batch, self.config.mask, self.tokenizer.mask_token_id)
         gates = range(1, self.model.encoder.num_layers) if self.model.has_gates else range(0)
         controller: ExitPolicy = KeepAll()
         if self.config.pruned:
             controller = SampledController(*draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest))
-        return joint_loss(forward(self.model, packed.batch, gates, controller), packed)
+        return joint_loss(forward(self.model, batch, gates, controller), targets, outside)
 
     def backward(self, batch: list[Example]) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""
@@ -233,7 +231,7 @@ class Trainer:
         remedy = "Check path, permissions and disk space, and go on with --resume"
         with explained(f"Cannot write {self.checkpoint}", remedy), replacing(self.checkpoint) as fresh:
             torch.save(state | {name: getattr(self, name).state_dict() for name in STATES}, fresh)
-        Log(self.log).append(record)
+        append_record(self.log, record)
 
     def resume(self) -> bool:
         """Continues from the checkpoint; returns whether there is one."""

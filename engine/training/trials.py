@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from engine.base import Engine
@@ -146,6 +147,11 @@ def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress:
     results = tag_texts(engine, [document.text for document in corpus.documents], strategy, progress)
     found = [result.entities for result in results]
     return {type_: Counts.total(count_documents(corpus.documents, found, (type_,))) for type_ in corpus.types}
+
+
+def mean_f1(runs: Iterable[Mapping[str, Counts]]) -> float:
+    """The mean of the F1 of several runs, 0–1, each with counts by type."""
+    return fmean(Counts.total(by_type.values()).f1 for by_type in runs)
 
 
 def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:

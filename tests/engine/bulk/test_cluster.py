@@ -16,7 +16,8 @@ pytest.importorskip("ray")
 
 from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
-from engine.bulk.worker import OutputError, Worker
+from engine.bulk.results import Results
+from engine.bulk.worker import OutputError
 from engine.cli.tagging import EngineOptions
 from tests.conftest import contents
 from tests.engine.bulk.conftest import no_kernel, run
@@ -47,7 +48,7 @@ def test_an_address_that_does_not_answer_is_one_sentence(address, pubmed, bulk, 
     ("patched", "other", "problem"),
     [
         ("engine.bulk.worker.code_digest", lambda *_: "other", 'not code "other"'),
-        ("engine.bulk.worker.Worker.load", no_kernel, f"{platform.node()}: RuntimeError: no kernel"),
+        ("engine.bulk.worker.Worker.__init__", no_kernel, f"{platform.node()}: RuntimeError: no kernel"),
         ("engine.bulk.worker.Worker._tag", lambda *_: Path("/dev/full").write_text("x"), "No space left on device"),
     ],
     ids=["other code", "no start", "full disk"],
@@ -55,7 +56,7 @@ def test_an_address_that_does_not_answer_is_one_sentence(address, pubmed, bulk, 
 def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbed, model_folder, tmp_path, monkeypatch):
     out = shutil.copytree(undisturbed, tmp_path / "out")
     monkeypatch.setattr(patched, other)
-    actor = cluster.RayWorker(Worker(EngineOptions(model=str(model_folder), dtype="float32"), out, "jsonl", 1))
+    actor = cluster.RayWorker(EngineOptions(model=str(model_folder), dtype="float32"), Results(out, "jsonl"), 1)
     assert (problem in actor.started()) == (patched != "engine.bulk.worker.Worker._tag")
     name, outcome = pickle.loads(pickle.dumps(actor.tag(InputFile("a", "in/a.xml", 1))))
     assert (name, type(outcome), problem in str(outcome)) == ("a", OutputError, True)
@@ -64,12 +65,12 @@ def test_what_goes_wrong_in_a_worker_is_said(patched, other, problem, undisturbe
 class RefusingWorker(cluster.RayWorker):
     """Cannot tag if it is the first of a run, or none can."""
 
-    def __init__(self, worker):
-        super().__init__(worker)
+    def __init__(self, options, results, threads):
+        super().__init__(options, results, threads)
         try:
-            worker.out.with_name("first").mkdir()
+            results.out.with_name("first").mkdir()
         except FileExistsError:
-            self.problem = "no kernel" if worker.out.with_name("all").exists() else ""
+            self.problem = "no kernel" if results.out.with_name("all").exists() else ""
         else:
             self.problem = "no kernel"
 
@@ -93,7 +94,7 @@ class DyingWorker(cluster.RayWorker):
     """Dies on every try of one file and on the first try of another."""
 
     def tag(self, file):
-        first = self.worker.out.with_name("died")
+        first = self.worker.results.out.with_name("died")
         if "n0002" in file.name or ("n0003" in file.name and not first.exists()):
             first.touch()
             os.kill(os.getpid(), signal.SIGKILL)

@@ -55,13 +55,6 @@ def test_time_left_is_that_of_the_pace_of_this_start(lines, clock):
     assert lines == [], "without a plan, and outside of with, nothing is said"
 
 
-def test_an_estimate_of_the_plan_counts_at_first(clock):
-    progress = Progress("Measure 9 variants", total=100, about_s=3000)
-    progress.advance(1)
-    clock[0] = 90  # a pace at which it would take two hours and a half
-    assert progress.line() == "1 % done, about 50 min left."
-
-
 def test_lines_come_within_a_long_step_and_end_with_the_work(lines):
     with Progress(total=10) as progress:
         time.sleep(0.2)

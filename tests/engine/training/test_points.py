@@ -130,11 +130,11 @@ def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
 
 
 def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(engine):
-    pairs = [(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
-    dense, early = speedups(pairs, [TEXT] * 4, 2)
-    assert dense == {1: 1}
-    assert early.keys() == {1}
-    assert early[1] != 1
+    strategies = {name: engine.strategy(name) for name in ("dense", "truncate-1")}
+    measured = speedups(engine, strategies, [TEXT] * 4, 2)
+    assert measured["dense"] == {1: 1}
+    assert measured["truncate-1"].keys() == {1}
+    assert measured["truncate-1"][1] != 1
 
 
 @pytest.mark.parametrize("agrees", [True, False])

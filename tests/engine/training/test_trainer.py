@@ -12,7 +12,6 @@ from engine.pytorch.forward import HeadOutput, MemoryBuffer, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.training.examples import (
-    Packed,
     Pool,
     gold_examples,
     joint_loss,
@@ -31,8 +30,8 @@ def test_batches_hold_every_window_once_within_the_limit(engine):
     batches = make_batches(examples, 300, random.Random(0))
     assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
     assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 300 for batch in batches)
-    packed = pack(batches[0], torch.device("cpu"))
-    assert len(packed.targets) == len(packed.outside) == len(packed.batch.words)
+    batch, targets, outside = pack(batches[0], torch.device("cpu"))
+    assert len(targets) == len(outside) == len(batch.words)
 
 
 def test_each_epoch_draws_other_windows_from_a_corpus_that_has_more(engine):
@@ -56,8 +55,9 @@ def test_masking_takes_whole_words(engine):
 def test_soft_targets_are_sharpened_below_temperature_1_and_gold_stays(engine):
     targets = np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8)
     for temperature, doubtful in ((1.0, [0.8, 0.2, 0.0]), (0.5, [16 / 17, 1 / 17, 0.0])):
-        packed = pack(make_examples(["nausea", "and"], targets, engine.pieces), torch.device("cpu"), temperature)
-        torch.testing.assert_close(packed.targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
+        examples = make_examples(["nausea", "and"], targets, engine.pieces)
+        _, sharpened, _ = pack(examples, torch.device("cpu"), temperature)
+        torch.testing.assert_close(sharpened, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
 
 
 def test_training_on_targets_of_unannotated_types_maximises_the_marginal_likelihood():
@@ -86,8 +86,8 @@ def test_the_loss_of_a_word_is_taken_where_it_exits_and_that_of_gates_is_added(t
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([[9.0, 0.0], [0.0, 9.0]])))
     memory.exit_at[0] = 1
     memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([[9.0, 0.0]])))
-    packed = Packed(batch, torch.tensor(targets), torch.tensor([[True, False]] * 2))
-    assert joint_loss(memory, packed) == pytest.approx(expected, abs=0.1)
+    outside = torch.tensor([[True, False]] * 2)
+    assert joint_loss(memory, torch.tensor(targets), outside) == pytest.approx(expected, abs=0.1)
 
 
 @pytest.mark.parametrize(("gates", "first_end"), [(1, 1), (2, 1), (5, 2), (11, 4)])
