@@ -37,10 +37,6 @@ class RunOptions:
     workers: int | None = setting(None, "number of processes here, or their maximum on a cluster", 1, inf)
     ray: str | None = setting(None, "address of a Ray cluster, or auto for that of this machine", metavar="ADDRESS")
 
-    @property
-    def on_ray(self) -> bool:
-        return self.ray is not None or self.workers is not None
-
 
 @as_command
 def main(argv: list[str] | None) -> int:
@@ -53,8 +49,6 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     run, out = config_of(RunOptions, arguments), Path(arguments.out).resolve()
     options = config_of(EngineOptions, arguments)
-    if run.on_ray:
-        check_ray(run.ray)
     files, problems, skipped = find_files(arguments.inputs, out)
     if skipped:
         say(f"Skipped {len(skipped):,} files of unknown formats, such as {skipped[0]}.")
@@ -67,11 +61,14 @@ def main(argv: list[str] | None) -> int:
 
 def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOptions, out: Path) -> int:
     """Tags the files without a result, prints a summary, and returns how many could not be tagged."""
+    on_ray = run.ray is not None or run.workers is not None
+    if on_ray:
+        check_ray(run.ray)
     if options.dtype == "auto" and (out / RUN).is_file():
         options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
     share = 1 if run.ray else max(1, (os.cpu_count() or 1) // (run.workers or 1))
     results = Results(out, run.format)
-    worker = Worker(options, results, run.threads or (share if run.on_ray else 0))
+    worker = Worker(options, results, run.threads or (share if on_ray else 0))
     conditions = worker.conditions()
     if not continues(out, RUN, conditions):
         write_json(out / RUN, conditions)
@@ -81,7 +78,7 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOpt
     plan = f"Tag {len(missing):,} of {len(files):,} files into {out}; {len(before):,} were finished before"
     sizes = sum(file.size for file in files), sum(file.size for file in files if file.name in before)
     with Progress(plan, *sizes, resume="The same command continues.") as progress:
-        if run.on_ray:
+        if on_ray:
             outcomes = tag_on_ray(worker, missing, run.ray, run.workers, progress.advance)
         else:
             outcomes = (worker.tag(file, progress.advance) for file in missing)

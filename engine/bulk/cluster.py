@@ -13,7 +13,7 @@ from engine.bulk.inputs import InputFile
 from engine.bulk.results import RUN, Results, Row
 from engine.bulk.worker import OnProgress, OutputError, Worker
 from engine.cli.command import say
-from engine.cli.runs import check_same, read_json
+from engine.cli.runs import continues
 from engine.cli.tagging import EngineOptions
 from engine.errors import extra, first_line
 
@@ -41,8 +41,8 @@ class RayWorker:
         self.problem = ""
         try:
             self.worker = Worker(options, results, threads)
-            stored = read_json(results.out / RUN)
-            check_same(results.out, stored, self.worker.conditions())  # or else its results would differ
+            if not continues(results.out, RUN, self.worker.conditions()):  # its results would differ, or be lost
+                raise InputError(f"{results.out} holds no run here. Use an --out that all machines see.")
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             name = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             self.problem = f"{platform.node()}: {name}{first_line(error)}"

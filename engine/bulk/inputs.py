@@ -50,12 +50,10 @@ def _files_of(given: str, out: Path, problems: list[InputError], skipped: list[s
     if given and os.path.isfile(path):  # noqa: PTH113  # unlike Path, no error where a name is too long
         yield InputFile(split_suffix(PurePath(path).name)[0], path, Path(path).stat().st_size)
     elif given and os.path.isdir(path):  # noqa: PTH112  # likewise
-        for file, size in _walk_folder(path, out, problems, skipped):
-            yield InputFile(split_suffix(os.path.relpath(file, path))[0], file, size)
+        yield from _files_below(path, out, problems, skipped)
 
 
-def _walk_folder(folder: str, out: Path, problems: list[InputError], skipped: list[str]) -> Iterator[tuple[str, int]]:
-    """Yields path and size of the files to tag below a folder."""
+def _files_below(folder: str, out: Path, problems: list[InputError], skipped: list[str]) -> Iterator[InputFile]:
 
     def on_error(error: OSError) -> None:
         problems.append(InputError(f"Cannot read {error.filename}: {error.strerror}. Repair or remove it."))
@@ -76,4 +74,4 @@ def _walk_folder(folder: str, out: Path, problems: list[InputError], skipped: li
                 if split_suffix(file.name)[1] not in _INPUT_SUFFIXES or not S_ISREG(stat.st_mode):
                     skipped.append(str(file))
                 else:
-                    yield str(file), stat.st_size
+                    yield InputFile(split_suffix(os.path.relpath(file, folder))[0], str(file), stat.st_size)

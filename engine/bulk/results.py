@@ -86,6 +86,5 @@ def _write(path: Path, pieces: Iterable[str]) -> None:
 def _read(path: Path) -> Row | None:
     """A record, or ``None`` if there is none or it is cut, as after a crash of the machine."""
     with suppress(OSError, ValueError):
-        record: Row = json.loads(path.read_bytes())
-        return record
+        return dict(json.loads(path.read_bytes()))
     return None

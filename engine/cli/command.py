@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from engine.errors import InputError, extra, first_line
 
 
-def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+def as_command(main: Callable[[list[str]], int]) -> Callable[..., int]:
     """Makes a command line, which exits as described above, from a function that maps arguments to an exit status."""
 
     @wraps(main)
@@ -25,9 +25,10 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             if isinstance(stream, TextIOWrapper):  # in any locale, because results and figures are not ASCII
                 stream.reconfigure(encoding="utf-8", errors="replace")
         try:
-            _refuse_empty_values(sys.argv[1:] if argv is None else argv)
+            arguments = sys.argv[1:] if argv is None else argv
+            _refuse_empty_values(arguments)
             with extra("training"):  # commands that need another one say so themselves
-                status = main(argv)
+                status = main(arguments)
             sys.stdout.flush()
             return status
         except InputError as error:

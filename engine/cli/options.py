@@ -26,12 +26,13 @@ class _Parsed(argparse.Action):
         setattr(namespace, self.dest, before)
 
 
-def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[str] = ()) -> None:
-    """Adds an option for each setting of a dataclass except those in ``skip``; see `engine.settings`."""
+def add_options(parser: argparse.ArgumentParser, config: type, positional: Collection[str] = ()) -> None:
+    """Adds an option, or a positional argument, for each setting of a dataclass; see `engine.settings`."""
     for declared in settings_of(config):
-        if declared.name in skip:
-            continue
         name, default = f"--{declared.name.rstrip('_').replace('_', '-')}", declared.default
+        required: dict[str, Any] = {"required": default is MISSING}
+        if declared.name in positional:
+            name, required = declared.name, {}
         if declared.kind == "flag":
             parser.add_argument(name, action="store_true", help=declared.description)
             continue
@@ -43,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser, config: type, skip: Collection[
             const=declared,
             nargs="+" if declared.is_list and declared.separator == " " else None,
             default=default,
-            required=default is MISSING,
+            **required,
             metavar=declared.metavar or {"whole": "N", "number": "X"}.get(declared.kind),
             help=f"{declared.description}{f' ({facts})' if facts else ''}".replace("%", "%%"),
         )

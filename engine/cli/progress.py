@@ -17,10 +17,9 @@ class Progress:
     running: ClassVar[list["Progress"]] = []  # those under way, each within the one before
     printed_at: ClassVar[float] = 0.0  # when any of them last printed a line
 
-    plan: str = ""  # what the command will do, printed at once with ``about_s``; without, a short run says nothing
+    plan: str = ""  # what the command will do, printed at once; without, a short run says nothing
     total: float = 0  # amount of work in any unit, e.g. steps or bytes; 0 if unknown
     done: float = 0  # how much of it earlier runs have done
-    about_s: float | None = None  # estimated seconds, printed with the plan
     resume: str = ""  # how to continue, printed if the user interrupts the command
     note: str = ""  # a few words about the current step, which the next line shows in brackets
 
@@ -28,7 +27,7 @@ class Progress:
         self._start, self._before, self._ended = monotonic(), self.done, threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
         if self.plan:
-            self._say(f"{self.plan}." if self.about_s is None else f"{self.plan}: about {duration(self.about_s)}.")
+            self._say(f"{self.plan}.")
 
     def __enter__(self) -> Self:
         Progress.running.append(self)

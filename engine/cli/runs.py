@@ -82,8 +82,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a file of `write_json`; raises an `InputError` if it cannot be read or is not JSON."""
     with explained(f"Cannot read {path}", "Restore the file, or use another --out"):
-        values: dict[str, Any] = json.loads(path.read_bytes())
-    return values
+        return dict(json.loads(path.read_bytes()))
 
 
 def append_record(path: Path, record: Mapping[str, Any]) -> None:
@@ -108,33 +107,27 @@ def check_new(folder: Path) -> None:
 
 
 def continues(
-    folder: Path, name: str, conditions: Mapping[str, Any], *, resume: bool = True, free: Collection[str] = ()
+    folder: Path, stored: str, conditions: Mapping[str, Any], *, resume: bool = True, free: Collection[str] = ()
 ) -> bool:
     """Returns whether a folder contains a run under the same conditions; ``False`` means it is new. Writes nothing.
 
     The conditions, compared as JSON, are everything that the results depend on. The caller begins a run by writing them
-    to the file ``name``; those in ``free`` may differ. Raises an `InputError` if the folder contains other files, or a
+    to the file ``stored``; those in ``free`` may differ. Raises an `InputError` if the folder contains other files or a
     run that has other conditions or may not be resumed.
     """
-    if not (folder / name).is_file():
+    if not (folder / stored).is_file():
         check_new(folder)
         return False
     if not resume:
         raise InputError(f"{folder} has a run in it. Add --resume, or use another --out.")
-    check_same(folder, read_json(folder / name), conditions, free)
-    return True
-
-
-def check_same(folder: Path, stored: Mapping[str, Any], current: Mapping[str, Any], free: Collection[str] = ()) -> None:
-    """Raises an `InputError` that lists the changed conditions of the run in a folder, if any but free ones changed."""
     old, new = (
         _flatten({name: value for name, value in json.loads(json.dumps(values)).items() if name not in free})
-        for values in (stored, current)
+        for values in (read_json(folder / stored), conditions)
     )
-    names = [name for name in old | new if old.get(name) != new.get(name)]
-    if names:
+    if names := [name for name in old | new if old.get(name) != new.get(name)]:
         before, now = (", ".join(f"{name} {_shown(values.get(name))}" for name in names) for values in (old, new))
         raise InputError(f"The run in {folder} began with {before}, not {now}. Repeat that, or use another --out.")
+    return True
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

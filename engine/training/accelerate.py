@@ -24,7 +24,7 @@ import numpy as np
 
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress
+from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, read_json, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
@@ -100,8 +100,8 @@ def run(
         config = replace(config, steps=read_json(out / CONDITIONS)["steps"])
     if (out / CARD).is_file():
         raise InputError(f"The run in {out} has ended. Use its model, or choose new points with bioner calibrate.")
-    plan = f"Make {config.checkpoint} fast: label, train, choose operating points, time"
-    with Progress(plan, about_s=None if config.steps else 60 * config.minutes) as progress:
+    time = "" if config.steps else f": about {duration(60 * config.minutes)}"
+    with Progress(f"Make {config.checkpoint} fast: label, train, choose operating points, time{time}") as progress:
         from engine.training.stages import STRATEGY, run_stages
 
         choices = run_stages(config, original, student, learned, apart, conditions, made_by)
@@ -139,20 +139,12 @@ def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) ->
 
 
 @as_command
-def main(argv: list[str] | None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.accelerate"), description=__doc__)
     add = parser.add_argument
-    add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     add_texts(parser, "training texts in any format")
-    add(
-        "--held-out",
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="texts to choose points on (default: some of --texts)",
-    )
-    add_options(parser, AccelerateConfig, skip=("checkpoint",))
+    add("--held-out", nargs="+", default=[], metavar="FILE", help="to choose points on (default: some of --texts)")
+    add_options(parser, AccelerateConfig, positional=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out")
     arguments = parser.parse_args(argv)
     config = config_of(AccelerateConfig, arguments)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from engine.base import Engine
 from engine.cli.command import as_command, program
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
@@ -25,7 +24,7 @@ from engine.pruning.strategy_names import RECOVERY
 from engine.settings import setting
 from engine.training.card import advice, points_table
 from engine.training.options import PointsConfig
-from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement
+from engine.training.points import Choice, points_of, store, store_agreement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +37,6 @@ class CalibrateConfig(PointsConfig):
     )
 
 
-def checked(names: Sequence[str], engine: Engine) -> list[str]:
-    """Returns names of strategies that the model can run; if there are none, all of these without recovery."""
-    runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
-    names = names or [name for name in runnable if not name.endswith(RECOVERY)]
-    if unknown := set(names) - set(runnable):
-        problem = f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}"
-        raise InputError(f"{problem}. Train a controller with bioner controller.")
-    return list(dict.fromkeys(names))
-
-
 def choose_points(
     config: CalibrateConfig, folder: Path, names: Sequence[str], texts: Sequence[str]
 ) -> dict[str, list[Choice]]:
@@ -55,9 +44,8 @@ def choose_points(
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
-    references = in_both_dtypes(folder, texts)
+    references = store_agreement(folder, texts)
     references["float32"].check()
-    store_agreement(folder, references)
     engine = load_engine(folder, config.dtype)
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
@@ -82,7 +70,11 @@ def main(argv: list[str] | None) -> int:
     texts = read_texts(arguments.texts, lines=arguments.lines)
     engine = load_engine(folder, "float32")
     engine.strategy("truncate-1")  # refuses a model without gates
-    names = checked(config.strategies, engine)
+    runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
+    names = list(dict.fromkeys(config.strategies)) or [name for name in runnable if not name.endswith(RECOVERY)]
+    if unknown := set(names) - set(runnable):
+        problem = f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}"
+        raise InputError(f"{problem}. Train a controller with bioner controller.")
     with Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts") as progress:
         chosen = choose_points(config, folder, names, texts)
     progress.finish(

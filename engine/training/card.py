@@ -61,9 +61,8 @@ def _cells(choice: Choice, sizes: Iterable[int]) -> list[str]:
 def front_matter(folder: Path, *base: str) -> str:
     """The metadata of a card, with licence and language from the card in ``folder``, and the hub ids in ``base``."""
     known: dict[str, Any] = {}
-    if (folder / CARD).is_file():
-        with suppress(Exception):  # a damaged card says nothing
-            known = ModelCard.load(folder / CARD).data.to_dict()
+    with suppress(Exception):  # a damaged card says nothing, nor does a missing one
+        known = ModelCard.load(folder / CARD).data.to_dict()
     on_hub = [name for name in base if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name) and not Path(name).is_dir()]
     data = ModelCardData(
         **{name: known[name] for name in INHERITED if name in known},

@@ -32,7 +32,7 @@ from engine.models.folder import CASCADES, INT8, SMALL, read_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
-from engine.settings import check_settings, setting
+from engine.settings import setting
 from engine.training.card import CARD, cascade_card, points_table
 from engine.training.corpora import held_out_corpora
 from engine.training.options import by_point
@@ -49,7 +49,7 @@ ALONE = "small"  # the name of the small model alone
 class CascadeConfig:
     """Settings of ``cascade``."""
 
-    large: str = setting(MISSING, "folder or hub id of a token-classification checkpoint")
+    large: str = setting(MISSING, "folder or hub id of a token-classification checkpoint", metavar="LARGE")
     small: str = setting(MISSING, "folder or hub id of a small model with the same labels")
     out: str = setting(MISSING, "new folder for the cascade")
     corpus: tuple[str, ...] = setting((), "gold to compare F1 on: NAME:SPLIT or a file", separator=" ")
@@ -58,7 +58,6 @@ class CascadeConfig:
     share: tuple[float, ...] = setting((0.6, 0.4, 0.2), "share of words for LARGE at careful, balanced and fast")
 
     def __post_init__(self) -> None:
-        check_settings(self)
         _ = self.shares  # refuses numbers that are not in order
 
     @property
@@ -167,19 +166,17 @@ def make_cascade(
 
 
 @as_command
-def main(argv: list[str] | None) -> int:
+def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog=program("engine.training.cascade"), description=__doc__)
-    add = parser.add_argument
-    add("large", metavar="LARGE", help="folder or hub id of a token-classification checkpoint")
     add_texts(parser, "held-out texts in any format")
-    add_options(parser, CascadeConfig, skip=("large",))
+    add_options(parser, CascadeConfig, positional=("large",))
     arguments = parser.parse_args(argv)
     config = config_of(CascadeConfig, arguments)
     check_new(Path(config.out))
     texts = read_texts(arguments.texts, lines=arguments.lines)
     gold = [corpus.load() for corpus in held_out_corpora(config.corpus)]
     engine = load_both(config, texts, gold)
-    command = shlex.join(["python", "-m", "engine.training.cascade", *(sys.argv[1:] if argv is None else argv)])
+    command = shlex.join(["python", "-m", "engine.training.cascade", *argv])
     with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
         table, said = make_cascade(config, engine, texts, gold, command)
     print(table)

@@ -26,9 +26,9 @@ class TrainingCorpus:
     types: tuple[str, ...] | None = None
     per_epoch: int | None = None
 
-    def load(self, data_dir: str = "", split: str = "fit") -> Corpus:
-        """Loads the corpus with mentions of its types only; ``split`` is the default split."""
-        corpus = load_corpus(self.name, self.split or split, data_dir or None)
+    def load(self, data_dir: str = "") -> Corpus:
+        """Loads the corpus, by default its split ``fit``, with mentions of its types only."""
+        corpus = load_corpus(self.name, self.split or "fit", data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
             raise InputError(f"{corpus.title} has no document with words. Choose another split.")
         if self.types is None:

@@ -12,18 +12,20 @@ from pathlib import Path
 
 from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
+from engine.cli.progress import Progress
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.loading import load_engine
 from engine.models.decoder_file import DECODING, write_decoder
 from engine.models.folder import model_folder
-from engine.pruning.strategy_names import DENSE
+from engine.pruning.strategy import Strategy
 from engine.settings import setting
 from engine.text.decoding import Decoder, count_transitions
 from engine.text.labels import LabelSet
-from engine.text.scoring import Counts, count_matches
+from engine.text.scoring import Counts
 from engine.text.words import split_words
 from engine.training.corpora import held_out_corpora, parse_corpora
+from engine.training.trials import counts_on_gold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +49,11 @@ def fit_decoder(labels: LabelSet, corpora: Sequence[Corpus]) -> tuple[Decoder, l
 
 def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
     """Whether labelling short forms as their long forms raises the F1 of ``dense`` on a corpus."""
-    engine = load_engine(folder, "float32")
-    results = engine.tag_batch([document.text for document in corpus.documents], DENSE)
     scores = []
     for abbreviations in (False, True):
-        decoder = Decoder(engine.labels, engine.decoder.transitions, abbreviations=abbreviations)
-        found = [decoder.decode(result.text, result.words, result.probabilities).entities for result in results]
-        pairs = zip(corpus.documents, found, strict=True)
-        types = set(corpus.types) & set(engine.labels.types)
-        counts = (count_matches(document.entities, entities, types) for document, entities in pairs)
-        scores.append(Counts.total(counts).f1)
+        engine = load_engine(folder, "float32", abbreviations=abbreviations)
+        counts = counts_on_gold(engine, corpus, Strategy(), Progress())
+        scores.append(Counts.total(counts[type_] for type_ in corpus.types if type_ in engine.labels.types).f1)
     say(f"F1 on {corpus.title}: {scores[0]:.4f}; with abbreviations {scores[1]:.4f}.")
     return scores[1] > scores[0]
 

@@ -14,7 +14,7 @@ from engine.pruning.signals import normalised_entropy
 from engine.training.examples import Example, make_batches
 from engine.training.heads import TrainableModel, fit_heads, with_heads
 from engine.training.options import WORK, AccelerateConfig, TrainingConfig
-from engine.training.trainer import CHECKPOINT, Trainer, default_device
+from engine.training.trainer import Trainer
 
 HEAD_LR = 1e-3
 STUDENT_LR = 3e-4  # of an encoder that learns the output of another model
@@ -33,15 +33,14 @@ def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequen
 
     ``steps``: number of batches; gate heads are fitted to as many, at most all of one pass.
     """
-    if not trainable.model.has_gates:
-        trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
-        if not Path(config.out, WORK, CHECKPOINT).is_file():
-            batches = make_batches(examples, SETTINGS["max_rows"], random.Random(config.seed))
-            fit_heads(trainable.model.to(default_device()), batches[:steps])
     run = trainer(config, trainable, examples, steps)
     if not run.resume():
+        if not trainable.model.has_gates:
+            batches = make_batches(examples, SETTINGS["max_rows"], random.Random(config.seed))
+            fit_heads(run.model, batches[:steps])
+            run.model.train()
         run.try_out()
-        narrow = min(1, FULL_RATE_SIZE / trainable.model.encoder.hidden_size)
+        narrow = min(1, FULL_RATE_SIZE / run.model.encoder.hidden_size)
         passes = steps / len(run.batches(0))
         low, high = (0.0, STUDENT_LR) if config.student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
@@ -51,6 +50,9 @@ def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequen
 def trainer(
     config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example], steps: int | None = None
 ) -> Trainer:
+    """Prepares the run; a model without gate heads gets new ones, to be fitted."""
+    if not trainable.model.has_gates:
+        trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
     settings, work = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS), Path(config.out, WORK)
     targets = np.concatenate([example.targets for example in examples])
     certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy

@@ -91,8 +91,6 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
         say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, lacks.")
-    count, heads = sum(len(corpus.documents) for corpus in corpora), "its" if backbone.has_heads else "new"
-    say(f"Load {config.backbone} with {heads} label heads, and cut {count} documents into windows.")
 
     from transformers import set_seed
 

@@ -62,7 +62,7 @@ class PointsConfig:
 class AccelerateConfig(PointsConfig):
     """Settings of ``accelerate``."""
 
-    checkpoint: str = setting(MISSING, "folder or hub id of a token-classification checkpoint")
+    checkpoint: str = setting(MISSING, "folder or hub id of a token-classification checkpoint", metavar="CHECKPOINT")
     out: str = setting(MISSING, "folder for the model: a new one, or that of the same run")
     labels: str = setting("", "file that says what the checkpoint's labels mean, if the checkpoint does not")
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")

@@ -8,6 +8,8 @@ import numpy as np
 
 from engine.cli.progress import duration
 from engine.errors import InputError
+from engine.training.distill import SETTINGS
+from engine.training.trials import MIN_WINDOWS
 
 MIN_LEARNED, USEFUL_PASSES = 32, 3  # texts to learn from at least; passes over all beyond which little is gained
 TEACHER_PASSES = 2  # dense passes over a text to learn from: its labels, and gate heads that are fitted to them
@@ -29,42 +31,39 @@ class Plan:
         return f"{training}; {self.held_out} held-out texts"
 
 
-@dataclass(frozen=True)
-class Planner:
-    """Makes plans for given texts."""
+def plan_for(steps: int, rows: Sequence[int], windows: Sequence[int]) -> Plan:
+    """As many texts as training sees once, and the same share of those held out.
 
-    rows: Sequence[int]  # word pieces of each training text, in order
-    max_rows: int  # of a batch
-    windows: Sequence[int]  # number of windows of each held-out text
-    min_windows: int  # held-out windows that are always used
-    epochs: int  # maximum number of passes over the texts
+    ``rows``: word pieces of each training text, in order; ``windows``: number of windows of each held-out text.
+    """
+    seen, read = np.cumsum(rows), np.cumsum(windows)
+    learned = steps * SETTINGS["max_rows"]
+    texts = min(len(seen), int(np.searchsorted(seen, learned)) + 1)
+    least = int(np.searchsorted(read, MIN_WINDOWS)) + 1
+    held_out = min(len(read), max(least, -(-len(read) * texts // len(seen))))
+    return Plan(steps, learned / int(seen[texts - 1]), texts, held_out)
 
-    def plan(self, steps: int) -> Plan:
-        """As many texts as training sees once, and the same share of those held out."""
-        seen, read = np.cumsum(self.rows), np.cumsum(self.windows)
-        texts = min(len(seen), int(np.searchsorted(seen, steps * self.max_rows)) + 1)
-        least = int(np.searchsorted(read, self.min_windows)) + 1
-        held_out = min(len(read), max(least, -(-len(read) * texts // len(seen))))
-        return Plan(steps, steps * self.max_rows / int(seen[texts - 1]), texts, held_out)
 
-    def within(self, seconds: float, dense_s: float, step_s: float, settings: int) -> tuple[Plan, float]:
-        """Returns the longest plan within ``seconds``, and the seconds beyond which little is gained.
+def longest_plan(
+    seconds: float, rows: Sequence[int], windows: Sequence[int], dense_s: float, step_s: float, settings: int
+) -> tuple[Plan, float]:
+    """Returns the longest plan within ``seconds``, and the seconds beyond which little is gained.
 
-        ``dense_s``: of the dense pass over a text; ``step_s``: of a training step; ``settings``: number predicted.
-        Raises an `InputError` if the time is too short to choose an operating point.
-        """
+    ``dense_s``: of the dense pass over a text; ``step_s``: of a training step; ``settings``: number predicted.
+    Raises an `InputError` if the time is too short to choose an operating point.
+    """
 
-        def duration_of(steps: int) -> float:
-            plan = self.plan(steps)
-            dense = TEACHER_PASSES * plan.texts + HELD_OUT_PASSES * plan.held_out
-            return dense_s * dense + step_s * steps + PREDICTION_S * settings * plan.held_out
+    def duration_of(steps: int) -> float:
+        plan = plan_for(steps, rows, windows)
+        dense = TEACHER_PASSES * plan.texts + HELD_OUT_PASSES * plan.held_out
+        return dense_s * dense + step_s * steps + PREDICTION_S * settings * plan.held_out
 
-        all_of, some = (-(-sum(rows) // self.max_rows) for rows in (self.rows, self.rows[:MIN_LEARNED]))
-        possible = range(some, max(some, self.epochs * all_of) + 1)
-        useful = duration_of(min(possible[-1], USEFUL_PASSES * all_of))
-        number = bisect_right(possible, seconds, key=duration_of)
-        if not number:
-            least = -(-duration_of(some) // 60)
-            needed = f"{least:g} minutes to choose an operating point, and {duration(useful)} for all useful training"
-            raise InputError(f"--minutes {seconds / 60:.2g} is too short on this machine, which needs {needed}.")
-        return self.plan(possible[number - 1]), useful
+    once, least = (-(-sum(part) // SETTINGS["max_rows"]) for part in (rows, rows[:MIN_LEARNED]))
+    possible = range(least, max(least, SETTINGS["epochs"] * once) + 1)
+    useful = duration_of(min(possible[-1], USEFUL_PASSES * once))
+    number = bisect_right(possible, seconds, key=duration_of)
+    if not number:
+        minutes = -(-duration_of(least) // 60)
+        needed = f"{minutes:g} minutes to choose an operating point, and {duration(useful)} for all useful training"
+        raise InputError(f"--minutes {seconds / 60:.2g} is too short on this machine, which needs {needed}.")
+    return plan_for(possible[number - 1], rows, windows), useful

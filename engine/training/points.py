@@ -96,14 +96,12 @@ def store(folder: Path, entries: Mapping[str, Any]) -> None:
     write_json(path, {name: entry for name, entry in stored.items() if entry})
 
 
-def in_both_dtypes(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
-    """Returns what a model's dense pass finds in each dtype of a CPU."""
-    return {dtype: Reference.of(load_engine(folder, dtype), texts) for dtype in ("float32", "int8")}
-
-
-def store_agreement(folder: Path, references: Mapping[str, Reference]) -> None:
-    """Stores in a model's folder whether 8 bits agree with float32."""
-    store(folder, {INT8: int8_agreement(**references)})
+def store_agreement(folder: Path, texts: Sequence[str]) -> dict[str, Reference]:
+    """Returns what a model's dense pass finds in float32 and in 8 bits; stores in its folder whether these agree."""
+    references = {dtype: Reference.of(load_engine(folder, dtype), texts) for dtype in ("float32", "int8")}
+    if agreement := int8_agreement(**references):
+        store(folder, {INT8: agreement})
+    return references
 
 
 def points_of(choices: Iterable[Choice]) -> dict[str, Any]:

@@ -26,15 +26,15 @@ from engine.pytorch.checkpoint import load_weights
 from engine.text.words import words_of
 from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
-from engine.training.distill import SETTINGS, distil, trainer
+from engine.training.distill import distil, trainer
 from engine.training.examples import LABELS, as_targets, label_texts, soft_examples
-from engine.training.heads import TrainableModel, load_trainable, with_heads
+from engine.training.heads import TrainableModel, load_trainable
 from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
-from engine.training.plan import Plan, Planner
-from engine.training.points import Choice, in_both_dtypes, points_of, store, store_agreement, with_speedups
+from engine.training.plan import Plan, longest_plan, plan_for
+from engine.training.points import Choice, points_of, store, store_agreement, with_speedups
 from engine.training.sweep import SCALES, gate_sets, sweep
 from engine.training.trainer import CHECKPOINT, default_device
-from engine.training.trials import MIN_DENSE_F1, MIN_WINDOWS, Reference, measure
+from engine.training.trials import MIN_DENSE_F1, Reference, measure
 
 STRATEGY = "entropy"  # whose operating points are chosen
 TIMED_SHARE, MAX_TIMED, MIN_CALLS = 4, 160, 5  # one in four held-out texts is timed, at most so many; calls at least
@@ -81,7 +81,7 @@ def run_stages(
         if (original.folder.path / DECODING).is_file():
             shutil.copyfile(original.folder.path / DECODING, out / DECODING)
         if device == "cpu":
-            store_agreement(out, in_both_dtypes(out, reference.texts))
+            store_agreement(out, reference.texts)
         engine = load_engine(out, config.dtype, device)
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)
@@ -119,19 +119,17 @@ def plan_of(
     """
     rows = [sum(len(w.input_ids) for w in trainable.pieces.windows(words_of(text))) for text in texts]
     windows = [len(original.pieces.windows(words_of(text))) for text in held_out]
-    planner = Planner(rows, SETTINGS["max_rows"], windows, MIN_WINDOWS, SETTINGS["epochs"])
     if config.steps:
-        plan = planner.plan(config.steps)
+        plan = plan_for(config.steps, rows, windows)
         say(f"Plan: {plan}.")
         return plan
-    few = texts[: planner.plan(1).texts]
+    few = texts[: plan_for(1, rows, windows).texts]
     results = original.tag_batch(few, Strategy())  # which also makes the graph
     dense_s = timeit(lambda: original.tag_batch(few, Strategy()), number=1) / len(few)
     targets, labels = [*map(as_targets, results)], trainable.model.labels
     examples = soft_examples(few, targets, original.labels, trainable.pieces, labels)
-    model = trainable.model if trainable.model.has_gates else with_heads(trainable.model, gates=True)
-    step_s = trainer(config, trainable._replace(model=model), examples).try_out()
-    predicted = 2 * len(SCALES) * len(gate_sets(model.encoder.num_layers))
-    plan, useful = planner.within(60 * config.minutes, dense_s, step_s, predicted)
+    step_s = trainer(config, trainable, examples).try_out()
+    predicted = 2 * len(SCALES) * len(gate_sets(trainable.model.encoder.num_layers))
+    plan, useful = longest_plan(60 * config.minutes, rows, windows, dense_s, step_s, predicted)
     say(f"Plan: {plan}; beyond {duration(useful)}, more time gains little. --steps {plan.steps} repeats this run.")
     return plan

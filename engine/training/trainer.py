@@ -9,6 +9,7 @@ import shutil
 import time
 import timeit
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
@@ -73,14 +74,14 @@ def draw_thresholds(gates: int, windows: int, pruned: float, lowest: float = ENT
     return thresholds.numpy(), int(torch.randint(1, 3, ()))
 
 
+@dataclass(frozen=True, eq=False)
 class SampledController(ExitPolicy):
     """Decides like `entropy` by thresholds for each gate and window, ``(gates, windows)``; entities exit as a whole."""
 
     kind = "sampled"
+    thresholds: np.ndarray
+    neighbours: int
     signals: frozenset[str] = frozenset()  # to be recorded
-
-    def __init__(self, thresholds: np.ndarray, neighbours: int, signals: frozenset[str] = frozenset()) -> None:
-        self.thresholds, self.neighbours, self.signals = thresholds, neighbours, signals
 
     def decide(self, gate: Gate) -> Decision:
         assert isinstance(gate, ArrayGate)
@@ -162,8 +163,8 @@ class Trainer:
         self.bfloat16 = seconds[True] < BFLOAT16_TIME * seconds[False]
         return seconds[self.bfloat16]
 
-    def loss(self, examples: list[Example]) -> Tensor:
-        """The joint loss of one batch, a scalar, with some words masked and some windows pruned."""
+    def backward(self, examples: list[Example]) -> Tensor:
+        """Returns the joint loss of a batch with some words masked and some windows pruned; clips its gradients."""
         batch, targets, outside = pack(examples, self.device, self.config.temperature)
         if self.config.mask:
             batch = mask_words(batch, self.config.mask, self.tokenizer.mask_token_id)
@@ -171,12 +172,8 @@ class Trainer:
         controller: ExitPolicy = KeepAll()
         if self.config.pruned:
             controller = SampledController(*draw_thresholds(len(gates), len(examples), self.config.pruned, self.lowest))
-        return joint_loss(forward(self.model, batch, gates, controller), targets, outside)
-
-    def backward(self, batch: list[Example]) -> Tensor:
-        """Computes the loss of a batch and clipped gradients."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            loss = self.loss(batch)
+            loss = joint_loss(forward(self.model, batch, gates, controller), targets, outside)
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss

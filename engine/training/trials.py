@@ -116,14 +116,12 @@ class Trial:
         return (self.dense_f1 - self.f1) * 100
 
     @cached_property
-    def loss_error(self) -> float:
-        """Standard error of the loss by document, in pp; infinite if there are no entities."""
-        return f1_difference_error(self.counts, self.dense) * 100
-
-    @property
     def loss_bound(self) -> float:
-        """What is lost at most (95 %, one-sided), in pp: the best of many owes something to chance."""
-        return self.loss + ONE_SIDED * self.loss_error
+        """What is lost at most (95 %, one-sided), in pp: the best of many owes something to chance.
+
+        Infinite if there are no entities.
+        """
+        return self.loss + ONE_SIDED * (f1_difference_error(self.counts, self.dense) * 100)
 
     @property
     def eligible(self) -> bool:
@@ -145,8 +143,8 @@ def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: 
 def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> dict[str, Counts]:
     """Exact-span counts of each type on a corpus."""
     results = tag_texts(engine, [document.text for document in corpus.documents], strategy, progress)
-    found = [result.entities for result in results]
-    return {type_: Counts.total(count_documents(corpus.documents, found, (type_,))) for type_ in corpus.types}
+    predictions = [result.entities for result in results]
+    return {type_: Counts.total(count_documents(corpus.documents, predictions, (type_,))) for type_ in corpus.types}
 
 
 def mean_f1(runs: Iterable[Mapping[str, Counts]]) -> float:

@@ -90,8 +90,8 @@ def test_lists_and_numbers_of_numpy_become_pythons():
 
 def test_help_has_the_range_the_unit_and_the_default():
     parser = argparse.ArgumentParser()
-    add_options(parser, Config, skip=("limit",))
+    add_options(parser, Config, positional=("out",))
     said = " ".join(parser.format_help().split())
     assert "--minutes X time for everything (0.5 to 100 minutes; default 60.0)" in said
     assert "--changes NAME=VALUE any setting" in said
-    assert "--limit" not in said
+    assert "--out" not in said

@@ -34,11 +34,11 @@ import sys
 from pathlib import Path
 
 from engine.formats import read_texts
-from engine.training.points import in_both_dtypes, store_agreement
+from engine.training.points import store_agreement
 
 runs = Path(sys.argv[1])
 texts = read_texts([str(runs / "held_back.jsonl")])[:60]
-store_agreement(runs / "teacher", in_both_dtypes(runs / "teacher", texts))
+store_agreement(runs / "teacher", texts)
 PY
 stage finetune --backbone chemicals-diseases --corpus biored:six gnormplus nlm-gene tmvar per-epoch=250 \
   bc5cdr:six per-epoch=400 ncbi-disease:six per-epoch=200 species per-epoch=400 linnaeus per-epoch=60 \

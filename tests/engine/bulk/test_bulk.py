@@ -42,19 +42,19 @@ def lines(path):
 
 
 def names(out):
-    return [one["name"] for one in lines(out / "manifest.jsonl")]
+    return [row["name"] for row in lines(out / "manifest.jsonl")]
 
 
 def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, capsys):
     assert bulk(pubmed) == 0
     manifest = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [one["input"] for one in manifest] == sorted(map(str, pubmed.glob("*.gz")))
-    assert [(one["documents"], one["rejected"], one["deleted"]) for one in manifest] == [(RECORDS, 0, 3)] * FILES
+    assert [row["input"] for row in manifest] == sorted(map(str, pubmed.glob("*.gz")))
+    assert [(row["documents"], row["rejected"], row["deleted"]) for row in manifest] == [(RECORDS, 0, 3)] * FILES
     tagged = lines(tmp_path / "out" / manifest[2]["output"])
-    found = [[(e["start"], e["end"], e["type"]) for e in document["entities"]] for document in tagged]
+    entities = [[(e["start"], e["end"], e["type"]) for e in document["entities"]] for document in tagged]
     results = engine.tag_batch([document["text"] for document in tagged])
-    assert found == [[entity.key for entity in result.entities] for result in results]
-    assert manifest[2]["entities"] == sum(map(len, found))
+    assert entities == [[entity.key for entity in result.entities] for result in results]
+    assert manifest[2]["entities"] == sum(map(len, entities))
     assert (tagged[-1]["id"], tagged[-1]["version"]) == ("3000000", 2)
     assert len(lines(tmp_path / "out" / "deleted.jsonl")) == 3 * FILES
     assert f"{FILES} files and {FILES * RECORDS} documents tagged, 0 records rejected" in capsys.readouterr().err
@@ -86,7 +86,7 @@ def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
     for missing in (1, 0):
         assert bulk(tmp_path / "in") == 0
         assert f"Tag {missing} of 1 files" in capsys.readouterr().err
-    assert [one["text"] for file in (tmp_path / "out" / "tagged").iterdir() for one in lines(file)] == ["Nausea."]
+    assert [row["text"] for file in (tmp_path / "out" / "tagged").iterdir() for row in lines(file)] == ["Nausea."]
 
 
 def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, notes, tmp_path):
@@ -95,9 +95,9 @@ def test_broken_records_are_left_out_with_their_reason_and_take_no_memory(bulk, 
     with memory_below(2_500_000):
         assert bulk(notes) == 0
     rejected = lines(tmp_path / "out" / "rejected.jsonl")
-    assert [(Path(one["file"]).name, one["line"]) for one in rejected[::1000]] == [("a.jsonl", 2), ("b.jsonl", 2)]
+    assert [(Path(row["file"]).name, row["line"]) for row in rejected[::1000]] == [("a.jsonl", 2), ("b.jsonl", 2)]
     assert 'an object with a "text" string' in rejected[0]["reason"]
-    assert {(one["documents"], one["rejected"]) for one in lines(tmp_path / "out" / "manifest.jsonl")} == {(1, 1000)}
+    assert {(row["documents"], row["rejected"]) for row in lines(tmp_path / "out" / "manifest.jsonl")} == {(1, 1000)}
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_file_whose_result_is_gone_and_cannot_be_made_again_is_not_finished(bu
     (tmp_path / "out" / "tagged" / "b.jsonl").unlink()
     (notes / "b.jsonl").write_text("?" * len(NOTE))
     assert bulk(notes) == 2
-    assert [Path(one["output"]).name for one in lines(tmp_path / "out" / "manifest.jsonl")] == ["a.jsonl"]
+    assert [Path(row["output"]).name for row in lines(tmp_path / "out" / "manifest.jsonl")] == ["a.jsonl"]
 
 
 def test_auto_continues_a_run_in_its_dtype(bulk, notes, capsys):

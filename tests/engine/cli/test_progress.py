@@ -26,10 +26,10 @@ def clock(monkeypatch):
 
 
 def test_it_begins_with_the_plan_and_ends_with_the_verdict_and_the_next_command(lines, clock):
-    progress = Progress("Tag 40 files", total=40, about_s=600)
+    progress = Progress("Tag 40 files", total=40)
     clock[0] = 180
     progress.finish("40 files tagged.", "python -m eval.report")
-    assert lines == ["Tag 40 files: about 10 min.", "Done after 3 min: 40 files tagged.\nNext: python -m eval.report"]
+    assert lines == ["Tag 40 files.", "Done after 3 min: 40 files tagged.\nNext: python -m eval.report"]
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.001, 0), (90, 1)])

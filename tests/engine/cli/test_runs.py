@@ -120,7 +120,7 @@ def test_the_digest_of_code_changes_with_every_source_and_its_place(tmp_path, mo
     (tmp_path / "made_up" / "part").mkdir(parents=True)
     first, second = tmp_path / "made_up" / "__init__.py", tmp_path / "made_up" / "part" / "a.py"
     first.touch()
-    package, found = __import__("made_up"), []
+    package, digests = __import__("made_up"), []
     for change in (
         second.touch,
         lambda: first.write_text("# changed"),
@@ -128,7 +128,7 @@ def test_the_digest_of_code_changes_with_every_source_and_its_place(tmp_path, mo
         lambda: second.rename(tmp_path / "made_up" / "a.py"),
     ):
         change()
-        found.append(code_digest(package))
-    assert len(set(found)) == len(found)
+        digests.append(code_digest(package))
+    assert len(set(digests)) == len(digests)
     (tmp_path / "made_up" / "notes.txt").write_text("no source")
-    assert code_digest(package) == found[-1]
+    assert code_digest(package) == digests[-1]

@@ -161,9 +161,9 @@ def test_the_steps_that_a_run_printed_repeat_it_whatever_the_minutes(easy_folder
     steps = int(re.search(r"--steps (\d+) repeats", capsys.readouterr().err)[1])
     assert json.loads((tmp_path / "timed" / "training" / "accelerate.json").read_text())["steps"] == steps
     run(easy_folder, tmp_path / "repeated", steps=steps, minutes=0.001)
-    one, other = (load_weights(tmp_path / name).model.state_dict() for name in ("timed", "repeated"))
-    for name in one:
-        torch.testing.assert_close(one[name], other[name])
+    timed, repeated = (load_weights(tmp_path / name).model.state_dict() for name in ("timed", "repeated"))
+    for name in timed:
+        torch.testing.assert_close(timed[name], repeated[name])
     assert load_engine(tmp_path / "timed").points == load_engine(tmp_path / "repeated").points
 
 

@@ -27,7 +27,7 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     torch.manual_seed(0)
     samples = collect(weights.model, windows, ["entropy"])
     passes = (run(weights.model, windows, engine.strategy(name)) for name in ("dense", "truncate-1"))
-    dense, gate = (np.concatenate([one.probabilities for one in records]).argmax(-1) for records in passes)
+    dense, gate = (np.concatenate([record.probabilities for record in records]).argmax(-1) for records in passes)
     differs = gate != dense
     expected = [differs[max(0, i - 1) : i + 2].any() for i in range(len(differs))]
     assert samples[1].changes.tolist() == expected  # no word exits before the first gate
@@ -38,8 +38,8 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
 def test_a_gate_that_no_word_reaches_needs_more_texts_and_a_single_word_is_enough(weights):
     with pytest.raises(InputError, match=r"gates: 1, 2\. Give more --texts"):
         collect(weights.model, [], ["entropy"])
-    found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
-    assert all(np.isfinite(part).all() for part in found)
+    network = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
+    assert all(np.isfinite(part).all() for part in network)
 
 
 def test_a_network_learns_what_tells_words_apart():

@@ -106,9 +106,9 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(
     assert finetune(settings, resume=True) == finetuned[1]
     assert logged(tmp_path / "cut", "loss") == pytest.approx(logged(finetuned[0], "loss"), abs=1e-3)
     for name in ("model.safetensors", "gates.safetensors"):  # the averaged weights, on which no loss depends
-        one, other = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
-        for key, value in one.items():
-            torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
+        resumed, whole = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
+        for key, value in resumed.items():
+            torch.testing.assert_close(value, whole[key], atol=5e-3, rtol=0)
 
 
 def trainer_of(settings: FinetuneConfig, **options) -> Trainer:
@@ -213,9 +213,9 @@ def asked(monkeypatch):
     def load(name, split, data_dir):
         asked.append((name, split, data_dir))
         types = {"chemical": ("Chemical",), "disease": ("Disease",)}.get(name, ("Chemical", "Disease"))
-        found = tuple(entities[type_] for type_ in types)
+        mentions = tuple(entities[type_] for type_ in types)
         count = 4 if split in ("calib", "dev") else 8
-        documents = [Document(str(number), ABSTRACT[:22], found) for number in range(count)]
+        documents = [Document(str(number), ABSTRACT[:22], mentions) for number in range(count)]
         return Corpus(name, split, types, documents)
 
     monkeypatch.setattr("engine.training.corpora.load_corpus", load)
@@ -254,8 +254,8 @@ def test_every_type_that_counts_has_a_corpus_that_teaches_it_unless_a_teacher_do
 def test_a_corpus_may_be_a_file_whose_name_has_a_colon_or_a_comma(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a,b:1.txt").touch()
-    found = parse_corpora(["a,b:1.txt", "types=Gene", "bc5cdr:train,x"])
-    assert found == [
+    corpora = parse_corpora(["a,b:1.txt", "types=Gene", "bc5cdr:train,x"])
+    assert corpora == [
         TrainingCorpus("a,b:1.txt", types=("Gene",)),
         TrainingCorpus("bc5cdr", "train"),
         TrainingCorpus("x"),
@@ -279,7 +279,7 @@ def test_types_that_early_stopping_lacks_are_named_as_outside(dev, dropped, biob
 )
 def test_a_corpus_may_name_its_split(asked, given, expected):
     FinetuneConfig(backbone="b", out="o", **given).corpora()
-    assert asked == [(*one, None) for one in expected]
+    assert asked == [(*named, None) for named in expected]
 
 
 def test_the_command_line_names_corpora_with_what_they_teach_and_how_much(biobert_like, asked, tmp_path, monkeypatch):
@@ -288,7 +288,7 @@ def test_the_command_line_names_corpora_with_what_they_teach_and_how_much(biober
     options = f"--backbone {biobert_like} --out {tmp_path}/run --corpus chemical both types=Disease --corpus both:all "
     assert main([*options.split(), "per-epoch=3", "--dev-corpus", "both", "--epochs", "1"]) == 0
     assert [pool.most for pool in pools] == [None, None, 3]
-    taught = [{int(label) for one in pool.examples for label in one.targets.argmax(1)} for pool in pools]
+    taught = [{int(label) for example in pool.examples for label in example.targets.argmax(1)} for pool in pools]
     assert taught == [{0, 1}, {0, 3}, {0, 1, 3}]
     unknown = pools[1].examples[0].outside
     assert unknown.tolist() == [True, True, True, False, False], "O may be a chemical there"

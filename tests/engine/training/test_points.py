@@ -63,7 +63,7 @@ def test_a_loss_counts_with_its_one_sided_bound_and_finding_nothing_in_nothing_i
     assert list(chosen(trial(0.795, 2.0))) == ["fast"]
     assert list(chosen(trial(0.7985, 2.0), limits=(0.11, 0.3, 0.3))) == ["fast"]
     uneven = trial(0.7985, 2.0, uneven=15)
-    assert uneven.loss + uneven.loss_error < 0.3 < uneven.loss + 1.64 * uneven.loss_error
+    assert uneven.loss + (uneven.loss_bound - uneven.loss) / 1.645 < 0.3 < uneven.loss_bound
     assert list(chosen(uneven, limits=(0.11, 0.3, 0.3))) == []
     nothing = trial(0.8, 2.0, counts=(Counts(), Counts()), dense=(Counts(), Counts()))
     assert nothing.loss_bound == math.inf
@@ -114,11 +114,11 @@ def test_a_trial_counts_what_the_engine_finds_and_computes(engine):
     setting = Strategy((1,), EntropyController(0.9, exit_entities=True), recovery=Recovery(min_confidence=1.0))
     measured = measure(engine, reference, setting)
     results = engine.tag_batch(TEXTS, setting)
-    entities = [one.entities for one in results]
+    entities = [result.entities for result in results]
     assert measured.counts == tuple(count_documents(reference.documents, entities, reference.types))
     assert measured.dense == reference.dense
-    assert measured.cost.macs == sum(one.cost.macs for one in results)
-    assert measured.recovered == sum(one.paths.recovered.any() for one in results) > 0
+    assert measured.cost.macs == sum(result.cost.macs for result in results)
+    assert measured.recovered == sum(result.paths.recovered.any() for result in results) > 0
 
 
 def test_eight_bits_agree_unless_too_many_entities_differ(engine, plain_engine):
@@ -140,9 +140,9 @@ def test_speedups_are_against_the_first_strategy_where_there_are_enough_texts(en
 @pytest.mark.parametrize("agrees", [True, False])
 def test_a_folder_remembers_whether_8_bits_agree(agrees, model_folder, tmp_path, monkeypatch):
     folder = shutil.copytree(model_folder, tmp_path / "model")
-    found = {"agrees": agrees, "agreement": 0.9, "texts": 60}
-    monkeypatch.setattr(points, "int8_agreement", lambda **_: found)
-    store_agreement(folder, {})
+    agreement = {"agrees": agrees, "agreement": 0.9, "texts": 60}
+    monkeypatch.setattr(points, "int8_agreement", lambda **_: agreement)
+    store_agreement(folder, [TEXT])
     engine = load_engine(folder)
     assert engine.dtype == ("int8" if agrees else "float32")
     assert "not known" not in engine.why

@@ -24,29 +24,29 @@ HEAVY = ("pytorch.checkpoint", "training.dense_pass", "training.heads", "trainin
 @pytest.fixture
 def paths(model_folder, plain_folder, tmp_path):
     """Folders and files, by the names that options give them."""
-    found = {"sample": SAMPLE, "out": tmp_path / "out"}
+    paths = {"sample": SAMPLE, "out": tmp_path / "out"}
     for name, source in (("model", model_folder), ("plain", plain_folder), ("incomplete", plain_folder)):
-        found[name] = shutil.copytree(source, tmp_path / name)
-    (found["incomplete"] / "model.safetensors").unlink()
-    found["headless"] = shutil.copytree(plain_folder, tmp_path / "headless")
-    configure(found["headless"], architectures=["BertModel"])
-    found["genes_model"] = shutil.copytree(plain_folder, tmp_path / "genes_model")
-    configure(found["genes_model"], id2label=dict(enumerate(["O", "B-Gene", "I-Gene", "B-Cell", "I-Cell"])))
+        paths[name] = shutil.copytree(source, tmp_path / name)
+    (paths["incomplete"] / "model.safetensors").unlink()
+    paths["headless"] = shutil.copytree(plain_folder, tmp_path / "headless")
+    configure(paths["headless"], architectures=["BertModel"])
+    paths["genes_model"] = shutil.copytree(plain_folder, tmp_path / "genes_model")
+    configure(paths["genes_model"], id2label=dict(enumerate(["O", "B-Gene", "I-Gene", "B-Cell", "I-Cell"])))
     for name, spans, count in (
         ("train", [(0, 6, "Disease"), (13, 20, "Chemical")], 8),
         ("dev", [(0, 6, "Disease"), (13, 20, "Chemical")], 4),
         ("unannotated", [], 1),
         ("genes", [(0, 6, "Gene")], 2),
     ):
-        found[name] = tmp_path / f"{name}.txt"
-        write_pubtator(found[name], TEXT, spans, count)
+        paths[name] = tmp_path / f"{name}.txt"
+        write_pubtator(paths[name], TEXT, spans, count)
     for name, file in (("finetuned", "training.json"), ("accelerated", "training/accelerate.json")):
-        found[name] = tmp_path / name
-        (found[name] / file).parent.mkdir(parents=True)
-        (found[name] / file).write_text("{}")
-    found["blank"] = tmp_path / "blank.jsonl"
-    found["blank"].write_text('{"text": " "}\n')
-    return found | {
+        paths[name] = tmp_path / name
+        (paths[name] / file).parent.mkdir(parents=True)
+        (paths[name] / file).write_text("{}")
+    paths["blank"] = tmp_path / "blank.jsonl"
+    paths["blank"].write_text('{"text": " "}\n')
+    return paths | {
         name: write_texts(tmp_path / name, count) for name, count in (("texts", 400), ("few", 50), ("one", 1))
     }
 

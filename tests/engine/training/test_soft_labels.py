@@ -30,7 +30,7 @@ def labels(teacher, tmp_path_factory):
 
 def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher, engine):
     assert [len(of_text) for of_text in labels] == [len(words_of(text)) for text in TEXTS]
-    expected = [one.probabilities for one in teacher.tag_batch(TEXTS, "dense")]
+    expected = [result.probabilities for result in teacher.tag_batch(TEXTS, "dense")]
     np.testing.assert_allclose(np.concatenate(labels) / 255, np.concatenate(expected), atol=0.003)
     made, other = (
         soft_examples(TEXTS, labels, teacher.labels, engine.pieces, LabelSet(types))
@@ -39,7 +39,7 @@ def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher
     # Windows of 98 pieces overlap, so that words may be in two of them.
     assert sum(example.window.num_words for example in made) >= sum(map(len, labels))
     assert all(len(example.targets) == example.window.num_words for example in made)
-    here, there = (np.concatenate([one.targets for one in examples]) for examples in (made, other))
+    here, there = (np.concatenate([example.targets for example in examples]) for examples in (made, other))
     np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
 
 
@@ -75,6 +75,6 @@ def test_a_student_learns_the_teachers_distributions(labels, teacher, plain_fold
         patch.setattr(Trainer, "evaluate", lambda run, _: save_weights(run.out, run.model, run.tokenizer))
         finetune(FinetuneConfig(backbone=str(encoder), **settings), TEXTS)
     learned = load_engine(tmp_path / "run", "float32")
-    found = learned.tag(TEXTS[0], "dense").probabilities
+    predicted = learned.tag(TEXTS[0], "dense").probabilities
     taught = labels[0][:, [teacher.labels.names.index(name) for name in learned.labels.names]] / 255
-    assert np.abs(taught - found).mean() < 0.05
+    assert np.abs(taught - predicted).mean() < 0.05

@@ -17,13 +17,13 @@ def test_parts_have_all_documents_once_and_finetune_learns_from_them(tmp_path, c
     assert main([str(file), "--out", str(tmp_path / "parts"), "--share", "0.7, 0.1, 0.2"]) == 0
     parts = {name: list(read_documents(tmp_path / "parts" / f"{name}.jsonl")) for name in PARTS}
     assert {name: len(part) for name, part in parts.items()} == {"train": 14, "dev": 2, "test": 4}
-    found = {one.id: one for part in parts.values() for one in part}
-    assert found == {one.id: one for one in read_documents(file)}
+    split = {document.id: document for part in parts.values() for document in part}
+    assert split == {document.id: document for document in read_documents(file)}
     said = capsys.readouterr().err
     assert "train: 14 documents; Disease 14." in said
     names = {name: [str(tmp_path / "parts" / f"{name}.jsonl")] for name in PARTS}
     corpora, dev = FinetuneConfig(backbone="b", out="o", corpus=names["train"], dev_corpus=names["dev"]).corpora()
-    assert [len(one.documents) for one in (*corpora, dev)] == [14, 2]
+    assert [len(corpus.documents) for corpus in (*corpora, dev)] == [14, 2]
 
 
 def test_documents_with_the_same_text_stay_together_and_the_seed_decides():
@@ -31,7 +31,7 @@ def test_documents_with_the_same_text_stay_together_and_the_seed_decides():
         Document(f"{number}-{copy}", f"Nausea {number}." + " " * copy) for number in range(12) for copy in (0, 1)
     ]
     parts = split_documents(documents, (1, 1, 1))
-    numbers = [{one.id.split("-")[0] for one in part} for part in parts.values()]
+    numbers = [{document.id.split("-")[0] for document in part} for part in parts.values()]
     assert [len(part) for part in numbers] == [4, 4, 4]
     assert len(set().union(*numbers)) == 12
     assert split_documents(documents, (1, 1, 1)) == parts != split_documents(documents, (1, 1, 1), seed=1)

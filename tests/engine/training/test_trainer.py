@@ -65,11 +65,11 @@ def test_training_on_targets_of_unannotated_types_maximises_the_marginal_likelih
     logits = torch.randn(3, 5, requires_grad=True)
     targets = torch.eye(5)[[0, 0, 3]]
     outside = torch.tensor([[True, True, True, False, False], [True] + [False] * 4, [True, True, True, False, False]])
-    (found,) = torch.autograd.grad(cross_entropy(logits, spread_outside(targets, logits, outside)), logits)
+    (gradient,) = torch.autograd.grad(cross_entropy(logits, spread_outside(targets, logits, outside)), logits)
     of_label = logits.softmax(-1)
     likelihoods = torch.stack([of_label[0, :3].sum(), of_label[1, 0], of_label[2, 3]])
     (expected,) = torch.autograd.grad(-likelihoods.log().mean(), logits)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradient, expected)
 
 
 @pytest.mark.parametrize(
