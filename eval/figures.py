@@ -23,12 +23,12 @@ _FILE = re.compile(r"(?ms)^( *# figures: (\S+)\n).*?^( *# end)")
 def filled(page: str, root: Path = ROOT) -> str:
     """A page with the figures that it asks for, as they are now."""
 
-    def table(found: re.Match[str]) -> str:
-        reports = [ReportFolder(root / folder) for folder in found[2].split()]
-        return f"{found[1]}{figures(reports).markdown}\n{found[3]}"
+    def table(match: re.Match[str]) -> str:
+        reports = [ReportFolder(root / folder) for folder in match[2].split()]
+        return f"{match[1]}{figures(reports).markdown}\n{match[3]}"
 
     page = _TABLE.sub(table, page)
-    return _FILE.sub(lambda found: found[1] + (root / found[2]).read_text(encoding="utf-8") + found[3], page)
+    return _FILE.sub(lambda match: match[1] + (root / match[2]).read_text(encoding="utf-8") + match[3], page)
 
 
 @as_command

@@ -94,7 +94,8 @@ class Measured:
     def read_by_large(self) -> float | None:
         """The share of the words that the large model of a cascade read; None for all others."""
         *small, _ = self.variant.layers or (0,)
-        read = [~paths.exited | (paths.layer > sum(small)) for one in self.predictions if (paths := one.paths)]
+        every = [prediction.paths for prediction in self.predictions if prediction.paths]
+        read = [~paths.exited | (paths.layer > sum(small)) for paths in every]
         return float(np.concatenate(read).mean()) if small and any(map(len, read)) else None
 
 

@@ -14,6 +14,7 @@ from engine.cli.command import as_command, program, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked, write_json
 from engine.errors import InputError, extra
+from engine.machine import threads
 from eval.config import ReportConfig
 from eval.schema import BUSY, LAST
 
@@ -42,7 +43,8 @@ def report(config: ReportConfig, command: str = "") -> Path:
         busy = environment.other_processes()
         measured = run.measure(taggers, corpus, timed, config.batch_size)
         memory = run.measure_memory(taggers)
-        write_tables(out, measured, timed, memory, environment.facts(), training)
+        facts = environment.versions() | {"threads": threads(), "commit": environment.commit()}
+        write_tables(out, measured, timed, memory, facts, training)
         about, notes = run.describe(taggers, corpus, len(timed), command or f"report({config!r})"), config.notes(corpus)
         if busy:
             about[BUSY] = busy

@@ -20,12 +20,13 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
     ``high``, and whether that is ``significant``; ``loss_bound``, what is lost at most (95 %, one-sided).
     """
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
-    resampled, reference_resampled = map(_mean_f1, (runs, reference))
-    differences = resampled - reference_resampled
-    (f1_low, f1_high), (low, high) = map(_interval, (resampled, differences))
+    resampled = _mean_f1(runs)
+    differences = resampled - _mean_f1(reference)
+    f1_low, f1_high = np.quantile(resampled, (0.025, 0.975)).tolist()
+    low, worst, high = np.quantile(differences, (0.025, 0.05, 0.975)).tolist()
     columns = {"f1": f1, "f1_low": f1_low, "f1_high": f1_high}
     columns |= {"difference": f1 - reference_f1, "low": low, "high": high, "significant": low > 0 or high < 0}
-    return columns | {"loss_bound": 0.0 - float(np.quantile(differences, 0.05)) if len(differences) else np.nan}
+    return columns | {"loss_bound": 0.0 - worst}
 
 
 def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
@@ -45,16 +46,10 @@ def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
     return {"speedup": ratio, "speedup_low": low, "speedup_high": high, "speedup_significant": significant}
 
 
-def _interval(resampled: np.ndarray) -> tuple[float, float]:
-    """The 95 % percentile interval; NaN at both ends without resamples."""
-    low, high = np.quantile(resampled, (0.025, 0.975)) if len(resampled) else (np.nan, np.nan)
-    return float(low), float(high)
-
-
 def _mean_f1(runs: Sequence[Sequence[Counts]]) -> np.ndarray:
-    """The mean F1 of the runs in each resample; empty with too few documents."""
+    """The mean F1 of the runs in each resample; NaN with too few documents."""
     if len(runs[0]) < FEWEST:
-        return np.empty(0)
+        return np.array([np.nan])
     # Matches, and predictions plus gold mentions, ``(runs, documents, 2)``; the same documents are drawn for all.
     counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
     rng, documents = np.random.default_rng(SEED), counts.shape[1]

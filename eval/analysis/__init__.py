@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -28,14 +29,14 @@ class DocumentComparison:
     found_by_dense: tuple[Entity, ...]
 
     @classmethod
-    def of(cls, document: Document, types: tuple[str, ...], own: Prediction, dense: Prediction) -> DocumentComparison:
+    def of(cls, document: Document, types: tuple[str, ...], pruned: Prediction, dense: Prediction) -> Self:
         """Compares what a variant found with what dense found."""
         scored = (
-            tuple({entity.key: entity for entity in sorted(entities) if entity.type in types}.values())
-            for entities in (document.entities, own.entities, dense.entities)
+            tuple({entity.key: entity for entity in sorted(side.entities) if entity.type in types}.values())
+            for side in (document, pruned, dense)
         )
-        assert own.paths is not None, "strategies and controls have paths"
-        return cls(document.text, types, own.paths, *scored)
+        assert pruned.paths is not None, "strategies and controls have paths"
+        return cls(document.text, types, pruned.paths, *scored)
 
     @cached_property
     def words(self) -> list[tuple[int, int]]:
@@ -72,6 +73,6 @@ def compare(measured: Mapping[str, Measured]) -> list[Comparison]:
     return comparisons
 
 
-def overlap(one: Entity, other: Entity) -> int:
+def overlap(entity: Entity, other: Entity) -> int:
     """Number of characters that two entities share."""
-    return max(0, min(one.end, other.end) - max(one.start, other.start))
+    return max(0, min(entity.end, other.end) - max(entity.start, other.start))

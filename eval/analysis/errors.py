@@ -55,10 +55,10 @@ def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair
     mentions, predictions = ({entity.key: entity for entity in side} for side in (reference, predicted))
     pairs: list[Pair] = [(mentions.pop(key), predictions.pop(key)) for key in mentions.keys() & predictions.keys()]
     candidates = sorted(
-        ((one.start, one.end) != (other.start, other.end), one.type != other.type, -overlap(one, other), key, other_key)
-        for key, one in mentions.items()
+        (key[:2] != other_key[:2], mention.type != other.type, -overlap(mention, other), key, other_key)
+        for key, mention in mentions.items()
         for other_key, other in predictions.items()
-        if overlap(one, other)
+        if overlap(mention, other)
     )
     for *_, key, other_key in candidates:
         if key in mentions and other_key in predictions:

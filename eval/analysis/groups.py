@@ -39,19 +39,19 @@ def group_rows(comparisons: Sequence[Comparison], training: Sequence[Document]) 
         for group in sorted(reference, key=lambda group: (group[0] == TRAINING, group[1])):
             pairs = zip(counted[group], reference[group], strict=True)
             # Resamples of all documents would often have none of a rare group.
-            own, other = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
-            total = Counts.total(own)
+            counts, others = zip(*((a, b) for a, b in pairs if a.gold or a.predicted or b.predicted), strict=True)
+            total = Counts.total(counts)
             yield {
                 "variant": comparison.variant.name,
                 "against": comparisons[0].variant.name,
                 "dimension": group[0],
                 "group": group[1],
                 "support": total.gold,
-                "documents": sum(counts.gold > 0 for counts in own),
+                "documents": sum(count.gold > 0 for count in counts),
                 "correct": total.correct,
                 "predicted": total.predicted,
                 "recall": total.recall,
-                **compare_f1([own], [other]),
+                **compare_f1([counts], [others]),
             }
 
 

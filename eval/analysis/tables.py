@@ -57,7 +57,12 @@ def write_tables(
     write("results", (result_row(*pair, dense, len(timed)) | more for pair in pairs), DIGITS)
     intervals = (row for each in measured.values() for row in interval_rows(each, measured))
     write("intervals", sorted(intervals, key=lambda row: sizes.index(row["batch_size"])), DIGITS)
-    write("times", (row for pair in pairs for row in time_rows(*pair)), DIGITS)
+    batches = (
+        {"variant": each.variant.name, "batch_size": size, "batch": batch, "latency_ms": ms}
+        for each, size in pairs
+        for batch, ms in enumerate(each.times[size].tolist())
+    )
+    write("times", batches, DIGITS)
     write("cost", cost_rows(measured, sizes[0], memory), DIGITS)
     write("documents", document_rows(measured, timed))
 
@@ -148,12 +153,6 @@ def interval_rows(measured: Measured, every: Mapping[str, Measured]) -> Iterator
         for size, times in measured.times.items():
             cells = {"variant": variant.name, "batch_size": size, "against": name}
             yield cells | f1 | compare_speed(times, every[name].times[size])
-
-
-def time_rows(measured: Measured, size: int) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a variant at a batch size in ``times.csv``, one for each batch of timed documents."""
-    for batch, milliseconds in enumerate(measured.times[size].tolist()):
-        yield {"variant": measured.variant.name, "batch_size": size, "batch": batch, "latency_ms": milliseconds}
 
 
 def cost_rows(measured: Mapping[str, Measured], size: int, memory: Mapping[str, int]) -> Iterator[dict[str, Any]]:

@@ -31,10 +31,9 @@ LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)  # steps are wider below â
 WEIGHTS = (0.0, 1.0)
 WITH_POINTS = ("rule", "attention", "attention+recovery", "entropy", "entropy+recovery", "mlp", "mlp-attention")
 
-# Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Layers to stop
-# at, operating points and triggers of recovery know their own values, and gates take each layer alone.
+# Strategy, setting, and the values that it takes while all other settings are as stored, or as given. Operating points
+# and triggers of recovery know their own values, and gates take each layer alone.
 ABLATIONS: tuple[tuple[str, str, Sequence[Any], Mapping[str, Any]], ...] = (
-    (TRUNCATE, "layer", (), {}),
     *((strategy, "point", (), {}) for strategy in WITH_POINTS),
     ("rule", "lambda_", LAMBDAS, {}),
     ("rule", "min_keep_ratio", (0.0, 0.1, 0.25, 0.5, 0.75, 1.0), {"lambda_": 2.0}),
@@ -60,11 +59,9 @@ class Series:
 def series_of(engine: Engine) -> Iterator[Series]:
     """Yields the settings that the model and its strategies have."""
     layers = range(1, engine.sizes.layers)
+    cuts = {f"{layer}": engine.strategy(f"{TRUNCATE}-{layer}") for layer in layers}
+    yield Series(TRUNCATE, "layer", cuts, f"{engine.sizes.layers // 2}")
     for name, setting, values, others in ABLATIONS:
-        if name == TRUNCATE:
-            cut = {f"{layer}": engine.strategy(f"{name}-{layer}") for layer in layers}
-            yield Series(name, setting, cut, f"{engine.sizes.layers // 2}")
-            continue
         if name not in engine.runnable:
             continue
         base = engine.strategy(name, **others)
@@ -130,16 +127,16 @@ def _row(measured: Measured, default: Measured, dense: Measured) -> dict[str, ob
     """The columns that are measured; computation is the share of the MACs of dense."""
     cost, against_default = measured.cost, compare_f1(measured.counts, default.counts)
     pairs, types = list(zip(measured.predictions, default.predictions, strict=True)), measured.corpus.types
-    keys = ([{entity.key for entity in side.entities if entity.type in types} for side in pair] for pair in pairs)
-    changed = sum(len(found ^ other) for found, other in keys)
-    moved = any(found.paths != other.paths for found, other in pairs)
+    key_pairs = ([{entity.key for entity in side.entities if entity.type in types} for side in pair] for pair in pairs)
+    changed = sum(len(keys ^ other) for keys, other in key_pairs)
+    moved = any(prediction.paths != other.paths for prediction, other in pairs)
     assert cost is not None, "our strategies have costs"
     return {
         **compare_f1(measured.counts, dense.counts),
         **{f"default_{name}": against_default[name] for name in ("difference", "low", "high", "significant")},
         "token_layers_kept": cost.token_layers_kept,
         "computation": 1 / cost.theoretical_speedup,
-        "recovered_words": sum(int(found.paths.recovered.sum()) for found in measured.predictions if found.paths),
+        "recovered_words": sum(int(p.paths.recovered.sum()) for p in measured.predictions if p.paths),
         "changed_predictions": changed,
         "effect": bool(changed or moved or cost != default.cost),
     }

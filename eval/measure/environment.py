@@ -8,7 +8,6 @@ import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -32,11 +31,6 @@ print(psutil.Process().memory_info().rss)
 def versions() -> dict[str, str]:
     """Versions of the libraries that a result depends on."""
     return {name: version(name) for name in ("torch", "transformers", "onnxruntime")}
-
-
-def facts() -> dict[str, Any]:
-    """What all rows of a table of results say."""
-    return versions() | {"threads": torch.get_num_threads(), "commit": commit()}
 
 
 def other_processes() -> str:

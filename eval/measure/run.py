@@ -34,10 +34,7 @@ def measure(
 
 
 def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]], what: str) -> dict[str, np.ndarray]:
-    """Milliseconds of each batch of texts, ``(batches,)``, by the variant's name; see `engine.latency`.
-
-    ``what``: names the taggers in the line that announces how long this takes.
-    """
+    """Milliseconds of each batch of texts, ``(batches,)``, by the variant's name; ``what`` says what is timed."""
 
     def call(tagger: Tagger, batch: int) -> Latency:
         return Latency(tagger.tag(batches[batch])[1], len(batches[batch]))

@@ -48,9 +48,7 @@ def load_taggers(config: ReportConfig, corpus: Corpus, training: Sequence[Docume
         for engine in load_engines(folder, [engine.dtype for engine in engines], config.device)
     ]
     named = {"": reference} | {name: engine for name, engine, _ in others}
-    baselines = load_baselines(
-        named, [name for name in config.baselines if name != "none"], [document.text for document in training]
-    )
+    baselines = load_baselines(named, config.baselines, [document.text for document in training])
     dense = [] if reference in engines else [strategy_tagger(reference, reference.strategy(DENSE))]
     chosen = choose_variants(engines, config.strategies, config.settings)
     taggers = [*dense, *chosen, *baselines, *(model_tagger(*other) for other in others)]
@@ -117,15 +115,15 @@ def choose_variants(
         default = [engine.default_strategy]
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-        variants = dict.fromkeys([DENSE, *(names or default)])
-        strategies = {name: strategy_of(name) for name in variants if name != SMALL}
+        strategies = {name: strategy_of(name) for name in (DENSE, *(names or default))}
         if idle := sorted(settings.keys() - strategies.values()):
             raise InputError(f"--set changes {idle[0]!r}, which does not run. Add it to --strategies.")
         for name, text in strategies.items():
-            title = text if ":" in text else ""  # whatever its settings
-            make = MAKERS.get(name.partition("@")[0], strategy_tagger) if name != text else strategy_tagger
-            taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
-        if SMALL in variants:
-            small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
-            taggers.append(model_tagger(SMALL, engine.stages[0], small))
+            if name == SMALL:
+                small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
+                taggers.append(model_tagger(SMALL, engine.stages[0], small))
+            else:
+                make = strategy_tagger if name == text else MAKERS[name.partition("@")[0]]
+                title = text if ":" in text else ""  # whatever its settings
+                taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
     return taggers

@@ -1,7 +1,6 @@
 """A folder that ``eval.report`` has written, as its pages, the docs and the app read it."""
 
 import json
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ class ReportFolder:
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self._frames: dict[str, pd.DataFrame] = {}
-        with self._finished():
+        self._unfinished = f"{folder} holds no finished report", "Make one with bioner report"
+        with explained(*self._unfinished):
             record = json.loads((folder / LAST).read_text(encoding="utf-8"))
             self.about: dict[str, Any] = record["about"]  # facts about the run: command, model, machine, settings
             self.notes: list[str] = record["notes"]  # remarks that readers must see first
@@ -35,13 +35,11 @@ class ReportFolder:
         """One of the CSV files in `eval.schema.TEXTS`."""
         if name not in self._frames:
             texts: Any = dict.fromkeys(TEXTS[name], str)
-            with self._finished():  # only an empty cell of a number is missing: a type may be called NA, a model null
+            # Only an empty cell of a number is missing: a type may be called NA, a model null.
+            with explained(*self._unfinished):
                 frame = pd.read_csv(self.folder / f"{name}.csv", dtype=texts, keep_default_na=False, na_values=[""])
             self._frames[name] = frame.fillna(dict.fromkeys(texts, ""))
         return self._frames[name]
-
-    def _finished(self) -> AbstractContextManager[None]:
-        return explained(f"{self.folder} holds no finished report", "Make one with bioner report")
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -43,7 +43,6 @@ _STYLES = {  # marker and colour of each kind
     BASELINE: ("*", "#7a5c00"),
     MODEL: ("<", "#5b3f8c"),
 }
-_OTHER = ("H", "#444444")
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _LINES = ("-", "--", ":", "-.")
 CURVES = {  # settings in a panel → its title
@@ -140,28 +139,31 @@ def _draw_panel(
     marks = []
     for row in sorted(rows, key=lambda row: list(names).index(row.variant) if row.variant in names else len(names)):
         shown_f1 = min(max(row.f1, low), high)
-        marker, colour = _STYLES.get(row.kind, _OTHER)
-        look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fills[row.dtype]}
+        look = _look(row.kind, fills[row.dtype])
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
         label = ""
         if row.variant in names:
             label = f"{names[row.variant]}, {row.speedup:.1f}×"
             interval = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
-            axis.vlines(row.speedup, *interval, color=colour, linewidth=1, alpha=0.5, zorder=2)
-        marks.append((row.speedup, shown_f1, label, colour))
+            axis.vlines(row.speedup, *interval, color=look["color"], linewidth=1, alpha=0.5, zorder=2)
+        marks.append((row.speedup, shown_f1, label, look["color"]))
     return marks
 
 
 def _legend(kinds: Iterable[str], fills: Mapping[str, str]) -> Iterator[Line2D]:
     """Explains kinds of variants, dtypes if there are several, and lines."""
     for kind in kinds:
-        marker, colour = _STYLES.get(kind, _OTHER)
-        yield Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=8, label=kind)
+        yield Line2D([], [], linestyle="none", markersize=8, label=kind, **_look(kind))
     grey: dict[str, Any] = {"color": "#444444", "linestyle": "none"}
     for dtype, fill in fills.items() if len(fills) > 1 else ():
-        look: dict[str, Any] = {"marker": "o", "fillstyle": fill, "markersize": 8}
-        yield Line2D([], [], label=dtype, **look, **grey)
+        yield Line2D([], [], marker="o", markersize=8, label=dtype, **grey | {"fillstyle": fill})
     yield Line2D([], [], marker="|", markersize=10, label="95 % interval", **grey)
+
+
+def _look(kind: str, fill: str = "full") -> dict[str, Any]:
+    """How the mark of a kind of variants looks."""
+    marker, colour = _STYLES.get(kind, ("H", "#444444"))
+    return {"marker": marker, "color": colour, "fillstyle": fill}
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:
@@ -218,9 +220,8 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
         marks.append([(dense["computation"], dense["f1"], "dense", "#1b1b1b")])
         for number, (strategy, curve) in enumerate(rows.groupby("strategy", sort=False)):
-            marker, colour = _STYLES.get(str(strategy).partition("+")[0], _OTHER)
-            fill = "none" if "+" in str(strategy) else "full"
-            look: dict[str, Any] = {"marker": marker, "color": colour, "fillstyle": fill}
+            kind, plus, _ = str(strategy).partition("+")
+            look = _look(kind, "none" if plus else "full")
             axis.plot(curve["computation"], curve["f1"], _LINES[number % 4], label=strategy, **look)
             axis.plot(curve["computation"], curve["f1"], linestyle="none", zorder=3, **look)  # above the labels
             for row in curve.to_dict("records"):
@@ -228,7 +229,7 @@ def plot_f1_vs_computation(ablations: pd.DataFrame) -> Figure:
                 name = str(strategy) if row["value"] == "fast" else ""
                 text = {"point": name, "layer": f"layer {row['value']}"}.get(row["setting"], row["value"])
                 if row["f1"] >= low:
-                    marks[-1].append((row["computation"], row["f1"], text, colour))
+                    marks[-1].append((row["computation"], row["f1"], text, look["color"]))
         axis.set_xlim(left=min(mark[0] for mark in marks[-1]) - 0.03)
         axis.legend(loc="lower right", ncols=2, fontsize=9, frameon=False)
     axes[-1][0].set_xlabel("computation, share of the MACs of dense")

@@ -72,7 +72,7 @@ def summary_rows(report: ReportFolder) -> list[tuple[str, Row]]:
     pairs = [("Hugging Face pipeline", other) for other in report.variants if other["variant"] == schema.PIPELINE]
     full = [other for other in report.variants if other["variant"] in RUNTIMES or other["kind"] == schema.DENSE]
     right = [other for other in full if report.against_dense(other["variant"])["difference"] >= -RUNTIME_LOSS]
-    pairs.append(("fastest runtime, nothing removed", _fastest(right)))
+    pairs.append(("fastest runtime, nothing removed", _by_speed(right)[0]))
     row = main_strategy(report)
     if row is None:
         return pairs
@@ -81,7 +81,7 @@ def summary_rows(report: ReportFolder) -> list[tuple[str, Row]]:
     ]
     if cuts:
         equal = [other for other in cuts if other["f1"] >= row["f1"] - SAME_F1]
-        cut = _fastest(equal) if equal else max(cuts, key=lambda other: other["f1"])
+        cut = _by_speed(equal)[0] if equal else max(cuts, key=lambda other: other["f1"])
         pairs.append((f"network cut at layer {_title(cut).rpartition('-')[2]}", cut))
     name = "cascade" if row["kind"] == schema.CASCADE else "early exit"
     which = "default" if default(report) else row["point"] or _title(row)
@@ -121,11 +121,11 @@ def figures(reports: Sequence[ReportFolder]) -> Table:
 
 def _strategies(report: ReportFolder) -> list[Row]:
     """The strategies that prune, the fastest first."""
-    return sorted((row for row in report.variants if row["prunes"]), key=lambda row: -row["speedup_vs_dense"])
+    return _by_speed(row for row in report.variants if row["prunes"])
 
 
-def _fastest(rows: Iterable[Row]) -> Row:
-    return max(rows, key=lambda row: row["speedup_vs_dense"])
+def _by_speed(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
 
 
 def _title(row: Row) -> str:

@@ -61,7 +61,7 @@ def made(setting, *values, effects=True, kept=(0.9, 0.8, 0.7)):
 def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_name(rows, failure):
     failed = failures(rows)
     assert len(failed) == (failure is not None)
-    assert all(one.startswith(failure) for one in failed)
+    assert all(line.startswith(failure) for line in failed)
 
 
 def test_the_command_ends_with_status_1_if_a_setting_has_no_effect(model_folder, tmp_path, monkeypatch, capsys):

@@ -43,8 +43,8 @@ def test_its_parts_run_beside_it_and_it_is_compared_with_them(results, run):
     ]
     pairs = set(pd.read_csv(run / "intervals.csv")[["variant", "against"]].itertuples(index=False, name=None))
     for point in THRESHOLDS:
-        own = f"cascade:{point}"
-        assert {(own, "dense (float32)"), (own, "small")} <= pairs
+        name = f"cascade:{point}"
+        assert {(name, "dense (float32)"), (name, "small")} <= pairs
 
 
 def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_the_small_one(
@@ -56,22 +56,23 @@ def test_the_share_read_by_the_large_model_is_that_of_its_windows_and_small_is_t
     for point, threshold in THRESHOLDS.items():
         for size in (1, 3):
             found = engine.tag_batch(texts, f"cascade:{point}", batch_size=size, threshold=threshold)
-            windows = [one for result in found for one in result.trace.windows]
-            share = sum(one.end - one.first for one in windows if one.read) / sum(len(result.words) for result in found)
+            windows = [window for result in found for window in result.trace.windows]
+            read = sum(window.end - window.first for window in windows if window.read)
+            share = read / sum(len(result.words) for result in found)
             assert of_variant[f"cascade:{point}", size] == pytest.approx(share, abs=1e-6)
     assert results.loc[results["kind"].isin(["dense", "model"]), "read_by_large"].isna().all()
-    found = [one.entities for one in engine.stages[0].tag_batch(texts, "dense", batch_size=1)]
+    found = [result.entities for result in engine.stages[0].tag_batch(texts, "dense", batch_size=1)]
     small = Counts.total(count_documents(corpus.documents, found, corpus.types)).f1
     assert results.set_index("variant")["f1"]["small"].iloc[0] == pytest.approx(small, abs=1e-6)
 
 
 def test_cost_counts_both_models_and_words_that_the_large_one_does_not_read_exit_before_it(run, results):
     exits = pd.read_csv(run / "exits.csv")
-    own = exits[exits["variant"] == "cascade:careful"]
-    assert set(own["layer"]) == {3}
+    careful = exits[exits["variant"] == "cascade:careful"]
+    assert set(careful["layer"]) == {3}
     row = results[(results["variant"] == "cascade:careful") & (results["batch_size"] == 1)].iloc[0]
-    words = own["words"].sum()
-    assert own["exited"].sum() / words == pytest.approx(1 - row["read_by_large"], abs=1e-6)
+    words = careful["words"].sum()
+    assert careful["exited"].sum() / words == pytest.approx(1 - row["read_by_large"], abs=1e-6)
     layers = pd.read_csv(run / "cost.csv").query("variant == 'cascade:careful' and batch_size == 1")
     shares = layers[layers["measure"] == "token_layers"]["value"].tolist()
     assert shares[:3] == [1, 1, 1]

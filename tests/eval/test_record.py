@@ -22,17 +22,17 @@ def record(engine):
 
 def test_it_has_what_the_engine_found_its_cost_and_where_words_exited(engine, record):
     texts = [document.text for document in load_corpus(str(SAMPLE), limit=5).documents]
-    for one, result in zip(record["entropy"].predictions, engine.tag_batch(texts, **SETTINGS), strict=True):
-        assert [(e.key, e.text) for e in one.entities] == [(e.key, e.text) for e in result.entities]
-        assert (one.cost, one.paths) == (result.cost, result.paths)
+    for prediction, result in zip(record["entropy"].predictions, engine.tag_batch(texts, **SETTINGS), strict=True):
+        assert [(e.key, e.text) for e in prediction.entities] == [(e.key, e.text) for e in result.entities]
+        assert (prediction.cost, prediction.paths) == (result.cost, result.paths)
     assert set(record["dense"].predictions[0].paths.state) == {State.KEPT}
     assert dense_of(record, "float32") is dense_of(record, "int8") is record["dense"]
 
 
 def test_every_batch_is_timed_and_random_runs_with_all_of_its_seeds(record):
-    for one in record.values():
-        assert [len(one.times[size]) for size in (1, 4)] == [5, 2]
-        assert len(one.runs) == (2 if one.variant.kind == "random" else 1)
-        assert {len(run) for run in one.runs} == {5}
+    for measured in record.values():
+        assert [len(measured.times[size]) for size in (1, 4)] == [5, 2]
+        assert len(measured.runs) == (2 if measured.variant.kind == "random" else 1)
+        assert {len(run) for run in measured.runs} == {5}
     first, other, *_ = record["random@entropy"].runs
-    assert [one.paths for one in first] != [one.paths for one in other]
+    assert [prediction.paths for prediction in first] != [prediction.paths for prediction in other]

@@ -58,7 +58,7 @@ def test_there_is_a_row_for_each_batch_size_and_variant_and_it_says_what_the_var
         for dtype in ("float32", "int8"):
             rows = facts[(results["batch_size"] == size) & (results["dtype"] == dtype)]
             kinds = rows.replace(rf" \({dtype}\)$", "", regex=True).itertuples(index=False, name=None)
-            assert sorted(kinds) == sorted(one for one in KINDS if dtype == "float32" or one[0] != "hf-pipeline")
+            assert sorted(kinds) == sorted(kind for kind in KINDS if dtype == "float32" or kind[0] != "hf-pipeline")
 
 
 def test_what_runs_the_same_weights_finds_the_same_pruning_costs_less_and_random_as_much(results):
@@ -89,9 +89,9 @@ def test_speedups_are_ratios_of_times_of_the_timed_documents_and_f1_is_of_all(fi
     batches = pd.read_csv(finished / "times.csv").groupby(["variant", "batch_size"])["latency_ms"]
     assert batches.size().unique().tolist() == [5, 2]
     times = batches.sum()
-    for _, one in results.iterrows():
-        dense, own = (times[name, one["batch_size"]] for name in ("dense (float32)", one["variant"]))
-        assert one["speedup_vs_dense"] == pytest.approx(dense / own)
+    for _, result in results.iterrows():
+        dense, own = (times[name, result["batch_size"]] for name in ("dense (float32)", result["variant"]))
+        assert result["speedup_vs_dense"] == pytest.approx(dense / own)
 
 
 def test_the_report_opens_with_its_summary_and_has_all_parts(finished):

@@ -13,36 +13,38 @@ NOISE = np.random.default_rng(1).normal(1, 0.05, size=50)
 
 @pytest.mark.parametrize(("run", "significant"), [(WORSE, True), (NOISY, False), (GOOD, False)])
 def test_only_a_variant_that_is_worse_is_called_worse(run, significant):
-    found = compare_f1([run], [GOOD])
-    assert found["low"] <= found["difference"] <= found["high"]
-    assert found["f1_low"] < found["f1"] == Counts.total(run).f1 < found["f1_high"]
-    assert found["significant"] == significant == (found["high"] < 0)
-    assert (found["low"] == found["high"]) == (run is GOOD)
+    compared = compare_f1([run], [GOOD])
+    assert compared["low"] <= compared["difference"] <= compared["high"]
+    assert compared["f1_low"] < compared["f1"] == Counts.total(run).f1 < compared["f1_high"]
+    assert compared["significant"] == significant == (compared["high"] < 0)
+    assert (compared["low"] == compared["high"]) == (run is GOOD)
 
 
-@pytest.mark.parametrize(("own", "significant"), [(0.5 * TIMES * NOISE, True), (TIMES * NOISE, False), (TIMES, False)])
-def test_only_a_variant_that_is_faster_is_called_faster(own, significant):
-    found = compare_speed(own, TIMES)
-    assert found["speedup_low"] <= found["speedup"] == TIMES.sum() / own.sum() <= found["speedup_high"]
-    assert found["speedup_significant"] == significant
-    assert (found["speedup_low"] == found["speedup_high"]) == (own is TIMES)
-    assert found["speedup_high"] - found["speedup_low"] < 0.1, "paired, so that long documents do not widen it"
+@pytest.mark.parametrize(
+    ("times", "significant"), [(0.5 * TIMES * NOISE, True), (TIMES * NOISE, False), (TIMES, False)]
+)
+def test_only_a_variant_that_is_faster_is_called_faster(times, significant):
+    compared = compare_speed(times, TIMES)
+    assert compared["speedup_low"] <= compared["speedup"] == TIMES.sum() / times.sum() <= compared["speedup_high"]
+    assert compared["speedup_significant"] == significant
+    assert (compared["speedup_low"] == compared["speedup_high"]) == (times is TIMES)
+    assert compared["speedup_high"] - compared["speedup_low"] < 0.1, "paired, so that long documents do not widen it"
 
 
 @pytest.mark.parametrize("batches", [5, 10])
 def test_an_interval_over_few_batches_holds_the_ratio_as_often_as_it_claims(batches):
-    rng, held = np.random.default_rng(2), 0
+    rng, inside = np.random.default_rng(2), 0
     for _ in range(400):
         texts = rng.integers(len(TIMES), size=(batches, 32))
-        own, reference = TIMES[texts].sum(1) * rng.normal(1, 0.03, batches), (TIMES**1.2)[texts].sum(1)
-        found = compare_speed(own, reference)
-        held += found["speedup_low"] <= (TIMES**1.2).sum() / TIMES.sum() <= found["speedup_high"]
-    assert 0.92 <= held / 400 <= 0.98
+        times, reference = TIMES[texts].sum(1) * rng.normal(1, 0.03, batches), (TIMES**1.2)[texts].sum(1)
+        compared = compare_speed(times, reference)
+        inside += compared["speedup_low"] <= (TIMES**1.2).sum() / TIMES.sum() <= compared["speedup_high"]
+    assert 0.92 <= inside / 400 <= 0.98
 
 
 def test_a_loss_is_bounded_on_one_side():
-    found = compare_f1([NOISY], [GOOD])
-    assert -found["difference"] < found["loss_bound"] < -found["low"]
+    compared = compare_f1([NOISY], [GOOD])
+    assert -compared["difference"] < compared["loss_bound"] < -compared["low"]
     assert compare_f1([WORSE], [GOOD])["loss_bound"] >= 0.19
     assert compare_f1([GOOD], [WORSE])["loss_bound"] < 0
     assert compare_f1([GOOD], [GOOD])["loss_bound"] == 0
@@ -61,8 +63,8 @@ def test_the_standard_error_is_that_of_the_bootstrap():
     runs = [
         [Counts(int(c), int(g), int(g)) for c, g in zip(rng.binomial(gold, p), gold, strict=True)] for p in (0.8, 0.82)
     ]
-    found = compare_f1([runs[0]], [runs[1]])
-    assert f1_difference_error(*runs) == pytest.approx((found["high"] - found["low"]) / 3.92, rel=0.1)
+    compared = compare_f1([runs[0]], [runs[1]])
+    assert f1_difference_error(*runs) == pytest.approx((compared["high"] - compared["low"]) / 3.92, rel=0.1)
 
 
 @pytest.mark.parametrize("few", [1, 4])

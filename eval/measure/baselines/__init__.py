@@ -40,7 +40,7 @@ def load_baselines(engines: Mapping[str, Engine], names: Sequence[str], training
 
     Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
     """
-    every = [parse_baseline(name, engines, training) for name in names]
+    every = [parse_baseline(name, engines, training) for name in names if name != "none"]
     with extra("baselines"):
         return [BASELINES[inputs.runtime](inputs) for inputs in every]
 

@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import chain
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.base import Engine
-from engine.errors import explained
 from engine.models.folder import ModelFolder
 from engine.pytorch.checkpoint import load_huggingface
 from engine.text.windows import Window
@@ -107,18 +107,18 @@ def on_runtime(
         def distributions(group: Sequence[Window]) -> list[np.ndarray]:
             """The label distributions of each window's own words, each of which has that of its first piece."""
             logits = infer(*pad(group, pad_id))
-            own = [rows[w.first_rows][w.labelled] for rows, w in zip(logits, group, strict=True)]
-            return [torch.from_numpy(rows[:, order]).softmax(-1).numpy() for rows in own]
+            words = (rows[w.first_rows][w.labelled][:, order] for rows, w in zip(logits, group, strict=True))
+            return [torch.from_numpy(rows).softmax(-1).numpy() for rows in words]
 
         words, by_text = engine.pieces.of_texts(texts)
         windows = [(text, window) for text, group in enumerate(by_text) for window in group]
         windows.sort(key=lambda item: len(item[1].input_ids))
         groups = list(group_windows([window for _, window in windows], int(parameters["rows"])))
         several = parameters["workers"] != 1 and len(groups) > 1
-        found = chain.from_iterable((pool.map if several else map)(distributions, groups))
+        by_window = chain.from_iterable((pool.map if several else map)(distributions, groups))
         probabilities = [np.zeros((len(spans), len(order)), dtype=np.float32) for spans in words]
-        for (text, window), own in zip(windows, found, strict=True):
-            probabilities[text][window.label_start : window.label_end] = own
+        for (text, window), rows in zip(windows, by_window, strict=True):
+            probabilities[text][window.label_start : window.label_end] = rows
         decoded = map(engine.decoder.decode, texts, words, probabilities)
         return [Prediction(result.entities) for result in decoded]
 
@@ -142,10 +142,9 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
 
 def pad(windows: Sequence[Window], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
     """Word piece ids and mask, int64 ``(windows, rows)``."""
-    width = max(len(window.input_ids) for window in windows)
-    ids = [np.pad(window.input_ids, (0, width - len(window.input_ids)), constant_values=pad_id) for window in windows]
-    mask = [np.arange(width) < len(window.input_ids) for window in windows]
-    return np.stack(ids), np.stack(mask).astype(np.int64)
+    ids = [torch.from_numpy(window.input_ids) for window in windows]
+    mask = pad_sequence([torch.ones_like(row) for row in ids], batch_first=True)
+    return pad_sequence(ids, batch_first=True, padding_value=pad_id).numpy(), mask.numpy()
 
 
 class Logits(torch.nn.Module):
@@ -157,10 +156,10 @@ class Logits(torch.nn.Module):
         self.config: Any = self.model.config
         self.head: torch.nn.Linear | None = None
         if layers:
-            weight, bias = folder.heads(folder.tensors())[layers]  # in the order of our labels
-            own = np.argsort(folder.label_order)
+            order = np.argsort(folder.label_order)  # from that of our labels to the checkpoint's
+            weight, bias = (torch.from_numpy(head[order]) for head in folder.heads(folder.tensors())[layers])
             self.head = torch.nn.Linear(weight.shape[1], weight.shape[0])
-            self.head.load_state_dict({"weight": torch.from_numpy(weight[own]), "bias": torch.from_numpy(bias[own])})
+            self.head.load_state_dict({"weight": weight, "bias": bias})
         self.eval()
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -169,11 +168,6 @@ class Logits(torch.nn.Module):
         if self.head is not None:
             return self.head(self.model.base_model(**inputs).last_hidden_state)
         return self.model(**inputs).logits
-
-
-def converting(runtime: str, family: str, baseline: str) -> AbstractContextManager[None]:
-    """Turns the error of a runtime that cannot convert a model into an `InputError`."""
-    return explained(f"{runtime} cannot convert this model ({family})", f"Leave {baseline} out of --baselines")
 
 
 def encodable(text: str) -> str:

@@ -45,7 +45,7 @@ def load(inputs: Inputs) -> Baseline:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         groups = tagger([encodable(texts[index]) for index in order], batch_size=parameters["texts"]) if order else []
         by_index = dict(zip(order, groups, strict=True))
-        return [Prediction(tuple(entity(text, one) for one in by_index[n])) for n, text in enumerate(texts)]
+        return [Prediction(tuple(entity(text, group) for group in by_index[n])) for n, text in enumerate(texts)]
 
     settings = {
         "input": "texts sorted by length, `texts` at a time; long ones in windows that overlap by a quarter",

@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+from engine.errors import explained
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters
 from eval.measure.environment import has_vnni
@@ -79,7 +80,8 @@ def _export(model: base.Logits, folder: Path, name: str, *, fused: bool) -> Path
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}
     config = model.config
-    with base.quiet(), base.converting("ONNX", config.model_type, name):
+    remedy = f"Leave {name} out of --baselines"
+    with base.quiet(), explained(f"ONNX cannot convert this model ({config.model_type})", remedy):
         torch.onnx.export(
             model,
             (example, example),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.errors import InputError
+from engine.errors import InputError, explained
 from engine.text.words import words_of
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Infer, Inputs, RuntimeParameters, pad
@@ -34,7 +34,8 @@ def load(inputs: Inputs) -> Baseline:
     step = max(1, len(inputs.training) // CALIBRATION)  # the first windows of evenly spaced texts
     windows = [w for text in inputs.training[::step] for w in engine.pieces.windows(words_of(text))][:CALIBRATION]
     samples = [list(pad([window], pad_id)) for window in windows]
-    with base.quiet(), base.converting("OpenVINO", model.config.model_type, name):
+    remedy = f"Leave {name} out of --baselines"
+    with base.quiet(), explained(f"OpenVINO cannot convert this model ({model.config.model_type})", remedy):
         graph = openvino.convert_model(model, example_input=(example, example))
         graph = nncf.quantize(graph, nncf.Dataset(samples), model_type=nncf.ModelType.TRANSFORMER)
     settings = {

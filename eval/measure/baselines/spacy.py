@@ -51,5 +51,5 @@ def load(inputs: Inputs) -> Baseline:
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:
     """Converts spaCy's entities of a text, which have no scores."""
-    found = ((span.start_char, span.end_char, span.label_) for span in document.ents)
-    return tuple(Entity(start, end, label, text[start:end], 1.0) for start, end, label in found)
+    spans = ((span.start_char, span.end_char, span.label_) for span in document.ents)
+    return tuple(Entity(start, end, label, text[start:end]) for start, end, label in spans)

@@ -15,9 +15,9 @@ RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", 
 MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical")
 
 
-def counts(one):
+def counts(compared_document):
     """The rows of ``exits.csv``, by layer and label."""
-    return {(row["layer"], row["gold"]): row for row in exit_rows(compared(one))}
+    return {(row["layer"], row["gold"]): row for row in exit_rows(compared(compared_document))}
 
 
 def outcomes(gold, predicted):
@@ -76,8 +76,8 @@ def test_how_pruning_causes_and_fixes_an_error(dense, own, recovers, exits, expe
 def test_an_error_that_only_changed_and_types_that_are_not_scored_count_as_none():
     assert not list(changes(document([FAILURE], [], [LONE], exits=EXITED)))
     assert not list(changes(document([], [entity("high doses", "Chemical")], [DOSES], exits=EXITED)))
-    one = document(GOLD, GOLD, GOLD, types=("Disease",))
-    assert one.gold == one.found == (FAILURE,)
+    scored = document(GOLD, GOLD, GOLD, types=("Disease",))
+    assert scored.gold == scored.found == (FAILURE,)
 
 
 def test_the_counts_of_errors_are_those_of_the_scorer(analysed):

@@ -23,8 +23,8 @@ def score(*predictions, document=DOCUMENT, types=TYPES):
     """The counts of each document, which is there as often as there are predictions, and F1 on words."""
     corpus = Corpus("c", "all", types, (document,) * len(predictions))
     run = [Prediction(tuple(found)) for found in predictions]
-    one = Measured(Variant("a", "dense", "float32", "cpu"), corpus, [run])
-    return one.counts[0], seqeval_f1(corpus, run)
+    measured = Measured(Variant("a", "dense", "float32", "cpu"), corpus, [run])
+    return measured.counts[0], seqeval_f1(corpus, run)
 
 
 def moved(entity, start=0, end=0, type_=""):

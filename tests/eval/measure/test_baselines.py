@@ -29,7 +29,7 @@ PACKAGES = {"hf-pipeline": [], "onnx": [], "openvino": ["openvino", "nncf"], "sp
 
 def found_by(tagger, texts=TEXTS):
     """What it finds in each text."""
-    return [one.entities for one in tagger.tag(texts)[0]]
+    return [prediction.entities for prediction in tagger.tag(texts)[0]]
 
 
 def keys(found):

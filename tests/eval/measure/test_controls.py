@@ -76,7 +76,7 @@ def test_a_sentence_exits_whole_where_each_of_its_words_is_certain(shipped):
     assert at.max() <= strategy.gates[-1]
     (own,) = shipped.tag_batch([text], strategy)
     assert result.cost.macs > own.cost.macs
-    every = {one: at[sentence == one][0] for one in (0, 1)}
+    every = {number: at[sentence == number][0] for number in (0, 1)}
     all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
     probabilities = shipped.tag(text, all_stay).passes[0].records[0].gates
     for number, layer in every.items():

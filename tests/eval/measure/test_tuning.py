@@ -43,11 +43,11 @@ def corpus(texts):
 
 def test_the_sample_has_texts_of_all_lengths_in_the_order_of_the_corpus():
     texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * FIRST_DOCUMENTS)]
-    found = sample_texts(corpus(texts), TRIAL_DOCUMENTS)
-    assert len(found) == TRIAL_DOCUMENTS
+    sample = sample_texts(corpus(texts), TRIAL_DOCUMENTS)
+    assert len(sample) == TRIAL_DOCUMENTS
     lengths = [len(text) for text in texts[:FIRST_DOCUMENTS]]
-    assert {min(map(len, found)), max(map(len, found))} == {min(lengths), max(lengths)}
-    places = [texts.index(text) for text in found]
+    assert {min(map(len, sample)), max(map(len, sample))} == {min(lengths), max(lengths)}
+    places = [texts.index(text) for text in sample]
     assert places == sorted(places)
     assert places[-1] < FIRST_DOCUMENTS
 

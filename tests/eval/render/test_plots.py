@@ -63,5 +63,5 @@ def test_the_legend_explains_every_symbol_and_these_differ_without_colour(figure
     assert kinds > {"baseline", "truncate"}
     handles = {handle.get_label(): handle for handle in figure.legends[0].legend_handles}
     assert kinds | {"float32", "int8"} <= set(handles)
-    assert len({handles[one].get_marker() for one in kinds}) == len(kinds)
+    assert len({handles[kind].get_marker() for kind in kinds}) == len(kinds)
     assert handles["float32"].get_fillstyle() != handles["int8"].get_fillstyle()

@@ -37,10 +37,10 @@ def report(tmp_path):
             for place, (name, kind) in enumerate(kinds.items())
         ]  # fmt: skip
         intervals = [
-            {"variant": one, "against": other, "batch_size": size, **FASTER, "speedup": 3.14 * (1 + (size > 1)),
+            {"variant": name, "against": other, "batch_size": size, **FASTER, "speedup": 3.14 * (1 + (size > 1)),
              **SAME, **interval}
             for size in sizes
-            for one in names
+            for name in names
             for other in ("dense", "hf-pipeline")
         ]  # fmt: skip
         for name, rows_of in {"results": rows, "intervals": intervals}.items():
@@ -103,20 +103,20 @@ def test_figures_for_readme_are_five_rows_with_plain_numbers(report):
 
 
 def test_the_default_is_the_models_and_dense_is_none(report):
-    found = [default(report(*FULL, about={"default strategy": name})) for name in (CAREFUL, "dense")]
-    assert [row and row["variant"] for row in found] == [CAREFUL, None]
+    defaults = [default(report(*FULL, about={"default strategy": name})) for name in (CAREFUL, "dense")]
+    assert [row and row["variant"] for row in defaults] == [CAREFUL, None]
 
 
 def test_figures_show_on_which_side_of_no_difference_an_interval_lies():
-    own = {"variant": "a", "against": "b"}
+    compared = {"variant": "a", "against": "b"}
     for difference, low, high, text in (
         (-0.00513, -0.01024, -0.00002, "-0.51 [-1.024, -0.002]"),
         (0.00511, -0.00002, 0.01024, "+0.51 [-0.002, +1.024]"),
     ):
-        assert pp(own | {"difference": difference, "low": low, "high": high}) == text
+        assert pp(compared | {"difference": difference, "low": low, "high": high}) == text
     ends = {"speedup": 1.052, "speedup_low": 1.001, "speedup_high": 1.103, "speedup_significant": True}
-    assert speedup(own | ends) == "1.05× [1.001, 1.103]"
-    assert speedup(own | ends | {"speedup_low": float("nan")}) == "too few batches"
+    assert speedup(compared | ends) == "1.05× [1.001, 1.103]"
+    assert speedup(compared | ends | {"speedup_low": float("nan")}) == "too few batches"
 
 
 @pytest.mark.parametrize("name", ["NA", "nan", "null", "None"])
