@@ -60,6 +60,11 @@ def test_the_default_is_what_the_model_runs_by_default_beside_dense_and_the_pipe
         assert list(variants_of(folder, baselines=("none",))) == expected
 
 
+def test_all_is_compared_with_dense_in_float32_in_whatever_order_dtypes_are_named(model_folder):
+    chosen = variants_of(model_folder, dtype=("int8", "float32"), baselines=("none",), strategies=("dense",))
+    assert list(chosen) == ["dense (float32)", "dense (int8)"]
+
+
 def test_training_documents_share_none_with_the_split(monkeypatch):
     def load(name, split, data_dir):
         return Corpus(name, split, (), (Document(split, ""),))
