@@ -1,6 +1,5 @@
 """Starts the demo: loads the weights once, builds the page and serves it."""
 
-import argparse
 import ctypes
 import os
 import socket
@@ -10,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.cli.command import as_command, program
+from engine.cli.command import as_command, new_parser
 from engine.errors import InputError, extra
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def server_address() -> tuple[str, int | None]:
 @as_command
 def main(argv: list[str] | None) -> int:
     """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
-    parser = argparse.ArgumentParser(prog=program("demo"), description=__doc__)
+    parser = new_parser("demo", __doc__)
     parser.add_argument(
         "--model", help="folder, hub id, or shipped weights (chemicals-diseases, six); default: both, a page each"
     )

@@ -4,7 +4,6 @@ The folder is a Python package of its own, with the graph and all weights; it ne
 With ``--web`` it is a static page, which tags in the browser and can be uploaded as it is.
 """
 
-import argparse
 import inspect
 import json
 import logging
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from engine import errors
 from engine.base import Engine
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.runs import check_new
 from engine.errors import InputError, explained
 from engine.graph import standalone
@@ -159,7 +158,7 @@ def copy_page(folder: Path) -> None:
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
-    parser = argparse.ArgumentParser(prog=program("engine.export"), description=__doc__)
+    parser = new_parser("engine.export", __doc__)
     parser.add_argument("--model", help=MODEL_HELP)
     parser.add_argument("--strategy", help="default: that of the model; of a cascade, name one of its large model")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean, one a line")

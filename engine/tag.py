@@ -5,7 +5,6 @@ writes results as they are made. A broken document is reported on standard error
 2. Ids must be unique across all files.
 """
 
-import argparse
 import logging
 import shlex
 import sys
@@ -13,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.tagging import EngineOptions, tag_documents
@@ -35,7 +34,7 @@ def _size(file: str) -> int:
 def main(argv: list[str] | None) -> int:
     """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    parser = argparse.ArgumentParser(prog=program("engine.tag"), description=__doc__)
+    parser = new_parser("engine.tag", __doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
     add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")

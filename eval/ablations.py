@@ -5,13 +5,12 @@ every setting must change predictions, cost or where words exit for at least one
 everything, names the settings that fail and exits with status 1.
 """
 
-import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.base import DTYPES
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked
 from engine.errors import extra
@@ -34,7 +33,7 @@ class AblationConfig(CorpusConfig):
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog=program("eval.ablations"), description=__doc__)
+    parser = new_parser("eval.ablations", __doc__)
     add_options(parser, AblationConfig)
     config = config_of(AblationConfig, parser.parse_args(argv))
     out, corpus = Path(config.out), config.load()

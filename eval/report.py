@@ -1,16 +1,15 @@
 """Measures every strategy's F1 and latency on a corpus: ``python -m eval.report``.
 
 Without arguments it measures the shipped weights on the small sample corpus that comes with the project.
-``--render-only`` makes the report of a finished run again from its files. The Python function is `report`.
+``--render-only`` makes the report of a finished run again from its files. In Python: `report`.
 """
 
-import argparse
 import logging
 import shlex
 import sys
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked, write_json
 from engine.errors import InputError, extra
@@ -68,7 +67,7 @@ def render(out: Path) -> None:
 def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog=program("eval.report"), description=__doc__)
+    parser = new_parser("eval.report", __doc__)
     add_options(parser, ReportConfig)
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
     arguments = parser.parse_args(argv)

@@ -3,7 +3,6 @@
 Writes a result for each input file. A restart tags the files that are missing. --workers and --ray use more processes.
 """
 
-import argparse
 import logging
 import os
 import sys
@@ -17,7 +16,7 @@ from engine.bulk.cluster import check_ray, tag_on_ray
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.results import RUN, Results
 from engine.bulk.worker import OutputError, Worker
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import continues, locked, read_json, write_json
@@ -34,7 +33,7 @@ class RunOptions:
     out: str = setting(MISSING, "folder of the run; a stopped run continues in it", metavar="DIR")
     format: str = setting("jsonl", "format of the results", choices=tuple(WRITERS))
     threads: int | None = setting(None, "threads per worker; by default all, shared by --workers", 1, inf)
-    workers: int | None = setting(None, "number of processes here, or their maximum on a cluster", 1, inf)
+    workers: int | None = setting(None, "processes on this machine; on a cluster, at most", 1, inf)
     ray: str | None = setting(None, "address of a Ray cluster, or auto for that of this machine", metavar="ADDRESS")
 
 
@@ -42,7 +41,7 @@ class RunOptions:
 def main(argv: list[str] | None) -> int:
     """Tags files without a result; the exit status is 2 if one cannot be tagged or an input cannot be searched."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    parser = argparse.ArgumentParser(prog=program("engine.bulk"), description=__doc__)
+    parser = new_parser("engine.bulk", __doc__)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files and folders")
     add_options(parser, RunOptions)
     add_options(parser, EngineOptions)

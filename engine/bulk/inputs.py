@@ -54,6 +54,7 @@ def _files_of(given: str, out: Path, problems: list[InputError], skipped: list[s
 
 
 def _files_below(folder: str, out: Path, problems: list[InputError], skipped: list[str]) -> Iterator[InputFile]:
+    """Yields the files to tag below a folder."""
 
     def on_error(error: OSError) -> None:
         problems.append(InputError(f"Cannot read {error.filename}: {error.strerror}. Repair or remove it."))

@@ -4,7 +4,9 @@ The status is 0 if all is done, 2 for bad input and for output that cannot be wr
 keyboard, and 141, without a sentence, if the reader of the output closed it (``| head``).
 """
 
+import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -52,9 +54,11 @@ def _refuse_empty_values(argv: list[str]) -> None:
             raise InputError(f"{option.rstrip('=')} has no value. Give one.")
 
 
-def program(module: str) -> str:
-    """How the command of a module was called: ``bioner tag`` or ``python -m engine.tag``."""
-    return sys.argv[0] if sys.argv[0].startswith("bioner ") else f"python -m {module}"
+def new_parser(module: str, docstring: str | None) -> argparse.ArgumentParser:
+    """The parser of a module's command, named as it was called: ``bioner tag`` or ``python -m engine.tag``."""
+    name = sys.argv[0] if sys.argv[0].startswith("bioner ") else f"python -m {module}"
+    description = re.sub(r": ``python -m [^`]*``", "", docstring or "").replace("``", "")
+    return argparse.ArgumentParser(prog=name, description=description)
 
 
 def say(sentence: str) -> None:

@@ -1,15 +1,14 @@
 """Makes a checkpoint fast: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and encoder learn its own output on
-plain texts while words exit; with ``--student``, a smaller encoder learns it. Operating points are chosen by the
-agreement with that output that they lose on held-out texts, against the new model's dense pass. FOLDER then holds a
-model for every strategy but ``mlp`` and ``mlp-attention``, and a card with the measurements. ``--resume`` continues an
-interrupted run. In Python, call ``engine.accelerate``.
+plain texts while words exit; with ``--student``, a smaller encoder learns it. Operating points are chosen on held-out
+texts: each may agree with CHECKPOINT a little less than the new model's dense pass does. FOLDER then runs every
+strategy but ``mlp`` and ``mlp-attention``, and its card holds the measurements. ``--resume`` continues an interrupted
+run. In Python: ``engine.accelerate``.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import shlex
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.cli.command import as_command, program
+from engine.cli.command import as_command, new_parser
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, read_json, texts_digest
@@ -140,7 +139,7 @@ def split_texts(texts: Texts, held_out: Texts, pieces: WordPieces, seed: int) ->
 
 @as_command
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.accelerate"), description=__doc__)
+    parser = new_parser("engine.training.accelerate", __doc__)
     add = parser.add_argument
     add_texts(parser, "training texts in any format")
     add("--held-out", nargs="+", default=[], metavar="FILE", help="to choose points on (default: some of --texts)")

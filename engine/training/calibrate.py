@@ -1,17 +1,16 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy, settings are tried on held-out texts. Of those within the limit of an operating point, one of the
-fastest is stored in ``operating_points.json``. A loss is in pp of agreement with the dense pass, so no gold is needed.
+Settings of each strategy are tried on held-out texts. Of those within an operating point's limit, one of the fastest
+is stored in ``operating_points.json``. What is lost is agreement with the dense pass, so no gold is needed.
 """
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from engine.cli.command import as_command, program
+from engine.cli.command import as_command, new_parser
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
 from engine.errors import InputError
@@ -61,7 +60,7 @@ def choose_points(
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.calibrate"), description=__doc__)
+    parser = new_parser("engine.training.calibrate", __doc__)
     add_texts(parser, "held-out texts in any format")
     add_options(parser, CalibrateConfig)
     arguments = parser.parse_args(argv)

@@ -1,12 +1,11 @@
 """Makes a cascade: ``python -m engine.training.cascade LARGE --small SMALL --texts FILE… --out FOLDER``.
 
 SMALL tags the held-out texts. Each operating point gets the threshold of doubt at which LARGE would read its share of
-the words. No gold is needed, and neither model changes. Then both models and the cascade are timed on some of the
-texts, and with ``--corpus`` compared by F1, to say whether the cascade is worth it.
-Agreement does not tell F1 here, since the small model is often right (docs/lab/2026-11-30-cascade.md).
+the words. No gold is needed, and neither model changes. Both models and the cascade are then timed on some of the
+texts and, with ``--corpus``, compared by F1, to say whether the cascade is worth it. Agreement says little about F1
+here, since the small model is often right (docs/lab/2026-11-30-cascade.md).
 """
 
-import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 
 from engine.base import DTYPES
 from engine.cascade import Cascade
-from engine.cli.command import as_command, program
+from engine.cli.command import as_command, new_parser
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress
 from engine.cli.runs import check_new, write_json
@@ -167,7 +166,7 @@ def make_cascade(
 
 @as_command
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.cascade"), description=__doc__)
+    parser = new_parser("engine.training.cascade", __doc__)
     add_texts(parser, "held-out texts in any format")
     add_options(parser, CascadeConfig, positional=("large",))
     arguments = parser.parse_args(argv)

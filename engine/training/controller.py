@@ -4,13 +4,12 @@ Unlabelled texts, preferably new to the encoder, run densely and pruned with ran
 learns from cheap features of the remaining words whether the gate's label of a word or a neighbour will change.
 """
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_texts
 from engine.cli.progress import Progress
 from engine.cli.runs import replacing
@@ -52,7 +51,7 @@ def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequenc
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.controller"), description=__doc__)
+    parser = new_parser("engine.training.controller", __doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the networks go into it")
     add_texts(parser, "texts in any format; the last 800 are used")

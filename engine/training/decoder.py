@@ -4,13 +4,12 @@ Writes ``decoding.json``: transitions of annotated training texts, and whether s
 forms, which is decided by F1 on a development corpus.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.progress import Progress
 from engine.corpora import Corpus
@@ -60,7 +59,7 @@ def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.decoder"), description=__doc__)
+    parser = new_parser("engine.training.decoder", __doc__)
     add_options(parser, DecoderConfig)
     config = config_of(DecoderConfig, parser.parse_args(argv))
     folder = model_folder(config.model)

@@ -5,14 +5,13 @@ It learns from gold labels with a joint loss of all heads, and with ``--teacher`
 only the last layer has a head, as in a plain checkpoint such as a teacher.
 """
 
-import argparse
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
@@ -147,7 +146,7 @@ def by_type(counts: Mapping[str, Counts]) -> str:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.finetune"), description=__doc__)
+    parser = new_parser("engine.training.finetune", __doc__)
     add_options(parser, FinetuneConfig)
     add_texts(parser, "texts in any format for --teacher", required=False)
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")

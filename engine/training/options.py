@@ -33,7 +33,7 @@ class TrainingConfig:
     soft_share: float = setting(1.0, "a teacher's windows in each epoch, as a multiple of the gold ones", 0, 100)
     pruned: float = setting(0.0, "share of windows that are pruned; a word's loss is then taken where it exits", 0, 1)
     mask: float = setting(0.1, "share of words that are masked in each pass", 0, 0.9)
-    seed: int = setting(0, "seed of everything random", 0, 2**31)
+    seed: int = setting(0, "seed of all that is random", 0, 2**31)
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -44,7 +44,7 @@ class PointsConfig:
     """How operating points are chosen."""
 
     max_f1_drop: tuple[float, ...] = setting(
-        (0.2, 0.5, 1.5), "agreement that careful, balanced and fast may lose", 0, 100, unit="pp"
+        (0.2, 0.5, 1.5), "points of agreement that careful, balanced and fast may lose", 0, 100
     )
     dtype: str = setting("auto", "dtype in which settings are measured", choices=DTYPES)
 
@@ -66,9 +66,9 @@ class AccelerateConfig(PointsConfig):
     out: str = setting(MISSING, "folder for the model: a new one, or that of the same run")
     labels: str = setting("", "file that says what the checkpoint's labels mean, if the checkpoint does not")
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")
-    minutes: float = setting(60.0, "about the time for everything", 0.001, 10_000, unit="minutes")
+    minutes: float = setting(60.0, "time for everything, roughly", 0.001, 10_000, unit="minutes")
     steps: int | None = setting(None, "training steps, in place of --minutes; they and --seed repeat a run", 1, 10**7)
-    seed: int = setting(0, "seed of everything random", 0, 2**31)
+    seed: int = setting(0, "seed of all that is random", 0, 2**31)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Writes ``train.jsonl``, ``dev.jsonl`` for early stopping, and ``test.jsonl``, at random. No text is in two parts.
 """
 
-import argparse
 import math
 import random
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
 
-from engine.cli.command import as_command, program, say
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.runs import check_new
 from engine.errors import FormatError, InputError
 from engine.formats import Ids, read_documents
@@ -40,7 +39,7 @@ def split_documents(documents: Iterable[Document], shares: Sequence[float], seed
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    parser = argparse.ArgumentParser(prog=program("engine.training.split"), description=__doc__)
+    parser = new_parser("engine.training.split", __doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="annotated documents in any format")
     add("--out", required=True, type=Path, metavar="FOLDER", help="new folder for the three files")
