@@ -223,7 +223,8 @@ def test_no_plain_text_that_teaches_six_types_stands_in_what_chooses_or_is_repor
         ("tmvar", "fit", 298, 1),
         ("linnaeus", "fit", 80, 0),
         ("species", "fit", 639, 0),
-        ("bioid", "fit", 9703, 1),
+        ("bioid", "fit", 8704, 1),
+        ("bioid", "dev", 999, 1),
     ],
 )
 def test_documents_and_types_of_the_splits_that_teach_or_choose(name, split, documents, skipped):
