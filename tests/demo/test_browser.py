@@ -276,7 +276,7 @@ def test_use_it_has_the_strategy_of_the_page_as_commands_and_code(open_page):
     shown.get_by_text("load_engine()").wait_for()
 
 
-@pytest.mark.parametrize(("size", "theme"), product([DESK, LAPTOP, PHONE], ["light", "dark"]))
+@pytest.mark.parametrize(("size", "theme"), list(product([DESK, LAPTOP, PHONE], ["light", "dark"])))
 def test_nothing_is_cut_and_everything_can_be_read_and_reached(open_page, size, theme):
     page = open_page(size, theme, query="strategies=dense,entropy,truncate-3,attention")
     column(page, "By attention")
