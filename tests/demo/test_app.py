@@ -32,8 +32,8 @@ def test_a_model_without_gates_is_not_called_faster_and_has_nothing_to_set(engin
     def heads(of):
         return [page.value for page in components(build_demo(of), gr.HTML) if 'class="intro"' in str(page.value)]
 
-    assert "text faster</h1>" in heads(engine)[0]
-    assert "text</h1>" in heads(plain_engine)[0]
+    assert "entities faster</h1>" in heads(engine)[0]
+    assert "entities</h1>" in heads(plain_engine)[0]
     assert not any(panel.visible for panel in components(build_demo(plain_engine), gr.Accordion, label="Settings"))
 
 
