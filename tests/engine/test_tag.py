@@ -56,6 +56,11 @@ def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, 
     assert "dtype float32: " in capsys.readouterr().err
 
 
+def test_the_dtype_is_not_mentioned_where_it_is_8_bits(corpus, capsys):
+    assert main([str(corpus)]) == 0
+    assert "dtype" not in capsys.readouterr().err
+
+
 def test_a_folder_is_refused_with_the_command_that_tags_it(tag, tmp_path, capsys):
     assert tag(tmp_path) == 2
     assert f"bioner bulk {tmp_path} --out" in capsys.readouterr().err

@@ -104,6 +104,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_any_other(
             finetune(settings)
     assert "Add --resume" in capsys.readouterr().err
     assert finetune(settings, resume=True) == finetuned[1]
+    assert "Continue after step" in capsys.readouterr().err
     assert logged(tmp_path / "cut", "loss") == pytest.approx(logged(finetuned[0], "loss"), abs=1e-3)
     for name in ("model.safetensors", "gates.safetensors"):  # the averaged weights, on which no loss depends
         resumed, whole = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
