@@ -115,6 +115,13 @@ def test_a_page_is_a_static_space_with_the_files_that_it_needs_and_no_others(eng
     assert json.loads(files["settings.json"].read_text())["model"] == Path(engine.source).name
 
 
+def test_the_command_for_a_page_says_at_once_what_takes_its_time(tmp_path, capsys, made_folder, npm):
+    assert export.main(["--model", str(made_folder), "--web", "--out", str(tmp_path / "page")]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("Fetch the page's libraries with npm")
+    assert f"the page {tmp_path / 'page'} tags texts" in said.out
+
+
 def test_without_npm_a_page_is_refused_and_leaves_no_folder(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"npm could not fetch the page's libraries: .* Install"):
