@@ -129,7 +129,7 @@ def rename_labels(folder):
         (lambda folder: shutil.rmtree(folder / SMALL), "small'"),
         (lambda folder: flip_last_bit(folder / SMALL / "model.safetensors"), "small/gates.safetensors .*other weights"),
         (lambda folder: (folder / CASCADES).write_text("{}["), "cascade.json"),
-        (rename_labels, "The small model's labels"),
+        (rename_labels, "The small model's labels .* Train it on those: bioner finetune"),
     ],
 )
 def test_rejects_a_folder(cascade_folder, tmp_path, change, problem):
