@@ -169,7 +169,7 @@ def cascade_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path,
     folder = Path(shutil.copytree(plain_folder, tmp_path_factory.mktemp("cascade") / "model"))
     shutil.copytree(model_folder, folder / SMALL)
     points = {"careful": cascade(1.0), "balanced": cascade(5.0, 0.25)}
-    (folder / CASCADES).write_text(json.dumps({name: one.to_json() for name, one in points.items()}))
+    (folder / CASCADES).write_text(json.dumps({name: point.to_json() for name, point in points.items()}))
     return folder
 
 
@@ -185,12 +185,12 @@ def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray
     model = load_huggingface(engine.folder.path)
     probabilities = []
     for windows in engine.pieces.of_texts(texts)[1]:
-        own = [np.zeros((0, len(engine.labels)), dtype=np.float32)]
+        parts = [np.zeros((0, len(engine.labels)), dtype=np.float32)]
         for window in windows:
             logits = model(input_ids=torch.from_numpy(window.input_ids)[None]).logits[0, window.first_rows]
             words = logits[:, list(engine.folder.label_order)].softmax(-1).numpy()
-            own.append(words[window.labelled])
-        probabilities.append(np.concatenate(own))
+            parts.append(words[window.labelled])
+        probabilities.append(np.concatenate(parts))
     return probabilities
 
 

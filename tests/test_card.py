@@ -37,7 +37,7 @@ def test_the_hub_reads_the_figures_of_the_reports(folder):
             rows.append(pd.read_csv(ROOT / name / "unseen.csv").set_index("type").loc["all"])
         else:
             rows.append(default(ReportFolder(ROOT / name)))
-    found = [(one.metric_type, one.metric_value) for one in ModelCard(text).data.eval_results]
+    found = [(result.metric_type, result.metric_value) for result in ModelCard(text).data.eval_results]
     assert found == [(name, round(row[name], 4)) for row in rows for name in ("f1", "precision", "recall")] != []
 
 

@@ -33,7 +33,7 @@ def run(*command, cwd=ROOT, installed=""):
 def test_requirements_are_those_of_the_app_reports_and_training_with_the_same_limits():
     needed = set(PROJECT["dependencies"])
     for extra in ("app", "eval", "training"):
-        needed |= {one for one in PROJECT["optional-dependencies"][extra] if not one.startswith(PROJECT["name"])}
+        needed |= {line for line in PROJECT["optional-dependencies"][extra] if not line.startswith(PROJECT["name"])}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert {line.partition("#")[0].strip() for line in lines} - {""} == needed
 
@@ -42,8 +42,8 @@ def test_all_extras_are_in_all():
     extras, seen, rest = PROJECT["optional-dependencies"], set(), ["all"]
     while rest:
         seen |= {extra := rest.pop()}
-        ours = [one for one in map(Requirement, extras[extra]) if one.name == PROJECT["name"]]
-        rest += [name for one in ours for name in one.extras]
+        ours = [requirement for requirement in map(Requirement, extras[extra]) if requirement.name == PROJECT["name"]]
+        rest += [name for requirement in ours for name in requirement.extras]
     assert seen == extras.keys() - {"dev"}
 
 
@@ -103,13 +103,13 @@ def wheel(tmp_path_factory):
 
 def test_the_sdist_holds_all_of_the_repository_and_the_page_of_the_index_has_no_relative_link(tmp_path):
     with tarfile.open(build("sdist", tmp_path)) as archive:
-        held = {name.partition("/")[2] for name in archive.getnames()}
+        packed = {name.partition("/")[2] for name in archive.getnames()}
         name = next(name for name in archive.getnames() if name.endswith("/PKG-INFO"))
         description = archive.extractfile(name).read().decode().partition("\n\n")[2]
     listed = run("git", "ls-files", "-z")
     if listed.returncode == 0:
-        assert {name for name in listed.stdout.split("\0") if (ROOT / name).is_file()} - held == set()
-    assert {"CITATION.cff", "CHANGELOG.md", "docs/api.md", "tests/conftest.py"} <= held
+        assert {name for name in listed.stdout.split("\0") if (ROOT / name).is_file()} - packed == set()
+    assert {"CITATION.cff", "CHANGELOG.md", "docs/api.md", "tests/conftest.py"} <= packed
     assert description.startswith("# ")
     assert re.findall(r"\]\((?!https://)", description) == []
 
@@ -130,8 +130,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
     }
     pages = [ROOT / "README.md", *(path for path in (ROOT / "docs").rglob("*") if path.is_file())]
     of_project = {f"demo/project/{path.relative_to(ROOT).as_posix()}" for path in pages}
-    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    assert held == of_packages | of_weights | of_project
+    packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert packed == of_packages | of_weights | of_project
     assert wheel.stat().st_size < 100e6  # what PyPI allows
 
 

@@ -84,7 +84,7 @@ def test_todays_code_finds_and_computes_what_the_report_of_the_shipped_weights_s
     (published,) = report.frame("results").query("variant == @name and batch_size == 1").to_dict("records")
     found = shipped.tag_batch([document.text for document in corpus.documents], name)
     counts = count_documents(corpus.documents, [result.entities for result in found], corpus.types)
-    told = [f"{one.correct}/{one.predicted}" for one in counts]
+    told = [f"{count.correct}/{count.predicted}" for count in counts]
     assert told == list(report.frame("documents")[f"{name} 0"])
     cost = add([result.cost for result in found])
     assert cost.token_layers_kept == pytest.approx(published["token_layers_kept"], rel=1e-6)

@@ -79,8 +79,8 @@ def test_thousands_of_texts_at_once_have_the_entities_that_each_has_alone(dtype,
     some = range(0, 5000, 5)  # tagged alone; all of them would take an hour
     for strategy in ("dense", "entropy"):
         together = engine.tag_batch(texts, strategy, batch_size=len(texts))
-        at_once = {(one, *entity.key) for one in some for entity in together[one].entities}
-        alone = {(one, *entity.key) for one in some for entity in engine.tag(texts[one], strategy).entities}
+        at_once = {(index, *entity.key) for index in some for entity in together[index].entities}
+        alone = {(index, *entity.key) for index in some for entity in engine.tag(texts[index], strategy).entities}
         assert 2 * len(at_once & alone) >= 0.999 * (len(at_once) + len(alone)) > 1000
 
 

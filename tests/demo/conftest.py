@@ -113,7 +113,11 @@ def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:
 def components(demo: gr.Blocks, kind: type, **properties: Any) -> list[Any]:
     """The components of a kind that have these properties, e.g. a label."""
     of_kind = (block for block in demo.blocks.values() if isinstance(block, kind))
-    return [one for one in of_kind if all(getattr(one, name, None) == value for name, value in properties.items())]
+    return [
+        component
+        for component in of_kind
+        if all(getattr(component, name, None) == value for name, value in properties.items())
+    ]
 
 
 def listeners(demo: gr.Blocks, name: str) -> list[Any]:

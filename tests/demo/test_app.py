@@ -48,7 +48,7 @@ class TestWhatToFind:
         assert "What to find" not in str([page.value for page in components(build_demo(engine), gr.HTML)])
 
     def test_the_api_names_the_models_that_it_takes(self, two_pages):
-        (tag,) = (one for one in two_pages.fns.values() if one.api_name == "tag")
+        (tag,) = (fn for fn in two_pages.fns.values() if fn.api_name == "tag")
         assert re.search(r"what is found: \S+ or six\.", tag.api_description)
         assert "chemicals-diseases" not in tag.api_description
 
@@ -62,7 +62,7 @@ class TestWhatToFind:
         assert tag.page == "", "the page Use via API of the first page shows it"
         for name, model in ((Path(engine.source).name, engine), ("six", plain_engine)):
             found = tag.fn("Aspirin and asthma.", "dense", None, None, None, None, False, name)["entities"]
-            assert [one["score"] for one in found] == [
+            assert [entity["score"] for entity in found] == [
                 pytest.approx(entity.score) for entity in model.tag("Aspirin and asthma.", "dense").entities
             ]
         for wrong in ("seven", ["six"]):

@@ -93,10 +93,10 @@ class TestColumns:
         page.get_by_role("button", name="Play").click()
         page.locator(".view.playing").wait_for(timeout=WORK_MS)
         page.wait_for_timeout(1500)
-        clocks = [float(one.split()[0]) for one in page.locator(".view .ms").all_inner_texts()]
+        clocks = [float(label.split()[0]) for label in page.locator(".view .ms").all_inner_texts()]
         assert clocks[0] == pytest.approx(clocks[1], rel=0.2), "both run until the faster one ends"
         page.locator(".view:not(.playing)").wait_for(timeout=WORK_MS)
-        full, fast = (float(one.split()[0]) for one in page.locator(".view .ms").all_inner_texts())
+        full, fast = (float(label.split()[0]) for label in page.locator(".view .ms").all_inner_texts())
         assert fast < full
 
     def test_a_third_column_is_a_tap_and_a_fifth_takes_the_place_of_an_earlier_one(self, open_page):

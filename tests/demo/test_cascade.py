@@ -23,7 +23,7 @@ def test_page_and_http_api_offer_the_cascade_beside_all_layers_first_and_its_poi
     assert point.value == "balanced"
     assert "the large one only what the small one doubts" in headline(both, None)
     offered = demo.get_api_info()["named_endpoints"]
-    given = {one["parameter_name"]: one["parameter_default"] for one in offered["/tag"]["parameters"]}
+    given = {parameter["parameter_name"]: parameter["parameter_default"] for parameter in offered["/tag"]["parameters"]}
     assert given["strategy"] == "cascade"
 
 

@@ -25,7 +25,7 @@ def test_the_python_finds_what_the_page_shows(engine):
         exec(code)
     found = [line.split(" ", 3) for line in out.getvalue().splitlines()]
     expected = engine.tag(TEXT, "rule", lambda_=1.5).entities
-    assert found == [[str(one.start), str(one.end), one.type, one.text] for one in expected]
+    assert found == [[str(entity.start), str(entity.end), entity.type, entity.text] for entity in expected]
 
 
 def test_a_long_text_is_read_from_a_file(engine):

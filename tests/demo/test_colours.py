@@ -42,7 +42,7 @@ def lab(rgb):
 def test_any_two_colours_differ_by_far_more_than_an_eye_needs(theme, sight):
     seen = [lab(SIGHT[sight] @ linear(colour)) for colour in colours(theme, "type")]
     assert len(seen) == 6
-    assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 18  # 2 can be seen
+    assert min(np.linalg.norm(colour - other) for colour, other in combinations(seen, 2)) > 18  # 2 can be seen
 
 
 def luminance(colour):

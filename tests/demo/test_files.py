@@ -27,7 +27,7 @@ class TestReading:
     def test_every_document_of_every_file_comes_with_the_name_of_its_file(self, tmp_path):
         path = json_lines(tmp_path / "a.jsonl", [{"id": "1", "text": TEXT}, {"id": "2", "text": TEXT}])
         uploads, lines = read_files([str(path), str(SAMPLE)])
-        assert [one.file for one in uploads] == ["a.jsonl"] * 2 + ["sample.pubtator.txt"] * 30
+        assert [upload.file for upload in uploads] == ["a.jsonl"] * 2 + ["sample.pubtator.txt"] * 30
         assert "30 abstracts" in ABOUT
         assert lines == []
 
@@ -64,7 +64,7 @@ class TestReading:
     def test_the_readable_documents_of_a_broken_file_are_kept(self, tmp_path):
         content = b'{"id": "1", "text": "Aspirin."}\n{"id": "1", "text": "Again."}\n{"id": "2"}\n'
         uploads, (line,) = read(tmp_path, content, "a.jsonl")
-        assert [one.document.id for one in uploads] == ["1"]
+        assert [upload.document.id for upload in uploads] == ["1"]
         assert "(and 1 more like it)" in line
 
     def test_beyond_the_limit_documents_are_left_out_and_the_page_says_so(self, tmp_path):
@@ -78,8 +78,8 @@ class TestTagging:
     def test_the_strategy_of_the_page_tags_every_document_once(self, engine):
         chosen = selection_for(engine, engine, replace(opening(engine), shown="rule"))
         uploads = [Upload(Document(str(at), TEXT, ()), "a.txt") for at in range(10)]
-        tagged = [one for part in tag_uploads(engine, uploads, chosen) for one in part]
-        assert [one.document.entities for one in tagged] == [engine.tag(TEXT, "rule").entities] * 10
+        tagged = [upload for part in tag_uploads(engine, uploads, chosen) for upload in part]
+        assert [upload.document.entities for upload in tagged] == [engine.tag(TEXT, "rule").entities] * 10
 
     def test_another_model_tags_with_its_default_strategy(self, engine, plain_engine):
         page = replace(opening(engine), shown="rule")

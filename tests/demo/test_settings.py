@@ -13,11 +13,11 @@ def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_mul
     assert names <= {setting.name for setting in page_settings(engine)}
     assert {setting.kind for setting in page_settings(engine)} <= set(engine.runnable)
     assert page_settings(plain_engine) == {}
-    setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
+    threshold = next(setting for setting in page_settings(engine) if setting.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
-    assert page_settings(engine)[setting] == 1.0
-    assert setting.controller_value(strategy, 3.0) == pytest.approx((0.3, 1.0))
-    assert setting.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
+    assert page_settings(engine)[threshold] == 1.0
+    assert threshold.controller_value(strategy, 3.0) == pytest.approx((0.3, 1.0))
+    assert threshold.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):

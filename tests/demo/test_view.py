@@ -34,7 +34,7 @@ def drawn(engine):
 
     def draw(*results, full=None):
         full = full or engine.tag(results[0].text, "dense")
-        return view(engine, [Column(as_stored(one), one, 10.0) for one in results], full)
+        return view(engine, [Column(as_stored(result), result, 10.0) for result in results], full)
 
     return draw
 
@@ -70,7 +70,7 @@ class TestDifferences:
     def test_entities_are_the_same_extra_changed_or_missed(self, engine):
         full = SimpleNamespace(entities=(entity("Famotidine"), entity("delirium"), entity("patients on")))
         found = SimpleNamespace(entities=(entity("Famotidine"), entity("Six"), entity("patients")))
-        pairs = [(kind, one.text) for kind, one in differences(found, full)]
+        pairs = [(kind, entity.text) for kind, entity in differences(found, full)]
         assert pairs == [(SAME, "Famotidine"), (LOST, "delirium"), (NEW, "Six"), (CHANGED, "patients")]
 
     @pytest.mark.parametrize(

@@ -38,9 +38,9 @@ def test_only_windows_in_doubt_go_on_and_where_both_read_labels_come_from_the_we
     assert [window.read for window in windows] == [doubt >= sorted(doubts)[1] for doubt in doubts]
     assert [0, *(window.end for window in windows)] == [*(window.first for window in windows), len(result.words)]
     for window in windows:
-        own, weight = slice(window.first, window.end), 0.25 if window.read else 1
-        expected = weight * small[own] + (1 - weight) * large[own]
-        np.testing.assert_allclose(result.probabilities[own], expected, atol=1e-5)
+        labelled, weight = slice(window.first, window.end), 0.25 if window.read else 1
+        expected = weight * small[labelled] + (1 - weight) * large[labelled]
+        np.testing.assert_allclose(result.probabilities[labelled], expected, atol=1e-5)
 
 
 def test_cost_counts_both_models(both, engine, plain_engine):
@@ -88,7 +88,7 @@ def test_an_error_raised_while_a_stage_runs_ends_the_call(threshold, share, both
 def test_progress_counts_the_windows_of_every_stage_that_runs(strategy, both):
     told, stages = [], both.stages_of(strategy)
     both.tag_batch([LONG, TEXT, ""], strategy, batch_size=2, on_window=lambda *counts: told.append(counts))
-    windows = sum(len(of_text) for stage in stages for of_text in stage.pieces.of_texts([LONG, TEXT, ""])[1])
+    windows = sum(len(text_windows) for stage in stages for text_windows in stage.pieces.of_texts([LONG, TEXT, ""])[1])
     assert {total for _, total in told} == {windows}
     assert [done for done, _ in told] == sorted({done for done, _ in told})
     assert told[-1][0] == windows

@@ -348,9 +348,9 @@ def test_a_model_on_the_hub_is_one_revision_of_its_files(snapshot, model_folder)
 
 def test_the_meaning_of_each_logit_is_part_of_the_fingerprint(model_folder):
     names = [f"{prefix}-{type_}" for type_ in ("Chemical", "Disease") for prefix in "BI"]
-    one, other = (load_engine(model_folder, labels=order).fingerprint for order in (["O", *names], [*names, "O"]))
-    assert one["labels"] == other["labels"]
-    assert one != other
+    first, second = (load_engine(model_folder, labels=order).fingerprint for order in (["O", *names], [*names, "O"]))
+    assert first["labels"] == second["labels"]
+    assert first != second
 
 
 def test_rejects_a_model_of_the_hub_that_was_downloaded_in_part_by_its_id(snapshot):

@@ -52,7 +52,7 @@ def test_packages_find_what_the_engine_finds(engine, tmp_path):
     command = [sys.executable, "-c", ELSEWHERE, *(strategy.kind for strategy in strategies)]
     run = subprocess.run(command, cwd=tmp_path, input=json.dumps(TEXTS), capture_output=True, text=True, check=True)
     found, imported = json.loads(run.stdout)
-    expected = [[[[*e.key] for e in engine.tag(text, one).entities] for text in TEXTS] for one in strategies]
+    expected = [[[[*e.key] for e in engine.tag(text, strategy).entities] for text in TEXTS] for strategy in strategies]
     assert found == expected
     assert any(map(any, expected))
     assert imported == []
@@ -108,8 +108,8 @@ def test_a_page_is_a_static_space_with_the_files_that_it_needs_and_no_others(eng
     export.export(engine, engine.strategy("dense"), tmp_path / "my-page", web=True)
     files = {path.relative_to(tmp_path / "my-page").as_posix(): path for path in (tmp_path / "my-page").rglob("*.*")}
     named = {"README.md", ".gitattributes", "index.html", "decoding.js", "tagger.js", "worker.js"}
-    held = {"model.onnx", "settings.json", "tokenizer.json"} | {f"lib/{Path(name).name}" for name in export.LIBRARIES}
-    assert files.keys() - {"lib"} == named | held
+    data = {"model.onnx", "settings.json", "tokenizer.json"} | {f"lib/{Path(name).name}" for name in export.LIBRARIES}
+    assert files.keys() - {"lib"} == named | data
     assert RepoCard.load(files["README.md"]).data.sdk == "static"
     assert json.loads(files["settings.json"].read_text())["bytes"] == files["model.onnx"].stat().st_size + 5
     assert json.loads(files["settings.json"].read_text())["model"] == Path(engine.source).name
@@ -255,7 +255,9 @@ def test_the_page_decodes_as_the_engine_does(names, scored, tmp_path):
         rows = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         texts.append({"text": text, "words": words, "rows": rows.tolist()})
     texts = [
-        one for one in texts if one["text"].isascii() or len(one["text"].encode("utf-16-le")) == 2 * len(one["text"])
+        given
+        for given in texts
+        if given["text"].isascii() or len(given["text"].encode("utf-16-le")) == 2 * len(given["text"])
     ]
     settings = {"labels": names, "transitions": None if transitions is None else transitions.tolist()}
     settings |= {"constraints": True, "abbreviations": True}
@@ -267,7 +269,7 @@ def test_the_page_decodes_as_the_engine_does(names, scored, tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     decoder = Decoder(labels, transitions)
-    for one, (its_labels, its_entities) in zip(texts, json.loads(run.stdout), strict=True):
-        decoded = decoder.decode(one["text"], one["words"], np.array(one["rows"]).reshape(-1, len(names)))
-        assert its_labels == decoded.labels.tolist(), one["text"]
-        assert its_entities == [[*entity.key] for entity in decoded.entities], one["text"]
+    for given, (its_labels, its_entities) in zip(texts, json.loads(run.stdout), strict=True):
+        decoded = decoder.decode(given["text"], given["words"], np.array(given["rows"]).reshape(-1, len(names)))
+        assert its_labels == decoded.labels.tolist(), given["text"]
+        assert its_entities == [[*entity.key] for entity in decoded.entities], given["text"]

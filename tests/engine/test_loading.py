@@ -77,7 +77,7 @@ def test_unchecked_thresholds_never_decide_without_a_word(model_folder, plain_en
 
 def test_the_default_strategy_is_what_the_folder_has(engine, plain_engine, cautious_folder, shipped, both):
     engines = [shipped, load_engine(cautious_folder), engine, plain_engine, both]
-    assert [(chosen.kind, chosen.point) for chosen in (one.tag(TEXT).strategy for one in engines)] == [
+    assert [(chosen.kind, chosen.point) for chosen in (loaded.tag(TEXT).strategy for loaded in engines)] == [
         ("entropy", "balanced"),
         ("entropy", "careful"),
         ("entropy", ""),
@@ -119,8 +119,8 @@ def test_an_engine_has_its_own_number_of_threads(model_folder, monkeypatch):
     made, session = [], graph.Session
     monkeypatch.setattr(graph, "Session", lambda *given: made.append(given[1]) or session(*given))
     engine = load_engine(model_folder, "float32", threads=3)
-    for one in (engine, pickle.loads(pickle.dumps(engine)), load_engine(model_folder, "float32")):
-        one.tag("Nausea.")
+    for loaded in (engine, pickle.loads(pickle.dumps(engine)), load_engine(model_folder, "float32")):
+        loaded.tag("Nausea.")
     assert made == [3, 3, torch.get_num_threads()]
 
 

@@ -155,7 +155,7 @@ def test_rejects_wrong_options_with_status_2_and_one_sentence(corpus, tag, capsy
 def test_any_setting_can_be_given(corpus, tag, engine, capsys):
     settings = {"gates": (1,), "max_entropy": 0.6, "exit_entities": True, "trigger": "confidence"}
     typed = ["gates=1", "max_entropy=.6", "exit_entities=true", "trigger=confidence"]
-    options = ["--strategy", "entropy+recovery", *(f"--set={one}" for one in typed), "--format", "jsonl"]
+    options = ["--strategy", "entropy+recovery", *(f"--set={setting}" for setting in typed), "--format", "jsonl"]
     assert tag(corpus, *options) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert any(record["entities"] for record in records)

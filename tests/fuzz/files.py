@@ -38,7 +38,9 @@ def _line(document: Document) -> str:
 
 
 def _record(document: Document) -> str:
-    printable = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in document.text)
+    printable = "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd" for character in document.text
+    )
     title, abstract = escape(printable).split("\n", 1)
     return (
         f"<PubmedArticle><MedlineCitation><PMID>{document.id}</PMID><Article><ArticleTitle>{title}</ArticleTitle>\n"

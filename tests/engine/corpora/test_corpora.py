@@ -186,7 +186,7 @@ def test_what_teaches_what_chooses_and_what_is_reported_share_no_document_and_no
         ids.append({document.id for document in documents})
         texts.append({"".join(filter(str.isalnum, document.text.lower())) for document in documents})
     for distinct in (ids, texts):
-        assert all(one.isdisjoint(other) for one, other in combinations(distinct, 2))
+        assert all(first.isdisjoint(second) for first, second in combinations(distinct, 2))
 
 
 @pytest.mark.slow
@@ -194,17 +194,17 @@ def test_no_plain_text_that_teaches_six_types_stands_in_what_chooses_or_is_repor
     folder = Path(os.environ["BIONER_DATA"])  # with the plain texts of weights/minilm-l6-six/make.sh
 
     def letters(texts):
-        return ["".join(filter(str.isalnum, one.lower())) for one in texts]
+        return ["".join(filter(str.isalnum, text.lower())) for text in texts]
 
     def plain(name):
         return read_texts([str(folder / name)], lines=True)
 
     teaches = letters(plain("six/abstracts.jsonl.gz") + plain("unlabelled/clinical_abstracts.jsonl.gz")[:400])
-    teaches += [one for one in letters(plain("unlabelled/medline_sentences.txt.gz")[:6000]) if len(one) > 40]
+    teaches += [text for text in letters(plain("unlabelled/medline_sentences.txt.gz")[:6000]) if len(text) > 40]
     splits = [("biored", "dev"), ("biored", "test"), ("bc5cdr", "test"), ("ncbi-disease", "test"), ("bc5cdr", "calib")]
     documents = [document.text for each in splits for document in load_corpus(*each).documents]
     others = ["\n".join(letters(texts)) for texts in (documents, plain("six/held_back.jsonl.gz"))]
-    shared = [sum(one in texts for one in teaches) for texts in others]
+    shared = [sum(text in texts for text in teaches) for texts in others]
     assert shared == [0, 1]  # a sentence of the texts on which points were chosen, as the card says
 
 

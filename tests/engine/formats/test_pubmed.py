@@ -58,7 +58,7 @@ def test_books_are_read_and_deleted_citations_handed_over():
     assert (document.id, document.text) == ("8", "A book. On it.")
     deleted = []
     gone = '<DeleteCitation><PMID Version="1">3</PMID><PMID Version="2">4</PMID></DeleteCitation>'
-    assert len(sound(file_of(article(), gone), "f.xml", on_deleted=lambda *one: deleted.append(one))) == 1
+    assert len(sound(file_of(article(), gone), "f.xml", on_deleted=lambda *pair: deleted.append(pair))) == 1
     assert deleted == [("3", 1), ("4", 2)]
 
 

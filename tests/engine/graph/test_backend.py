@@ -40,7 +40,7 @@ STRATEGIES = [
 
 def assert_equal(engine, pytorch, name, settings):
     strategy = engine.strategy(name, **settings)
-    windows = [window for of_text in engine.pieces.of_texts(TEXTS)[1] for window in of_text]
+    windows = [window for text_windows in engine.pieces.of_texts(TEXTS)[1] for window in text_windows]
     for ours, theirs in zip(engine.backend.run(windows, strategy), pytorch.run(windows, strategy), strict=True):
         np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-5)
         for part in ("exit_at", "exited", "recovered"):
@@ -52,8 +52,8 @@ def assert_equal(engine, pytorch, name, settings):
             assert gate.decision.exits.tolist() == expected.decision.exits.tolist()
             assert gate.signals.keys() <= expected.signals.keys()
             pairs = [(gate.signals[name], expected.signals[name]) for name in gate.signals]
-            for one, other in [*pairs, (gate.decision.importance, expected.decision.importance)]:
-                np.testing.assert_allclose(one[alive], other[alive], atol=5e-3)
+            for ours, theirs in [*pairs, (gate.decision.importance, expected.decision.importance)]:
+                np.testing.assert_allclose(ours[alive], theirs[alive], atol=5e-3)
 
 
 @pytest.mark.parametrize(("name", "settings"), STRATEGIES, ids=str)
@@ -96,10 +96,10 @@ def test_results_of_the_graph_and_pytorch_agree_when_words_come_back(engines, dr
         ours = engine.tag_batch(TEXTS, drawn[0], **drawn[1])
         patch.setattr(engine, "backend", pytorch)
         theirs = engine.tag_batch(TEXTS, drawn[0], **drawn[1])
-    for one, other in zip(ours, theirs, strict=True):
-        assert [entity.key for entity in one.entities] == [entity.key for entity in other.entities]
-        assert (one.paths, one.cost) == (other.paths, other.cost)
-        for word, expected in zip(one.trace.words, other.trace.words, strict=True):
+    for mine, other in zip(ours, theirs, strict=True):
+        assert [entity.key for entity in mine.entities] == [entity.key for entity in other.entities]
+        assert (mine.paths, mine.cost) == (other.paths, other.cost)
+        for word, expected in zip(mine.trace.words, other.trace.words, strict=True):
             assert (word.layer, word.state, word.label) == (expected.layer, expected.state, expected.label)
             assert [gate.reason for gate in word.gates] == [gate.reason for gate in expected.gates]
 
@@ -136,7 +136,7 @@ def test_few_sessions_are_kept(model_folder, composed):
 
     def sessions():
         gc.collect()
-        return sum(isinstance(one, graph.Session) for one in gc.get_objects())
+        return sum(isinstance(item, graph.Session) for item in gc.get_objects())
 
     before = sessions()
     plans = list(product([(1,), (2,), (1, 2)], range(17)))[: graph.MAX_SESSIONS + 3]

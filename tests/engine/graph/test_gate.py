@@ -104,8 +104,8 @@ def products(tmp_path):
         of = Products(Tensors(tmp_path), quantised=quantised, portable=portable)
         middles = graph.constant(np.full(10, MIDDLE), np.uint8) if per_row else None
         graph.output("output", of.linear(graph, values, ["a"], middles=middles, exact=False))
-        one = onnxruntime.InferenceSession(graph.model(embedded=True))
-        return one.run(None, {"rows": rows})[0][0]
+        session = onnxruntime.InferenceSession(graph.model(embedded=True))
+        return session.run(None, {"rows": rows})[0][0]
 
     return [output(*how) for how in ((False, False), (True, False), (True, True), (True, True, True))]
 
@@ -119,6 +119,6 @@ def test_products_in_8_bits_are_close_and_closer_with_a_scale_for_each_row(produ
 
 
 def test_in_8_bits_nearly_all_words_have_the_label_of_float32(engine, quantised):
-    full, quick = (one.tag("Famotidine caused delirium and nausea. " * 10, "dense") for one in (engine, quantised))
+    full, quick = (each.tag("Famotidine caused delirium and nausea. " * 10, "dense") for each in (engine, quantised))
     assert (quick.probabilities.argmax(1) == full.probabilities.argmax(1)).mean() > 0.75
     assert np.abs(quick.probabilities - full.probabilities).max() > 0

@@ -37,6 +37,6 @@ def test_the_package_onnx_reads_each_kind_of_attribute_constant_and_weight_and_n
     shape = [dimension.dim_param or dimension.dim_value for dimension in read.input[0].type.tensor_type.shape.dim]
     assert shape == [1, "rows", 4]
     later = onnx.load_model_from_string(graph.model()).graph.initializer
-    (given,) = (one for one in later if one.data_location == onnx.TensorProto.EXTERNAL)
+    (given,) = (tensor for tensor in later if tensor.data_location == onnx.TensorProto.EXTERNAL)
     assert given.name == "weight"
     assert [(entry.key, entry.value) for entry in given.external_data] == [("location", "given")]

@@ -43,7 +43,7 @@ def check_equal(found, expected):
         [group | {"score": 0} for group in groups] for groups in expected
     ]
     for groups, others in zip(found, expected, strict=True):
-        assert [group["score"] for group in groups] == pytest.approx([one["score"] for one in others], abs=1e-4)
+        assert [group["score"] for group in groups] == pytest.approx([entity["score"] for entity in others], abs=1e-4)
 
 
 @pytest.mark.parametrize("text", ODD)

@@ -12,7 +12,7 @@ from tests.conftest import TEXT
 @pytest.fixture(scope="session")
 def windows(engine: Engine) -> list[Window]:
     texts = TEXT, "Nausea after aspirin.", "x", TEXT[50:] + " " + TEXT[:90]
-    return [window for of_text in engine.pieces.of_texts(texts)[1] for window in of_text]
+    return [window for text_windows in engine.pieces.of_texts(texts)[1] for window in text_windows]
 
 
 @pytest.fixture(scope="session")

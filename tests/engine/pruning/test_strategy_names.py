@@ -49,14 +49,16 @@ def test_rejects_other_names(text):
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
-    own = POINTS | {"entropy+recovery": {"fast": replace(FAST, recovery=Recovery()).with_settings(min_confidence=0.7)}}
-    assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
-    without_own = resolve("entropy+recovery", 6, own)  # the sweep with recovery found no balanced point
-    assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())
+    stored = POINTS | {
+        "entropy+recovery": {"fast": replace(FAST, recovery=Recovery()).with_settings(min_confidence=0.7)}
+    }
+    assert resolve("entropy+recovery:fast", 6, stored).recovery == Recovery(min_confidence=0.7)
+    without_stored = resolve("entropy+recovery", 6, stored)  # the sweep with recovery found no balanced point
+    assert (without_stored.controller, without_stored.recovery) == (BALANCED.controller, Recovery())
 
 
 def test_every_name_resolves_to_a_strategy_that_knows_its_kind():
     found = [resolve(name.replace("-k", "-2"), 6, {}) for name in names()]
-    assert [one.name for one in found] == [name.replace("-k", "-2") for name in names()]
-    assert {one.kind for one in found} == {"dense", "truncate", *CONTROLLERS}
-    assert {one.kind for one in found if one.prunes} == set(CONTROLLERS)
+    assert [strategy.name for strategy in found] == [name.replace("-k", "-2") for name in names()]
+    assert {strategy.kind for strategy in found} == {"dense", "truncate", *CONTROLLERS}
+    assert {strategy.kind for strategy in found if strategy.prunes} == set(CONTROLLERS)

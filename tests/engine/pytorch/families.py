@@ -138,6 +138,15 @@ def tokenizer_of(family: str) -> PreTrainedTokenizerBase:
         return trained if family == "roberta" else PreTrainedTokenizerFast(tokenizer_object=backend, **names)
     special[3] = "[UNK]"
     characters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
-    entries = [*special, *characters, *(f"##{one}" for one in characters), "fam", "##ot", "##idine", "nausea", "and"]
+    entries = [
+        *special,
+        *characters,
+        *(f"##{character}" for character in characters),
+        "fam",
+        "##ot",
+        "##idine",
+        "nausea",
+        "and",
+    ]
     vocabulary = {entry: index for index, entry in enumerate(entries)}
     return MPNetTokenizer(vocab=vocabulary) if family == "mpnet" else BertTokenizer(vocab=vocabulary)

@@ -8,7 +8,7 @@ from engine.text.abbreviations import find_abbreviations
 
 
 def found(text):
-    return [(text[slice(*one.short)], text[slice(*one.long)]) for one in find_abbreviations(text)]
+    return [(text[slice(*pair.short)], text[slice(*pair.long)]) for pair in find_abbreviations(text)]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,6 @@ def test_a_long_form_begins_with_a_word_and_has_few_words():
 
 @given(st.text(alphabet="aAbT1( );,-\n", max_size=60))
 def test_spans_lie_within_any_text_and_do_not_overlap(text):
-    for one in find_abbreviations(text):
-        (a, b), (c, d) = sorted((one.short, one.long))
+    for pair in find_abbreviations(text):
+        (a, b), (c, d) = sorted((pair.short, pair.long))
         assert 0 <= a < b <= c < d <= len(text)

@@ -29,7 +29,7 @@ def labels(teacher, tmp_path_factory):
 
 
 def test_soft_labels_are_the_teachers_distribution_of_every_word(labels, teacher, engine):
-    assert [len(of_text) for of_text in labels] == [len(words_of(text)) for text in TEXTS]
+    assert [len(text_labels) for text_labels in labels] == [len(words_of(text)) for text in TEXTS]
     expected = [result.probabilities for result in teacher.tag_batch(TEXTS, "dense")]
     np.testing.assert_allclose(np.concatenate(labels) / 255, np.concatenate(expected), atol=0.003)
     made, other = (

@@ -26,15 +26,15 @@ FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemica
 GOLD = [FAILURE, DRUG]
 
 
-def document(gold, dense, own, exits=None, *, text=TEXT, id_="1", types=TYPES):
+def document(gold, dense, pruned, exits=None, *, text=TEXT, id_="1", types=TYPES):
     """What a variant found beside what dense found; ``exits``: index of a word → layer, and state unless it exited."""
     paths = [(exits or {}).get(index, (LAYERS, State.KEPT)) for index in range(len(split_words(text)))]
     layer, state = np.array([path if isinstance(path, tuple) else (path, State.EXITED) for path in paths]).T
-    document, own = (
+    document, pruned = (
         Document(id_, text, tuple(gold)),
-        Prediction(tuple(own), Paths(layer, state, np.full(len(layer), "O"))),
+        Prediction(tuple(pruned), Paths(layer, state, np.full(len(layer), "O"))),
     )
-    return DocumentComparison.of(document, types, own, Prediction(tuple(dense)))
+    return DocumentComparison.of(document, types, pruned, Prediction(tuple(dense)))
 
 
 def compared(*documents, strategy=ENTROPY):
@@ -45,5 +45,5 @@ def compared(*documents, strategy=ENTROPY):
 def grouped(*cases, training=None, **facts):
     """The rows about groups, for documents given by gold and what dense and a strategy found."""
     dense = [document(gold, dense, dense, **facts) for gold, dense, _ in cases]
-    own = [document(*case, **facts) for case in cases]
-    return list(group_rows([compared(*dense, strategy=Strategy()), compared(*own)], training))
+    pruned = [document(*case, **facts) for case in cases]
+    return list(group_rows([compared(*dense, strategy=Strategy()), compared(*pruned)], training))

@@ -57,7 +57,7 @@ def test_outcomes_add_up_to_what_the_scorer_counts(gold, predicted):
 EXITED, BACK = {0: 2, 1: 2}, {0: (2, State.RECOVERED), 1: (2, State.RECOVERED)}  # Renal, failure
 
 
-@pytest.mark.parametrize(("dense", "own", "recovers", "exits", "expected"), [
+@pytest.mark.parametrize(("dense", "pruned", "recovers", "exits", "expected"), [
     (GOLD, [DRUG], False, EXITED, ("caused", "missed", "mislabelled at the gate")),
     (GOLD, [LONE, DRUG], False, {0: 2}, ("caused", "wrong boundary", "span cut")),
     (GOLD, [MISTYPED, DRUG], False, {}, ("caused", "wrong type", "context lost")),
@@ -69,8 +69,8 @@ EXITED, BACK = {0: 2, 1: 2}, {0: (2, State.RECOVERED), 1: (2, State.RECOVERED)} 
     ([DRUG], GOLD, False, EXITED, ("fixed", "missed", "right at the gate")),
     ([FAILURE, DRUG, DOSES], GOLD, False, {}, ("fixed", "spurious", "less context")),
 ])  # fmt: skip
-def test_how_pruning_causes_and_fixes_an_error(dense, own, recovers, exits, expected):
-    assert list(changes(document(GOLD, dense, own, exits), recovers=recovers)) == [expected]
+def test_how_pruning_causes_and_fixes_an_error(dense, pruned, recovers, exits, expected):
+    assert list(changes(document(GOLD, dense, pruned, exits), recovers=recovers)) == [expected]
 
 
 def test_an_error_that_only_changed_and_types_that_are_not_scored_count_as_none():
@@ -85,10 +85,10 @@ def test_the_counts_of_errors_are_those_of_the_scorer(analysed):
     errors, confusion = (pd.read_csv(out / f"{name}.csv", keep_default_na=False) for name in ("errors", "confusion"))
     errors = errors.groupby(["variant", "part", "outcome"])["count"].sum()
     for name, of in counts.items():
-        gold, own = errors[name]["against gold"], confusion[confusion["variant"] == name]
+        gold, counted = errors[name]["against gold"], confusion[confusion["variant"] == name]
         assert gold["exact"] == of.correct
-        assert gold.sum() - gold["spurious"] == own.loc[own["gold"] != "none", "count"].sum() == of.gold
-        assert gold.sum() - gold["missed"] == own.loc[own["predicted"] != "none", "count"].sum() == of.predicted
+        assert gold.sum() - gold["spurious"] == counted.loc[counted["gold"] != "none", "count"].sum() == of.gold
+        assert gold.sum() - gold["missed"] == counted.loc[counted["predicted"] != "none", "count"].sum() == of.predicted
         if name != "dense":
             caused, fixed = (errors[name][part].drop("spurious").sum() for part in ("caused", "fixed"))
             assert caused - fixed == counts["dense"].correct - of.correct

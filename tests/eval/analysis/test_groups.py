@@ -32,10 +32,10 @@ def test_mentions_are_grouped_by_type_and_training_mention_and_predictions_by_th
 
 def test_intervals_are_those_of_the_paired_bootstrap():
     documents = [Document(str(n), TEXT, tuple(GOLD)) for n in range(12)]
-    own = [[DRUG] if n % 3 else GOLD for n in range(12)]
+    pruned = [[DRUG] if n % 3 else GOLD for n in range(12)]
     dense = [[FAILURE] if n % 5 == 0 else GOLD for n in range(12)]
-    rows = grouped(*((GOLD, *found) for found in zip(dense, own, strict=True)))
-    counts, reference = (count_documents(documents, found, ["Disease"]) for found in (own, dense))
+    rows = grouped(*((GOLD, *found) for found in zip(dense, pruned, strict=True)))
+    counts, reference = (count_documents(documents, found, ["Disease"]) for found in (pruned, dense))
     found, expected = row(rows, "Disease"), compare_f1([counts], [reference])
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert found["significant"]

@@ -11,9 +11,9 @@ def test_every_table_of_losses_has_all_strategies_and_counts_of_groups_are_those
         assert list(variants) == (pruning if name == "exits" else [dense, *pruning])
     groups = pd.read_csv(out / "subgroups.csv")
     for variant, total in counts.items():
-        own = groups[groups["variant"] == variant]
+        of_variant = groups[groups["variant"] == variant]
         for dimension in ("type", "training split"):
-            sums = own[own["dimension"] == dimension][["correct", "predicted", "support"]].sum()
+            sums = of_variant[of_variant["dimension"] == dimension][["correct", "predicted", "support"]].sum()
             assert sums.tolist() == [total.correct, total.predicted, total.gold]
 
 

@@ -60,8 +60,8 @@ def test_what_comes_before_a_call_is_not_timed(engine):
 def test_as_many_random_words_come_back(engine):
     recovering = engine.strategy("entropy+recovery", gates=(1, 2), max_entropy=0.4, min_confidence=1.0)
     random = replace(recovering, recovery=RandomWords(**vars(recovering.recovery)))
-    own, control = ([result.paths for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
-    came_back = [[int(paths.recovered.sum()) for paths in side] for side in (own, control)]
+    recovered, control = ([result.paths for result in engine.tag_batch(TEXTS, of)] for of in (recovering, random))
+    came_back = [[int(paths.recovered.sum()) for paths in side] for side in (recovered, control)]
     assert came_back[0] == came_back[1] != [0] * len(TEXTS)
 
 
@@ -74,8 +74,8 @@ def test_a_sentence_exits_whole_where_each_of_its_words_is_certain(shipped):
     assert set(sentence) == {0, 1}
     assert all(len(set(at[sentence == number])) == 1 for number in (0, 1)), "words of a sentence leave together"
     assert at.max() <= strategy.gates[-1]
-    (own,) = shipped.tag_batch([text], strategy)
-    assert result.cost.macs > own.cost.macs
+    (single,) = shipped.tag_batch([text], strategy)
+    assert result.cost.macs > single.cost.macs
     every = {number: at[sentence == number][0] for number in (0, 1)}
     all_stay = strategy.with_settings(min_keep_ratio=1.0, gates=strategy.gates)
     probabilities = shipped.tag(text, all_stay).passes[0].records[0].gates

@@ -19,8 +19,10 @@ def test_sections_and_plots_come_from_the_files_alone_and_say_what_is_missing(an
 
     alone = ReportFolder(shutil.copytree(out, tmp_path / "alone"))
     for name in ("errors", "exits", "subgroups"):
-        own = report.frame(name).query("variant == 'dense'")
-        (own.query("dimension == 'type'") if name == "subgroups" else own).to_csv(alone.folder / f"{name}.csv")
+        dense_rows = report.frame(name).query("variant == 'dense'")
+        (dense_rows.query("dimension == 'type'") if name == "subgroups" else dense_rows).to_csv(
+            alone.folder / f"{name}.csv"
+        )
     render_folder(alone.folder)
     text = (alone.folder / "report.md").read_text(encoding="utf-8")
     for missing in (
