@@ -103,12 +103,13 @@ def table(report: ReportFolder) -> Table:
 
 
 def figures(reports: Sequence[ReportFolder]) -> Table:
-    """At most five rows without intervals, for README and cards: those of a report, and the strategy of each other."""
+    """At most five rows without intervals, for README and cards: those of a report, and the cascade of each other."""
     first, *others = reports
     pairs = [(first, *pair) for pair in summary_rows(first)[: ROWS_OF_A_PAGE - len(others)]]
     for other in others:
         row = main_strategy(other)
-        pairs += [(other, name.partition(" (")[0], shown) for name, shown in summary_rows(other) if shown is row]
+        names = [name.partition(" (")[0] for name, shown in summary_rows(other) if shown is row]
+        pairs += [(other, f"{name}, against its large model's pipeline", row) for name in names]
     than = "the pipeline" if reference(first)["variant"] == schema.PIPELINE else "the full network"
     heads = ["", "F1", *(f"times {than}, {per_call(size)}" for size in first.sizes)]
     rows = []
