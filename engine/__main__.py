@@ -23,8 +23,8 @@ COMMANDS = {  # name → its module, and what it is for
 }
 HELP = """usage: bioner COMMAND …
 
-Finds chemicals and diseases in biomedical text, with --model six also genes, species, variants and cell lines. Fast on a
-CPU. bioner COMMAND --help lists the options of a command:
+Finds chemicals and diseases in biomedical text, with --model six also genes, species, variants and cell lines, fast on
+a CPU. bioner COMMAND --help lists the options of a command:
 """
 
 
