@@ -108,8 +108,8 @@ def figures(reports: Sequence[ReportFolder]) -> Table:
     pairs = [(first, *pair) for pair in summary_rows(first)[: ROWS_OF_A_PAGE - len(others)]]
     for other in others:
         row = main_strategy(other)
-        names = [name.partition(" (")[0] for name, shown in summary_rows(other) if shown is row]
-        pairs += [(other, f"{name}, against its large model's pipeline", row) for name in names]
+        cascades = [(name.partition(" (")[0], shown) for name, shown in summary_rows(other) if shown is row]
+        pairs += [(other, f"{name}, against its large model's pipeline", shown) for name, shown in cascades]
     than = "the pipeline" if reference(first)["variant"] == schema.PIPELINE else "the full network"
     heads = ["", "F1", *(f"times {than}, {per_call(size)}" for size in first.sizes)]
     rows = []

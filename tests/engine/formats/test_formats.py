@@ -127,7 +127,7 @@ def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_non
 ])  # fmt: skip
 def test_an_id_that_could_not_be_told_from_another_once_written_is_refused(record, reason):
     records = ({"id": "7"}, {"id": "7", "version": 2}, record)
-    _, (error,) = read("\n".join(json.dumps(record | {"text": ""}) for record in records), "a.jsonl")
+    _, (error,) = read("\n".join(json.dumps(each | {"text": ""}) for each in records), "a.jsonl")
     assert error.problem.startswith(reason)
 
 

@@ -119,6 +119,6 @@ def test_products_in_8_bits_are_close_and_closer_with_a_scale_for_each_row(produ
 
 
 def test_in_8_bits_nearly_all_words_have_the_label_of_float32(engine, quantised):
-    full, quick = (each.tag("Famotidine caused delirium and nausea. " * 10, "dense") for each in (engine, quantised))
-    assert (quick.probabilities.argmax(1) == full.probabilities.argmax(1)).mean() > 0.75
-    assert np.abs(quick.probabilities - full.probabilities).max() > 0
+    float32, int8 = (each.tag("Famotidine caused delirium and nausea. " * 10, "dense") for each in (engine, quantised))
+    assert (int8.probabilities.argmax(1) == float32.probabilities.argmax(1)).mean() > 0.75
+    assert np.abs(int8.probabilities - float32.probabilities).max() > 0
