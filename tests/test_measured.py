@@ -71,7 +71,7 @@ def test_only_what_stands_between_the_marks_is_replaced(tmp_path):
     assert before + "old\n" + after == page
     assert [line.split(" | ")[0] for line in new.splitlines()[2:]] == [
         "| Hugging Face pipeline", "| fastest runtime, nothing removed", "| network cut at layer 4",
-        "| early exit (default)", "| cascade",
+        "| early exit (default)", "| cascade, against its large model's pipeline",
     ]  # fmt: skip
 
 
