@@ -52,7 +52,8 @@ class GraphBackend:
             return Session(graph.model(), threads, graph.weights)  # by now only those that the model needs
 
         self._session = session
-        self._lock = Lock()  # so that a session is made once
+        self._lock = Lock()  # so that a session is made once, and calls are counted
+        self._calls = 0  # in progress
 
     def __str__(self) -> str:
         """Identifies what results depend on besides the weights."""
@@ -63,12 +64,14 @@ class GraphBackend:
     ) -> list[WindowRecord]:
         """Runs windows under a strategy; returns their records in order.
 
-        As many windows run at once as there are threads, with one thread each, or a single one with all of them.
-        ``done`` is called with the number of windows that are done since the last call; an error that it raises ends
-        the call.
+        As many windows run at once as there are threads, with one thread each; fewer windows run one by one with all
+        threads, unless another call is in progress, since threads wait actively for the next operation. ``done`` is
+        called with the number of windows that are done since the last call; an error that it raises ends the call.
         """
         most = self.threads or threads()
-        at_once = most if len(windows) >= most else 1
+        with self._lock:
+            self._calls += 1
+            at_once = most if len(windows) >= most or self._calls > 1 else 1
         record = partial(self._record, strategy=strategy, threads=most // at_once)
         order = sorted(range(len(windows)), key=lambda index: -len(windows[index].input_ids))  # the last ones are short
         tasks = [(index, windows[index]) for index in order]
@@ -82,6 +85,8 @@ class GraphBackend:
                     done(1)
         finally:
             pool.shutdown(cancel_futures=True)
+            with self._lock:
+                self._calls -= 1
         return [records[index] for index in range(len(windows))]
 
     def _record(self, task: tuple[int, Window], strategy: Strategy, threads: int) -> WindowRecord:

@@ -31,7 +31,9 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads wait actively for the next operation, and sleep once the call returns.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         # Its fused operator takes three to six times as long as the two that it replaces.
         options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
         arrays = map(np.ascontiguousarray, weights.values())

@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import time
 from itertools import product
 
 import numpy as np
@@ -181,3 +182,27 @@ def test_what_cannot_be_computed_is_an_error_of_one_line(plain_folder, tmp_path,
     with pytest.raises(InputError, match=keyword) as caught:
         load_engine(folder, "float32").tag(TEXT, "dense")
     assert "\n" not in str(caught.value)
+
+
+def test_its_threads_sleep_once_a_call_returns():
+    engine = load_engine(threads=2)
+    engine.tag(TEXT * 3)
+    begin = time.process_time()
+    time.sleep(0.01)
+    assert time.process_time() - begin < 0.005, engine
+
+
+def test_a_call_takes_one_thread_for_each_window_while_another_is_in_progress(model_folder, monkeypatch):
+    taken = []
+
+    class Session(graph.Session):
+        def __init__(self, model, threads, weights):
+            taken.append(threads)
+            super().__init__(model, threads, weights)
+
+    monkeypatch.setattr(graph, "Session", Session)
+    engine = load_engine(model_folder, threads=2)
+    engine.tag_batch([TEXT], "dense", on_window=lambda done, all_windows: engine.tag(TEXT, "truncate-1"))
+    assert taken == [2, 1]
+    engine.tag(TEXT, "truncate-2")
+    assert taken == [2, 1, 2]
