@@ -9,7 +9,7 @@ from engine.errors import InputError
 COMMANDS = {  # name → its module, and what it is for
     "tag": ("engine.tag", "tag files, or standard input"),
     "bulk": ("engine.bulk.__main__", "tag many files, on one machine or several"),
-    "export": ("engine.export", "write a package, or a web page, that tags without this project"),
+    "export": ("engine.export", "write a package that tags without this project"),
     "app": ("demo.__main__", "serve the app: strategies side by side on your own text"),
     "report": ("eval.report", "measure F1 and speed of strategies on a corpus"),
     "ablations": ("eval.ablations", "measure what each setting alone changes"),

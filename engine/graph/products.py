@@ -19,13 +19,10 @@ TINY = 1e-12  # the least scale of a row, so that none is 0
 
 
 class Products:
-    """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into.
+    """The weights of a model, read and, for products in 8 bits, quantised once, whatever graphs they go into."""
 
-    ``portable``: for graphs that also run in WebAssembly, where products with a scale for each row differ.
-    """
-
-    def __init__(self, tensors: Tensors, *, quantised: bool, portable: bool = False) -> None:
-        self._tensors, self.quantised, self.portable = tensors, quantised, portable
+    def __init__(self, tensors: Tensors, *, quantised: bool) -> None:
+        self._tensors, self.quantised = tensors, quantised
         self._made: dict[str, Any] = {}
 
     def tensor(self, name: str) -> np.ndarray:
@@ -60,17 +57,12 @@ class Products:
         zeros = graph.constant(np.zeros(len(scales)), np.int8)  # weights are symmetric
         if middles is None:
             return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
-        if self.portable:
-            largest = graph.op("ReduceMax", graph.op("Abs", values), [-1], keepdims=1)
-            row_scale = graph.op("Max", largest, TINY)
-            output = graph.op("DynamicQuantizeMatMul", values / row_scale, weight, scale, zeros, domain=MICROSOFT)
-        else:
-            rows = graph.op("Squeeze", values, [0])
-            steps = graph.op("Max", graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0) * (1 / HALF), TINY)
-            whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
-            whole, row_scale = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
-            given = graph.constant(1.0), scale, graph.constant(MIDDLE, np.uint8)
-            output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
+        rows = graph.op("Squeeze", values, [0])
+        steps = graph.op("Max", graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0) * (1 / HALF), TINY)
+        whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
+        whole, row_scale = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
+        given = graph.constant(1.0), scale, graph.constant(MIDDLE, np.uint8)
+        output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
         output = output * row_scale
         return output if bias is None else output + bias
 
