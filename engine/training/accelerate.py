@@ -14,7 +14,7 @@ import random
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,8 @@ import numpy as np
 
 from engine.cli.command import as_command, new_parser
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress, duration
-from engine.cli.runs import continues, read_json, texts_digest
+from engine.cli.progress import Progress
+from engine.cli.runs import continues, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import load_engine
@@ -60,7 +60,7 @@ def accelerate(
         out: folder for the model: a new one, or that of the same run.
         held_out: texts to choose operating points on; if empty, some of ``texts``.
         resume: continue the run in ``out``.
-        **settings: see `AccelerateConfig`, e.g. ``minutes``.
+        **settings: see `AccelerateConfig`, e.g. ``epochs``.
 
     Raises an `InputError` if checkpoint, texts or settings cannot be used, or ``out`` contains other files.
     """
@@ -94,13 +94,11 @@ def run(
         raise InputError(f"{problem}. Choose an encoder of two or more.")
     learned, apart = split_texts(texts, held_out, original.pieces, config.seed)
     conditions = asdict(config) | {"model": original.fingerprint, "texts": [*map(texts_digest, (learned, apart))]}
-    free = ("out", "minutes") if config.steps else ("out", "minutes", "steps")
-    if continues(out, CONDITIONS, conditions, resume=resume, free=free):
-        config = replace(config, steps=read_json(out / CONDITIONS)["steps"])
+    continues(out, CONDITIONS, conditions, resume=resume, free=("out",))
     if (out / CARD).is_file():
         raise InputError(f"The run in {out} has ended. Use its model, or choose new points with bioner calibrate.")
-    time = "" if config.steps else f": about {duration(60 * config.minutes)}"
-    with Progress(f"Make {config.checkpoint} fast: label, train, choose operating points, time{time}") as progress:
+    plan = f"label {len(learned)} texts, train for {config.epochs} epochs, choose points on {len(apart)} others"
+    with Progress(f"Make {config.checkpoint} fast: {plan}") as progress:
         from engine.training.stages import STRATEGY, run_stages
 
         choices = run_stages(config, original, student, learned, apart, conditions, made_by)
@@ -110,7 +108,7 @@ def run(
         progress.finish(verdict, f"bioner tag FILE {model} --strategy {strategy}")
     else:
         verdict = f"no setting computes less within its limit, so keep your checkpoint; the new model is in {out}. "
-        verdict += "More texts or --minutes may help, or wider limits."
+        verdict += "More texts or --epochs may help, or wider limits."
         progress.finish(verdict, f"bioner calibrate {model} --texts FILE --max-f1-drop 1,3,6")
     return choices
 

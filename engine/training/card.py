@@ -117,8 +117,8 @@ against `dense` in the same run, while other processes used {facts["busy"]:.0%} 
 {facts["made_by"]}
 ```
 
-The model learned the checkpoint's own output on {facts["texts"]} texts, in {facts["passes"]:.2g} passes over them; no
-gold was learned from.
+The model learned the checkpoint's own output on {facts["texts"]} texts, in {facts["epochs"]} passes over them; no gold
+was learned from.
 """
 
 

@@ -24,36 +24,29 @@ ENCODER_LR, LOWEST_LR = 6e-5, 1e-5
 # Hidden size up to which these rates apply; beyond, they fall with the size: with Adam, the best one falls as the width
 # grows (Yang et al. 2021, Tensor Programs V).
 FULL_RATE_SIZE = 256
-# Texts are seen unchanged, at most 30 times.
-SETTINGS: dict[str, Any] = {"epochs": 30, "max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
+# Texts are seen unchanged.
+SETTINGS: dict[str, Any] = {"max_rows": 1024, "temperature": 1.0, "pruned": 0.8, "dropout": 0, "mask": 0}
 
 
-def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example], steps: int) -> None:
+def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example]) -> None:
     """Trains the checkpoint's own model or a student in place, or resumes a run.
 
-    ``steps``: number of batches; gate heads are fitted to as many, at most all of one pass.
+    A model without gate heads gets new ones, which are first fitted to the examples.
     """
-    run = trainer(config, trainable, examples, steps)
+    with_new_heads = not trainable.model.has_gates
+    if with_new_heads:
+        trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
+    settings = TrainingConfig(out=config.out, seed=config.seed, epochs=config.epochs, **SETTINGS)
+    targets = np.concatenate([example.targets for example in examples])
+    certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
+    work = Path(config.out, WORK)
+    run = Trainer(settings, trainable, soft=examples, work=work, head_lr=HEAD_LR, lowest=certain)
     if not run.resume():
-        if not trainable.model.has_gates:
-            batches = make_batches(examples, SETTINGS["max_rows"], random.Random(config.seed))
-            fit_heads(run.model, batches[:steps])
+        if with_new_heads:
+            fit_heads(run.model, make_batches(examples, settings.max_rows, random.Random(config.seed)))
             run.model.train()
         run.try_out()
         narrow = min(1, FULL_RATE_SIZE / run.model.encoder.hidden_size)
-        passes = steps / len(run.batches(0))
-        low, high = (0.0, STUDENT_LR) if config.student else (LOWEST_LR, ENCODER_LR * min(1, 2 / passes))
+        low, high = (0.0, STUDENT_LR) if config.student else (LOWEST_LR, ENCODER_LR * min(1, 2 / config.epochs))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads
     run.fit()
-
-
-def trainer(
-    config: AccelerateConfig, trainable: TrainableModel, examples: Sequence[Example], steps: int | None = None
-) -> Trainer:
-    """Prepares the run; a model without gate heads gets new ones, to be fitted."""
-    if not trainable.model.has_gates:
-        trainable = trainable._replace(model=with_heads(trainable.model, gates=True))
-    settings, work = TrainingConfig(out=config.out, seed=config.seed, **SETTINGS), Path(config.out, WORK)
-    targets = np.concatenate([example.targets for example in examples])
-    certain = float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))  # most words' entropy
-    return Trainer(settings, trainable, soft=examples, work=work, steps=steps, head_lr=HEAD_LR, lowest=certain)

@@ -66,8 +66,7 @@ class AccelerateConfig(PointsConfig):
     out: str = setting(MISSING, "folder for the model: a new one, or that of the same run")
     labels: str = setting("", "file that says what the checkpoint's labels mean, if the checkpoint does not")
     student: str = setting("", "encoder (folder or hub id), or a model folder with gates, that learns instead")
-    minutes: float = setting(60.0, "time for everything, roughly", 0.001, 10_000, unit="minutes")
-    steps: int | None = setting(None, "training steps, in place of --minutes; they and --seed repeat a run", 1, 10**7)
+    epochs: int = setting(3, "number of passes over the texts to learn from", 1, 1000)
     seed: int = setting(0, "seed of all that is random", 0, 2**31)
 
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from timeit import timeit
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from transformers import set_seed
 
 from engine.base import Engine
 from engine.cli.command import say
-from engine.cli.progress import Progress, duration
+from engine.cli.progress import Progress
 from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
@@ -23,16 +22,14 @@ from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
-from engine.text.words import words_of
 from engine.training.card import CARD, card
 from engine.training.dense_pass import DensePass
-from engine.training.distill import distil, trainer
-from engine.training.examples import LABELS, as_targets, label_texts, soft_examples
+from engine.training.distill import distil
+from engine.training.examples import LABELS, label_texts, soft_examples
 from engine.training.heads import TrainableModel, load_trainable
 from engine.training.options import CONDITIONS, WORK, AccelerateConfig, Backbone
-from engine.training.plan import Plan, longest_plan, plan_for
 from engine.training.points import Choice, points_of, store, store_agreement, with_speedups
-from engine.training.sweep import SCALES, gate_sets, sweep
+from engine.training.sweep import sweep
 from engine.training.trainer import CHECKPOINT, default_device
 from engine.training.trials import MIN_DENSE_F1, Reference, measure
 
@@ -66,17 +63,15 @@ def run_stages(
         weights = load_weights(original.folder)
         trainable = TrainableModel(weights.model, weights.tokenizer, original.pieces)
     with locked(work):
-        plan = plan_of(config, original, trainable, texts, held_out)
-        texts, held_out = texts[: plan.texts], held_out[: plan.held_out]
         reference = Reference.of(original, held_out)
         reference.check()
         if reference.windows < STEADY_WINDOWS:
             say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
-        write_json(out / CONDITIONS, {**conditions, "steps": plan.steps})
+        write_json(out / CONDITIONS, conditions)
         targets, labels = label_texts(original, texts, work / LABELS), trainable.model.labels
         examples = soft_examples(texts, targets, original.labels, trainable.pieces, labels)
         set_seed(config.seed)
-        distil(config, trainable, examples, plan.steps)
+        distil(config, trainable, examples)
 
         if (original.folder.path / DECODING).is_file():
             shutil.copyfile(original.folder.path / DECODING, out / DECODING)
@@ -86,21 +81,21 @@ def run_stages(
         with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
             dense = measure(engine, reference, Strategy(), comparison)
         if dense.f1 < MIN_DENSE_F1:
-            agreement = f"{dense.f1:.0%}, less than {MIN_DENSE_F1:.0%}, after {plan}"
-            remedy = "Give more --texts or --minutes, and another --out."
+            agreement = f"{dense.f1:.0%}, less than {MIN_DENSE_F1:.0%}, after {config.epochs} epochs"
+            remedy = "Give more --texts or --epochs, and another --out."
             raise InputError(f"The new model's dense pass agrees with the checkpoint's to {agreement}. {remedy}")
         outputs = DensePass(engine, replace(reference, dense=dense.counts))
         points = sweep(outputs, STRATEGY, config.limits)
 
         busy = busy_share()
-        timed = reference.texts[: min(MAX_TIMED, max(MIN_CALLS, plan.held_out // TIMED_SHARE))]
+        timed = reference.texts[: min(MAX_TIMED, max(MIN_CALLS, len(held_out) // TIMED_SHARE))]
         choices = with_speedups(engine, [Choice(DENSE, dense), *points], timed, MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
         folder = local_folder(config.student) if config.student else original.folder.path
         hardware = torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads"
         facts = {"checkpoint": config.checkpoint, "student": config.student, "folder": folder, "made_by": made_by}
         facts |= {"types": original.labels.types, "layers": engine.sizes.layers, "dtype": engine.dtype}
-        facts |= {"texts": plan.texts, "passes": plan.passes, "held_out": len(reference.documents)}
+        facts |= {"texts": len(texts), "epochs": config.epochs, "held_out": len(held_out)}
         facts |= {"windows": reference.windows, "entities": reference.entities, "device": hardware, "busy": busy}
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(choices, facts), encoding="utf-8")
@@ -108,28 +103,3 @@ def run_stages(
     if busy > BUSY:
         say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
     return choices
-
-
-def plan_of(
-    config: AccelerateConfig, original: Engine, trainable: TrainableModel, texts: Texts, held_out: Texts
-) -> Plan:
-    """Prints and returns the plan for ``config.steps`` or else for ``config.minutes``.
-
-    For minutes, it times the dense pass and a training step on texts that fill a batch.
-    """
-    rows = [sum(len(w.input_ids) for w in trainable.pieces.windows(words_of(text))) for text in texts]
-    windows = [len(original.pieces.windows(words_of(text))) for text in held_out]
-    if config.steps:
-        plan = plan_for(config.steps, rows, windows)
-        say(f"Plan: {plan}.")
-        return plan
-    few = texts[: plan_for(1, rows, windows).texts]
-    results = original.tag_batch(few, Strategy())  # which also makes the graph
-    dense_s = timeit(lambda: original.tag_batch(few, Strategy()), number=1) / len(few)
-    targets, labels = [*map(as_targets, results)], trainable.model.labels
-    examples = soft_examples(few, targets, original.labels, trainable.pieces, labels)
-    step_s = trainer(config, trainable, examples).try_out()
-    predicted = 2 * len(SCALES) * len(gate_sets(trainable.model.encoder.num_layers))
-    plan, useful = longest_plan(60 * config.minutes, rows, windows, dense_s, step_s, predicted)
-    say(f"Plan: {plan}; beyond {duration(useful)}, more time gains little. --steps {plan.steps} repeats this run.")
-    return plan

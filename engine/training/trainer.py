@@ -100,7 +100,6 @@ class Trainer:
         work: folder of log and checkpoint.
         score: maps a model folder to its score and a table. With it, the best epoch is kept, and training stops after
             `PATIENCE` epochs without improvement; otherwise the last weights are kept.
-        steps: number of batches; ``None`` for ``config.epochs``.
         head_lr: peak learning rate of gate heads; ``None`` for ``config.lr``.
         lowest: see `draw_thresholds`.
     """
@@ -114,7 +113,6 @@ class Trainer:
         soft: Sequence[Example] = (),
         work: Path,
         score: Callable[[Path], tuple[float, str]] | None = None,
-        steps: int | None = None,
         head_lr: float | None = None,
         lowest: float = ENTROPIES[0],
     ) -> None:
@@ -124,7 +122,7 @@ class Trainer:
         self.candidate = work / "candidate"
         self.accelerator = Accelerator(cpu=default_device() == "cpu")
         self.device = self.accelerator.device
-        self.steps = steps or sum(len(self.batches(number)) for number in range(config.epochs))
+        self.steps = sum(len(self.batches(number)) for number in range(config.epochs))
         self.model = self.accelerator.prepare(trainable.model).train()
         self.model.encoder.dropout = config.dropout
         *gates, last = self.model.heads.values()

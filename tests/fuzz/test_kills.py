@@ -33,7 +33,7 @@ LONG = {
     "engine.bulk": (bulk.main, "{pubmed} --model {model} --out {out} --threads 1", contents),
     "engine.training.accelerate": (
         accelerate.main,
-        "{model} --out {out} --resume --texts {texts} --minutes 30 --max-f1-drop 5,20,60",
+        "{model} --out {out} --resume --texts {texts} --max-f1-drop 5,20,60",
         accelerate_results,
     ),
 }

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import BertForTokenClassification, BertModel, PreTrainedTokenizerFast
 
-from engine.training import distill, points, stages, sweep, trainer
+from engine.training import points, stages, sweep, trainer
 from tests.conftest import tiny_config
 
 
@@ -18,9 +18,8 @@ def _float32() -> None:
 
 
 def quick(patch: pytest.MonkeyPatch) -> None:
-    """Training is short, few settings are tried, and what is measured does not depend on how busy the machine is."""
+    """Few settings are tried, and what is measured does not depend on how busy the machine is."""
     patch.setattr(sweep, "SCALES", sweep.SCALES[::5])
-    patch.setitem(distill.SETTINGS, "epochs", 2)
     patch.setattr(points, "speedups", lambda _, names, *__: {name: {1: 1.1, 32: 1.1} for name in names})
     patch.setattr(stages, "busy_share", lambda: 0.0)
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 import engine as package
 from engine import InputError, load_engine
 from engine.pytorch.checkpoint import load_weights
-from engine.training import distill, trainer
+from engine.training import trainer
 from engine.training.accelerate import accelerate, main
 from engine.training.examples import make_examples
 from engine.training.heads import TrainableModel
@@ -24,7 +24,7 @@ from tests.engine.training.conftest import quick
 from tests.engine.training.corpora import made_up
 
 TEXT = "Famotidine had delirium."
-FAST = {"minutes": 9.0, "max_f1_drop": (5.0, 20.0, 60.0)}
+FAST = {"epochs": 2, "max_f1_drop": (5.0, 20.0, 60.0)}
 
 
 def run(checkpoint, out, texts=None, **settings):
@@ -56,7 +56,7 @@ def test_a_run_that_reaches_no_point_says_what_to_change_and_fails(easy_folder, 
     monkeypatch.setattr("engine.training.stages.run_stages", lambda *_: [])
     (tmp_path / "texts.txt").write_text("\n".join(made_up(360)))
     out = tmp_path / "new"
-    options = ["--lines", "--texts", str(tmp_path / "texts.txt"), "--out", str(out), "--minutes", "9"]
+    options = ["--lines", "--texts", str(tmp_path / "texts.txt"), "--out", str(out)]
     assert main([str(easy_folder), *options]) == 1
     said = capsys.readouterr().err
     assert "keep your checkpoint" in said
@@ -87,9 +87,8 @@ def test_the_card_says_what_was_measured_of_each_stored_operating_point(fast):
         ({"texts": "Nausea."}, "one string"),
         ({"texts": made_up(60) * 6}, "20 texts with 20 windows.* Give 300 texts like these"),
         ({"held_out": made_up(60, seed=1) * 6}, "60 texts with 60 windows.* Give more after --held-out"),
-        ({"minutes": 0.001}, "--minutes 0.001 is too short"),
         ({"texts": ["nausea " * 9000, "delirium " * 9000, "mg " * 9000]}, "1 texts with .* Give 6 texts like these"),
-        ({"minutes": None}, "minutes must be a number"),
+        ({"epochs": 0}, "epochs must be a whole number"),
         ({"max_f1_drop": (1.0, 0.3, 0.1)}, "--max-f1-drop takes 3 ascending numbers"),
         ({"student": "/no/such"}, "no folder '/no/such'"),
     ],
@@ -109,13 +108,12 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(easy_folder, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in (folder / "README.md").read_text()
     said = capsys.readouterr().err
-    assert all(part in said for part in ("Plan: ", "depend on chance", "Next: bioner tag"))
+    assert all(part in said for part in ("train for 2 epochs", "depend on chance", "Next: bioner tag"))
 
 
 def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_not(easy_folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(distill.SETTINGS, "epochs", 1)
     monkeypatch.setattr(trainer, "CHECKPOINT_S", 0)  # after every step
-    run(easy_folder, tmp_path / "whole")
+    run(easy_folder, tmp_path / "whole", epochs=1)
     step, left = Trainer.step, iter(range(3))
 
     def cut_short(training, batch):
@@ -124,10 +122,10 @@ def test_a_run_that_was_cut_while_training_goes_on_and_ends_like_one_that_was_no
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", cut_short)
         with pytest.raises(KeyboardInterrupt):
-            run(easy_folder, tmp_path / "cut")
+            run(easy_folder, tmp_path / "cut", epochs=1)
     labels = tmp_path / "cut" / "training" / "labels.npz"
     labelled = labels.stat().st_mtime_ns
-    run(easy_folder, tmp_path / "cut", resume=True)
+    run(easy_folder, tmp_path / "cut", epochs=1, resume=True)
     assert labels.stat().st_mtime_ns == labelled
     cut, whole = (
         {record["step"]: record["loss"] for record in map(json.loads, log.read_text().splitlines())}
@@ -156,15 +154,12 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
     assert contents(tmp_path / "ended") == before
 
 
-def test_the_steps_that_a_run_printed_repeat_it_whatever_the_minutes(easy_folder, tmp_path, capsys):
-    run(easy_folder, tmp_path / "timed")
-    steps = int(re.search(r"--steps (\d+) repeats", capsys.readouterr().err)[1])
-    assert json.loads((tmp_path / "timed" / "training" / "accelerate.json").read_text())["steps"] == steps
-    run(easy_folder, tmp_path / "repeated", steps=steps, minutes=0.001)
-    timed, repeated = (load_weights(tmp_path / name).model.state_dict() for name in ("timed", "repeated"))
-    for name in timed:
-        torch.testing.assert_close(timed[name], repeated[name])
-    assert load_engine(tmp_path / "timed").points == load_engine(tmp_path / "repeated").points
+def test_the_same_command_trains_the_same_weights(fast, easy_folder, tmp_path):
+    run(easy_folder, tmp_path / "again")
+    first, again = (load_weights(folder).model.state_dict() for folder in (fast, tmp_path / "again"))
+    for name in first:
+        torch.testing.assert_close(first[name], again[name])
+    assert load_engine(fast).points == load_engine(tmp_path / "again").points
 
 
 @pytest.mark.parametrize(("step", "rate"), [(0, 0), (5, 0.5), (10, 1), (55, 0.5), (100, 0)])
@@ -173,5 +168,5 @@ def test_the_learning_rate_rises_for_a_tenth_of_the_steps_and_ends_at_zero(
 ):
     examples = make_examples(["nausea"], np.array([[255, 0, 0, 0, 0]], np.uint8), engine.pieces)
     trainable = TrainableModel(copy.deepcopy(weights.model), tokenizer, engine.pieces)
-    training = Trainer(TrainingConfig(out=str(tmp_path)), trainable, soft=examples, work=tmp_path, steps=100)
+    training = Trainer(TrainingConfig(out=str(tmp_path), epochs=100), trainable, soft=examples, work=tmp_path)
     assert training.rate(step) == pytest.approx(rate)

@@ -19,7 +19,7 @@ DENSE = (Counts(10, 10, 10),) * 2
 EARLY = Trial(Strategy((1,), EntropyController(1.0)), (Counts(9, 10, 10),) * 2, DENSE, Cost((1,), 2, 10, 13))
 FAST = replace(EARLY, strategy=replace(EARLY.strategy, point="fast"))
 FACTS = {"checkpoint": "owner/name", "student": "", "types": ("Gene",), "made_by": "command"}
-FACTS |= {"layers": 3, "texts": 7, "passes": 0.045, "held_out": 9, "windows": 9, "entities": 60}
+FACTS |= {"layers": 3, "texts": 7, "epochs": 2, "held_out": 9, "windows": 9, "entities": 60}
 FACTS |= {"device": "a CPU", "dtype": "float32", "busy": 0.5, "folder": Path("none")}
 
 

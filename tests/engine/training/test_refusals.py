@@ -71,7 +71,7 @@ def check(paths, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("command", "options", "reason"),
     [
-        (accelerate, "--minutes 0", "--minutes must be a number"),
+        (accelerate, "--epochs 0", "--epochs must be a whole number"),
         (accelerate, "--held-out /no/such", "/no/such"),
         (accelerate, "--texts {one}", "Give 300 texts like these, of which a third is held out"),
         (accelerate, "--out {accelerated}", "has a run in it. Add --resume"),
