@@ -5,7 +5,6 @@ The folder is a Python package of its own, with the graph and all weights; it ne
 
 import inspect
 import json
-import logging
 import re
 import sys
 from keyword import iskeyword
@@ -104,7 +103,6 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--dtype", default="int8", choices=("int8", "float32"), help="default int8")
     parser.add_argument("--out", type=Path, required=True, help="new folder, which is the package")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     check_new(arguments.out)
     engine = load_engine(arguments.model, arguments.dtype, labels=arguments.labels)
     export(engine, engine.strategy(arguments.strategy), arguments.out)

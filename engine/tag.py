@@ -5,7 +5,6 @@ writes results as they are made. A broken document is reported on standard error
 2. Ids must be unique across all files.
 """
 
-import logging
 import shlex
 import sys
 from collections import Counter
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import FormatError, InputError
 from engine.formats import WRITERS, Ids, lines_as_one, read_documents
@@ -33,7 +32,6 @@ def _size(file: str) -> int:
 @as_command
 def main(argv: list[str] | None) -> int:
     """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parser = new_parser("engine.tag", __doc__)
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
@@ -41,7 +39,7 @@ def main(argv: list[str] | None) -> int:
     add_options(parser, EngineOptions)
     arguments = parser.parse_args(argv)
     options = config_of(EngineOptions, arguments)
-    counts = Counter(documents=0, problems=0)
+    counts = Counter(problems=0)
 
     def on_error(error: InputError) -> None:
         counts.update(problems=1)
@@ -57,26 +55,27 @@ def main(argv: list[str] | None) -> int:
     if not sizes:
         return 2
     engine, strategy = options.load()
-    progress = Progress(total=sum(sizes.values()) if all(sizes.values()) else 0)
+    total = sum(sizes.values()) if all(sizes.values()) else None  # bytes, else documents are counted
+    in_the_way = sys.stdout.isatty() or None  # of what is tagged
+    bar = progress(total=total, unit="B" if total else " documents", unit_scale=True, disable=in_the_way)
 
     def documents() -> Iterator[Document]:
-        ids, on_read = Ids(), progress.advance if progress.total else None
+        ids, on_read = Ids(), bar.update if total else None
         for file in sizes:
             try:
                 for document in read_documents(file, on_error, lines_are_texts=options.lines, ids=ids, on_read=on_read):
-                    counts.update(documents=1)
                     if understood := lines_as_one(file, document):
                         say(understood)
                     yield document
-                    progress.advance(0 if progress.total else 1)
+                    if total is None:
+                        bar.update()
             except InputError as error:
                 on_error(error)
 
-    with progress:
+    with bar:
         for part in WRITERS[arguments.format].write(tag_documents(engine, strategy, documents(), options.batch_size)):
             sys.stdout.write(part)
             sys.stdout.flush()
-        progress.finish(f"{counts['documents']:,} documents tagged, {counts['problems']:,} problems, see above.")
     return 2 if counts["problems"] else 0
 
 

@@ -3,7 +3,6 @@
 Writes a result for each input file. A restart tags the files that are missing. --workers and --ray use more processes.
 """
 
-import logging
 import os
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from engine.bulk.results import RUN, Results
 from engine.bulk.worker import OutputError, Worker
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.cli.runs import continues, locked, read_json, write_json
 from engine.cli.tagging import EngineOptions
 from engine.errors import InputError
@@ -40,7 +39,6 @@ class RunOptions:
 @as_command
 def main(argv: list[str] | None) -> int:
     """Tags files without a result; the exit status is 2 if one cannot be tagged or an input cannot be searched."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     parser = new_parser("engine.bulk", __doc__)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files and folders")
     add_options(parser, RunOptions)
@@ -75,12 +73,12 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOpt
     missing = [file for file in files if file.name not in before]
     counts: Counter[str] = Counter()
     plan = f"Tag {len(missing):,} of {len(files):,} files into {out}; {len(before):,} were finished before"
-    sizes = sum(file.size for file in files), sum(file.size for file in files if file.name in before)
-    with Progress(plan, *sizes, resume="The same command continues.") as progress:
+    say(f"{plan}. After an interruption, the same command continues.")
+    with progress(total=sum(file.size for file in missing), unit="B", unit_scale=True) as bar:
         if on_ray:
-            outcomes = tag_on_ray(worker, missing, run.ray, run.workers, progress.advance)
+            outcomes = tag_on_ray(worker, missing, run.ray, run.workers, bar.update)
         else:
-            outcomes = (worker.tag(file, progress.advance) for file in missing)
+            outcomes = (worker.tag(file, bar.update) for file in missing)
         try:
             for outcome in outcomes if missing else ():
                 if isinstance(outcome, OutputError):
@@ -94,7 +92,7 @@ def _tag_missing(files: Sequence[InputFile], options: EngineOptions, run: RunOpt
             results.summarise()
     tagged = f"{counts['files']:,} files and {counts['documents']:,} documents tagged"
     again = "; repair them, and run the same command again" if counts["failed"] else ""
-    progress.finish(f"{tagged}, {counts['rejected']:,} records rejected, {counts['failed']:,} files failed{again}.")
+    say(f"{tagged}, {counts['rejected']:,} records rejected, {counts['failed']:,} files failed{again}.")
     return counts["failed"]
 
 

@@ -5,15 +5,17 @@ keyboard, and 141, without a sentence, if the reader of the output closed it (``
 """
 
 import argparse
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from io import TextIOWrapper
 from itertools import pairwise
 
 from safetensors import SafetensorError
+from tqdm import tqdm
 
 from engine.errors import InputError, extra, first_line
 
@@ -26,6 +28,7 @@ def as_command(main: Callable[[list[str]], int]) -> Callable[..., int]:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):  # in any locale, because results and figures are not ASCII
                 stream.reconfigure(encoding="utf-8", errors="replace")
+        _show_logs()
         try:
             arguments = sys.argv[1:] if argv is None else argv
             _refuse_empty_values(arguments)
@@ -62,7 +65,21 @@ def new_parser(module: str, docstring: str | None) -> argparse.ArgumentParser:
 
 
 def say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    """Prints a line to standard error, above any bars."""
+    tqdm.write(sentence, file=sys.stderr)
+
+
+class _Said(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+@cache
+def _show_logs() -> None:
+    """Shows warnings, and what steps and training log."""
+    logging.getLogger().addHandler(_Said())
+    for name in ("engine.cli", "engine.training"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _finish(status: int, sentence: str = "") -> int:

@@ -9,6 +9,7 @@ run. In Python: ``engine.accelerate``.
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 import shlex
@@ -23,7 +24,6 @@ import numpy as np
 
 from engine.cli.command import as_command, new_parser
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress
 from engine.cli.runs import continues, texts_digest
 from engine.errors import InputError
 from engine.formats import read_texts
@@ -32,12 +32,14 @@ from engine.pruning.strategy_names import DENSE
 from engine.text.windows import WordPieces
 from engine.text.words import split_words, words_of
 from engine.training.card import CARD, advice, points_table
-from engine.training.options import CONDITIONS, AccelerateConfig, read_backbone
+from engine.training.options import CONDITIONS, RESUME, AccelerateConfig, read_backbone
 from engine.training.points import Choice, fastest
 from engine.training.trials import MIN_HELD_OUT, MIN_WINDOWS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
 
 WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 Texts = Sequence[str]
@@ -98,18 +100,18 @@ def run(
     if (out / CARD).is_file():
         raise InputError(f"The run in {out} has ended. Use its model, or choose new points with bioner calibrate.")
     plan = f"label {len(learned)} texts, train for {config.epochs} epochs, choose points on {len(apart)} others"
-    with Progress(f"Make {config.checkpoint} fast: {plan}") as progress:
-        from engine.training.stages import STRATEGY, run_stages
+    logger.info("Make %s fast: %s. %s", config.checkpoint, plan, RESUME)
+    from engine.training.stages import STRATEGY, run_stages
 
-        choices = run_stages(config, original, student, learned, apart, conditions, made_by)
+    choices = run_stages(config, original, student, learned, apart, conditions, made_by)
     model = f"--model {shlex.quote(str(out))}"
     if (strategy := fastest(choices)) != DENSE:
-        verdict = f"the model and its card are in {out}.{advice({STRATEGY: choices})}"
-        progress.finish(verdict, f"bioner tag FILE {model} --strategy {strategy}")
+        logger.info("The model and its card are in %s.%s", out, advice({STRATEGY: choices}))
+        logger.info("Next: bioner tag FILE %s --strategy %s", model, strategy)
     else:
-        verdict = f"no setting computes less within its limit, so keep your checkpoint; the new model is in {out}. "
-        verdict += "More texts or --epochs may help, or wider limits."
-        progress.finish(verdict, f"bioner calibrate {model} --texts FILE --max-f1-drop 1,3,6")
+        verdict = "No setting computes less within its limit, so keep your checkpoint; the new model is in %s."
+        logger.info(f"{verdict} More texts or --epochs may help, or wider limits.", out)
+        logger.info("Next: bioner calibrate %s --texts FILE --max-f1-drop 1,3,6", model)
     return choices
 
 

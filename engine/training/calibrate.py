@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
-from engine.cli.command import as_command, new_parser
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import load_engine
@@ -39,7 +38,7 @@ class CalibrateConfig(PointsConfig):
 def choose_points(
     config: CalibrateConfig, folder: Path, names: Sequence[str], texts: Sequence[str]
 ) -> dict[str, list[Choice]]:
-    """Stores the operating points of strategies, and prints and returns what was chosen for each strategy."""
+    """Stores the operating points of strategies; returns what was chosen for each."""
     from engine.training.dense_pass import DensePass
     from engine.training.sweep import sweep
 
@@ -54,7 +53,6 @@ def choose_points(
     for name in names:
         choices = chosen[name] = sweep(outputs, name, config.limits)
         store(folder, {name: points_of(choices)})
-        print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
     return chosen
 
 
@@ -74,12 +72,12 @@ def main(argv: list[str] | None) -> int:
     if unknown := set(names) - set(runnable):
         problem = f"The model cannot run {', '.join(sorted(unknown))}, only {', '.join(runnable)}"
         raise InputError(f"{problem}. Train a controller with bioner controller.")
-    with Progress(f"Choose operating points of {', '.join(names)} on {len(texts)} texts") as progress:
-        chosen = choose_points(config, folder, names, texts)
-    progress.finish(
-        f"the operating points are in {folder / POINTS}.{advice(chosen)}",
-        f"bioner report --model {shlex.quote(str(folder))} --corpus CORPUS",
-    )
+    say(f"Choose operating points of {', '.join(names)} on {len(texts)} texts.")
+    chosen = choose_points(config, folder, names, texts)
+    for name, choices in chosen.items():
+        print(f"{name}:\n{points_table(choices, ())}" if choices else f"{name}: no setting saves anything")
+    say(f"The operating points are in {folder / POINTS}.{advice(chosen)}")
+    say(f"Next: bioner report --model {shlex.quote(str(folder))} --corpus CORPUS")
     return 0
 
 

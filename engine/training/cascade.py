@@ -18,9 +18,9 @@ import numpy as np
 
 from engine.base import DTYPES
 from engine.cascade import Cascade
-from engine.cli.command import as_command, new_parser
+from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.cli.runs import check_new, write_json
 from engine.corpora import Corpus
 from engine.errors import InputError
@@ -83,9 +83,8 @@ def load_both(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus
 def doubts_of(engine: CascadeEngine, cascade: Cascade, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the doubt and the number of words of each window of the large model, ``(windows,)`` each."""
     windows = list[JudgedWindow]()
-    with Progress(f"Tag {len(texts)} texts with the small model", len(texts)) as progress:
-        for result in tag_texts(engine.small, texts, cascade.small, progress):
-            windows += cascade.judge(result.probabilities, engine.pieces.of_texts([result.text])[1][0])
+    for result in tag_texts(engine.small, texts, cascade.small, f"Tag {len(texts)} texts with the small model"):
+        windows += cascade.judge(result.probabilities, engine.pieces.of_texts([result.text])[1][0])
     return np.array([w.doubt for w in windows]), np.array([w.end - w.first for w in windows])
 
 
@@ -149,11 +148,12 @@ def make_cascade(
         write_json(folder / CASCADES, stored)
         folder.rename(out)
     reference = Reference.of(engine, timed)
-    choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in strategies.items()]
+    named = progress(strategies.items(), "Compare both models and the cascade")
+    choices = [Choice(name, measure(engine, reference, strategy)) for name, strategy in named]
     choices = with_speedups(engine, choices, timed, MIN_CALLS)
     f1 = dict[str, float]()
     for name, strategy in strategies.items() if gold else ():
-        f1[name] = mean_f1(counts_on_gold(engine, corpus, strategy, Progress()) for corpus in gold)
+        f1[name] = mean_f1(counts_on_gold(engine, corpus, strategy) for corpus in gold)
     more = {"words read by LARGE": [f"{share:.0%}" for share in read.values()]}
     more |= {"F1 on gold": [f"{value:.4f}" for value in f1.values()]} if gold else {}
     table = points_table(choices, choices[0].trial.speedups, more)
@@ -176,10 +176,9 @@ def main(argv: list[str]) -> int:
     gold = [corpus.load() for corpus in held_out_corpora(config.corpus)]
     engine = load_both(config, texts, gold)
     command = shlex.join(["python", "-m", "engine.training.cascade", *argv])
-    with Progress(f"Choose thresholds on {len(texts)} texts, and time both models and the cascade") as progress:
-        table, said = make_cascade(config, engine, texts, gold, command)
+    table, verdict = make_cascade(config, engine, texts, gold, command)
     print(table)
-    progress.finish(f"{said} The cascade is in {config.out}.")
+    say(f"{verdict} The cascade is in {config.out}.")
     return 0
 
 

@@ -4,6 +4,7 @@ Unlabelled texts, preferably new to the encoder, run densely and pruned with ran
 learns from cheap features of the remaining words whether the gate's label of a word or a neighbour will change.
 """
 
+import logging
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_texts
-from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.errors import InputError
 from engine.formats import read_texts
@@ -22,6 +22,8 @@ from engine.pruning.gate import OF_ATTENTION
 from engine.pruning.strategy_names import RECOVERY
 from engine.text.words import words_of
 from engine.training.points import store
+
+logger = logging.getLogger(__name__)
 
 MAX_TEXTS = 800  # at most, the last ones
 
@@ -39,7 +41,8 @@ def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequenc
     windows = [window for text in texts for window in pieces.windows(words_of(text))]
     layers = {}
     for gate, samples in collect(model, windows, names).items():
-        say(f"Gate {gate}: {len(samples.changes)} words, of which {samples.changes.mean():.2%} change their label.")
+        changing = 100 * samples.changes.mean()
+        logger.info("Gate %d: %d words, of which %.2f%% change their label.", gate, len(samples.changes), changing)
         layers[gate] = fit(samples)
     path = folder / NETWORKS[kind]
     with replacing(path) as fresh:
@@ -62,10 +65,10 @@ def main(argv: list[str] | None) -> int:
         raise InputError(f"{str(folder)!r} has no gates. Make them with accelerate.")
     names = [name for name in FEATURES if arguments.attention or name not in OF_ATTENTION]
     texts = read_texts(arguments.texts, lines=arguments.lines)[-MAX_TEXTS:]
-    with Progress(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}") as progress:
-        path = train_networks(folder, kind, names, texts)
-    following = f"bioner calibrate --model {shlex.quote(str(folder))} --strategies {kind} --texts FILE"
-    progress.finish(f"the networks are in {path}.", following)
+    say(f"Train networks on {len(texts)} texts, with the features {', '.join(names)}.")
+    path = train_networks(folder, kind, names, texts)
+    say(f"The networks are in {path}.")
+    say(f"Next: bioner calibrate --model {shlex.quote(str(folder))} --strategies {kind} --texts FILE")
     return 0
 
 

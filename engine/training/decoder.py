@@ -4,6 +4,7 @@ Writes ``decoding.json``: transitions of annotated training texts, and whether s
 forms, which is decided by F1 on a development corpus.
 """
 
+import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
-from engine.cli.progress import Progress
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.loading import load_engine
@@ -25,6 +25,8 @@ from engine.text.scoring import Counts
 from engine.text.words import split_words
 from engine.training.corpora import held_out_corpora, parse_corpora
 from engine.training.trials import counts_on_gold
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +53,9 @@ def choose_abbreviations(folder: str | Path, corpus: Corpus) -> bool:
     scores = []
     for abbreviations in (False, True):
         engine = load_engine(folder, "float32", abbreviations=abbreviations)
-        counts = counts_on_gold(engine, corpus, Strategy(), Progress())
+        counts = counts_on_gold(engine, corpus, Strategy())
         scores.append(Counts.total(counts[type_] for type_ in corpus.types if type_ in engine.labels.types).f1)
-    say(f"F1 on {corpus.title}: {scores[0]:.4f}; with abbreviations {scores[1]:.4f}.")
+    logger.info("F1 on %s: %.4f; with abbreviations %.4f.", corpus.title, *scores)
     return scores[1] > scores[0]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from engine.base import Engine
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.latency import Latency
 from engine.pruning.passes import Pass
 from engine.pruning.policies import KeepAll
@@ -41,11 +41,11 @@ class DensePass:
         self.spans, self.windows = engine.pieces.of_texts(reference.texts)
         model, flat, layers = load_weights(engine.folder).model, list(chain(*self.windows)), engine.sizes.layers
         reader, passes = KeepAll(signals), list[tuple[list[HeadOutput], list[GateRecord]]]()
-        with Progress(f"Run every label head over {len(flat)} windows", len(flat)) as progress:
+        with progress(what=f"Run every label head over {len(flat)} windows", total=len(flat)) as bar:
             for batch in RaggedBatch.in_turn(flat):
                 memory = forward(model, batch, range(1, layers), reader)
                 passes.append((memory.heads, memory.gates))
-                progress.advance(len(batch.lengths))
+                bar.update(len(batch.lengths))
         self.batch = RaggedBatch.from_windows(flat)
         self.heads = {
             head[0].number: torch.cat([part.logits for part in head])

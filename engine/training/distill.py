@@ -45,7 +45,7 @@ def distil(config: AccelerateConfig, trainable: TrainableModel, examples: Sequen
         if with_new_heads:
             fit_heads(run.model, make_batches(examples, settings.max_rows, random.Random(config.seed)))
             run.model.train()
-        run.try_out()
+        run.choose_dtype()
         narrow = min(1, FULL_RATE_SIZE / run.model.encoder.hidden_size)
         low, high = (0.0, STUDENT_LR) if config.student else (LOWEST_LR, ENCODER_LR * min(1, 2 / config.epochs))
         run.schedule.base_lrs[0] = max(low, narrow * high)  # of all but gate heads

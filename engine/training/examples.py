@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.base import Engine
-from engine.cli.progress import Progress
 from engine.cli.runs import replacing
 from engine.corpora import Corpus
 from engine.pruning.strategy import Strategy
@@ -22,7 +21,6 @@ from engine.result import Result
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
-from engine.training.options import RESUME
 from engine.training.trials import tag_texts
 
 LABELS = "labels.npz"  # in the folder of a run, whose conditions name the texts and the teacher
@@ -79,14 +77,13 @@ def label_texts(teacher: Engine, texts: Sequence[str], file: Path) -> list[np.nd
         with np.load(file) as stored:
             labels = [stored[name] for name in stored.files]
     saved = time.monotonic()
-    plan = f"Label {len(texts)} texts with {teacher.source}"
-    with Progress(plan, len(texts), len(labels), resume=RESUME) as progress:
-        for result in tag_texts(teacher, texts[len(labels) :], Strategy(), progress):
-            labels.append(as_targets(result))
-            if len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
-                with replacing(file) as fresh, fresh.open("wb") as stream:
-                    np.savez_compressed(stream, *labels)
-                saved = time.monotonic()
+    rest = texts[len(labels) :]
+    for result in tag_texts(teacher, rest, Strategy(), f"Label {len(rest)} texts with {teacher.source}"):
+        labels.append(as_targets(result))
+        if len(labels) == len(texts) or time.monotonic() >= saved + SAVE_S:
+            with replacing(file) as fresh, fresh.open("wb") as stream:
+                np.savez_compressed(stream, *labels)
+            saved = time.monotonic()
     return labels
 
 

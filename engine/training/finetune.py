@@ -5,6 +5,7 @@ It learns from gold labels with a joint loss of all heads, and with ``--teacher`
 only the last layer has a head, as in a plain checkpoint such as a teacher.
 """
 
+import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,6 @@ from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, add_texts, config_of
-from engine.cli.progress import Progress, duration
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
 from engine.errors import InputError
@@ -26,8 +26,10 @@ from engine.text.scoring import Counts
 from engine.training.card import markdown
 from engine.training.corpora import held_out_corpora, parse_corpora
 from engine.training.decoder import choose_abbreviations, fit_decoder
-from engine.training.options import TrainingConfig, read_backbone
+from engine.training.options import RESUME, TrainingConfig, read_backbone
 from engine.training.trials import counts_on_gold, mean_f1
+
+logger = logging.getLogger(__name__)
 
 CONDITIONS = "training.json"  # in the folder of a run
 CORPORA = "NAME (its split fit), NAME:SPLIT or a file, each perhaps followed by types=TYPE,TYPE and per-epoch=WINDOWS"
@@ -89,7 +91,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
     conditions |= {"tokenizer": backbone.pieces.digest(), "the teacher": teacher.fingerprint if teacher else None}
     continues(out, CONDITIONS, conditions, resume=resume, free=("out", "data_dir"))
     if others := sorted({type_ for corpus in corpora for type_ in corpus.types} - set(dev.types)):
-        say(f"Learned as outside: {', '.join(others)}, which {dev.title}, for early stopping, lacks.")
+        logger.info("Learned as outside: %s, which %s, for early stopping, lacks.", ", ".join(others), dev.title)
 
     from transformers import set_seed
 
@@ -115,8 +117,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
         if decoder.transitions is not None:
             write_decoder(folder, decoder, counted)
         engine = load_engine(folder, "float32", device)
-        with Progress(total=len(config.scored) * len(dev.documents), note=f"scoring {dev.title}") as progress:
-            counts = [counts_on_gold(engine, dev, engine.strategy(name), progress) for name in config.scored]
+        counts = [counts_on_gold(engine, dev, engine.strategy(name)) for name in config.scored]
         return mean_f1(counts), by_type(counts[0])
 
     with locked(out):
@@ -127,8 +128,7 @@ def finetune(config: FinetuneConfig, texts: Sequence[str] = (), *, resume: bool 
             soft = soft_examples(texts, soft_labels, teacher.labels, pieces, model.labels)
         run = Trainer(config, trainable, gold=gold, soft=soft, work=out, score=score)
         if not (resume and run.resume()):
-            epochs = f"{config.epochs} epochs take" if config.epochs > 1 else "The epoch takes"
-            say(f"{epochs} at most about {duration(run.steps * run.try_out())}.")
+            run.choose_dtype()
         run.fit()
         if decoder.transitions is not None:
             decoder.abbreviations = choose_abbreviations(out, dev)
@@ -156,12 +156,13 @@ def main(argv: list[str] | None) -> int:
         raise InputError("--teacher and --texts belong together. Give both or neither.")
     texts = read_texts(arguments.texts, lines=arguments.lines)
     labels = f" and on labels that {config.teacher} gives {len(texts)} texts" if texts else ""
-    with Progress(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}") as progress:
-        f1 = finetune(config, texts, resume=arguments.resume)
+    say(f"Fine-tune {config.backbone} on {' '.join(config.corpus)}{labels}. {RESUME}")
+    f1 = finetune(config, texts, resume=arguments.resume)
     out = shlex.quote(config.out)
     plain, gated = f"accelerate {out} --texts FILE --out FOLDER", f"calibrate --model {out} --texts FILE"
-    verdict = f"the model in {config.out} has an exact-span F1 of {f1:.4f} on development"
-    progress.finish(f"{verdict} ({' and '.join(config.scored)}).", f"bioner {plain if config.plain else gated}")
+    scored = " and ".join(config.scored)
+    say(f"The model in {config.out} has an exact-span F1 of {f1:.4f} on development ({scored}).")
+    say(f"Next: bioner {plain if config.plain else gated}")
     return 0
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedTokenizerBase
 
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.errors import explained
 from engine.models.tokenizer import load_tokenizer
 from engine.pruning.policies import KeepAll
@@ -67,16 +67,14 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
         model.heads[str(gate)].register_forward_pre_hook(lambda _, states, gate=gate: inputs.update({gate: states[0]}))
         for gate in gates
     ]
-    with Progress("Fit gate heads to the checkpoint's labels", len(batches)) as progress:
-        for batch in batches:
-            packed, targets, _ = pack(batch, device)
-            forward(model, packed, gates, KeepAll())
-            logits = (targets + SMOOTHING).log().double()
-            for gate, states in inputs.items():
-                states = F.pad(states.double(), (0, 1), value=1.0)  # the last weight is the bias
-                grams[gate] += states.T @ states
-                products[gate] += states.T @ (logits - logits.mean(1, keepdim=True))
-            progress.advance()
+    for batch in progress(batches, "Fit gate heads to the checkpoint's labels"):
+        packed, targets, _ = pack(batch, device)
+        forward(model, packed, gates, KeepAll())
+        logits = (targets + SMOOTHING).log().double()
+        for gate, states in inputs.items():
+            states = F.pad(states.double(), (0, 1), value=1.0)  # the last weight is the bias
+            grams[gate] += states.T @ states
+            products[gate] += states.T @ (logits - logits.mean(1, keepdim=True))
     for hook in hooks:
         hook.remove()
     for gate, gram in grams.items():

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.errors import InputError
 from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS
 from engine.pruning.gate import ArrayGate
@@ -36,7 +36,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
     """Collects samples with the named features at each gate; every window is pruned."""
     layers = model.encoder.num_layers
     samples: dict[int, list[Samples]] = {gate: [] for gate in range(1, layers)}
-    with Progress(f"Collect words at gates from {len(windows)} windows", len(windows)) as progress:
+    with progress(what=f"Collect words at gates from {len(windows)} windows", total=len(windows)) as bar:
         for batch in RaggedBatch.in_turn(windows):
             dense = forward(model, batch, (), None).probabilities.argmax(-1)
             words = batch.words
@@ -47,7 +47,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: Sequence[str]) 
                 features = np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
                 parts = features, gate.near(gate.labels != dense, NEIGHBOURS), weights
                 samples[gate.number].append(Samples(*(part[gate.is_alive] for part in parts)))
-            progress.advance(len(batch.lengths))
+            bar.update(len(batch.lengths))
     if missing := [gate for gate, parts in samples.items() if not any(len(part.changes) for part in parts)]:
         raise InputError(f"No words reach these gates: {', '.join(map(str, missing))}. Give more --texts.")
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in samples.items()}

@@ -16,7 +16,7 @@ from engine.text.windows import WordPieces
 
 WORK = "training"  # in the folder that `accelerate` writes, the folder of its run
 CONDITIONS = f"{WORK}/accelerate.json"
-RESUME = "Add --resume to the same command to continue."
+RESUME = "After an interruption, the same command with --resume continues."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.base import Engine
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, time_variants
 from engine.loading import load_engine
@@ -74,8 +74,8 @@ def _times(engine: Engine, strategies: Mapping[str, Strategy], texts: Sequence[s
         return engine.tag_batch(batches[batch], strategies[name], batch_size=size)[0].latency
 
     calls = (PASSES + 1) * len(strategies) * len(batches)
-    with Progress(f"Time {len(strategies)} strategies on {len(texts)} texts, {size} a call", calls) as progress:
-        times = time_variants(list(strategies), len(batches), call, progress.advance)
+    with progress(what=f"Time {len(strategies)} strategies on {len(texts)} texts, {size} a call", total=calls) as bar:
+        times = time_variants(list(strategies), len(batches), call, bar.update)
     return {name: float(of_batches.sum()) for name, of_batches in times.items()}
 
 

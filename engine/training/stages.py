@@ -1,5 +1,6 @@
 """The stages of ``accelerate``: labelling, training, operating points, timing, model card."""
 
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +11,6 @@ import torch
 from transformers import set_seed
 
 from engine.base import Engine
-from engine.cli.command import say
-from engine.cli.progress import Progress
 from engine.cli.runs import locked, replacing, write_json
 from engine.errors import InputError
 from engine.latency import BUSY, busy_share
@@ -32,6 +31,8 @@ from engine.training.points import Choice, points_of, store, store_agreement, wi
 from engine.training.sweep import sweep
 from engine.training.trainer import CHECKPOINT, default_device
 from engine.training.trials import MIN_DENSE_F1, Reference, measure
+
+logger = logging.getLogger(__name__)
 
 STRATEGY = "entropy"  # whose operating points are chosen
 TIMED_SHARE, MAX_TIMED, MIN_CALLS = 4, 160, 5  # one in four held-out texts is timed, at most so many; calls at least
@@ -66,7 +67,8 @@ def run_stages(
         reference = Reference.of(original, held_out)
         reference.check()
         if reference.windows < STEADY_WINDOWS:
-            say(f"Operating points depend on chance: {reference.windows} windows are held out, not {STEADY_WINDOWS}.")
+            few = "Operating points depend on chance: %d windows are held out, not %d."
+            logger.warning(few, reference.windows, STEADY_WINDOWS)
         write_json(out / CONDITIONS, conditions)
         targets, labels = label_texts(original, texts, work / LABELS), trainable.model.labels
         examples = soft_examples(texts, targets, original.labels, trainable.pieces, labels)
@@ -78,8 +80,7 @@ def run_stages(
         if device == "cpu":
             store_agreement(out, reference.texts)
         engine = load_engine(out, config.dtype, device)
-        with Progress("Compare the new model with the checkpoint", len(reference.documents)) as comparison:
-            dense = measure(engine, reference, Strategy(), comparison)
+        dense = measure(engine, reference, Strategy())
         if dense.f1 < MIN_DENSE_F1:
             agreement = f"{dense.f1:.0%}, less than {MIN_DENSE_F1:.0%}, after {config.epochs} epochs"
             remedy = "Give more --texts or --epochs, and another --out."
@@ -101,5 +102,5 @@ def run_stages(
             page.write_text(card(choices, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
     if busy > BUSY:
-        say(f"Times are doubtful: other processes used {busy:.0%} of the processors.")
+        logger.warning("Times are doubtful: other processes used %.0f%% of the processors.", 100 * busy)
     return choices

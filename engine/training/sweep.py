@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from engine.base import Engine
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
@@ -39,17 +39,18 @@ def sweep(outputs: DensePass, name: str, limits: Mapping[str, float]) -> list[Ch
     engine, tried, measured = outputs.engine, search(outputs, name), dict[Strategy, Trial]()
     near = [trial for trial in tried if trial.loss_bound <= LOSS_MARGIN * max(limits.values()) + 1]
     candidates = frontier(near or tried)
-    most = len(limits) * MAX_FRONTIER.bit_length() * len(outputs.reference.documents)  # bisection's steps
-    with Progress(f"Measure the best settings of {name}", most) as progress:
+    most = len(limits) * MAX_FRONTIER.bit_length()  # bisection's steps
+    with progress(what=f"Measure the best settings of {name}", total=most) as bar:
 
         def fits(limit: float, candidate: Strategy) -> bool:
             if candidate not in measured:
-                measured[candidate] = measure(engine, outputs.reference, candidate, progress)
+                measured[candidate] = measure(engine, outputs.reference, candidate)
+                bar.update()
             return measured[candidate].eligible and measured[candidate].loss_bound <= limit
 
         for stored in engine.points.get(name, {}).values():
             strategy = replace(engine.strategy(stored), point="")
-            measured[strategy] = measure(engine, outputs.reference, strategy, progress)
+            measured[strategy] = measure(engine, outputs.reference, strategy)
         for limit in limits.values():
             bisect_left(candidates, True, key=partial(fits, limit))
     return choose(measured.values(), limits)
@@ -62,12 +63,7 @@ def search(outputs: DensePass, name: str) -> list[Trial]:
     if name != kind:
         plain = [replace(strategy, recovery=Recovery()) for strategy in frontier(search(outputs, kind))]
         settings = [strategy.with_settings(trigger=trigger) for strategy in plain for trigger in TRIGGERS]
-    tried = list[Trial]()
-    with Progress(f"Predict {len(settings)} settings of {name}", len(settings)) as progress:
-        for strategy in settings:
-            tried.append(outputs.predict(strategy))
-            progress.advance()
-    return tried
+    return list(map(outputs.predict, progress(settings, f"Predict {len(settings)} settings of {name}")))
 
 
 def frontier(trials: Iterable[Trial]) -> list[Strategy]:

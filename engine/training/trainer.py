@@ -3,6 +3,7 @@
 A run ends after its steps or when its score stops rising, and resumes from its checkpoint.
 """
 
+import logging
 import math
 import random
 import shutil
@@ -24,8 +25,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.cli.command import say
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.cli.runs import append_record, replacing
 from engine.errors import InputError, explained
 from engine.pruning.gate import ArrayGate, Decision, Gate
@@ -34,7 +34,9 @@ from engine.pytorch.checkpoint import save_weights
 from engine.pytorch.forward import forward
 from engine.training.examples import Example, Pool, joint_loss, make_batches, mask_words, pack
 from engine.training.heads import TrainableModel
-from engine.training.options import RESUME, TrainingConfig
+from engine.training.options import TrainingConfig
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 ENTROPIES = (0.003, 0.3)  # thresholds of self-sampling are drawn from this range, log-uniformly
@@ -148,18 +150,15 @@ class Trainer:
         done = step / self.steps
         return max(0.0, min(done / WARM_UP, (1 - done) / (1 - WARM_UP)))
 
-    def try_out(self) -> float:
-        """Chooses bfloat16 where it is much faster; returns the seconds that the longest batch takes."""
+    def choose_dtype(self) -> None:
+        """Times the longest batch in bfloat16 and in float32, and chooses bfloat16 where it is much faster."""
         batch = max(self.batches(0), key=len)
         seconds: dict[bool, float] = {}
-        with Progress("Time a batch in bfloat16 and in float32", 2) as progress:
-            for self.bfloat16 in (True, False):
-                times = timeit.repeat(partial(self.backward, batch), number=1, repeat=3)
-                seconds[self.bfloat16] = min(times)  # the first one also allocates memory
-                progress.advance()
+        for self.bfloat16 in progress((True, False), "Time a batch in bfloat16 and in float32"):
+            times = timeit.repeat(partial(self.backward, batch), number=1, repeat=3)
+            seconds[self.bfloat16] = min(times)  # the first one also allocates memory
         self.optimizer.zero_grad()
         self.bfloat16 = seconds[True] < BFLOAT16_TIME * seconds[False]
-        return seconds[self.bfloat16]
 
     def backward(self, examples: list[Example]) -> Tensor:
         """Returns the joint loss of a batch with some words masked and some windows pruned; clips its gradients."""
@@ -195,12 +194,12 @@ class Trainer:
     def fit(self) -> None:
         """Trains to the end; ``config.out`` then has the model."""
         losses, saved, done = list[float](), time.monotonic(), self.schedule.last_epoch
-        with Progress("Train", self.steps, done, resume=RESUME) as progress:
+        with progress(what="Train", total=self.steps, initial=done, unit=" steps") as bar:
             for batch, is_last in islice(self.stream(), done, self.steps):
                 if self.epoch - self.best_epoch >= PATIENCE:
                     break
                 losses.append(self.step(batch))
-                progress.advance()
+                bar.update()
                 is_due = is_last if self.score else time.monotonic() >= saved + CHECKPOINT_S
                 if is_due or self.schedule.last_epoch == self.steps:
                     self.evaluate(fmean(losses))
@@ -221,7 +220,7 @@ class Trainer:
                     file.replace(self.out / file.name)
             shutil.rmtree(self.candidate)
             record |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
-            say(f"Epoch {self.epoch}: loss {loss:.4f}, F1 on development {score:.4f}.")
+            logger.info("Epoch %d: loss %.4f, F1 on development %.4f.", self.epoch, loss, score)
         state = {name: getattr(self, name) for name in VALUES} | {"random": torch.get_rng_state()}
         remedy = "Check path, permissions and disk space, and go on with --resume"
         with explained(f"Cannot write {self.checkpoint}", remedy), replacing(self.checkpoint) as fresh:
@@ -244,7 +243,7 @@ class Trainer:
             setattr(self, name, state[name])
         for name in STATES:
             getattr(self, name).load_state_dict(state[name])
-        say(f"Continue after step {self.schedule.last_epoch} of {self.steps} at most.")
+        logger.info("Continue after step %d of %d at most.", self.schedule.last_epoch, self.steps)
         return True
 
 

@@ -5,6 +5,7 @@ The reference is the dense pass of the model or, in ``accelerate``, of the check
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from engine.base import Engine
-from engine.cli.command import say
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.pruning.cost import Cost, add
@@ -22,6 +22,8 @@ from engine.pruning.strategy import Strategy
 from engine.result import Result
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, count_matches, f1_difference_error, perfect
+
+logger = logging.getLogger(__name__)
 
 TEXTS_PER_CALL = 16  # a call
 ONE_SIDED = 1.645  # standard errors below the one-sided 95 % bound of a loss
@@ -31,12 +33,13 @@ MIN_INT8_F1 = 0.97  # of dense in 8 bits against dense in float32, of which abou
 MIN_WINDOWS, MIN_HELD_OUT, MIN_ENTITIES = 100, 2, 50  # in the reference; a single text has no standard error
 
 
-def tag_texts(engine: Engine, texts: Sequence[str], strategy: Strategy, progress: Progress) -> Iterator[Result]:
-    """Yields the results of texts in order, and advances the progress by a text each."""
-    for begin in range(0, len(texts), TEXTS_PER_CALL):
-        for result in engine.tag_batch(texts[begin : begin + TEXTS_PER_CALL], strategy):
-            progress.advance()
-            yield result
+def tag_texts(engine: Engine, texts: Sequence[str], strategy: Strategy, what: str = "") -> Iterator[Result]:
+    """Yields the results of texts in order, with progress on ``what``."""
+    with progress(what=what, total=len(texts), unit=" texts") as bar:
+        for begin in range(0, len(texts), TEXTS_PER_CALL):
+            for result in engine.tag_batch(texts[begin : begin + TEXTS_PER_CALL], strategy):
+                bar.update()
+                yield result
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +55,10 @@ class Reference:
     def of(cls, engine: Engine, texts: Sequence[str]) -> Reference:
         """Takes the entities of an engine's dense pass as reference."""
         documents, windows = list[Document](), 0
-        with Progress(f"Run the dense pass of {engine.source} over {len(texts)} texts", len(texts)) as progress:
-            for result in tag_texts(engine, texts, Strategy(), progress):
-                documents.append(Document(str(len(documents)), result.text, result.entities))
-                windows += len(result.passes[-1].records)
+        what = f"Run the dense pass of {engine.source} over {len(texts)} texts"
+        for result in tag_texts(engine, texts, Strategy(), what):
+            documents.append(Document(str(len(documents)), result.text, result.entities))
+            windows += len(result.passes[-1].records)
         dense = perfect(count_documents(documents, [()] * len(documents), engine.labels.types))
         return cls(documents, engine.labels.types, windows, tuple(dense))
 
@@ -135,14 +138,14 @@ class Trial:
         )
 
 
-def measure(engine: Engine, reference: Reference, strategy: Strategy, progress: Progress | None = None) -> Trial:
+def measure(engine: Engine, reference: Reference, strategy: Strategy) -> Trial:
     """Runs a setting on all documents of a reference."""
-    return Trial.of(strategy, reference, tag_texts(engine, reference.texts, strategy, progress or Progress()))
+    return Trial.of(strategy, reference, tag_texts(engine, reference.texts, strategy))
 
 
-def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Progress) -> dict[str, Counts]:
+def counts_on_gold(engine: Engine, corpus: Corpus, strategy: Strategy) -> dict[str, Counts]:
     """Exact-span counts of each type on a corpus."""
-    results = tag_texts(engine, [document.text for document in corpus.documents], strategy, progress)
+    results = tag_texts(engine, [document.text for document in corpus.documents], strategy)
     predictions = [result.entities for result in results]
     return {type_: Counts.total(count_documents(corpus.documents, predictions, (type_,))) for type_ in corpus.types}
 
@@ -155,10 +158,10 @@ def mean_f1(runs: Iterable[Mapping[str, Counts]]) -> float:
 def int8_agreement(float32: Reference, int8: Reference) -> dict[str, Any]:
     """Whether dense in 8 bits agrees with float32, up to a standard error; empty if there are too few entities."""
     if float32.entities < MIN_ENTITIES:
-        say(f"Too few entities to compare 8 bits with float32, {float32.entities}: auto is float32.")
+        logger.info("Too few entities to compare 8 bits with float32, %d: auto is float32.", float32.entities)
         return {}
     counts = count_documents(float32.documents, [document.entities for document in int8.documents], float32.types)
     f1, error = Counts.total(counts).f1, f1_difference_error(counts, perfect(counts))
     agrees = f1 + (error if math.isfinite(error) else 0) >= MIN_INT8_F1
-    say(f"Dense in 8 bits agrees with float32 to {f1:.1%}: auto is {'int8' if agrees else 'float32'}.")
+    logger.info("Dense in 8 bits agrees with float32 to %.1f%%: auto is %s.", 100 * f1, "int8" if agrees else "float32")
     return {"agrees": agrees, "agreement": round(f1, 4), "texts": len(counts)}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.cli.progress import Progress
+from engine.cli.progress import progress
 from engine.corpora import Corpus
 from engine.latency import PASSES, Latency, time_variants
 from eval.measure import environment
@@ -42,8 +42,8 @@ def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]], what
     for tagger in taggers:
         tagger.release()  # each batch size loads its own graphs
     calls = (PASSES + 1) * len(taggers) * len(batches)
-    with Progress(f"Timing {what}, {len(batches[0])} a call", total=calls) as progress:
-        times = time_variants(taggers, len(batches), call, progress.advance)
+    with progress(what=f"Timing {what}, {len(batches[0])} a call", total=calls) as bar:
+        times = time_variants(taggers, len(batches), call, bar.update)
     return {tagger.variant.name: milliseconds for tagger, milliseconds in times.items()}
 
 
@@ -51,14 +51,14 @@ def predict(taggers: Sequence[Tagger], corpus: Corpus, batch_size: int) -> dict[
     """What taggers find in all documents, under all their seeds, by the variant's name."""
     batches = batched([document.text for document in corpus.documents], batch_size)
     measured, seeds = {}, sum(tagger.seeds for tagger in taggers)
-    with Progress(f"Predicting with {len(taggers)} variants", total=seeds * len(batches)) as progress:
+    with progress(what=f"Predicting with {len(taggers)} variants", total=seeds * len(batches)) as bar:
         for tagger in taggers:
-            progress.note = tagger.variant.name
+            bar.set_postfix_str(tagger.variant.name)
             runs: list[list[Any]] = [[] for _ in range(tagger.seeds)]
             for seed, run in enumerate(runs):
                 for texts in batches:
                     run += tagger.tag(texts, seed)[0]
-                    progress.advance()
+                    bar.update()
             measured[tagger.variant.name] = Measured(tagger.variant, corpus, runs)
     return measured
 
