@@ -115,7 +115,7 @@ def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: On
     corpus = NAMED[name]
     for part in corpus.splits[split]:
         for document in islice(read_documents(_find_file(name, part.file, data_dir), on_error), part.first, part.end):
-            if part.occurring is None or occurrences().get(document.id, "") in part.occurring:
+            if part.occurring in (None, occurrences().get(document.id, "")):
                 entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
                 yield only_types(replace(document, entities=entities), corpus.types)
 

@@ -17,12 +17,12 @@ class File:
 
 @dataclass(frozen=True)
 class Part:
-    """Documents ``[first, end)`` of a file, only those that also occur in certain places."""
+    """Documents ``[first, end)`` of a file, only those that also occur in a certain place."""
 
     file: File
     first: int = 0
     end: int | None = None
-    occurring: frozenset[str] | None = None  # values of `occurrences`, "" for no other place; None for all documents
+    occurring: str | None = None  # a value of `occurrences`, "" for no other place; None for all documents
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,6 @@ def occurrences() -> dict[str, str]:
     lines = Path(__file__).with_name("occurrences.tsv").read_text("utf-8").splitlines()[1:]
     return dict(tuple(line.split("\t")) for line in lines)  # type: ignore[misc]  # two columns
 
-
-_TEACHING = frozenset({"", "BC5CDR", "NCBI-disease"})  # no test, nor what chooses
 
 _BRAN = "https://raw.githubusercontent.com/patverga/bran/32378da8ac339393d9faa2ff2d50ccb3b379e9a2/data/cdr"
 _NCBI = "https://raw.githubusercontent.com/spyysalo/ncbi-disease/c96e2e2178ad74bb3e226812fc48db6ea84dcf7a/original-data"
@@ -75,20 +73,6 @@ _NCBI_DEV = _ncbi("develop", "devel", "02db559974624ae9cbe6cd95d64d953e6926bb63a
 _NCBI_TEST = _ncbi("test", "test", "61c8050bf6979ef7b943ec1158dfc03b651ea3367d4c37356f9de4841e85c9a3")
 _BIORED = _aioner("BioRED_TrainDev", "c509b83786ff7a82119d3bce6e28b7508b76decb99c6cad45d6d3dde656138b0")
 _BIORED_TEST = _aioner("BioRED_Test", "a32f5a56ab7fdf66a435da69660440251ca2dacc288276abcc3d25f9f1c10ea0")
-_GNORMPLUS = _aioner("GNormPlus_Train", "06cf0e2176249b4c17cfda57178c549bb7e16254c4ebf055bfbf6fbb2a7bbb7f")
-_NLM_GENE = _aioner("NLMgene_Train", "ae941181723d011dd35c085c9c0539b571b5f7b183f0c88edfec9af66862de81")
-_TMVAR = _aioner("tmVar3_Train", "1a5877747fea7025370cbd28dc236ad333abb948b2323abeea5eaf6d5507fc33")
-_LINNAEUS = _aioner("Linnaeus_Train", "d9f72c6ef6b94e852d0d20d09e85b9c1597581306dc87d1cab3478e0e0e5b0f7")
-_SPECIES = _aioner("SPECIES_Train", "133d4781632bba5f144688dfa6e1468830bc03d8ab4341673b4d14d64d80df6f")
-_BIOID = _aioner("BioID_Train_revision", "61da131cf0a09c548189c778cccbd799b524857531f3c651031b54cc5356ef69")
-
-_MUTATIONS = ["OtherMutation", "ProteinMutation", "DNAMutation", "SNP", "AcidChange", "ProteinAllele", "DNAAllele"]
-
-
-def _teaching(file: File, *types: str, **renamed: str) -> NamedCorpus:
-    """A corpus that only teaches: one split ``fit``, in which some documents are known to have wrong offsets."""
-    return NamedCorpus(types, {"fit": (Part(file, occurring=_TEACHING),)}, renamed, skip_bad=True)
-
 
 NAMED = {
     "bc5cdr": NamedCorpus(
@@ -100,7 +84,6 @@ NAMED = {
             "test": (Part(_CDR_TEST),),
             "fit": (Part(_CDR_TRAIN), Part(_CDR_DEV, end=300)),
             "calib": (Part(_CDR_DEV, 300),),  # no shipped weight was fitted to these documents
-            "six": (Part(_CDR_TRAIN, occurring=_TEACHING), Part(_CDR_DEV, end=300, occurring=_TEACHING)),
         },
     ),
     "ncbi-disease": NamedCorpus(
@@ -110,7 +93,6 @@ NAMED = {
             "train": (Part(_NCBI_TRAIN),),
             "dev": (Part(_NCBI_DEV),),
             "test": (Part(_NCBI_TEST),),
-            "six": (Part(_NCBI_TRAIN, occurring=_TEACHING),),
         },
         renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
         skip_bad=True,  # one document occurs twice
@@ -119,23 +101,9 @@ NAMED = {
         types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
         hub=("bigbio/biored", "BioRED"),
         splits={
-            "fit": (Part(_BIORED, occurring=frozenset({""})),),
-            "dev": (Part(_BIORED, occurring=frozenset({"BioRED dev"})),),
+            "fit": (Part(_BIORED, occurring=""),),
+            "dev": (Part(_BIORED, occurring="BioRED dev"),),
             "test": (Part(_BIORED_TEST),),
-            "six": (Part(_BIORED, occurring=_TEACHING),),
         },
-    ),
-    "gnormplus": _teaching(_GNORMPLUS, "Gene", FamilyName="Gene"),
-    "nlm-gene": _teaching(_NLM_GENE, "Gene", FamilyName="Gene"),
-    "tmvar": _teaching(_TMVAR, "Variant", **dict.fromkeys(_MUTATIONS, "Variant")),
-    "linnaeus": _teaching(_LINNAEUS, "Species"),
-    "species": _teaching(_SPECIES, "Species"),
-    "bioid": NamedCorpus(
-        types=("CellLine",),
-        splits={
-            "fit": (Part(_BIOID, end=8704, occurring=_TEACHING),),
-            "dev": (Part(_BIOID, 8704, occurring=_TEACHING),),  # 1,000 captions, by which a default is chosen
-        },
-        skip_bad=True,
     ),
 }

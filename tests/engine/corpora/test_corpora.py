@@ -1,9 +1,7 @@
 import gzip
 import hashlib
-import os
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import combinations
 from pathlib import Path
 from threading import Thread
 
@@ -11,9 +9,8 @@ import pytest
 
 from engine import corpora
 from engine.corpora import load_corpus
-from engine.corpora.named import NAMED, File, NamedCorpus, Part, occurrences
+from engine.corpora.named import NAMED, File, NamedCorpus, Part
 from engine.errors import InputError
-from engine.formats import read_texts
 from engine.text.documents import Document
 from engine.training.corpora import TrainingCorpus, held_out_corpora, parse_corpora
 from tests.engine.formats.reading import GOOD, written
@@ -54,7 +51,8 @@ def small_corpus(monkeypatch, tmp_path, remote):
     }
     parts = {split: (Part(content),) for split, content in splits.items()}
     parts["fit"] = (Part(small, 1), Part(packed, end=1))
-    parts["six"] = (Part(small, occurring=frozenset({"", "a corpus that teaches"})),)
+    parts["elsewhere"] = (Part(small, occurring="a test"),)
+    parts["nowhere"] = (Part(small, occurring=""),)
     monkeypatch.setitem(corpora.NAMED, "bc5cdr", NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
     return tmp_path
 
@@ -150,11 +148,12 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     assert ids_of(*biored).isdisjoint(ids_of(*others))
 
 
-@pytest.mark.parametrize(("place", "ids"), [("a test", ["case-7"]), ("a corpus that teaches", ["1", "case-7"])])
-def test_a_document_that_stands_in_a_test_does_not_teach(small_corpus, remote, monkeypatch, place, ids):
-    monkeypatch.setattr(corpora, "occurrences", lambda: {"1": place})
-    assert [document.id for document in load_corpus("bc5cdr", "six", remote[0]).documents] == ids
-    assert len(load_corpus("bc5cdr", "train", remote[0]).documents) == 2, "other splits are as published"
+@pytest.mark.parametrize(("split", "ids"), [("elsewhere", ["1"]), ("nowhere", ["case-7"]), ("train", ["1", "case-7"])])
+def test_a_split_may_be_the_documents_that_occur_elsewhere_or_nowhere_else(
+    small_corpus, remote, monkeypatch, split, ids
+):
+    monkeypatch.setattr(corpora, "occurrences", lambda: {"1": "a test"})
+    assert [document.id for document in load_corpus("bc5cdr", split, remote[0]).documents] == ids
 
 
 def test_own_type_names_become_ours_and_types_that_a_corpus_does_not_annotate_are_left_out(small_corpus, monkeypatch):
@@ -164,67 +163,13 @@ def test_own_type_names_become_ours_and_types_that_a_corpus_does_not_annotate_ar
     assert {entity.type for document in documents for entity in document.entities} == {"Illness"}
 
 
-TEACHING = {name: "six" if "six" in corpus.splits else "fit" for name, corpus in NAMED.items()}
-
-
-def test_no_split_that_teaches_six_types_takes_documents_of_tests_or_of_what_chooses():
-    assert set(occurrences().values()) == {
-        *("BC5CDR test", "NCBI-disease test", "BioRED test", "BC5CDR calib", "BioRED dev", "BC5CDR", "NCBI-disease")
-    }
-    for name, split in TEACHING.items():
-        for part in NAMED[name].splits[split]:
-            assert part.occurring == {"", "BC5CDR", "NCBI-disease"}
-
-
-@pytest.mark.slow
-def test_what_teaches_what_chooses_and_what_is_reported_share_no_document_and_no_text():
-    teaches, chooses = TEACHING.items(), [("biored", "dev")]
-    is_reported = [("biored", "test"), ("bc5cdr", "test"), ("ncbi-disease", "test"), ("bc5cdr", "calib")]
-    texts, ids = [], []
-    for splits in (teaches, chooses, is_reported):
-        documents = [document for each in splits for document in load_corpus(*each).documents]
-        ids.append({document.id for document in documents})
-        texts.append({"".join(filter(str.isalnum, document.text.lower())) for document in documents})
-    for distinct in (ids, texts):
-        assert all(first.isdisjoint(second) for first, second in combinations(distinct, 2))
-
-
-@pytest.mark.slow
-def test_no_plain_text_that_teaches_six_types_stands_in_what_chooses_or_is_reported():
-    folder = Path(os.environ["BIONER_DATA"])  # with the plain texts of weights/minilm-l6-six/make.sh
-
-    def letters(texts):
-        return ["".join(filter(str.isalnum, text.lower())) for text in texts]
-
-    def plain(name):
-        return read_texts([str(folder / name)], lines=True)
-
-    teaches = letters(plain("six/abstracts.jsonl.gz") + plain("unlabelled/clinical_abstracts.jsonl.gz")[:400])
-    teaches += [text for text in letters(plain("unlabelled/medline_sentences.txt.gz")[:6000]) if len(text) > 40]
-    splits = [("biored", "dev"), ("biored", "test"), ("bc5cdr", "test"), ("ncbi-disease", "test"), ("bc5cdr", "calib")]
-    documents = [document.text for each in splits for document in load_corpus(*each).documents]
-    others = ["\n".join(letters(texts)) for texts in (documents, plain("six/held_back.jsonl.gz"))]
-    shared = [sum(text in texts for text in teaches) for texts in others]
-    assert shared == [0, 1]  # a sentence of the texts on which points were chosen, as the card says
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "split", "documents", "skipped"),
     [
-        ("bc5cdr", "six", 782, 0),
-        ("ncbi-disease", "six", 591, 1),
         ("ncbi-disease", "train", 592, 1),
-        ("biored", "six", 357, 0),
         ("biored", "fit", 260, 0),
         ("biored", "dev", 60, 0),
-        ("gnormplus", "fit", 420, 4),
-        ("nlm-gene", "fit", 407, 2),
-        ("tmvar", "fit", 298, 1),
-        ("linnaeus", "fit", 80, 0),
-        ("species", "fit", 639, 0),
-        ("bioid", "fit", 8704, 1),
-        ("bioid", "dev", 999, 1),
     ],
 )
 def test_documents_and_types_of_the_splits_that_teach_or_choose(name, split, documents, skipped):
