@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 _LONGEST = 1000  # characters; a message may quote a whole file
@@ -55,8 +56,19 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        install = f'pip install "bioner-token-pruning[{name}]"'
-        raise InputError(f"The package {error.name} is missing. Install it: {install}") from error
+        raise missing(str(error.name), name) from error
+
+
+def require(name: str, *packages: str) -> None:
+    """Raises an `InputError`, as `extra` does, if one of these packages cannot be imported; imports none."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise missing(package, name)
+
+
+def missing(package: str, extra_name: str) -> InputError:
+    target = {"app": ", or run make app there", "eval": ", or run make report there"}.get(extra_name, "")
+    return InputError(f'The package {package} is missing. Install it in a clone: pip install ".[{extra_name}]"{target}')
 
 
 def first_line(error: Exception) -> str:

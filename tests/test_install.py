@@ -82,10 +82,9 @@ def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command
     places = {"SAMPLE": str(SAMPLE), "OUT": str(tmp_path / "out"), "BIN": str(bin_folder)}
     module, *arguments = [re.sub("SAMPLE|OUT|BIN", lambda name: places[name[0]], part) for part in command.split()]
     done = run(sys.executable, "-c", COMMAND, module, *arguments)
-    *_, last = done.stderr.splitlines()
-    assert re.fullmatch(rf'The package \S+ is missing\. .*pip install "bioner-token-pruning\[{extra}\]"', last)
+    (said,) = done.stderr.splitlines()
+    assert re.fullmatch(rf'The package \S+ is missing\. .*pip install "\.\[{extra}\]"(, or run make \w+ there)?', said)
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
 
 
 def build(target, folder):
@@ -122,13 +121,14 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
-def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel):
+def test_the_wheel_holds_the_packages_and_of_the_docs_what_the_app_shows(wheel):
     files = [path for package in ("engine", "eval", "demo") for path in (ROOT / package).rglob("*") if path.is_file()]
     of_packages = {path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc"}
     of_weights = {
         f"engine/weights/{path.relative_to(ROOT / 'weights')}" for path in (ROOT / "weights").glob("minilm*/*")
     }
-    pages = [ROOT / "README.md", *(path for path in (ROOT / "docs").rglob("*") if path.is_file())]
+    shown = ("report.md", "results.json", "results.csv", "intervals.csv", "confusion.csv", "*.png")
+    pages = [ROOT / "README.md", *(path for name in shown for path in (ROOT / "docs").glob(f"*/{name}"))]
     of_project = {f"demo/project/{path.relative_to(ROOT).as_posix()}" for path in pages}
     packed = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert packed == of_packages | of_weights | of_project
