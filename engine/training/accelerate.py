@@ -150,7 +150,7 @@ def main(argv: list[str]) -> int:
     command = shlex.join(["python", "-m", "engine.training.accelerate", *(part for part in argv if part != "--resume")])
     texts, held_out = (read_texts(files, lines=arguments.lines) for files in (arguments.texts, arguments.held_out))
     choices = run(config, config.checkpoint, texts, held_out, command, resume=arguments.resume)
-    print(points_table(choices), end="")
+    print(points_table(choices))
     return 1 if fastest(choices) == DENSE else 0
 
 

@@ -48,7 +48,7 @@ def choose_points(
     kinds = {name.removesuffix(RECOVERY) for name in names}
     controllers = [engine.strategy(Strategy((1,), CONTROLLERS[kind]())).controller for kind in kinds]
     signals = {signal for controller in controllers if controller for signal in controller.signals}
-    outputs = DensePass(engine, references[engine.dtype], signals)
+    outputs = DensePass.of(engine, references[engine.dtype], signals)
     chosen = dict[str, list[Choice]]()
     for name in names:
         choices = chosen[name] = sweep(outputs, name, config.limits)

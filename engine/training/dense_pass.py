@@ -4,9 +4,11 @@ A pruned pass differs a little, because words that exited are no longer attended
 settings within minutes; `engine.training.trials.measure` measures the best.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
+from typing import Self
 
 import numpy as np
 import torch
@@ -22,41 +24,52 @@ from engine.pytorch.checkpoint import load_weights
 from engine.pytorch.forward import HeadOutput, MemoryBuffer, decide, forward
 from engine.pytorch.packing import RaggedBatch
 from engine.result import Output, Result
+from engine.text.windows import Window
+from engine.text.words import Span
 from engine.training.trials import Reference, Trial
 
 UNTIMED = Latency(0.0, 1)
 
 
+@dataclass(frozen=True, eq=False)
 class DensePass:
-    """A dense pass over the windows of a reference's texts, with a label head after every layer.
+    """A dense pass over the windows of a reference's texts, with a label head after every layer."""
 
-    ``heads``: layer → label logits, ``(words, labels)``.
-    ``signals``: gate → name → signal of its layer, float32 ``(words,)``.
-    ``baseline``: the reference with this dense pass, because the engine's own differs in 8 bits, which is no loss.
-    """
+    engine: Engine
+    reference: Reference
+    spans: Sequence[Sequence[Span]]  # the words of each text
+    windows: Sequence[Sequence[Window]]  # of each text
+    batch: RaggedBatch  # all windows
+    heads: Mapping[int, torch.Tensor]  # layer → label logits, (words, labels)
+    signals: Mapping[int, Mapping[str, np.ndarray]]  # gate → name → signal of its layer, float32 (words,)
 
+    @classmethod
     @torch.inference_mode()
-    def __init__(self, engine: Engine, reference: Reference, signals: Iterable[str] = ()) -> None:
-        self.engine, self.reference = engine, reference
-        self.spans, self.windows = engine.pieces.of_texts(reference.texts)
-        model, flat, layers = load_weights(engine.folder).model, list(chain(*self.windows)), engine.sizes.layers
+    def of(cls, engine: Engine, reference: Reference, signals: Iterable[str] = ()) -> Self:
+        """Runs the pass, with signals of layers by name."""
+        spans, windows = engine.pieces.of_texts(reference.texts)
+        model, flat, layers = load_weights(engine.folder).model, list(chain(*windows)), engine.sizes.layers
         reader, passes = KeepAll(signals), list[tuple[list[HeadOutput], list[GateRecord]]]()
         with progress(what=f"Run every label head over {len(flat)} windows", total=len(flat)) as bar:
             for batch in RaggedBatch.in_turn(flat):
                 memory = forward(model, batch, range(1, layers), reader)
                 passes.append((memory.heads, memory.gates))
                 bar.update(len(batch.lengths))
-        self.batch = RaggedBatch.from_windows(flat)
-        self.heads = {
+        heads = {
             head[0].number: torch.cat([part.logits for part in head])
             for head in zip(*(heads for heads, _ in passes), strict=True)
         }
-        self.signals = {
+        values = {
             gate[0].number: {name: np.concatenate([part.signals[name] for part in gate]) for name in reader.signals}
             for gate in zip(*(gates for _, gates in passes), strict=True)
         }
+        return cls(engine, reference, spans, windows, RaggedBatch.from_windows(flat), heads, values)
+
+    @cached_property
+    def baseline(self) -> Reference:
+        """The reference with this dense pass, because the engine's own differs in 8 bits, which is no loss."""
         dense = Strategy()
-        self.baseline = replace(reference, dense=Trial.of(dense, reference, self.results(dense)).counts)
+        return replace(self.reference, dense=Trial.of(dense, self.reference, self.results(dense)).counts)
 
     def predict(self, strategy: Strategy) -> Trial:
         return Trial.of(strategy, self.baseline, self.results(strategy))

@@ -13,6 +13,7 @@ from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
+from engine.cli.markdown import markdown_table
 from engine.cli.options import add_options, add_texts, config_of
 from engine.cli.runs import continues, locked, texts_digest, write_json
 from engine.corpora import Corpus
@@ -23,7 +24,6 @@ from engine.models.decoder_file import write_decoder
 from engine.settings import setting
 from engine.text.labels import LabelSet
 from engine.text.scoring import Counts
-from engine.training.card import markdown
 from engine.training.corpora import held_out_corpora, parse_corpora
 from engine.training.decoder import choose_abbreviations, fit_decoder
 from engine.training.options import RESUME, TrainingConfig, read_backbone
@@ -141,7 +141,7 @@ def by_type(counts: Mapping[str, Counts]) -> str:
     """The Markdown table of F1, precision and recall of each type, the most frequent first."""
     rows = sorted(counts.items(), key=lambda row: -row[1].gold)
     cells = [(type_, *(f"{value:.4f}" for value in (c.f1, c.precision, c.recall)), str(c.gold)) for type_, c in rows]
-    return markdown(["type", "F1", "precision", "recall", "mentions"], cells)
+    return markdown_table(["type", "F1", "precision", "recall", "mentions"], cells)
 
 
 @as_command

@@ -21,7 +21,7 @@ from engine.models.folder import local_folder
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.pytorch.checkpoint import load_weights
-from engine.training.card import CARD, card
+from engine.training.card import CARD, Facts, card
 from engine.training.dense_pass import DensePass
 from engine.training.distill import distil
 from engine.training.examples import LABELS, label_texts, soft_examples
@@ -85,19 +85,29 @@ def run_stages(
             agreement = f"{dense.f1:.0%}, less than {MIN_DENSE_F1:.0%}, after {config.epochs} epochs"
             remedy = "Give more --texts or --epochs, and another --out."
             raise InputError(f"The new model's dense pass agrees with the checkpoint's to {agreement}. {remedy}")
-        outputs = DensePass(engine, replace(reference, dense=dense.counts))
+        outputs = DensePass.of(engine, replace(reference, dense=dense.counts))
         points = sweep(outputs, STRATEGY, config.limits)
 
         busy = busy_share()
         timed = reference.texts[: min(MAX_TIMED, max(MIN_CALLS, len(held_out) // TIMED_SHARE))]
         choices = with_speedups(engine, [Choice(DENSE, dense), *points], timed, MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
-        folder = local_folder(config.student) if config.student else original.folder.path
-        hardware = torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads"
-        facts = {"checkpoint": config.checkpoint, "student": config.student, "folder": folder, "made_by": made_by}
-        facts |= {"types": original.labels.types, "layers": engine.sizes.layers, "dtype": engine.dtype}
-        facts |= {"texts": len(texts), "epochs": config.epochs, "held_out": len(held_out)}
-        facts |= {"windows": reference.windows, "entities": reference.entities, "device": hardware, "busy": busy}
+        facts = Facts(
+            checkpoint=config.checkpoint,
+            student=config.student,
+            folder=local_folder(config.student) if config.student else original.folder.path,
+            made_by=made_by,
+            types=original.labels.types,
+            layers=engine.sizes.layers,
+            texts=len(texts),
+            epochs=config.epochs,
+            held_out=len(held_out),
+            windows=reference.windows,
+            entities=reference.entities,
+            dtype=engine.dtype,
+            device=torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
+            busy=busy,
+        )
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(choices, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)

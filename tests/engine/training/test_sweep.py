@@ -24,7 +24,7 @@ LONG = " ".join(made_up(40))  # several windows
 
 @pytest.fixture(scope="module")
 def outputs(engine) -> DensePass:
-    return DensePass(engine, Reference.of(engine, [*made_up(60), LONG]))
+    return DensePass.of(engine, Reference.of(engine, [*made_up(60), LONG]))
 
 
 @pytest.mark.parametrize(
