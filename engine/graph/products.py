@@ -43,28 +43,26 @@ class Products:
         In 8 bits, ``values`` ``(1, rows, size)`` have one scale or, given ``middles``, `MIDDLE` as uint8 ``(rows,)``,
         one for each row.
         """
-        name = "+".join(modules)
-        biases = [f"{module}.bias" for module in modules]
-        bias = None
-        if all(map(self.has, biases)):
-            bias = graph.weight(f"{name}.bias", self._kept(f"{name}.bias", lambda: self._joined(biases)))
+        name, bias = "+".join(modules), self._bias(graph, modules)
         if exact or not self.quantised:
             weights = self._kept(f"{name}.float", lambda: self._transposed(modules))
             output = graph.op("MatMul", values, graph.weight(f"{name}.float", weights))
-            return output if bias is None else output + bias
-        weights, scales = self._kept(f"{name}.int8", lambda: quantised(self._transposed(modules)))
-        weight, scale = graph.weight(f"{name}.int8", weights), graph.weight(f"{name}.scale", scales)
-        zeros = graph.constant(np.zeros(len(scales)), np.int8)  # weights are symmetric
-        if middles is None:
-            return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
-        rows = graph.op("Squeeze", values, [0])
-        steps = graph.op("Max", graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0) * (1 / HALF), TINY)
-        whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
-        whole, row_scale = graph.op("Unsqueeze", whole, [0]), graph.op("Unsqueeze", steps, [1])
-        given = graph.constant(1.0), scale, graph.constant(MIDDLE, np.uint8)
-        output = graph.op("MatMulIntegerToFloat", whole, weight, *given, domain=MICROSOFT, dtype=np.float32)
-        output = output * row_scale
+        else:
+            weights, scales = self._kept(f"{name}.int8", lambda: quantised(self._transposed(modules)))
+            weight, scale = graph.weight(f"{name}.int8", weights), graph.weight(f"{name}.scale", scales)
+            if middles is None:
+                zeros = graph.constant(np.zeros(len(scales)), np.int8)  # weights are symmetric
+                return graph.op("DynamicQuantizeMatMul", values, weight, scale, zeros, bias, domain=MICROSOFT)
+            output = _by_row(graph, values, weight, scale, middles)
         return output if bias is None else output + bias
+
+    def _bias(self, graph: Graph, modules: Sequence[str]) -> Node | None:
+        """The biases of modules side by side, if they have any."""
+        names = [f"{module}.bias" for module in modules]
+        if not all(map(self.has, names)):
+            return None
+        name = f"{'+'.join(modules)}.bias"
+        return graph.weight(name, self._kept(name, lambda: self._joined(names)))
 
     def _kept(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._made:
@@ -78,6 +76,19 @@ class Products:
     def _transposed(self, modules: Sequence[str]) -> np.ndarray:
         """Weights ``(inputs, outputs)`` of modules side by side."""
         return np.ascontiguousarray(self._joined([f"{module}.weight" for module in modules]).T)
+
+
+def _by_row(graph: Graph, values: Node, weight: Node, scale: Node, middles: Node) -> Node:
+    """Products in 8 bits whose rows are quantised with a scale each."""
+    rows = graph.op("Squeeze", values, [0])
+    largest = graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0)
+    steps = graph.op("Max", largest * (1 / HALF), TINY)
+    whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
+    scales = graph.constant(1.0), scale  # of rows, applied below, and of outputs
+    middle = graph.constant(MIDDLE, np.uint8)
+    whole = graph.op("Unsqueeze", whole, [0])
+    output = graph.op("MatMulIntegerToFloat", whole, weight, *scales, middle, domain=MICROSOFT, dtype=np.float32)
+    return output * graph.op("Unsqueeze", steps, [1])
 
 
 def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -62,23 +62,20 @@ class LabelSet:
         self._types = tuple(type_ for _, type_ in parts)
         self.types = tuple(dict.fromkeys(self._types[1:]))
         self._index = {part: index for index, part in enumerate(parts)}
-        numbers = {type_: number for number, type_ in enumerate(self.types)}
+        prefixes = np.array([prefix for prefix, _ in parts])
+        numbers = np.array([-1, *map(self.types.index, self._types[1:])])
         # A word continues the previous word's entity if its `continuing` equals that word's `opens`.
-        self.opens = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
-        self.continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
-        self.inside = (self.continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
-        known = {type_: {prefix for prefix, of in parts if of == type_} for type_ in self.types}
-        # Labels that cannot begin an entity, and those that cannot end one, where the scheme has others that can.
-        cannot_begin = [prefix in "IE" and "B" in known[type_] for prefix, type_ in parts[1:]]
-        cannot_end = [
-            (prefix == "B" and {"E", "S"} <= known[type_]) or (prefix == "I" and {"B", "E"} <= known[type_])
-            for prefix, type_ in parts[1:]
-        ]
-        follows = self.opens[:, None] == self.continuing
+        self.opens = np.where(np.isin(prefixes, ["B", "I"]), numbers, -1)
+        self.continuing = np.where(np.isin(prefixes, ["I", "E"]), numbers, -2)
+        self.begins = prefixes == "B"
+        self.inside = (self.continuing >= 0) & np.isin(prefixes, ["B", "S"]).any()
+        self.may_be_iob1 = set(prefixes.tolist()) == {"O", "B", "I"}
+        # Where a type has labels that begin an entity, the others must continue one; likewise at its end.
+        known = {type_: {prefix for prefix, of in parts if of == type_} for type_ in self._types}
+        must_continue = np.array([prefix in "IE" and "B" in known[type_] for prefix, type_ in parts])
+        must_go_on = np.array([_must_go_on(prefix, known[type_]) for prefix, type_ in parts])
         # Bool (labels, labels): whether the scheme lets a label (column) follow another (row).
-        self.may_follow = follows | ~(np.array([False, *cannot_begin]) | np.array([False, *cannot_end])[:, None])
-        self.begins = np.array([prefix == "B" for prefix, _ in parts])
-        self.may_be_iob1 = {prefix for prefix, _ in parts} == {"O", "B", "I"}
+        self.may_follow = (self.opens[:, None] == self.continuing) | ~(must_go_on[:, None] | must_continue)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -134,6 +131,11 @@ class LabelSet:
                 start, score = head.start, min(head.score, score)
             entities.append(Entity(start, end, self.type_of(label), text[start:end], score))
         return entities
+
+
+def _must_go_on(prefix: str, known: set[str]) -> bool:
+    """Whether a label cannot end an entity, because its type has others that do."""
+    return {"B": {"E", "S"} <= known, "I": {"B", "E"} <= known}.get(prefix, False)
 
 
 def normalised(names: Sequence[str]) -> list[str]:
