@@ -76,7 +76,6 @@ def bin_folder(model_folder, tmp_path_factory):
     ("engine.training.cascade BIN --small BIN --texts SAMPLE --out OUT", "training"),
     ("eval.ablations --corpus SAMPLE --out OUT", "eval"),
     ("eval.report --corpus SAMPLE --out OUT", "eval"),
-    ("eval.report --corpus hf:OUT", "baselines"),
 ])  # fmt: skip
 def test_a_command_that_lacks_a_package_says_in_one_line_what_to_install(command, extra, bin_folder, tmp_path):
     places = {"SAMPLE": str(SAMPLE), "OUT": str(tmp_path / "out"), "BIN": str(bin_folder)}
