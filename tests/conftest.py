@@ -26,7 +26,8 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 from engine.base import Engine
 from engine.cascade import Cascade
 from engine.loading import load_engine
-from engine.models.folder import CASCADES, SMALL
+from engine.models.folder import SMALL
+from engine.models.points_file import CASCADES
 from engine.models.tokenizer import load_tokenizer
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy

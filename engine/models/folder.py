@@ -2,11 +2,9 @@
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last; ``controller.safetensors`` and ``controller-attention.safetensors`` the networks
-of ``mlp`` and ``mlp-attention``; ``operating_points.json`` the strategies' settings and, under ``int8``, whether
-``dense`` in 8 bits agrees with float32: true, false, or an object that describes how it was found, whose ``agrees`` is
-one of them (true if it is missing). Under ``weights`` gates and operating points name the digest of what they were
-made for. The folder of a cascade is that of its large model and also holds ``cascade.json`` and, in ``small``, the
-folder of the small model.
+of ``mlp`` and ``mlp-attention``; ``operating_points.json`` the strategies' settings. Under ``weights`` gates and
+operating points name the digest of what they were made for. The folder of a cascade is that of its large model and also
+holds ``cascade.json`` and, in ``small``, the folder of the small model.
 """
 
 import hashlib
@@ -20,23 +18,22 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from engine.cascade import Cascade
 from engine.errors import InputError, explained
 from engine.models.families import family_of
 from engine.models.family import Family
+from engine.models.network_file import read_network
+from engine.models.points_file import CASCADES, POINTS, WEIGHTS, read_points
 from engine.models.shipped import DEFAULT, SHIPPED
 from engine.models.tensors import INDEX, SAFETENSORS, Tensors, digest_of, weight_files
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.strategy import Points, Strategy
-from engine.pruning.strategy_names import CASCADE, StrategyName
+from engine.pruning.strategy import Points
 from engine.text.labels import LabelSet, normalised
 
 CONFIG = "config.json"
-GATES, POINTS = "gates.safetensors", "operating_points.json"
+GATES = "gates.safetensors"
 NETWORKS = {kind: of.network_file for kind, of in CONTROLLERS.items() if of.network_file}  # controller → its file
-WEIGHTS, INT8 = "weights", "int8"  # entries of operating points and of cascades that are no strategies
-CASCADES, SMALL = "cascade.json", "small"
+SMALL = "small"  # in the folder of a cascade, the folder of its small model
 MOST_LABELS = 10_000  # more would fill the memory before the classifier is found to have others
 # Files on the hub that no model is loaded from; weights as .bin are if there are no others.
 NOT_DOWNLOADED = ["*/*", "*.bin", "*.h5", "*.msgpack", "*.onnx", "*.ot", "*.gguf", "*.pt", "*.ckpt"]
@@ -127,12 +124,7 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
         config = read_config(path)
         names = _label_names(config, source, labels)
         label_set = LabelSet.from_names(names)
-        stored, cascades = (_read_json(path / name) for name in (POINTS, CASCADES))
-        belongs_to, int8 = stored.pop(WEIGHTS, ""), _read_agreement(stored, path / POINTS)
-        points = _read_points(stored, path / POINTS, Strategy, "calibrate")
-        if cascades:
-            int8 = _read_agreement(cascades, path / CASCADES)
-            points |= _read_points({CASCADE: cascades}, path / CASCADES, Cascade, "cascade")
+        stored = read_points(path)
         return ModelFolder(
             source=str(source),
             path=path.absolute(),
@@ -140,12 +132,12 @@ def read_folder(source: str | Path | None = None, labels: str | Path | Sequence[
             family=read_family(config, path),
             labels=label_set,
             label_order=tuple(names.index(name) for name in label_set.names),
-            points=points,
-            belongs_to=belongs_to,
-            networks={kind: Network.load(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()},
-            int8=int8,
+            points=stored.points,
+            belongs_to=stored.belongs_to,
+            networks={kind: read_network(path / name) for kind, name in NETWORKS.items() if (path / name).is_file()},
+            int8=stored.int8,
             labels_file=str(labels) if isinstance(labels, str | Path) else "",
-            small=read_folder(path / SMALL) if cascades else None,
+            small=read_folder(path / SMALL) if stored.is_cascade else None,
         )
 
 
@@ -229,36 +221,6 @@ def read_family(config: Mapping[str, Any], folder: Path) -> Family:
             f"it with bioner finetune --plain --backbone {folder}, or correct its {CONFIG}."
         )
     return family_of(config)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Reads an object; an empty one if there is no file."""
-    with explained(f"Cannot read {path}", "Restore the file"):
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _read_agreement(stored: dict[str, Any], path: Path) -> bool | None:
-    """Takes out whether 8 bits were found to agree; raises an `InputError` unless that is as the module says."""
-    int8 = stored.pop(INT8, None)
-    agrees = int8.get("agrees", True) if isinstance(int8, dict) else int8
-    if agrees not in (True, False, None):
-        raise InputError(f"{INT8} in {path} must be true, false or an object, not {int8!r}.")
-    return None if agrees is None else bool(agrees)
-
-
-def _read_points(
-    stored: Mapping[str, Any], path: Path, of: type[Strategy], command: str
-) -> dict[str, dict[str, Strategy]]:
-    """The operating points that a file holds; raises an `InputError` if it is damaged."""
-    points: dict[str, dict[str, Strategy]] = {}
-    remedy = f"Restore the file, or delete it and make it again with bioner {command}"
-    with explained(f"Cannot read the operating points in {path}", remedy):
-        for name, by_point in stored.items():
-            points[name] = {point: of.from_json(settings | {"point": point}) for point, settings in by_point.items()}
-            for strategy in points[name].values():
-                if strategy.kind != StrategyName.parse(name).kind:
-                    raise ValueError(f"{name} has settings of {strategy.kind}")
-    return points
 
 
 def model_folder(path: str | Path) -> Path:

@@ -19,7 +19,8 @@ from transformers.utils import logging as transformers_logging
 
 from engine.errors import explained
 from engine.models.decoder_file import DECODING
-from engine.models.folder import CONFIG, GATES, NETWORKS, POINTS, ModelFolder, errors_name, read_folder
+from engine.models.folder import CONFIG, GATES, NETWORKS, ModelFolder, errors_name, read_folder
+from engine.models.points_file import POINTS
 from engine.models.tensors import SAFETENSORS, digest_of
 from engine.models.tokenizer import TOKENIZER, load_tokenizer
 from engine.pytorch.model import Encoder, GatedModel

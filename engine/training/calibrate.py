@@ -15,7 +15,8 @@ from engine.cli.options import add_options, add_texts, config_of
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import load_engine
-from engine.models.folder import POINTS, model_folder
+from engine.models.folder import model_folder
+from engine.models.points_file import POINTS
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY

@@ -27,7 +27,8 @@ from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import CascadeEngine
 from engine.machine import processor, threads
-from engine.models.folder import CASCADES, INT8, SMALL, read_folder
+from engine.models.folder import SMALL, read_folder
+from engine.models.points_file import CASCADES, INT8
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow

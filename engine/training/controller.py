@@ -15,7 +15,9 @@ from engine.cli.options import add_texts
 from engine.cli.runs import replacing
 from engine.errors import InputError
 from engine.formats import read_texts
-from engine.models.folder import NETWORKS, POINTS, model_folder, read_folder
+from engine.models.folder import NETWORKS, model_folder, read_folder
+from engine.models.network_file import write_network
+from engine.models.points_file import POINTS
 from engine.models.tokenizer import word_pieces
 from engine.pruning.controllers.mlp import FEATURES, Network
 from engine.pruning.gate import OF_ATTENTION
@@ -46,7 +48,7 @@ def train_networks(folder: Path, kind: str, names: Sequence[str], texts: Sequenc
         layers[gate] = fit(samples)
     path = folder / NETWORKS[kind]
     with replacing(path) as fresh:
-        Network(tuple(names), layers).save(fresh)
+        write_network(fresh, Network(tuple(names), layers))
     if (folder / POINTS).is_file():  # those of the networks before no longer hold
         store(folder, {kind: {}, kind + RECOVERY: {}})
     return path

@@ -11,7 +11,8 @@ from engine.cli.progress import progress
 from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, time_variants
 from engine.loading import load_engine
-from engine.models.folder import INT8, POINTS, WEIGHTS, weights_digest
+from engine.models.folder import weights_digest
+from engine.models.points_file import INT8, POINTS, WEIGHTS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
 from engine.training.trials import Reference, Trial, int8_agreement

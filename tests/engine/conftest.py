@@ -6,6 +6,7 @@ import pytest
 
 from engine.base import Engine
 from engine.models.folder import NETWORKS, read_folder
+from engine.models.network_file import write_network
 from engine.pytorch.backend import PyTorchBackend
 from engine.pytorch.checkpoint import save_weights
 from tests.engine.pytorch.families import gated, huggingface, network, tiny, tokenizer_of
@@ -23,7 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
             head.bias.data[0] += 1  # most words are outside, as in real text
         save_weights(made, model, tokenizer)
         for name in NETWORKS.values():
-            network().save(made / name)
+            write_network(made / name, network())
         return made
 
     return folder

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import InputError
 from engine.loading import load_engine
-from engine.models.folder import CASCADES, SMALL
+from engine.models.folder import SMALL
+from engine.models.points_file import CASCADES
 from engine.paths import State
 from engine.pruning.controllers.entropy import EntropyController
 from engine.pruning.strategy import Strategy

@@ -16,7 +16,8 @@ from transformers import AlbertConfig, BertConfig, BertForTokenClassification, B
 from transformers.utils.logging import is_progress_bar_enabled
 
 from engine import InputError, load_engine
-from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, POINTS, local_folder, read_folder
+from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, local_folder, read_folder
+from engine.models.points_file import POINTS
 from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import load_tokenizer, word_pieces
 from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights

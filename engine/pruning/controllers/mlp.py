@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
-from engine.errors import InputError, explained
+from engine.errors import InputError
 from engine.pruning.controllers.base import ThresholdController
 from engine.pruning.gate import Gate, Values
 from engine.settings import setting
@@ -51,29 +48,6 @@ class Network:
             str(gate).encode() + b"".join(map(np.ndarray.tobytes, arrays))
             for gate, arrays in sorted(self.layers.items())
         )
-
-    def save(self, path: Path) -> None:
-        tensors = {f"{gate}.{part}": array for gate, arrays in self.layers.items() for part, array in enumerate(arrays)}
-        save_file(tensors, path, metadata={"features": ",".join(self.names)})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
-        remedy = "Restore the file, or make it again with bioner controller"
-        with explained(f"Cannot read the networks of a learned controller in {path}", remedy):
-            with safe_open(path, "numpy") as file:
-                names = tuple(file.metadata()["features"].split(","))
-                gates = sorted({int(key.partition(".")[0]) for key in file.keys()})  # noqa: SIM118
-                layers = {gate: tuple(file.get_tensor(f"{gate}.{part}") for part in range(4)) for gate in gates}
-            if unknown := set(names) - set(FEATURES):
-                raise ValueError(f"its features {sorted(unknown)} are unknown")
-            for gate, parts in layers.items():
-                shapes, units = [part.shape for part in parts], parts[1].size
-                if shapes != [(len(names), units), (units,), (units,), (1,)]:
-                    raise ValueError(f"the shapes {shapes} at gate {gate} do not fit {len(names)} features")
-                if not all(np.isfinite(part).all() for part in parts):
-                    raise ValueError(f"weights at gate {gate} are not finite")
-        return cls(names, layers)
 
 
 @dataclass(frozen=True)

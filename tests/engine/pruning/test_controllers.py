@@ -8,6 +8,7 @@ import pytest
 from engine.base import Engine
 from engine.errors import InputError
 from engine.models.folder import read_folder
+from engine.models.network_file import read_network, write_network
 from engine.pruning.controllers import CONTROLLERS, Controller, EntropyController, RuleController
 from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network
 from engine.pruning.gate import ArrayGate, Words
@@ -139,14 +140,14 @@ def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(model_
 
 def test_networks_survive_their_file_unless_their_features_went(tmp_path):
     before = network(0.5, -0.5)
-    before.save(tmp_path / "file")
-    after = Network.load(tmp_path / "file")
+    write_network(tmp_path / "file", before)
+    after = read_network(tmp_path / "file")
     at = gate([0, 1, 0], [SURE, UNSURE, SURE])
     assert after.names == before.names
     assert after.risk(at).tolist() == before.risk(at).tolist()
-    network(0.0, names=("entropy", "attention_received")).save(tmp_path / "file")
+    write_network(tmp_path / "file", network(0.0, names=("entropy", "attention_received")))
     with pytest.raises(InputError, match=r"attention_received.*again with bioner controller"):
-        Network.load(tmp_path / "file")
+        read_network(tmp_path / "file")
 
 
 def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):

@@ -8,6 +8,7 @@ import pytest
 from engine import load_engine
 from engine.corpora import load_corpus
 from engine.models.folder import NETWORKS
+from engine.models.network_file import write_network
 from engine.pruning.strategy import Strategy
 from engine.training import trials
 from engine.training.calibrate import main
@@ -53,7 +54,7 @@ def test_operating_points_are_stored_with_the_weights_and_used(calibrate, folder
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_learned_controllers_have_operating_points_of_their_own(kind, calibrate, folder):
-    network().save(folder / NETWORKS[kind])
+    write_network(folder / NETWORKS[kind], network())
     assert calibrate(kind, "--dtype", "int8") == 0
     points = load_engine(folder).points[kind]
     assert points

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine import InputError, load_engine
-from engine.models.folder import POINTS
+from engine.models.points_file import POINTS
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import FEATURES
 from engine.pruning.gate import OF_ATTENTION
