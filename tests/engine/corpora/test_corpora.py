@@ -7,8 +7,7 @@ from threading import Thread
 
 import pytest
 
-from engine import corpora
-from engine.corpora import load_corpus
+from engine.corpora import load_corpus, loading
 from engine.corpora.named import NAMED, File, NamedCorpus, Part
 from engine.errors import InputError
 from engine.text.documents import Document
@@ -29,7 +28,7 @@ def remote(tmp_path_factory):
 @pytest.fixture
 def small_corpus(monkeypatch, tmp_path, remote):
     """`bc5cdr` with our own files at a local address, and an empty cache."""
-    monkeypatch.setattr(corpora, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(loading, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("BIONER_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder, address = remote
@@ -53,7 +52,7 @@ def small_corpus(monkeypatch, tmp_path, remote):
     parts["fit"] = (Part(small, 1), Part(packed, end=1))
     parts["elsewhere"] = (Part(small, occurring="a test"),)
     parts["nowhere"] = (Part(small, occurring=""),)
-    monkeypatch.setitem(corpora.NAMED, "bc5cdr", NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
+    monkeypatch.setitem(loading.NAMED, "bc5cdr", NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True))
     return tmp_path
 
 
@@ -152,7 +151,7 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
 def test_a_split_may_be_the_documents_that_occur_elsewhere_or_nowhere_else(
     small_corpus, remote, monkeypatch, split, ids
 ):
-    monkeypatch.setattr(corpora, "occurrences", lambda: {"1": "a test"})
+    monkeypatch.setattr(loading, "occurrences", lambda: {"1": "a test"})
     assert [document.id for document in load_corpus("bc5cdr", split, remote[0]).documents] == ids
 
 

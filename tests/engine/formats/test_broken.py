@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from engine import formats
 from engine.errors import FormatError
-from engine.formats import Format, read_documents
+from engine.formats import Format, read_documents, reading
 from engine.text.documents import Document
 from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.engine.formats.reading import SOUND, read
@@ -163,7 +162,7 @@ def test_whatever_a_format_raises_is_an_error_with_file_and_line(monkeypatch):
             yield number, str(number)
 
     odd = Format("odd", (".odd",), lambda head: True, records, lambda number, place: Document(number, "a"))
-    monkeypatch.setattr(formats, "FORMATS", (odd,))
+    monkeypatch.setattr(reading, "FORMATS", (odd,))
     documents, (error,) = read("a\n" * 5, "a.odd")
     assert (len(documents), error.line, error.ends_file) == (2, 3, True)
     assert "ZeroDivisionError: division by zero" in error.problem
