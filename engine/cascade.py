@@ -46,8 +46,8 @@ class Cascade(Strategy):
         return super().to_json() | {"small": self.small.to_json()} | values_of(self)
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
-        return super().from_json(record | {"small": Strategy.from_json(record.get("small", {}))})
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        return super().from_json(stored | {"small": Strategy.from_json(stored.get("small", {}))})
 
     def judge(self, probabilities: np.ndarray, windows: Sequence[Window]) -> tuple[JudgedWindow, ...]:
         """Chooses among the large model's windows of a text, given the small one's ``(words, labels)``.

@@ -44,6 +44,6 @@ class Paths:
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Sequence[Any]]) -> Self:
-        layer, state = (np.array(record[name], np.int64) for name in ("layer", "state"))
-        return cls(layer, state, np.array(record["label"], np.str_))
+    def from_json(cls, values: Mapping[str, Sequence[Any]]) -> Self:
+        layer, state = (np.array(values[name], np.int64) for name in ("layer", "state"))
+        return cls(layer, state, np.array(values["label"], np.str_))

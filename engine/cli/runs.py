@@ -1,7 +1,7 @@
 """A run: a folder of results that one process at a time writes, and that a restart continues under the same conditions.
 
 The first start stores the conditions in a JSON file; a restart under other conditions is refused. If a process is
-killed, each file is complete or absent, and a log lacks at most its last record. The files of a run are trusted.
+killed, each file is complete or absent, and a log lacks at most its last entry. The files of a run are trusted.
 """
 
 import hashlib
@@ -85,8 +85,8 @@ def read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_bytes()))
 
 
-def append_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Adds a record to a log, one JSON object per line, and waits until it is on disk.
+def append_line(path: Path, entry: Mapping[str, Any]) -> None:
+    """Adds an entry to a log, one JSON object per line, and waits until it is on disk.
 
     Creates the log if missing, and drops a last line that a kill left half-written.
     """
@@ -94,7 +94,7 @@ def append_record(path: Path, record: Mapping[str, Any]) -> None:
     with path.open("rb+") as file:
         file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
         file.seek(0, os.SEEK_END)
-        file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+        file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -91,14 +91,14 @@ class ModelFolder:
 
     def heads(self, tensors: Tensors) -> Heads:
         """Reads the label heads of all layers that have one, in the order of our labels, given the checkpoint."""
-        kinds, order, layers = ("weight", "bias"), list(self.label_order), self.family.num_layers
-        heads = {layers: [tensors.read(f"classifier.{kind}").astype(np.float32) for kind in kinds]}
+        parts, order, layers = ("weight", "bias"), list(self.label_order), self.family.num_layers
+        heads = {layers: [tensors.read(f"classifier.{part}").astype(np.float32) for part in parts]}
         if self.has_gates:
             path, shapes = self.path / GATES, [part.shape for part in heads[layers]]
             with explained(f"Cannot read the label heads in {path}", "Restore the file, or make the gates again"):
                 file = safe_open(path, "numpy")
                 for number in range(1, layers):
-                    head = [file.get_tensor(f"{number}.{kind}").astype(np.float32) for kind in kinds]
+                    head = [file.get_tensor(f"{number}.{part}").astype(np.float32) for part in parts]
                     if [part.shape for part in head] != shapes or not all(np.isfinite(part).all() for part in head):
                         raise ValueError(f"that of layer {number} does not fit the classifier, or is not finite")
                     heads[number] = head

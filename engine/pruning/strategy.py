@@ -88,32 +88,32 @@ class Strategy:
 
     def to_json(self) -> dict[str, Any]:
         """Converts the strategy to a JSON object; see `Setting` for the names."""
-        record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
+        stored: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
         if self.controller is not None:
-            record["controller"] = {"kind": self.controller.kind} | (to_values(self.controller) if self.prunes else {})
+            stored["controller"] = {"kind": self.controller.kind} | (to_values(self.controller) if self.prunes else {})
         if self.recovery is not None:
-            record["recovery"] = to_values(self.recovery)
-        return record
+            stored["recovery"] = to_values(self.recovery)
+        return stored
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Self:
+    def from_json(cls, stored: dict[str, Any]) -> Self:
         """Builds the strategy from an object that `to_json` made.
 
         Raises an `InputError` if the object is malformed or has an unknown controller or setting.
         """
-        if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
-            raise InputError(f"A strategy is an object with a name, not {record!r}.")
-        controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
+        if not isinstance(stored, Mapping) or not isinstance(stored.get("name"), str):
+            raise InputError(f"A strategy is an object with a name, not {stored!r}.")
+        controller, recovery = (stored.get(name) or {} for name in ("controller", "recovery"))
         if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
-            raise InputError(f"Controller and recovery of a strategy must be objects: {record!r}.")
+            raise InputError(f"Controller and recovery of a strategy must be objects: {stored!r}.")
         known = {field.name for field in fields(cls)}
-        if unknown := record.keys() - known - {"name"}:
+        if unknown := stored.keys() - known - {"name"}:
             raise InputError(f"A strategy has no entry {', '.join(sorted(unknown))}, only {', '.join(sorted(known))}.")
         parts: dict[str, Any] = {
             "controller": _controller_from_json(controller) if controller else None,
             "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
         }
-        return cls(**{name: value for name, value in record.items() if name != "name"} | parts)
+        return cls(**{name: value for name, value in stored.items() if name != "name"} | parts)
 
 
 def _controller_from_json(settings: Mapping[str, Any]) -> ExitPolicy:

@@ -3,7 +3,7 @@
 SMALL tags the held-out texts. Each operating point gets the threshold of doubt at which LARGE would read its share of
 the words. No gold is needed, and neither model changes. Both models and the cascade are then timed on some of the
 texts and, with ``--corpus``, compared by F1, to say whether the cascade is worth it. Agreement says little about F1
-here, since the small model is often right (docs/lab/2026-11-30-cascade.md).
+here, since the small model is often right.
 """
 
 import shlex

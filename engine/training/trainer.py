@@ -26,7 +26,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.cli.progress import progress
-from engine.cli.runs import append_record, replacing
+from engine.cli.runs import append_line, replacing
 from engine.errors import InputError, explained
 from engine.pruning.gate import ArrayGate, Decision, Gate
 from engine.pruning.policies import ExitPolicy, KeepAll
@@ -207,7 +207,7 @@ class Trainer:
 
     def evaluate(self, loss: float) -> None:
         """Saves the average of the weights, scores it if there is a score, and writes log and checkpoint."""
-        record: dict[str, Any] = {"step": self.schedule.last_epoch, "loss": round(loss, 5)}
+        entry: dict[str, Any] = {"step": self.schedule.last_epoch, "loss": round(loss, 5)}
         if self.score is None:
             save_weights(self.out, self.average.module, self.tokenizer)
         else:
@@ -219,13 +219,13 @@ class Trainer:
                 for file in self.candidate.iterdir():
                     file.replace(self.out / file.name)
             shutil.rmtree(self.candidate)
-            record |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
+            entry |= {"epoch": self.epoch, "dev_f1": round(score, 5), "best": self.best_epoch == self.epoch}
             logger.info("Epoch %d: loss %.4f, F1 on development %.4f.", self.epoch, loss, score)
         state = {name: getattr(self, name) for name in VALUES} | {"random": torch.get_rng_state()}
         remedy = "Check path, permissions and disk space, and go on with --resume"
         with explained(f"Cannot write {self.checkpoint}", remedy), replacing(self.checkpoint) as fresh:
             torch.save(state | {name: getattr(self, name).state_dict() for name in STATES}, fresh)
-        append_record(self.log, record)
+        append_line(self.log, entry)
 
     def resume(self) -> bool:
         """Continues from the checkpoint; returns whether there is one."""

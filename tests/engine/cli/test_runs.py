@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.cli.runs import append_record, check_new, code_digest, continues, locked, read_json, replacing, write_json
+from engine.cli.runs import append_line, check_new, code_digest, continues, locked, read_json, replacing, write_json
 from engine.errors import InputError
 from tests.conftest import contents
 
@@ -75,9 +75,9 @@ def test_a_full_disk_is_reported_by_the_name_of_the_file(tmp_path):
 def test_a_log_lacks_at_most_the_record_that_was_being_written(cut, tmp_path):
     path = tmp_path / "log.jsonl"
     for record in ({"a": "λ\ud83d"}, {"b": [1, 2.5]}):
-        append_record(path, record)
+        append_line(path, record)
     path.write_bytes(path.read_bytes()[: -cut or None])
-    append_record(path, {"c": None})
+    append_line(path, {"c": None})
     records = [json.loads(line) for line in path.read_bytes().splitlines()]
     assert records == [{"a": "λ\ud83d"}, *([] if cut else [{"b": [1, 2.5]}]), {"c": None}]
 
