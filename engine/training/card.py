@@ -5,51 +5,38 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from engine.base import Engine
 from engine.cli.markdown import markdown_table
+from engine.machine import processor, threads
 from engine.pruning.strategy_names import OPERATING_POINTS
+from engine.training.options import AccelerateConfig
 from engine.training.points import BATCH_SIZES, TOLERANCE, Choice, fastest
+from engine.training.trials import Reference
+
+if TYPE_CHECKING:
+    from engine.training.cascade import CascadeConfig
 
 CARD = "README.md"
 INHERITED = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Facts:
     """What a card says of a model that ``accelerate`` made."""
 
-    checkpoint: str  # folder or hub id, as given
-    student: str  # likewise; empty if the checkpoint's own model learned
-    folder: Path  # of what was trained, whose card may name licence and language
+    config: AccelerateConfig
     made_by: str  # the command or call
+    folder: Path  # of what was trained, whose card may name licence and language
     types: tuple[str, ...]
-    layers: int
     texts: int  # that were learned from
-    epochs: int
-    held_out: int  # number of texts, with their windows and the checkpoint's entities
-    windows: int
-    entities: int
-    dtype: str
+    engine: Engine  # of the new model
+    reference: Reference  # the checkpoint on held-out texts
     device: str
     busy: float  # share of the processors that other processes used while times were taken
-
-
-@dataclass(frozen=True, kw_only=True)
-class CascadeFacts:
-    """What a card says of a cascade."""
-
-    large: str  # folder or hub id, as given
-    small: str
-    folder: Path  # of the large model
-    made_by: str  # the command
-    types: tuple[str, ...]
-    strategy: str  # of the small model
-    texts: int  # on which it was measured
-    dtype: str
-    device: str
 
 
 def points_table(
@@ -124,23 +111,25 @@ engine.tag("…", "{strategy}").entities
 
 def card(choices: Sequence[Choice], facts: Facts) -> str:
     """Returns the model card, Markdown, from what was chosen and the facts."""
-    student, checkpoint = facts.student, facts.checkpoint
+    student, checkpoint = facts.config.student, facts.config.checkpoint
+    engine, windows, entities = facts.engine, facts.reference.windows, facts.reference.entities
+    held_out = len(facts.reference.documents)
     title = f"A student of {_escape(checkpoint)}" if student else _escape(checkpoint)
     return f"""{front_matter(facts.folder, student or checkpoint)}
 # {title}, with gates
 
-This model tags {", ".join(map(_escape, facts.types))}. It has {facts.layers} layers and a label head after each,
+This model tags {", ".join(map(_escape, facts.types))}. It has {engine.sizes.layers} layers and a label head after each,
 so that words can exit early.{f" It began as {_escape(student)}." if student else ""}
 
 ## Measured
 
 {points_table(choices)}
 
-*Agreement* is F1 of the entities that a strategy finds against those of the checkpoint, on {facts.held_out}
-texts that were not learned from ({facts.windows} windows, {facts.entities} entities), with its standard error by
+*Agreement* is F1 of the entities that a strategy finds against those of the checkpoint, on {held_out}
+texts that were not learned from ({windows} windows, {entities} entities), with its standard error by
 text. `dense` computes every word to the end. An operating point is the fastest setting that was found whose loss
 against `dense` is at most its limit (95 %, one-sided); of those within {TOLERANCE:.0%} of its MACs, the one that loses
-least. Settings ran in {facts.dtype}, the checkpoint in float32. Times are end-to-end on {facts.device},
+least. Settings ran in {engine.dtype}, the checkpoint in float32. Times are end-to-end on {facts.device},
 against `dense` in the same run, while other processes used {facts.busy:.0%} of the processors.
 
 {_use(fastest(choices), "every word to the end")}
@@ -150,33 +139,36 @@ against `dense` in the same run, while other processes used {facts.busy:.0%} of 
 {facts.made_by}
 ```
 
-The model learned the checkpoint's own output on {facts.texts} texts, in {facts.epochs} passes over them; no gold
+The model learned the checkpoint's own output on {facts.texts} texts, in {facts.config.epochs} passes over them; no gold
 was learned from.
 """
 
 
-def cascade_card(table: str, facts: CascadeFacts) -> str:
-    """Returns the model card of a cascade, Markdown, from its table and the facts."""
-    large, small = _escape(facts.large), _escape(facts.small)
-    return f"""{front_matter(facts.folder, facts.large, facts.small)}
+def cascade_card(table: str, config: "CascadeConfig", engine: Engine, strategy: str, texts: int, made_by: str) -> str:
+    """Returns the model card of a cascade, Markdown, from its table.
+
+    ``strategy``: of the small model. ``texts``: number of those it was measured on. ``made_by``: the command.
+    """
+    large, small, types = _escape(config.large), _escape(config.small), ", ".join(map(_escape, engine.labels.types))
+    return f"""{front_matter(engine.folder.path, config.large, config.small)}
 # {large}, after a small model
 
-This cascade tags {", ".join(map(_escape, facts.types))}. {small} reads every text, and {large}, which is unchanged,
+This cascade tags {types}. {small} reads every text, and {large}, which is unchanged,
 only the windows in which the small model is unsure.
 
 ## Measured
 
 {table}
 
-LARGE is {large}, alone as `dense`; SMALL is {small}, alone as `small`, under `{facts.strategy}`. *Agreement* is
-F1 of the entities against those of LARGE on {facts.texts} held-out texts. Speed-up is end to end, as a multiple of
-LARGE's full pass. Both ran in {facts.dtype} on {facts.device}.
+LARGE is {large}, alone as `dense`; SMALL is {small}, alone as `small`, under `{strategy}`. *Agreement* is
+F1 of the entities against those of LARGE on {texts} held-out texts. Speed-up is end to end, as a multiple of
+LARGE's full pass. Both ran in {engine.dtype} on {processor()}, {threads()} threads.
 
 {_use("cascade:balanced", "every word with LARGE")}
 ## How it was made
 
 ```
-{facts.made_by}
+{made_by}
 ```
 """
 

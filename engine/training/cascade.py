@@ -26,14 +26,13 @@ from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.formats import read_texts
 from engine.loading import CascadeEngine
-from engine.machine import processor, threads
 from engine.models.folder import SMALL, read_folder
 from engine.models.points_file import CASCADES, INT8
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
 from engine.settings import setting
-from engine.training.card import CARD, CascadeFacts, cascade_card, points_table
+from engine.training.card import CARD, cascade_card, points_table
 from engine.training.corpora import held_out_corpora
 from engine.training.options import by_point
 from engine.training.points import Choice, with_speedups
@@ -158,18 +157,8 @@ def make_cascade(
     more = {"words read by LARGE": [f"{share:.0%}" for share in read.values()]}
     more |= {"F1 on gold": [f"{value:.4f}" for value in f1.values()]} if gold else {}
     table = points_table(choices, choices[0].trial.speedups, more)
-    facts = CascadeFacts(
-        large=config.large,
-        small=config.small,
-        folder=engine.folder.path,
-        made_by=made_by,
-        types=engine.labels.types,
-        strategy=cascade.small.title,
-        texts=len(timed),
-        dtype=engine.dtype,
-        device=f"{processor()}, {threads()} threads",
-    )
-    (out / CARD).write_text(cascade_card(table, facts), encoding="utf-8")
+    page = cascade_card(table, config, engine, cascade.small.title, len(timed), made_by)
+    (out / CARD).write_text(page, encoding="utf-8")
     return table, worth(choices, f1)
 
 

@@ -4,7 +4,7 @@ A pruned pass differs a little, because words that exited are no longer attended
 settings within minutes; `engine.training.trials.measure` measures the best.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -37,8 +37,8 @@ class DensePass:
 
     engine: Engine
     reference: Reference
-    spans: Sequence[Sequence[Span]]  # the words of each text
-    windows: Sequence[Sequence[Window]]  # of each text
+    spans: list[list[Span]]  # the words of each text
+    windows: list[list[Window]]  # of each text
     batch: RaggedBatch  # all windows
     heads: Mapping[int, torch.Tensor]  # layer → label logits, (words, labels)
     signals: Mapping[int, Mapping[str, np.ndarray]]  # gate → name → signal of its layer, float32 (words,)

@@ -92,22 +92,10 @@ def run_stages(
         timed = reference.texts[: min(MAX_TIMED, max(MIN_CALLS, len(held_out) // TIMED_SHARE))]
         choices = with_speedups(engine, [Choice(DENSE, dense), *points], timed, MIN_CALLS)
         store(out, {STRATEGY: points_of(choices)})
-        facts = Facts(
-            checkpoint=config.checkpoint,
-            student=config.student,
-            folder=local_folder(config.student) if config.student else original.folder.path,
-            made_by=made_by,
-            types=original.labels.types,
-            layers=engine.sizes.layers,
-            texts=len(texts),
-            epochs=config.epochs,
-            held_out=len(held_out),
-            windows=reference.windows,
-            entities=reference.entities,
-            dtype=engine.dtype,
-            device=torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads",
-            busy=busy,
-        )
+        folder = local_folder(config.student) if config.student else original.folder.path
+        hardware = torch.cuda.get_device_name() if device == "cuda" else f"{processor()}, {threads()} threads"
+        types = original.labels.types
+        facts = Facts(config, made_by, folder, types, len(texts), engine, reference, hardware, busy)
         with replacing(out / CARD) as page:  # its presence says that the run has ended
             page.write_text(card(choices, facts), encoding="utf-8")
         (work / CHECKPOINT).unlink(missing_ok=True)
