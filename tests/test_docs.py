@@ -7,7 +7,6 @@ from pkgutil import resolve_name
 
 import pandas as pd
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -102,18 +101,6 @@ def test_every_strategy_setting_and_encoder_family_is_listed():
     strategies, encoders = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("api.md", "training.md"))
     assert [kind for kind in CONTROLLERS if f"| `{kind}` |" not in strategies] == []
     assert [family for family in FAMILIES if f"`{family}`" not in encoders] == []
-
-
-def test_the_citation_has_a_reference_for_each_paper_of_what_came_before():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    for reference in citation["references"]:
-        assert reference["title"]
-        assert reference["authors"]
-    urls = {reference["url"] for reference in citation["references"]}
-    before = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## What came before")[2]
-    papers = set(re.findall(r"https://arxiv\.org/abs/[\d.]+", before))
-    assert len(papers) >= 6
-    assert papers - urls == set()
 
 
 def test_citation_and_changelog_have_the_version_and_the_front_matter_of_a_space_the_requirements():
