@@ -51,24 +51,20 @@ def explained(problem: str, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Turns a missing package into an `InputError` that says which extra of this project brings it."""
+def extra(name: str, *packages: str) -> Iterator[None]:
+    """Turns a missing package into an `InputError` that says which extra of this project brings it.
+
+    ``packages``: those that must be there, imported or not.
+    """
     try:
+        for package in packages:
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(name=package)
         yield
     except ModuleNotFoundError as error:
-        raise missing(str(error.name), name) from error
-
-
-def require(name: str, *packages: str) -> None:
-    """Raises an `InputError`, as `extra` does, if one of these packages cannot be imported; imports none."""
-    for package in packages:
-        if find_spec(package) is None:
-            raise missing(package, name)
-
-
-def missing(package: str, extra_name: str) -> InputError:
-    target = {"app": ", or run make app there", "eval": ", or run make report there"}.get(extra_name, "")
-    return InputError(f'The package {package} is missing. Install it in a clone: pip install ".[{extra_name}]"{target}')
+        make = {"app": ", or run make app there", "eval": ", or run make report there"}.get(name, "")
+        install = f'Install it in a clone: pip install ".[{name}]"{make}'
+        raise InputError(f"The package {error.name} is missing. {install}") from error
 
 
 def first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from engine.base import DTYPES
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked
-from engine.errors import extra, require
+from engine.errors import extra
 from engine.models.shipped import MODEL_HELP
 from engine.settings import setting
 from eval.config import CorpusConfig
@@ -36,8 +36,8 @@ def main(argv: list[str] | None) -> int:
     parser = new_parser("eval.ablations", __doc__)
     add_options(parser, AblationConfig)
     config = config_of(AblationConfig, parser.parse_args(argv))
-    require("eval", "pandas", "torch")  # before anything is read
-    out, corpus = Path(config.out), config.load()
+    with extra("eval", "pandas", "torch"):  # before anything is read
+        out, corpus = Path(config.out), config.load()
     say(f"{len(corpus.documents)} documents of {corpus.name}, into {out}; loading the model.")
     with locked(out), extra("eval"):
         from eval.measure.ablations import measure  # needs torch and matplotlib, which take seconds to import

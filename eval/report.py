@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, config_of
 from engine.cli.runs import locked, write_json
-from engine.errors import InputError, extra, require
+from engine.errors import InputError, extra
 from engine.machine import threads
 from eval.config import ReportConfig
 from eval.schema import BUSY, LAST
@@ -25,8 +25,8 @@ def report(config: ReportConfig, command: str = "") -> Path:
 
     Raises an `InputError` if something cannot be measured, or the folder contains a report.
     """
-    require("eval", "pandas", "torch")  # before anything is read
-    corpus, out = config.load(), Path(config.out)
+    with extra("eval", "pandas", "torch"):  # before anything is read
+        corpus, out = config.load(), Path(config.out)
     if (out / LAST).is_file():
         raise InputError(f"{out} already holds a report. Choose another --out.")
     sizes = " and ".join(map(str, config.batch_size))

@@ -5,7 +5,6 @@ import os
 import platform
 import socket
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from engine import InputError
@@ -23,15 +22,14 @@ RETRIES = 3  # of a file whose worker died
 
 def check_ray(address: str | None) -> None:
     """Raises an `InputError` if Ray is missing or no cluster answers; Ray itself would try for minutes."""
-    with extra("bulk"):
-        if not find_spec("ray"):  # which takes seconds to import
-            raise ModuleNotFoundError(name="ray")
-    if address not in (None, "auto"):
-        host, _, port = str(address).removeprefix("ray://").rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=10).close()
-        except (OSError, ValueError) as error:
-            raise InputError(f"No Ray cluster answers at {address}: {error}. Start it.") from error
+    with extra("bulk", "ray"):  # which takes seconds to import
+        if address in (None, "auto"):
+            return
+    host, _, port = str(address).removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise InputError(f"No Ray cluster answers at {address}: {error}. Start it.") from error
 
 
 class RayWorker:
