@@ -155,8 +155,16 @@ def test_a_run_goes_on_only_from_what_it_began_with_and_not_after_its_end(easy_f
     assert contents(tmp_path / "ended") == before
 
 
-def test_the_same_command_trains_the_same_weights(fast, easy_folder, tmp_path):
+def steps_of(folder):
+    *_, last = (folder / "training" / "log.jsonl").read_text().splitlines()
+    return json.loads(last)["step"]
+
+
+def test_the_same_command_takes_the_same_steps_to_the_same_weights_and_epochs_are_passes(fast, easy_folder, tmp_path):
     run(easy_folder, tmp_path / "again")
+    run(easy_folder, tmp_path / "longer", epochs=4)
+    assert steps_of(tmp_path / "again") == steps_of(fast)
+    assert steps_of(tmp_path / "longer") == pytest.approx(2 * steps_of(fast), rel=0.1)
     first, again = (load_weights(folder).model.state_dict() for folder in (fast, tmp_path / "again"))
     for name in first:
         torch.testing.assert_close(first[name], again[name])
