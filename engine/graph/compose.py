@@ -83,6 +83,7 @@ class _Composer:
         if plan.controller is not None and plan.controller.signals & OF_ATTENTION:
             self.ops.reading = set(plan.gates)
         self.is_alive = self.graph.op("GreaterOrEqual", self.first, 0, dtype=np.bool_)  # every word
+        self.shape = self.graph.op("Shape", self.first, dtype=np.int64)
         self.probabilities: Any = None
 
     def _input(self, name: str, *shape: str | int, dtype: Any = np.int64) -> Node:
@@ -116,7 +117,7 @@ class _Composer:
         if self.plan.controller is None:
             return self._remove(self._given(number), hidden)
         index, signal = self.plan.gates.index(number), partial(self._signal, number, before, hidden)
-        gate = GraphGate(self.graph, number, index, self.is_alive, self.probabilities, self.labels, signal)
+        gate = GraphGate(self.graph, number, index, self.shape, self.is_alive, self.probabilities, self.labels, signal)
         decision = self.plan.controller.decide(gate)
         stays = self.is_alive & ~decision.exits
         outputs = {"stays": stays, "probabilities": self.probabilities, "importance": decision.importance}
@@ -150,10 +151,10 @@ class _Composer:
         always = graph.op("Concat", stays, [True], axis=0)
         kept = graph.op("Gather", always, self.word)
         rows = self.ops.reshape(graph.op("NonZero", kept, dtype=np.int64), [-1])
-        moved = graph.op("CumSum", graph.cast(kept, np.int64), 0) - 1
+        moved = graph.op("CumSum", graph.cast(kept, np.int64), 0, exclusive=1)
         self.first = graph.op("Gather", moved, self.first)  # of a word that exited, any row
         self.word = graph.op("Gather", self.word, rows)
-        self.ops.move(graph.op("Gather", self.ops.position, rows))
+        self.ops.keep(rows)
         self.is_alive = stays
         return graph.op("Gather", hidden, rows, axis=1)
 

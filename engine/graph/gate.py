@@ -21,6 +21,7 @@ class GraphGate(Gate):
     graph: Graph
     number: int
     index: int
+    shape: Node  # int64 (1,), the number of words
     is_alive: Node
     probabilities: Node  # float32 (words, labels), of the latest label head that each word reached
     label_set: LabelSet  # the model's
@@ -35,7 +36,7 @@ class GraphGate(Gate):
 
     @cached_property
     def size(self) -> Node:
-        return self._float(self._op("Shape", self.is_alive, dtype=np.int64))
+        return self._float(self.shape)
 
     @cached_property
     def labels(self) -> Node:
@@ -99,13 +100,14 @@ class GraphGate(Gate):
 
     def whole_entities(self, exits: Node) -> Node:
         """See `Gate`: the words of an entity have one number, by which those that stay are counted."""
-        opened = self._op("Gather", self.label_set.opens, self.labels)
-        continuing = self._op("Gather", self.label_set.continuing, self.labels)
-        before = self._op("Concat", [-3], self._op("Slice", opened, [0], [-1]), axis=0)
-        begins = ~self._op("Equal", before, continuing, dtype=np.bool_)
-        entity = self._op("CumSum", self.graph.cast(begins, np.int64), 0) - 1
+        opens, size = self.label_set.opens, len(self.label_set)
+        # Whether a label (column) after another (row) begins an entity; the first word has number 0 in any case.
+        begins = np.vstack([opens[:, None] != self.label_set.continuing, np.zeros(size, dtype=bool)])
+        before = self._op("Concat", [size], self._op("Slice", self.labels, [0], [-1]), axis=0)
+        entity = self._op("CumSum", self._op("Gather", begins.ravel() * 1, before * size + self.labels), 0)
         stays = self._float(~exits & self.is_alive)
-        counts = self._op("ScatterElements", stays * 0.0, entity, stays, axis=0, reduction="add")
+        none = self._op("ConstantOfShape", self.shape, dtype=np.float32)
+        counts = self._op("ScatterElements", none, entity, stays, axis=0, reduction="add")
         return (self._op("Gather", counts, entity) < 0.5) & exits
 
     def perceptron(self, features: Sequence[Node], weights: Sequence[np.ndarray]) -> Node:

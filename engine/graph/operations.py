@@ -17,8 +17,14 @@ class GraphOperations(Operations):
         self.graph, self.family, self.products = graph, family, products
         self.op = graph.op
         self.move(position)
+        self.middles = graph.cast(position * 0 + MIDDLE, np.uint8)
         self.reading: set[int] = set()  # layers whose attention is read
         self.attention: dict[int, Node] = {}  # layer → mean over heads, (rows, rows)
+
+    def keep(self, rows: Node) -> None:
+        """Goes on with these rows, int64 ``(rows,)``."""
+        self.move(self.op("Gather", self.position, rows))
+        self.middles = self.op("Gather", self.middles, rows)
 
     def weight(self, name: str) -> Node:
         return self.graph.weight(name, self.products.tensor(name))
@@ -29,12 +35,9 @@ class GraphOperations(Operations):
         return self.number(self.take(table, ids, 0))
 
     def linear(self, values: Node, *modules: str, per_row: bool = False, exact: bool = False) -> Any:
-        middles = self.cached("middles", self._middles) if per_row else None
+        middles = self.middles if per_row else None
         output = self.products.linear(self.graph, values, modules, middles=middles, exact=exact)
         return output if len(modules) == 1 else self.split(output, len(modules))
-
-    def _middles(self) -> Node:
-        return self.graph.cast(self.position * 0 + MIDDLE, np.uint8)
 
     def norm(self, values: Node, module: str, epsilon: float) -> Node:
         scale, bias = self.weight(f"{module}.weight"), f"{module}.bias"

@@ -80,15 +80,13 @@ class Products:
 
 def _by_row(graph: Graph, values: Node, weight: Node, scale: Node, middles: Node) -> Node:
     """Products in 8 bits whose rows are quantised with a scale each."""
-    rows = graph.op("Squeeze", values, [0])
-    largest = graph.op("ReduceMax", graph.op("Abs", rows), [-1], keepdims=0)
-    steps = graph.op("Max", largest * (1 / HALF), TINY)
-    whole = graph.op("QuantizeLinear", rows, steps, middles, axis=0, dtype=np.uint8)
+    highest, lowest = (graph.op(kind, values, [-1], keepdims=1) for kind in ("ReduceMax", "ReduceMin"))
+    steps = graph.op("Max", highest * (1 / HALF), lowest * (-1 / HALF), TINY)  # reads values less often than Abs would
+    whole = graph.op("QuantizeLinear", values, graph.op("Reshape", steps, [-1]), middles, axis=1, dtype=np.uint8)
     scales = graph.constant(1.0), scale  # of rows, applied below, and of outputs
     middle = graph.constant(MIDDLE, np.uint8)
-    whole = graph.op("Unsqueeze", whole, [0])
     output = graph.op("MatMulIntegerToFloat", whole, weight, *scales, middle, domain=MICROSOFT, dtype=np.float32)
-    return output * graph.op("Unsqueeze", steps, [1])
+    return output * steps
 
 
 def quantised(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,8 @@ def session(index: int) -> onnxruntime.InferenceSession:
     def signal(name):
         return graph.input(name, np.float32, ["words"])
 
-    decision = CASES[index].decide(GraphGate(graph, 1, 0, alive, probabilities, LABELS, signal))
+    shape = graph.op("Shape", alive, dtype=np.int64)
+    decision = CASES[index].decide(GraphGate(graph, 1, 0, shape, alive, probabilities, LABELS, signal))
     graph.output("exits", decision.exits)
     graph.output("importance", decision.importance)
     return onnxruntime.InferenceSession(graph.model(embedded=True))
