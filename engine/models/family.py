@@ -4,7 +4,6 @@ A formula computes with an `Operations`: `engine.pytorch.operations` evaluates i
 as ONNX. Nothing here imports either.
 """
 
-import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -21,6 +20,7 @@ ACTIVATIONS = (
 TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings", "distance_embeddings", "relative_bias")
 FEWEST_ROWS = 3  # of a window: CLS, a piece and SEP
 MOST_LAYERS, MOST_POSITIONS = 1_000, 1_000_000  # more would fill the memory before a tensor is found missing
+MOST_EPSILON, MOST_THETA = 1e-3, 1e9  # beyond any that a model was trained with
 
 
 class Operations(Protocol):
@@ -138,13 +138,19 @@ class Family:
         self.vocab_size = self.whole("vocab_size")
         self.positions = self.whole("max_position_embeddings", FEWEST_ROWS + self.first_position, MOST_POSITIONS)
         self.max_rows = self.positions - self.first_position
-        self.epsilon = self.positive("layer_norm_eps")
+        self.epsilon = self.positive("layer_norm_eps", MOST_EPSILON)
         if self.hidden_size % self.num_heads:
             raise InputError(
                 f"{self.num_heads} attention heads do not divide the hidden size {self.hidden_size} in config.json."
             )
         self.head_size = self.hidden_size // self.num_heads
         self.score_scale = self.head_size**-0.5  # which products of queries and keys are multiplied by
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What formulas read of the configuration; the scale of scores follows from it."""
+        read = {name: value for name, value in vars(self).items() if name not in ("config", "score_scale")}
+        return read | {name: self.setting(name) for name in self.activations}
 
     @property
     def first_position(self) -> int:
@@ -165,11 +171,11 @@ class Family:
             raise InputError(f"{name} in config.json must be a whole number from {least} to {most:,}, not {value!r}.")
         return value
 
-    def positive(self, name: str, within: Mapping[str, Any] | None = None) -> float:
-        """The value of a setting, perhaps of a nested object; raises an `InputError` unless it is a number above 0."""
+    def positive(self, name: str, most: float, within: Mapping[str, Any] | None = None) -> float:
+        """The value of a setting, perhaps of a nested object; raises an `InputError` unless it lies in (0, most]."""
         value, name = self.setting(name) if within is None else within.get(name), self.keys.get(name, name)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
-            raise InputError(f"{name} in config.json must be a number above 0, not {value!r}.")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= most:
+            raise InputError(f"{name} in config.json must be a number above 0, at most {most:g}, not {value!r}.")
         return float(value)
 
     def require(self, requirements: Requirements) -> None:

@@ -3,8 +3,9 @@
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last; ``controller.safetensors`` and ``controller-attention.safetensors`` the networks
 of ``mlp`` and ``mlp-attention``; ``operating_points.json`` the strategies' settings. Under ``weights`` gates and
-operating points name the digest of what they were made for. The folder of a cascade is that of its large model and also
-holds ``cascade.json`` and, in ``small``, the folder of the small model.
+operating points name the digest of what they were made for: gates the checkpoint's weights, operating points all that a
+result depends on. The folder of a cascade is that of its large model and also holds ``cascade.json`` and, in ``small``,
+the folder of the small model.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import numpy as np
 from safetensors import safe_open
 
 from engine.errors import InputError, explained
+from engine.models.decoder_file import DECODING
 from engine.models.families import family_of
 from engine.models.family import Family
 from engine.models.network_file import read_network
@@ -53,7 +55,7 @@ class ModelFolder:
     labels: LabelSet
     label_order: tuple[int, ...]  # the checkpoint's index of each of our labels
     points: Points = field(default_factory=dict)
-    belongs_to: str = ""  # the digest of the weights that the points were chosen for
+    belongs_to: str = ""  # the `points_digest` that the points were chosen for
     networks: Mapping[str, Network] = field(default_factory=dict)  # learned controller → its networks, if there are any
     int8: bool | None = None  # whether dense in 8 bits was found to agree with float32; None if that is not known
     labels_file: str = ""  # the file that says what the labels mean, if any
@@ -67,20 +69,30 @@ class ModelFolder:
     def digest(self) -> str:
         """SHA-256 of all weights, networks included; reports show its first digits.
 
-        Raises an `InputError` if gates or operating points belong to other weights.
+        Raises an `InputError` if gates or operating points belong to others, or points to other settings.
         """
         digest = weights_digest(self.path)
-        stored = {POINTS: (self.belongs_to, digest)}
+        if self.belongs_to and self.belongs_to != self.points_digest(digest):
+            raise InputError(
+                f"{self.path / POINTS} was made for other weights, another {CONFIG} or {DECODING}, or by an earlier "
+                "version. Restore them, or delete it and run bioner calibrate."
+            )
         if self.has_gates:
             with explained(f"Cannot read the label heads in {self.path / GATES}", "Restore the file"):
                 file = safe_open(self.path / GATES, "numpy")
             belongs_to = (file.metadata() or {}).get(WEIGHTS, "")
-            stored[GATES] = (belongs_to, digest_of(weight_files(self.path)))
-        for name, (wanted, present) in stored.items():
-            if wanted and wanted != present:
-                raise InputError(f"{self.path / name} was made for other weights. Restore them, or make it again.")
+            if belongs_to and belongs_to != digest_of(weight_files(self.path)):
+                raise InputError(f"{self.path / GATES} was made for other weights. Restore them, or make it again.")
         networks = b"".join(network.to_bytes() for network in self.networks.values())
         return hashlib.sha256(digest.encode() + networks).hexdigest()
+
+    def points_digest(self, weights: str) -> str:
+        """SHA-256 of what operating points belong to: weights, settings, labels and the decoder's file."""
+        decoding = self.path / DECODING
+        read = [weights, self.family.settings, self.config.get("id2label")]
+        digest = hashlib.sha256(json.dumps(read, sort_keys=True).encode())
+        digest.update(decoding.read_bytes() if decoding.is_file() else b"")
+        return digest.hexdigest()
 
     def tensors(self) -> Tensors:
         """The checkpoint's tensors; raises an `InputError` unless those that a pass reads fit ``config.json``."""
@@ -191,6 +203,8 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
         if count > MOST_LABELS:
             raise ValueError(f"num_labels is {count}, and at most {MOST_LABELS} are read")
         known = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(count)}
+        if config.get("num_labels") not in (None, len(known)):
+            raise ValueError(f"num_labels is {count}, but id2label names {len(known)}")
         names: list[Any] = [known.get(str(index)) for index in range(len(known))]
     if isinstance(labels, str | Path):
         with explained(f"Cannot read the labels in {labels}", "Write one label a line, in UTF-8"):
@@ -208,7 +222,7 @@ def _label_names(config: Mapping[str, Any], source: str | Path, labels: str | Pa
 
 
 def weights_digest(folder: Path) -> str:
-    """SHA-256 of a folder's weights and gates, which operating points belong to."""
+    """SHA-256 of a folder's weights and gates."""
     return digest_of([*weight_files(folder), *folder.glob(GATES)])
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.errors import InputError
-from engine.models.family import Family, Operations, Shapes, Tensor, distances
+from engine.models.family import MOST_THETA, Family, Operations, Shapes, Tensor, distances
 
 KINDS = GLOBAL, LOCAL = "full_attention", "sliding_attention"
 MASKED_SCORE = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
@@ -56,14 +56,15 @@ class ModernBert(Family):
             raise InputError(f"layer_types in config.json must name each layer's kind, {' or '.join(KINDS)}.")
         self.kinds = kinds[: self.num_layers]
         self.reach = self.whole("local_attention") // 2
-        self.thetas = {GLOBAL: self.positive("global_rope_theta"), LOCAL: self.positive("local_rope_theta")}
+        thetas = {GLOBAL: "global_rope_theta", LOCAL: "local_rope_theta"}
+        self.thetas = {kind: self.positive(name, MOST_THETA) for kind, name in thetas.items()}
         rotary = self.config.get("rope_parameters") or {}
         if not isinstance(rotary, dict) or not all(isinstance(rope, dict) for rope in rotary.values()):
             raise InputError("rope_parameters in config.json must be an object for each kind of layer.")
         for kind, rope in rotary.items():
             if rope.get("rope_type", "default") != "default":
                 raise InputError(f"modernbert with rope_type = {rope['rope_type']!r} is not supported, only 'default'.")
-            self.thetas[kind] = self.positive("rope_theta", rope)
+            self.thetas[kind] = self.positive("rope_theta", MOST_THETA, rope)
 
     def outer_shapes(self) -> Shapes:
         """Word embeddings, the final norm and the prediction head."""

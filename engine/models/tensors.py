@@ -59,7 +59,7 @@ class Tensors:
         return self._stored[name]
 
     def check(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises an `InputError` unless each of these tensors is there, has this shape and holds floats."""
+        """Raises an `InputError` unless each of these tensors is there, has this shape and holds finite floats."""
         for name, shape in shapes.items():
             stored = self._find(name)
             if stored.shape != shape:
@@ -69,6 +69,7 @@ class Tensors:
                 )
             if stored.dtype not in FLOATS:
                 raise InputError(f"The tensor {name} in {self.folder} is stored as {stored.dtype}. Save it as floats.")
+            self.read(name)
 
     def read(self, name: str) -> np.ndarray:
         """The tensor of this name, float16 or float32; raises an `InputError` if it is missing or not finite."""

@@ -16,7 +16,7 @@ from engine.corpora import Corpus
 from engine.errors import InputError
 from engine.loading import load_engine
 from engine.models.decoder_file import DECODING, write_decoder
-from engine.models.folder import model_folder
+from engine.models.folder import POINTS, model_folder
 from engine.pruning.strategy import Strategy
 from engine.settings import setting
 from engine.text.decoding import Decoder, count_transitions
@@ -73,6 +73,9 @@ def main(argv: list[str] | None) -> int:
     if decoder.transitions is None:
         raise InputError(f"No corpus annotates all of {', '.join(labels.types)}, so no transitions can be counted.")
     dev_corpus = dev[0].load(config.data_dir)
+    if (folder / POINTS).is_file():  # those of the decoder before no longer hold
+        (folder / POINTS).unlink()
+        say(f"{POINTS} belonged to the decoder before and is removed; bioner calibrate makes it again.")
     write_decoder(folder, decoder, counted)
     decoder.abbreviations = choose_abbreviations(folder, dev_corpus)
     write_decoder(folder, decoder, counted)

@@ -11,7 +11,7 @@ from engine.cli.progress import progress
 from engine.cli.runs import write_json
 from engine.latency import PASSES, Latency, time_variants
 from engine.loading import load_engine
-from engine.models.folder import weights_digest
+from engine.models.folder import read_folder, weights_digest
 from engine.models.points_file import INT8, POINTS, WEIGHTS
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE
@@ -87,13 +87,13 @@ def with_speedups(engine: Engine, choices: Sequence[Choice], texts: Sequence[str
 
 
 def store(folder: Path, entries: Mapping[str, Any]) -> None:
-    """Adds entries to ``operating_points.json``, with the digest of the weights, and drops empty ones.
+    """Adds entries to ``operating_points.json``, with the digest of what they belong to, and drops empty ones.
 
     An entry holds the operating points of a strategy, or the agreement of dtype ``int8``.
     """
     path = folder / POINTS
     stored = json.loads(path.read_text()) if path.is_file() else {}
-    stored |= {**entries, WEIGHTS: weights_digest(folder)}
+    stored |= {**entries, WEIGHTS: read_folder(folder).points_digest(weights_digest(folder))}
     write_json(path, {name: entry for name, entry in stored.items() if entry})
 
 

@@ -16,11 +16,14 @@ from transformers import AlbertConfig, BertConfig, BertForTokenClassification, B
 from transformers.utils.logging import is_progress_bar_enabled
 
 from engine import InputError, load_engine
+from engine.models.decoder_file import write_decoder
 from engine.models.folder import GATES, NETWORKS, NOT_DOWNLOADED, local_folder, read_folder
 from engine.models.points_file import POINTS
 from engine.models.shipped import SHIPPED
 from engine.models.tokenizer import load_tokenizer, word_pieces
 from engine.pytorch.checkpoint import copy_checkpoint, load_weights, save_weights
+from engine.text.decoding import Decoder
+from engine.text.labels import LabelSet
 from tests.conftest import TEXT, configure, flip_last_bit, plain_probabilities
 
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -58,6 +61,20 @@ def points(content):
     return lambda folder: store_points(folder, content)
 
 
+def transitions(folder):
+    write_decoder(folder, Decoder(LabelSet(("Chemical", "Disease")), np.eye(5)), [])
+
+
+def not_a_number(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["bert.encoder.layer.1.output.dense.bias"][3] = np.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def cut(folder):
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-4])
+
+
 BROKEN = [
     (lambda f: flip_last_bit(f / "model.safetensors"), r"gates\.safetensors .*other weights"),
     (points({"weights": "0" * 64}), r"operating_points\.json .*other weights"),
@@ -91,6 +108,22 @@ def test_rejects_a_folder_that_is_not_as_it_was_written_in_one_line(folder, dama
     with pytest.raises(InputError, match=keyword) as caught:
         load_engine(folder)
     assert "\n" not in str(caught.value)
+
+
+CHANGES = [{"layer_norm_eps": 1e-5}, {"num_attention_heads": 2}, {"hidden_act": "relu"}]
+CHANGES += [{"id2label": dict(enumerate(["O", "B-Disease", "I-Disease", "B-Chemical", "I-Chemical"]))}]
+
+
+@pytest.mark.parametrize("change", [*(lambda f, c=c: configure(f, **c) for c in CHANGES), transitions])
+def test_operating_points_belong_to_weights_settings_labels_and_decoder_together(cautious_folder, tmp_path, change):
+    folder = shutil.copytree(cautious_folder, tmp_path / "model")
+    configure(folder, transformers_version="6", use_cache=False)  # which no result depends on
+    digest = load_engine(folder).digest
+    change(folder)
+    with pytest.raises(InputError, match=r"operating_points\.json .*another config\.json or .* run bioner calibrate"):
+        load_engine(folder)
+    (folder / POINTS).unlink()
+    assert load_engine(folder).digest == digest, "that of the weights"
 
 
 def no_tokenizer(folder):
@@ -141,6 +174,11 @@ def labels_in(folder, content):
         (after(T5Config(num_layers=1, id2label=LABELLED).save_pretrained), "Encoder–decoders of type 't5'"),
         (after(nameless), "--labels FILE"),
         (after(no_classifier), "no tensor classifier.weight"),
+        (after(not_a_number), r"layer\.1\.output\.dense\.bias .* NaN"),
+        (after(cut), r"the weights in .*model\.safetensors"),
+        (after(lambda f: configure(f, num_labels=3)), "num_labels is 3, but id2label names 5"),
+        (after(lambda f: configure(f, id2label={0: "O", 1: "B-A", 2: "I-A"})), r"classifier\.weight .*\(3, 32\)"),
+        (after(lambda f: configure(f, layer_norm_eps=1e9)), r"layer_norm_eps .* at most 0\.001"),
         (lambda f: load_engine("no/such-model"), "'no/such-model'"),
         (lambda f: load_engine(5), "not by 5"),
         (lambda f: load_engine(f, labels=[0, 1, 2, 3, 4]), r"\[0, 1, 2, 3, 4\]"),

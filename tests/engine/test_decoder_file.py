@@ -9,10 +9,12 @@ import pytest
 from engine import InputError, load_engine, pipeline
 from engine.corpora import Corpus
 from engine.models.decoder_file import DECODING, read_decoder, write_decoder
+from engine.models.folder import POINTS
 from engine.text.decoding import Decoder
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.training import decoder as command
+from engine.training.points import store
 from tests.conftest import SAMPLE
 
 LABELS = LabelSet(("Chemical", "Disease"))
@@ -79,10 +81,12 @@ def test_the_pipeline_decodes_as_the_engine_if_asked(shipped):
 
 def test_the_command_counts_transitions_and_tries_abbreviations(model_folder, tmp_path, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
+    store(folder, {"int8": True})  # chosen with the decoder before
     options = ["--model", str(folder), "--corpus", str(SAMPLE), "--dev-corpus", str(SAMPLE)]
     assert command.main(options) == 0
     stored = json.loads((folder / DECODING).read_text())
     assert stored["labels"] == list(LABELS.names)
+    assert not (folder / POINTS).exists()
     assert stored["counted"] == [str(SAMPLE)]
     decoder = read_decoder(folder, LABELS)
     assert decoder.transitions[1, 2] > decoder.transitions[0, 2], "I follows B, not O"

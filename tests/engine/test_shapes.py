@@ -119,12 +119,6 @@ def test_a_setting_of_the_wrong_kind_is_refused(family, setting, value, copy):
         load_engine(folder)
 
 
-def test_an_epsilon_may_be_a_whole_number(copy):
-    folder = copy("bert")
-    configure(folder, layer_norm_eps=1)
-    load_engine(folder, "float32").tag(TEXT)
-
-
 def test_a_number_of_labels_that_no_model_has_is_refused_before_memory_is_filled(copy):
     folder = copy("bert")
     configure(folder, id2label=None, label2id=None, num_labels=10**9)
