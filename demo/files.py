@@ -56,7 +56,8 @@ def tag_uploads(engine: Engine, uploads: Sequence[Upload], selection: Selection)
     """Yields the documents of each call, with what was found in place of their annotations."""
     for start in range(0, len(uploads), CHUNK):
         part = uploads[start : start + CHUNK]
-        results = tag_batch(engine, [upload.document.text for upload in part], selection.strategy, batch_size=CHUNK)
+        texts, breaks = [upload.document.text for upload in part], [upload.document.breaks for upload in part]
+        results = tag_batch(engine, texts, selection.strategy, batch_size=CHUNK, breaks=breaks)
         yield [
             replace(upload, document=replace(upload.document, entities=result.entities))
             for upload, result in zip(part, results, strict=True)

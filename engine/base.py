@@ -209,10 +209,12 @@ class Engine:
         point: str | None = None,
         batch_size: int = 32,
         on_window: OnWindow | None = None,
+        breaks: Sequence[Sequence[int]] | None = None,
         **settings: Any,
     ) -> list[Result]:
         """Tags texts in batches; returns results in order. ``batch_size`` does not affect them.
 
+        ``breaks`` are, for each text, the characters at which its passages end: no entity crosses one.
         ``on_window`` is called after each window of each stage, or in PyTorch each batch of them, with the number of
         windows that are done and that of all, for progress; an error that it raises ends the call. Windows that a stage
         does not read are done at once.
@@ -225,6 +227,9 @@ class Engine:
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("Not all texts are strings; convert them with str.")
+        breaks = [()] * len(texts) if breaks is None else breaks
+        if len(breaks) != len(texts):
+            raise InputError(f"{len(texts)} texts need as many breaks, not {len(breaks)}.")
         done = 0
         stages = self.stages_of(chosen) if on_window is not None else ()
         total = sum(len(windows) for stage in stages for windows in stage.pieces.of_texts(texts)[1])
@@ -237,7 +242,8 @@ class Engine:
 
         results: list[Result] = []
         for start in range(0, len(texts), int(batch_size)):
-            results += self._results(texts[start : start + int(batch_size)], chosen, on_done)
+            batch = slice(start, start + int(batch_size))
+            results += self._results(texts[batch], breaks[batch], chosen, on_done)
         return results
 
     def compute(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Output]:
@@ -255,13 +261,15 @@ class Engine:
         ends = accumulate(map(len, windows), initial=0)
         return [records[start:end] for start, end in pairwise(ends)]
 
-    def _results(self, texts: Sequence[str], strategy: Strategy, done: Done) -> list[Result]:
+    def _results(
+        self, texts: Sequence[str], breaks: Sequence[Sequence[int]], strategy: Strategy, done: Done
+    ) -> list[Result]:
         """What is computed of texts in one call, which is timed."""
         begin = time.perf_counter()
         outputs = self.compute(texts, strategy, done)
         found = [
-            self.decoder.decode(text, output.words, output.probabilities)
-            for text, output in zip(texts, outputs, strict=True)
+            self.decoder.decode(text, output.words, output.probabilities, of_text)
+            for text, output, of_text in zip(texts, outputs, breaks, strict=True)
         ]
         latency = Latency((time.perf_counter() - begin) * 1e3, len(texts))
         return [

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from engine import load_engine
+from engine.cli.tagging import tag_documents
 from engine.corpora import load_corpus
+from engine.formats import read_documents
 from engine.models.shipped import DEFAULT, SHIPPED
 from engine.pruning.strategy_names import OPERATING_POINTS
 from eval.config import SAMPLE
@@ -51,6 +53,28 @@ def test_six_types_are_found_in_plain_sentences(six, strategy):
     found = [(entity.text, entity.type) for text in SIX for entity in six.tag(text, strategy).entities]
     assert found[:3] == [("BRCA1", "Gene"), ("patients", "Species"), ("breast cancer", "Disease")]
     assert found[3:] == [("V600E", "Variant"), ("BRAF", "Gene"), ("HeLa", "CellLine"), ("cisplatin", "Chemical")]
+
+
+PASSAGES = "<document><id>1</id>{}</document>".format(
+    "".join(
+        f"<passage><offset>{offset}</offset><text>{text}</text></passage>"
+        for offset, text in ((0, "Acute renal"), (12, "failure was seen. Acute renal"), (42, "failure."))
+    )
+)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("a.pubtator", "1|t|Acute renal\n1|a|failure was seen.\n"),
+    ("a.xml", f"<collection>{PASSAGES}</collection>"),
+    ("a.csv", "id,title,abstract\n1,Acute renal,failure was seen.\n"),
+])  # fmt: skip
+def test_no_entity_crosses_the_passages_of_a_document(shipped, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    (document,) = read_documents(tmp_path / name)
+    assert shipped.tag(document.text).entities[0].text.split() == ["Acute", "renal", "failure"]
+    (tagged,) = tag_documents(shipped, shipped.strategy(), [document], 1)
+    assert tagged.entities
+    assert not [entity for entity in tagged.entities for end in document.breaks if entity.start < end < entity.end]
 
 
 @pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "mlp", "truncate-3"])

@@ -68,6 +68,7 @@ def tag_documents(
     """Tags ``batch_size`` documents at a time; yields them in order, with the entities that the engine finds."""
     rest = iter(documents)
     while batch := list(islice(rest, batch_size)):
-        results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
+        texts, breaks = [document.text for document in batch], [document.breaks for document in batch]
+        results = engine.tag_batch(texts, strategy, batch_size=len(batch), breaks=breaks)
         for document, result in zip(batch, results, strict=True):
             yield replace(document, entities=result.entities)

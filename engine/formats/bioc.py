@@ -4,7 +4,6 @@ A gap between two passages is filled with a line break and blanks. ``title_end``
 and a blank separates it from the next. An annotation with several locations is one entity from the first to the last.
 Single mentions of a composite mention (``CompositeRole``) and relations are ignored. Each character that XML cannot
 hold (most control characters) is written as one space if it is a blank, else as one U+FFFD, so that offsets stay valid.
-An entity that reaches beyond its passage is written to the document.
 """
 
 import re
@@ -51,7 +50,7 @@ def document_of(record: Any, place: Place) -> Document:
         raise place.error("The document has no id. Add one.")
     passages = [(passage, _parts_of(passage, place)) for passage in _objects(record, "passages", place)]
     room = MAX_BLANKS * sum(1 + len(_text(part, "text")) for _, parts in passages for part in parts)
-    text, title_end = "", None
+    text, title_end, ends = "", None, list[int]()
     for number, (passage, parts) in enumerate(passages, start=1):
         for part in parts:
             gap = _number(part, "offset", place) - len(text)
@@ -63,13 +62,15 @@ def document_of(record: Any, place: Place) -> Document:
         infons = _infons(passage, place)
         if number == 1 and "title" in (infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = len(text)
+        ends.append(len(text))
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
     annotations = [each for part in _nested(record, place) for each in _objects(part, "annotations", place)]
     whole = (each for each in annotations if _infons(each, place).get("CompositeRole") != "IndividualMention")
     entities = place.entities(whole, lambda annotation: _entity(annotation, text, place))
     # Another value is no version, because other programs may use this infon for something else.
-    return Document(identifier, text, entities, title_end, whole_number(_infons(record, place).get("version")))
+    version = whole_number(_infons(record, place).get("version"))
+    return Document(identifier, text, entities, title_end, version, tuple(end for end in ends[:-1] if end != title_end))
 
 
 def _nested(record: Record, place: Place) -> Iterator[Record]:
@@ -130,14 +131,12 @@ def record_of(document: Document) -> Record:
         # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
         begin = title_end + (text[title_end] == "\n")
         passages.append(_passage({"type": "abstract"}, begin, text[begin:]))
-    across: list[Record] = []  # annotations that no passage holds as a whole
     for number, entity in enumerate(document.entities):
         passage = [passage for passage in passages if passage["offset"] <= entity.start][-1]
-        inside = entity.end <= passage["offset"] + len(passage["text"])
-        (passage["annotations"] if inside else across).append(_annotation(str(number), entity))
+        passage["annotations"].append(_annotation(str(number), entity))
     version = {} if document.version is None else {"version": str(document.version)}
     identifier = escaped(document.id, _NOT_IN_ID)
-    return {"id": identifier, "infons": version, "passages": passages, "annotations": across, "relations": []}
+    return {"id": identifier, "infons": version, "passages": passages, "annotations": [], "relations": []}
 
 
 def _passage(infons: dict[str, str], offset: int, text: str) -> Record:

@@ -57,6 +57,7 @@ def _string(record: dict[str, Any], key: str, place: Place) -> str:
 
 def _write_document(document: Document) -> str:
     record = asdict(document)
+    del record["sections"]
     if document.version is None:
         del record["version"]
     return json.dumps(record, ensure_ascii=False) + "\n"

@@ -1,6 +1,7 @@
 """Finds the abbreviations that a text defines, with the offsets of both forms, after Schwartz and Hearst 2003."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.text.words import Span
@@ -17,11 +18,12 @@ class Abbreviation:
     long: Span
 
 
-def find_abbreviations(text: str) -> list[Abbreviation]:
+def find_abbreviations(text: str, breaks: Sequence[int] = ()) -> list[Abbreviation]:
     """The abbreviations defined in a text, in order: ``tardive dyskinesia (TD)`` or ``TD (tardive dyskinesia)``.
 
     The algorithm is that of Schwartz and Hearst, *A simple algorithm for identifying abbreviation definitions in
     biomedical text* (PSB 2003): the characters of the short form are looked for in the long form, from right to left.
+    A long form before its short form is looked for in the same passage; passages end at the ``breaks``.
     """
     found = []
     for match in _PARENTHESES.finditer(text):
@@ -29,7 +31,8 @@ def find_abbreviations(text: str) -> list[Abbreviation]:
         inside = _trimmed(text, match.start(1), match.end(1))
         first = _trimmed(text, inside[0], inside[0] + len(_CUT.split(text[slice(*inside)], maxsplit=1)[0]))
         if _is_short_form(text[slice(*first)]):
-            short, candidate = first, (0, before)
+            passage = max((at for at in breaks if at < before), default=0)
+            short, candidate = first, _trimmed(text, passage, before)
         else:
             short, candidate = (text.rfind(" ", 0, before) + 1, before), inside
         long = _long_form(text, short, candidate) if _is_short_form(text[slice(*short)]) else None

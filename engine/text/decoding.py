@@ -5,8 +5,10 @@ This is the one decoder behind every network. `LabelSet.decode`, which takes eac
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -19,7 +21,9 @@ CERTAIN = 0.95  # probability from which a word has its likeliest label, unless 
 IMPOSSIBLE = -1e4  # score of a transition that the label scheme excludes
 IOB1 = 0.2  # probability of B, per I that begins an entity, below which a text's labels are IOB1
 LEAST = 1e-9  # lower probabilities count as this one
-SEQUENCE = "the best sequence of labels"  # why a label is not the word's likeliest
+# Why a label is not the word's likeliest:
+SEQUENCE = "the best sequence of labels"
+PASSAGE = "the end of a passage"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +63,12 @@ class Decoder:
         switches = self.transitions is not None, self.constraints, self.abbreviations
         return hashlib.sha256(repr((switches, self._scores.tolist())).encode()).hexdigest()
 
-    def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> Decoded:
+    def decode(
+        self, text: str, words: Sequence[Span], probabilities: np.ndarray, breaks: Sequence[int] = ()
+    ) -> Decoded:
         """Decodes a text with its words' spans and label distributions, ``(words, labels)``.
 
+        No entity and no long form crosses one of the ``breaks``, characters at which passages end.
         The score of an entity is the lowest probability of its words' labels; that of a short form is its long form's.
         """
         likeliest = labels = probabilities.argmax(axis=1)
@@ -69,8 +76,11 @@ class Decoder:
             labels = self._best_sequence(probabilities, likeliest)
         changed = dict.fromkeys(np.flatnonzero(labels != likeliest).tolist(), SEQUENCE)
         entities = self.labels.spans(text, words, labels, probabilities)
+        if any(crosses(breaks, entity.start, entity.end) for entity in entities):
+            entities, labels = self._cut(text, words, entities, labels, breaks)
+            changed = dict.fromkeys(np.flatnonzero(labels != likeliest).tolist(), PASSAGE) | changed
         if self.abbreviations and "(" in text:
-            entities, labels, reasons = self._with_abbreviations(text, words, entities, labels)
+            entities, labels, reasons = self._with_abbreviations(text, words, entities, labels, breaks)
             changed |= reasons
         kept = {word: why for word, why in changed.items() if labels[word] != likeliest[word]}
         return Decoded(tuple(entities), labels, kept)
@@ -91,8 +101,23 @@ class Decoder:
             return likeliest
         return viterbi(probabilities, likeliest, uncertain, self._scores)
 
+    def _cut(
+        self, text: str, words: Sequence[Span], entities: list[Entity], labels: np.ndarray, breaks: Sequence[int]
+    ) -> tuple[list[Entity], np.ndarray]:
+        """Entities, cut where they cross a break, and the labels of their words."""
+        labels, kept = labels.copy(), list[Entity]()
+        for entity in entities:
+            inside = [(index, *word) for index, word in enumerate(words) if entity.start <= word[0] < entity.end]
+            for _, part in groupby(inside, lambda word: bisect_right(breaks, word[1])):
+                (first, start, end), *others = part
+                last, _, end = others[-1] if others else (first, start, end)
+                kept.append(replace(entity, start=start, end=end, text=text[start:end]))
+                if kept[-1] != entity:
+                    labels[first : last + 1] = self.labels.encode(words[first : last + 1], kept[-1:])
+        return kept, labels
+
     def _with_abbreviations(
-        self, text: str, words: Sequence[Span], entities: list[Entity], labels: np.ndarray
+        self, text: str, words: Sequence[Span], entities: list[Entity], labels: np.ndarray, breaks: Sequence[int]
     ) -> tuple[list[Entity], np.ndarray, dict[int, str]]:
         """Entities and labels in which short forms agree with their long forms, and why words changed.
 
@@ -103,9 +128,9 @@ class Decoder:
         labels, changed, done = labels.copy(), dict[int, str](), set[str]()
         starts = {start: index for index, (start, _) in enumerate(words)}
         ends = {end: index + 1 for index, (_, end) in enumerate(words)}
-        for found in find_abbreviations(text):
+        for found in find_abbreviations(text, breaks):
             (start, end), short, long = found.long, text[slice(*found.short)], text[slice(*found.long)]
-            if short in done:
+            if short in done or crosses(breaks, start, end):
                 continue
             done.add(short)
             overlapping = [entity for entity in entities if entity.start < end and entity.end > start]
@@ -115,7 +140,7 @@ class Decoder:
             why = f"short form of {long}" if same else f"short form of {long}, which is no entity"
             for match in re.finditer(re.escape(short), text):
                 at = match.span()
-                if at[0] not in starts or at[1] not in ends:
+                if at[0] not in starts or at[1] not in ends or crosses(breaks, *at):
                     continue
                 covered = [entity for entity in entities if entity.start < at[1] and entity.end > at[0]]
                 new = [replace(same[0], start=at[0], end=at[1], text=short)] if same else []
@@ -128,6 +153,11 @@ class Decoder:
                 labels[inside] = self.labels.encode(words[inside], new)
                 changed |= dict.fromkeys(range(inside.start, inside.stop), why)
         return sorted(entities), labels, changed
+
+
+def crosses(breaks: Sequence[int], start: int, end: int) -> bool:
+    """Whether a span begins before one of the breaks and ends after it."""
+    return any(start < at < end for at in breaks)
 
 
 def viterbi(probabilities: np.ndarray, labels: np.ndarray, chosen: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Documents and the entities in them. Offsets are characters of the original text, end exclusive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +28,7 @@ class Document:
     """A text with gold or predicted entities.
 
     ``title_end`` is the length of the title if the text has one (title, one character, abstract). ``version`` is the
-    version of a PubMed record.
+    version of a PubMed record. ``sections``: where passages after the title end, but for the last, if a format tells.
     """
 
     id: str
@@ -36,6 +36,12 @@ class Document:
     entities: tuple[Entity, ...] = ()
     title_end: int | None = None
     version: int | None = None
+    sections: tuple[int, ...] = field(default=(), compare=False)
+
+    @property
+    def breaks(self) -> tuple[int, ...]:
+        """Where a passage ends and another follows; no predicted entity crosses such a place."""
+        return self.sections if self.title_end is None else (self.title_end, *self.sections)
 
     @property
     def versioned_id(self) -> str:

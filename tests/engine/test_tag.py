@@ -39,9 +39,11 @@ def test_files_and_standard_input_are_tagged_in_order_as_pubtator(corpus, tag, c
 def test_every_format_holds_what_the_engine_finds(format_, corpus, tag, engine, capsys):
     assert tag(corpus, "--format", format_, "--strategy", "dense") == 0
     documents = sound(capsys.readouterr().out, f"tagged{WRITERS[format_].suffix}")
-    expected = [engine.tag(document.text, "dense").entities for document in documents]
-    assert any(expected)
-    assert [[e.key for e in document.entities] for document in documents] == [[e.key for e in of] for of in expected]
+    breaks = [document.breaks for document in documents]
+    expected = engine.tag_batch([document.text for document in documents], "dense", breaks=breaks)
+    assert any(result.entities for result in expected)
+    for document, result in zip(documents, expected, strict=True):
+        assert [entity.key for entity in document.entities] == [entity.key for entity in result.entities]
 
 
 def test_a_model_without_the_point_balanced_is_tagged_as_its_engine_does_by_default(made_folder, tmp_path, capsys):
@@ -149,5 +151,5 @@ def test_any_setting_can_be_given(corpus, tag, engine, capsys):
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert any(record["entities"] for record in records)
     for record in records:
-        found = engine.tag(record["text"], "entropy+recovery", **settings)
+        (found,) = engine.tag_batch([record["text"]], "entropy+recovery", breaks=[[record["title_end"]]], **settings)
         assert [e["score"] for e in record["entities"]] == pytest.approx([e.score for e in found.entities])

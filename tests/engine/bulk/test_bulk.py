@@ -52,7 +52,8 @@ def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, caps
     assert [(row["documents"], row["rejected"], row["deleted"]) for row in manifest] == [(RECORDS, 0, 3)] * FILES
     tagged = lines(tmp_path / "out" / manifest[2]["output"])
     entities = [[(e["start"], e["end"], e["type"]) for e in document["entities"]] for document in tagged]
-    results = engine.tag_batch([document["text"] for document in tagged])
+    breaks = [[document["title_end"]] for document in tagged]
+    results = engine.tag_batch([document["text"] for document in tagged], breaks=breaks)
     assert entities == [[entity.key for entity in result.entities] for result in results]
     assert manifest[2]["entities"] == sum(map(len, entities))
     assert (tagged[-1]["id"], tagged[-1]["version"]) == ("3000000", 2)

@@ -41,3 +41,8 @@ def test_spans_lie_within_any_text_and_do_not_overlap(text):
     for pair in find_abbreviations(text):
         (a, b), (c, d) = sorted((pair.short, pair.long))
         assert 0 <= a < b <= c < d <= len(text)
+
+
+def test_a_long_form_is_looked_for_in_the_passage_of_its_short_form():
+    text = "A case of toxicity.\nMethamphetamine (MA) was seen (COT)."
+    assert [text[slice(*pair.long)] for pair in find_abbreviations(text, [19])] == ["Methamphetamine"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.corpora import load_corpus
-from engine.text.decoding import SEQUENCE, Decoder, count_transitions, viterbi
+from engine.text.decoding import PASSAGE, SEQUENCE, Decoder, count_transitions, viterbi
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
 
@@ -161,6 +161,29 @@ def test_a_short_form_within_a_longer_entity_is_left_as_it_is():
     rows = [{"B-Disease": 0.9}, {"I-Disease": 0.9}, {}, {}, {}, {}, {"B-Chemical": 0.9}, {"I-Chemical": 0.9}]
     decoded = Decoder(LABELS).decode(text, words, distributions(LABELS, *rows))
     assert [(e.text, e.type) for e in decoded.entities][1:] == [("TD", "Disease"), ("TD syndrome", "Chemical")]
+
+
+@pytest.mark.parametrize("scheme", ["IOB", "BIOES"])
+def test_an_entity_is_cut_where_a_passage_ends(scheme):
+    text, labels = "Acute renal\nfailure was seen", LabelSet.from_names(SCHEMES[scheme])
+    last = "E-Disease" if scheme == "BIOES" else "I-Disease"
+    rows = [{"B-Disease": 0.9}, {"I-Disease": 0.9}, {last: 0.9}, {}, {}]
+    given = text, split_words(text), distributions(labels, *rows)
+    assert [entity.text for entity in Decoder(labels).decode(*given).entities] == ["Acute renal\nfailure"]
+    decoded = Decoder(labels).decode(*given, breaks=[11])
+    assert [(entity.text, entity.start) for entity in decoded.entities] == [("Acute renal", 0), ("failure", 12)]
+    path = [0, *decoded.labels, 0]
+    assert labels.may_follow[path[:-1], path[1:]].all()
+    assert set(decoded.changed) == set(np.flatnonzero(decoded.labels != given[2].argmax(1)))
+    assert set(decoded.changed.values()) == {PASSAGE}
+
+
+@pytest.mark.parametrize(("end", "found"), [(8, 3), (48, 3), (21, 0)])
+def test_no_long_form_crosses_the_end_of_a_passage_but_short_forms_stand_in_every_passage(end, found):
+    words = split_words(TD)
+    rows = [{"dyskinesia": {"B-Disease": 0.9}}.get(TD[start:end_], {}) for start, end_ in words]
+    decoded = Decoder(LABELS).decode(TD, words, distributions(LABELS, *rows), breaks=[end])
+    assert [entity.text for entity in decoded.entities].count("TD") == found
 
 
 def test_transitions_are_counted_from_annotated_texts():
