@@ -62,11 +62,13 @@ class Place:
     def register(self, document: Document) -> None:
         """Records a document's `versioned_id`, which must be unique.
 
-        Raises a `FormatError` if another document has the same, or the id holds half a character.
+        Raises a `FormatError` if another document has the same, or id or text holds half a character.
         """
         self.document = document.versioned_id
         if _SURROGATE.search(document.id):
             raise self.error("The id holds half a surrogate pair.")
+        if half := _SURROGATE.search(document.text):
+            raise self.error(f"The text holds half a surrogate pair at {half.start()}. Repair the text.")
         if other := self.ids.get(self.document):
             where = "above" if other == self.file else f"in {other}"
             raise self.error(f"The id is used already {where}. Rename either.")

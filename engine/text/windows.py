@@ -66,7 +66,7 @@ class WordPieces:
     def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Tokenises words; returns piece ids and word indices, int64 ``(pieces,)`` each.
 
-        Every word has at least one piece: a word without any (control characters) gets the unknown token. A word with
+        Every word has at least one piece: a word without any gets the unknown token. A word with
         more pieces than a window can hold is truncated. Words are tokenised independently, so their pieces are cached.
         """
         if len(self._cache) > MAX_CACHED_WORDS:

@@ -1,9 +1,10 @@
 """Splits texts into words, the units that are pruned, labelled and scored.
 
 They are the words of BERT's tokenizer, which its word pieces depend on: it splits at blanks, at each punctuation
-mark and at each Chinese character. Its punctuation is Unicode's and every ASCII character but letters and digits, with
-an accent or without; other symbols are like letters. Characters that it drops, such as combining accents and soft
-hyphens, belong to the word before them, if there is one, and alone are no word.
+mark and at each Chinese character. Control characters, which it drops, are blanks here. Its punctuation is Unicode's
+and every ASCII character but letters and digits, with an accent or without; other symbols are like letters. Characters
+that it drops, such as combining accents and soft hyphens, belong to the word before them, if there is one, and alone
+are no word.
 """
 
 import re
@@ -39,9 +40,9 @@ def words_of(text: str) -> list[str]:
 
 def _kind(character: str) -> str:
     category = unicodedata.category(character)
-    if character.isspace():
+    if character.isspace() or category == "Cc":
         return _BLANK
-    if category in ("Mn", "Cc", "Cf", "Co", "Cs") or character == "\ufffd":
+    if category in ("Mn", "Cf", "Co", "Cs") or character == "\ufffd":
         return _DROPPED
     is_chinese = category == "Lo" and unicodedata.name(character, "").startswith("CJK ")
     without_accent = unicodedata.normalize("NFD", character)[0]

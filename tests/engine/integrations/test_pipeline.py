@@ -19,7 +19,7 @@ ODD = [
     "aspirin_sodium caused tumor_necrosis_factor-α induced rash", "warfarin©bleeding in patients", "β-amyloid, 5-HT±SD",
     "Parkinson's disease™ and Alzheimer disease®", "TNF-α→IL-6 in asthma", "p≠0.05 for aspirin≥5 µg/kg", "37°C fever",
     "lithium\u00a0carbonate\u2003toxicity", "阿司匹林 aspirin 引起 asthma", "かな 한국어 नमस्ते العربية aspirin",
-    "peni\u200bcillin caused rash", "\ufeffAspirin caused asthma", "aspirin\0asthma", "nitro\ufffdglycerin headache",
+    "peni\u200bcillin caused rash", "\ufeffAspirin caused asthma", "nitro\ufffdglycerin headache",
     "H₂O₂, Ca²⁺ and Na⁺/K⁺ toxicity", "—aspirin—induced…asthma’s", "😀aspirin👩\u200d⚕\ufe0f pain", "İstanbul ŉ ǆ ẞ",
     "50%aspirin $5 `pain` a^b a~b <asthma> |t|", "naïve patients, Sjögren's and Sjo\u0308gren's syndrome",
 ]  # fmt: skip

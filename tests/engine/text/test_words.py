@@ -10,7 +10,11 @@ from engine.text.words import split_words, words_of
 
 
 def is_dropped(character):
-    return unicodedata.category(character) in ("Mn", "Cc", "Cf", "Co", "Cs") or character == "\ufffd"
+    return unicodedata.category(character) in ("Mn", "Cf", "Co", "Cs") or character == "\ufffd"
+
+
+def is_blank(character):
+    return character.isspace() or unicodedata.category(character) == "Cc"
 
 
 def words_of_bert(text):
@@ -40,15 +44,20 @@ def test_a_word_has_at_most_100_characters():
 
 def test_what_bert_drops_belongs_to_the_word_before_it_and_alone_is_no_word():
     words = ["Sjo\u0308gren", "hypo\u00adtension", "a\u200bb", "x", "=\u0338", "👩\u200d⚕\ufe0f"]
-    words += ["as\0pirin", "na\ufffdve", "葛\U000e0100", "\U00011107\U00011127\U00011101", "a\u20ddb", "a\ue000b"]
-    text = f"\u0301{' '.join(words[:4])} \u00ad \u0301\u200b {' '.join(words[4:])} \x07"
+    words += ["na\ufffdve", "葛\U000e0100", "\U00011107\U00011127\U00011101", "a\u20ddb", "a\ue000b"]
+    text = f"\u0301{' '.join(words[:4])} \u00ad \u0301\u200b {' '.join(words[4:])}"
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize("control", ["\0", "\x07", "\x1b", "\x7f", "\x85", "\x9f"])
+def test_control_characters_end_words_as_blanks_do(control):
+    assert split_words(f"{control}aspirin{control}causes{control}") == [(1, 8), (9, 15)]
 
 
 @given(st.text())
 def test_words_cover_every_character_that_is_neither_blank_nor_dropped(text):
     covered = "".join(words_of(text))
-    assert [c for c in covered if not is_dropped(c)] == [c for c in text if not (c.isspace() or is_dropped(c))]
+    assert [c for c in covered if not is_dropped(c)] == [c for c in text if not (is_blank(c) or is_dropped(c))]
 
 
 # Of scripts that have not grown since the Unicode that BERT's tokenizer knows.
@@ -59,6 +68,6 @@ EASTERN = st.characters(min_codepoint=0x3000, max_codepoint=0x9FFF, exclude_cate
 
 @given(st.text(LETTERS | SYMBOLS | EASTERN, max_size=60))
 def test_words_are_those_of_berts_tokenizer(text):
-    text = "".join(" " if c.isspace() else c for c in text)  # it drops some blanks, such as form feeds
+    text = "".join(" " if is_blank(c) else c for c in text)  # it drops control characters, form feeds among them
     ours = [BertNormalizer().normalize_str(word).strip() for word in words_of(text)]
     assert ours == words_of_bert(text)
