@@ -54,7 +54,8 @@ class Results:
             same = record["input"] == file.path
             if not same or sha256(file.path) not in (None, record["input_sha256"]):
                 change = "has changed" if same else f"was tagged, not {file.path}"
-                raise InputError(f"{record['input']} {change}. Use another --out for the new file.")
+                remedy = f"Use another --out, or remove {self.record(file.name)} to tag it anew"
+                raise InputError(f"{record['input']} {change}, so no file is tagged; results stay. {remedy}.")
             names.add(file.name)
         return names
 

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import resource
 import shutil
 import sys
@@ -183,11 +184,18 @@ def test_rejects_changed_conditions(options, change, keyword, begun, model_folde
     assert contents(begun / "out") == before
 
 
-def test_rejects_an_input_that_changed_since_it_was_finished(bulk, notes, capsys):
+def test_an_input_that_changed_stops_the_run_until_its_record_is_removed(bulk, notes, tmp_path, capsys):
     assert bulk(notes) == 0
     (notes / "a.jsonl").write_text(NOTE.replace("Nausea", "Asthma"))
+    (notes / "c.jsonl").write_text(NOTE)
     assert bulk(notes) == 2
-    assert "in/a.jsonl has changed. Use another --out" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "in/a.jsonl has changed, so no file is tagged; results stay. Use another --out" in said
+    before = names(tmp_path / "out")
+    assert "c" not in before
+    Path(re.search(r"remove (\S+\.json) to tag it anew", said)[1]).unlink()
+    assert bulk(notes) == 0
+    assert names(tmp_path / "out") == [*before, "c"]
 
 
 def test_threads_are_those_of_its_engine_alone(notes, bulk, monkeypatch):
