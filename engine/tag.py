@@ -9,6 +9,8 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from engine.cli.command import as_command, new_parser, say
@@ -18,7 +20,16 @@ from engine.cli.tagging import EngineOptions, tag_documents
 from engine.errors import FormatError, InputError
 from engine.formats import WRITERS, Ids, lines_as_one, read_documents
 from engine.formats.base import readable
+from engine.settings import setting
 from engine.text.documents import Document
+
+
+@dataclass(frozen=True)
+class TagOptions:
+    """Settings of ``tag`` besides how texts are tagged."""
+
+    format: str = setting("pubtator", "format of the output", choices=tuple(WRITERS))
+    threads: int | None = setting(None, "threads; by default all", 1, inf)
 
 
 def _size(file: str) -> int:
@@ -33,12 +44,12 @@ def _size(file: str) -> int:
 def main(argv: list[str] | None) -> int:
     """Tags files to standard output; the exit status is 2 for bad input, even if only a document was left out."""
     parser = new_parser("engine.tag", __doc__)
-    add = parser.add_argument
-    add("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin")
-    add("--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)")
+    files = "PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin"
+    parser.add_argument("files", nargs="+", metavar="FILE", help=files)
+    add_options(parser, TagOptions)
     add_options(parser, EngineOptions)
     arguments = parser.parse_args(argv)
-    options = config_of(EngineOptions, arguments)
+    here, options = config_of(TagOptions, arguments), config_of(EngineOptions, arguments)
     counts = Counter(problems=0)
 
     def on_error(error: InputError) -> None:
@@ -54,7 +65,7 @@ def main(argv: list[str] | None) -> int:
             on_error(error)
     if not sizes:
         return 2
-    engine, strategy = options.load()
+    engine, strategy = options.load(here.threads or 0)
     total = sum(sizes.values()) if all(sizes.values()) else None  # bytes, else documents are counted
     in_the_way = sys.stdout.isatty() or None  # of what is tagged
     bar = progress(total=total, unit="B" if total else " documents", unit_scale=True, disable=in_the_way)
@@ -73,7 +84,7 @@ def main(argv: list[str] | None) -> int:
                 on_error(error)
 
     with bar:
-        for part in WRITERS[arguments.format].write(tag_documents(engine, strategy, documents(), options.batch_size)):
+        for part in WRITERS[here.format].write(tag_documents(engine, strategy, documents(), options.batch_size)):
             sys.stdout.write(part)
             sys.stdout.flush()
     return 2 if counts["problems"] else 0

@@ -6,6 +6,7 @@ import pytest
 
 from engine import load_engine
 from engine.formats import WRITERS
+from engine.graph import backend as graph
 from engine.tag import main
 from tests.conftest import TEXT, memory_below
 from tests.engine.formats.reading import GOOD, sound
@@ -61,6 +62,14 @@ def test_auto_is_the_default_dtype_and_says_what_it_chose(corpus, model_folder, 
 def test_the_dtype_is_not_mentioned_where_it_is_8_bits(corpus, capsys):
     assert main([str(corpus)]) == 0
     assert "dtype" not in capsys.readouterr().err
+
+
+def test_threads_are_those_of_its_engine(corpus, tag, monkeypatch):
+    made, session = [], graph.Session
+    monkeypatch.setattr(graph, "Session", lambda *given: made.append(given[1]) or session(*given))
+    assert tag(corpus, "--threads", 3) == 0
+    assert set(made) == {3}
+    assert tag(corpus, "--threads", 0) == 2
 
 
 def test_a_folder_is_refused_with_the_command_that_tags_it(tag, tmp_path, capsys):
