@@ -122,7 +122,9 @@ class Engine:
         kinds = [kind for kind, of in CONTROLLERS.items() if kind in networks or not of.network_file]
         return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), f"truncate-{self.sizes.layers // 2}"]
 
-    def strategy(self, name: str | Strategy | None = None, point: str | None = None, **settings: Any) -> Strategy:
+    def strategy(
+        self, name: str | StrategyName | Strategy | None = None, point: str | None = None, **settings: Any
+    ) -> Strategy:
         """Builds a strategy from its name, an operating point and changed settings.
 
         Args:
@@ -149,7 +151,7 @@ class Engine:
                 logger.warning(
                     "%s has no operating points, so unchecked thresholds decide: run calibrate.", self.source
                 )
-        if not isinstance(name, str | Strategy):
+        if not isinstance(name, str | StrategyName | Strategy):
             raise InputError(f"The strategy {name!r} is no name; write e.g. 'entropy:fast'.")
         if isinstance(name, Strategy):
             self._check_runs(name.kind)
@@ -157,7 +159,7 @@ class Engine:
             if point and strategy.settings() and strategy.point != point:
                 raise InputError(f"{name.point!r} and {point!r} are two operating points; leave one out.")
         else:
-            parsed = StrategyName.parse(name, point)
+            parsed = name if isinstance(name, StrategyName) else StrategyName.parse(name, point)
             self._check_runs(parsed.kind)
             strategy = resolve(parsed, self.sizes.layers, self.points)
         return self._fitted(strategy.with_settings(**{key: v for key, v in settings.items() if v is not None}))

@@ -2,19 +2,21 @@
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from engine.base import DTYPES
 from engine.cli.options import parse_setting
-from engine.corpora import Corpus, load_corpus
+from engine.corpora import Corpus, load_corpus, parse_name
 from engine.errors import InputError
 from engine.models.shipped import MODEL_HELP
 from engine.pruning.strategy_names import StrategyName
 from engine.settings import check_settings, setting
-from eval.schema import ARGMAX, CONTROLS, DENSE
+from eval.schema import ARGMAX, CONTROLS, DENSE, PIPELINE, SPACY
 
 SMALL = "small"  # names the small model of a cascade among the strategies
 SAMPLE_NOTE = (
@@ -24,10 +26,34 @@ SAMPLE_NOTE = (
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
-def strategy_of(name: str) -> str:
-    """The strategy in the name of a strategy or control: ``entropy`` in ``random@entropy``."""
-    control, at, strategy = name.partition("@")
-    return strategy if at and control in (*CONTROLS, ARGMAX) else name
+@dataclass(frozen=True)
+class VariantName:
+    """What was typed for something to measure, read once."""
+
+    text: str
+    strategy: StrategyName
+    control: str = ""  # random, sentence or argmax, before an @
+    runtime: str = ""  # of a baseline; ours if empty
+    folder: str = ""  # of spaCy's model
+
+    @classmethod
+    def of_strategy(cls, text: str) -> Self:
+        """Reads ``STRATEGY``, ``CONTROL@STRATEGY`` or ``small``; raises an `InputError` if it is none of these."""
+        control, at, strategy = text.partition("@")
+        if not at or control not in (*CONTROLS, ARGMAX):
+            control, strategy = "", text
+        return cls(text, StrategyName(DENSE) if text == SMALL else StrategyName.parse(strategy), control)
+
+    @classmethod
+    def of_baseline(cls, text: str) -> Self:
+        """Reads ``RUNTIME``, ``RUNTIME=truncate-K`` or ``spacy=FOLDER``; raises an `InputError` for others."""
+        runtime, cut, strategy = text.partition("=")
+        if runtime == SPACY:
+            return cls(text, StrategyName(DENSE), runtime=runtime, folder=strategy)
+        name = StrategyName.parse(strategy or DENSE)
+        if cut and (not name.layer or runtime == PIPELINE):
+            raise InputError(f"Only onnx-… and openvino-… can be cut, by =truncate-K, not {text!r}.")
+        return cls(text, name, runtime=runtime)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +105,22 @@ class ReportConfig(CorpusConfig):
     dtype: tuple[str, ...] = setting(
         ("auto",), "comma-separated; dense also runs in float32, with which all is compared", choices=DTYPES
     )
-    timed: int | None = setting(None, "measure times on N documents, drawn at random, and F1 on all", 1, inf)
+    elsewhere: tuple[str, ...] = setting(
+        (), "further corpora, scored in the same run but not timed, comma-separated", metavar="NAME[:SPLIT],FILE"
+    )
+    leave_out: tuple[str, ...] = setting(
+        (), "corpora whose documents are left out of all others, by id, comma-separated", metavar="NAME[:SPLIT]"
+    )
+    timed: int | None = setting(
+        None, "measure times on N documents, or ten calls if these take more, drawn at random; F1 on all", 1, inf
+    )
     baselines: tuple[str, ...] = setting(
         ("hf-pipeline",),
-        "comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights, or those of "
-        "another model (onnx-int8@NAME of --others), whole or cut after a layer (onnx-int8=truncate-3); spacy=FOLDER; "
-        "or none",
+        "comma-separated: hf-pipeline,onnx-float32,onnx-int8,openvino-int8, which run the same weights, whole or cut "
+        "after a layer (onnx-int8=truncate-3); spacy=FOLDER; or none",
     )
     others: tuple[str, ...] = setting(
-        (),
-        "other models in the same run, comma-separated; each runs dense, or the strategy in NAME=FOLDER@STRATEGY",
-        metavar="NAME=FOLDER",
+        (), "folders of other models, comma-separated; their full passes run beside", metavar="FOLDER"
     )
     out: str = setting("results", "folder for the results")
 
@@ -98,10 +129,17 @@ class ReportConfig(CorpusConfig):
         for option, values in (("--batch-size", self.batch_size), ("--dtype", self.dtype)):
             if len(set(values)) < len(values):
                 raise InputError(f"{option} names a value twice: {','.join(map(str, values))}. Name each once.")
-        for name in self.strategies:
-            if name != SMALL:
-                StrategyName.parse(strategy_of(name))
-        _ = self.settings, self.models  # refuse what cannot be read
+        _ = self.variants, self.runtimes, self.settings  # refuse what cannot be read
+
+    @cached_property
+    def variants(self) -> tuple[VariantName, ...]:
+        """The ``strategies``."""
+        return tuple(map(VariantName.of_strategy, self.strategies))
+
+    @cached_property
+    def runtimes(self) -> tuple[VariantName, ...]:
+        """The ``baselines``."""
+        return tuple(VariantName.of_baseline(text) for text in self.baselines if text != "none")
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -114,24 +152,40 @@ class ReportConfig(CorpusConfig):
             settings.setdefault(match[1], {}).update([parse_setting(match[2], match[3])])
         return settings
 
-    @property
-    def models(self) -> dict[str, tuple[str, str]]:
-        """Folder and strategy of each of the ``others``, by name."""
-        matches = (re.fullmatch(r"([^=]+)=([^@]+)(?:@(.+))?", text) for text in self.others)
-        models = {match[1]: (match[2], match[3] or DENSE) for match in matches if match}
-        if len(models) < len(self.others):
-            raise InputError(
-                f"--others {','.join(self.others)} does not name each model once. Write e.g. small=FOLDER or "
-                "small=FOLDER@entropy:fast."
-            )
-        return models
-
     def load(self) -> Corpus:
         """Loads the corpus, whose types are then the scored ones; raises an `InputError` if it cannot be measured."""
-        corpus = super().load()
+        corpus = self._without_left_out(super().load())
         if self.timed is not None and self.timed > (most := len(corpus.documents)):
             raise InputError(f"--timed {self.timed} is more than the {most} documents of {corpus.name}. Lower it.")
         types = tuple(dict.fromkeys(self.types)) or corpus.types
         if not types:
             raise InputError(f"{corpus.name} has no gold entities. Choose a file that has, or name --types.")
         return replace(corpus, types=types)
+
+    def load_elsewhere(self, types: Collection[str]) -> list[Corpus]:
+        """Loads the further corpora, each with those of the ``types`` that it annotates.
+
+        Raises an `InputError` if one cannot be read, or annotates none.
+        """
+        corpora = []
+        for corpus in map(self._read, self.elsewhere):
+            scored = tuple(type_ for type_ in corpus.types if type_ in types)
+            if not scored:
+                raise InputError(f"{corpus.title} has none of the types {list(types)}. Leave it out of --elsewhere.")
+            corpora.append(replace(self._without_left_out(corpus), types=scored))
+        return corpora
+
+    def _read(self, text: str) -> Corpus:
+        name, split = parse_name(text)
+        return load_corpus(name, split or "test", self.data_dir, skip_bad=self.skip_bad)
+
+    @cached_property
+    def _left_out(self) -> frozenset[str]:
+        """The ids of the documents that are left out."""
+        return frozenset(document.id for corpus in map(self._read, self.leave_out) for document in corpus.documents)
+
+    def _without_left_out(self, corpus: Corpus) -> Corpus:
+        documents = tuple(document for document in corpus.documents if document.id not in self._left_out)
+        if not documents:
+            raise InputError(f"--leave-out {','.join(self.leave_out)} leaves no document of {corpus.title}. Name less.")
+        return replace(corpus, documents=documents)

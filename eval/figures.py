@@ -1,8 +1,7 @@
 """Copies figures of published reports into README, model cards and docs: ``python -m eval.figures``.
 
-A page has a table of five rows between ``<!-- figures: FOLDER -->`` and ``<!-- end -->``, where FOLDER is that of a
-report; each further folder adds a row, its report's default strategy. Its metadata have the file between
-``# figures: FILE`` and ``# end``. Paths are relative to the project.
+A page has a table of six rows between ``<!-- figures: FOLDER -->`` and ``<!-- end -->``, where FOLDER is that of a
+report. Its metadata have the file between ``# figures: FILE`` and ``# end``. Paths are relative to the project.
 """
 
 import argparse
@@ -24,8 +23,7 @@ def filled(page: str, root: Path = ROOT) -> str:
     """A page with the figures that it asks for, as they are now."""
 
     def table(match: re.Match[str]) -> str:
-        reports = [ReportFolder(root / folder) for folder in match[2].split()]
-        return f"{match[1]}{figures(reports).markdown}\n{match[3]}"
+        return f"{match[1]}{figures(ReportFolder(root / match[2])).markdown}\n{match[3]}"
 
     page = _TABLE.sub(table, page)
     return _FILE.sub(lambda match: match[1] + (root / match[2]).read_text(encoding="utf-8") + match[3], page)

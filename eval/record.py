@@ -6,6 +6,7 @@ All tables of a report are functions of it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,10 @@ class Variant:
     strategy: Strategy | None = None  # of a control, that of the strategy beside it; none for baselines and models
     settings: Mapping[str, Any] = field(default_factory=dict)  # for the report
     layers: tuple[int, ...] = ()  # number of layers of each stage of the tagger; none for baselines and other models
+    control: str = ""  # random, sentence or argmax
+    runtime: str = ""  # of a baseline
+    layer: int = 0  # after which the network is cut; 0 if it is whole
+    is_default: bool = False  # whether its model runs it if nothing is named
 
     @property
     def prunes(self) -> bool:
@@ -43,6 +48,11 @@ class Variant:
     def point(self) -> str:
         """Operating point of a strategy; empty for all others."""
         return self.strategy.point if self.strategy and self.kind not in CONTROLS else ""
+
+    @property
+    def recovers(self) -> bool:
+        """Whether words may come back."""
+        return self.strategy is not None and self.strategy.recovery is not None
 
     @property
     def gates(self) -> tuple[int, ...]:
@@ -65,12 +75,14 @@ class Measured:
 
     ``corpus``: with gold; its types are the scored ones.
     ``runs``: the predictions in all documents, under each seed of a control.
+    ``elsewhere``: the same variant on further corpora, without times.
     ``times``: batch size → milliseconds of each batch of timed documents, ``(batches,)``: the median over passes.
     """
 
     variant: Variant
     corpus: Corpus
     runs: Sequence[Sequence[Prediction]]
+    elsewhere: Sequence["Measured"] = ()
     times: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -83,6 +95,12 @@ class Measured:
         """Matches, predictions and gold mentions of the scored types in each document, for each run."""
         documents, types = self.corpus.documents, self.corpus.types
         return [count_documents(documents, [prediction.entities for prediction in run], types) for run in self.runs]
+
+    @property
+    def counts_elsewhere(self) -> list[list[Counts]]:
+        """The counts of all documents of the further corpora, for each run; no runs if there are none."""
+        by_corpus = (measured.counts for measured in self.elsewhere)
+        return [list(chain.from_iterable(parts)) for parts in zip(*by_corpus, strict=True)]
 
     @cached_property
     def cost(self) -> Cost | None:

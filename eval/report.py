@@ -27,6 +27,7 @@ def report(config: ReportConfig, command: str = "") -> Path:
     """
     with extra("eval", "pandas", "torch"):  # before anything is read
         corpus, out = config.load(), Path(config.out)
+        elsewhere = config.load_elsewhere(corpus.types)
     if (out / LAST).is_file():
         raise InputError(f"{out} already holds a report. Choose another --out.")
     sizes = " and ".join(map(str, config.batch_size))
@@ -36,16 +37,17 @@ def report(config: ReportConfig, command: str = "") -> Path:
         from eval.measure import environment, run, setup
         from eval.measure.baselines import tune
 
-        timed = setup.draw(len(corpus.documents), config.timed)
+        timed = {size: setup.draw(len(corpus.documents), config.timed, size) for size in config.batch_size}
         training = setup.training_documents(corpus, config.data_dir)
         taggers = setup.load_taggers(config, corpus, training)
         tune(taggers, corpus, config.batch_size)
         busy = environment.other_processes()
-        measured = run.measure(taggers, corpus, timed, config.batch_size)
+        measured = run.measure(taggers, corpus, timed, elsewhere)
         memory = run.measure_memory(taggers)
         facts = environment.versions() | {"threads": threads(), "commit": environment.commit()}
         write_tables(out, measured, timed, memory, facts, training)
-        about, notes = run.describe(taggers, corpus, len(timed), command or f"report({config!r})"), config.notes(corpus)
+        command = command or f"report({config!r})"
+        about, notes = run.describe(taggers, corpus, elsewhere, timed, command), config.notes(corpus)
         if busy:
             about[BUSY] = busy
             notes.append(f"Do not trust the times: {busy}.")

@@ -20,6 +20,7 @@ RANDOM_SEEDS = 5
 DEFAULT_STRATEGY = "default strategy"  # the fact about a run that names what its model runs if nothing is named
 BUSY = "other processes"  # the fact that others used the processors, so that times are doubtful
 PIPELINE = "hf-pipeline"  # the baseline that people use today: the reference of speed in a report's summary
+SPACY = "spacy"  # a baseline with weights of its own
 
 # Terms of ``errors.csv``, defined in `eval.analysis.errors`.
 EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
@@ -37,7 +38,7 @@ RESIDENT = "resident, process with it alone"  # the group of held memory
 
 LAST = "results.json"  # the file of a report that is written when all tables are there
 TEXTS = {  # columns of text of each file; all others hold numbers, or True and False
-    "results": ("corpus", "split", "variant", "kind", "point", "device", "dtype", "commit"),
+    "results": ("corpus", "split", "variant", "kind", "point", "control", "runtime", "device", "dtype", "commit"),
     "intervals": ("variant", "against"),
     "documents": ("document",),
     "times": ("variant",),

@@ -27,6 +27,15 @@ logger = logging.getLogger(__name__)
 CACHE = Path(pooch.os_cache("bioner-token-pruning"))
 
 
+def parse_name(text: str) -> tuple[str, str]:
+    """What was typed for a corpus, ``NAME``, ``NAME:SPLIT`` or a file: its name, and its split, perhaps empty."""
+    if Path(text).is_file():
+        return text, ""
+    prefix = PREFIX if text.startswith(PREFIX) else ""  # it contains a colon
+    name, _, split = text.removeprefix(prefix).partition(":")
+    return prefix + name, split
+
+
 def sample_title(name: str, split: str) -> str:
     """A corpus's name and its split, unless that is ``all``, as of a file."""
     return name if split == "all" else f"{name} {split}"

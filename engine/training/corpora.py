@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.corpora import Corpus, load_corpus, only_types
-from engine.corpora.hub_datasets import PREFIX
+from engine.corpora import Corpus, load_corpus, only_types, parse_name
 from engine.corpora.named import NAMED
 from engine.errors import InputError
 from engine.text.words import split_words
@@ -50,8 +49,8 @@ def parse_corpora(arguments: Sequence[str]) -> list[TrainingCorpus]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals or key not in (TYPES, PER_EPOCH):
-            is_file = Path(argument).is_file()
-            corpora += [TrainingCorpus(argument)] if is_file else map(_parse_name, argument.split(","))
+            names = [argument] if Path(argument).is_file() else argument.split(",")
+            corpora += [TrainingCorpus(*parse_name(name)) for name in names]
         elif not corpora:
             raise InputError(f"{argument!r} follows no corpus. Put it after the name of one.")
         elif key == TYPES and all(types := tuple(dict.fromkeys(value.split(",")))):
@@ -70,9 +69,3 @@ def held_out_corpora(arguments: Sequence[str]) -> list[TrainingCorpus]:
         raise InputError(f"{PER_EPOCH}=NUMBER applies only to training corpora. Leave it out here.")
     with_calib = {name for name, corpus in NAMED.items() if "calib" in corpus.splits}
     return [replace(each, split=each.split or ("calib" if each.name in with_calib else "dev")) for each in corpora]
-
-
-def _parse_name(name: str) -> TrainingCorpus:
-    prefix = PREFIX if name.startswith(PREFIX) else ""  # it contains a colon
-    name, _, split = name.removeprefix(prefix).partition(":")
-    return TrainingCorpus(prefix + name, split)

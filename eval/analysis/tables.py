@@ -31,7 +31,7 @@ DIGITS = "%.7g"  # of measurements; shares and counts have more
 def write_tables(
     folder: Path,
     measured: Mapping[str, Measured],
-    timed: Sequence[int],
+    timed: Mapping[int, Sequence[int]],
     memory: Mapping[str, int],
     facts: Mapping[str, Any],
     training: Sequence[Document] = (),
@@ -39,7 +39,7 @@ def write_tables(
     """Writes the CSV files to an existing folder.
 
     ``measured``: by the variant's name; the first is the reference.
-    ``timed``: ascending indices of the timed documents.
+    ``timed``: ascending indices of the timed documents, by batch size.
     ``memory``: bytes that a process with one variant alone occupies, by the variant's name.
     ``facts``: further cells of all rows of ``results.csv``.
     ``training``: documents whose mentions count as seen; without them, groups by them are left out.
@@ -54,7 +54,7 @@ def write_tables(
     sizes = list(dense.times)
     pairs = [(each, size) for size in sizes for each in measured.values()]
     more = {"seed": SEED, **facts}
-    write("results", (result_row(*pair, dense, len(timed)) | more for pair in pairs), DIGITS)
+    write("results", (result_row(*pair, dense, len(timed[pair[1]])) | more for pair in pairs), DIGITS)
     intervals = (row for each in measured.values() for row in interval_rows(each, measured))
     write("intervals", sorted(intervals, key=lambda row: sizes.index(row["batch_size"])), DIGITS)
     batches = (
@@ -64,7 +64,10 @@ def write_tables(
     )
     write("times", batches, DIGITS)
     write("cost", cost_rows(measured, sizes[0], memory), DIGITS)
-    write("documents", document_rows(measured, timed))
+    write("documents", document_rows(measured, timed[sizes[0]]))
+    if dense.elsewhere:
+        further = ({name: each.elsewhere[n] for name, each in measured.items()} for n in range(len(dense.elsewhere)))
+        write("elsewhere", (row for each in further for row in document_rows(each, ())))
 
     comparisons = compare(measured)
     for name, rows_of in (("errors", error_rows), ("confusion", confusion_rows), ("exits", exit_rows)):
@@ -74,6 +77,8 @@ def write_tables(
 
 def document_rows(measured: Mapping[str, Measured], timed: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Yields the rows of ``documents.csv``: numbers of gold mentions, words and words in gold mentions of a document.
+
+    ``elsewhere.csv`` has the same of the further corpora, in their order.
 
     A column for each run has its matches and predictions, as ``10/12``.
     """
@@ -111,6 +116,7 @@ def result_row(measured: Measured, size: int, dense: Measured, timed: int) -> di
     """
     variant, cost, times, corpus = measured.variant, measured.cost, measured.times[size], measured.corpus
     totals = [Counts.total(run) for run in measured.counts]
+    elsewhere = [Counts.total(run).f1 for run in measured.counts_elsewhere]
     return {
         "corpus": corpus.name,
         "split": corpus.split,
@@ -120,11 +126,18 @@ def result_row(measured: Measured, size: int, dense: Measured, timed: int) -> di
         "kind": variant.kind,  # dense, truncate, random, cascade, a controller's kind, baseline or model
         "prunes": variant.prunes,  # whether it chooses words, or windows
         "point": variant.point,
+        "recovers": variant.recovers,  # whether words may come back
+        "layer": variant.layer,  # after which the network is cut; 0 if it is whole
+        "control": variant.control,  # random, sentence or argmax
+        "runtime": variant.runtime,  # of a baseline
+        "default": variant.is_default,  # whether its model runs it if nothing is named
         "batch_size": size,  # texts per call
         "f1": np.mean([total.f1 for total in totals]),  # for random, the mean over seeds
         "precision": np.mean([total.precision for total in totals]),
         "recall": np.mean([total.recall for total in totals]),
         "f1_seqeval": np.mean([seqeval_f1(corpus, run) for run in measured.runs]),
+        "elsewhere_documents": sum(len(other.corpus.documents) for other in measured.elsewhere),
+        "elsewhere_f1": np.mean(elsewhere) if elsewhere else None,
         "latency_ms_median": np.median(times),  # of a call, end to end
         "latency_ms_p95": np.quantile(times, 0.95),
         "speedup_vs_dense": dense.times[size].sum() / times.sum(),  # against dense in float32
@@ -150,6 +163,9 @@ def interval_rows(measured: Measured, every: Mapping[str, Measured]) -> Iterator
     names += [name for name in every if variant.prunes and name != variant.name]
     for name in dict.fromkeys(names):
         f1 = compare_f1(measured.counts, every[name].counts)
+        if measured.elsewhere:
+            there = compare_f1(measured.counts_elsewhere, every[name].counts_elsewhere)
+            f1 |= {f"elsewhere_{column}": value for column, value in there.items()}
         for size, times in measured.times.items():
             cells = {"variant": variant.name, "batch_size": size, "against": name}
             yield cells | f1 | compare_speed(times, every[name].times[size])

@@ -1,6 +1,6 @@
 """Measures taggers: what they find in a corpus, how long they take, how much memory they hold, and on what machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,23 @@ from eval.statistics import SEED
 
 
 def measure(
-    taggers: Sequence[Tagger], corpus: Corpus, timed: Sequence[int], batch_sizes: Sequence[int]
+    taggers: Sequence[Tagger], corpus: Corpus, timed: Mapping[int, Sequence[int]], elsewhere: Sequence[Corpus] = ()
 ) -> dict[str, Measured]:
     """Measures all taggers in this process; returns what was measured by the variant's name.
 
-    ``timed``: ascending indices of the documents that are timed, after a discarded pass over them.
-    ``batch_sizes``: numbers of texts per call; predictions are made at the first.
+    ``timed``: number of texts per call → ascending indices of the documents that are timed, after a discarded pass over
+    them; predictions are made at the first number.
+    ``elsewhere``: further corpora, which are only tagged.
     """
-    measured = predict(taggers, corpus, batch_sizes[0])
-    texts = [corpus.documents[index].text for index in timed]
-    what = f"{len(taggers)} variants"
-    times = {size: take_times(taggers, batched(texts, size), what) for size in batch_sizes}
-    return {name: replace(measured[name], times={size: times[size][name] for size in batch_sizes}) for name in measured}
+    measured, *others = (predict(taggers, each, next(iter(timed))) for each in (corpus, *elsewhere))
+    times = {}
+    for size, indices in timed.items():
+        texts = [corpus.documents[index].text for index in indices]
+        times[size] = take_times(taggers, batched(texts, size), f"{len(taggers)} variants")
+    return {
+        name: replace(each, elsewhere=[o[name] for o in others], times={size: of[name] for size, of in times.items()})
+        for name, each in measured.items()
+    }
 
 
 def take_times(taggers: Sequence[Tagger], batches: Sequence[Sequence[str]], what: str) -> dict[str, np.ndarray]:
@@ -51,7 +56,7 @@ def predict(taggers: Sequence[Tagger], corpus: Corpus, batch_size: int) -> dict[
     """What taggers find in all documents, under all their seeds, by the variant's name."""
     batches = batched([document.text for document in corpus.documents], batch_size)
     measured, seeds = {}, sum(tagger.seeds for tagger in taggers)
-    with progress(what=f"Predicting with {len(taggers)} variants", total=seeds * len(batches)) as bar:
+    with progress(what=f"Predicting {corpus.title} with {len(taggers)} variants", total=seeds * len(batches)) as bar:
         for tagger in taggers:
             bar.set_postfix_str(tagger.variant.name)
             runs: list[list[Any]] = [[] for _ in range(tagger.seeds)]
@@ -80,22 +85,30 @@ def measure_memory(taggers: Sequence[Tagger]) -> dict[str, int]:
     return memory
 
 
-def describe(taggers: Sequence[Tagger], corpus: Corpus, timed: int, command: str) -> dict[str, Any]:
-    """Facts about a report for its readers; the first tagger is the reference. ``timed``: number of documents."""
+def describe(
+    taggers: Sequence[Tagger],
+    corpus: Corpus,
+    elsewhere: Sequence[Corpus],
+    timed: Mapping[int, Sequence[int]],
+    command: str,
+) -> dict[str, Any]:
+    """Facts about a report for its readers; the first tagger is the reference, the others are as in `measure`."""
     ours = [tagger for tagger in taggers if isinstance(tagger, EngineTagger) and tagger.variant.strategy]
     engines, documents = list(dict.fromkeys(tagger.engine for tagger in ours)), len(corpus.documents)
     first = engines[0]
     dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in engines]
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    drawn = f"{timed} of {documents} documents, drawn with seed {SEED}"
+    drawn = ", ".join(f"{len(of)} of {documents} documents, {size} a call" for size, of in timed.items())
     return {
         "command": command,
         "model": Path(first.source).name,
         DEFAULT_STRATEGY: first.strategy().title,
         "settings": {tagger.variant.name: tagger.variant.settings for tagger in taggers if tagger.variant.settings},
         "documents": documents,
-        "timed": drawn if timed < documents else "all documents",
+        "timed": f"{drawn}, drawn with seed {SEED}",
         "scored types": ", ".join(corpus.types),
+        "elsewhere": "; ".join(f"{c.title}, {len(c.documents)} documents ({', '.join(c.types)})" for c in elsewhere)
+        or "not measured",
         "device, dtype, threads": f"{first.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
         "GPU": "measured" if first.device != "cpu" else "not measured",

@@ -16,12 +16,13 @@ from engine.errors import InputError
 from engine.loading import load_engine
 from engine.pruning.strategy_names import CASCADE
 from engine.text.documents import Document
-from eval.config import SMALL, ReportConfig, strategy_of
+from eval.config import SMALL, ReportConfig, VariantName
 from eval.measure.baselines import load_baselines
 from eval.measure.taggers import MAKERS, Tagger, model_tagger, strategy_tagger
 from eval.schema import DENSE
 from eval.statistics import SEED
 
+BATCHES = 10  # fewest calls that are timed, if there are so many documents
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 
@@ -43,15 +44,13 @@ def load_taggers(config: ReportConfig, corpus: Corpus, training: Sequence[Docume
     check_types(corpus.types, reference.labels.types)
 
     others = [
-        (name, engine, engine.strategy(strategy))
-        for name, (folder, strategy) in config.models.items()
+        model_tagger(Path(engine.source).name, engine, engine.strategy(DENSE))
+        for folder in config.others
         for engine in load_engines(folder, [engine.dtype for engine in engines], config.device)
     ]
-    named = {"": reference} | {name: engine for name, engine, _ in others}
-    baselines = load_baselines(named, config.baselines, [document.text for document in training])
+    baselines = load_baselines(reference, config.runtimes, [document.text for document in training])
     dense = [] if reference in engines else [strategy_tagger(reference, reference.strategy(DENSE))]
-    chosen = choose_variants(engines, config.strategies, config.settings)
-    taggers = [*dense, *chosen, *baselines, *(model_tagger(*other) for other in others)]
+    taggers = [*dense, *choose_variants(engines, config.variants, config.settings), *baselines, *others]
     name_variants(taggers)
     return taggers
 
@@ -73,7 +72,7 @@ def name_variants(taggers: Sequence[Tagger]) -> None:
             tagger.variant = replace(tagger.variant, name=f"{tagger.variant.name} ({tagger.variant.dtype})")
     names = Counter(tagger.variant.name for tagger in taggers)
     if twice := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"Two variants are named {twice[0]}. Remove one, or rename it in --others.")
+        raise InputError(f"Two variants are named {twice[0]}. Remove one, or rename the folder in --others.")
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document]:
@@ -85,9 +84,13 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
     return load_corpus(corpus.name, split, data_dir).documents
 
 
-def draw(documents: int, timed: int | None) -> list[int]:
-    """Ascending indices of the documents that are timed, drawn at random; all unless a number is given."""
-    return sorted(np.random.default_rng(SEED).choice(documents, timed or documents, replace=False).tolist())
+def draw(documents: int, timed: int | None, size: int) -> list[int]:
+    """Ascending indices of the documents that are timed ``size`` a call, drawn at random; all unless a number is given.
+
+    More are drawn where a number is too few for ten calls, since a ratio rests on these.
+    """
+    count = documents if timed is None else max(timed, BATCHES * size)
+    return sorted(np.random.default_rng(SEED).permutation(documents)[:count].tolist())
 
 
 def load_engines(
@@ -102,7 +105,7 @@ def load_engines(
 
 
 def choose_variants(
-    engines: Sequence[Engine], names: Sequence[str], settings: Mapping[str, Mapping[str, Any]]
+    engines: Sequence[Engine], names: Sequence[VariantName], settings: Mapping[str, Mapping[str, Any]]
 ) -> list[Tagger]:
     """For each engine: dense, and the strategies and controls named, or the model's default if none is.
 
@@ -115,15 +118,15 @@ def choose_variants(
         default = [engine.default_strategy]
         if CASCADE in engine.runnable:
             default = [*(f"{CASCADE}:{point}" for point in engine.points[CASCADE]), SMALL]
-        strategies = {name: strategy_of(name) for name in (DENSE, *(names or default))}
-        if idle := sorted(settings.keys() - strategies.values()):
+        asked = dict.fromkeys((VariantName.of_strategy(DENSE), *(names or map(VariantName.of_strategy, default))))
+        if idle := sorted(settings.keys() - {str(name.strategy) for name in asked}):
             raise InputError(f"--set changes {idle[0]!r}, which does not run. Add it to --strategies.")
-        for name, text in strategies.items():
-            if name == SMALL:
+        for name in asked:
+            if name.text == SMALL:
                 small, *_ = engine.strategy(CASCADE).stages  # which refuses a model that is no cascade
                 taggers.append(model_tagger(SMALL, engine.stages[0], small))
             else:
-                make = strategy_tagger if name == text else MAKERS[name.partition("@")[0]]
-                title = text if ":" in text else ""  # whatever its settings
-                taggers.append(make(engine, engine.strategy(text, **settings.get(text, {})), title))
+                strategy = engine.strategy(name.strategy, **settings.get(str(name.strategy), {}))
+                title = str(name.strategy) if name.strategy.point else ""  # whatever its settings
+                taggers.append(MAKERS[name.control](engine, strategy, title))
     return taggers

@@ -26,7 +26,7 @@ from engine.pruning.strategy import Strategy
 from engine.result import Result
 from engine.text.words import Span
 from eval.record import Prediction, Variant
-from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE
+from eval.schema import ARGMAX, DENSE, MODEL, RANDOM, RANDOM_SEEDS, SENTENCE, TRUNCATE
 
 # Texts and a seed → the layer after which each word of each window exits, int64 ``(words,)``; not timed.
 Exits = Callable[[Sequence[str], int], list[np.ndarray]]
@@ -83,22 +83,28 @@ def strategy_tagger(engine: Engine, strategy: Strategy, title: str = "") -> Engi
     record = strategy.to_json() if strategy.settings() else {}
     shown = {key: value for key, value in record.items() if key not in ("name", "point")}
     layers = tuple(stage.sizes.layers for stage in engine.stages_of(strategy))
-    about = engine.dtype, engine.device, strategy, shown, layers
-    return EngineTagger(Variant(title or strategy.title, strategy.kind, *about), engine, strategy)
+    cut, is_default = strategy.gates[0] if strategy.kind == TRUNCATE else 0, strategy.title == engine.strategy().title
+    about = Variant(
+        title or strategy.title, strategy.kind, engine.dtype, engine.device, strategy, shown, layers,
+        layer=cut, is_default=is_default,
+    )  # fmt: skip
+    return EngineTagger(about, engine, strategy)
 
 
-def model_tagger(name: str, engine: Engine, strategy: Strategy) -> EngineTagger:
+def model_tagger(name: str, engine: Engine, strategy: Strategy, control: str = "") -> EngineTagger:
     """Another model, e.g. with fewer layers, under one of its strategies; its costs cannot be compared with ours."""
     settings = {"dtype": engine.dtype, "layers": str(engine.sizes.layers), "weights": engine.digest[:16]}
     if strategy.kind != DENSE:
         settings["strategy"] = json.dumps(strategy.to_json())
-    variant = Variant(name, MODEL, engine.dtype, engine.device, settings=settings)
+    variant = Variant(name, MODEL, engine.dtype, engine.device, settings=settings, control=control)
     return EngineTagger(variant, engine, strategy)
 
 
 def control_of(tagger: EngineTagger, kind: str, exits: Exits, seeds: int = 1) -> EngineTagger:
     """The control of a strategy in which other words exit."""
-    variant = replace(tagger.variant, name=f"{kind}@{tagger.variant.name}", kind=kind, settings={})
+    variant = replace(
+        tagger.variant, name=f"{kind}@{tagger.variant.name}", kind=kind, settings={}, control=kind, is_default=False
+    )
     return replace(tagger, variant=variant, exits=exits, seeds=seeds)
 
 
@@ -163,11 +169,12 @@ def with_argmax(engine: Engine, strategy: Strategy, title: str = "") -> EngineTa
     """A strategy whose words have their likeliest labels: no constraints, no abbreviations."""
     options = engine.dtype, engine.device, None, engine.threads
     plain = load_engine(engine.source, *options, constraints=False, abbreviations=False)
-    return model_tagger(f"{ARGMAX}@{title or strategy.title}", plain, strategy)
+    return model_tagger(f"{ARGMAX}@{title or strategy.title}", plain, strategy, ARGMAX)
 
 
-# What stands before the @ of a name.
+# By control, which stands before the @ of a name.
 MAKERS: Mapping[str, Callable[[Engine, Strategy, str], Tagger]] = {
+    "": strategy_tagger,
     RANDOM: random_exits,
     SENTENCE: sentence_exits,
     ARGMAX: with_argmax,

@@ -1,11 +1,11 @@
 """A folder that ``eval.report`` has written, as its pages, the docs and the app read it."""
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from engine.errors import explained
@@ -60,6 +60,20 @@ class ReportFolder:
         """The rows at the smallest batch size."""
         return [row for row in self.rows if row["batch_size"] == self.sizes[0]]
 
+    def of(self, variant: str) -> list[Row]:
+        """The rows of a variant, one for each batch size."""
+        return [row for row in self.rows if row["variant"] == variant]
+
+    @property
+    def is_scored_elsewhere(self) -> bool:
+        """Whether F1 was measured on further corpora."""
+        return bool(self.dense["elsewhere_documents"])
+
+    @property
+    def places(self) -> list[str]:
+        """Before the columns of F1: nothing at home, and ``elsewhere_`` where F1 was measured on further corpora."""
+        return ["", *["elsewhere_"] * self.is_scored_elsewhere]
+
     def losses(self, name: str) -> pd.DataFrame:
         """The rows of a table that are not about dense."""
         frame = self.frame(name)
@@ -74,7 +88,7 @@ class ReportFolder:
         """Compares a variant with `dense`, at the smallest batch size unless another is given."""
         return self.comparisons[variant, self.dense["variant"], size or self.sizes[0]]
 
-    def times(self, variant: str, size: int) -> np.ndarray:
-        """Milliseconds of a variant for each batch of timed documents, ``(batches,)``."""
-        times = self.frame("times")
-        return times.loc[(times["variant"] == variant) & (times["batch_size"] == size), "latency_ms"].to_numpy()
+    def speeds(self, rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+        """Compares a variant for each batch size with another one for each; empty if there are no others."""
+        triples = zip(rows, others, self.sizes, strict=False)
+        return [self.comparisons[row["variant"], other["variant"], size] for row, other, size in triples]

@@ -1,7 +1,6 @@
 """Pages in Markdown, and Markdown as HTML: reports, and the documents that the app serves."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
@@ -57,16 +56,12 @@ def page(template: str, **parts: Any) -> str:
 def as_html(markdown: str) -> str:
     """Renders a Markdown document, whose first heading is the title; raw HTML but comments is shown as text.
 
-    Headings have GitHub's anchors, and long cells a class.
+    Long cells have a class.
     """
-    tokens, title, used = _PARSER.parse(_COMMENT.sub("", markdown)), "", Counter[str]()
+    tokens, title = _PARSER.parse(_COMMENT.sub("", markdown)), ""
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
             title = title or unescape(inside.content)
-            text = "".join(child.content for child in inside.children or [] if child.type in ("text", "code_inline"))
-            name = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-            token.attrSet("id", f"{name}-{used[name]}" if used[name] else name)
-            used[name] += 1
         elif token.type == "td_open" and len(inside.content) > LONG:
             token.attrSet("class", "long")
     return page("page.html", title=title, body=Markup(_PARSER.renderer.render(tokens, _PARSER.options, {})))

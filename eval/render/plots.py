@@ -22,7 +22,7 @@ from PIL import Image
 
 from engine.corpora import sample_title
 from eval.render.text import per_call
-from eval.schema import BASELINE, DENSE, MODEL
+from eval.schema import BASELINE, DENSE, MODEL, NO_PARTNER
 
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
@@ -127,7 +127,7 @@ def _draw_panel(
     shown = [row.f1 for row in rows if row.variant in names or abs(row.f1 - origin.f1) <= WINDOW]
     low, high = min(shown) - _BELOW, max(shown) + _ABOVE
     axis.set_xscale("log")
-    axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 2)
+    axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 3)
     axis.set_ylim(low, high)
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
@@ -181,6 +181,29 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
         axis.set_yticks(rows, shown, fontsize=8)
         axis.invert_yaxis()
     figure.supxlabel("F1 against dense (pp)", fontsize=9)
+    return figure
+
+
+def plot_confusion(confusion: pd.DataFrame) -> Figure:
+    """Plots as what the mentions of each gold type are found, in shares; from a variant's rows of ``confusion.csv``.
+
+    Predictions without a mention are left out.
+    """
+    counts = confusion.pivot_table("count", "gold", "predicted", sort=False).drop(NO_PARTNER)
+    counts = counts[[*counts.index, NO_PARTNER]]
+    shares = counts.div(counts.sum(axis=1).clip(lower=1), axis=0).to_numpy()
+    rows, columns = shares.shape
+    figure, ((axis,),) = new_figure(1, 1, (1.4 + 0.8 * columns, 0.9 + 0.45 * rows))
+    axis.imshow(shares, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(shares.shape):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        text = f"{shares[row, column]:.1%}"
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    axis.grid(visible=False)
+    axis.set_xticks(range(columns), [*counts.index, "missed"], fontsize=8)
+    axis.set_yticks(range(rows), counts.index, fontsize=8)
+    axis.set_xlabel("found as", fontsize=9)
+    axis.set_ylabel("gold", fontsize=9)
     return figure
 
 

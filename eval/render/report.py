@@ -3,6 +3,7 @@
 from pathlib import Path
 from textwrap import indent
 
+import pandas as pd
 from huggingface_hub.utils import yaml_dump
 
 from engine.corpora import sample_title
@@ -11,12 +12,14 @@ from eval import schema
 from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, page, write_page
-from eval.render.text import bound, f1_interval, pp, score, share, speedup
-from eval.statistics import FEWEST, compare_speed
+from eval.render.text import bound, f1_interval, per_call, pp, score, share, speedup
+from eval.schema import Row
+from eval.statistics import FEWEST
 
 FIGURE = "f1_vs_latency.png"
 MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
-PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups}  # of our own strategies, by table
+# Of our own strategies, by table.
+PLOTS = {"exits": plots.plot_exits, "subgroups": plots.plot_groups, "confusion": plots.plot_confusion}
 
 
 def render_folder(folder: Path) -> str:
@@ -29,9 +32,9 @@ def render_folder(folder: Path) -> str:
     by = summary.reference(report)["variant"]
     plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"), by, names)
     plots.save_png(plot, folder / FIGURE, 130, 64)
-    drawn = [name for name in PLOTS if not report.losses(name).empty]
-    for name in drawn:
-        plots.save_png(PLOTS[name](report.losses(name)), folder / f"{name}.png")
+    for name, draw in PLOTS.items():
+        if len(drawn := _main_confusion(report) if name == "confusion" else report.losses(name)):
+            plots.save_png(draw(drawn), folder / f"{name}.png")
     text = page(
         "report.md",
         title=f"{sample_title(report.dense['corpus'], report.dense['split'])}: F1 against speed-up",
@@ -44,11 +47,14 @@ def render_folder(folder: Path) -> str:
         seeds=schema.RANDOM_SEEDS,
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
         training=schema.TRAINING in set(report.frame("subgroups").get("dimension", ())),
-        plots=drawn,
         table=summary.table(report),
         reference=by,
         machine=report.about["machine"],
-        **{section.__name__: section(report) for section in (results, by_text, errors, exits, groups, cost)},
+        elsewhere=report.about.get("elsewhere"),
+        timed=" / ".join(str(row["timed_documents"]) for row in report.of(report.dense["variant"])),
+        sizes=per_call(*report.sizes),
+        shown=_shown(report)["variant"],
+        **{section.__name__: section(report) for section in (results, errors, confusion, exits, groups, cost)},
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
     write_page(folder / "report.md", text)
@@ -79,32 +85,14 @@ def results(report: ReportFolder) -> Table:
     rows = []
     for row in report.variants:
         against = [report.against_dense(row["variant"], size) for size in report.sizes]
-        scores = score(row["f1"]), pp(against[0]), bound(against[0]), score(row["f1_seqeval"])
+        scores = [score(row["f1"]), pp(against[0]), bound(against[0]), score(row["f1_seqeval"])]
+        if report.is_scored_elsewhere:
+            scores += [pp(against[0], "elsewhere_"), bound(against[0], "elsewhere_")]
         rows.append([row["variant"], *scores, *map(speedup, against)])
     speeds = [f"× {report.dense['variant']}, {size} a call [95 %]" for size in report.sizes]
-    return Table(["variant", "F1", "against dense, pp [95 %]", "loses at most, pp", "F1 seqeval", *speeds], rows)
-
-
-def by_text(report: ReportFolder) -> Table:
-    """Speed-up over each baseline, by text length and density of entities; empty if too few texts were timed.
-
-    Texts are one a call, in thirds by their number of words and by the share of these in gold mentions.
-    """
-    row, documents = summary.main_strategy(report), report.frame("documents")
-    texts = documents[documents["timed"]]
-    if row is None or report.sizes[0] != 1 or len(texts) < 3 * FEWEST:
-        return Table([], [])
-    others = [other["variant"] for _, other in summary.summary_rows(report) if not other["prunes"]]
-    times, rows = report.times(row["variant"], 1), []
-    density = texts["entity_words"] / texts["words"].clip(lower=1)
-    for what, values, digits in (("words", texts["words"], ".0f"), ("words in entities", density, ".0%")):
-        third = (values.rank(method="first") - 1) * 3 // len(texts)
-        for number in range(3):
-            inside = (third == number).to_numpy()
-            span = f"{values[inside].min():{digits}} to {values[inside].max():{digits}}"
-            over = [compare_speed(times[inside], report.times(name, 1)[inside]) for name in others]
-            rows.append([what, span, int(inside.sum()), *map(speedup, over)])
-    return Table(["by", "from, to", "texts", *(f"× {name} [95 %]" for name in others)], rows)
+    further = ["elsewhere, pp [95 %]", "loses at most, pp"] * report.is_scored_elsewhere
+    heads = ["variant", "F1", "against dense, pp [95 %]", "loses at most, pp", "F1 seqeval", *further, *speeds]
+    return Table(heads, rows)
 
 
 def errors(report: ReportFolder) -> Table:
@@ -117,6 +105,27 @@ def errors(report: ReportFolder) -> Table:
             cells += [counts.sum(), ", ".join(f"{counts[reason]} {reason}" for reason in reasons if counts[reason])]
         rows.append(cells)
     return Table(["variant", schema.CAUSED, "how", schema.FIXED, "how"], rows)
+
+
+def confusion(report: ReportFolder) -> Table:
+    """What became of the mentions of each type, and predictions of it that are none, under the main strategy."""
+    table, rows = _main_confusion(report), []
+    for type_ in table["gold"].unique():
+        gold = table[table["gold"] == type_].set_index("predicted")["count"]
+        spurious = table.loc[(table["gold"] == schema.NO_PARTNER) & (table["predicted"] == type_), "count"].sum()
+        if type_ != schema.NO_PARTNER:
+            other = gold.sum() - gold[type_] - gold[schema.NO_PARTNER]
+            rows.append([type_, gold.sum(), gold[type_], other, gold[schema.NO_PARTNER], spurious])
+    return Table(["type", "mentions", "found", "found as another type", "missed", "spurious predictions"], rows)
+
+
+def _shown(report: ReportFolder) -> Row:
+    return summary.main_strategy(report) or report.dense
+
+
+def _main_confusion(report: ReportFolder) -> pd.DataFrame:
+    table = report.frame("confusion")
+    return table[table["variant"] == _shown(report)["variant"]]
 
 
 def exits(report: ReportFolder) -> Table:
@@ -146,16 +155,14 @@ def groups(report: ReportFolder) -> Table:
 
 
 def cost(report: ReportFolder) -> Table:
-    """Computation and memory of our own strategies."""
-    table, rows = report.frame("cost"), []
-    memory = table[table["group"] == schema.RESIDENT].set_index("variant")["value"]
+    """Computation of our own strategies."""
+    rows = []
     for row in report.variants:
         if row["gmacs_per_document"] > 0:  # NaN where it is unknown
-            mib = f"{memory[row['variant']]:.0f}" if row["variant"] in memory else ""
             macs = f"{row['gmacs_per_document']:.4g}", f"{row['theoretical_speedup']:.2f}×"
             kept = share(row["token_layers_kept"]), share(row["read_by_large"])
-            rows.append([row["variant"], *macs, mib, *kept])
-    heads = ["variant", "10⁹ MACs", "theoretical speed-up", "memory, MiB", "token-layers kept"]
+            rows.append([row["variant"], *macs, *kept])
+    heads = ["variant", "10⁹ MACs", "theoretical speed-up", "token-layers kept"]
     if any(row["kind"] == schema.CASCADE for row in report.rows):
         heads.append("words read by the large model")
     return Table(heads, [cells[: len(heads)] for cells in rows])

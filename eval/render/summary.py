@@ -1,35 +1,33 @@
-"""What a report says first: one headline, and a table of at most six rows.
+"""What a report says first: one headline, and a table of what decides.
 
 Speed is a multiple of the reference's: the Hugging Face pipeline or, where that was not measured, the full network in
 float32. Losses of F1 are against the full network in float32, decoded alike.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from eval import schema
 from eval.render.folder import ReportFolder
 from eval.render.pages import Table
-from eval.render.text import bound, f1, per_call, score, speedup
+from eval.render.text import bound, f1, per_call, pp, score, speedup
 from eval.schema import Row
 
-DEFAULTS = ("cascade:balanced", "entropy:balanced")  # in reports of 0.4.0, which do not name the default strategy
-RUNTIMES = ("onnx-int8", "openvino-int8", "onnx-float32")  # baselines that run the same model and remove nothing
-SAME_F1 = 0.001  # F1 by which a cut may be below a strategy and still count as its equal
-RUNTIME_LOSS = 0.01  # F1 that a runtime may lose and still be worth beating
+LIMIT = 0.005  # F1 that is lost at most (95 %, one-sided) by what counts as of equal F1, at home and elsewhere
 LEAST_DOCUMENTS, LEAST_F1 = 30, 0.5  # what a headline takes: documents, and F1 of the full network
-ROWS, ROWS_OF_A_PAGE = 6, 5  # most rows of the table in a report, and in README and model cards
+ROWS = 6  # most rows of the table of a page
+RUNTIMES = {"": "our runtime", schema.PIPELINE: "Hugging Face pipeline"}  # in plain words
+RUNTIMES |= {"onnx-float32": "ONNX Runtime in float32", "onnx-int8": "ONNX Runtime", "openvino-int8": "OpenVINO"}
 
 
 def reference(report: ReportFolder) -> Row:
     """The variant whose speed is 1."""
-    return next((row for row in report.variants if row["variant"] == schema.PIPELINE), report.dense)
+    return next((row for row in report.variants if row["runtime"] == schema.PIPELINE), report.dense)
 
 
 def default(report: ReportFolder) -> Row | None:
     """The default strategy in the dtype in which it is fastest; None if the report lacks it, or it prunes nothing."""
-    names = (report.about[schema.DEFAULT_STRATEGY],) if schema.DEFAULT_STRATEGY in report.about else DEFAULTS
-    return next((row for name in names for row in _strategies(report) if _title(row) == name), None)
+    return next((row for row in _strategies(report) if row["default"]), None)
 
 
 def main_strategy(report: ReportFolder) -> Row | None:
@@ -37,8 +35,39 @@ def main_strategy(report: ReportFolder) -> Row | None:
     return default(report) or next(iter(_strategies(report)), None)
 
 
+def has_equal_f1(report: ReportFolder, row: Row) -> bool:
+    """Whether a variant loses no more than the limit, at home and, where that was measured, elsewhere."""
+    compared = report.against_dense(row["variant"])
+    return all(compared[f"{where}loss_bound"] <= LIMIT for where in report.places)
+
+
+def full_passes(report: ReportFolder) -> list[Row]:
+    """What runs the whole network on every word, whatever its F1."""
+    return [row for row in report.variants if row["kind"] in (schema.DENSE, schema.BASELINE) and not row["layer"]]
+
+
+def cuts(report: ReportFolder) -> list[Row]:
+    """What decides nothing and has fewer layers, the deepest first: networks that are cut, and other models."""
+    rows = (row for row in report.variants if row["layer"] or (row["kind"] == schema.MODEL and not row["control"]))
+    return sorted(rows, key=lambda row: -row["layer"])
+
+
+def equal_cuts(report: ReportFolder) -> list[Row]:
+    """The cuts of equal F1."""
+    return [row for row in cuts(report) if has_equal_f1(report, row)]
+
+
+def fastest(report: ReportFolder, rows: Sequence[Row]) -> list[Row]:
+    """The fastest of some variants at each batch size; empty if there are none."""
+
+    def speed(row: Row, size: int) -> float:
+        return float(report.against_dense(row["variant"], size)["speedup"])
+
+    return [max(rows, key=lambda row: speed(row, size)) for size in report.sizes] if rows else []
+
+
 def headline(report: ReportFolder) -> str:
-    """What `main_strategy` gains and loses; else why nothing can be said."""
+    """What the runtime gives, what cuts and `main_strategy` add, and at what cost; else why nothing can be said."""
     row = main_strategy(report)
     if row is None:
         return "No strategy that prunes was measured."
@@ -49,86 +78,113 @@ def headline(report: ReportFolder) -> str:
             f"F1 of the full network is {f1(report.dense['f1'])}, too low to conclude from: check that the corpus "
             "annotates the types that the model finds."
         )
-    other = reference(report)
-    speeds = [report.comparisons[row["variant"], other["variant"], size] for size in report.sizes]
-    if any(math.isnan(speed["speedup_low"]) for speed in speeds):
+    ours, by = [row] * len(report.sizes), [reference(report)] * len(report.sizes)
+    if any(math.isnan(speed["speedup_low"]) for speed in report.speeds(ours, by)):
         return "Too few batches were timed to conclude on speed."
-    is_pipeline, is_int8 = other["variant"] == schema.PIPELINE, row["dtype"] == "int8"
-    faster = " / ".join(f"{speed['speedup']:.1f}×" for speed in speeds)
-    than = "the Hugging Face pipeline" if is_pipeline else "the full network in float32"
-    texts = f"{' / '.join(map(str, report.sizes))} text{'s' * (report.sizes != [1])} a call"
-    how = "asking the large model only in doubt" if row["kind"] == schema.CASCADE else "early exit"
-    costs = " and 8 bits cost" if is_int8 else " costs"
-    lost = math.ceil(report.against_dense(row["variant"])["loss_bound"] * 1000 - 1e-9) / 10  # points, rounded up
-    said = f"{faster} as fast as {than} ({texts}), F1 {f1(row['f1'])} against {f1(other['f1'])}"
-    most = f"at most {lost:.1f} points" if lost > 0 else "no F1"
-    said += f"; {'with the same decoding, ' * is_pipeline}{how}{costs} {most}."
-    busy = report.about.get(schema.BUSY)
-    return f"{said} Do not trust the times: {busy}." if busy else said
+    whole, equal = fastest(report, full_passes(report)), fastest(report, equal_cuts(report))
+    than = "the Hugging Face pipeline" if by[0]["kind"] == schema.BASELINE else "the full network in float32"
+    how = "cascade" if row["kind"] == schema.CASCADE else "early exit"
+    cut = "cut" if all(row["layer"] for row in equal) else "model"
+    listed = {f"{_names(whole)} with nothing removed": whole}
+    over = f"{_times(report, ours, whole, 2)} times the full pass"
+    if equal:
+        listed[f"the fastest {cut} of equal F1 ({_names(equal)})"] = equal
+        over += f" and {_times(report, ours, equal, 2)} times the {cut}"
+    times = [f"{what} {_times(report, rows, by)}" for what, rows in (listed | {how: ours}).items()]
+    ahead = [pair["batch_size"] for pair in report.speeds(ours, equal) if pair["speedup"] < 1]
+    compared = report.against_dense(row["variant"])
+    lost = [_points(compared[f"{place}loss_bound"]) + " elsewhere" * bool(place) for place in report.places]
+    sentences = [
+        f"Times as fast as {than}, {per_call(*report.sizes)}: {'; '.join(times)}, which is {over}.",
+        f"The {cut} is faster with {per_call(*ahead)}." if ahead else "",
+        "No cut that was measured has equal F1." if cuts(report) and not equal else "",
+        f"F1 {f1(row['f1'])} against the full network's {f1(report.dense['f1'])}: {', '.join(lost)}.",
+        f"Do not trust the times: {report.about[schema.BUSY]}." if schema.BUSY in report.about else "",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def decisive_rows(report: ReportFolder) -> list[tuple[str, Row]]:
+    """What decides, by plain names: pipeline, fastest full pass, every cut, the strategy and its other points."""
+    whole = {row["variant"]: row for row in fastest(report, full_passes(report))}
+    pairs = [(_name(row), row) for row in report.variants if row["runtime"] == schema.PIPELINE]
+    pairs += [(f"{_name(row)}, nothing removed", row) for row in whole.values()]
+    pairs += [(_name(row), row) for row in cuts(report)]
+    if row := main_strategy(report):
+        name = "cascade" if row["kind"] == schema.CASCADE else "early exit"
+        same = ("kind", "dtype", "recovers")
+        others = [other for other in _strategies(report) if other["point"] and all(other[c] == row[c] for c in same)]
+        pairs.append((f"{name} ({'default' if row['default'] else row['point'] or row['variant']})", row))
+        pairs += [(f"{name} ({other['point']})", other) for other in others if other is not row]
+    return pairs
 
 
 def summary_rows(report: ReportFolder) -> list[tuple[str, Row]]:
-    """What decides, by plain names: pipeline, fastest full network, best cut, the strategy and its other points."""
-    pairs = [("Hugging Face pipeline", other) for other in report.variants if other["variant"] == schema.PIPELINE]
-    full = [other for other in report.variants if other["variant"] in RUNTIMES or other["kind"] == schema.DENSE]
-    right = [other for other in full if report.against_dense(other["variant"])["difference"] >= -RUNTIME_LOSS]
-    pairs.append(("fastest runtime, nothing removed", _by_speed(right)[0]))
-    row = main_strategy(report)
-    if row is None:
-        return pairs
-    cuts = [
-        other for other in report.variants if f"{schema.TRUNCATE}-" in other["variant"] and "@" not in other["variant"]
-    ]
-    if cuts:
-        equal = [other for other in cuts if other["f1"] >= row["f1"] - SAME_F1]
-        cut = _by_speed(equal)[0] if equal else max(cuts, key=lambda other: other["f1"])
-        pairs.append((f"network cut at layer {_title(cut).rpartition('-')[2]}", cut))
-    name = "cascade" if row["kind"] == schema.CASCADE else "early exit"
-    which = "default" if default(report) else row["point"] or _title(row)
-    kind, _, _ = _title(row).partition(":")
-    others = [other for other in _strategies(report) if other["point"] and _title(other) == f"{kind}:{other['point']}"]
-    others = [other for other in others if other["dtype"] == row["dtype"] and other is not row]
-    return [*pairs, (f"{name} ({which})", row), *((f"{name} ({other['point']})", other) for other in others)][:ROWS]
+    """At most six of them: two cuts, of those after each layer the fastest, and as many points as there is room for."""
+    by_layer = {row["layer"]: row["variant"] for row in sorted(cuts(report), key=lambda row: row["speedup_vs_dense"])}
+    left_out = {row["variant"] for row in cuts(report)} - set(list(by_layer.values())[-2:])
+    return [pair for pair in decisive_rows(report) if pair[1]["variant"] not in left_out][:ROWS]
 
 
 def table(report: ReportFolder) -> Table:
     """The rows that decide, with intervals, for the report."""
     by = reference(report)["variant"]
-    heads = ["", "variant", "F1", "loses at most, pp", *(f"× {by}, {size} a call [95 %]" for size in report.sizes)]
+    heads = [
+        "",
+        "variant",
+        "F1",
+        "loses at most, pp",
+        *["elsewhere, pp [95 %]", "at most"] * report.is_scored_elsewhere,
+    ]
+    heads += ["equal F1", *(f"× {by}, {size} a call [95 %]" for size in report.sizes)]
     rows = []
-    for name, row in summary_rows(report):
-        speeds = [speedup(report.comparisons[row["variant"], by, size]) for size in report.sizes]
-        rows.append([name, row["variant"], score(row["f1"]), bound(report.against_dense(row["variant"])), *speeds])
+    for name, row in decisive_rows(report):
+        compared = report.against_dense(row["variant"])
+        cells = [name, row["variant"], score(row["f1"]), bound(compared)]
+        if report.is_scored_elsewhere:
+            cells += [pp(compared, "elsewhere_"), bound(compared, "elsewhere_")]
+        cells.append("yes" if has_equal_f1(report, row) else "no")
+        rows.append([*cells, *(speedup(report.comparisons[row["variant"], by, size]) for size in report.sizes)])
     return Table(heads, rows)
 
 
-def figures(reports: Sequence[ReportFolder]) -> Table:
-    """At most five rows without intervals, for README and cards: those of a report, and the cascade of each other."""
-    first, *others = reports
-    pairs = [(first, *pair) for pair in summary_rows(first)[: ROWS_OF_A_PAGE - len(others)]]
-    for other in others:
-        row = main_strategy(other)
-        cascades = [(name.partition(" (")[0], shown) for name, shown in summary_rows(other) if shown is row]
-        pairs += [(other, f"{name}, against its large model's pipeline", shown) for name, shown in cascades]
-    than = "the pipeline" if reference(first)["variant"] == schema.PIPELINE else "the full network"
-    heads = ["", "F1", *(f"times {than}, {per_call(size)}" for size in first.sizes)]
+def figures(report: ReportFolder) -> Table:
+    """At most six rows without intervals, for README and cards."""
+    by = [reference(report)] * len(report.sizes)
+    than = "the pipeline" if by[0]["runtime"] == schema.PIPELINE else "the full network"
+    heads = ["", "F1", *["F1 elsewhere"] * report.is_scored_elsewhere]
+    heads += [f"times {than}, {per_call(size)}" for size in report.sizes]
     rows = []
-    for report, name, row in pairs:
-        by = reference(report)["variant"]
-        speeds = [report.comparisons[row["variant"], by, size]["speedup"] for size in report.sizes]
-        rows.append([name, f1(row["f1"]), *(f"{speed:.1f}" for speed in speeds)])
+    for name, row in summary_rows(report):
+        speeds = [f"{pair['speedup']:.1f}" for pair in report.speeds([row] * len(by), by)]
+        rows.append([name, f1(row["f1"]), *[f1(row["elsewhere_f1"])] * report.is_scored_elsewhere, *speeds])
     return Table(heads, rows)
 
 
 def _strategies(report: ReportFolder) -> list[Row]:
     """The strategies that prune, the fastest first."""
-    return _by_speed(row for row in report.variants if row["prunes"])
+    return sorted((row for row in report.variants if row["prunes"]), key=lambda row: -row["speedup_vs_dense"])
 
 
-def _by_speed(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: -row["speedup_vs_dense"])
+def _name(row: Row) -> str:
+    """A variant that decides nothing, in plain words."""
+    if row["kind"] == schema.MODEL:
+        return str(row["variant"])
+    name = RUNTIMES.get(row["runtime"], str(row["runtime"]))
+    return f"{name}, cut at layer {row['layer']}" if row["layer"] else name
 
 
-def _title(row: Row) -> str:
-    """The name of a variant without its dtype."""
-    return str(row["variant"].removesuffix(f" ({row['dtype']})"))
+def _names(rows: Sequence[Row]) -> str:
+    """The variants that are the fastest at each batch size, each named once."""
+    return " / ".join(dict.fromkeys(map(_name, rows)))
+
+
+def _times(report: ReportFolder, rows: Sequence[Row], others: Sequence[Row], decimals: int = 1) -> str:
+    """How many times as fast as others some variants are at each batch size: ``1.5 / 2.0``."""
+    return " / ".join(f"{pair['speedup']:.{decimals}f}" for pair in report.speeds(rows, others))
+
+
+def _points(lost: float) -> str:
+    """The bound of a loss, rounded up."""
+    points = math.ceil(lost * 1000 - 1e-9) / 10
+    return f"loses at most {points:.1f} points" if points > 0 else "loses nothing"

@@ -36,10 +36,10 @@ def pp(row: Row, prefix: str = "") -> str:
     return f"{value:+.2f} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
 
 
-def bound(row: Row) -> str:
+def bound(row: Row, prefix: str = "") -> str:
     """What a variant loses at most, in pp; a dash if it is compared with itself, or there are too few documents."""
-    unknown = _compares_with_itself(row) or math.isnan(row["loss_bound"])
-    return ITSELF if unknown else f"{row['loss_bound'] * 100:.2f}"
+    lost = row[f"{prefix}loss_bound"]
+    return ITSELF if _compares_with_itself(row) or math.isnan(lost) else f"{lost * 100:.2f}"
 
 
 def speedup(row: Row) -> str:
@@ -71,9 +71,9 @@ def share(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
-def per_call(size: int) -> str:
-    """A batch size in words, e.g. ``32 texts a call``."""
-    return f"{size} text{'s' * (size > 1)} a call"
+def per_call(*sizes: int) -> str:
+    """Batch sizes in words, e.g. ``1 / 32 texts a call``."""
+    return f"{' / '.join(map(str, sizes))} text{'s' * (sizes != (1,))} a call"
 
 
 def escape(text: object) -> str:

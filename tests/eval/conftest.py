@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,10 +50,16 @@ def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, model_folder: Path, beginnings: Path) -> Path:
     """A report with everything that one can contain, on six documents; no test may change its files."""
     out = tmp_path_factory.mktemp("run")
+    elsewhere = out.with_name("elsewhere.jsonl")  # 20 documents with diseases alone
+    other = out.with_name("other")
+    other.symlink_to(model_folder)
+    lines = map(json.loads, beginnings.read_text().splitlines()[4:24])
+    diseases = (line | {"entities": [e for e in line["entities"] if e["type"] == "Disease"]} for line in lines)
+    elsewhere.write_text("".join(f"{json.dumps(line)}\n" for line in diseases))
     options = f"--model {model_folder} --corpus {beginnings} --limit 6 --timed 5 --batch-size 1,4"
     options += " --dtype float32,int8 --strategies entropy,random@entropy,truncate-1,entropy+recovery"
     options += " --set entropy.gates=1,2 --set entropy.max_entropy=0.4 --set entropy.exit_entities=true"
-    options += f" --baselines hf-pipeline --others same={model_folder},pruned={model_folder}@entropy"
+    options += f" --baselines hf-pipeline --others {other} --elsewhere {elsewhere}"
     options += f" --out {out}"
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
@@ -74,8 +81,8 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     ]
     with pytest.MonkeyPatch.context() as patch:
         stub_slow_parts(patch)
-        found = measure([strategy_tagger(engine, strategy) for strategy in strategies], corpus, range(8), (1,))
-    write_tables(out, found, range(8), {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
+        found = measure([strategy_tagger(engine, strategy) for strategy in strategies], corpus, {1: range(8)})
+    write_tables(out, found, {1: range(8)}, {"dense": 2**30}, {"threads": 1}, corpus.documents[:2])
     (out / "results.json").write_text('{"about": {"machine": "a CPU"}, "notes": []}')
     texts = [document.text for document in corpus.documents]
     counts = {}

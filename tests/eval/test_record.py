@@ -17,7 +17,7 @@ def record(engine):
     entropy = engine.strategy("entropy", **SETTINGS)
     taggers = [strategy_tagger(engine, engine.strategy("dense")), strategy_tagger(engine, entropy)]
     taggers.append(random_exits(engine, entropy, seeds=2))
-    return measure(taggers, load_corpus(str(SAMPLE), limit=5), range(5), (1, 4))
+    return measure(taggers, load_corpus(str(SAMPLE), limit=5), dict.fromkeys((1, 4), range(5)))
 
 
 def test_it_has_what_the_engine_found_its_cost_and_where_words_exited(engine, record):

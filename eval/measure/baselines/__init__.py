@@ -3,7 +3,7 @@
 Those that run the same weights use our words, windows and decoding. Some need the extra ``baselines``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +11,13 @@ import numpy as np
 from engine.base import Engine
 from engine.corpora import Corpus
 from engine.errors import InputError, extra
-from engine.pruning.strategy_names import StrategyName
+from eval.config import VariantName
 from eval.measure.baselines import huggingface, onnx, openvino, spacy
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, state
 from eval.measure.run import batched, take_times
 from eval.measure.taggers import Tagger
-from eval.schema import PIPELINE
+from eval.schema import PIPELINE, SPACY
 
-SPACY = "spacy"
 BASELINES: dict[str, Callable[[Inputs], Baseline]] = {
     PIPELINE: huggingface.load,
     "onnx-float32": onnx.load,
@@ -32,36 +31,20 @@ FIRST_DOCUMENTS = 512  # of a corpus, of which those of a trial are a sample
 EQUAL_RATIO = 1.02  # the first candidate within this ratio of the fastest is taken, so that runs rarely differ
 
 
-def load_baselines(engines: Mapping[str, Engine], names: Sequence[str], training: Sequence[str]) -> list[Baseline]:
-    """Loads the baselines of these ``names``, e.g. ``onnx-int8=truncate-3``.
+def load_baselines(engine: Engine, names: Sequence[VariantName], training: Sequence[str]) -> list[Baseline]:
+    """Loads the baselines of these ``names``.
 
-    ``engines``: the models, by the names that may follow ``@``; ours has the name ``""``.
+    ``engine``: the model whose weights they run.
     ``training``: texts of the corpus' training split.
 
-    Raises an `InputError` if a name is unknown or a package of the extra ``baselines`` is missing.
+    Raises an `InputError` if there is no such runtime or layer, or a package of the extra ``baselines`` is missing.
     """
-    every = [parse_baseline(name, engines, training) for name in names if name != "none"]
+    for name in names:
+        if name.runtime not in BASELINES:
+            raise InputError(f"There is no baseline {name.runtime!r}. Choose among {', '.join(BASELINES)}.")
+        engine.strategy(name.strategy)  # refuses a cut of a model without gates, and more layers than it has
     with extra("baselines"):
-        return [BASELINES[inputs.runtime](inputs) for inputs in every]
-
-
-def parse_baseline(name: str, engines: Mapping[str, Engine], training: Sequence[str]) -> Inputs:
-    """What a baseline's name asks for; raises an `InputError` if there is no such baseline, model or layer."""
-    runtime, _, folder = name.partition("=")
-    if runtime == SPACY:
-        return Inputs(name, runtime, engines[""], training, folder=folder)
-    ours, at, model = name.partition("@")
-    runtime, cut, strategy = ours.partition("=")
-    if runtime not in BASELINES:
-        raise InputError(f"There is no baseline {runtime!r}. Choose among {', '.join(BASELINES)}.")
-    if at and (not model or model not in engines):
-        raise InputError(f"The baseline {name!r} names no model of --others. Add NAME=FOLDER to --others.")
-    layers = StrategyName.parse(strategy).layer if cut else 0
-    if cut and (not layers or runtime == PIPELINE):
-        raise InputError(f"Only onnx-… and openvino-… can be cut, by =truncate-K, not {name!r}.")
-    if cut:
-        engines[model].strategy(strategy)  # refuses a model without gates, and more layers than it has
-    return Inputs(name, runtime, engines[model], training, layers)
+        return [BASELINES[name.runtime](Inputs(name, engine, training)) for name in names]
 
 
 def tune(taggers: Sequence[Tagger], corpus: Corpus, batch_sizes: Sequence[int]) -> None:

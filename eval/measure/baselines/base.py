@@ -19,6 +19,7 @@ from engine.base import Engine
 from engine.models.folder import ModelFolder
 from engine.pytorch.checkpoint import load_huggingface
 from engine.text.windows import Window
+from eval.config import VariantName
 from eval.measure.taggers import Tagger
 from eval.record import Prediction, Variant
 from eval.schema import BASELINE
@@ -33,17 +34,25 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 class Inputs:
     """What a baseline is made from."""
 
-    name: str  # as typed: ``RUNTIME``, ``RUNTIME=truncate-LAYERS``, either with ``@MODEL``, or ``spacy=FOLDER``
-    runtime: str  # the first part of it
+    name: VariantName
     engine: Engine  # provides weights, windows, labels and device
     training: Sequence[str]  # texts of the corpus' training split; none if it has none
-    layers: int = 0  # after which the network is cut; 0 for all
-    folder: str = ""  # of spaCy's model
+
+    @property
+    def layers(self) -> int:
+        """After which the network is cut; 0 for all."""
+        return self.name.strategy.layer
 
     @property
     def dtype(self) -> str:
         """The number format in the runtime's name."""
-        return "int8" if self.runtime.endswith("-int8") else "float32"
+        return "int8" if self.name.runtime.endswith("-int8") else "float32"
+
+    def variant(self, settings: dict[str, str], dtype: str = "", kind: str = BASELINE, device: str = "cpu") -> Variant:
+        """What is measured."""
+        about, of = settings | {"dtype": dtype or self.dtype}, self.name
+        named = Variant(of.text, kind, about["dtype"], device, settings=about)
+        return replace(named, runtime=of.runtime, layer=self.layers)
 
 
 @dataclass(eq=False)
@@ -123,9 +132,8 @@ def on_runtime(
         return [Prediction(result.entities) for result in decoded]
 
     described = {"input": INPUT, **settings, **({"layers": str(inputs.layers)} if inputs.layers else {})}
-    variant = Variant(inputs.name, BASELINE, inputs.dtype, settings=described | {"dtype": inputs.dtype})
     # Torch does not compute, and its idle threads would spin.
-    return Baseline(variant, run, candidates, threads=1, release=loaded.cache_clear)
+    return Baseline(inputs.variant(described), run, candidates, threads=1, release=loaded.cache_clear)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:

@@ -1,9 +1,15 @@
 """``hf-pipeline``: the ``pipeline`` of transformers as its users call it, texts in, groups of entities out.
 
-Words are its own, and each has the label of its first piece. Long texts are read in overlapping windows.
+Words are its own, and each has the label of its first piece. Long texts are read in overlapping windows. Several texts
+may be read by several processes, each on one thread.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from itertools import chain, repeat
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,48 +19,75 @@ from engine.pytorch.checkpoint import load_huggingface
 from engine.text.documents import Entity
 from engine.text.labels import label_parts
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Prediction, Variant
-from eval.schema import BASELINE
+from eval.record import Prediction
 
 BATCH_SIZES = (1, 4, 16)  # of the pipeline
 IOB2 = {"S": "B", "E": "I"}  # the only prefixes that the pipeline joins
 
+_of_this_process: dict[str, Any] = {}  # the pipeline of a process that reads texts for another
+
 
 def load(inputs: Inputs) -> Baseline:
     """``hf-pipeline``, in the engine's dtype for layers that are not quantised."""
-    from transformers import pipeline
-
-    engine = inputs.engine
+    engine, threads = inputs.engine, torch.get_num_threads()
     dtype = "float32" if engine.device == "cpu" else engine.dtype
-    tokenizer: Any = load_tokenizer(engine.folder.path)
-    tokenizer.model_max_length = engine.pieces.capacity + 2
-    model: Any = load_huggingface(engine.folder.path)
-    for index, name in zip(engine.folder.label_order, engine.labels.names, strict=True):
-        prefix, type_ = label_parts(name)
-        model.config.id2label[index] = f"{IOB2.get(prefix, prefix)}-{type_}" if type_ else name
-    tagger: Any = pipeline(
-        "token-classification",
-        model=model.to(getattr(torch, dtype)),
-        tokenizer=tokenizer,
-        device=engine.device,
-        aggregation_strategy="first",
-        stride=engine.pieces.capacity // 4,
-    )
+    labels = dict(zip(engine.folder.label_order, engine.labels.names, strict=True))
+    make = partial(_pipeline, engine.folder.path, labels, engine.pieces.capacity, dtype, engine.device)
+    alone = make()
+
+    @cache
+    def pool(processes: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(processes, get_context("spawn"), _begin, (make,))
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> list[Prediction]:
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        groups = tagger([encodable(texts[index]) for index in order], batch_size=parameters["texts"]) if order else []
-        by_index = dict(zip(order, groups, strict=True))
+        at_once, processes = parameters["texts"], int(parameters["processes"])
+        shares = [order[first::processes] for first in range(min(processes, len(order)))]
+        encoded = [[encodable(texts[index]) for index in share] for share in shares]
+        if processes == 1:
+            groups = [alone(share, batch_size=at_once) for share in encoded]
+        else:
+            groups = list(pool(processes).map(_tag, encoded, repeat(at_once)))
+        by_index = dict(zip(chain(*shares), chain(*groups), strict=True))
         return [Prediction(tuple(entity(text, group) for group in by_index[n])) for n, text in enumerate(texts)]
 
     settings = {
         "input": "texts sorted by length, `texts` at a time; long ones in windows that overlap by a quarter",
         "aggregation_strategy": "first",
-        "threads": str(torch.get_num_threads()),
-        "dtype": dtype,
+        "threads": f"{threads} over all processes",
     }
-    variant = Variant(inputs.name, BASELINE, dtype, engine.device, settings=settings)
-    return Baseline(variant, run, tuple({"texts": texts} for texts in BATCH_SIZES))
+    several = dict.fromkeys((1, threads if engine.device == "cpu" else 1))
+    candidates = tuple({"texts": texts, "processes": number} for texts in BATCH_SIZES for number in several)
+    variant = inputs.variant(settings, dtype, device=engine.device)
+    return Baseline(variant, run, candidates, release=pool.cache_clear)
+
+
+def _pipeline(folder: Path, labels: dict[int, str], capacity: int, dtype: str, device: str) -> Any:
+    from transformers import pipeline
+
+    tokenizer: Any = load_tokenizer(folder)
+    tokenizer.model_max_length = capacity + 2
+    model: Any = load_huggingface(folder)
+    for index, name in labels.items():
+        prefix, type_ = label_parts(name)
+        model.config.id2label[index] = f"{IOB2.get(prefix, prefix)}-{type_}" if type_ else name
+    return pipeline(
+        "token-classification",
+        model=model.to(getattr(torch, dtype)),
+        tokenizer=tokenizer,
+        device=device,
+        aggregation_strategy="first",
+        stride=capacity // 4,
+    )
+
+
+def _begin(make: Callable[[], Any]) -> None:
+    torch.set_num_threads(1)
+    _of_this_process["pipeline"] = make()
+
+
+def _tag(texts: Sequence[str], at_once: int) -> list[Any]:
+    return _of_this_process["pipeline"](texts, batch_size=at_once)
 
 
 def entity(text: str, group: dict[str, Any]) -> Entity:

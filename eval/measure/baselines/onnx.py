@@ -16,7 +16,7 @@ FUSIBLE = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert
 
 
 def load(inputs: Inputs) -> Baseline:
-    name, model = inputs.name, base.Logits(inputs.engine.folder, inputs.layers)
+    name, model = inputs.name.text, base.Logits(inputs.engine.folder, inputs.layers)
     fused, pad_id = model.config.model_type in FUSIBLE, model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {

@@ -22,7 +22,7 @@ def load(inputs: Inputs) -> Baseline:
         import nncf
         import openvino
 
-    name, engine = inputs.name, inputs.engine
+    name, engine = inputs.name.text, inputs.engine
     if not inputs.training:
         raise InputError(
             f"{name} needs a training split for calibration, and this corpus has none. Choose a named corpus, or leave "

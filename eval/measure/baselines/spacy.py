@@ -11,8 +11,8 @@ from engine.errors import InputError, explained
 from engine.models.tensors import digest_of
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, encodable
-from eval.record import Prediction, Variant
-from eval.schema import BASELINE
+from eval.record import Prediction
+from eval.schema import MODEL, SPACY
 
 BATCH_SIZES = (1, 8, 64)  # of its pipe
 TRAIN = "docs/reports.md says how to train one"
@@ -21,13 +21,12 @@ TRAIN = "docs/reports.md says how to train one"
 def load(inputs: Inputs) -> Baseline:
     import spacy
 
-    name = inputs.name
-    if not inputs.folder:
-        raise InputError(f"The baseline {name} needs a trained model: {name}=FOLDER. {TRAIN}.")
-    folder = Path(inputs.folder)
+    if not inputs.name.folder:
+        raise InputError(f"The baseline {SPACY} needs a trained model: {SPACY}=FOLDER. {TRAIN}.")
+    folder = Path(inputs.name.folder)
     if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
         folder /= "model-best"
-    with explained(f"{inputs.folder} has no recogniser of spaCy", TRAIN):
+    with explained(f"{inputs.name.folder} has no recogniser of spaCy", TRAIN):
         nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
     nlp.max_length = 10**9  # characters; the default refuses long texts
@@ -43,10 +42,10 @@ def load(inputs: Inputs) -> Baseline:
         "input": "texts, `texts` at a time; its own words",
         "threads": "1",
         "spacy": spacy.__version__,
-        "dtype": "float32",
     }
-    variant = Variant(name, BASELINE, "float32", settings=settings)
-    return Baseline(variant, run, tuple({"texts": texts} for texts in BATCH_SIZES), threads=1)
+    return Baseline(
+        inputs.variant(settings, kind=MODEL), run, tuple({"texts": texts} for texts in BATCH_SIZES), threads=1
+    )
 
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:

@@ -10,7 +10,7 @@ from engine.corpora import load_corpus
 from engine.errors import InputError
 from engine.loading import load_engine
 from engine.pytorch.checkpoint import save_weights
-from eval.config import SAMPLE
+from eval.config import SAMPLE, VariantName
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Logits
 from tests.conftest import TEXT, configure, needs_vnni
@@ -36,13 +36,13 @@ def keys(found):
     return {(number, entity.key) for number, entities in enumerate(found) for entity in entities}
 
 
-def baseline(engine, wanted, **others):
+def baseline(engine, wanted):
     """One baseline, calibrated on the sample corpus."""
-    runtime = wanted.partition("=")[0].partition("@")[0]
-    for package in PACKAGES[runtime.removesuffix("-int8").removesuffix("-float32")]:
+    name = VariantName.of_baseline(wanted)
+    for package in PACKAGES[name.runtime.removesuffix("-int8").removesuffix("-float32")]:
         pytest.importorskip(package)
     texts = [document.text for document in load_corpus(str(SAMPLE)).documents]
-    (found,) = load_baselines({"": engine, **others}, [wanted], texts)
+    (found,) = load_baselines(engine, [name], texts)
     return found
 
 
@@ -98,13 +98,6 @@ def test_a_network_that_is_cut_says_what_truncation_says(family, layers, tmp_pat
     assert found == pytest.approx(engine.tag(TEXTS[2], f"truncate-{layers}").probabilities, abs=1e-4)
 
 
-def test_a_baseline_runs_another_model_that_is_measured(engine, plain_engine):
-    loaded = baseline(engine, "hf-pipeline@other", other=plain_engine)
-    dense = keys(plain_engine.tag(text, "dense").entities for text in TEXTS[:3])
-    assert keys(found_by(loaded, TEXTS[:3])) == dense
-    assert loaded.variant.name == "hf-pipeline@other"
-
-
 def test_the_pipeline_gets_texts_and_reads_long_ones_to_their_end(unnamed):
     """As its users call it: words, groups and windows are its own; only where a text has one window they are ours."""
     loaded = baseline(unnamed, "hf-pipeline")
@@ -151,7 +144,6 @@ def test_a_model_of_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path):
     ("hf-pipeline=truncate-1", "can be cut, by =truncate-K"),
     ("onnx-int8=dense", "can be cut, by =truncate-K"),
     ("onnx-int8=truncate-3", "truncate-3 .* 1 to 2"),
-    ("onnx-int8@other", "'onnx-int8@other' names no model of --others"),
     ("spacy", "how to train one"),
     ("spacy=/no/such", "how to train one"),
 ])  # fmt: skip
@@ -159,11 +151,11 @@ def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
     for package in PACKAGES.get(wanted.partition("=")[0], []):
         pytest.importorskip(package)
     with pytest.raises(InputError, match=message):
-        load_baselines({"": engine}, [wanted], ())
+        load_baselines(engine, [VariantName.of_baseline(wanted)], ())
 
 
 def test_a_missing_package_is_named(engine, monkeypatch):
     for name, package in {"openvino-int8": "openvino", "spacy": "spacy"}.items():
         monkeypatch.setitem(sys.modules, package, None)
         with pytest.raises(InputError, match=rf'package {package} is missing.* pip install "bioner-.*\[baselines\]"'):
-            load_baselines({"": engine}, [name], ())
+            load_baselines(engine, [VariantName.of_baseline(name)], ())

@@ -1,9 +1,11 @@
 import pytest
 
 from engine.corpora import Corpus
-from engine.text.documents import Document
+from engine.errors import InputError
+from engine.formats import WRITERS
+from engine.text.documents import Document, Entity
 from eval.config import SAMPLE, ReportConfig
-from eval.measure.setup import load_taggers, training_documents
+from eval.measure.setup import BATCHES, draw, load_taggers, training_documents
 
 
 def variants_of(folder, **asked):
@@ -80,3 +82,32 @@ def test_training_documents_share_none_with_the_split(monkeypatch):
         for split, training in splits.items():
             documents = training_documents(Corpus(name, split, (), ()))
             assert "".join(document.id for document in documents) == training
+
+
+def file_of(path, ids, *types):
+    """A file of documents, each with an entity of each type; returns its path."""
+    entities = tuple(Entity(0, 6, type_, "Nausea") for type_ in types)
+    documents = (Document(id_, "Nausea", entities) for id_ in ids)
+    path.write_text("".join(WRITERS["jsonl"].write(documents)))
+    return str(path)
+
+
+def test_documents_of_other_corpora_are_left_out_everywhere_and_types_that_are_not_annotated_elsewhere(tmp_path):
+    home = file_of(tmp_path / "home.jsonl", "abc", "Chemical", "Disease")
+    further = file_of(tmp_path / "further.jsonl", "cde", "Disease", "Gene")
+    seen = file_of(tmp_path / "seen.jsonl", "bd", "Disease")
+    config = ReportConfig(corpus=home, elsewhere=(further,), leave_out=(seen,))
+    corpus = config.load()
+    (other,) = config.load_elsewhere(corpus.types)
+    assert [[document.id for document in each.documents] for each in (corpus, other)] == [["a", "c"], ["c", "e"]]
+    assert (corpus.types, other.types) == (("Chemical", "Disease"), ("Disease",))
+    with pytest.raises(InputError, match="has none of the types"):
+        config.load_elsewhere(["Species"])
+    with pytest.raises(InputError, match="leaves no document"):
+        ReportConfig(corpus=further, leave_out=(further,)).load()
+
+
+def test_at_least_ten_calls_are_timed_and_the_documents_of_fewer_are_among_those_of_more():
+    assert [len(draw(500, 160, size)) for size in (1, 32)] == [160, BATCHES * 32]
+    assert set(draw(500, 160, 1)) < set(draw(500, 160, 32))
+    assert draw(12, None, 32) == draw(12, 5, 32) == list(range(12))
