@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-FEWEST = 5  # fewest documents or batches for which an interval is computed
+FEWEST = 5  # fewest documents for which an interval is computed
 SEED = 0  # of all draws
 
 
@@ -30,17 +30,16 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
 
 
 def compare_speed(times: np.ndarray, reference: np.ndarray) -> dict[str, Any]:
-    """Compares the milliseconds of each batch, ``(batches,)``, with a reference's.
+    """Compares the milliseconds of each batch, two or more, ``(batches,)``, with a reference's.
 
     The interval is that of the logarithm of the ratio, by the delta method with Student's t: a bootstrap's would be too
     narrow over few batches (docs/findings.md).
 
     Returns columns of ``intervals.csv``: ``speedup``, the ratio of their sums, with its interval.
     """
-    ratio, batches, margin = float(reference.sum() / times.sum()), len(times), np.nan
-    if batches >= FEWEST:
-        influence = reference / reference.mean() - times / times.mean()
-        margin = stdtrit(batches - 1, 0.975) * np.std(influence, ddof=1) / np.sqrt(batches)
+    ratio, batches = float(reference.sum() / times.sum()), len(times)
+    influence = reference / reference.mean() - times / times.mean()
+    margin = stdtrit(batches - 1, 0.975) * np.std(influence, ddof=1) / np.sqrt(batches)
     low, high = (ratio * float(np.exp(side * margin)) for side in (-1, 1))
     significant = low > 1 or high < 1
     return {"speedup": ratio, "speedup_low": low, "speedup_high": high, "speedup_significant": significant}

@@ -6,22 +6,21 @@
 #   bash docs/biored-test-six/make.sh
 set -euo pipefail
 
-python -m eval.report --model six --corpus biored --split test --threads 2 --dtype int8 --batch-size 1 --timed 60 \
-  --strategies dense,argmax@dense,entropy:careful,entropy,entropy:fast,truncate-4,truncate-5 \
-  --baselines hf-pipeline,onnx-int8,openvino-int8,openvino-int8=truncate-4 --out docs/biored-test-six
+python -m eval.report --model six --corpus biored --split test --threads 2 --dtype int8 --timed 60 \
+  --strategies dense,argmax@dense,entropy:careful,entropy,entropy:fast,truncate-3,truncate-4,truncate-5 \
+  --baselines hf-pipeline,onnx-int8,openvino-int8,openvino-int8=truncate-3,openvino-int8=truncate-4 \
+  --elsewhere bc5cdr,ncbi-disease --out docs/biored-test-six
 python - << 'PY'
 from pathlib import Path
 
 import pandas as pd
 
 from engine import load_engine
-from engine.corpora import load_corpus
 from engine.text.scoring import Counts, count_documents
+from eval.config import ReportConfig
 
-parts = [("bc5cdr", "train"), ("bc5cdr", "dev"), ("ncbi-disease", "train")]
-seen = {document.id for part in parts for document in load_corpus(*part).documents}
-test = load_corpus("biored", "test")
-documents = [document for document in test.documents if document.id not in seen]
+leave_out = ("bc5cdr:train", "bc5cdr:dev", "ncbi-disease:train")
+documents = ReportConfig(corpus="biored", leave_out=leave_out).load().documents
 engine = load_engine("six", dtype="int8")
 found = [result.entities for result in engine.tag_batch([document.text for document in documents])]
 groups = {type_: [type_] for type_ in engine.labels.types} | {"all": engine.labels.types}

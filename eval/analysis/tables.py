@@ -39,7 +39,7 @@ def write_tables(
     """Writes the CSV files to an existing folder.
 
     ``measured``: by the variant's name; the first is the reference.
-    ``timed``: ascending indices of the timed documents, by batch size.
+    ``timed``: indices of the timed documents, by batch size.
     ``memory``: bytes that a process with one variant alone occupies, by the variant's name.
     ``facts``: further cells of all rows of ``results.csv``.
     ``training``: documents whose mentions count as seen; without them, groups by them are left out.
@@ -54,7 +54,7 @@ def write_tables(
     sizes = list(dense.times)
     pairs = [(each, size) for size in sizes for each in measured.values()]
     more = {"seed": SEED, **facts}
-    write("results", (result_row(*pair, dense, len(timed[pair[1]])) | more for pair in pairs), DIGITS)
+    write("results", (result_row(*pair, dense, len(set(timed[pair[1]]))) | more for pair in pairs), DIGITS)
     intervals = (row for each in measured.values() for row in interval_rows(each, measured))
     write("intervals", sorted(intervals, key=lambda row: sizes.index(row["batch_size"])), DIGITS)
     batches = (

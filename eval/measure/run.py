@@ -23,8 +23,8 @@ def measure(
 ) -> dict[str, Measured]:
     """Measures all taggers in this process; returns what was measured by the variant's name.
 
-    ``timed``: number of texts per call → ascending indices of the documents that are timed, after a discarded pass over
-    them; predictions are made at the first number.
+    ``timed``: number of texts per call → indices of the documents that are timed, after a discarded pass over them;
+    predictions are made at the first number.
     ``elsewhere``: further corpora, which are only tagged.
     """
     measured, *others = (predict(taggers, each, next(iter(timed))) for each in (corpus, *elsewhere))
@@ -98,7 +98,7 @@ def describe(
     first = engines[0]
     dtypes = [f"{engine.dtype} ({engine.why})" if engine.why else engine.dtype for engine in engines]
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    drawn = ", ".join(f"{len(of)} of {documents} documents, {size} a call" for size, of in timed.items())
+    drawn = ", ".join(f"{-(-len(of) // n)} calls of {n} with {len(set(of))} documents" for n, of in timed.items())
     return {
         "command": command,
         "model": Path(first.source).name,

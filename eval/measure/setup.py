@@ -22,7 +22,7 @@ from eval.measure.taggers import MAKERS, Tagger, model_tagger, strategy_tagger
 from eval.schema import DENSE
 from eval.statistics import SEED
 
-BATCHES = 10  # fewest calls that are timed, if there are so many documents
+BATCHES = 10  # fewest calls that are timed
 REFERENCE = "float32"  # the dtype of the dense pass with which everything is compared
 
 
@@ -85,12 +85,13 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
 
 
 def draw(documents: int, timed: int | None, size: int) -> list[int]:
-    """Ascending indices of the documents that are timed ``size`` a call, drawn at random; all unless a number is given.
+    """Indices of the documents that are timed ``size`` a call, drawn at random; all unless a number is given.
 
-    More are drawn where a number is too few for ten calls, since a ratio rests on these.
+    More are drawn where these are too few for ten calls, on which a ratio rests; some again if there are no more.
     """
-    count = documents if timed is None else max(timed, BATCHES * size)
-    return sorted(np.random.default_rng(SEED).permutation(documents)[:count].tolist())
+    count, generator = max(timed or documents, BATCHES * size), np.random.default_rng(SEED)
+    rounds = [generator.permutation(documents) for _ in range(0, count, documents)]
+    return np.concatenate(rounds)[:count].tolist()
 
 
 def load_engines(

@@ -96,12 +96,11 @@ def plot_f1_vs_latency(
 
     ``reference``: the variant whose speed is 1 and with whose F1 all is compared. ``names``: labels by variant.
     """
-    compared = ["variant", "batch_size", "difference", "low", "high", "speedup", "speedup_low"]
+    compared = ["variant", "batch_size", "difference", "low", "high", "speedup"]
     pairs = intervals.loc[intervals["against"] == reference, compared]
     rows = results.merge(pairs, how="left", on=["variant", "batch_size"])
     fills = dict(zip(rows["dtype"].unique(), cycle(_FILLS), strict=False))
-    known = rows.groupby("batch_size")["speedup_low"].any()  # where too few batches were timed, no ratio is shown
-    sizes = [size for size in sorted(known.index) if known[size]] or [min(known.index)]
+    sizes = sorted(rows["batch_size"].unique())
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
     panels = [rows[rows["batch_size"] == size] for size in sizes]
     marks = [_draw_panel(axis, panel, fills, reference, names) for axis, panel in zip(axes.flat, panels, strict=True)]

@@ -14,7 +14,6 @@ from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, page, write_page
 from eval.render.text import bound, f1_interval, per_call, pp, score, share, speedup
 from eval.schema import Row
-from eval.statistics import FEWEST
 
 FIGURE = "f1_vs_latency.png"
 MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
@@ -43,7 +42,6 @@ def render_folder(folder: Path) -> str:
         dense=report.dense,
         mentions=int(report.frame("documents")["gold"].sum()),
         kinds={row["kind"] for row in report.rows},
-        fewest=FEWEST,
         seeds=schema.RANDOM_SEEDS,
         against=", ".join(sorted(set(report.losses("subgroups").get("against", ())))),
         training=schema.TRAINING in set(report.frame("subgroups").get("dimension", ())),

@@ -6,7 +6,6 @@ import re
 from eval.schema import Row
 
 ITSELF = "—"
-TOO_FEW = "too few batches"
 
 # Brackets matter only before link targets, underscores only at word boundaries, other characters everywhere.
 _MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
@@ -22,7 +21,7 @@ def f1(value: float) -> str:
 
 
 def f1_interval(row: Row) -> str:
-    return f"{score(row['f1'])} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
+    return f"{score(row['f1'])} {_brackets(row['f1_low'], row['f1_high'], '.4f')}"
 
 
 def pp(row: Row, prefix: str = "") -> str:
@@ -33,7 +32,7 @@ def pp(row: Row, prefix: str = "") -> str:
     if _compares_with_itself(row):
         return ITSELF
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    return f"{value:+.2f} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f', 'documents')}"
+    return f"{value:+.2f} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f')}"
 
 
 def bound(row: Row, prefix: str = "") -> str:
@@ -43,18 +42,14 @@ def bound(row: Row, prefix: str = "") -> str:
 
 
 def speedup(row: Row) -> str:
-    """The speed-up of a row of ``intervals.csv`` with its interval; none where too few batches were timed for one."""
+    """The speed-up of a row of ``intervals.csv`` with its interval."""
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
-    if _compares_with_itself(row):
-        return text
-    if math.isnan(low):
-        return TOO_FEW
-    return f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f', 'batches')}"
+    return text if _compares_with_itself(row) else f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f')}"
 
 
-def _brackets(low: float, high: float, digits: str, units: str) -> str:
-    """An interval; says so if there are too few ``units`` for one."""
-    return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
+def _brackets(low: float, high: float, digits: str) -> str:
+    """An interval; says so if there are too few documents for one."""
+    return "[too few documents]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
 
 def _decimals(low: float, high: float, equal: float) -> int:

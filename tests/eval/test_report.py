@@ -84,9 +84,9 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_eve
 
 def test_speedups_are_ratios_of_times_of_the_timed_documents_and_f1_is_of_all(finished, results):
     assert set(results["documents"]) == {6}
-    assert set(results["timed_documents"]) == {6}, "not the 5 that were asked for, because ten calls take more"
+    assert set(results["timed_documents"]) == {6}, "not the 5 that were asked for, because ten calls take all"
     batches = pd.read_csv(finished / "times.csv").groupby(["variant", "batch_size"])["latency_ms"]
-    assert batches.size().unique().tolist() == [6, 2]
+    assert set(batches.size()) == {10}
     times = batches.sum()
     for _, result in results.iterrows():
         dense, pruned = (times[name, result["batch_size"]] for name in ("dense (float32)", result["variant"]))

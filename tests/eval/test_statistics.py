@@ -68,12 +68,9 @@ def test_the_standard_error_is_that_of_the_bootstrap():
 
 
 @pytest.mark.parametrize("few", [1, 4])
-def test_too_few_documents_or_batches_have_no_interval_and_nothing_is_significant(few):
+def test_too_few_documents_have_no_interval_and_nothing_is_significant(few):
     f1 = compare_f1([WORSE[:few]], [GOOD[:few]])
-    speed = compare_speed(TIMES[:few] / 4, TIMES[:few])
     assert f1["difference"] < 0
-    assert speed["speedup"] == pytest.approx(4)
     assert np.isnan([f1[end] for end in ("f1_low", "f1_high", "low", "high", "loss_bound")]).all()
-    assert np.isnan([speed["speedup_low"], speed["speedup_high"]]).all()
-    assert [f1["significant"], speed["speedup_significant"]] == [False, False]
+    assert not f1["significant"]
     assert (f1_difference_error(WORSE[:few], GOOD[:few]) == np.inf) == (few == 1)

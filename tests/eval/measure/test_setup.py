@@ -107,7 +107,10 @@ def test_documents_of_other_corpora_are_left_out_everywhere_and_types_that_are_n
         ReportConfig(corpus=further, leave_out=(further,)).load()
 
 
-def test_at_least_ten_calls_are_timed_and_the_documents_of_fewer_are_among_those_of_more():
-    assert [len(draw(500, 160, size)) for size in (1, 32)] == [160, BATCHES * 32]
-    assert set(draw(500, 160, 1)) < set(draw(500, 160, 32))
-    assert draw(12, None, 32) == draw(12, 5, 32) == list(range(12))
+def test_at_least_ten_calls_are_timed_and_documents_are_drawn_again_only_if_there_are_no_more():
+    for timed, size, count in ((160, 1, 160), (160, 32, BATCHES * 32), (None, 32, 500), (5, 1, BATCHES)):
+        drawn = draw(500, timed, size)
+        assert len(set(drawn)) == len(drawn) == count
+    drawn = draw(100, 60, 32)
+    assert len(drawn) == BATCHES * 32
+    assert sorted(drawn[:100]) == list(range(100))

@@ -40,11 +40,6 @@ def test_a_panel_for_each_batch_size_labels_the_rows_of_the_table_and_no_label_c
             assert not [mark for mark in axis.transData.transform(marks) if box.padded(4).contains(*mark)]
 
 
-def test_sizes_with_too_few_batches_have_no_panel():
-    few = INTERVALS.assign(speedup_low=INTERVALS["speedup_low"].where(INTERVALS["batch_size"] == 1))
-    assert len(plots.plot_f1_vs_latency(RESULTS, few, "hf-pipeline", NAMES).axes) == 1
-
-
 def test_speed_is_a_multiple_of_the_references_and_what_has_no_label_and_an_f1_far_away_stands_at_the_edge():
     results = RESULTS[RESULTS["batch_size"] == 1].set_index("variant", drop=False)
     far = "onnx-int8"
