@@ -60,10 +60,6 @@ class ReportFolder:
         """The rows at the smallest batch size."""
         return [row for row in self.rows if row["batch_size"] == self.sizes[0]]
 
-    def of(self, variant: str) -> list[Row]:
-        """The rows of a variant, one for each batch size."""
-        return [row for row in self.rows if row["variant"] == variant]
-
     @property
     def is_scored_elsewhere(self) -> bool:
         """Whether F1 was measured on further corpora."""

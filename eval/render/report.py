@@ -13,7 +13,6 @@ from eval.render import plots, summary
 from eval.render.folder import ReportFolder, rows_of
 from eval.render.pages import Table, page, write_page
 from eval.render.text import bound, f1_interval, per_call, pp, score, share, speedup
-from eval.schema import Row
 
 FIGURE = "f1_vs_latency.png"
 MODEL_INDEX = "model-index.yaml"  # figures in the metadata of a model card
@@ -32,7 +31,7 @@ def render_folder(folder: Path) -> str:
     plot = plots.plot_f1_vs_latency(report.frame("results"), report.frame("intervals"), by, names)
     plots.save_png(plot, folder / FIGURE, 130, 64)
     for name, draw in PLOTS.items():
-        if len(drawn := _main_confusion(report) if name == "confusion" else report.losses(name)):
+        if len(drawn := _of_main(report) if name == "confusion" else report.losses(name)):
             plots.save_png(draw(drawn), folder / f"{name}.png")
     text = page(
         "report.md",
@@ -49,9 +48,11 @@ def render_folder(folder: Path) -> str:
         reference=by,
         machine=report.about["machine"],
         elsewhere=report.about.get("elsewhere"),
-        timed=" / ".join(str(row["timed_documents"]) for row in report.of(report.dense["variant"])),
+        timed=" / ".join(
+            str(timed) for timed in report.frame("results").groupby("batch_size")["timed_documents"].first()
+        ),
         sizes=per_call(*report.sizes),
-        shown=_shown(report)["variant"],
+        shown=_of_main(report)["variant"].iloc[0],
         **{section.__name__: section(report) for section in (results, errors, confusion, exits, groups, cost)},
         about=Table(["fact", "value"], [fact for fact in report.about.items() if fact[0] != "settings"]),
     )
@@ -107,7 +108,7 @@ def errors(report: ReportFolder) -> Table:
 
 def confusion(report: ReportFolder) -> Table:
     """What became of the mentions of each type, and predictions of it that are none, under the main strategy."""
-    table, rows = _main_confusion(report), []
+    table, rows = _of_main(report), []
     for type_ in table["gold"].unique():
         gold = table[table["gold"] == type_].set_index("predicted")["count"]
         spurious = table.loc[(table["gold"] == schema.NO_PARTNER) & (table["predicted"] == type_), "count"].sum()
@@ -117,13 +118,10 @@ def confusion(report: ReportFolder) -> Table:
     return Table(["type", "mentions", "found", "found as another type", "missed", "spurious predictions"], rows)
 
 
-def _shown(report: ReportFolder) -> Row:
-    return summary.main_strategy(report) or report.dense
-
-
-def _main_confusion(report: ReportFolder) -> pd.DataFrame:
-    table = report.frame("confusion")
-    return table[table["variant"] == _shown(report)["variant"]]
+def _of_main(report: ReportFolder) -> pd.DataFrame:
+    """The confusions of the main strategy or, if none was measured, of dense."""
+    table, row = report.frame("confusion"), summary.main_strategy(report) or report.dense
+    return table[table["variant"] == row["variant"]]
 
 
 def exits(report: ReportFolder) -> Table:

@@ -32,7 +32,7 @@ def pp(row: Row, prefix: str = "") -> str:
     if _compares_with_itself(row):
         return ITSELF
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    return f"{value:+.2f} {_brackets(low, high, f'+.{_decimals(low, high, 0)}f')}"
+    return f"{value:+.2f} {_brackets(low, high, '+.2f')}"
 
 
 def bound(row: Row, prefix: str = "") -> str:
@@ -44,17 +44,12 @@ def bound(row: Row, prefix: str = "") -> str:
 def speedup(row: Row) -> str:
     """The speed-up of a row of ``intervals.csv`` with its interval."""
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
-    return text if _compares_with_itself(row) else f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f')}"
+    return text if _compares_with_itself(row) else f"{text} {_brackets(low, high, '.2f')}"
 
 
 def _brackets(low: float, high: float, digits: str) -> str:
     """An interval; says so if there are too few documents for one."""
     return "[too few documents]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
-
-
-def _decimals(low: float, high: float, equal: float) -> int:
-    """Decimals of an interval: two, or as many as show on which side of ``equal`` its ends lie."""
-    return next((n for n in range(2, 6) if all(round(end, n) != equal or end == equal for end in (low, high))), 2)
 
 
 def _compares_with_itself(row: Row) -> bool:
