@@ -11,7 +11,7 @@ from demo.code import as_commands, as_python
 from demo.evidence import WHY, evidence, find_report, headline, publish
 from demo.files import build_files
 from demo.launch import KEEP_FILES_S, PRIVATE, QUEUE, Page
-from demo.links import EXAMPLES, SENTENCES, PageState, examples, finds, lesson, make_link, opening, page_of, read_link
+from demo.links import EXAMPLES, PageState, examples, finds, lesson, make_link, opening, page_of, read_link
 from demo.markup import escape
 from demo.run import MAX_CHARACTERS, REPLAY_SECONDS, REPLAYS, ROUNDS, SECONDS, run
 from demo.settings import MAX_COLUMNS, TRIGGERS, offered, page_settings, plain_name, points
@@ -23,11 +23,11 @@ from engine.pruning.strategy_names import StrategyName
 TITLE = "Find biomedical entities"
 COMMON = "the of and in to with a for was were is by on after from not"  # words of English texts
 FOOTER = "Research use only, not for clinical decisions."
-# A text in the link, or else the one that a visitor left behind, unless the link names an example or holds a bet.
+# A text in the link, or else the one that a visitor left behind, unless the link names an example or a step of the lesson.
 KEPT = """() => {
   const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
   if (text === undefined) {
-    return /[?&](example|bet|lesson)=/.test(location.search) ? "" : sessionStorage.getItem("text") ?? "";
+    return /[?&](example|lesson)=/.test(location.search) ? "" : sessionStorage.getItem("text") ?? "";
   }
   history.replaceState(null, "", location.pathname + location.search);
   try { return decodeURIComponent(text); } catch { return ""; }
@@ -91,20 +91,9 @@ def remark(text: str) -> str:
     return "The model knows English alone." if len(words) > 12 and not common & set(words) else ""
 
 
-def bet_sentence(engine: Engine) -> str:
-    """The first sentence in which at most three words, none of them punctuation, reach the deepest layer; or none."""
-    for sentence in SENTENCES if engine.has_gates else ():
-        result = engine.tag(sentence)
-        layers = result.paths.layer
-        longest = [word.text for word, layer in zip(result.trace.words, layers, strict=True) if layer == layers.max()]
-        if len(longest) <= 3 and all(any(map(str.isalnum, word)) for word in longest):
-            return sentence
-    return ""
-
-
 def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -> None:
     """Builds the page of an engine inside the demo; ``engines``: those of all pages, by address."""
-    report, first, sentence = find_report(engine), opening(engine), bet_sentence(engine)
+    report, first = find_report(engine), opening(engine)
     names = offered(engine)
     named = [(plain_name(name), name) for name in names]
     cut = next((name for name in names if StrategyName.parse(name).layer), None)
@@ -112,7 +101,6 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     with gr.Row(elem_classes="bar"):
         play = gr.Button("▶ Play", variant="primary", elem_classes="play")
         add = gr.Button(f"+ {plain_name(cut or '')}" if cut else "", visible=cut is not None, elem_classes="add")
-        guess = gr.Button("Which word stays longest?", visible=bool(sentence), elem_classes="guess")
     with gr.Row(elem_classes="panels"):
         with gr.Accordion("Own text", open=False, elem_classes="own"):
             text = gr.Textbox(first.text, label="Text", lines=4, max_lines=9, max_length=MAX_CHARACTERS)
@@ -195,16 +183,8 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
         visible = [update | {"value": value} for update, value in zip(moved(page.columns), values, strict=True)]
         return [answer(engine, page, **about), page.text, list(page.columns), page.point or None, *visible, page.shown]
 
-    def on_bet(friend: int | None = None) -> list[Any]:
-        page = replace(first, text=sentence, columns=(engine.default_strategy,))
-        view_of_bet = answer(engine, page, bet=True, friend=friend)
-        return [view_of_bet, *[gr.skip()] * (5 + len(sliders))]
-
     def on_open(kept: str, request: gr.Request) -> list[Any]:
         query = dict(request.query_params)
-        if sentence and "bet" in query:
-            bet = query["bet"]
-            return on_bet(int(bet) if bet.isdecimal() and int(bet) < len(sentence.split()) else None)
         if query.get("lesson", "").isdecimal() and 0 < int(query["lesson"]) <= len(steps):
             return on_step(int(query["lesson"]))
         page = read_link(engine, query)
@@ -226,9 +206,7 @@ def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -
     point.input(on_point, inputs, [shown_view, *sliders], **ANSWER)
     add.click(on_add, inputs, [shown_view, columns, trigger, *sliders], **ANSWER)
     play.click(on_play, inputs, shown_view, **ANSWER)
-    guess.click(on_bet, None, everything, **ANSWER)
     example.input(on_example, [example, *inputs], [shown_view, text], **ANSWER)
-    shown_view.abstract(lambda: opened(first), None, everything, **ANSWER)
     step.input(on_step, step, everything, **ANSWER)
     kept = gr.Textbox(visible="hidden")
     demo.load(on_open, kept, everything, js=KEPT, show_progress="hidden", **ANSWER)

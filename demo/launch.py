@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 MAX_FILE_BYTES = 2 * 2**20
 MAX_BODY_BYTES = 2**20  # of a call, uploads apart
 KEEP_FILES_S = 600
-CSS = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("view.css", "style.css"))
+SHEET, STYLE = (Path(__file__).with_name(name) for name in ("view.css", "style.css"))
+CSS = "".join(sheet.read_text(encoding="utf-8") for sheet in (SHEET, STYLE))
 COLOURS = {  # in the light and in the dark theme
     "button_primary_background_fill": ("primary_700", "primary_700"),
     "button_primary_background_fill_hover": ("primary_800", "primary_800"),

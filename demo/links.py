@@ -13,11 +13,6 @@ from engine.pruning.strategy_names import DENSE
 
 _EXAMPLES = Path(__file__).with_name("examples.txt").read_text(encoding="utf-8")  # paragraphs: a title, a text
 EXAMPLES: dict[str, str] = dict(paragraph.split("\n") for paragraph in _EXAMPLES.strip().split("\n\n"))
-SENTENCES = (  # invented, for the bet
-    "Coffee kept the patient awake after surgery, and morphine gave him nausea.",
-    "Tea kept the patient awake after surgery for epilepsy, until diazepam was given.",
-    "Lithium calmed her mania, but her hands began to shake.",
-)
 FINDS = dict(zip(SHIPPED, ("chemicals and diseases", "genes, variants and more"), strict=True))
 EARLY = "Too early"  # an example in which a name is missed, as a test checks
 _HURRY = {"example": EARLY, "point": "fast"}

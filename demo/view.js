@@ -1,7 +1,6 @@
-// Draws `props.value`, which `demo.view` makes: columns of words with their ink, the race, the why, and the bet.
+// Draws `props.value`, which `demo.view` makes: columns of words with their ink, the race and the why.
 // Texts become text nodes, never markup. `element` is the component's root.
 
-const STYLE = SHEET;  // of `view.css`, for pictures
 const RACE_S = 6, LOOP_S = 9;
 const root = element.querySelector(".view");
 let data = {}, before = null;
@@ -20,8 +19,6 @@ const button = (text, act, kind = "link") => {
 const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
 const depth = ([layer, state], column) => (state === "exited" ? layer : column.total);
 const ink = (word, column) => Math.max(1, Math.ceil((6 * depth(word, column)) / column.total));
-const isWord = (index) => /[\p{L}\p{N}]/u.test(data.words[index][1]);
-const join = (parts) => (parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts.join(""));
 
 function draw() {
   before = data.columns ? data : before;
@@ -31,16 +28,14 @@ function draw() {
   const frames = data.columns.map(drawColumn);
   const aside = make("aside", { class: "why", "aria-live": "polite", "aria-label": "Why", hidden: "" });
   root.replaceChildren(
-    ...(data.bet ? [make("p", { class: "question" })] : [legend()]),
+    legend(),
     make("p", { class: "note moved", role: "status" }, [data.remark, moved()].filter(Boolean).join(" ")),
     make("div", { class: "body" }, make("div", { class: "columns", "data-number": frames.length }, ...frames), aside),
     ...(data.cut ? [make("p", { class: "note" }, data.cut)] : []),
-    ...(data.bet ? [] : [tools()]),
-    make("style", {}, keyframes(LOOP_S, "both")),
+    tools(),
+    make("style", {}, keyframes()),
   );
-  root.classList.toggle("bet", Boolean(data.bet));
-  root.classList.remove("told", "playing");
-  if (data.bet) ask();
+  root.classList.remove("playing");
   if (data.play) play();
   const explained = data.explain && (root.querySelector("[data-state=recovered]") ?? root.querySelector("[data-kind=missed] .w"));
   if (explained) choose(explained);
@@ -131,13 +126,13 @@ function leaves(column, layer) {
   return (RACE_S * (column.ms / slowest) * (layer ? column.ends[layer - 1] ?? 1 : 0));
 }
 
-function keyframes(loop, how) {
+function keyframes() {
   const rules = [];
   data.columns.forEach((column, place) => {
     for (let layer = 0; layer <= column.total; layer += 1) {
-      const at = (100 * leaves(column, layer)) / loop, name = `c${place}l${layer}`;
+      const at = (100 * leaves(column, layer)) / LOOP_S, name = `c${place}l${layer}`;
       rules.push(`@keyframes ${name} { 0%, ${at.toFixed(1)}% { color: var(--ink-6) } ${(at + 4).toFixed(1)}%, 100% { color: var(--now) } }`,
-        `.playing .${name} { animation: ${name} ${loop}s linear ${how} }`);
+        `.playing .${name} { animation: ${name} ${LOOP_S}s linear both }`);
     }
   });
   return rules.join("\n");
@@ -194,9 +189,7 @@ function hide(word) {
 
 root.addEventListener("click", ({ target }) => {
   const word = target.closest(".w");
-  if (!word) return;
-  if (data.bet && !root.classList.contains("told")) bet(Number(word.dataset.word));
-  else choose(word);
+  if (word) choose(word);
 });
 root.addEventListener("keydown", (event) => {
   const word = event.target.closest(".w");
@@ -214,32 +207,7 @@ root.addEventListener("keydown", (event) => {
   if (next || event.key === " ") event.preventDefault();
 });
 
-// The bet
-
-const depths = () => data.columns[0].words.map((word) => depth(word, data.columns[0]));
-const winners = () => depths().flatMap((layer, index) => (layer === Math.max(...depths()) ? [index] : []));
-
-function ask() {
-  const { friend } = data, named = (index) => `“${data.words[index][1]}”`;
-  const asked = !data.words[friend] ? "" : winners().includes(friend) ? " The sender found it. Can you?"
-    : ` The sender said ${named(friend)} and missed it. Can you find it?`;
-  root.querySelector(".question").append(make("strong", {}, "Which word needs the network longest?"), `${asked} Tap it.`);
-}
-
-function bet(index) {
-  if (!isWord(index)) return;
-  const won = winners(), deep = Math.max(...depths()), found = won.includes(index), { total } = data.columns[0];
-  const [word, ...others] = [index, ...won.filter((one) => one !== index)].map((one) => `“${data.words[one][1]}”`);
-  const reply = found
-    ? `Yes: ${word} needed ${deep} of ${total} layers, the most here${others.length ? `, and so did ${join(others)}` : ""}.`
-    : `${word} needed ${depths()[index]} of ${total} layers; ${join(others)} needed ${deep}, the most used here.`;
-  root.classList.add("told");
-  root.querySelector(".question").replaceChildren(make("span", { role: "status" }, `${reply} `),
-    button(`I ${found ? "found" : "missed"} it; can you? Copy the link`, () => copy(`?bet=${index}`, "Link copied. It holds your bet.")), " · ",
-    button("Now a whole abstract", () => trigger("abstract")));
-}
-
-// Links and pictures
+// Links
 
 function go(query, fragment = "") {
   const theme = new URLSearchParams(location.search).get("__theme");
@@ -265,30 +233,7 @@ function tools() {
     button("Copy link", () => copy(data.link, `Link copied. It holds ${holds}.`)),
     ...(data.own && !data.cut ? [button("Copy link with the text", () => copy(data.link,
       "Link copied. The text is not in the address that travels, but this app's server tags it when the link is opened.",
-      `#text=${encodeURIComponent(text())}`))] : []),
-    button("Save as picture", save));
-}
-
-/** An SVG that replays the race for ever. */
-function save() {
-  const clone = root.querySelector(".columns").cloneNode(true), width = 1100;
-  clone.querySelectorAll("[role], [tabindex]").forEach((part) => ["role", "tabindex", "aria-label"].forEach((name) => part.removeAttribute(name)));
-  const colours = [...Array(6)].flatMap((_, step) => [`--ink-${step + 1}`, `--type-${step}`])
-    .map((name) => `${name}: ${getComputedStyle(root).getPropertyValue(name)}`).join("; ");
-  const style = getComputedStyle(root), page = getComputedStyle(document.body);
-  const inner = make("div", { class: "view playing", xmlns: "http://www.w3.org/1999/xhtml",
-    style: `${colours}; color: ${style.color}; background: ${page.backgroundColor}; font: 15px system-ui, sans-serif; padding: 8px` },
-    make("style", {}, STYLE + keyframes(LOOP_S, "infinite")), clone);
-  document.body.append(inner);
-  inner.style.width = `${width}px`;
-  const height = inner.offsetHeight + 16;
-  inner.remove();
-  const content = new XMLSerializer().serializeToString(inner);
-  const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width + 16} ${height}" width="${width + 16}" height="${height}">`
-    + `<foreignObject width="100%" height="100%">${content}</foreignObject></svg>`;
-  const link = make("a", { href: URL.createObjectURL(new Blob([picture], { type: "image/svg+xml" })), download: "race.svg" });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+      `#text=${encodeURIComponent(text())}`))] : []));
 }
 
 /** A visitor's own text survives a reload, in this tab alone. */
@@ -296,8 +241,8 @@ function keep() {
   try {
     if (data.own && !data.cut) {
       sessionStorage.setItem("text", text());
-      if (/[?&](bet|example|lesson)=/.test(location.search)) go(data.link);
-    } else if (before && !data.bet) sessionStorage.removeItem("text");
+      if (/[?&](example|lesson)=/.test(location.search)) go(data.link);
+    } else if (before) sessionStorage.removeItem("text");
   } catch { /* no storage, or full */ }
 }
 

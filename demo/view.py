@@ -3,7 +3,6 @@
 All texts travel as data and become text nodes; nothing here is markup. Words are ``[text before it, text]``.
 """
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -37,13 +36,13 @@ FIRED = {
     "entropy_spike": "“{}” grew less certain",
     "entity_loss": "an entity at “{}” had got lost",
 }
-SCRIPT, SHEET = (Path(__file__).with_name(name) for name in ("view.js", "view.css"))
+SCRIPT = Path(__file__).with_name("view.js")
 FRAME = '<div class="view"></div>'
 
 
 def build_view(value: dict[str, Any]) -> gr.HTML:
     """The component that draws what `view` returns."""
-    script = SCRIPT.read_text(encoding="utf-8").replace("SHEET", json.dumps(SHEET.read_text(encoding="utf-8")), 1)
+    script = SCRIPT.read_text(encoding="utf-8")
     return gr.HTML(value, html_template=FRAME, js_on_load=script, apply_default_css=False, elem_classes="texts")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from demo.launch import SHEET
 from engine import InputError
 from engine.cli.command import as_command
 from tests.demo.browsing import DESK, LAPTOP, PHONE, WORK_MS, panel, tab
@@ -28,12 +29,31 @@ def opened(browser: Any, url: str, size: tuple[int, int], theme: str, **query: s
     return page
 
 
+RACE = """(sheet) => {
+  const view = document.querySelector(".view"), of = (part) => getComputedStyle(part), width = 1100;
+  const columns = view.querySelector(".columns").cloneNode(true), rules = view.querySelector("style").textContent;
+  for (const part of columns.querySelectorAll("*")) {
+    ["role", "tabindex", "aria-label", "aria-selected"].forEach((name) => part.removeAttribute(name));
+  }
+  const colours = [1, 2, 3, 4, 5, 6].flatMap((step) => [`--ink-${step}`, `--type-${step - 1}`])
+    .map((name) => `${name}: ${of(view).getPropertyValue(name)}`).join("; ");
+  const race = document.createElement("div");
+  race.className = "view playing";
+  race.style = `${colours}; color: ${of(view).color}; background: ${of(document.body).backgroundColor};`
+    + `font: 15px system-ui, sans-serif; padding: 8px; width: ${width}px`;
+  const style = Object.assign(document.createElement("style"), { textContent: sheet + rules.replaceAll("both", "infinite") });
+  race.append(style, columns);
+  document.body.append(race);
+  const size = `${width + 16} ${race.offsetHeight}`, [w, h] = size.split(" ");
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size}" width="${w}" height="${h}">`
+    + `<foreignObject width="100%" height="100%">${new XMLSerializer().serializeToString(race)}</foreignObject></svg>`;
+}"""
+
+
 def save_race(page: Any, file: Path) -> None:
-    """Saves the race as its button does."""
+    """Saves the columns as an SVG that replays the race for ever."""
     page.locator(".view .column").nth(EXAMPLE["strategies"].count(",")).wait_for(timeout=WORK_MS)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Save as picture").click()
-    download.value.save_as(file)
+    file.write_text(page.evaluate(RACE, SHEET.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 VIEWS = {

@@ -187,22 +187,6 @@ class TestLesson:
         assert back.first.bounding_box()["x"] >= 0, "its column is in sight"
 
 
-class TestBet:
-    def test_a_guess_is_answered_and_leads_to_an_abstract(self, open_page):
-        page = open_page()
-        page.get_by_role("button", name="Which word stays longest").click()
-        page.get_by_text("Tap it.").wait_for(timeout=WORK_MS)
-        assert page.locator(".view.told").count() == 0
-        page.locator(".view .w").nth(3).click()
-        page.locator(".view.told .question", has_text=re.compile("needed [1-6]")).wait_for()
-        page.get_by_role("button", name="Now a whole abstract").click()
-        column(page, "All layers")
-
-    def test_a_link_to_a_bet_opens_on_it_and_challenges(self, open_page):
-        page = open_page(query="bet=3")
-        assert re.search("The sender (said|found)", page.locator(".question").inner_text())
-
-
 class TestText:
     def test_ones_own_text_is_tagged_kept_on_reload_and_in_a_link_only_on_request(self, open_page):
         page = open_page(permissions=["clipboard-read", "clipboard-write"])
@@ -216,16 +200,6 @@ class TestText:
         assert "Naloxone" in fragment
         assert "Naloxone" not in query
         page.wait_for_timeout(1000)  # to leave while a stream of answers is open logs an error
-        page.reload()
-        page.locator(".view .w", has_text="clonidine").first.wait_for(timeout=WORK_MS)
-
-    def test_a_link_copied_before_does_not_cost_the_text_on_reload(self, open_page):
-        page = open_page(query="bet=3", permissions=["clipboard-read", "clipboard-write"])
-        page.get_by_text("Tap it.").wait_for(timeout=WORK_MS)
-        page.locator(".view .w").nth(3).click()
-        page.get_by_role("button", name="Copy the link").click()
-        enter(page, SHORT)
-        page.wait_for_timeout(1000)
         page.reload()
         page.locator(".view .w", has_text="clonidine").first.wait_for(timeout=WORK_MS)
 

@@ -51,6 +51,7 @@ def test_links_of_earlier_versions_open_the_nearest_page(engine):
         {"strategies": "nothing,", "shown": "nothing"},
         {"point": "quick", "trigger": "never", "example": "None"},
         {"rule.lambda_": "much"},
+        {"bet": "3"},
         {"rule.lambda_": "nan"},
         {"rule.min_keep_ratio": "2"},
         {"strategies": "<script>", "entropy.max_entropy": "-1"},
