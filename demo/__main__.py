@@ -31,21 +31,19 @@ def server_address() -> tuple[str, int | None]:
     """The name in ``$GRADIO_SERVER_NAME`` (default: only this machine) and the port (None: any free one).
 
     Raises:
-        InputError: if the name is not an address of this machine, or the port is not a port number.
+        InputError: if the app cannot listen there.
     """
     # Removed, because Gradio reads it as an IPv4 address when it looks for a free port.
     name = os.environ.pop("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
-    try:
-        family, *_, address = min(socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM))
-        with socket.socket(family) as probe:
-            probe.bind(address)
-    except (OSError, UnicodeError) as error:
-        raise InputError(
-            f"GRADIO_SERVER_NAME is {name!r}, which is no address of this machine; change or unset it."
-        ) from error
     port = os.environ.get("GRADIO_SERVER_PORT")
-    if port and not (port.isdecimal() and 0 < int(port) < 2**16):
-        raise InputError(f"GRADIO_SERVER_PORT is {port!r}; it must be from 1 to {2**16 - 1}.")
+    try:
+        if port and not 0 < int(port) < 2**16:
+            raise ValueError(f"a port is from 1 to {2**16 - 1}")
+        family, *_, address = min(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        socket.create_server(address, family=family).close()
+    except (OSError, ValueError) as error:
+        where = f"GRADIO_SERVER_NAME is {name!r}" + f", and GRADIO_SERVER_PORT is {port!r}" * bool(port)
+        raise InputError(f"{where}; the app cannot listen there ({error}). Change or unset it.") from error
     return f"[{name}]" if ":" in name else name, int(port) if port else None
 
 
@@ -81,14 +79,7 @@ def main(argv: list[str] | None) -> int:
         demo = pool.submit(build).result()
         from demo.launch import LAUNCH
 
-    try:
-        demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
-    except OSError as error:
-        raise InputError(
-            f"Port {port} at {name} is in use; stop the other app or set GRADIO_SERVER_PORT."
-            if port
-            else f"No port at {name} is free."
-        ) from error
+    demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
     return 0
 
 
