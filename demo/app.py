@@ -2,28 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from demo.api import build_api
-from demo.code import as_commands, as_python
+from demo.code import ADDRESS, as_commands, as_python
+from demo.controls import Controls
 from demo.evidence import WHY, evidence, find_report, headline, publish
 from demo.files import build_files
 from demo.launch import KEEP_FILES_S, PRIVATE, QUEUE, Page
-from demo.links import EXAMPLES, PageState, examples, finds, lesson, make_link, opening, page_of, read_link
+from demo.links import EXAMPLES, PageState, finds, make_link, opening, read_link
 from demo.markup import escape
 from demo.run import MAX_CHARACTERS, REPLAY_SECONDS, REPLAYS, ROUNDS, SECONDS, run
-from demo.settings import MAX_COLUMNS, TRIGGERS, offered, page_settings, plain_name, points
 from demo.view import build_view, view
 from engine import Engine, InputError
 from engine.models.shipped import short_name
-from engine.pruning.strategy_names import StrategyName
 
 TITLE = "Find biomedical entities"
-COMMON = "the of and in to with a for was were is by on after from not"  # words of English texts
-FOOTER = "Research use only, not for clinical decisions."
-# A text in the link, or else the one that a visitor left behind, unless the link names an example or a step of the lesson.
+FOOTER = "Research use only, not for clinical decisions. The examples are invented."
+# A text in the link, or else the one that a visitor left behind, unless the link names an example or a step.
 KEPT = """() => {
   const [, text] = location.hash.match(/^#text=(.*)$/s) ?? [];
   if (text === undefined) {
@@ -80,134 +79,79 @@ def answer(
         columns, full = run(engine, page.text, [page.selection(engine, name) for name in page.columns], *timed)
     except InputError as error:
         return {"error": str(error)}
-    settings = {setting.label: f"{value:g}" for setting, value in zip(page_settings(engine), page.values, strict=True)}
-    facts = {"settings": settings, "link": make_link(engine, page), "own": page.text not in EXAMPLES.values()}
-    return view(engine, columns, full, **facts | {"remark": remark(page.text)} | about)
-
-
-def remark(text: str) -> str:
-    """One sentence for a text that does not look English; empty for others."""
-    words, common = text.lower().split(), set(COMMON.split())
-    return "The model knows English alone." if len(words) > 12 and not common & set(words) else ""
+    facts = {"link": make_link(engine, page), "own": page.text not in EXAMPLES.values()}
+    return view(engine, columns, full, **facts | about)
 
 
 def build_page(engine: Engine, demo: gr.Blocks, engines: Mapping[str, Engine]) -> None:
     """Builds the page of an engine inside the demo; ``engines``: those of all pages, by address."""
-    report, first = find_report(engine), opening(engine)
-    names = offered(engine)
-    named = [(plain_name(name), name) for name in names]
-    cut = next((name for name in names if StrategyName.parse(name).layer), None)
+    report = find_report(engine)
     gr.HTML(intro(engine, engines, headline(engine, report)), js_on_load=HOW)
-    with gr.Row(elem_classes="bar"):
-        play = gr.Button("▶ Play", variant="primary", elem_classes="play")
-        add = gr.Button(f"+ {plain_name(cut or '')}" if cut else "", visible=cut is not None, elem_classes="add")
-    with gr.Row(elem_classes="panels"):
-        with gr.Accordion("Own text", open=False, elem_classes="own"):
-            text = gr.Textbox(first.text, label="Text", lines=4, max_lines=9, max_length=MAX_CHARACTERS)
-            tag = gr.Button("Tag", variant="primary", elem_classes="tag")
-            shown_examples = examples(engine)
-            example = gr.Dropdown(list(shown_examples), value=None, label="Or an example, invented", filterable=False)
-        with gr.Accordion("Columns", open=False, visible=len(names) > 1, elem_classes="choice"):
-            columns = gr.CheckboxGroup(named, value=list(first.columns), label=f"Up to {MAX_COLUMNS} columns")
-        with gr.Accordion("Settings", open=False, elem_classes="settings", visible=engine.has_gates):
-            stored = points(engine)
-            point = gr.Radio(stored, value=first.point or None, label="Operating point", visible=bool(stored))
-            triggers = [("preset", ""), *((name.replace("_", " "), name) for name in TRIGGERS)]
-            trigger = gr.Dropdown(triggers, value="", label="Words come back at", visible=False, filterable=False)
-            sliders = [
-                gr.Slider(
-                    *setting.range[:2],
-                    value=value,
-                    step=setting.range[2],
-                    label=setting.label,
-                    info=setting.info,
-                    visible=setting.kind in first.columns,
-                    buttons=["reset"],
-                )
-                for setting, value in page_settings(engine, first.point or None).items()
-            ]
-        steps = lesson(engine)
-        with gr.Accordion("Lesson", open=False, visible=bool(steps), elem_classes="lesson"):
-            titles = [(f"{number}. {title}", number) for number, (title, _) in enumerate(steps, 1)]
-            step = gr.Radio(titles, show_label=False, container=False)
-    shown_view = build_view(answer(engine, first))
-    shown = gr.Dropdown(named, value=first.shown, label="Strategy", filterable=False, render=False)
-    inputs: list[Any] = [text, columns, point, trigger, shown, *sliders]
-    with gr.Tabs():
+    controls = Controls(engine)
+    texts = build_view(answer(engine, opening(engine)))
+    with gr.Tabs(elem_classes="more"):
         with gr.Tab("Your files"):
-            build_files(engines, engine, inputs)
+            build_files(engines, engine, controls)
         with gr.Tab("Use it"):
-            shown.render()
+            controls.shown.render()
             commands = gr.Code(language="shell", label="Commands", interactive=False, wrap_lines=True)
             python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
         with gr.Tab("Evidence"):
-            gr.HTML(evidence(report, links := publish(engine, report)))
-    about = [
-        f'<a href="{links[title]}" target="_blank">{title}</a>' for title in ("README", "Source") if title in links
-    ]
-    gr.HTML(f'<p class="note">{" · ".join([FOOTER, *about])}</p>')
+            links = [f'<a href="{at}" target="_blank">{title}</a>' for title, at in publish(engine, report).items()]
+            gr.HTML(" · ".join(links))
+            gr.Markdown(evidence(report), elem_classes="evidence")
+    gr.HTML(f'<p class="note">{FOOTER}</p>')
 
-    def coded(*values: Any) -> list[Any]:
-        page = page_of(*values)
-        selected = page.selection(engine, page.shown)
-        return [as_commands(engine, selected), as_python(engine, selected, page.text)]
+    def coded(values: Mapping[Any, Any], request: gr.Request) -> dict[Any, str]:
+        page = controls.read(values)
+        selected, address = page.selection(engine, page.shown), request.headers.get("origin", ADDRESS)
+        return {commands: as_commands(engine, selected), python: as_python(engine, selected, page.text, address)}
 
-    def moved(names: tuple[str, ...]) -> list[Any]:
-        """Which settings the columns have."""
-        kinds = {StrategyName.parse(name).kind for name in names}
-        recovers = any(StrategyName.parse(name).recovers for name in names)
-        visible = [recovers, *(setting.kind in kinds for setting in page_settings(engine))]
-        return [gr.update(visible=value) for value in visible]
+    connect(engine, demo, controls, texts)
+    gr.on([demo.load, controls.shown.change, texts.change], coded, controls.inputs, {commands, python}, **QUIET)
 
-    def on_change(*values: Any) -> list[Any]:
-        page = page_of(*values)
-        return [answer(engine, page), list(page.columns), *moved(page.columns)]
 
-    def on_point(*values: Any) -> list[Any]:
-        page = page_of(*values)
-        at_point = tuple(page_settings(engine, page.point or None).values())
-        return [answer(engine, replace(page, values=at_point)), *at_point]
+def connect(engine: Engine, demo: gr.Blocks, controls: Controls, texts: gr.HTML) -> None:
+    """Draws the texts anew whenever a control is used or a link opens the page."""
+    first, steps = opening(engine), controls.steps
 
-    def on_add(*values: Any) -> list[Any]:
-        page = page_of(*values)
-        kept = tuple(name for name in page.columns if name != cut)
-        added = kept if cut in page.columns else (*kept[: MAX_COLUMNS - 1], cut or "")
-        return [answer(engine, replace(page, columns=added)), list(added), *moved(added)]
+    def draw(page: PageState, values: Mapping[Any, Any] | None = None, **about: Any) -> dict[Any, Any]:
+        return {texts: answer(engine, page, **about), **controls.show(page, values)}
 
-    def on_play(*values: Any) -> dict[str, Any]:
-        return answer(engine, page_of(*values), timed=(REPLAYS, REPLAY_SECONDS), play=True)
+    def on_change(values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return draw(controls.read(values), values, corrected=controls.corrected(values))
 
-    def opened(page: PageState, **about: Any) -> list[Any]:
-        """Sets the whole page."""
-        values = [page.trigger, *page.values]
-        visible = [update | {"value": value} for update, value in zip(moved(page.columns), values, strict=True)]
-        return [answer(engine, page, **about), page.text, list(page.columns), page.point or None, *visible, page.shown]
+    def on_point(values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return draw(replace(controls.read(values), values={}), values)
 
-    def on_open(kept: str, request: gr.Request) -> list[Any]:
+    def on_example(values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return draw(replace(controls.read(values), text=controls.examples[values[controls.example]]), values)
+
+    def on_play(values: Mapping[Any, Any]) -> dict[Any, Any]:
+        return draw(controls.read(values), values, timed=(REPLAYS, REPLAY_SECONDS), play=True)
+
+    def on_step(number: int, move: int = 0, **about: Any) -> dict[Any, Any]:
+        number = min(max(number + move, 1), len(steps))
+        page = read_link(engine, steps[number - 1][1])
+        return draw(page, explain=True, link=f"?lesson={number}", **about) | controls.show_step(number)
+
+    def on_open(kept: str, request: gr.Request) -> dict[Any, Any]:
         query = dict(request.query_params)
-        if query.get("lesson", "").isdecimal() and 0 < int(query["lesson"]) <= len(steps):
-            return on_step(int(query["lesson"]))
+        if steps and query.get("lesson", "").isdecimal():
+            return on_step(int(query["lesson"]), opened=True)
         page = read_link(engine, query)
-        if kept:
-            page = replace(page, text=kept[:MAX_CHARACTERS])
-        return [gr.skip()] * (6 + len(sliders)) if page == first else opened(page)
+        page = replace(page, text=kept[:MAX_CHARACTERS]) if kept else page
+        return {texts: gr.skip()} if page == first else draw(page, opened=True)
 
-    def on_step(number: int) -> list[Any]:
-        title, query = steps[number - 1]
-        return opened(read_link(engine, query), remark=title, explain=True)
+    def listen(start: Any, act: Any, inputs: Any = controls.inputs, **settings: Any) -> None:
+        gr.on(start, act, inputs, {texts, *controls.outputs}, **ANSWER, **settings)
 
-    def on_example(name: str, *values: Any) -> list[Any]:
-        page = page_of(shown_examples[name], *values[1:])
-        return [answer(engine, page), page.text]
-
-    everything = [shown_view, text, columns, point, trigger, *sliders, shown]
-    changes = [tag.click, text.submit, columns.input, trigger.input, *(slider.input for slider in sliders)]
-    gr.on(changes, on_change, inputs, [shown_view, columns, trigger, *sliders], **ANSWER)
-    point.input(on_point, inputs, [shown_view, *sliders], **ANSWER)
-    add.click(on_add, inputs, [shown_view, columns, trigger, *sliders], **ANSWER)
-    play.click(on_play, inputs, shown_view, **ANSWER)
-    example.input(on_example, [example, *inputs], [shown_view, text], **ANSWER)
-    step.input(on_step, step, everything, **ANSWER)
-    kept = gr.Textbox(visible="hidden")
-    demo.load(on_open, kept, everything, js=KEPT, show_progress="hidden", **ANSWER)
-    gr.on([demo.load, shown.change, shown_view.change], coded, inputs, [commands, python], **QUIET)
+    moved = [slider.input for slider in controls.sliders.values()]
+    listen([controls.tag.click, controls.columns.input, controls.trigger.input, *moved], on_change)
+    listen(controls.point.input, on_point)
+    listen(controls.example.input, on_example)
+    listen(controls.play.click, on_play)
+    listen(controls.lesson.select, on_step, controls.step)
+    listen(controls.back.click, partial(on_step, move=-1), controls.step)
+    listen(controls.next.click, partial(on_step, move=1), controls.step)
+    listen(demo.load, on_open, gr.Textbox(visible="hidden"), js=KEPT, show_progress="hidden")

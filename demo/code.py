@@ -2,12 +2,14 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from demo.settings import Selection
 from engine import Engine
 from engine.models.shipped import DEFAULT, short_name
 
+ADDRESS = "http://127.0.0.1:7860"  # of the app, unless a browser says another
 INLINED = 300  # characters; a longer text is read from a file
 
 
@@ -50,11 +52,12 @@ def as_commands(engine: Engine, selection: Selection) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_python(engine: Engine, selection: Selection, text: str) -> str:
+def as_python(engine: Engine, selection: Selection, text: str, address: str = ADDRESS) -> str:
     """Python that tags the text as the page does, and the same over HTTP."""
     loaded = ", ".join(
         repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
     )
+    model = f", model={Path(short_name(engine.source)).name!r}" if "model" in load_arguments(engine) else ""
     given = repr(text) if len(text) <= INLINED else 'open("text.txt", encoding="utf-8", newline="").read()'
     arguments = {"strategy": selection.name, "point": selection.stored.point, **selection.changed}
     settings = "".join(f", {name}={value!r}" for name, value in arguments.items() if value)
@@ -63,7 +66,7 @@ def as_python(engine: Engine, selection: Selection, text: str) -> str:
         f"for entity in engine.tag(text{settings}).entities:\n"
         "    print(entity.start, entity.end, entity.type, entity.text)\n\n"
         "# over HTTP, from this app\nfrom gradio_client import Client\n\n"
-        f'Client("http://127.0.0.1:7860").predict(text, strategy={selection.stored.title!r}, api_name="/tag")\n'
+        f'Client({json.dumps(address)}).predict(text, strategy={selection.stored.title!r}{model}, api_name="/tag")\n'
     )
 
 

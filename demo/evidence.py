@@ -1,23 +1,18 @@
 """What reports measured: the page's headline, a table of six rows, one plot, and the reports as static files."""
 
 import math
-import os
 import re
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from urllib.parse import quote
 
 import gradio as gr
 
-from demo.markup import escape
 from engine import Engine
 from engine.pruning.strategy_names import DENSE
 from eval.render.folder import ReportFolder
 from eval.render.pages import as_html
-from eval.render.summary import default, fastest, full_passes, summary_rows
+from eval.render.summary import default, fastest, figures, full_passes
 from eval.schema import BUSY, LAST
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -25,7 +20,7 @@ _PACKAGE = Path(__file__).resolve().parent
 ROOT = _PACKAGE / "project" if (_PACKAGE / "project").is_dir() else _PACKAGE.parent
 REPORTS = ROOT / "docs"
 FIRST = {"bc5cdr-test", "biored-test-six", "bc5cdr-test-base"}  # where there are several reports on the same weights
-PLOT = "f1_vs_latency.png"
+PLOTS = {"f1_vs_latency.png": "F1 against speed", "confusion.png": "What the mentions of each type are found as"}
 WHY = "Most words don't need the whole network."
 EXITS = f"{WHY} Here a word leaves once its label is certain."
 TWO_MODELS = "A small model reads every text, and the large one only what the small one doubts."
@@ -58,34 +53,14 @@ def headline(engine: Engine, report: ReportFolder | None) -> str:
     return f"{lead} That's {times} times as fast as {than}, for at most {most} of F1."
 
 
-def table(report: ReportFolder) -> str:
-    """The rows with F1 and speed beside the first one."""
-    rows = summary_rows(report)
-    reference = rows[0][1]["variant"] if rows else ""
-    heads = ["", "F1", *(f"times as fast, {size} text{'s' * (size > 1)} a call" for size in report.sizes)]
-    lines = []
-    for name, row in rows:
-        over = [report.comparisons.get((row["variant"], reference, size)) for size in report.sizes]
-        speeds = ["1.0×" if name == rows[0][0] else f"{pair['speedup']:.1f}×" if pair else "–" for pair in over]
-        cells = "".join(f"<td>{cell}</td>" for cell in (f"{row['f1']:.3f}", *speeds))
-        shown = escape(name[:1].upper() + name[1:])
-        lines.append(f'<tr><th scope="row" title="{escape(row["variant"])}">{shown}</th>{cells}</tr>')
-    head = "".join(f'<th scope="col">{head}</th>' for head in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def evidence(report: ReportFolder | None, links: Mapping[str, str]) -> str:
-    """The tab: table, plot, and links to the report and the model's card, by title."""
-    to = " · ".join(f'<a href="{address}" target="_blank">{title}</a>' for title, address in links.items())
+def evidence(report: ReportFolder | None) -> str:
+    """A report's table and plots in Markdown."""
     if report is None:
-        return f'<p class="note">No report measured these weights. bioner report makes one.</p><p>{to}</p>'
+        return "No report measured these weights. `bioner report` makes one."
     about = f"{report.dense['documents']} documents of {report.dense['corpus']}, {report.about['machine']}."
-    plot = f'<img src="{address_of(report.folder / PLOT)}" alt="F1 against speed" loading="lazy">'
-    picture = plot if (report.folder / PLOT).is_file() else ""
-    return (
-        f'<div class="evidence" tabindex="0" role="region" aria-label="Evidence">{table(report)}'
-        f'<p class="note">{escape(about)}</p><p>{to}</p>{picture}</div>'
-    )
+    plots = [(shown, report.folder / name) for name, shown in PLOTS.items() if (report.folder / name).is_file()]
+    pictures = [f"![{shown}]({address_of(file)})" for shown, file in plots]
+    return "\n\n".join([figures([report]).markdown, about, *pictures])
 
 
 def address_of(file: Path) -> str:
@@ -111,19 +86,8 @@ def publish(engine: Engine, report: ReportFolder | None) -> dict[str, str]:
         page = folder / f"{title.lower().replace(' ', '-')}.html"
         page.write_text(_only_here(as_html(text), file.parent), encoding="utf-8", errors="replace")
         links[title] = address_of(page)
-    links |= {"Source": address} if (address := source_address()) else {}
     gr.set_static_paths([folder, *(path for path in (report.folder.glob("*.png") if report else ()))])
     return links
-
-
-def source_address() -> str:
-    """Where the source is: in the Space that runs this or in the package's repository; empty if neither is known."""
-    if space := os.environ.get("SPACE_ID"):
-        return f"https://huggingface.co/spaces/{space}/tree/main"
-    with suppress(PackageNotFoundError):
-        urls = (url.partition(", ") for url in metadata("bioner-token-pruning").get_all("Project-URL", []))
-        return next((url for name, _, url in urls if name == "Repository" and "//example." not in url), "")
-    return ""
 
 
 def _only_here(page: str, folder: Path) -> str:

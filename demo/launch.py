@@ -27,6 +27,9 @@ COLOURS = {  # in the light and in the dark theme
     "block_title_text_color": ("neutral_700", "neutral_200"),
     "block_info_text_color": ("neutral_600", "neutral_300"),
     "checkbox_border_color": ("neutral_500", "neutral_300"),
+    "checkbox_background_color_selected": ("primary_700", "primary_700"),
+    "checkbox_border_color_selected": ("primary_700", "primary_700"),
+    "slider_color": ("primary_700", "primary_700"),
     "link_text_color": ("primary_700", "primary_300"),
 }
 THEME = gr.themes.Default(

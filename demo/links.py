@@ -1,11 +1,12 @@
 """Links that reopen the page: columns, settings and an example, never a text. The lesson's steps are links, too."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from demo.settings import MAX_COLUMNS, TRIGGERS, Selection, offered, page_settings, points, select_strategy
+from demo.settings import MAX_COLUMNS, TRIGGERS, Selection, Values, offered, page_settings, points, select_strategy
 from engine import Engine
 from engine.models.shipped import DEFAULT, SHIPPED, short_name
 from engine.pruning.strategy import default_point
@@ -39,7 +40,7 @@ class PageState:
     """What is chosen on a page.
 
     ``columns``: strategies side by side. ``shown``: the one for files and code. ``trigger``: empty for the operating
-    point's. ``values``: of `page_settings`, in that order.
+    point's. ``values``: of `page_settings` that differ from those of the point, by name.
     """
 
     text: str
@@ -47,17 +48,11 @@ class PageState:
     point: str
     trigger: str
     shown: str
-    values: tuple[float, ...]
+    values: Values
 
     def selection(self, engine: Engine, name: str) -> Selection:
         """A strategy with the settings of the page."""
-        return select_strategy(engine, name, self.point or None, self.trigger or None, *self.values)
-
-
-def page_of(text: str, columns: list[str], point: str | None, trigger: str, shown: str, *values: float) -> PageState:
-    """The page with these values of its components; of too many columns, the first and the latest."""
-    kept = columns if len(columns) <= MAX_COLUMNS else [columns[0], *columns[1 - MAX_COLUMNS :]]
-    return PageState(text, tuple(kept), point or "", trigger or "", shown, values)
+        return select_strategy(engine, name, self.point or None, self.trigger or None, self.values)
 
 
 def finds(engine: Engine) -> str:
@@ -76,9 +71,8 @@ def opening(engine: Engine) -> PageState:
     stored = points(engine)
     point = default_point(stored) if stored else ""
     columns = tuple(dict.fromkeys([DENSE, engine.default_strategy]))
-    values = tuple(page_settings(engine, point or None).values())
     text = EXAMPLES["Genes and variants"] if "Gene" in engine.labels.types else next(iter(EXAMPLES.values()))
-    return PageState(text, columns, point, "", engine.default_strategy, values)
+    return PageState(text, columns, point, "", engine.default_strategy, {})
 
 
 def make_link(engine: Engine, page: PageState) -> str:
@@ -86,9 +80,7 @@ def make_link(engine: Engine, page: PageState) -> str:
     example = next((name for name, text in EXAMPLES.items() if text == page.text), None)
     query = {"example": example, "strategies": ",".join(page.columns), "shown": page.shown}
     query |= {"point": page.point, "trigger": page.trigger}
-    for (setting, default), value in zip(page_settings(engine, page.point or None).items(), page.values, strict=True):
-        if value != default:
-            query[setting.name] = f"{value:g}"
+    query |= {name: f"{value:g}" for name, value in page.values.items()}
     return "?" + urlencode({name: value for name, value in query.items() if value})
 
 
@@ -99,21 +91,19 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> PageState:
     columns = tuple(name for name in offered(engine) if name in asked)[:MAX_COLUMNS] or first.columns
     shown = query["shown"] if query.get("shown") in engine.runnable else first.shown
     point = query["point"] if query.get("point") in points(engine) else first.point
-    values = []
+    values = {}
     for setting, default in page_settings(engine, point or None).items():
-        try:
-            value = float(query[setting.name])
-        except (KeyError, ValueError):
-            value = default
-        low, high, _ = setting.range
-        values.append(value if low <= value <= high else default)
+        with suppress(KeyError, ValueError):
+            value, (low, high, _) = float(query[setting.name]), setting.range
+            if value != default and low <= value <= high:
+                values[setting.name] = value
     return PageState(
         text=EXAMPLES.get(query.get("example", ""), first.text),
         columns=(*columns[: MAX_COLUMNS - 1], shown) if shown in asked and shown not in columns else columns,
         point=point,
         trigger=query["trigger"] if query.get("trigger") in TRIGGERS else "",
         shown=shown,
-        values=tuple(values),
+        values=values,
     )
 
 

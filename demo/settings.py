@@ -1,6 +1,6 @@
 """Strategies and settings that the page offers, as the engine and its controllers describe them, with plain names."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,18 @@ from engine.pruning.strategy_names import DENSE, OPERATING_POINTS, StrategyName
 from engine.settings import Setting, label_of, settings_of
 
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
-NAMES = {
-    "dense": "All layers",
-    "truncate": "Stop at layer {}",
-    "entropy": "Early exit",
-    "attention": "By attention",
-    "rule": "By rule",
-    "mlp": "Learned",
-    "mlp-attention": "Learned, with attention",
-    "cascade": "Small model first",
+NAMES = {  # and what words do, by kind
+    "dense": ("All layers", "every word runs through the whole network"),
+    "truncate": ("Stop at layer {}", "all words alike"),
+    "entropy": ("Early exit", "a word leaves once its label is certain"),
+    "rule": ("By rule", "the most certain words of a passage leave"),
+    "attention": ("By attention", "words leave that few others look at"),
+    "mlp": ("Learned", "a small network tells which labels will not change"),
+    "mlp-attention": ("Learned, with attention", "that network also sees who looks at whom"),
+    "cascade": ("Small model first", "the large one reads what the small one doubts"),
 }
 LABELS = {"min_keep_ratio": "minimum share", "max_entropy": "threshold", "max_risk": "threshold"}
+Values = Mapping[str, float]  # of settings on the page, by name
 MAX_COLUMNS = 4
 MAX_SCALE = 10.0
 
@@ -30,8 +31,16 @@ MAX_SCALE = 10.0
 def plain_name(name: str) -> str:
     """What the page calls a strategy: ``Early exit``, ``Stop at layer 3``, ``By rule with recovery``."""
     parsed = StrategyName.parse(name)
-    plain = NAMES.get(parsed.kind, parsed.kind.capitalize()).format(parsed.layer)
+    plain = NAMES.get(parsed.kind, (parsed.kind.capitalize(),))[0].format(parsed.layer)
     return f"{plain} with recovery" if parsed.recovers else plain
+
+
+def explained(name: str) -> str:
+    """What a strategy does, in half a sentence."""
+    parsed = StrategyName.parse(name)
+    if parsed.recovers:
+        return "doubtful words come back"
+    return NAMES[parsed.kind][1] if parsed.kind in NAMES else CONTROLLERS[parsed.kind].description
 
 
 def short_label(name: str) -> str:
@@ -77,6 +86,11 @@ class PageSetting:
         if self.scales:
             return 0.0, MAX_SCALE, 0.1
         return self.declared.low, self.declared.high, 1 if self.declared.kind == "whole" else 0.01
+
+    def clamp(self, value: float | None) -> float:
+        """The nearest value in the range; the lowest if none is given."""
+        low, high, _ = self.range
+        return low if value is None else min(max(value, low), high)
 
     def controller_value(self, strategy: Strategy, value: float) -> Any:
         """The controller's value for a value on the page; a threshold at which every word exits does not change."""
@@ -149,19 +163,19 @@ class Selection:
 
 
 def select_strategy(
-    engine: Engine, name: str, point: str | None = None, trigger: str | None = None, *values: float
+    engine: Engine, name: str, point: str | None = None, trigger: str | None = None, values: Values | None = None
 ) -> Selection:
     """A strategy with the page's settings.
 
     Args:
         trigger: if empty, the operating point's.
-        values: of the settings, in the order of `page_settings`; those of the operating point change nothing.
+        values: of `page_settings`, by name; others are those of the operating point.
     """
-    stored = at_point(engine, name, point)
+    stored, given = at_point(engine, name, point), values or {}
     changed: dict[str, Any] = {
-        setting.declared.name: setting.controller_value(stored, value)
-        for (setting, default), value in zip(page_settings(engine, point).items(), values, strict=bool(values))
-        if setting.kind == stored.kind and value != default
+        setting.declared.name: setting.controller_value(stored, given[setting.name])
+        for setting in page_settings(engine, point)
+        if setting.kind == stored.kind and setting.name in given
     }
     if stored.recovery and trigger:
         changed["trigger"] = trigger

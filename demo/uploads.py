@@ -16,13 +16,12 @@ MAX_DOCUMENTS = 500
 MAX_MESSAGE = 300  # characters: messages quote ids, which may be as long as the file
 NOT_TEXT = {  # by the first bytes; compressed files could unpack to any size
     b"%PDF": "a PDF; save its text as a .txt file",
-    b"PK\x03\x04": "a Word or ZIP file; save its text as a .txt file",
+    b"PK\x03\x04": "an Office or ZIP file; save it as CSV or .txt",
     b"\xd0\xcf\x11\xe0": "an old Office file; save it as CSV or .txt",
     **dict.fromkeys((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), "an image; save its text as a .txt file"),
     b"\x1f\x8b": "a compressed file; unpack it",
     b"PAR1": "Parquet; convert it to JSON lines",
 }
-SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods")
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,5 @@ def _refusal(path: Path) -> str:
         return "it is empty"
     if size > MAX_FILE_BYTES:
         return f"{size / 2**20:.1f} MB, and the limit is {MAX_FILE_BYTES / 2**20:.0f} MB; split it, or use bioner tag"
-    if path.suffix.lower() in SPREADSHEETS:
-        return "a spreadsheet; save it as CSV"
     kind = next((kind for signature, kind in NOT_TEXT.items() if start.startswith(signature)), "")
     return f"it is {kind}" if kind else ""

@@ -1,7 +1,9 @@
 // Draws `props.value`, which `demo.view` makes: columns of words with their ink, the race and the why.
-// Texts become text nodes, never markup. `element` is the component's root.
+// The address follows. Texts become text nodes, never markup. `element` is the component's root.
 
 const RACE_S = 6, LOOP_S = 9;
+const WORK = "Work: the share of words × layers that was computed; all layers are 100 %.";
+const TIME = "Milliseconds: for this text, on the app's machine; the median of a few passes.";
 const root = element.querySelector(".view");
 let data = {}, before = null;
 
@@ -18,6 +20,7 @@ const button = (text, act, kind = "link") => {
 };
 const percent = (share) => `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
 const depth = ([layer, state], column) => (state === "exited" ? layer : column.total);
+const slowest = () => Math.max(...data.columns.map(({ ms }) => ms));
 const ink = (word, column) => Math.max(1, Math.ceil((6 * depth(word, column)) / column.total));
 
 function draw() {
@@ -25,14 +28,14 @@ function draw() {
   data = props.value ?? {};
   if (data.error) return root.replaceChildren(make("p", { class: "alert", role: "alert" }, data.error));
   if (!data.columns) return;
-  const frames = data.columns.map(drawColumn);
   const aside = make("aside", { class: "why", "aria-live": "polite", "aria-label": "Why", hidden: "" });
   root.replaceChildren(
     legend(),
-    make("p", { class: "note moved", role: "status" }, [data.remark, moved()].filter(Boolean).join(" ")),
-    make("div", { class: "body" }, make("div", { class: "columns", "data-number": frames.length }, ...frames), aside),
-    ...(data.cut ? [make("p", { class: "note" }, data.cut)] : []),
+    ...(data.cut ? [make("p", { class: "alert" }, data.cut)] : []),
+    make("p", { class: "note moved", role: "status" }, [data.corrected, moved()].filter(Boolean).join(" ")),
+    make("div", { class: "body" }, make("div", { class: "columns" }, ...data.columns.map(drawColumn)), aside),
     tools(),
+    make("p", { class: "note" }, `${WORK} ${TIME}`),
     make("style", {}, keyframes()),
   );
   root.classList.remove("playing");
@@ -43,22 +46,19 @@ function draw() {
 }
 
 function legend() {
-  const steps = [1, 2, 3, 4, 5, 6].map((step) => make("span", { style: `color: var(--ink-${step})` }, `${step} `));
-  if (data.layers !== 6) steps.splice(0, 6, ...[1, 6].map((step) =>
-    make("span", { style: `color: var(--ink-${step})` }, step === 1 ? "first … " : "last ")));
+  const inks = data.layers === 6 ? [1, 2, 3, 4, 5, 6] : [1, 6], last = data.layers === 6 ? 6 : "last";
+  const steps = inks.map((step) => make("b", { class: "ink", style: `background: var(--ink-${step})` }, step === 6 ? last : step));
   const types = data.types.slice(0, 8).map((type, index) => make("b", { style: `color: var(--type-${index % 6})` }, `${type} `));
-  return make("p", { class: "legend" }, make("span", { class: "wide" }, "Ink: the layer a word left after "),
-    make("span", { class: "narrow" }, "Left after layer "), ...steps, " ", make("span", { class: "wide" }, ...types));
+  return make("p", { class: "legend" }, make("span", {}, "Left after layer ", ...steps), make("span", {}, ...types));
 }
 
 function drawColumn(column, place) {
-  const figures = [[column.work, "of the work"], [`${column.ms.toFixed(1)} ms`, "here"],
-    [column.count, column.count === 1 ? "entity" : "entities", column.differences]];
+  const figures = [[column.work, "of the work", WORK], [`${column.ms.toFixed(1)} ms`, "here", TIME],
+    [column.count, [column.count === 1 ? "entity" : "entities", column.differences].filter(Boolean).join(": ")]];
   return make("section", { class: "column", "aria-label": column.title, "data-name": column.name },
-    make("h3", { title: column.id }, column.title, ...(data.columns.length > 1 ? [beside(place)] : [])),
-    make("dl", { class: "figures" }, ...figures.map(([figure, of, more], index) =>
-      make("div", { class: more ? "wide" : undefined }, make("dt", {}, more ? `${of}: ${more}` : of),
-        make("dd", { class: index === 1 ? "ms" : undefined }, String(figure))))),
+    make("h2", { title: column.id }, column.title, ...(data.columns.length > 1 ? [beside(place)] : [])),
+    make("dl", { class: "figures" }, ...figures.map(([figure, of, title], index) => make("div", { title },
+      make("dt", {}, of), make("dd", { class: index === 1 ? "ms" : undefined }, String(figure))))),
     drawWords(column, place));
 }
 
@@ -104,26 +104,15 @@ function kind(entity, column) {
   return data.columns.every(has) ? "same" : "differs";
 }
 
-/** What a setting that was moved changed. */
-function moved() {
-  const shown = ({ words, columns }) => JSON.stringify([words, columns.map(({ name }) => name)]);
-  if (!before?.settings || data.play || shown(before) !== shown(data)) return "";
-  const changed = Object.keys(data.settings).filter((name) => before.settings[name] !== data.settings[name]);
-  if (changed.length !== 1) return "";
-  const works = data.columns.map(({ title, work }, place) => [title.split(" (")[0], before.columns[place].work, work]);
-  const differing = works.filter(([, was, is]) => was !== is);
-  const [name] = changed, told = `${name} from ${before.settings[name]} to ${data.settings[name]}`;
-  return differing.length
-    ? `${told}: ${differing.map(([title, was, is]) => `${title} ${was} → ${is} of the work`).join(", ")} on this text.`
-    : `${told} changes nothing on this text.`;
-}
+/** What changed settings do, against their preset. */
+const moved = () => data.columns.filter(({ preset }) => preset)
+  .map(({ title, work, preset }) => `${title}: ${work} of the work on this text, ${preset} at the preset.`).join(" ");
 
 // The race
 
 /** When a word leaves that `column` computes up to a layer, in seconds of the race. */
 function leaves(column, layer) {
-  const slowest = Math.max(...data.columns.map(({ ms }) => ms));
-  return (RACE_S * (column.ms / slowest) * (layer ? column.ends[layer - 1] ?? 1 : 0));
+  return (RACE_S * (column.ms / slowest()) * (layer ? column.ends[layer - 1] ?? 1 : 0));
 }
 
 function keyframes() {
@@ -143,15 +132,10 @@ function play() {
   cancelAnimationFrame(frame);
   root.classList.add("playing");
   const clocks = [...root.querySelectorAll(".ms")], begin = performance.now();
-  const slowest = Math.max(...data.columns.map(({ ms }) => ms));
   const tick = () => {
-    const at = Math.min(1, (performance.now() - begin) / 1000 / RACE_S) * slowest;
-    clocks.forEach((clock, place) => {
-      const { ms } = data.columns[place];
-      clock.textContent = `${Math.min(at, ms).toFixed(1)} ms`;
-      clock.classList.toggle("done", at >= ms);
-    });
-    if (at < slowest) frame = requestAnimationFrame(tick);
+    const at = Math.min(1, (performance.now() - begin) / 1000 / RACE_S) * slowest();
+    clocks.forEach((clock, place) => { clock.textContent = `${Math.min(at, data.columns[place].ms).toFixed(1)} ms`; });
+    if (at < slowest()) frame = requestAnimationFrame(tick);
     else setTimeout(() => root.classList.remove("playing"), 1000 * (LOOP_S - RACE_S));
   };
   tick();
@@ -171,13 +155,13 @@ function choose(word) {
   if (state === "recovered") lines.push(`It came back, since ${column.back[index] ?? "its window was in doubt"}, and went through all layers.`);
   if (state === "kept") lines.push(`It went through all ${column.total} layers.`);
   if (decoder) lines.push(`The decoder changed its label: ${decoder}.`);
-  const close = button("Close", () => hide(word));
   const aside = root.querySelector(".why");
-  aside.replaceChildren(make("h4", {}, data.words[index][1]), make("p", { class: "note" }, column.title),
+  aside.replaceChildren(make("h3", {}, data.words[index][1]), make("p", { class: "note" }, column.title),
     make("ol", {}, ...lines.map((line) => make("li", {}, line))),
-    make("p", {}, make("b", {}, `${data.labels[label]}, ${percent(probability)} certain`)), close);
+    make("p", {}, make("b", {}, `${data.labels[label]}, ${percent(probability)} certain`)), button("Close", () => hide(word)));
   aside.hidden = false;
   root.querySelector(".body").classList.add("asks");
+  root.style.setProperty("--why", `${aside.offsetHeight + 8}px`);
   word.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
@@ -209,13 +193,16 @@ root.addEventListener("keydown", (event) => {
 
 // Links
 
-function go(query, fragment = "") {
+/** Sets the address; a change of settings alone is no page to go back to. */
+function go(act, query, fragment = "") {
   const theme = new URLSearchParams(location.search).get("__theme");
-  history.replaceState(null, "", location.pathname + query + (theme ? `${query ? "&" : "?"}__theme=${theme}` : "") + fragment);
+  history[act](null, "", location.pathname + query + (theme ? `&__theme=${theme}` : "") + fragment);
 }
 
-async function copy(query, said, fragment = "") {
-  go(query, fragment);
+const names = ({ columns, link }) => JSON.stringify([columns.map(({ name }) => name), /lesson=\d+/.exec(link)]);
+
+async function copy(said, fragment) {
+  go("replaceState", data.link, fragment);
   const line = root.querySelector(".moved");
   try {  // browsers allow it only over HTTPS and on the same machine
     await navigator.clipboard.writeText(location.href);
@@ -225,26 +212,30 @@ async function copy(query, said, fragment = "") {
   }
 }
 
-const text = () => data.words.map((pair) => pair.join("")).join("") + data.rest;
+const text = ({ words, rest }) => words.map((pair) => pair.join("")).join("") + rest;
 
 function tools() {
   const holds = data.own ? "the settings, not your text" : "the settings and the example";
   return make("p", { class: "tools" },
-    button("Copy link", () => copy(data.link, `Link copied. It holds ${holds}.`)),
-    ...(data.own && !data.cut ? [button("Copy link with the text", () => copy(data.link,
+    button("Copy link", () => copy(`Link copied. It holds ${holds}.`)),
+    ...(data.own && !data.cut ? [button("Copy link with the text", () => copy(
       "Link copied. The text is not in the address that travels, but this app's server tags it when the link is opened.",
-      `#text=${encodeURIComponent(text())}`))] : []));
+      `#text=${encodeURIComponent(text(data))}`))] : []));
 }
 
-/** A visitor's own text survives a reload, in this tab alone. */
+/** The address is that of what is shown, and a visitor's own text survives a reload, in this tab alone. */
 function keep() {
+  if (before && data.link !== before.link) {
+    const same = names(data) === names(before) && text(data) === text(before);
+    if (!same && !data.opened) go("replaceState", before.link);
+    go(same || data.opened ? "replaceState" : "pushState", data.link);
+  }
   try {
-    if (data.own && !data.cut) {
-      sessionStorage.setItem("text", text());
-      if (/[?&](example|lesson)=/.test(location.search)) go(data.link);
-    } else if (before) sessionStorage.removeItem("text");
+    if (data.own && !data.cut) sessionStorage.setItem("text", text(data));
+    else if (before) sessionStorage.removeItem("text");
   } catch { /* no storage, or full */ }
 }
 
+addEventListener("popstate", () => location.reload());
 draw();
 watch("value", draw);

@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 
 from demo.markup import label_name, printable
-from demo.run import Column, first_pass
+from demo.run import Column, first_pass, tag_batch
 from engine import Engine, Entity, Result
 from engine.pruning.recovery import ANY, TRIGGERS
 from engine.pruning.strategy_names import DENSE
@@ -37,26 +37,28 @@ FIRED = {
     "entity_loss": "an entity at “{}” had got lost",
 }
 SCRIPT = Path(__file__).with_name("view.js")
-FRAME = '<div class="view"></div>'
 
 
 def build_view(value: dict[str, Any]) -> gr.HTML:
     """The component that draws what `view` returns."""
-    script = SCRIPT.read_text(encoding="utf-8")
-    return gr.HTML(value, html_template=FRAME, js_on_load=script, apply_default_css=False, elem_classes="texts")
+    script: dict[str, Any] = {
+        "html_template": '<div class="view"></div>',
+        "js_on_load": SCRIPT.read_text(encoding="utf-8"),
+    }
+    return gr.HTML(value, apply_default_css=False, elem_classes="texts", **script)
 
 
 def view(engine: Engine, columns: Sequence[Column], full: Result, **about: Any) -> dict[str, Any]:
     """What is drawn of a text: its words, and for each column what became of them; ``about`` is passed on."""
-    words = full.trace.words[:MAX_WORDS]
+    words, more = full.trace.words[:MAX_WORDS], len(full.words) > MAX_WORDS
     begins = [0, *(word.end for word in words)]
     return {
         "words": [
             [printable(full.text[at : word.start]), printable(word.text)]
             for at, word in zip(begins[:-1], words, strict=True)
         ],
-        "rest": printable(full.text[begins[-1] :]) if len(words) == len(full.words) else "",
-        "cut": f"The first {MAX_WORDS:,} of {len(full.words):,} words." if len(words) < len(full.words) else "",
+        "rest": "" if more else printable(full.text[begins[-1] :]),
+        "cut": f"The first {MAX_WORDS:,} of {len(full.words):,} words. Your files, below, tags the whole text." * more,
         "types": list(engine.labels.types),
         "labels": list(map(label_name, engine.labels.names)),
         "reasons": REASONS,
@@ -70,14 +72,15 @@ def _column(engine: Engine, column: Column, full: Result, shown: int) -> dict[st
     found = list(differences(result, full))
     controller = next((stage.controller for stage in result.strategy.stages if stage.gates), None)
     count, differs = summary(found)
-    cost, rows = result.cost, result.cost.rows
-    # The stages of a cascade differ in size.
-    share = cost.token_layers_kept if len(result.strategy.stages) == 1 else 1 / cost.theoretical_speedup
+    rows, preset = result.cost.rows, ""
+    if column.selection.changed:
+        preset = work(tag_batch(engine, [result.text], column.selection.stored)[0])
     return {
         "name": column.selection.name,
         "title": column.selection.title,
         "id": column.selection.strategy.title,
-        "work": f"{100 * share:.0f}\u00a0%",
+        "work": work(result),
+        "preset": preset,
         "ms": round(column.milliseconds, 2),
         "count": count,
         "differences": differs if column.selection.name != DENSE else "",
@@ -88,6 +91,14 @@ def _column(engine: Engine, column: Column, full: Result, shown: int) -> dict[st
         "total": len(rows),
         "ends": [round(done / max(1, sum(rows)), 4) for done in accumulate(rows)],
     }
+
+
+def work(result: Result) -> str:
+    """The share of the network's work that was done: of its word pieces × layers."""
+    cost = result.cost
+    # The stages of a cascade differ in size.
+    share = cost.token_layers_kept if len(result.strategy.stages) == 1 else 1 / cost.theoretical_speedup
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _word(word: WordTrace, engine: Engine) -> list[Any]:

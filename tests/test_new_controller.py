@@ -9,7 +9,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.run import Column
-from demo.settings import page_settings, select_strategy
+from demo.settings import select_strategy
 from demo.view import REASONS, view
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
@@ -64,11 +64,10 @@ def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
 def test_the_page_offers_it_with_its_settings_runs_and_explains_it(engine):
     page = build_demo(engine)
     (strategies,) = components(page, gr.CheckboxGroup)
-    assert {("Unsure", "unsure"), ("Unsure with recovery", "unsure+recovery")} <= set(strategies.choices)
+    assert {"unsure", "unsure+recovery"} <= {name for _, name in strategies.choices}
     (setting,) = components(page, gr.Slider, label="Unsure: most")
     assert (setting.minimum, setting.maximum, setting.value) == (0, 1, 0.5)
-    values = [0.9 if setting.name == "unsure.most" else value for setting, value in page_settings(engine).items()]
-    chosen = select_strategy(engine, "unsure", None, "", *values)
+    chosen = select_strategy(engine, "unsure", None, "", {"unsure.most": 0.9})
     dense, result = engine.tag(SHORT, "dense"), engine.tag(SHORT, chosen.strategy)
     assert result.entities == engine.tag(SHORT, "unsure", most=0.9).entities
     (column,) = view(engine, [Column(chosen, result, 1.0)], dense)["columns"]

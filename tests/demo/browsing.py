@@ -11,18 +11,13 @@ SHORT = "Naloxone reverses the hypotension caused by clonidine."
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 
 
-def panel(page: Any, name: str) -> None:
-    """Opens or closes a panel above the text: Own text, Columns, Settings or Lesson."""
-    page.locator(".panels > .block > button", has_text=name).click()
-
-
 def tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
 def enter(page: Any, text: str) -> None:
     """Tags one's own text."""
-    panel(page, "Own text")
+    tab(page, "Text")
     page.get_by_label("Text", exact=True).fill(text)
     page.get_by_role("button", name="Tag", exact=True).click()
     page.locator(".view .words", has_text=text[:12]).first.wait_for(timeout=WORK_MS)

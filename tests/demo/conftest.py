@@ -12,7 +12,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.launch import LAUNCH
-from demo.settings import Selection, page_settings
+from demo.settings import Selection
 from engine import Engine, Result
 from tests.demo.browsing import WORK_MS
 from tests.demo.serving import serve_app
@@ -95,13 +95,6 @@ def http() -> Iterator[httpx.Client]:
 def as_stored(result: Result) -> Selection:
     """A strategy chosen on the page whose settings are those of its operating point."""
     return Selection(result.strategy, result.strategy)
-
-
-def page_values(engine: Engine, **changed: float) -> list[float]:
-    """The values of controllers' settings on the page, changed by name, e.g. ``rule_lambda_``."""
-    values = {setting.name.replace(".", "_"): value for setting, value in page_settings(engine).items()}
-    assert set(changed) <= set(values)
-    return list((values | changed).values())
 
 
 def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from demo.launch import SHEET
 from engine import InputError
 from engine.cli.command import as_command
-from tests.demo.browsing import DESK, LAPTOP, PHONE, WORK_MS, panel, tab
+from tests.demo.browsing import DESK, LAPTOP, PHONE, WORK_MS, tab
 from tests.demo.serving import browser_path, chromium, serve_app
 
 EXAMPLE = {"example": "Animal study", "strategies": "dense,truncate-3,entropy"}
@@ -41,7 +41,8 @@ RACE = """(sheet) => {
   race.className = "view playing";
   race.style = `${colours}; color: ${of(view).color}; background: ${of(document.body).backgroundColor};`
     + `font: 15px system-ui, sans-serif; padding: 8px; width: ${width}px`;
-  const style = Object.assign(document.createElement("style"), { textContent: sheet + rules.replaceAll("both", "infinite") });
+  const style = document.createElement("style");
+  style.textContent = sheet + rules.replaceAll("both", "infinite");
   race.append(style, columns);
   document.body.append(race);
   const size = `${width + 16} ${race.offsetHeight}`, [w, h] = size.split(" ");
@@ -60,8 +61,9 @@ VIEWS = {
     "first": lambda page: None,
     "play": lambda page: (page.get_by_role("button", name="Play").click(), page.wait_for_timeout(4000)),
     "why": lambda page: page.locator(".view .w").nth(9).click(),
-    "settings": lambda page: panel(page, "Settings"),
-    "lesson": lambda page: (panel(page, "Lesson"), page.get_by_label("4. Recovery").check()),
+    "columns": lambda page: tab(page, "Columns"),
+    "settings": lambda page: tab(page, "Settings"),
+    "lesson": lambda page: [tab(page, "Lesson"), *(page.get_by_role("button", name="Next").click() for _ in "12")],
     "files": lambda page: (tab(page, "Your files"), page.get_by_role("button", name="Use the sample").click()),
     "evidence": lambda page: tab(page, "Evidence"),
 }

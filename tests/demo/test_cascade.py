@@ -16,9 +16,9 @@ from tests.demo.conftest import as_stored, components
 def test_page_and_http_api_offer_the_cascade_beside_all_layers_first_and_its_points(both):
     demo = build_demo(both)
     (columns,) = components(demo, gr.CheckboxGroup)
-    (point,) = components(demo, gr.Radio, label="Operating point")
+    (point,) = components(demo, gr.Radio, label="Preset")
     assert columns.value == ["dense", "cascade"]
-    assert columns.choices[:2] == [("All layers", "dense"), ("Small model first", "cascade")]
+    assert [name for _, name in columns.choices][:2] == ["dense", "cascade"]
     assert points(both) == ["careful", "balanced"]
     assert point.value == "balanced"
     assert "the large one only what the small one doubts" in headline(both, None)

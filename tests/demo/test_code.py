@@ -11,7 +11,6 @@ from demo.code import INLINED, as_commands, as_python, options
 from demo.settings import Selection, select_strategy
 from engine import tag
 from tests.conftest import TEXT
-from tests.demo.conftest import page_values
 
 
 def commands(text):
@@ -19,7 +18,7 @@ def commands(text):
 
 
 def test_the_python_finds_what_the_page_shows(engine):
-    chosen = select_strategy(engine, "rule", None, None, *page_values(engine, rule_lambda_=1.5))
+    chosen = select_strategy(engine, "rule", None, None, {"rule.lambda_": 1.5})
     code = as_python(engine, chosen, TEXT).partition("# over HTTP")[0]
     with contextlib.redirect_stdout(out := io.StringIO()):
         exec(code)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import demo.launch
-from demo.files import COLOURS
 
 THEMES = dict(zip(("light", "dark"), re.findall(r"\{\s+(--ink-1.*?)\}", demo.launch.CSS, re.DOTALL), strict=True))
 PAPER = {"light": "#ffffff", "dark": "#0b0f19"}
@@ -62,7 +61,3 @@ def test_ink_grows_with_every_layer_by_at_least_a_sixth(theme):
     inks = [luminance(colour) / luminance(PAPER[theme]) for colour in colours(theme, "ink")]
     contrast = [max(ratio, 1 / ratio) for ratio in inks]
     assert all(later / earlier > 7 / 6 for earlier, later in pairwise(contrast)), contrast
-
-
-def test_documents_of_files_have_the_colours_of_the_light_page():
-    assert list(COLOURS) == colours("light", "type")

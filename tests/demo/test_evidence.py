@@ -5,7 +5,7 @@ from copy import copy
 
 import pytest
 
-from demo.evidence import PLOT, evidence, find_report, headline, publish
+from demo.evidence import PLOTS, evidence, find_report, headline, publish
 from engine import load_engine
 from eval.render.folder import ReportFolder
 from eval.render.summary import default, summary_rows
@@ -43,7 +43,7 @@ def test_without_a_report_in_this_dtype_nothing_is_claimed(shipped, report, engi
     assert find_report(engine) is None
     assert not re.search(r"\d", headline(engine, None))
     assert "no gates" in headline(plain_engine, None)
-    assert "No report measured these weights" in evidence(None, {})
+    assert "No report measured these weights" in evidence(None)
 
 
 def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(report):
@@ -51,24 +51,27 @@ def test_at_most_six_rows_have_one_reference_and_the_default_is_among_them(repor
     assert 3 < len(rows) <= 6
     assert rows[0][1]["variant"] == "hf-pipeline"
     assert default(report)["variant"] in [row["variant"] for _, row in rows]
-    page = evidence(report, {"Report": "x"})
-    assert page.count("<tr>") == len(rows) + 1
-    assert PLOT in page
-    assert not re.search(r"@|\[[-+]", re.sub('title="[^"]*"', "", page)), "no identifiers, no intervals"
+    page = evidence(report)
+    assert 3 < len(re.findall("^[|]", page, re.MULTILINE)) - 2 <= 6
+    assert all(name in page for name in PLOTS if (report.folder / name).is_file())
+    assert not re.search(r"@|\[[-+]", page), "no identifiers, no intervals"
+
+
+def test_a_report_shows_its_confusion_if_it_has_one(report, tmp_path):
+    copied = copy(report)
+    copied.folder = tmp_path
+    assert "![" not in evidence(copied)
+    (tmp_path / "confusion.png").touch()
+    assert evidence(copied).count("![") == evidence(copied).count("confusion.png") == 1
 
 
 def test_report_and_card_are_static_pages_without_links_to_what_is_not_there(shipped, report):
     links = publish(shipped, report)
-    assert set(links) == {"Report", "Model card", "README"}, "and no source, as long as its address is a placeholder"
+    assert set(links) == {"Report", "Model card", "README"}
     for address in links.values():
         page = open(address.partition("file=")[2], encoding="utf-8").read()  # noqa: SIM115, PTH123
         assert re.findall(r'<a href="(?!https?:|#)', page) == []
         assert "<script" not in page
-
-
-def test_in_a_space_the_source_is_a_link(shipped, monkeypatch):
-    monkeypatch.setenv("SPACE_ID", "someone/tagger")
-    assert publish(shipped, None)["Source"] == "https://huggingface.co/spaces/someone/tagger/tree/main"
 
 
 def test_of_several_reports_on_the_same_weights_the_main_one_is_shown(report):

@@ -1,20 +1,24 @@
 """Your files: what is read, what is refused in one line, and what is written."""
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from demo.files import ABOUT, COLUMNS, SAMPLE, coloured, selection_for, tag_uploads, write_csv, write_other
+from demo.files import ABOUT, SAMPLE, coloured, counted, selection_for, tag_uploads, write_csv, write_other
 from demo.launch import MAX_FILE_BYTES
 from demo.links import opening
+from demo.markup import escape
+from demo.settings import select_strategy
 from demo.uploads import MAX_DOCUMENTS, Upload, read_files
 from engine import Document, Entity
 from engine.formats import read_documents
 from tests.demo.conftest import json_lines
 
 TEXT = "Aspirin for asthma."
+HOSTILE = "<b>${1}</b>"
 ASPIRIN, ASTHMA = Entity(0, 7, "Chemical", "Aspirin", 0.9876), Entity(12, 18, "Disease", "asthma", 0.5)
 
 
@@ -36,7 +40,6 @@ class TestReading:
         [
             (b"%PDF-1.4 x", "a.pdf", "PDF"),
             (b"PK\x03\x04 x", "a.xlsx", "save it as CSV"),
-            (b"PK\x03\x04 x", "a.docx", "save its text as a .txt file"),
             (b"\xd0\xcf\x11\xe0 x", "a.xls", "save it as CSV"),
             (b"", "a.txt", "empty"),
             (b"x" * (MAX_FILE_BYTES + 1), "a.txt", "the limit is 2 MB"),
@@ -92,22 +95,28 @@ class TestWriting:
         return [Upload(Document("1", TEXT, (ASPIRIN, ASTHMA)), "=cmd.txt"), Upload(Document("2", TEXT, ()), "b.txt")]
 
     def test_the_csv_has_a_byte_order_mark_every_entity_once_and_no_formula(self, tagged, tmp_path):
-        write_csv(tagged, tmp_path / "a.csv")
+        write_csv(tagged, tmp_path / "a.csv", "six", "entropy:fast")
         assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbf")
         with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
         assert rows == [
-            ["file", "id", "start", "end", "type", "text", "score"],
-            ["'=cmd.txt", "1", "0", "7", "Chemical", "Aspirin", "0.9876"],
-            ["'=cmd.txt", "1", "12", "18", "Disease", "asthma", "0.5"],
+            ["file", "id", "start", "end", "type", "text", "score", "model", "strategy"],
+            ["'=cmd.txt", "1", "0", "7", "Chemical", "Aspirin", "0.9876", "six", "entropy:fast"],
+            ["'=cmd.txt", "1", "12", "18", "Disease", "asthma", "0.5", "six", "entropy:fast"],
         ]
-        assert tuple(rows[0]) == COLUMNS
+
+    def test_documents_without_entities_are_counted(self, tagged, engine):
+        chosen = select_strategy(engine, "dense")
+        assert counted(tagged, chosen) == "2 entities in 2 documents, 1 without entities, by All layers."
+        assert counted(tagged[:1], chosen) == "2 entities in 1 document, by All layers."
 
     def test_the_other_format_is_one_that_the_project_reads(self, tagged, tmp_path):
         write_other(tagged, path := Path(tmp_path, "a.pubtator.txt"))
         assert next(iter(read_documents(path))).entities[0].key == ASPIRIN.key
 
-    def test_a_document_is_shown_in_parts_that_are_its_text(self, tagged):
-        parts = coloured(tagged[0])
-        assert "".join(text for text, _ in parts) == TEXT
-        assert [part for part in parts if part[1]] == [("Aspirin", "Chemical"), ("asthma", "Disease")]
+    def test_a_document_is_shown_as_its_text_in_the_colours_of_the_page_and_never_as_markup(self, tagged):
+        shown = coloured(tagged[0], ["Disease", "Chemical"])
+        assert re.sub("<[^>]*>", "", shown) == TEXT
+        assert re.findall(r"--type-(\d)[^>]*>([^<]*)", shown) == [("1", "Aspirin"), ("0", "asthma")]
+        hostile = Upload(Document("1", HOSTILE, ()), "a.txt")
+        assert escape(HOSTILE) in coloured(hostile, [])

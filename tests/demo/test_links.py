@@ -10,7 +10,6 @@ from demo.links import EXAMPLES, lesson, make_link, opening, read_link
 from demo.settings import page_settings, select_strategy
 from demo.view import LOST, SAME, differences
 from engine.paths import State
-from tests.demo.conftest import page_values
 
 
 def query_of(engine, page):
@@ -24,7 +23,7 @@ def test_a_link_reopens_every_choice_and_never_holds_a_text(engine):
         columns=("dense", "rule", "rule+recovery"),
         trigger="entity_loss",
         shown="rule+recovery",
-        values=tuple(page_values(engine, rule_lambda_=1.5)),
+        values={"rule.lambda_": 1.5},
     )
     assert read_link(engine, query_of(engine, page)) == page
     private = replace(page, text="a private text")
@@ -62,8 +61,9 @@ def test_what_is_not_possible_changes_nothing(engine, query):
 
 
 def test_a_value_of_the_operating_point_is_not_in_the_link(engine):
-    values = page_settings(engine).values()
-    assert not any("." in name for name in query_of(engine, replace(opening(engine), values=tuple(values))))
+    preset = {setting.name: f"{value:g}" for setting, value in page_settings(engine).items()}
+    assert read_link(engine, preset) == opening(engine)
+    assert not any("." in name for name in query_of(engine, opening(engine)))
 
 
 class TestLesson:
@@ -72,7 +72,7 @@ class TestLesson:
         """For each step the results of its columns."""
 
         def tagged(page, name):
-            chosen = select_strategy(shipped, name, page.point, page.trigger, *page.values)
+            chosen = select_strategy(shipped, name, page.point, page.trigger, page.values)
             return shipped.tag(page.text, chosen.strategy)
 
         pages = [read_link(shipped, query) for _, query in lesson(shipped)]

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from demo.settings import Selection, offered, page_settings, plain_name, points, select_strategy
-from tests.demo.conftest import page_values
 
 
 def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_multiply_thresholds(engine, plain_engine):
@@ -21,15 +20,18 @@ def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for_and_mul
 
 
 def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
-    values = page_values(
-        engine, rule_lambda_=1.5, rule_min_keep_ratio=0.25, entropy_max_entropy=2.0, entropy_min_keep_ratio=0.5
-    )
+    values = {
+        "rule.lambda_": 1.5,
+        "rule.min_keep_ratio": 0.25,
+        "entropy.max_entropy": 2.0,
+        "entropy.min_keep_ratio": 0.5,
+    }
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
     of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
     for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
-        chosen = select_strategy(engine, name, None, "entity_loss", *values)
+        chosen = select_strategy(engine, name, None, "entity_loss", values)
         assert chosen.strategy == engine.strategy(name, **settings)
-        recovering = select_strategy(engine, f"{name}+recovery", None, "entity_loss", *values)
+        recovering = select_strategy(engine, f"{name}+recovery", None, "entity_loss", values)
         assert recovering.strategy == engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
         assert "trigger entity loss" in recovering.title
         assert ("λ 1.5" in chosen.title) == (name == "rule")
@@ -56,16 +58,15 @@ def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch
     at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
     monkeypatch.setattr(engine, "points", {name: {"fast": strategy} for name, strategy in at_point.items()})
     for name, strategy in at_point.items():
-        assert select_strategy(engine, name, "fast", "", *page_settings(engine, "fast").values()).strategy == strategy
+        assert select_strategy(engine, name, "fast").strategy == strategy
 
 
 def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
     stored = replace(engine.strategy("entropy", min_keep_ratio=0.2), point="fast")
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored}})  # as `accelerate` stores them
     assert points(engine) == ["fast"]
-    values = page_settings(engine, "fast").values()
     for name in engine.runnable:
-        chosen = select_strategy(engine, name, "fast", "", *values)
+        chosen = select_strategy(engine, name, "fast")
         at = "fast" if chosen.strategy.kind == "entropy" else None
         assert chosen.strategy == chosen.stored == engine.strategy(name, at)
         assert chosen.title == (f"{plain_name(name)} (fast)" if at else plain_name(name))
