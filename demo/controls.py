@@ -1,5 +1,6 @@
 """What a visitor sets on a page: its text, columns, settings and step of the lesson."""
 
+from abc import ABCMeta
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,13 +14,15 @@ from engine.pruning.strategy_names import StrategyName
 OWN = "Own text"
 
 
+# Passes on what is typed into it, also out of its range, for `Controls.read` to correct. Made without Gradio's
+# metaclass, which would write a .pyi file beside this one.
+Slider = ABCMeta.__new__(type(gr.Slider), "Slider", (gr.Slider,), {"preprocess": lambda self, payload: payload})
+
+
 def slider(setting: PageSetting, value: float, visible: bool) -> gr.Slider:
-    """A slider that passes on what is typed into it, also out of its range, for `Controls.read` to correct."""
     low, high, step = setting.range
     about: dict[str, Any] = {"label": setting.label, "info": setting.info, "visible": visible, "buttons": ["reset"]}
-    made = gr.Slider(low, high, value=value, step=step, **about)
-    made.preprocess = lambda payload: payload  # type: ignore[method-assign]
-    return made
+    return Slider(low, high, value=value, step=step, **about)
 
 
 class Controls:
