@@ -60,7 +60,7 @@ def evidence(report: ReportFolder | None) -> str:
     about = f"{report.dense['documents']} documents of {report.dense['corpus']}, {report.about['machine']}."
     plots = [(shown, report.folder / name) for name, shown in PLOTS.items() if (report.folder / name).is_file()]
     pictures = [f"![{shown}]({address_of(file)})" for shown, file in plots]
-    return "\n\n".join([figures([report]).markdown, about, *pictures])
+    return "\n\n".join([figures(report).markdown, about, *pictures])
 
 
 def address_of(file: Path) -> str:
