@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
@@ -13,12 +13,9 @@ from engine.base import Engine
 from engine.cli.markdown import markdown_table
 from engine.machine import processor, threads
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.training.options import AccelerateConfig
+from engine.training.options import AccelerateConfig, CascadeConfig
 from engine.training.points import BATCH_SIZES, TOLERANCE, Choice, fastest
 from engine.training.trials import Reference
-
-if TYPE_CHECKING:
-    from engine.training.cascade import CascadeConfig
 
 CARD = "README.md"
 INHERITED = ("license", "license_name", "license_link", "language")  # of the metadata of what a model was made from
@@ -144,7 +141,7 @@ was learned from.
 """
 
 
-def cascade_card(table: str, config: "CascadeConfig", engine: Engine, strategy: str, texts: int, made_by: str) -> str:
+def cascade_card(table: str, config: CascadeConfig, engine: Engine, strategy: str, texts: int, made_by: str) -> str:
     """Returns the model card of a cascade, Markdown, from its table.
 
     ``strategy``: of the small model. ``texts``: number of those it was measured on. ``made_by``: the command.

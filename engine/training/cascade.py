@@ -9,14 +9,13 @@ here, since the small model is often right.
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from engine.base import DTYPES
 from engine.cascade import Cascade
 from engine.cli.command import as_command, new_parser, say
 from engine.cli.options import add_options, add_texts, config_of
@@ -31,10 +30,9 @@ from engine.models.points_file import CASCADES, INT8
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, OPERATING_POINTS
 from engine.pruning.trace import JudgedWindow
-from engine.settings import setting
 from engine.training.card import CARD, cascade_card, points_table
 from engine.training.corpora import held_out_corpora
-from engine.training.options import by_point
+from engine.training.options import CascadeConfig
 from engine.training.points import Choice, with_speedups
 from engine.training.trials import MIN_WINDOWS, Reference, counts_on_gold, int8_agreement, mean_f1, measure, tag_texts
 
@@ -42,27 +40,6 @@ WEIGHT = 0.25  # of the small model's probabilities where both read
 MAX_TIMED, MIN_CALLS = 64, 2  # texts at most on which all are timed and compared; minimum number of calls
 NEVER = 1_000_000.0  # threshold that no doubt reaches
 ALONE = "small"  # the name of the small model alone
-
-
-@dataclass(frozen=True, kw_only=True)
-class CascadeConfig:
-    """Settings of ``cascade``."""
-
-    large: str = setting(MISSING, "folder or hub id of a token-classification checkpoint", metavar="LARGE")
-    small: str = setting(MISSING, "folder or hub id of a small model with the same labels")
-    out: str = setting(MISSING, "new folder for the cascade")
-    corpus: tuple[str, ...] = setting((), "gold to compare F1 on: NAME:SPLIT or a file", separator=" ")
-    small_strategy: str = setting("entropy", "strategy of the small model")
-    dtype: str = setting("auto", "dtype of both", choices=DTYPES)
-    share: tuple[float, ...] = setting((0.6, 0.4, 0.2), "share of words for LARGE at careful, balanced and fast")
-
-    def __post_init__(self) -> None:
-        _ = self.shares  # refuses numbers that are not in order
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Operating point → share of the held-out words for the large model."""
-        return by_point(self.share, "--share", descending=True)
 
 
 def load_both(config: CascadeConfig, texts: Sequence[str], gold: Sequence[Corpus] = ()) -> CascadeEngine:

@@ -70,6 +70,27 @@ class AccelerateConfig(PointsConfig):
     seed: int = setting(0, "seed of all that is random", 0, 2**31)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CascadeConfig:
+    """Settings of ``cascade``."""
+
+    large: str = setting(MISSING, "folder or hub id of a token-classification checkpoint", metavar="LARGE")
+    small: str = setting(MISSING, "folder or hub id of a small model with the same labels")
+    out: str = setting(MISSING, "new folder for the cascade")
+    corpus: tuple[str, ...] = setting((), "gold to compare F1 on: NAME:SPLIT or a file", separator=" ")
+    small_strategy: str = setting("entropy", "strategy of the small model")
+    dtype: str = setting("auto", "dtype of both", choices=DTYPES)
+    share: tuple[float, ...] = setting((0.6, 0.4, 0.2), "share of words for LARGE at careful, balanced and fast")
+
+    def __post_init__(self) -> None:
+        _ = self.shares  # refuses numbers that are not in order
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Operating point → share of the held-out words for the large model."""
+        return by_point(self.share, "--share", descending=True)
+
+
 @dataclass(frozen=True)
 class Backbone:
     """An encoder to train, as its folder describes it; made by `read_backbone`."""
