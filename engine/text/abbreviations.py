@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.text.words import Span
 
 _PARENTHESES = re.compile(r"\(([^()]*)\)")
+LONGEST = 1_000  # characters of a long form, so that no text takes quadratic time
 _CUT = re.compile(r"[;,]\s")  # what follows is no part of the form: (COPD; n = 12)
 
 
@@ -27,14 +28,15 @@ def find_abbreviations(text: str, breaks: Sequence[int] = ()) -> list[Abbreviati
     """
     found = []
     for match in _PARENTHESES.finditer(text):
-        before = len(text[: match.start()].rstrip())
+        nearest = max(0, match.start() - LONGEST)
+        before = _trimmed(text, nearest, match.start())[1]
         inside = _trimmed(text, match.start(1), match.end(1))
         first = _trimmed(text, inside[0], inside[0] + len(_CUT.split(text[slice(*inside)], maxsplit=1)[0]))
         if _is_short_form(text[slice(*first)]):
             passage = max((at for at in breaks if at < before), default=0)
-            short, candidate = first, _trimmed(text, passage, before)
+            short, candidate = first, _trimmed(text, max(passage, nearest), before)
         else:
-            short, candidate = (text.rfind(" ", 0, before) + 1, before), inside
+            short, candidate = (max(nearest, text.rfind(" ", nearest, before) + 1), before), inside
         long = _long_form(text, short, candidate) if _is_short_form(text[slice(*short)]) else None
         if long:
             found.append(Abbreviation(short, long))
@@ -65,7 +67,7 @@ def _long_form(text: str, short_at: Span, candidate: Span) -> Span | None:
             at -= 1
         if at < begin:
             return None
-    start = max(begin, text.rfind(" ", 0, at + 1) + 1)
+    start = max(begin, text.rfind(" ", begin, at + 1) + 1)
     words = text[start:end].split()
     most = min(len(short) + 5, 2 * len(short))
     return (start, end) if end - start > len(short) and len(words) <= most and short not in words else None

@@ -5,7 +5,7 @@ This is the one decoder behind every network. `LabelSet.decode`, which takes eac
 
 import hashlib
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -126,33 +126,43 @@ class Decoder:
         entities of exactly the short form go.
         """
         labels, changed, done = labels.copy(), dict[int, str](), set[str]()
-        starts = {start: index for index, (start, _) in enumerate(words)}
-        ends = {end: index + 1 for index, (_, end) in enumerate(words)}
+        starts, ends = [start for start, _ in words], [end for _, end in words]
+        first, last = set(starts), set(ends)
+        of_word: list[Entity | None] = [None] * len(words)  # to find what overlaps in time that no text makes quadratic
+
+        def inside(start: int, end: int) -> slice:
+            return slice(bisect_right(ends, start), bisect_left(starts, end))
+
+        def fill(start: int, end: int, entity: Entity | None) -> None:
+            span = inside(start, end)
+            of_word[span] = [entity] * (span.stop - span.start)
+
+        for entity in entities:
+            fill(entity.start, entity.end, entity)
         for found in find_abbreviations(text, breaks):
             (start, end), short, long = found.long, text[slice(*found.short)], text[slice(*found.long)]
             if short in done or crosses(breaks, start, end):
                 continue
             done.add(short)
-            overlapping = [entity for entity in entities if entity.start < end and entity.end > start]
+            overlapping = list(dict.fromkeys(filter(None, of_word[inside(start, end)])))
             same = [e for e in overlapping if e.end == end and e.start >= start and 2 * (end - e.start) >= end - start]
             if overlapping and not same:
                 continue
             why = f"short form of {long}" if same else f"short form of {long}, which is no entity"
             for match in re.finditer(re.escape(short), text):
                 at = match.span()
-                if at[0] not in starts or at[1] not in ends or crosses(breaks, *at):
+                if at[0] not in first or at[1] not in last or crosses(breaks, *at):
                     continue
-                covered = [entity for entity in entities if entity.start < at[1] and entity.end > at[0]]
+                covered = list(dict.fromkeys(filter(None, of_word[inside(*at)])))
                 new = [replace(same[0], start=at[0], end=at[1], text=short)] if same else []
                 if not all(at[0] <= entity.start and entity.end <= at[1] for entity in covered) or not (
                     new or [(entity.start, entity.end) for entity in covered] == [at]
                 ):
                     continue
-                entities = [entity for entity in entities if entity not in covered] + new
-                inside = slice(starts[at[0]], ends[at[1]])
-                labels[inside] = self.labels.encode(words[inside], new)
-                changed |= dict.fromkeys(range(inside.start, inside.stop), why)
-        return sorted(entities), labels, changed
+                fill(*at, new[0] if new else None)
+                labels[inside(*at)] = self.labels.encode(words[inside(*at)], new)
+                changed |= dict.fromkeys(range(inside(*at).start, inside(*at).stop), why)
+        return list(dict.fromkeys(filter(None, of_word))), labels, changed
 
 
 def crosses(breaks: Sequence[int], start: int, end: int) -> bool:
