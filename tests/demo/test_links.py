@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from demo.evidence import find_report
-from demo.links import EXAMPLES, lesson, make_link, opening, read_link
+from demo.links import EARLY, EXAMPLES, examples, lesson, make_link, opening, read_link
 from demo.settings import page_settings, select_strategy
 from demo.view import LOST, SAME, differences
 from engine.paths import State
@@ -58,6 +58,10 @@ def test_links_of_earlier_versions_open_the_nearest_page(engine):
 )
 def test_what_is_not_possible_changes_nothing(engine, query):
     assert read_link(engine, query) == opening(engine)
+
+
+def test_only_the_weights_that_err_in_it_offer_the_failing_example(engine, shipped):
+    assert {*examples(shipped)} - {*examples(engine)} == {EARLY}
 
 
 def test_a_value_of_the_operating_point_is_not_in_the_link(engine):
