@@ -157,5 +157,5 @@ def test_what_cannot_be_loaded_is_refused(engine, wanted, message):
 def test_a_missing_package_is_named(engine, monkeypatch):
     for name, package in {"openvino-int8": "openvino", "spacy": "spacy"}.items():
         monkeypatch.setitem(sys.modules, package, None)
-        with pytest.raises(InputError, match=rf'package {package} is missing.* pip install "bioner-.*\[baselines\]"'):
+        with pytest.raises(InputError, match=rf'package {package} is missing.* pip install "\.\[baselines\]"'):
             load_baselines(engine, [VariantName.of_baseline(name)], ())
