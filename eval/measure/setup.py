@@ -79,7 +79,7 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
     """A named corpus' training split that shares no document with the evaluated split; empty if there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
     split = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
-    if split not in splits or corpus.split in ("train", "fit", "six"):
+    if split not in splits or corpus.split in ("train", "fit"):
         return ()
     return load_corpus(corpus.name, split, data_dir).documents
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ WINDOW = 0.016  # most F1 above and below the reference that the axis shows, so 
 _BELOW, _ABOVE = 0.003, 0.008  # F1 that the axis shows beyond the marks, for intervals and labels
 REFERENCE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 _MARK = 16  # pixels around a mark that labels keep free
+NARROW = 24  # characters in a line of a label
 _CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
 _STYLES = {  # marker and colour of each kind
     DENSE: ("s", "#1b1b1b"),
@@ -142,7 +144,7 @@ def _draw_panel(
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
         label = ""
         if row.variant in names:
-            label = f"{names[row.variant]}, {row.speedup:.1f}×"
+            label = fill(f"{names[row.variant]}, {row.speedup:.1f}×", NARROW)
             interval = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *interval, color=look["color"], linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, label, look["color"]))

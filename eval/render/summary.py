@@ -16,8 +16,8 @@ from eval.schema import Row
 LIMIT = 0.005  # F1 that is lost at most (95 %, one-sided) by what counts as of equal F1, at home and elsewhere
 LEAST_DOCUMENTS, LEAST_F1 = 30, 0.5  # what a headline takes: documents, and F1 of the full network
 ROWS = 6  # most rows of the table of a page
-RUNTIMES = {"": "our runtime", schema.PIPELINE: "Hugging Face pipeline"}  # in plain words
-RUNTIMES |= {"onnx-float32": "ONNX Runtime in float32", "onnx-int8": "ONNX Runtime", "openvino-int8": "OpenVINO"}
+RUNTIMES = {"": "our runtime", schema.PIPELINE: "the pipeline"}  # in plain words
+RUNTIMES |= {"onnx-float32": "ONNX Runtime, float32", "onnx-int8": "ONNX Runtime", "openvino-int8": "OpenVINO"}
 
 
 def reference(report: ReportFolder) -> Row:
@@ -85,7 +85,7 @@ def headline(report: ReportFolder) -> str:
     noun = "cut" if all(other["layer"] for other in cut) else "model"
     than = "the Hugging Face pipeline" if by[0]["kind"] == schema.BASELINE else "the full network in float32"
     how = "cascade" if row["kind"] == schema.CASCADE else "early exit"
-    listed = {f"{_names(whole)} with nothing removed": whole, f"{noun} ({which}: {_names(cut)})": cut, how: ours}
+    listed = {_names(whole): whole, f"{noun} ({which}: {_names(cut)})": cut, how: ours}
     times = [f"{what} {_times(report, rows, by)}" for what, rows in listed.items() if rows]
     rivals = {"full pass": whole, noun: cut}
     over = [f"{_times(report, ours, rows, 2)} times the {what}" for what, rows in rivals.items() if rows]
@@ -107,8 +107,7 @@ def decisive_rows(report: ReportFolder) -> list[tuple[str, Row]]:
     """What decides, by plain names: pipeline, fastest full pass, every cut, the strategy and its other points."""
     whole = {row["variant"]: row for row in fastest(report, full_passes(report))}
     pairs = [(_name(row), row) for row in report.variants if row["runtime"] == schema.PIPELINE]
-    pairs += [(f"{_name(row)}, nothing removed", row) for row in whole.values()]
-    pairs += [(_name(row), row) for row in cuts(report)]
+    pairs += [(_name(row), row) for row in (*whole.values(), *cuts(report))]
     if row := main_strategy(report):
         name = "cascade" if row["kind"] == schema.CASCADE else "early exit"
         same = ("kind", "dtype", "recovers")
@@ -150,9 +149,9 @@ def table(report: ReportFolder) -> Table:
 def figures(report: ReportFolder) -> Table:
     """At most six rows without intervals, for README and cards."""
     by = [reference(report)] * len(report.sizes)
-    than = "the pipeline" if by[0]["runtime"] == schema.PIPELINE else "the full network"
+    than = "pipeline" if by[0]["runtime"] == schema.PIPELINE else "full network"
     heads = ["", "F1", *["F1 elsewhere"] * report.is_scored_elsewhere]
-    heads += [f"times {than}, {per_call(size)}" for size in report.sizes]
+    heads += [f"speed ({than} = 1), {per_call(size)}" for size in report.sizes]
     rows = []
     for name, row in summary_rows(report):
         speeds = [f"{pair['speedup']:.1f}" for pair in report.speeds([row] * len(by), by)]
@@ -169,8 +168,8 @@ def _name(row: Row) -> str:
     """A variant that decides nothing, in plain words."""
     if row["kind"] == schema.MODEL:
         return str(row["variant"])
-    name = RUNTIMES.get(row["runtime"], str(row["runtime"]))
-    return f"{name}, cut at layer {row['layer']}" if row["layer"] else name
+    what = f"first {row['layer']} layers" if row["layer"] else "full network"
+    return f"{what} in {RUNTIMES.get(row['runtime'], row['runtime'])}"
 
 
 def _names(rows: Sequence[Row]) -> str:
