@@ -4,10 +4,10 @@ They are legible at a width of 800 pixels, in grey, and on light and dark pages.
 """
 
 import io
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ def _draw_panel(
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **look)
         label = ""
         if row.variant in names:
-            label = fill(f"{names[row.variant]}, {row.speedup:.1f}×", NARROW)
+            label = textwrap.fill(f"{names[row.variant]}, {row.speedup:.1f}×", NARROW)
             interval = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *interval, color=look["color"], linewidth=1, alpha=0.5, zorder=2)
         marks.append((row.speedup, shown_f1, label, look["color"]))

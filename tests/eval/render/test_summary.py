@@ -68,9 +68,9 @@ def report(tmp_path):
 @pytest.mark.parametrize(("names", "facts", "said"), [
     (FULL, {},
      "Times as fast as the Hugging Face pipeline, 1 / 32 texts a call: full network in OpenVINO 2.5 / 2.5; cut "
-     "(the fastest of equal F1: first 3 layers in OpenVINO) 5.5 / 5.5; early exit 5.0 / 6.0, which is 2.00 / 2.40 times "
-     "the full pass and 0.91 / 1.09 times the cut. The cut is faster with 1 text a call. F1 .850 against the full "
-     "network's .850: loses at most 0.4 points."),
+     "(the fastest of equal F1: first 3 layers in OpenVINO) 5.5 / 5.5; early exit 5.0 / 6.0, which is 2.00 / 2.40 "
+     "times the full pass and 0.91 / 1.09 times the cut. The cut is faster with 1 text a call. F1 .850 against the "
+     "full network's .850: loses at most 0.4 points."),
     (("dense", DEFAULT), {"sizes": (1,)},
      "Times as fast as the full network in float32, 1 text a call: full network in our runtime 1.0; early exit "
      "4.0, which is 4.00 times the full pass. F1"),
